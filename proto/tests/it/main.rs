@@ -145,7 +145,7 @@ fn every_page_of_the_catalogue_is_filled_in() {
 
 #[test]
 fn a_fault_survives_the_way_through_a_status() {
-    let fault = Fault::new(&code::LT_BUS_001)
+    let fault = Fault::new(&code::LT_SYS_001)
         .param("id", "7")
         .violation("a/b", "sai", "wrong")
         .retry_after(std::time::Duration::from_secs(3));
@@ -153,7 +153,7 @@ fn a_fault_survives_the_way_through_a_status() {
     assert_eq!(Fault::from_status(&status), Some(fault.clone()));
     assert_eq!(status.code(), tonic::Code::Internal);
     assert!(fault.title(Lang::En).contains("reference 7"));
-    assert_eq!(find("lt-bus-001").unwrap().reason, Reason::Internal);
+    assert_eq!(find("lt-sys-001").unwrap().reason, Reason::Internal);
     assert_eq!(Fault::from_status(&tonic::Status::internal("other")), None);
 }
 

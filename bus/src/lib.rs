@@ -1,1 +1,65 @@
-//! Being built.
+//! Carries sealed messages between channels, and never opens one.
+//!
+//! A message goes one way: somebody [`Publish`]es it on a [`Channel`], a [`Receiver`] hands it to
+//! a [`Handle`]r in a window with its neighbours, the handler gives [`Verdicts`], and they are
+//! carried out in one place per transport. Nothing else in the workspace settles a delivery.
+//!
+//! ```text
+//! Publish ─▶ Channel ─▶ Receiver ─ window ─▶ Handle ─ verdicts ─▶ settle
+//!                                                  └─ retry, reject ─▶ Keep (before settle)
+//! ```
+//!
+//! [`Bus`] is one of two transports with the same promises: [`embedded`], in the memory of one
+//! process, and [`rabbitmq`], over a broker. [`claim`] stores what is too large to ride along.
+//!
+//! # Promises
+//!
+//! - A publish that returned `Ok` is on its channel: with the broker's confirm, or in memory for
+//!   as long as the process lives.
+//! - A publish whose confirm never came says [`PublishError::Unknown`]; publish it again under the
+//!   same [`MessageId`].
+//! - A message is handed over at least once. Handlers meet duplicates; see [`MessageId`].
+//! - A message is never dropped. What cannot go on is handed to a [`Keep`]er (the journal), with
+//!   its reason, before the delivery is settled.
+//! - A message's verdict is its own: a handler that panics on one message loses that one only.
+//! - One partition of `intake` has one active receiver, so it keeps its order.
+//! - Every channel, wait and window is bounded.
+//!
+//! # Not here
+//!
+//! The body's format, the canonical model, routing rules, waiting for a next try, reconnecting.
+//! The bus would be the same bus if it carried photographs.
+//!
+//! # Decisions
+//!
+//! *Our publisher addresses queues by name; the named exchanges are the side door.* A broker that
+//! finds an alternate exchange calls the message routed, and then `mandatory` never tells. So the
+//! publisher goes through the default exchange, where an unroutable message comes back by its
+//! name to whoever can act on it. The exchanges `lienthong.intake` and `lienthong.delivery` are
+//! there for whoever enters without us (an operator moving messages), and fall to `stranded`. It
+//! costs two exchanges that carry nothing on a normal day.
+//!
+//! *Verdicts that do not fit their window judge nobody.* A list shorter than its window could
+//! silently shift: a neighbour's `Done` would settle an unfinished message. So everything is
+//! retried instead; see [`Verdicts`]. It costs a round of duplicates after a programming error.
+
+pub mod claim;
+pub mod embedded;
+pub mod rabbitmq;
+
+mod channel;
+mod message;
+mod publish;
+mod receive;
+mod settings;
+mod transport;
+mod verdict;
+
+pub use channel::{Channel, InvalidChannel, partition};
+pub use claim::{Claim, ClaimStore};
+pub use message::{Body, INLINE_BYTES_MAX, InvalidMessage, Message, MessageId};
+pub use publish::{Publish, PublishError, PublisherFailed};
+pub use receive::{Handle, Keep, KeepError, ReceiveError, Receiver};
+pub use settings::Settings;
+pub use transport::{Bus, ConnectError, Listener, ProbeError, Publisher};
+pub use verdict::{Fate, Fault, Verdict, Verdicts, code};

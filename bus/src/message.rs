@@ -1,0 +1,208 @@
+//! A message: an envelope of attributes and a sealed body, under a name that can be derived.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::claim::Claim;
+
+/// The largest body that rides inside a message; anything larger is a [`Claim`].
+pub const INLINE_BYTES_MAX: usize = 256 * 1024;
+
+/// AMQP's short strings, which names and conversations become, end here.
+const SHORT_BYTES_MAX: usize = 255;
+
+/// Headers that begin like this are the broker's own, or tell of a claim.
+const RESERVED: [&str; 2] = ["x-", "claim-"];
+
+/// A message's name: the same for every copy of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageId(Uuid);
+
+impl MessageId {
+    /// Takes a name that was computed elsewhere.
+    pub const fn new(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+
+    /// The name of what follows from this message and is called `name`, such as the channel it
+    /// goes to. Deriving twice gives the same name twice, so the next receiver can tell.
+    #[must_use]
+    pub fn derive(&self, name: &str) -> Self {
+        Self(Uuid::new_v5(&self.0, name.as_bytes()))
+    }
+
+    /// The name as a UUID.
+    pub const fn as_uuid(&self) -> &Uuid {
+        &self.0
+    }
+}
+
+impl From<Uuid> for MessageId {
+    fn from(uuid: Uuid) -> Self {
+        Self(uuid)
+    }
+}
+
+impl From<MessageId> for Uuid {
+    fn from(id: MessageId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(formatter)
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+/// What a message carries, unopened.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Body {
+    /// The bytes themselves, at most [`INLINE_BYTES_MAX`].
+    Inline(Bytes),
+    /// The name of bytes that lie in a [`ClaimStore`](crate::ClaimStore).
+    Claim(Claim),
+}
+
+impl Body {
+    /// How many bytes ride inside the message.
+    pub fn inline_bytes(&self) -> usize {
+        match self {
+            Self::Inline(bytes) => bytes.len(),
+            Self::Claim(_) => 0,
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    /// Tells the size only: a body never reaches a log.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inline(bytes) => write!(formatter, "Inline({} bytes)", bytes.len()),
+            Self::Claim(claim) => write!(formatter, "Claim({claim})"),
+        }
+    }
+}
+
+/// What travels on a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The message's name.
+    pub id: MessageId,
+    /// What it belongs to: the key of partition and order. At most 255 bytes.
+    pub conversation: String,
+    /// The envelope's attributes by name; the bus carries them and reads none.
+    pub attributes: BTreeMap<String, String>,
+    /// The sealed body.
+    pub body: Body,
+}
+
+/// Why a message cannot be carried at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidMessage {
+    /// The inline body is over [`INLINE_BYTES_MAX`].
+    #[error("the body of {bytes} bytes is too large to ride inline")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The conversation's key is over 255 bytes.
+    #[error("the conversation's key is longer than 255 bytes")]
+    LongConversation,
+    /// An attribute's name is reserved or too long.
+    #[error("an attribute cannot be called `{name}`")]
+    AttributeName {
+        /// The name.
+        name: String,
+    },
+}
+
+impl Message {
+    /// Whether every transport can carry this message.
+    ///
+    /// # Errors
+    ///
+    /// When the body, the conversation's key or an attribute's name is beyond what is carried.
+    pub fn check(&self) -> Result<(), InvalidMessage> {
+        let bytes = self.body.inline_bytes();
+        if bytes > INLINE_BYTES_MAX {
+            return Err(InvalidMessage::TooLarge { bytes });
+        }
+        if self.conversation.len() > SHORT_BYTES_MAX {
+            return Err(InvalidMessage::LongConversation);
+        }
+        match self.attributes.keys().find(|name| !may_be_attribute(name)) {
+            Some(name) => Err(InvalidMessage::AttributeName { name: name.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// The span of one step of this message, with the field names of OpenTelemetry.
+    pub fn span(&self, operation: &'static str) -> tracing::Span {
+        tracing::debug_span!(
+            "message",
+            messaging.operation.type = operation,
+            messaging.message.id = %self.id,
+            messaging.message.conversation_id = self.conversation,
+        )
+    }
+}
+
+/// Whether `name` is an attribute's: neither reserved nor too long.
+pub(crate) fn may_be_attribute(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= SHORT_BYTES_MAX
+        && !RESERVED.iter().any(|reserved| name.starts_with(reserved))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(body: usize, conversation: usize, attribute: &str) -> Message {
+        Message {
+            id: MessageId::new(Uuid::nil()),
+            conversation: "c".repeat(conversation),
+            attributes: BTreeMap::from([(attribute.to_owned(), String::new())]),
+            body: Body::Inline(vec![7; body].into()),
+        }
+    }
+
+    #[test]
+    fn a_derived_name_is_the_same_every_time_and_another_for_another_channel() {
+        let parent: MessageId = "6ba7b810-9dad-11d1-80b4-00c04fd430c8".parse().unwrap();
+        let child = parent.derive("delivery.tinhuy-ioffice");
+        assert_eq!(child.to_string(), "8b5e58b0-3b3a-57b3-9c4a-2f9b5e0f4f0e");
+        assert_eq!(child, parent.derive("delivery.tinhuy-ioffice"));
+        assert_ne!(child, parent.derive("delivery.tinhuy-mail"));
+    }
+
+    #[test]
+    fn what_cannot_be_carried_is_told_before_it_is_tried() {
+        assert_eq!(message(INLINE_BYTES_MAX, 255, "type").check(), Ok(()));
+        let bytes = INLINE_BYTES_MAX + 1;
+        assert_eq!(message(bytes, 0, "type").check(), Err(InvalidMessage::TooLarge { bytes }));
+        assert_eq!(message(0, 256, "type").check(), Err(InvalidMessage::LongConversation));
+        for name in ["x-death", "claim-size", "", &"n".repeat(256)] {
+            let name = name.to_owned();
+            assert_eq!(message(0, 0, &name).check(), Err(InvalidMessage::AttributeName { name }));
+        }
+    }
+
+    #[test]
+    fn a_body_is_never_written_out() {
+        let secret = Body::Inline(Bytes::from_static(b"mat khau"));
+        assert_eq!(format!("{secret:?}"), "Inline(8 bytes)");
+    }
+}

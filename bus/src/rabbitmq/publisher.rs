@@ -1,0 +1,268 @@
+//! The publisher: one actor that owns one link, and answers for windows.
+//!
+//! A link that two tasks share can report a refused publish as taken, and a returned message may
+//! be attached to any confirm of its time. So nobody shares the link, and returns are matched by
+//! name when the whole window is confirmed.
+
+use std::{collections::HashSet, pin::pin, sync::Arc};
+
+use futures::{StreamExt, poll};
+use lapin::{Confirmation, PublisherConfirm, options::BasicPublishOptions};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{Instant, timeout_at},
+};
+
+use super::{BrokerError, RabbitMq, wire, wire::Sealed};
+use crate::{
+    channel::Channel,
+    message::{Message, MessageId},
+    publish::{Publish, PublishError, PublisherFailed},
+};
+
+/// Bytes of bodies in one window: what waits in the client's buffer at most.
+const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+
+type Outcome = Result<(), PublishError>;
+
+/// Puts messages on channels through an actor. The actor ends with the last clone.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    requests: mpsc::Sender<Request>,
+    limit: std::time::Duration,
+    _actor: Arc<JoinSet<()>>,
+}
+
+#[derive(Debug)]
+struct Request {
+    batch: Vec<(Channel, Message)>,
+    answer: oneshot::Sender<Vec<Outcome>>,
+}
+
+impl Publisher {
+    pub(crate) async fn open(bus: &RabbitMq) -> Result<Self, BrokerError> {
+        let link = bus.publishing_link().await?;
+        let (requests, waiting) = mpsc::channel(bus.settings().requests_max);
+        let mut actor = JoinSet::new();
+        actor.spawn(run(bus.clone(), link, waiting));
+        Ok(Self { requests, limit: bus.settings().publish_limit(), _actor: Arc::new(actor) })
+    }
+}
+
+impl Publish for Publisher {
+    async fn publish(&self, batch: Vec<(Channel, Message)>) -> Vec<Outcome> {
+        let count = batch.len();
+        let (answer, answered) = oneshot::channel();
+        let until = Instant::now() + self.limit;
+        let sent = timeout_at(until, self.requests.send(Request { batch, answer })).await;
+        if !matches!(sent, Ok(Ok(()))) {
+            return (0..count).map(|_| Err(PublishError::NotSent { source: None })).collect();
+        }
+        match timeout_at(until, answered).await {
+            Ok(Ok(outcomes)) => outcomes,
+            _ => (0..count).map(|_| Err(PublishError::Unknown { source: None })).collect(),
+        }
+    }
+}
+
+/// Serves requests until nobody can make any, or the link fails.
+async fn run(bus: RabbitMq, link: lapin::Channel, mut requests: mpsc::Receiver<Request>) {
+    let mut events = pin!(bus.0.publishing.events_listener());
+    let failed = loop {
+        let served = tokio::select! {
+            request = requests.recv() => match request {
+                Some(first) => serve(&bus, &link, first, &mut requests).await,
+                None => break None,
+            },
+            Some(event) = events.next() => heed(event),
+        };
+        if let Err(failed) = served {
+            break Some(failed);
+        }
+    };
+    let Some(failed) = failed else { return bus.close(&link).await };
+    tracing::error!(error = &*failed as &dyn std::error::Error, "publisher ended");
+    bus.0.failure.send_replace(Some(Arc::clone(&failed)));
+    requests.close();
+    while let Some(Request { batch, answer }) = requests.recv().await {
+        let source = || Some(Arc::clone(&failed));
+        // A caller that went away needs no answer, here and below.
+        drop(
+            answer.send(
+                batch.iter().map(|_| Err(PublishError::NotSent { source: source() })).collect(),
+            ),
+        );
+    }
+}
+
+/// What the connection tells between publishes. Only its end matters; a block shows as lateness.
+fn heed(event: lapin::Event) -> Result<(), Arc<PublisherFailed>> {
+    if let lapin::Event::Error(source) = event {
+        let error = BrokerError::Failed { call: "keep connection", source };
+        return Err(Arc::new(PublisherFailed::Link(error)));
+    }
+    if let lapin::Event::ConnectionBlocked(reason) = event {
+        tracing::warn!(reason, "the broker blocks publishing");
+    }
+    Ok(())
+}
+
+/// Publishes the first request and those that wait behind it, up to a window, and answers each.
+async fn serve(
+    bus: &RabbitMq,
+    link: &lapin::Channel,
+    first: Request,
+    requests: &mut mpsc::Receiver<Request>,
+) -> Result<(), Arc<PublisherFailed>> {
+    let window = usize::from(bus.settings().window.max(1));
+    let mut messages = Vec::new();
+    let mut answers = Vec::new();
+    let mut next = Some(first);
+    while let Some(Request { mut batch, answer }) = next {
+        answers.push((answer, batch.len()));
+        messages.append(&mut batch);
+        next = if messages.len() < window { requests.try_recv().ok() } else { None };
+    }
+    let mut outcomes = Vec::with_capacity(messages.len());
+    let mut failed = None;
+    let mut messages = messages.into_iter().peekable();
+    while messages.peek().is_some() {
+        let part = cut(&mut messages, window);
+        match &failed {
+            None => failed = publish_window(bus, link, part, &mut outcomes).await.err(),
+            Some(failed) => {
+                let source = || Some(Arc::clone(failed));
+                outcomes
+                    .extend(part.iter().map(|_| Err(PublishError::NotSent { source: source() })));
+            }
+        }
+    }
+    let mut outcomes = outcomes.into_iter();
+    for (answer, count) in answers {
+        drop(answer.send(outcomes.by_ref().take(count).collect()));
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// The next messages that make a window: at least one, and neither too many nor too large.
+fn cut(
+    messages: &mut std::iter::Peekable<std::vec::IntoIter<(Channel, Message)>>,
+    window: usize,
+) -> Vec<(Channel, Message)> {
+    let mut part = Vec::with_capacity(window.min(messages.len()));
+    let mut bytes = 0;
+    while let Some(next) = messages.next_if(|(_, message)| {
+        part.is_empty()
+            || (part.len() < window && bytes + message.body.inline_bytes() <= WINDOW_BYTES)
+    }) {
+        bytes += next.1.body.inline_bytes();
+        part.push(next);
+    }
+    part
+}
+
+/// Publishes a window, awaits all its confirms, and adds an outcome for each message. With an
+/// error the link is of no more use, and outcomes may be unknown.
+pub(super) async fn publish_window(
+    bus: &RabbitMq,
+    link: &lapin::Channel,
+    window: Vec<(Channel, Message)>,
+    outcomes: &mut Vec<Outcome>,
+) -> Result<(), Arc<PublisherFailed>> {
+    let until = Instant::now() + bus.settings().call_limit();
+    let begin = outcomes.len();
+    let mut names = Vec::with_capacity(window.len());
+    let mut on_the_way = Vec::with_capacity(window.len());
+    for (channel, message) in window {
+        let id = message.id;
+        match wire::seal(&channel, message) {
+            Err(invalid) => outcomes.push(Err(PublishError::Invalid(invalid))),
+            Ok(sealed) => {
+                let mut publish = Box::pin(send(link, sealed));
+                // The first poll hands the frames over whole, so the order is ours; what is left
+                // to await is their writing.
+                let begun = poll!(&mut publish);
+                on_the_way.push((outcomes.len(), begun, publish));
+                outcomes.push(Ok(()));
+            }
+        }
+        names.push((id, channel));
+    }
+    let mut failed = None;
+    let mut returned = HashSet::new();
+    for (place, begun, publish) in on_the_way {
+        let answered = async {
+            let confirm = match begun {
+                std::task::Poll::Ready(begun) => begun?,
+                std::task::Poll::Pending => publish.await?,
+            };
+            confirm.await
+        };
+        let failure = match timeout_at(until, answered).await {
+            Ok(Ok(confirmation)) => {
+                let channel = &names[place - begin].1;
+                outcomes[place] = judge(confirmation, channel, &mut returned);
+                continue;
+            }
+            Ok(Err(source)) => {
+                PublisherFailed::Link(BrokerError::Failed { call: "publish", source })
+            }
+            Err(_elapsed) => PublisherFailed::Unconfirmed,
+        };
+        let failed: &Arc<_> = failed.get_or_insert_with(|| Arc::new(failure));
+        outcomes[place] = Err(PublishError::Unknown { source: Some(Arc::clone(failed)) });
+    }
+    flag(&returned, &names, &mut outcomes[begin..]);
+    failed.map_or(Ok(()), Err)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that publishes")]
+async fn send(link: &lapin::Channel, sealed: Sealed) -> lapin::Result<PublisherConfirm> {
+    let options = BasicPublishOptions { mandatory: sealed.mandatory, immediate: false };
+    link.basic_publish(
+        sealed.exchange,
+        sealed.routing_key,
+        options,
+        &sealed.body,
+        sealed.properties,
+    )
+    .await
+}
+
+/// What a confirm says, and, put aside, which message came back with it: rarely its own.
+fn judge(
+    confirmation: Confirmation,
+    channel: &Channel,
+    returned: &mut HashSet<(MessageId, String)>,
+) -> Outcome {
+    let refused = || Err(PublishError::Refused { channel: channel.clone() });
+    let (outcome, back) = match confirmation {
+        Confirmation::Ack(back) => (Ok(()), back),
+        Confirmation::Nack(back) => (refused(), back),
+        // Confirms were asked for when the link was opened; without one nothing is promised.
+        Confirmation::NotRequested => (Err(PublishError::Unknown { source: None }), None),
+    };
+    if let Some(back) = back
+        && let Some(id) = wire::name(&back.properties)
+    {
+        returned.insert((id, back.routing_key.to_string()));
+    }
+    outcome
+}
+
+/// Marks what came back, by its name.
+fn flag(
+    returned: &HashSet<(MessageId, String)>,
+    names: &[(MessageId, Channel)],
+    outcomes: &mut [Outcome],
+) {
+    if returned.is_empty() {
+        return;
+    }
+    for ((id, channel), outcome) in names.iter().zip(outcomes) {
+        if returned.contains(&(*id, channel.name().to_owned())) {
+            *outcome = Err(PublishError::Unroutable { channel: channel.clone() });
+        }
+    }
+}

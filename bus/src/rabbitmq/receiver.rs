@@ -15,7 +15,11 @@ use lapin::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{RabbitMq, topology::CONTROL, wire};
+use super::{
+    RabbitMq,
+    topology::{CONTROL, is_missing},
+    wire,
+};
 use crate::{
     channel::Channel,
     message::Message,
@@ -48,7 +52,10 @@ pub(crate) async fn receive<K: Keep, H: Handle>(
         }
         let link = bus.consuming_link().await?;
         let ended = consume(bus, &link, (receiver, handler), shutdown).await;
-        bus.close(&link).await;
+        // A link that failed is closed already.
+        if ended.is_ok() {
+            bus.close(&link).await;
+        }
         match ended? {
             Ended::Shutdown => return Ok(()),
             Ended::NoHands => {
@@ -67,7 +74,8 @@ async fn consume<K: Keep, H: Handle>(
     let window = receiver.window.max(1);
     // Twice the window: the next one arrives while this one is worked on.
     let ahead = window.saturating_mul(2);
-    let mut deliveries = open(bus, link, receiver.channel.name(), ahead).await?;
+    let mut deliveries =
+        open(bus, link, (&receiver.channel, receiver.channel.name()), ahead).await?;
     loop {
         let first = tokio::select! {
             biased;
@@ -90,7 +98,7 @@ async fn consume<K: Keep, H: Handle>(
 async fn open(
     bus: &RabbitMq,
     link: &lapin::Channel,
-    queue: &str,
+    (channel, queue): (&Channel, &str),
     ahead: u16,
 ) -> Result<lapin::Consumer, ReceiveError> {
     bus.call("set prefetch", link.basic_qos(ahead, BasicQosOptions { global: false })).await?;
@@ -101,7 +109,13 @@ async fn open(
         BasicConsumeOptions::default(),
         FieldTable::default(),
     );
-    Ok(bus.call("consume", consuming).await?)
+    match bus.call("consume", consuming).await {
+        Ok(deliveries) => Ok(deliveries),
+        Err(error) if is_missing(&error) => {
+            Err(ReceiveError::NoChannel { channel: channel.clone() })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn hands_within<H: Handle>(limit: Duration, handler: &H) -> Option<usize> {
@@ -192,7 +206,7 @@ impl Held for Readable {
 /// Takes one message from a channel and settles it, whatever it is.
 pub(super) async fn take_one(bus: &RabbitMq, channel: &Channel) -> Result<(), ReceiveError> {
     let link = bus.consuming_link().await?;
-    let mut deliveries = open(bus, &link, channel.name(), 1).await?;
+    let mut deliveries = open(bus, &link, (channel, channel.name()), 1).await?;
     let Taken { acker, .. } = taken(deliveries.next().await, channel)?;
     settle(bus, &acker).await?;
     bus.close(&link).await;
@@ -222,7 +236,7 @@ impl Listener {
             FieldTable::default(),
         );
         bus.call("bind listener", binding).await?;
-        let deliveries = open(bus, &link, &queue, BROADCASTS_AHEAD).await?;
+        let deliveries = open(bus, &link, (&Channel::control(), &queue), BROADCASTS_AHEAD).await?;
         Ok(Self { bus: bus.clone(), deliveries, _link: link })
     }
 

@@ -252,11 +252,8 @@ async fn look(
 async fn exists(bus: &RabbitMq, part: &Part) -> Result<bool, BrokerError> {
     match attempt(bus, part, true).await {
         Ok(()) => Ok(true),
-        Err(BrokerError::Failed { call, source }) => match refusal(&source) {
-            Some((NOT_FOUND, _)) => Ok(false),
-            _ => Err(BrokerError::Failed { call, source }),
-        },
-        Err(late) => Err(late),
+        Err(error) if is_missing(&error) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -292,6 +289,16 @@ async fn attempt(bus: &RabbitMq, part: &Part, passive: bool) -> Result<(), Broke
     }
     bus.close(&link).await;
     Ok(())
+}
+
+/// Whether the broker says that there is no such thing.
+pub(super) fn is_missing(error: &BrokerError) -> bool {
+    match error {
+        BrokerError::Failed { source, .. } => {
+            matches!(refusal(source), Some((NOT_FOUND, _)))
+        }
+        BrokerError::Late { .. } => false,
+    }
 }
 
 /// The broker's code and words, when it refused.

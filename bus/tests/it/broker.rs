@@ -1,0 +1,270 @@
+//! What only a broker can do to us: other topologies, foreign messages, silence, sudden death.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use bus::{
+    Body, Bus, Channel, ConnectError, Fate, Handle, Message, Publish, PublishError, ReceiveError,
+    Settings, Verdict, Verdicts, code, rabbitmq::TopologyError,
+};
+use lapin::{
+    BasicProperties, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions},
+    types::{AMQPValue, FieldTable},
+};
+
+use crate::{
+    node::Node,
+    stage::{
+        Drawer, Mood, Recorder, broker, message, number, publish, rabbitmq, settings, soon, start,
+        start_simple, until,
+    },
+};
+
+/// A link without any of our manners.
+async fn foreigner(url: &str) -> (Connection, lapin::Channel) {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+    let link = connection.create_channel().await.unwrap();
+    (connection, link)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a foreigner publishes as it likes")]
+async fn throw_in(link: &lapin::Channel, exchange: &str, key: &str, properties: BasicProperties) {
+    let options = BasicPublishOptions::default();
+    link.basic_publish(exchange.into(), key.into(), options, b"from elsewhere", properties)
+        .await
+        .unwrap()
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_misses_its_queue_is_stranded_and_read_from_there() {
+    let (node, host) = broker().await;
+    let bus = Bus::connect(Settings { url: node.url(host), ..settings() }).await.unwrap();
+    bus.declare().await.unwrap();
+    let (_connection, link) = foreigner(&node.url(host)).await;
+    let named = message(7).id.to_string();
+    let properties = BasicProperties::default().with_message_id(named.into());
+    throw_in(&link, "lienthong.intake", "intake.99", properties).await;
+    throw_in(&link, "lienthong.delivery", "delivery.nobody", BasicProperties::default()).await;
+
+    let drawer = Drawer::new(Mood::Willing);
+    let recorder = Recorder::done();
+    let running = start(&bus, &Channel::stranded(), 8, drawer.clone(), recorder.clone());
+    let windows = until(&recorder.windows, |windows| !windows.is_empty()).await;
+    assert_eq!(windows[0][0].id, message(7).id);
+    // What is no message of ours never reaches the handler, and is not lost either.
+    let kept = until(&drawer.kept, |kept| !kept.is_empty()).await;
+    running.stop().await;
+    let (unreadable, fate) = &kept[0];
+    assert_eq!(unreadable.body, Body::Inline("from elsewhere".into()));
+    assert!(matches!(fate, Fate::Dead(fault) if fault.code == code::UNREADABLE));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_given_back_too_often_is_stranded_and_not_dropped() {
+    let bus = rabbitmq(settings()).await;
+    let channel = Channel::intake(0);
+    publish(&bus, &channel, [1]).await;
+    let keeper = Drawer::new(Mood::Failing);
+    let stranded = Recorder::done();
+    let watching = start_simple(&bus, &Channel::stranded(), stranded.clone());
+    let breaking = async {
+        loop {
+            let handler = Recorder::new(|_| Verdict::Retry(bus::Fault::new("LT-MAP-001", "")));
+            let running = start(&bus, &channel, 1, keeper.clone(), handler);
+            // The last start finds nothing, and waits until it is dropped.
+            let ended = running.end().await;
+            assert!(matches!(ended, Err(ReceiveError::NotKept(_))), "{ended:?}");
+        }
+    };
+    tokio::select! {
+        () = breaking => {}
+        handled = async {
+            until(&stranded.windows, |windows| !windows.is_empty()).await
+        } => assert_eq!(handled[0][0].id, message(1).id),
+    }
+    watching.stop().await;
+    // The broker counts from nought.
+    assert_eq!(keeper.kept.borrow().len(), 1_001);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_different_topology_is_named_by_queue_and_argument() {
+    let (node, host) = broker().await;
+    let bus = Bus::connect(Settings { url: node.url(host), ..settings() }).await.unwrap();
+
+    let missing = differences(bus.compare().await);
+    assert!(missing.contains(&("intake.1".to_owned(), None)), "{missing:?}");
+
+    bus.declare().await.unwrap();
+    bus.declare().await.unwrap();
+    bus.compare().await.unwrap();
+
+    let (_connection, link) = foreigner(&node.url(host)).await;
+    link.queue_delete("intake.1".into(), QueueDeleteOptions::default()).await.unwrap();
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert("x-delivery-limit".into(), AMQPValue::LongInt(3));
+    let options = QueueDeclareOptions::durable();
+    link.queue_declare("intake.1".into(), options, arguments).await.unwrap();
+    link.queue_declare("intake.2".into(), options, FieldTable::default()).await.unwrap();
+
+    for found in [bus.compare().await, bus.declare().await] {
+        let found = differences(found);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(
+            matches!(&found[0], (name, Some(argument))
+            if name == "intake.1" && argument.starts_with("x-")),
+            "{found:?}"
+        );
+        assert_eq!(found[1], ("intake.2".to_owned(), None));
+    }
+}
+
+fn differences(found: Result<(), ConnectError>) -> Vec<(String, Option<String>)> {
+    match found {
+        Err(ConnectError::Topology(TopologyError::Differs { differences })) => {
+            differences.into_iter().map(|found| (found.name, found.argument)).collect()
+        }
+        other => panic!("no difference found: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_queue_ends_its_receiver() {
+    let (node, host) = broker().await;
+    let bus = Bus::connect(Settings { url: node.url(host), ..settings() }).await.unwrap();
+    bus.declare().await.unwrap();
+    let channel = Channel::intake(0);
+    publish(&bus, &channel, [1]).await;
+    let recorder = Recorder::done();
+    let running = start_simple(&bus, &channel, recorder.clone());
+    recorder.handled(1).await;
+    let (_connection, link) = foreigner(&node.url(host)).await;
+    link.queue_delete("intake.0".into(), QueueDeleteOptions::default()).await.unwrap();
+    let ended = running.end().await;
+    assert!(matches!(ended, Err(ReceiveError::ConsumerCancelled { .. })), "{ended:?}");
+}
+
+/// Publishes what it gets onward and settles when that is confirmed, as mapping does.
+struct Relay {
+    publisher: bus::Publisher,
+    onward: Channel,
+}
+
+impl Handle for Relay {
+    async fn handle(&self, window: Vec<Message>) -> Verdicts {
+        let batch = window.into_iter().map(|message| (self.onward.clone(), message)).collect();
+        let outcomes = self.publisher.publish(batch).await;
+        let verdict = |outcome: Result<(), PublishError>| match outcome {
+            Ok(()) => Verdict::Done,
+            Err(error) => Verdict::Retry((&error).into()),
+        };
+        outcomes.into_iter().map(verdict).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_dies_loses_nothing_confirmed_and_ends_everybody() {
+    let mut node = tokio::task::spawn_blocking(|| Node::start(1)).await.unwrap();
+    let short = Settings { url: node.url(0), call_ms_max: 3_000, ..settings() };
+    let bus = Bus::connect(short.clone()).await.unwrap();
+    bus.declare().await.unwrap();
+    let (from, onward) = (Channel::intake(0), bus.declare_delivery("app").await.unwrap());
+    let publisher = bus.publisher().await.unwrap();
+    let relay = Relay { publisher: publisher.clone(), onward: onward.clone() };
+    let relaying = start_simple(&bus, &from, relay);
+
+    let mut confirmed = BTreeSet::new();
+    let publishing = async {
+        for round in 0.. {
+            let begin = round * 100;
+            let batch =
+                (begin..begin + 100).map(|number| (from.clone(), message(number))).collect();
+            for (number, outcome) in (begin..).zip(publisher.publish(batch).await) {
+                match outcome {
+                    Ok(()) => drop(confirmed.insert(number)),
+                    Err(PublishError::Unknown { .. } | PublishError::NotSent { .. }) => return,
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        }
+    };
+    let dying = async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::task::block_in_place(|| node.kill());
+    };
+    soon(futures::future::join(publishing, dying)).await;
+    assert!(relaying.end().await.is_err());
+    soon(bus.failed()).await;
+    assert!(matches!(
+        publisher.publish(vec![(from.clone(), message(1))]).await[..],
+        [Err(PublishError::NotSent { .. })]
+    ));
+    assert!(bus.probe().await.is_err());
+    assert!(!confirmed.is_empty());
+
+    let node = tokio::task::spawn_blocking(move || {
+        node.restart();
+        node
+    });
+    let node = node.await.unwrap();
+    let bus = Bus::connect(Settings { url: node.url(0), ..short }).await.unwrap();
+    bus.compare().await.unwrap();
+    soon(bus.probe()).await.unwrap();
+    let relay = Relay { publisher: bus.publisher().await.unwrap(), onward: onward.clone() };
+    let relaying = start_simple(&bus, &from, relay);
+    let recorder = Recorder::done();
+    let receiving = start_simple(&bus, &onward, recorder.clone());
+    until(&recorder.windows, |windows| {
+        let found: BTreeSet<_> = windows.iter().flatten().map(number).collect();
+        found.is_superset(&confirmed)
+    })
+    .await;
+    relaying.stop().await;
+    receiving.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blocked_broker_leaves_publishes_unknown_and_receivers_at_work() {
+    let node = tokio::task::spawn_blocking(|| Node::start(1)).await.unwrap();
+    let bounds = Settings { url: node.url(0), call_ms_max: 1_500, ..settings() };
+    let bus = Bus::connect(bounds.clone()).await.unwrap();
+    bus.declare().await.unwrap();
+    let channel = Channel::intake(0);
+    publish(&bus, &channel, 0..10).await;
+    let publisher = bus.publisher().await.unwrap();
+    let alarm = |share: &'static str| {
+        tokio::task::block_in_place(|| node.control(&["set_vm_memory_high_watermark", share]))
+    };
+    alarm("0.00001");
+    let batch = vec![(channel.clone(), message(10))];
+    let outcome = soon(publisher.publish(batch)).await;
+    assert!(matches!(outcome[..], [Err(PublishError::Unknown { .. })]), "{outcome:?}");
+    soon(bus.failed()).await;
+
+    // Receiving goes on, and acknowledgements pass, because they have their own connection.
+    let other = Bus::connect(bounds).await.unwrap();
+    let recorder = Recorder::done();
+    let running = start_simple(&other, &channel, recorder.clone());
+    recorder.handled(10).await;
+    running.stop().await;
+    alarm("0.4");
+}
+
+#[tokio::test]
+async fn a_wrong_address_is_an_error_that_does_not_repeat_it() {
+    for url in ["", "http://guest:geheim@127.0.0.1", "amqp://u:geheim@127.0.0.1:1/%2f"] {
+        let error = Bus::connect(Settings { url: url.to_owned(), ..settings() }).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("geheim"), "{error:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_without_tls_is_an_error_to_amqps() {
+    let (node, host) = broker().await;
+    let url = node.url(host).replace("amqp:", "amqps:");
+    let refused = soon(Bus::connect(Settings { url, call_ms_max: 5_000, ..settings() })).await;
+    assert!(matches!(refused, Err(ConnectError::Broker(_))), "{refused:?}");
+}

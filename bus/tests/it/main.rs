@@ -1,0 +1,9 @@
+//! The promises of the bus, tried over both transports, and of the store of claims.
+
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod broker;
+mod claims;
+mod node;
+mod promises;
+mod stage;

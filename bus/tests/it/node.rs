@@ -1,0 +1,201 @@
+//! A private RabbitMQ node for tests: its own ports, name, cookie and folder, on the loopback only.
+//!
+//! The node is killed and its folder removed when [`Node`] is dropped, and also when the test
+//! process ends in any other way: a shell that waits for our end of a pipe looks after it. So a
+//! node may live in a `static` that is never dropped. Needs nothing but the standard library.
+
+use std::{
+    fs,
+    io::Write,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// How long a node may take to start, on a machine that does other things as well.
+const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// Where packages put the server itself; the one in `PATH` changes the user first.
+const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
+
+/// What the server says when it is ready.
+const READY: &str = "Server startup complete";
+
+/// A running node.
+#[derive(Debug)]
+pub(crate) struct Node {
+    home: PathBuf,
+    port: u16,
+    epmd_port: u16,
+    distribution_port: u16,
+    // In this order: the server ends before what it stands on.
+    server: Option<Guarded>,
+    epmd: Option<Guarded>,
+}
+
+impl Node {
+    /// Starts a node with the virtual hosts `v0`, `v1`, … and waits until it is ready.
+    pub(crate) fn start(virtual_hosts: u16) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        assert!(Path::new(SERVER).exists(), "rabbitmq-server is missing; `tests/run` installs it");
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let home = std::env::temp_dir().join(format!("broker-{}-{count}", std::process::id()));
+        fs::create_dir_all(&home).unwrap();
+        let [port, epmd_port, distribution_port] = free_ports();
+        let mut node = Self { home, port, epmd_port, distribution_port, server: None, epmd: None };
+        node.configure(virtual_hosts);
+        let mut epmd = node.command("epmd");
+        epmd.args(["-port", &epmd_port.to_string(), "-address", "127.0.0.1"]);
+        node.epmd = Some(Guarded::spawn(&epmd, &node.home, Some(&node.home)));
+        node.restart();
+        node
+    }
+
+    /// The address of a virtual host.
+    pub(crate) fn url(&self, virtual_host: u16) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{}/v{virtual_host}", self.port)
+    }
+
+    /// Kills the server as a power cut would, but for the disk's own cache.
+    pub(crate) fn kill(&mut self) {
+        self.server = None;
+    }
+
+    /// Starts the server again, on what it had.
+    pub(crate) fn restart(&mut self) {
+        self.kill();
+        let log = self.home.join("server.log");
+        fs::write(&log, "").unwrap();
+        let server = self.command(SERVER);
+        self.server = Some(Guarded::spawn(&server, &self.home, None));
+        let until = Instant::now() + START_LIMIT;
+        while !fs::read_to_string(&log).unwrap_or_default().contains(READY) {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            assert!(Instant::now() < until, "the node did not start:\n{said}");
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Runs `rabbitmqctl` and gives what it wrote.
+    pub(crate) fn control(&self, arguments: &[&str]) -> String {
+        let output = self.command(CONTROL).arg("-q").args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "rabbitmqctl {arguments:?} failed: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn configure(&self, virtual_hosts: u16) {
+        let names: Vec<String> = (0..virtual_hosts).map(|number| format!("v{number}")).collect();
+        let hosts: Vec<String> =
+            names.iter().map(|name| format!(r#"{{"name":"{name}"}}"#)).collect();
+        let rights: Vec<String> = names
+            .iter()
+            .map(|name| {
+                format!(
+                    r#"{{"user":"guest","vhost":"{name}","configure":".*","write":".*","read":".*"}}"#
+                )
+            })
+            .collect();
+        let definitions = format!(
+            r#"{{"users":[{{"name":"guest","password":"guest","tags":"administrator"}}],
+                "vhosts":[{}],"permissions":[{}]}}"#,
+            hosts.join(","),
+            rights.join(",")
+        );
+        let configuration = format!(
+            "listeners.tcp.1 = 127.0.0.1:{}\nload_definitions = {}\nlog.console = true\n\
+             log.file = false\nraft.wal_max_size_bytes = 33554432\n\
+             disk_free_limit.absolute = 100MB\n",
+            self.port,
+            self.home.join("definitions.json").display(),
+        );
+        for (name, content) in [
+            ("definitions.json", definitions.as_str()),
+            ("rabbitmq.conf", &configuration),
+            ("enabled_plugins", "[].\n"),
+            ("env.conf", ""),
+        ] {
+            fs::write(self.home.join(name), content).unwrap();
+        }
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let file = |name: &str| self.home.join(name);
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", &self.home)
+            .env("LANG", "C.UTF-8")
+            .env("ERL_EPMD_PORT", self.epmd_port.to_string())
+            .env("RABBITMQ_NODENAME", format!("broker{}@localhost", self.port))
+            .env("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
+            .env("RABBITMQ_CONFIG_FILE", file("rabbitmq.conf"))
+            .env("RABBITMQ_CONF_ENV_FILE", file("env.conf"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", file("enabled_plugins"))
+            .env("RABBITMQ_MNESIA_BASE", file("data"))
+            .env("RABBITMQ_LOG_BASE", file("log"))
+            .env("RABBITMQ_PID_FILE", file("pid"))
+            // The server then takes the place of its script, so the process we kill is the one.
+            .env("RABBITMQ_ALLOW_INPUT", "1")
+            .env("RABBITMQ_SERVER_START_ARGS", "-noinput")
+            .env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+            );
+        command
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.server = None;
+        self.epmd = None;
+    }
+}
+
+/// A program whose shell kills it when our end of the shell's input is closed.
+#[derive(Debug)]
+struct Guarded(Child);
+
+impl Guarded {
+    /// With `remove`, that folder goes when the program is gone.
+    fn spawn(command: &Command, home: &Path, remove: Option<&Path>) -> Self {
+        let script = r#"log=$1; remove=$2; shift 2
+            "$@" >>"$log" 2>&1 </dev/null &
+            child=$!
+            read -r line
+            kill -9 "$child"; wait "$child"
+            [ -z "$remove" ] || rm -rf "$remove""#;
+        let mut shell = Command::new("/bin/sh");
+        shell.env_clear().args(["-c", script, "guard"]);
+        shell.arg(home.join("server.log")).arg(remove.unwrap_or(Path::new("")));
+        shell.arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
+        shell.current_dir(home).stdin(Stdio::piped());
+        shell.stdout(Stdio::null()).stderr(Stdio::null());
+        Self(shell.spawn().unwrap())
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if let Some(mut input) = self.0.stdin.take() {
+            // If the shell is gone already there is nobody to tell.
+            drop(input.write_all(b"end\n"));
+        }
+        drop(self.0.wait());
+    }
+}
+
+/// Ports that nobody has at the moment. They are held together, so that they differ.
+fn free_ports() -> [u16; 3] {
+    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    held.map(|listener| listener.local_addr().unwrap().port())
+}

@@ -43,7 +43,7 @@ struct Request {
 impl Publisher {
     pub(crate) async fn open(bus: &RabbitMq) -> Result<Self, BrokerError> {
         let link = bus.publishing_link().await?;
-        let (requests, waiting) = mpsc::channel(bus.settings().requests_max);
+        let (requests, waiting) = mpsc::channel(bus.settings().requests_max.max(1));
         let mut actor = JoinSet::new();
         actor.spawn(run(bus.clone(), link, waiting));
         Ok(Self { requests, limit: bus.settings().publish_limit(), _actor: Arc::new(actor) })
@@ -53,6 +53,9 @@ impl Publisher {
 impl Publish for Publisher {
     async fn publish(&self, batch: Vec<(Channel, Message)>) -> Vec<Outcome> {
         let count = batch.len();
+        if count == 0 {
+            return Vec::new();
+        }
         let (answer, answered) = oneshot::channel();
         let until = Instant::now() + self.limit;
         let sent = timeout_at(until, self.requests.send(Request { batch, answer })).await;

@@ -178,24 +178,27 @@ async fn a_broker_that_dies_loses_nothing_confirmed_and_ends_everybody() {
 
     let mut confirmed = BTreeSet::new();
     let publishing = async {
-        for round in 0.. {
-            let begin = round * 100;
-            let batch =
-                (begin..begin + 100).map(|number| (from.clone(), message(number))).collect();
-            for (number, outcome) in (begin..).zip(publisher.publish(batch).await) {
-                match outcome {
-                    Ok(()) => drop(confirmed.insert(number)),
-                    Err(PublishError::Unknown { .. } | PublishError::NotSent { .. }) => return,
-                    Err(other) => panic!("{other}"),
-                }
+        for begin in (0..).step_by(100) {
+            let numbers = begin..begin + 100;
+            let batch = numbers.clone().map(|number| (from.clone(), message(number))).collect();
+            let outcomes = publisher.publish(batch).await;
+            let taken = numbers.zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+            confirmed.extend(taken.map(|(number, _)| number));
+            if let Some(error) = outcomes.into_iter().find_map(Result::err) {
+                return error;
             }
         }
+        unreachable!("the broker does not die");
     };
     let dying = async {
         tokio::time::sleep(Duration::from_secs(2)).await;
         tokio::task::block_in_place(|| node.kill());
     };
-    soon(futures::future::join(publishing, dying)).await;
+    let (error, ()) = soon(futures::future::join(publishing, dying)).await;
+    assert!(
+        matches!(error, PublishError::Unknown { .. } | PublishError::NotSent { .. }),
+        "{error:?}"
+    );
     assert!(relaying.end().await.is_err());
     soon(bus.failed()).await;
     assert!(matches!(

@@ -101,7 +101,7 @@ async fn an_unroutable_message_is_reported_as_itself(stage: Stage) {
     let here = bus.declare_delivery("here").await.unwrap();
     let nowhere = Channel::delivery("nowhere").unwrap();
     for round in 0..20 {
-        let channel = |place: u64| if place % 5 == 0 { &nowhere } else { &here };
+        let channel = |place: u64| if place.is_multiple_of(5) { &nowhere } else { &here };
         let batch =
             (0..256).map(|place| (channel(place).clone(), message(round * 256 + place))).collect();
         let outcomes = soon(publisher.publish(batch)).await;

@@ -1,0 +1,146 @@
+//! An object store in memory that speaks as much S3 as the store of claims asks for.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufStream},
+    net::{TcpListener, TcpStream},
+    sync::Mutex,
+    task::JoinSet,
+};
+
+/// What it holds, by path.
+#[derive(Default)]
+pub(crate) struct Held {
+    pub(crate) objects: BTreeMap<String, Vec<u8>>,
+    uploads: HashMap<String, BTreeMap<u32, Vec<u8>>>,
+    pub(crate) parts: usize,
+}
+
+/// A running service; it ends with this value.
+pub(crate) struct Service {
+    pub(crate) endpoint: String,
+    pub(crate) held: Arc<Mutex<Held>>,
+    _tasks: JoinSet<()>,
+}
+
+impl Service {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let held = Arc::new(Mutex::new(Held::default()));
+        let mut tasks = JoinSet::new();
+        let served = Arc::clone(&held);
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                connections.spawn(serve(connection, Arc::clone(&served)));
+            }
+        });
+        Self { endpoint, held, _tasks: tasks }
+    }
+}
+
+struct Request {
+    method: String,
+    path: String,
+    query: String,
+    range_begin: Option<usize>,
+    body: Vec<u8>,
+}
+
+/// Answers one request; the client opens another connection for the next.
+async fn serve(connection: TcpStream, held: Arc<Mutex<Held>>) {
+    let mut stream = BufStream::new(connection);
+    let Some(request) = read(&mut stream).await else { return };
+    let (status, headers, body) = answer(&request, &mut *held.lock().await);
+    let length = if request.method == "HEAD" { headers.len() } else { body.len() };
+    let length = match headers.strip_prefix("length:") {
+        Some(length) => length.parse().unwrap(),
+        None => length,
+    };
+    let range = request.range_begin.filter(|_| status == 206).map_or_else(String::new, |begin| {
+        let total = begin + body.len();
+        format!("Content-Range: bytes {begin}-{}/{total}\r\n", total - 1)
+    });
+    let head = format!(
+        "HTTP/1.1 {status} x\r\nContent-Length: {length}\r\nETag: \"tag\"\r\n\
+         Last-Modified: Tue, 24 Nov 2026 00:00:00 GMT\r\n{range}Connection: close\r\n\r\n"
+    );
+    drop(stream.write_all(head.as_bytes()).await);
+    drop(stream.write_all(&body).await);
+    drop(stream.flush().await);
+}
+
+async fn read(stream: &mut BufStream<TcpStream>) -> Option<Request> {
+    let mut first = String::new();
+    stream.read_line(&mut first).await.ok()?;
+    let mut words = first.split(' ');
+    let (method, target) = (words.next()?.to_owned(), words.next()?);
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (mut length, mut range_begin) = (0, None);
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.ok()?;
+        let Some((name, value)) = line.trim().split_once(": ") else { break };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.parse().ok()?,
+            "range" => {
+                let begin = value.strip_prefix("bytes=")?.trim_end_matches('-');
+                range_begin = Some(begin.parse().ok()?);
+            }
+            _ => {}
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    let (path, query) = (path.to_owned(), query.to_owned());
+    Some(Request { method, path, query, range_begin, body })
+}
+
+fn answer(request: &Request, held: &mut Held) -> (u16, String, Vec<u8>) {
+    let query: HashMap<_, _> =
+        request.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
+    let none = String::new;
+    match (request.method.as_str(), query.get("uploadId")) {
+        ("HEAD", _) => match held.objects.get(&request.path) {
+            Some(object) => (200, format!("length:{}", object.len()), Vec::new()),
+            None => (404, none(), Vec::new()),
+        },
+        ("GET", _) => match (held.objects.get(&request.path), request.range_begin) {
+            (Some(object), Some(begin)) => (206, none(), object[begin..].to_vec()),
+            (Some(object), None) => (200, none(), object.clone()),
+            (None, _) => (404, none(), Vec::new()),
+        },
+        ("PUT", Some(upload)) => {
+            let part = query["partNumber"].parse().unwrap();
+            held.parts += 1;
+            held.uploads.get_mut(*upload).unwrap().insert(part, request.body.clone());
+            (200, none(), Vec::new())
+        }
+        ("PUT", None) => {
+            held.objects.insert(request.path.clone(), request.body.clone());
+            (200, none(), Vec::new())
+        }
+        ("POST", Some(upload)) => {
+            let parts = held.uploads.remove(*upload).unwrap();
+            held.objects.insert(request.path.clone(), parts.into_values().flatten().collect());
+            let xml = "<CompleteMultipartUploadResult><ETag>tag</ETag>\
+                       </CompleteMultipartUploadResult>";
+            (200, none(), xml.into())
+        }
+        ("POST", None) => {
+            let upload = format!("upload{}", held.parts);
+            held.uploads.insert(upload.clone(), BTreeMap::new());
+            let xml = format!(
+                "<InitiateMultipartUploadResult><UploadId>{upload}</UploadId>\
+                 </InitiateMultipartUploadResult>"
+            );
+            (200, none(), xml.into())
+        }
+        _ => (400, none(), Vec::new()),
+    }
+}

@@ -1,0 +1,123 @@
+//! What the demonstration counted, and whether all is as promised.
+
+use serde_json::{Value, json};
+
+use crate::screen::Screen;
+
+/// The counts of a demonstration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Report {
+    /// Items for which a first receipt was given: documents and statuses.
+    pub(super) submitted: usize,
+    /// Documents that reached a recipient, each recipient counted.
+    pub(super) delivered: usize,
+    /// Documents that should have reached a recipient.
+    pub(super) expected: usize,
+    /// Statuses that came back to the sender.
+    pub(super) statuses_returned: usize,
+    /// Statuses that should have come back.
+    pub(super) statuses_expected: usize,
+    /// Repeats that were answered with the first receipt.
+    pub(super) repeats_answered: usize,
+    /// Codes of the items that were refused at the door.
+    pub(super) refused: Vec<String>,
+    /// Deliveries that came twice.
+    pub(super) duplicated: usize,
+    /// Attachments that arrived and are bit-identical.
+    pub(super) attachments_identical: usize,
+    /// Attachments that should have arrived.
+    pub(super) attachments_expected: usize,
+    /// From the first submit to the last status, milliseconds.
+    pub(super) elapsed_ms: u128,
+    /// What is not as promised, in words.
+    pub(super) broken: Vec<String>,
+}
+
+impl Report {
+    /// Deliveries and statuses that never came.
+    pub(super) fn lost(&self) -> usize {
+        self.expected.saturating_sub(self.delivered)
+            + self.statuses_expected.saturating_sub(self.statuses_returned)
+    }
+
+    /// True when everything is as promised.
+    pub(super) fn is_kept(&self) -> bool {
+        self.lost() == 0
+            && self.duplicated == 0
+            && self.attachments_identical == self.attachments_expected
+            && self.broken.is_empty()
+    }
+
+    /// The counts as programs read them.
+    pub(super) fn json(&self, transport: &str, journeys: &[Value]) -> Value {
+        json!({
+            "transport": transport,
+            "submitted": self.submitted,
+            "delivered": self.delivered,
+            "expected": self.expected,
+            "statuses_returned": self.statuses_returned,
+            "statuses_expected": self.statuses_expected,
+            "repeats_answered": self.repeats_answered,
+            "refused": self.refused.len(),
+            "refused_codes": self.refused,
+            "lost": self.lost(),
+            "duplicated": self.duplicated,
+            "attachments_identical": self.attachments_identical,
+            "attachments_expected": self.attachments_expected,
+            "seconds": self.seconds(),
+            "kept": self.is_kept(),
+            "broken": self.broken,
+            "journeys": journeys,
+        })
+    }
+
+    /// The counts as people read them.
+    pub(super) fn print(&self, screen: Screen) {
+        screen.line("");
+        screen.line(screen.say("Kết quả", "Result"));
+        let of = |done: usize, all: usize| format!("{done}/{all}");
+        let rows = [
+            (screen.say("Nhận vào trục", "Submitted"), self.submitted.to_string()),
+            (
+                screen.say("Văn bản đến nơi", "Documents delivered"),
+                of(self.delivered, self.expected),
+            ),
+            (
+                screen.say("Trạng thái về lại", "Statuses returned"),
+                of(self.statuses_returned, self.statuses_expected),
+            ),
+            (
+                screen.say("Tệp đính kèm nguyên vẹn", "Attachments bit-identical"),
+                of(self.attachments_identical, self.attachments_expected),
+            ),
+            (
+                screen.say("Gửi lặp, trả biên nhận cũ", "Repeats given the first receipt"),
+                self.repeats_answered.to_string(),
+            ),
+            (
+                screen.say("Từ chối tại cửa", "Refused at the door"),
+                format!("{} ({})", self.refused.len(), self.refused.join(", ")),
+            ),
+            (screen.say("Mất", "Lost"), self.lost().to_string()),
+            (screen.say("Trùng", "Duplicated"), self.duplicated.to_string()),
+            (screen.say("Thời gian", "Time"), format!("{:.2} s", self.seconds())),
+        ];
+        for (name, value) in rows {
+            let gap = 30_usize.saturating_sub(name.chars().count());
+            screen.line(&format!("  {name}{}{value}", " ".repeat(gap)));
+        }
+        for it in &self.broken {
+            screen.line(&format!("  ✗ {it}"));
+        }
+        screen.line(if self.is_kept() {
+            screen.say("✓ Mọi điều đúng như cam kết.", "✓ All is as promised.")
+        } else {
+            screen.say("✗ Có điều không đúng cam kết.", "✗ Something is not as promised.")
+        });
+    }
+
+    fn seconds(&self) -> f64 {
+        let ms = u32::try_from(self.elapsed_ms).unwrap_or(u32::MAX);
+        f64::from(ms) / 1000.0
+    }
+}

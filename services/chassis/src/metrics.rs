@@ -1,0 +1,48 @@
+//! Metrics: counted once, read as Prometheus text and sent over OTLP.
+//!
+//! Names are `<room>_<noun>_<unit>`; labels come from small closed sets, never an id.
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram, Meter};
+
+/// The meter of this process. Instruments are made once and kept by who uses them.
+pub fn meter() -> Meter {
+    opentelemetry::global::meter("lienthong")
+}
+
+/// Counts things; `lienthong_…_total` in Prometheus.
+#[derive(Clone, Debug)]
+pub struct Count(Counter<u64>);
+
+impl Count {
+    /// A counter of this name, e.g. `lienthong_gateway_submits`.
+    pub fn new(name: &'static str, description: &'static str) -> Self {
+        Self(meter().u64_counter(name).with_description(description).build())
+    }
+
+    /// Counts `by` more, under one label of a closed set.
+    pub fn add(&self, by: u64, label: &'static str, value: &'static str) {
+        self.0.add(by, &[KeyValue::new(label, value)]);
+    }
+
+    /// Counts `by` more, under one label whose values the registry or the catalogue bounds.
+    pub fn add_for(&self, by: u64, label: &'static str, value: &str) {
+        self.0.add(by, &[KeyValue::new(label, value.to_owned())]);
+    }
+}
+
+/// Measures how long things take, in seconds.
+#[derive(Clone, Debug)]
+pub struct Seconds(Histogram<f64>);
+
+impl Seconds {
+    /// A histogram of this name, e.g. `messaging.process.duration`.
+    pub fn new(name: &'static str, description: &'static str) -> Self {
+        Self(meter().f64_histogram(name).with_unit("s").with_description(description).build())
+    }
+
+    /// Records one duration, under one label of a closed set.
+    pub fn record(&self, took: std::time::Duration, label: &'static str, value: &'static str) {
+        self.0.record(took.as_secs_f64(), &[KeyValue::new(label, value)]);
+    }
+}

@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, read by people")]
 
+#[expect(dead_code, reason = "the tests use all of it")]
 #[path = "../tests/it/node.rs"]
 mod node;
 

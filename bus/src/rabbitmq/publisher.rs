@@ -269,3 +269,73 @@ fn flag(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lapin::message::{BasicReturnMessage, Delivery};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn returned(id: MessageId, channel: &Channel) -> BasicReturnMessage {
+        let mut delivery = Delivery::mock(1, "".into(), channel.name().into(), false, Vec::new());
+        delivery.properties =
+            lapin::BasicProperties::default().with_message_id(id.to_string().into());
+        BasicReturnMessage { delivery, reply_code: 312, reply_text: "NO_ROUTE".into() }
+    }
+
+    #[test]
+    fn a_return_belongs_to_the_message_it_names_and_not_to_the_confirm_it_came_with() {
+        let channels = [Channel::intake(0), Channel::intake(1)];
+        let ids = [1, 2, 2, 3].map(|id| MessageId::new(Uuid::from_u128(id)));
+        // The second and the third have one name, and go to two channels.
+        let names: Vec<_> = [0, 0, 1, 0]
+            .iter()
+            .zip(ids)
+            .map(|(channel, id)| (id, channels[*channel].clone()))
+            .collect();
+        let confirmations = [
+            Confirmation::Ack(Some(returned(ids[2], &channels[1]))),
+            Confirmation::Ack(None),
+            Confirmation::Ack(None),
+            Confirmation::Nack(None),
+        ];
+        let mut back = HashSet::new();
+        let mut outcomes: Vec<_> = confirmations
+            .into_iter()
+            .zip(&names)
+            .map(|(confirmation, (_, channel))| judge(confirmation, channel, &mut back))
+            .collect();
+        flag(&back, &names, &mut outcomes);
+        assert!(
+            matches!(
+                &outcomes[..],
+                [
+                    Ok(()),
+                    Ok(()),
+                    Err(PublishError::Unroutable { channel }),
+                    Err(PublishError::Refused { .. })
+                ] if *channel == channels[1]
+            ),
+            "{outcomes:?}"
+        );
+    }
+
+    #[test]
+    fn windows_are_cut_by_number_and_by_size() {
+        let message = |bytes: usize| {
+            let body = crate::message::Body::Inline(vec![0; bytes].into());
+            let (id, attributes) = (MessageId::new(Uuid::nil()), std::collections::BTreeMap::new());
+            (Channel::intake(0), Message { id, conversation: String::new(), attributes, body })
+        };
+        let large = WINDOW_BYTES / 3;
+        let sizes = [0, 0, 0, large, large, large, large, 2 * WINDOW_BYTES, 0];
+        let batch: Vec<_> = sizes.map(message).into();
+        let mut messages = batch.into_iter().peekable();
+        let mut lengths = Vec::new();
+        while messages.peek().is_some() {
+            lengths.push(cut(&mut messages, 4).len());
+        }
+        assert_eq!(lengths, [4, 3, 1, 1]);
+    }
+}

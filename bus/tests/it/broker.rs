@@ -165,6 +165,25 @@ impl Handle for Relay {
     }
 }
 
+/// What was confirmed before the first failure, and that failure.
+async fn publish_until_it_fails(
+    publisher: &bus::Publisher,
+    channel: &Channel,
+) -> (BTreeSet<u64>, PublishError) {
+    let mut confirmed = BTreeSet::new();
+    for begin in (0..).step_by(100) {
+        let numbers = begin..begin + 100;
+        let batch = numbers.clone().map(|number| (channel.clone(), message(number))).collect();
+        let outcomes = publisher.publish(batch).await;
+        let taken = numbers.zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+        confirmed.extend(taken.map(|(number, _)| number));
+        if let Some(error) = outcomes.into_iter().find_map(Result::err) {
+            return (confirmed, error);
+        }
+    }
+    unreachable!("the broker does not die");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broker_that_dies_loses_nothing_confirmed_and_ends_everybody() {
     let mut node = tokio::task::spawn_blocking(|| Node::start(1)).await.unwrap();
@@ -176,25 +195,12 @@ async fn a_broker_that_dies_loses_nothing_confirmed_and_ends_everybody() {
     let relay = Relay { publisher: publisher.clone(), onward: onward.clone() };
     let relaying = start_simple(&bus, &from, relay);
 
-    let mut confirmed = BTreeSet::new();
-    let publishing = async {
-        for begin in (0..).step_by(100) {
-            let numbers = begin..begin + 100;
-            let batch = numbers.clone().map(|number| (from.clone(), message(number))).collect();
-            let outcomes = publisher.publish(batch).await;
-            let taken = numbers.zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-            confirmed.extend(taken.map(|(number, _)| number));
-            if let Some(error) = outcomes.into_iter().find_map(Result::err) {
-                return error;
-            }
-        }
-        unreachable!("the broker does not die");
-    };
     let dying = async {
         tokio::time::sleep(Duration::from_secs(2)).await;
         tokio::task::block_in_place(|| node.kill());
     };
-    let (error, ()) = soon(futures::future::join(publishing, dying)).await;
+    let publishing = publish_until_it_fails(&publisher, &from);
+    let ((confirmed, error), ()) = soon(futures::future::join(publishing, dying)).await;
     assert!(
         matches!(error, PublishError::Unknown { .. } | PublishError::NotSent { .. }),
         "{error:?}"
@@ -247,13 +253,28 @@ async fn a_blocked_broker_leaves_publishes_unknown_and_receivers_at_work() {
     assert!(matches!(outcome[..], [Err(PublishError::Unknown { .. })]), "{outcome:?}");
     soon(bus.failed()).await;
 
-    // Receiving goes on, and acknowledgements pass, because they have their own connection.
-    let other = Bus::connect(bounds).await.unwrap();
+    // Of a bus that is more patient, publishing waits; receiving goes on, and acknowledgements
+    // pass, because they have their own connection.
+    let patient = Bus::connect(Settings { call_ms_max: 20_000, ..bounds }).await.unwrap();
+    let publisher = patient.publisher().await.unwrap();
     let recorder = Recorder::done();
-    let running = start_simple(&other, &channel, recorder.clone());
-    recorder.handled(10).await;
+    let receiving = async {
+        let running = start_simple(&patient, &channel, recorder.clone());
+        recorder.handled(10).await;
+        running.stop().await;
+        alarm("0.4");
+    };
+    let publishing = publisher.publish(vec![(channel.clone(), message(11))]);
+    let (outcome, ()) = soon(futures::future::join(publishing, receiving)).await;
+    assert!(matches!(outcome[..], [Ok(())]), "{outcome:?}");
+
+    let rest = Recorder::done();
+    let running = start_simple(&patient, &channel, rest.clone());
+    let left = until(&rest.windows, |windows| {
+        windows.iter().flatten().any(|message| number(message) == 11)
+    });
+    assert!(left.await.iter().flatten().all(|message| number(message) >= 10));
     running.stop().await;
-    alarm("0.4");
 }
 
 #[tokio::test]

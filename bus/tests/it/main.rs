@@ -4,6 +4,7 @@
 
 mod broker;
 mod claims;
+mod memory;
 mod node;
 mod promises;
 mod s3;

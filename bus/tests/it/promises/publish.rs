@@ -1,0 +1,152 @@
+//! What is promised to whoever publishes, broadcasts or probes.
+
+use std::time::Duration;
+
+use bus::{Body, Channel, Claim, INLINE_BYTES_MAX, Message, Publish, PublishError};
+use bytes::Bytes;
+
+use crate::{
+    promises::{Stage, promises},
+    stage::{Recorder, message, publish, soon, start_simple, stays_quiet, until},
+};
+
+promises! {
+    what_is_confirmed_is_queued
+    an_unroutable_message_is_reported_as_itself
+    a_message_arrives_as_it_was_sent
+    what_cannot_be_carried_is_refused
+    everybody_who_listens_hears_a_broadcast
+    a_probe_comes_back
+    many_publishers_share_a_channel
+}
+
+async fn what_is_confirmed_is_queued(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = bus.declare_delivery("TinhUy.iOffice").await.unwrap();
+    assert_eq!(channel.name(), "delivery.tinhuy-ioffice");
+    publish(&bus, &channel, 0..700).await;
+
+    let recorder = Recorder::done();
+    let running = start_simple(&bus, &channel, recorder.clone());
+    let handled = recorder.handled(700).await;
+    running.stop().await;
+    assert_eq!(handled, (0..700).collect::<Vec<_>>());
+
+    let again = Recorder::done();
+    let running = start_simple(&bus, &channel, again.clone());
+    stays_quiet(&again.windows).await;
+    running.stop().await;
+}
+
+async fn an_unroutable_message_is_reported_as_itself(stage: Stage) {
+    let bus = stage.bus().await;
+    let publisher = bus.publisher().await.unwrap();
+    let here = bus.declare_delivery("here").await.unwrap();
+    let nowhere = Channel::delivery("nowhere").unwrap();
+    for round in 0..20 {
+        let channel = |place: u64| if place.is_multiple_of(5) { &nowhere } else { &here };
+        let batch =
+            (0..256).map(|place| (channel(place).clone(), message(round * 256 + place))).collect();
+        let outcomes = soon(publisher.publish(batch)).await;
+        assert_eq!(outcomes.len(), 256);
+        for (place, outcome) in (0..).zip(outcomes) {
+            match outcome {
+                Ok(()) => assert_ne!(place % 5, 0, "{place} was lost in round {round}"),
+                Err(PublishError::Unroutable { channel }) => {
+                    assert_eq!((place % 5, channel), (0, nowhere.clone()), "{place}");
+                }
+                Err(other) => panic!("{place}: {other}"),
+            }
+        }
+    }
+}
+
+async fn a_message_arrives_as_it_was_sent(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = Channel::intake(0);
+    let bodies = [
+        Body::Inline(Bytes::new()),
+        Body::Inline(vec![0xff; INLINE_BYTES_MAX].into()),
+        Body::Claim(Claim { sha256: [7; 32], size: u64::from(u32::MAX) + 1 }),
+    ];
+    let sent: Vec<_> = (0..)
+        .zip(bodies)
+        .map(|(number, body)| Message {
+            conversation: "Văn phòng".to_owned(),
+            body,
+            ..message(number)
+        })
+        .collect();
+    let batch = sent.iter().map(|message| (channel.clone(), message.clone())).collect();
+    for outcome in bus.publisher().await.unwrap().publish(batch).await {
+        outcome.unwrap();
+    }
+    let recorder = Recorder::done();
+    let running = start_simple(&bus, &channel, recorder.clone());
+    let windows = until(&recorder.windows, |windows| windows.concat().len() == 3).await;
+    running.stop().await;
+    assert_eq!(windows.concat(), sent);
+}
+
+async fn what_cannot_be_carried_is_refused(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = Channel::intake(0);
+    let large = Message { body: Body::Inline(vec![0; INLINE_BYTES_MAX + 1].into()), ..message(1) };
+    let batch =
+        vec![(channel.clone(), message(0)), (channel.clone(), large), (channel, message(2))];
+    let outcomes = bus.publisher().await.unwrap().publish(batch).await;
+    assert!(
+        matches!(&outcomes[..], [Ok(()), Err(PublishError::Invalid(_)), Ok(())]),
+        "{outcomes:?}"
+    );
+    assert!(!outcomes[1].as_ref().unwrap_err().may_pass());
+}
+
+async fn everybody_who_listens_hears_a_broadcast(stage: Stage) {
+    let bus = stage.bus().await;
+    let publisher = bus.publisher().await.unwrap();
+    let broadcast = |number| publisher.publish(vec![(Channel::control(), message(number))]);
+    // Nobody listens, and that is nobody's loss.
+    assert!(broadcast(0).await.pop().unwrap().is_ok());
+    let mut first = bus.listen().await.unwrap();
+    let mut second = bus.listen().await.unwrap();
+    assert!(broadcast(1).await.pop().unwrap().is_ok());
+    for listener in [&mut first, &mut second] {
+        assert_eq!(soon(listener.next()).await.unwrap(), message(1));
+    }
+    drop(first);
+    assert!(broadcast(2).await.pop().unwrap().is_ok());
+    assert_eq!(soon(second.next()).await.unwrap(), message(2));
+}
+
+async fn a_probe_comes_back(stage: Stage) {
+    let bus = stage.bus().await;
+    for _ in 0..3 {
+        let (first, second) = soon(futures::future::join(bus.probe(), bus.probe())).await;
+        assert!(first.unwrap() < Duration::from_secs(5));
+        assert!(second.unwrap() < Duration::from_secs(5));
+    }
+}
+
+async fn many_publishers_share_a_channel(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = bus.declare_delivery("app").await.unwrap();
+    let publisher = bus.publisher().await.unwrap();
+    let publishes = (0..40).map(|caller| {
+        let batch = (0..25).map(|place| (channel.clone(), message(caller * 25 + place))).collect();
+        publisher.publish(batch)
+    });
+    for outcome in soon(futures::future::join_all(publishes)).await.concat() {
+        outcome.unwrap();
+    }
+    let recorder = Recorder::done();
+    let running = start_simple(&bus, &channel, recorder.clone());
+    let handled = recorder.handled(1_000).await;
+    running.stop().await;
+    let callers: Vec<Vec<_>> = (0..40)
+        .map(|caller| handled.iter().copied().filter(|number| number / 25 == caller).collect())
+        .collect();
+    for (caller, its) in (0..).zip(callers) {
+        assert_eq!(its, (caller * 25..caller * 25 + 25).collect::<Vec<_>>());
+    }
+}

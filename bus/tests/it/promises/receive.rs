@@ -1,0 +1,269 @@
+//! What is promised to whoever receives.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use bus::{Channel, Fate, Fault, Handle, Message, ReceiveError, Settings, Verdict, Verdicts, code};
+
+use crate::{
+    promises::{Stage, promises},
+    stage::{
+        Drawer, Mood, Recorder, Stuck, id, message, number, numbers, publish, settings, start,
+        start_simple, stays_quiet, until,
+    },
+};
+
+promises! {
+    what_cannot_go_on_is_kept_before_it_is_settled
+    verdicts_go_where_they_say
+    a_partition_keeps_its_order_and_has_one_receiver
+    a_window_that_was_cut_comes_again
+    a_panic_rejects_only_its_own_message
+    verdicts_that_do_not_fit_lose_nothing
+    free_hands_bound_the_window
+    messages_do_not_lie_with_somebody_without_hands
+    a_keeper_that_fails_keeps_messages_on_their_channel
+    a_window_has_a_bound
+    shutdown_finishes_the_window_in_hand
+    receiving_from_nowhere_is_an_error
+}
+
+fn fault() -> Fault {
+    Fault::new("LT-MAP-001", "for the test")
+}
+
+async fn what_cannot_go_on_is_kept_before_it_is_settled(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = Channel::intake(1);
+    publish(&bus, &channel, 0..3).await;
+
+    let slow = Drawer::new(Mood::Stuck);
+    let handler = Recorder::new(|_| Verdict::Retry(fault()));
+    let running = start(&bus, &channel, 8, slow.clone(), handler);
+    until(&slow.kept, |kept| !kept.is_empty()).await;
+    // The keeper has not said that they are safe, so they must come again.
+    running.cut().await;
+
+    let recorder = Recorder::done();
+    let running = start_simple(&bus, &channel, recorder.clone());
+    assert_eq!(recorder.handled(3).await, [0, 1, 2]);
+    running.stop().await;
+}
+
+async fn verdicts_go_where_they_say(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = Channel::intake(1);
+    publish(&bus, &channel, 0..9).await;
+    let drawer = Drawer::new(Mood::Willing);
+    let handler = Recorder::new(|message| match number(message) % 3 {
+        0 => Verdict::Done,
+        1 => Verdict::Retry(fault()),
+        _ => Verdict::Reject(fault()),
+    });
+    let running = start(&bus, &channel, 256, drawer.clone(), handler);
+    let mut kept = until(&drawer.kept, |kept| kept.len() == 6).await;
+    running.stop().await;
+    kept.sort_by_key(|(message, _)| number(message));
+    let expected: Vec<_> = [1, 2, 4, 5, 7, 8]
+        .map(|number| {
+            let fate = if number % 3 == 1 { Fate::Parked(fault()) } else { Fate::Dead(fault()) };
+            (message(number), fate)
+        })
+        .into();
+    assert_eq!(kept, expected);
+
+    let again = Recorder::done();
+    let running = start_simple(&bus, &channel, again.clone());
+    stays_quiet(&again.windows).await;
+    running.stop().await;
+}
+
+async fn a_partition_keeps_its_order_and_has_one_receiver(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = Channel::intake(0);
+    let recorder = Recorder::done();
+    let first = start(&bus, &channel, 16, Drawer::new(Mood::Failing), recorder.clone());
+    publish(&bus, &channel, 0..100).await;
+    recorder.handled(100).await;
+    let second = start(&bus, &channel, 16, Drawer::new(Mood::Failing), recorder.clone());
+    publish(&bus, &channel, 100..300).await;
+    recorder.handled(300).await;
+    first.stop().await;
+    publish(&bus, &channel, 300..400).await;
+    let handled = recorder.handled(400).await;
+    second.stop().await;
+    assert_eq!(handled, (0..400).collect::<Vec<_>>());
+}
+
+async fn a_window_that_was_cut_comes_again(stage: Stage) {
+    let bus = stage.bus().await;
+    for channel in [Channel::intake(0), bus.declare_delivery("app").await.unwrap()] {
+        publish(&bus, &channel, 0..50).await;
+        let stuck = Stuck::new();
+        let running = start_simple(&bus, &channel, stuck.clone());
+        until(&stuck.0, |windows| !windows.is_empty()).await;
+        running.cut().await;
+
+        let recorder = Recorder::done();
+        let running = start_simple(&bus, &channel, recorder.clone());
+        let handled = recorder.handled(50).await;
+        running.stop().await;
+        assert_eq!(handled, (0..50).collect::<Vec<_>>());
+    }
+}
+
+async fn a_panic_rejects_only_its_own_message(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = Channel::intake(1);
+    let drawer = Drawer::new(Mood::Willing);
+    let recorder = Recorder::new(|message| {
+        assert!(number(message) != 4, "poison");
+        if number(message) == 6 { Verdict::Retry(fault()) } else { Verdict::Done }
+    });
+    publish(&bus, &channel, 0..10).await;
+    let running = start(&bus, &channel, 256, drawer.clone(), recorder.clone());
+    let kept = until(&drawer.kept, |kept| kept.len() >= 2).await;
+    publish(&bus, &channel, 10..12).await;
+    let handled = until(&recorder.windows, |windows| {
+        windows.concat().iter().any(|message| number(message) == 11)
+    });
+    let handled: BTreeSet<_> = numbers(&handled.await.concat()).into_iter().collect();
+    running.stop().await;
+    assert_eq!(handled, (0..12).collect());
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert!(matches!(
+        &kept[..],
+        [(poison, Fate::Dead(found)), (other, Fate::Parked(_))]
+            if poison.id == id(4) && found.code == code::PANICKED && other.id == id(6)
+    ));
+}
+
+struct Short;
+
+impl Handle for Short {
+    async fn handle(&self, window: Vec<Message>) -> Verdicts {
+        Verdicts::all(window.len() - 1, Verdict::Done)
+    }
+}
+
+async fn verdicts_that_do_not_fit_lose_nothing(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = Channel::intake(0);
+    let drawer = Drawer::new(Mood::Willing);
+    publish(&bus, &channel, 0..3).await;
+    let running = start(&bus, &channel, 256, drawer.clone(), Short);
+    let kept = until(&drawer.kept, |kept| kept.len() == 3).await;
+    running.stop().await;
+    for (place, (message, fate)) in (0..).zip(&kept) {
+        assert_eq!(number(message), place);
+        assert!(matches!(fate, Fate::Parked(found) if found.code == code::UNJUDGED));
+    }
+}
+
+async fn free_hands_bound_the_window(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = bus.declare_delivery("app").await.unwrap();
+    publish(&bus, &channel, 0..10).await;
+    let recorder = Recorder::done();
+    recorder.hands.send_replace(Some(0));
+    let running = start_simple(&bus, &channel, recorder.clone());
+    stays_quiet(&recorder.windows).await;
+    recorder.hands.send_replace(Some(3));
+    assert_eq!(recorder.handled(3).await, [0, 1, 2]);
+    stays_quiet(&recorder.windows).await;
+    recorder.hands.send_replace(None);
+    assert_eq!(recorder.handled(10).await, (0..10).collect::<Vec<_>>());
+    running.stop().await;
+}
+
+async fn messages_do_not_lie_with_somebody_without_hands(stage: Stage) {
+    let bus = stage.bus_with(Settings { hands_ms_max: 200, ..settings() }).await;
+    let channel = bus.declare_delivery("app").await.unwrap();
+    let tired = Recorder::done();
+    tired.hands.send_replace(Some(1));
+    let sleeping = start(&bus, &channel, 4, Drawer::new(Mood::Failing), tired.clone());
+    publish(&bus, &channel, [0]).await;
+    tired.handled(1).await;
+    // These are taken to somebody who has just used the only hand.
+    publish(&bus, &channel, 1..6).await;
+    let awake = Recorder::done();
+    let running = start_simple(&bus, &channel, awake.clone());
+    let handled: BTreeSet<_> = awake.handled(5).await.into_iter().collect();
+    assert_eq!(handled, (1..6).collect());
+    running.stop().await;
+    // And when the hands come back, the first receiver goes on.
+    publish(&bus, &channel, [6]).await;
+    tired.hands.send_replace(Some(9));
+    assert_eq!(tired.handled(2).await, [0, 6]);
+    sleeping.stop().await;
+}
+
+async fn a_keeper_that_fails_keeps_messages_on_their_channel(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = Channel::intake(0);
+    publish(&bus, &channel, 0..4).await;
+    let handler = Recorder::new(|_| Verdict::Reject(fault()));
+    let running = start(&bus, &channel, 256, Drawer::new(Mood::Failing), handler);
+    let ended = running.end().await;
+    assert!(matches!(ended, Err(ReceiveError::NotKept(_))), "{ended:?}");
+
+    let recorder = Recorder::done();
+    let running = start_simple(&bus, &channel, recorder.clone());
+    assert_eq!(recorder.handled(4).await, [0, 1, 2, 3]);
+    running.stop().await;
+}
+
+async fn a_window_has_a_bound(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = bus.declare_delivery("app").await.unwrap();
+    publish(&bus, &channel, 0..500).await;
+    let recorder = Recorder::done();
+    let running = start(&bus, &channel, 64, Drawer::new(Mood::Failing), recorder.clone());
+    recorder.handled(500).await;
+    running.stop().await;
+    let sizes: Vec<_> = recorder.windows.borrow().iter().map(Vec::len).collect();
+    assert_eq!(sizes.iter().max(), Some(&64), "{sizes:?}");
+}
+
+/// Finishes a window only after it was told to stop.
+struct Waiting {
+    seen: Recorder,
+    shutdown: tokio::sync::watch::Receiver<bool>,
+}
+
+impl Handle for Waiting {
+    async fn handle(&self, window: Vec<Message>) -> Verdicts {
+        let verdicts = self.seen.handle(window).await;
+        self.shutdown.clone().wait_for(|told| *told).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        verdicts
+    }
+}
+
+async fn shutdown_finishes_the_window_in_hand(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = Channel::intake(0);
+    publish(&bus, &channel, 0..5).await;
+    let (tell, told) = tokio::sync::watch::channel(false);
+    let seen = Recorder::done();
+    let handler = Arc::new(Waiting { seen: seen.clone(), shutdown: told });
+    let running = start(&bus, &channel, 5, Drawer::new(Mood::Failing), handler);
+    let first = until(&seen.windows, |windows| !windows.is_empty()).await.concat();
+    running.shutdown.cancel();
+    tell.send_replace(true);
+    running.end().await.unwrap();
+
+    let rest = Recorder::done();
+    let running = start_simple(&bus, &channel, rest.clone());
+    publish(&bus, &channel, [5]).await;
+    let left = 6 - first.len();
+    let handled = rest.handled(left).await;
+    running.stop().await;
+    assert_eq!([numbers(&first), handled].concat(), [0, 1, 2, 3, 4, 5]);
+}
+
+async fn receiving_from_nowhere_is_an_error(stage: Stage) {
+    let bus = stage.bus().await;
+    let nowhere = Channel::delivery("nowhere").unwrap();
+    let ended = start_simple(&bus, &nowhere, Recorder::done()).end().await;
+    assert!(matches!(ended, Err(ReceiveError::NoChannel { channel }) if channel == nowhere));
+}

@@ -1,6 +1,13 @@
 //! What is promised to whoever receives.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bus::{Channel, Fate, Fault, Handle, Message, ReceiveError, Settings, Verdict, Verdicts, code};
 
@@ -77,21 +84,42 @@ async fn verdicts_go_where_they_say(stage: Stage) {
     running.stop().await;
 }
 
+/// Takes its time, and notices somebody else at work meanwhile.
+#[derive(Clone)]
+struct Alone {
+    seen: Recorder,
+    at_work: Arc<AtomicUsize>,
+    met: Arc<AtomicUsize>,
+}
+
+impl Handle for Alone {
+    async fn handle(&self, window: Vec<Message>) -> Verdicts {
+        self.met.fetch_add(self.at_work.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let verdicts = self.seen.handle(window).await;
+        self.at_work.fetch_sub(1, Ordering::SeqCst);
+        verdicts
+    }
+}
+
 async fn a_partition_keeps_its_order_and_has_one_receiver(stage: Stage) {
     let bus = stage.bus().await;
     let channel = Channel::intake(0);
-    let recorder = Recorder::done();
-    let first = start(&bus, &channel, 16, Drawer::new(Mood::Failing), recorder.clone());
+    let (at_work, met) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+    let seen = Recorder::done();
+    let alone = Alone { seen: seen.clone(), at_work, met: met.clone() };
+    let first = start(&bus, &channel, 16, Drawer::new(Mood::Failing), alone.clone());
     publish(&bus, &channel, 0..100).await;
-    recorder.handled(100).await;
-    let second = start(&bus, &channel, 16, Drawer::new(Mood::Failing), recorder.clone());
+    seen.handled(100).await;
+    let second = start(&bus, &channel, 16, Drawer::new(Mood::Failing), alone);
     publish(&bus, &channel, 100..300).await;
-    recorder.handled(300).await;
+    seen.handled(300).await;
     first.stop().await;
     publish(&bus, &channel, 300..400).await;
-    let handled = recorder.handled(400).await;
+    let handled = seen.handled(400).await;
     second.stop().await;
     assert_eq!(handled, (0..400).collect::<Vec<_>>());
+    assert_eq!(met.load(Ordering::SeqCst), 0, "two were at work at once");
 }
 
 async fn a_window_that_was_cut_comes_again(stage: Stage) {

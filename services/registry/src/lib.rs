@@ -1,1 +1,26 @@
-//! Being built.
+//! Who is there, what they speak, who may send what to whom: read from a folder, watched, served.
+//!
+//! ```text
+//! folder of YAML ─▶ node ─▶ read ─▶ check ─▶ Snapshot ─▶ Watch ─▶ every other service's copy
+//! ```
+//!
+//! # Promises
+//!
+//! - [`check`] tells every mistake at once, with file and line.
+//! - A change that has a mistake keeps the last good state in force, and readiness says so.
+//! - What no right allows is not allowed; an empty folder allows nothing.
+//!
+//! # Not here
+//!
+//! Messages. Looking things up for a message: each service indexes its copy for its own questions.
+
+mod check;
+mod code;
+mod mistake;
+mod node;
+mod read;
+mod server;
+
+pub use check::check;
+pub use mistake::Mistake;
+pub use server::{Config, DEFAULTS, Service, run};

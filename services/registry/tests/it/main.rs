@@ -1,0 +1,153 @@
+//! The registry tells every mistake at once, and serves what has none.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::fs;
+use std::time::Duration;
+
+use chassis::health::Health;
+use chassis::Upstream;
+use proto::registry::v1::WatchRequest;
+use proto::registry::v1::registry_client::RegistryClient;
+use proto::registry::v1::registry_server::RegistryServer;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+const GOOD: &str = r#"
+organisations:
+  - key: tinhuy
+    name: Văn phòng Tỉnh ủy
+    codes: ["A99.1", "000.00.01.A99"]
+  - key: mttq
+    name: Ủy ban MTTQ
+    codes:
+      - {scheme: qd20, value: "A99.2", from: "2020-07-22"}
+applications:
+  - id: tinhuy-vanban
+    organisation: tinhuy
+    gives: [edxml.document]
+    takes: {document: edxml.document, status: edxml.status}
+    receiver_class: askable
+    lease_seconds: 60
+rights:
+  - {from: "*", to: "*", types: [document, status]}
+"#;
+
+fn folder(text: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("all.yaml"), text).unwrap();
+    folder
+}
+
+/// Code and line of each mistake.
+fn mistakes(text: &str) -> Vec<(String, u64)> {
+    let folder = folder(text);
+    registry::check(folder.path())
+        .unwrap_err()
+        .into_iter()
+        .map(|it| (it.fault.code.trim_start_matches("LT-REG-").to_owned(), it.line))
+        .collect()
+}
+
+#[test]
+fn a_folder_without_mistakes_is_a_snapshot() {
+    let folder = folder(GOOD);
+    let snapshot = registry::check(folder.path()).unwrap();
+    assert_eq!(snapshot.organisations[0].codes[1].scheme, "qcvn102");
+    assert_eq!(snapshot.applications[0].lease_ms, 60_000);
+    assert_eq!(snapshot.applications[0].takes.len(), 2);
+    assert_eq!(snapshot.revision.len(), 64);
+}
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_line() {
+    let found = mistakes(
+        r#"organisations:
+  - key: tinhuy
+    name: A
+    colour: red
+    codes: ["A99.1"]
+  - key: Tinh Uy
+    name: B
+    from: "2025-02-30"
+    codes: ["A99.1", {scheme: qd20, value: "zzz"}]
+  - key: tinhuy
+    codes: []
+    successor: nobody
+applications:
+  - id: x
+    organisation: nowhere
+    receiver_class: perhaps
+    takes: {letter: a}
+rights:
+  - {from: tinhuy, to: "*", types: [document], valid_from: "2025-02-01", valid_to: "2025-01-01"}
+"#,
+    );
+    let expected = [
+        ("002", 4),
+        ("004", 6),
+        ("007", 6),
+        ("008", 6),
+        ("014", 6),
+        ("003", 10),
+        ("005", 10),
+        ("006", 10),
+        ("006", 14),
+        ("013", 14),
+        ("013", 14),
+        ("009", 19),
+    ];
+    for (code, line) in expected {
+        assert!(found.contains(&(code.to_owned(), line)), "{code} at {line} is not in {found:?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+}
+
+#[test]
+fn nobody_succeeds_himself() {
+    let found = mistakes(
+        "organisations:\n  - {key: a, name: A, successor: b}\n  - {key: b, name: B, successor: a}\n",
+    );
+    assert_eq!(found, [("010".to_owned(), 2), ("010".to_owned(), 3)]);
+}
+
+#[test]
+fn a_file_that_is_no_yaml_is_named_with_its_line() {
+    let found = mistakes("organisations:\n  - {key: a, name: A\nrights: [\n");
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].0, "001");
+    assert!(found[0].1 > 0);
+}
+
+#[test]
+fn a_code_that_was_reused_with_days_has_one_owner_at_a_time() {
+    let text = r#"organisations:
+  - {key: a, name: A, codes: [{value: "A99.1", to: "2025-06-30"}]}
+  - {key: b, name: B, codes: [{value: "A99.1", from: "2025-07-01"}]}
+"#;
+    assert!(registry::check(folder(text).path()).is_ok());
+}
+
+#[tokio::test]
+async fn a_change_reaches_who_watches_and_a_mistake_changes_nothing() {
+    let folder = folder(GOOD);
+    let service = registry::Service::new();
+    let (health, shutdown) = (Health::new(), CancellationToken::new());
+    let config = registry::Config { folder: folder.path().to_owned(), poll_ms: 10 };
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn(registry::run(config, service.clone(), health.clone(), shutdown.clone()));
+    let mut client = RegistryClient::new(Upstream::local(RegistryServer::new(service)));
+    let mut watch = client.watch(WatchRequest::default()).await.unwrap().into_inner();
+    assert_eq!(watch.message().await.unwrap().unwrap().organisations.len(), 2);
+
+    fs::write(folder.path().join("all.yaml"), "organisations: 7").unwrap();
+    let limit = tokio::time::Instant::now() + Duration::from_secs(10);
+    while health.is_ready() {
+        assert!(tokio::time::Instant::now() < limit, "the mistake was not noticed");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    fs::write(folder.path().join("all.yaml"), GOOD.replace("MTTQ", "Mặt trận")).unwrap();
+    let changed = watch.message().await.unwrap().unwrap();
+    assert_eq!(changed.organisations[1].name, "Ủy ban Mặt trận");
+    shutdown.cancel();
+    running.join_next().await.unwrap().unwrap().unwrap();
+}

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use prost::Message as _;
 use proto::fault::code;
@@ -41,7 +42,8 @@ pub fn check(folder: &Path) -> Result<Snapshot, Vec<Mistake>> {
 fn collect(folder: &Path, within: &str, into: &mut Vec<(String, String)>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let name = path.file_name().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
+        let name =
+            path.file_name().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
         if name.starts_with('.') {
             continue;
         }
@@ -53,6 +55,25 @@ fn collect(folder: &Path, within: &str, into: &mut Vec<(String, String)>) -> std
         }
     }
     Ok(())
+}
+
+/// What tells that a folder changed: each file's name, size and time of change. Unreadable
+/// places are passed over; [`check`] tells about them.
+pub(crate) fn stamp(folder: &Path) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
+    let mut stamps = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            match fs::metadata(&path) {
+                Ok(found) if found.is_dir() => folders.push(path),
+                Ok(found) => stamps.push((path, found.len(), found.modified().ok())),
+                Err(_unreadable) => stamps.push((path, 0, None)),
+            }
+        }
+    }
+    stamps.sort();
+    stamps
 }
 
 fn snapshot(found: Found) -> Snapshot {
@@ -70,12 +91,27 @@ fn snapshot(found: Found) -> Snapshot {
 
 fn whole(found: &mut Found) {
     let mut mistakes = Vec::new();
-    unique("organisation", found.organisations.iter().map(|(at, it)| (at, it.key.as_str())), &mut mistakes);
-    unique("application", found.applications.iter().map(|(at, it)| (at, it.id.as_str())), &mut mistakes);
-    unique("code_list", found.code_lists.iter().map(|(at, it)| (at, it.name.as_str())), &mut mistakes);
+    unique(
+        "organisation",
+        found.organisations.iter().map(|(at, it)| (at, it.key.as_str())),
+        &mut mistakes,
+    );
+    unique(
+        "application",
+        found.applications.iter().map(|(at, it)| (at, it.id.as_str())),
+        &mut mistakes,
+    );
+    unique(
+        "code_list",
+        found.code_lists.iter().map(|(at, it)| (at, it.name.as_str())),
+        &mut mistakes,
+    );
     unique(
         "token_sha256",
-        found.applications.iter().flat_map(|(at, it)| it.token_sha256.iter().map(move |hash| (at, hash.as_str()))),
+        found
+            .applications
+            .iter()
+            .flat_map(|(at, it)| it.token_sha256.iter().map(move |hash| (at, hash.as_str()))),
         &mut mistakes,
     );
     codes(&found.organisations, &mut mistakes);
@@ -173,13 +209,10 @@ fn succession(organisations: &[(Place, Organisation)], mistakes: &mut Vec<Mistak
         let next: BTreeMap<&str, &str> =
             organisations.iter().map(|(_, it)| (it.key.as_str(), link(it))).collect();
         for (at, organisation) in organisations {
-            let mut here = organisation.key.as_str();
-            for _ in 0..organisations.len() {
-                here = next.get(here).copied().unwrap_or_default();
-                if here == organisation.key && !here.is_empty() {
-                    mistakes.push(Mistake::new(at, &code::LT_REG_010).param("key", here));
-                    break;
-                }
+            let key = organisation.key.as_str();
+            let mut steps = std::iter::successors(Some(key), |it| next.get(it).copied()).skip(1);
+            if !key.is_empty() && steps.by_ref().take(organisations.len()).any(|it| it == key) {
+                mistakes.push(Mistake::new(at, &code::LT_REG_010).param("key", key));
             }
         }
     }

@@ -106,7 +106,9 @@ fn node(raw: Spanned<Raw>) -> Node {
 
 /// Reads a file's text; the line and the words of the first place that is no YAML otherwise.
 pub(crate) fn parse(text: &str) -> Result<Node, (u64, String)> {
-    serde_saphyr::from_str::<Spanned<Raw>>(text).map(node).map_err(|error| {
+    // Otherwise an organisation called `no` would be a yes-or-no.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    serde_saphyr::from_str_with_options::<Spanned<Raw>>(text, options).map(node).map_err(|error| {
         let line = error.location().map_or(0, |it| it.line());
         (line, error.to_string().lines().next().unwrap_or_default().to_owned())
     })

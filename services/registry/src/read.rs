@@ -81,11 +81,7 @@ fn organisation(mut table: Table<'_, '_>) -> Organisation {
 }
 
 /// `A99.1` alone, or a table with its scheme and its days.
-fn organisation_code(
-    file: &str,
-    node: &Node,
-    mistakes: &mut Vec<Mistake>,
-) -> OrganisationCode {
+fn organisation_code(file: &str, node: &Node, mistakes: &mut Vec<Mistake>) -> OrganisationCode {
     if let Value::Text(value) = &node.value {
         let scheme = scheme_of(value).to_owned();
         return OrganisationCode { scheme, value: value.clone(), ..OrganisationCode::default() };
@@ -132,7 +128,8 @@ fn application(mut table: Table<'_, '_>) -> Application {
     for hash in &read.token_sha256 {
         let hex = |it: u8| it.is_ascii_digit() || (b'a'..=b'f').contains(&it);
         if hash.len() != 64 || !hash.bytes().all(hex) {
-            table.mistake(&code::LT_REG_004, &[("key", "token_sha256"), ("expected", "sha256 hex")]);
+            table
+                .mistake(&code::LT_REG_004, &[("key", "token_sha256"), ("expected", "sha256 hex")]);
         }
     }
     let takes = takes.into_iter().filter_map(|(word, format)| table.takes(&word, format)).collect();
@@ -142,6 +139,9 @@ fn application(mut table: Table<'_, '_>) -> Application {
 
 fn right(mut table: Table<'_, '_>) -> Right {
     let words = table.texts("types");
+    if words.is_empty() {
+        table.mistake(&code::LT_REG_003, &[("key", "types")]);
+    }
     let types = words.iter().filter_map(|it| table.message_type(it)).map(i32::from).collect();
     let read = Right {
         from: table.needed("from"),
@@ -155,11 +155,8 @@ fn right(mut table: Table<'_, '_>) -> Right {
 }
 
 fn code_list(mut table: Table<'_, '_>) -> CodeList {
-    let read = CodeList {
-        name: table.key("name"),
-        version: table.needed("version"),
-        rows: Vec::new(),
-    };
+    let read =
+        CodeList { name: table.key("name"), version: table.needed("version"), rows: Vec::new() };
     let nodes = table.list("rows");
     let (file, mistakes) = table.close();
     let mut rows = Vec::new();
@@ -227,9 +224,8 @@ impl<'a, 'm> Table<'a, 'm> {
 
     fn text(&mut self, key: &'static str) -> String {
         match self.take(key) {
-            None => String::new(),
+            None | Some((_, Node { value: Value::Empty, .. })) => String::new(),
             Some((_, Node { value: Value::Text(text), .. })) => text.trim().to_owned(),
-            Some((_, Node { value: Value::Empty, .. })) => String::new(),
             Some((line, _)) => {
                 self.mistake_at(line, &code::LT_REG_004, &[("key", key), ("expected", "\"text\"")]);
                 String::new()
@@ -286,7 +282,11 @@ impl<'a, 'm> Table<'a, 'm> {
             None => false,
             Some((_, Node { value: Value::Flag(flag), .. })) => *flag,
             Some((line, _)) => {
-                self.mistake_at(line, &code::LT_REG_004, &[("key", key), ("expected", "true, false")]);
+                self.mistake_at(
+                    line,
+                    &code::LT_REG_004,
+                    &[("key", key), ("expected", "true, false")],
+                );
                 false
             }
         }
@@ -309,7 +309,11 @@ impl<'a, 'm> Table<'a, 'm> {
             if let Value::Text(text) = &node.value {
                 texts.push(text.clone());
             } else {
-                self.mistake_at(node.line, &code::LT_REG_004, &[("key", key), ("expected", "\"text\"")]);
+                self.mistake_at(
+                    node.line,
+                    &code::LT_REG_004,
+                    &[("key", key), ("expected", "\"text\"")],
+                );
             }
         }
         texts
@@ -322,7 +326,11 @@ impl<'a, 'm> Table<'a, 'm> {
                 entries.iter().map(|(key, _, node)| (key.clone(), node)).collect()
             }
             Some((line, _)) => {
-                self.mistake_at(line, &code::LT_REG_004, &[("key", key), ("expected", "type: format")]);
+                self.mistake_at(
+                    line,
+                    &code::LT_REG_004,
+                    &[("key", key), ("expected", "type: format")],
+                );
                 Vec::new()
             }
         }
@@ -340,7 +348,11 @@ impl<'a, 'm> Table<'a, 'm> {
     fn takes(&mut self, word: &str, format: &Node) -> Option<Takes> {
         let of = self.message_type(word)?;
         let Value::Text(format) = &format.value else {
-            self.mistake_at(format.line, &code::LT_REG_004, &[("key", "takes"), ("expected", "type: format")]);
+            self.mistake_at(
+                format.line,
+                &code::LT_REG_004,
+                &[("key", "takes"), ("expected", "type: format")],
+            );
             return None;
         };
         Some(Takes { r#type: of.into(), format: format.clone() })

@@ -4,8 +4,8 @@
 use std::fs;
 use std::time::Duration;
 
-use chassis::health::Health;
 use chassis::Upstream;
+use chassis::health::Health;
 use proto::registry::v1::WatchRequest;
 use proto::registry::v1::registry_client::RegistryClient;
 use proto::registry::v1::registry_server::RegistryServer;
@@ -150,4 +150,22 @@ async fn a_change_reaches_who_watches_and_a_mistake_changes_nothing() {
     assert_eq!(changed.organisations[1].name, "Ủy ban Mặt trận");
     shutdown.cancel();
     running.join_next().await.unwrap().unwrap().unwrap();
+}
+
+#[test]
+fn a_right_for_nothing_a_token_of_two_and_an_odd_hash_are_mistakes() {
+    let hash = "0".repeat(64);
+    let found = mistakes(&format!(
+        "organisations:\n  - {{key: a, name: A}}\napplications:\n  - {{id: x, organisation: a, \
+         token_sha256: [\"{hash}\"]}}\n  - {{id: y, organisation: a, token_sha256: [\"{hash}\", \
+         \"abc\"]}}\nrights:\n  - {{from: a, to: a}}\n"
+    ));
+    let expected = [("004", 5), ("005", 5), ("003", 7)].map(|(code, line)| (code.to_owned(), line));
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_one_mistake() {
+    let found = registry::check(std::path::Path::new("/nowhere/at/all")).unwrap_err();
+    assert_eq!(found[0].fault.code, "LT-REG-012");
 }

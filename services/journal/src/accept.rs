@@ -1,0 +1,190 @@
+//! Accept: what is new gets a receipt, what came before gets the first one again.
+
+use std::collections::HashMap;
+
+use prost::Message as _;
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use proto::journal::v1::accept_outcome::Outcome;
+use proto::journal::v1::{AcceptOutcome, Acceptance, Envelope, Receipt, State, Step};
+
+use crate::database::{DatabaseError, Row};
+use crate::desk::Desk;
+use crate::plan;
+use crate::stored::{Fresh, INSERT};
+
+/// What is known of an earlier item.
+#[derive(Clone, Debug)]
+struct Earlier {
+    id: String,
+    digest: String,
+    receipt: Vec<u8>,
+}
+
+/// Takes items over, in their order.
+pub(crate) async fn accept(
+    desk: &mut Desk<'_>,
+    items: Vec<Acceptance>,
+) -> Result<Vec<AcceptOutcome>, DatabaseError> {
+    let mut known = Known::load(desk, &items).await?;
+    let mut rows = Vec::new();
+    let mut outcomes = Vec::with_capacity(items.len());
+    for item in items {
+        let digest = hex(&item.content_digest);
+        let envelope = item.message.as_ref().and_then(|it| it.envelope.clone()).unwrap_or_default();
+        let outcome = match known.find(&envelope, &item.key, &digest) {
+            Some(earlier) if earlier.digest == digest => {
+                desk.step(&earlier.id, Step::Repeated, &item.key);
+                Outcome::Receipt(again(&earlier.receipt))
+            }
+            Some(earlier) => {
+                desk.step(&earlier.id, Step::Conflicted, &item.key);
+                let fault = Fault::new(&code::LT_JNL_001).param("key", &item.key);
+                Outcome::Refused(fault.param("first", &earlier.id))
+            }
+            None => {
+                let (receipt, row) = fresh(desk, &mut known, item, envelope, digest);
+                rows.push(row);
+                Outcome::Receipt(receipt)
+            }
+        };
+        outcomes.push(AcceptOutcome { outcome: Some(outcome) });
+    }
+    desk.database.query_many(INSERT, rows).await?;
+    Ok(outcomes)
+}
+
+fn fresh(
+    desk: &mut Desk<'_>,
+    known: &mut Known,
+    item: Acceptance,
+    mut envelope: Envelope,
+    digest: String,
+) -> (Receipt, Vec<crate::database::Value>) {
+    let sequence = known.sequences.entry(envelope.conversation.clone()).or_default();
+    *sequence += 1;
+    envelope.sequence = *sequence;
+    envelope.accepted_at_us = desk.now;
+    let receipt = Receipt {
+        message_id: envelope.id.clone(),
+        conversation: envelope.conversation.clone(),
+        accepted_at_us: desk.now,
+        sequence: envelope.sequence,
+        repeat: false,
+        native_sha256: item.native_sha256,
+        attachments: item.attachments,
+        r#type: envelope.r#type,
+        recipients: envelope.recipients.clone(),
+    };
+    for fact in item.facts {
+        desk.fact(&envelope.id, fact);
+    }
+    desk.step(&envelope.id, Step::Accepted, "");
+    let encoded = receipt.encode_to_vec();
+    known.add(&envelope, &item.key, &digest, &encoded);
+    let body = item.message.and_then(|it| it.body).unwrap_or_default();
+    let row = Fresh {
+        envelope: &envelope,
+        body: body.encode_to_vec(),
+        native: item.native.unwrap_or_default().encode_to_vec(),
+        receipt: encoded,
+        index: &item.index.unwrap_or_default(),
+        key: &item.key,
+        content_digest: digest,
+        state: State::Accepted,
+        now: desk.now,
+        next_at: plan::deadline(desk.now, 0),
+        fault: None,
+    };
+    (receipt, row.values())
+}
+
+fn again(receipt: &[u8]) -> Receipt {
+    Receipt { repeat: true, ..Receipt::decode(receipt).unwrap_or_default() }
+}
+
+/// What came before: by key, by content, and how far each conversation is.
+#[derive(Debug, Default)]
+struct Known {
+    keys: HashMap<(String, String), Earlier>,
+    contents: HashMap<(String, String), Earlier>,
+    sequences: HashMap<String, u64>,
+}
+
+impl Known {
+    async fn load(desk: &mut Desk<'_>, items: &[Acceptance]) -> Result<Self, DatabaseError> {
+        let envelopes: Vec<(&Acceptance, &Envelope)> = items
+            .iter()
+            .filter_map(|it| Some((it, it.message.as_ref()?.envelope.as_ref()?)))
+            .collect();
+        let mut known = Self::default();
+        let keyed: Vec<_> = envelopes.iter().filter(|(it, _)| !it.key.is_empty()).collect();
+        let sets =
+            keyed.iter().map(|(it, of)| vec![of.source.as_str().into(), it.key.as_str().into()]);
+        let sql = "SELECT id, content_digest, receipt FROM message \
+                   WHERE source = $1 AND item_key = $2 AND item_key <> ''";
+        let found = desk.database.query_many(sql, sets.collect()).await?;
+        for ((item, envelope), rows) in keyed.iter().zip(found) {
+            if let Some(earlier) = earlier(rows) {
+                known.keys.insert((envelope.source.clone(), item.key.clone()), earlier);
+            }
+        }
+        let digests: Vec<_> =
+            envelopes.iter().map(|(it, of)| (of.sender.clone(), hex(&it.content_digest))).collect();
+        let sets = digests.iter().map(|(sender, it)| vec![sender.clone().into(), it.clone().into()]);
+        let sql = "SELECT id, content_digest, receipt FROM message \
+                   WHERE sender = $1 AND content_digest = $2 AND content_digest <> ''";
+        let found = desk.database.query_many(sql, sets.collect()).await?;
+        for (content, rows) in digests.into_iter().zip(found) {
+            if let Some(earlier) = earlier(rows) {
+                known.contents.insert(content, earlier);
+            }
+        }
+        let mut conversations: Vec<_> =
+            envelopes.iter().map(|(_, it)| it.conversation.clone()).collect();
+        conversations.sort_unstable();
+        conversations.dedup();
+        let sql = "SELECT COALESCE(MAX(sequence), 0) FROM message WHERE conversation = $1";
+        let sets = conversations.iter().map(|it| vec![it.clone().into()]).collect();
+        let found = desk.database.query_many(sql, sets).await?;
+        for (conversation, rows) in conversations.into_iter().zip(found) {
+            let last = rows.into_iter().next().map_or(0, |mut it| it.number());
+            known.sequences.insert(conversation, u64::try_from(last).unwrap_or_default());
+        }
+        Ok(known)
+    }
+
+    /// The key decides first: the same key with other content is a conflict even when that
+    /// content is known under another key.
+    fn find(&self, envelope: &Envelope, key: &str, digest: &str) -> Option<Earlier> {
+        let by_key = self.keys.get(&(envelope.source.clone(), key.to_owned()));
+        let by_content = || self.contents.get(&(envelope.sender.clone(), digest.to_owned()));
+        by_key.or_else(by_content).cloned()
+    }
+
+    fn add(&mut self, envelope: &Envelope, key: &str, digest: &str, receipt: &[u8]) {
+        let earlier = Earlier {
+            id: envelope.id.clone(),
+            digest: digest.to_owned(),
+            receipt: receipt.to_vec(),
+        };
+        if !key.is_empty() {
+            self.keys.insert((envelope.source.clone(), key.to_owned()), earlier.clone());
+        }
+        self.contents.insert((envelope.sender.clone(), digest.to_owned()), earlier);
+    }
+}
+
+fn earlier(rows: Vec<Row>) -> Option<Earlier> {
+    let mut row = rows.into_iter().next()?;
+    Some(Earlier { id: row.text(), digest: row.text(), receipt: row.bytes() })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|it| [it >> 4, it & 15])
+        .map(|it| char::from(DIGITS[usize::from(it)]))
+        .collect()
+}

@@ -1,0 +1,211 @@
+//! A database with one connection: rows in, rows out, in a transaction or not.
+//!
+//! SQL is written once. Parameters are `$1`, `$2` …; `{blob}` and `{serial}` stand for the two
+//! column types that differ.
+
+mod postgres;
+mod sqlite;
+
+use std::path::Path;
+
+pub(crate) use self::postgres::Postgres;
+pub(crate) use self::sqlite::Sqlite;
+
+/// A value of a column or a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    /// TEXT.
+    Text(String),
+    /// BIGINT.
+    Number(i64),
+    /// BLOB, BYTEA.
+    Bytes(Vec<u8>),
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+/// A row, taken apart from the left.
+#[derive(Clone, Debug)]
+pub(crate) struct Row(std::vec::IntoIter<Value>);
+
+impl Row {
+    pub(crate) fn new(values: Vec<Value>) -> Self {
+        Self(values.into_iter())
+    }
+
+    /// The next column as text; empty if it is none.
+    pub(crate) fn text(&mut self) -> String {
+        match self.0.next() {
+            Some(Value::Text(text)) => text,
+            Some(Value::Number(_) | Value::Bytes(_)) | None => String::new(),
+        }
+    }
+
+    /// The next column as a number; 0 if it is none.
+    pub(crate) fn number(&mut self) -> i64 {
+        match self.0.next() {
+            Some(Value::Number(number)) => number,
+            Some(Value::Text(_) | Value::Bytes(_)) | None => 0,
+        }
+    }
+
+    /// The next column as bytes; empty if it is none.
+    pub(crate) fn bytes(&mut self) -> Vec<u8> {
+        match self.0.next() {
+            Some(Value::Bytes(bytes)) => bytes,
+            Some(Value::Text(_) | Value::Number(_)) | None => Vec::new(),
+        }
+    }
+}
+
+/// The database failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// SQLite failed.
+    #[error("the database file failed ({action})")]
+    Sqlite {
+        /// What was being done.
+        action: &'static str,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// PostgreSQL failed.
+    #[error("the database server failed ({action})")]
+    Postgres {
+        /// What was being done.
+        action: &'static str,
+        /// What the server or the connection says.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// A worker of the database is gone.
+    #[error("the database connection is gone")]
+    Gone,
+    /// Another journal holds the database.
+    #[error("another journal is at work on this database; this one waits for its end")]
+    Taken,
+}
+
+/// A connection to one of the two.
+#[derive(Debug)]
+pub(crate) enum Database {
+    /// A file on this machine.
+    Sqlite(Sqlite),
+    /// A server.
+    Postgres(Postgres),
+}
+
+impl Database {
+    /// Opens a file, or a server when the address is `postgres://…`.
+    pub(crate) async fn open(address: &str) -> Result<Self, DatabaseError> {
+        if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+            return Ok(Self::Postgres(Postgres::connect(address).await?));
+        }
+        Ok(Self::Sqlite(Sqlite::open(Path::new(address))?))
+    }
+
+    /// Runs a statement once for each set of parameters; the rows of all of them, set by set.
+    pub(crate) async fn query_many(
+        &mut self,
+        sql: &str,
+        sets: Vec<Vec<Value>>,
+    ) -> Result<Vec<Vec<Row>>, DatabaseError> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self {
+            Self::Sqlite(database) => database.query_many(sql, &sets),
+            Self::Postgres(database) => database.query_many(sql, &sets).await,
+        }
+    }
+
+    /// Runs a statement once.
+    pub(crate) async fn query(
+        &mut self,
+        sql: &str,
+        set: Vec<Value>,
+    ) -> Result<Vec<Row>, DatabaseError> {
+        Ok(self.query_many(sql, vec![set]).await?.pop().unwrap_or_default())
+    }
+
+    /// Begins a transaction.
+    pub(crate) async fn begin(&mut self) -> Result<(), DatabaseError> {
+        match self {
+            Self::Sqlite(database) => database.batch("BEGIN IMMEDIATE"),
+            Self::Postgres(database) => database.batch("BEGIN").await,
+        }
+    }
+
+    /// Ends it; afterwards it is on disk.
+    pub(crate) async fn commit(&mut self) -> Result<(), DatabaseError> {
+        match self {
+            Self::Sqlite(database) => database.commit().await,
+            Self::Postgres(database) => database.batch("COMMIT").await,
+        }
+    }
+
+    /// Undoes it.
+    pub(crate) async fn rollback(&mut self) -> Result<(), DatabaseError> {
+        match self {
+            Self::Sqlite(database) => database.batch("ROLLBACK"),
+            Self::Postgres(database) => database.batch("ROLLBACK").await,
+        }
+    }
+
+    /// Brings the tables to the present version, once for each migration.
+    pub(crate) async fn migrate(&mut self) -> Result<(), DatabaseError> {
+        const MIGRATIONS: [(i64, &str); 1] =
+            [(1, include_str!("../migrations/001_journal.sql"))];
+        self.batch("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY)").await?;
+        for (number, sql) in MIGRATIONS {
+            let done =
+                self.query("SELECT number FROM migration WHERE number = $1", vec![number.into()]);
+            if !done.await?.is_empty() {
+                continue;
+            }
+            self.begin().await?;
+            self.batch(&self.dialect(sql)).await?;
+            self.query("INSERT INTO migration (number) VALUES ($1)", vec![number.into()]).await?;
+            self.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn batch(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        match self {
+            Self::Sqlite(database) => database.batch(sql),
+            Self::Postgres(database) => database.batch(sql).await,
+        }
+    }
+
+    fn dialect(&self, sql: &str) -> String {
+        let (blob, serial) = match self {
+            Self::Sqlite(_) => ("BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+            Self::Postgres(_) => ("BYTEA", "BIGSERIAL PRIMARY KEY"),
+        };
+        sql.replace("{blob}", blob).replace("{serial}", serial)
+    }
+}

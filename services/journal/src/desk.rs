@@ -1,0 +1,157 @@
+//! One group of calls being worked on: rows in hand, facts to write, messages to drive.
+
+use std::collections::HashMap;
+
+use prost::Message as _;
+use proto::journal::v1::{Fact, State, Step};
+
+use crate::database::{Database, DatabaseError, Row};
+use crate::stored::{COLUMNS, Stored, UPDATE};
+
+/// Who writes facts of its own accord.
+pub(crate) const COMPONENT: &str = "journal";
+
+/// Rows and facts of one transaction. Nothing is written before [`Desk::flush`].
+#[derive(Debug)]
+pub(crate) struct Desk<'a> {
+    pub(crate) database: &'a mut Database,
+    /// The time of the whole group.
+    pub(crate) now: i64,
+    rows: HashMap<String, Stored>,
+    changed: Vec<String>,
+    facts: Vec<(String, Fact)>,
+    /// Derived messages that get a body at last: id, envelope, body.
+    pub(crate) rewrites: Vec<(String, Vec<u8>, Vec<u8>)>,
+    /// Messages to publish once the group is committed.
+    pub(crate) drives: Vec<String>,
+}
+
+impl<'a> Desk<'a> {
+    pub(crate) fn new(database: &'a mut Database, now: i64) -> Self {
+        Self {
+            database,
+            now,
+            rows: HashMap::new(),
+            changed: Vec::new(),
+            facts: Vec::new(),
+            rewrites: Vec::new(),
+            drives: Vec::new(),
+        }
+    }
+
+    /// Brings rows to hand, those that are not yet.
+    pub(crate) async fn load(&mut self, ids: impl Iterator<Item = &str>) -> Result<(), DatabaseError> {
+        let mut wanted: Vec<&str> = ids.filter(|it| !self.rows.contains_key(*it)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let sql = format!("SELECT {COLUMNS} FROM message WHERE id = $1");
+        let sets = wanted.into_iter().map(|it| vec![it.into()]).collect();
+        let found = self.database.query_many(&sql, sets).await?;
+        self.keep(found);
+        Ok(())
+    }
+
+    /// Brings the rows a query finds to hand, and says which they are. What is in hand already
+    /// stays as it is there, because it is newer.
+    pub(crate) async fn find(
+        &mut self,
+        condition: &str,
+        sets: Vec<Vec<crate::database::Value>>,
+    ) -> Result<Vec<String>, DatabaseError> {
+        self.flush().await?;
+        let sql = format!("SELECT {COLUMNS} FROM message WHERE {condition}");
+        let found = self.database.query_many(&sql, sets).await?;
+        Ok(self.keep(found))
+    }
+
+    fn keep(&mut self, found: Vec<Vec<Row>>) -> Vec<String> {
+        let mut ids = Vec::new();
+        for mut row in found.into_iter().flatten() {
+            let stored = Stored::read(&mut row);
+            ids.push(stored.id.clone());
+            self.rows.entry(stored.id.clone()).or_insert(stored);
+        }
+        ids
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<&Stored> {
+        self.rows.get(id)
+    }
+
+    /// Changes a row in hand, and notes when.
+    pub(crate) fn change(&mut self, id: &str, change: impl FnOnce(&mut Stored)) {
+        let now = self.now;
+        if let Some(row) = self.rows.get_mut(id) {
+            change(row);
+            row.changed_at = now;
+            self.changed.push(id.to_owned());
+        }
+    }
+
+    /// Moves a row to a state without a lease, to be looked at again at `next_at` (0: never).
+    pub(crate) fn to(&mut self, id: &str, state: State, next_at: i64) {
+        self.change(id, |row| {
+            row.state = state;
+            row.next_at = next_at;
+            row.session.clear();
+            row.lease = 0;
+            if state != State::Held {
+                row.behind.clear();
+            }
+        });
+    }
+
+    /// Sends a message on its way again, once the group is committed.
+    pub(crate) fn drive(&mut self, id: &str) {
+        let now = self.now;
+        let Some(row) = self.rows.get(id) else { return };
+        let state = if row.is_derived() { State::Queued } else { State::Accepted };
+        let deadline = crate::plan::deadline(now, row.driven);
+        self.to(id, state, deadline);
+        self.change(id, |row| row.driven += 1);
+        self.drives.push(id.to_owned());
+    }
+
+    /// Notes a fact.
+    pub(crate) fn fact(&mut self, id: &str, fact: Fact) {
+        self.facts.push((id.to_owned(), fact));
+    }
+
+    /// Notes a step of our own, with a few words.
+    pub(crate) fn step(&mut self, id: &str, step: Step, detail: &str) {
+        let attempt = self.rows.get(id).map_or(0, |it| it.attempt);
+        let fact = Fact {
+            step: step.into(),
+            at_us: self.now,
+            component: COMPONENT.to_owned(),
+            attempt: u32::try_from(attempt).unwrap_or_default(),
+            detail: detail.to_owned(),
+            ..Fact::default()
+        };
+        self.fact(id, fact);
+    }
+
+    /// Writes everything noted so far into the open transaction.
+    pub(crate) async fn flush(&mut self) -> Result<(), DatabaseError> {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        let updates =
+            changed.iter().filter_map(|id| self.rows.get(id)).map(Stored::progress).collect();
+        self.database.query_many(UPDATE, updates).await?;
+        let rewrites = std::mem::take(&mut self.rewrites);
+        let sets = rewrites
+            .into_iter()
+            .map(|(id, envelope, body)| vec![id.into(), envelope.into(), body.into()])
+            .collect();
+        let sql = "UPDATE message SET envelope = $2, body = $3 WHERE id = $1";
+        self.database.query_many(sql, sets).await?;
+        let facts = std::mem::take(&mut self.facts);
+        let inserts = facts
+            .into_iter()
+            .map(|(id, fact)| vec![id.into(), fact.encode_to_vec().into()])
+            .collect();
+        self.database.query_many("INSERT INTO fact (message, fact) VALUES ($1, $2)", inserts).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,253 @@
+//! Reading: search, journeys, bodies. Nothing here writes.
+
+use prost::Message as _;
+use proto::journal::v1::get_request::Part;
+use proto::journal::v1::{
+    Body, Envelope, Fact, FindRequest, FindResponse, GetRequest, GetResponse, Hop, Index,
+    JourneyResponse, MessageType, Receipt, State, Summary,
+};
+
+use crate::database::{Database, DatabaseError, Row, Value};
+use crate::fold;
+use crate::stored::{COLUMNS, Stored, state};
+
+/// Facts of one journey that are read at most.
+const HOPS_MAX: i64 = 2_000;
+
+/// Finds a page of messages, newest first.
+pub(crate) async fn find(
+    database: &mut Database,
+    request: &FindRequest,
+) -> Result<FindResponse, DatabaseError> {
+    let limit = match request.limit {
+        0 => 50,
+        asked => i64::from(asked.min(500)),
+    };
+    let mut wanted = Wanted::default();
+    wanted.request(request);
+    let condition = wanted.conditions.join(" AND ");
+    let sql = format!("{condition} ORDER BY accepted_at DESC, id DESC LIMIT {}", limit + 1);
+    let mut messages = summaries(database, &sql, wanted.values).await?;
+    let next = if messages.len() > usize::try_from(limit).unwrap_or(500) {
+        messages.pop();
+        messages.last().and_then(|it| it.envelope.as_ref()).map_or_else(String::new, cursor)
+    } else {
+        String::new()
+    };
+    Ok(FindResponse { messages, next })
+}
+
+fn cursor(envelope: &Envelope) -> String {
+    format!("{}:{}", envelope.accepted_at_us, envelope.id)
+}
+
+/// Conditions and the values they compare with.
+#[derive(Default)]
+struct Wanted {
+    conditions: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Wanted {
+    /// Adds a condition; each `?` stands for the next of the values.
+    fn and(&mut self, condition: &str, values: Vec<Value>) {
+        let mut numbered = String::new();
+        let mut next = self.values.len();
+        for part in condition.split_inclusive('?') {
+            match part.strip_suffix('?') {
+                Some(words) => {
+                    next += 1;
+                    numbered.push_str(&format!("{words}${next}"));
+                }
+                None => numbered.push_str(part),
+            }
+        }
+        self.conditions.push(numbered);
+        self.values.extend(values);
+    }
+
+    fn request(&mut self, request: &FindRequest) {
+        if request.derived {
+            self.and("accepted_at >= 0", Vec::new());
+        } else {
+            self.and("parent = ''", Vec::new());
+        }
+        self.text(request.text.trim());
+        if !request.organisation.is_empty() {
+            let it = request.organisation.as_str();
+            self.and(
+                "(sender = ? OR ',' || recipients || ',' LIKE ?)",
+                vec![it.into(), format!("%,{it},%").into()],
+            );
+        }
+        if !request.application.is_empty() {
+            let it = request.application.as_str();
+            self.and("(source = ? OR application = ?)", vec![it.into(), it.into()]);
+        }
+        if !request.conversation.is_empty() {
+            self.and("conversation = ?", vec![request.conversation.as_str().into()]);
+        }
+        let states: Vec<String> = request.states.iter().map(ToString::to_string).collect();
+        if !states.is_empty() {
+            // A submitted message is where its derived ones are.
+            let list = states.join(", ");
+            self.and(
+                &format!(
+                    "(state IN ({list}) OR id IN (SELECT parent FROM message WHERE parent <> '' \
+                     AND state IN ({list})))"
+                ),
+                Vec::new(),
+            );
+        }
+        if request.r#type != 0 {
+            self.and("kind = ?", vec![i64::from(request.r#type).into()]);
+        }
+        if request.from_us > 0 {
+            self.and("accepted_at >= ?", vec![request.from_us.into()]);
+        }
+        if request.to_us > 0 {
+            self.and("accepted_at < ?", vec![request.to_us.into()]);
+        }
+        if let Some((at, id)) = request.cursor.split_once(':') {
+            let at: i64 = at.parse().unwrap_or_default();
+            self.and(
+                "(accepted_at < ? OR (accepted_at = ? AND id < ?))",
+                vec![at.into(), at.into(), id.into()],
+            );
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if text.is_empty() {
+            return;
+        }
+        let (number, words) = (fold::number(text), fold::words(text));
+        self.and(
+            "(id = ? OR trace = ? OR document_id = ? OR number_folded = ? \
+             OR (number_folded <> '' AND number_folded LIKE ?) OR subject_folded LIKE ?)",
+            vec![
+                text.to_ascii_lowercase().into(),
+                text.to_ascii_lowercase().into(),
+                text.into(),
+                number.clone().into(),
+                // Nothing but letters and digits is left, so no sign of LIKE is among them.
+                if number.is_empty() { "".into() } else { format!("{number}%").into() },
+                if words.is_empty() { "".into() } else { format!("%{words}%").into() },
+            ],
+        );
+    }
+}
+
+/// Messages of a condition with their recipients counted.
+pub(crate) async fn summaries(
+    database: &mut Database,
+    condition: &str,
+    values: Vec<Value>,
+) -> Result<Vec<Summary>, DatabaseError> {
+    let sql =
+        format!("SELECT {COLUMNS}, envelope, receipt, shown, item_key FROM message WHERE {condition}");
+    let rows = database.query(&sql, values).await?;
+    let mut found: Vec<Summary> = rows.into_iter().map(summary).collect();
+    let sets = found.iter().map(|it| {
+        vec![it.envelope.as_ref().map_or_else(String::new, |it| it.id.clone()).into()]
+    });
+    let sql = "SELECT state, COUNT(*) FROM message WHERE parent = $1 AND parent <> '' GROUP BY state";
+    let counts = database.query_many(sql, sets.collect()).await?;
+    for (summary, rows) in found.iter_mut().zip(counts) {
+        for mut row in rows {
+            let (of, count) = (state(row.number()), u32::try_from(row.number()).unwrap_or(u32::MAX));
+            summary.recipients_total += count;
+            match of {
+                State::Taken => summary.recipients_taken += count,
+                State::Refused | State::Dead | State::InDoubt => summary.recipients_failed += count,
+                State::Unspecified
+                | State::Accepted
+                | State::Routed
+                | State::Queued
+                | State::Held
+                | State::InHand
+                | State::Parked
+                | State::Withdrawn => {}
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn summary(mut row: Row) -> Summary {
+    let stored = Stored::read(&mut row);
+    let envelope = Envelope::decode(row.bytes().as_slice()).unwrap_or_default();
+    let receipt = Receipt::decode(row.bytes().as_slice()).unwrap_or_default();
+    Summary {
+        envelope: Some(envelope),
+        state: stored.state.into(),
+        index: Index::decode(row.bytes().as_slice()).ok(),
+        changed_at_us: stored.changed_at,
+        key: row.text(),
+        due_us: if stored.state == State::Parked { stored.next_at } else { 0 },
+        fault: stored.fault,
+        detail: stored.detail,
+        attachments: receipt.attachments,
+        behind: stored.behind,
+        attempt: u32::try_from(stored.attempt).unwrap_or(u32::MAX),
+        native_sha256: receipt.native_sha256,
+        ..Summary::default()
+    }
+}
+
+/// Everything that happened to a message and to what was derived from it.
+pub(crate) async fn journey(
+    database: &mut Database,
+    id: &str,
+) -> Result<Option<JourneyResponse>, DatabaseError> {
+    let Some(found) = summaries(database, "id = $1", vec![id.into()]).await?.pop() else {
+        return Ok(None);
+    };
+    let envelope = found.envelope.clone().unwrap_or_default();
+    if !envelope.parent.is_empty() {
+        return Box::pin(journey(database, &envelope.parent)).await;
+    }
+    let derived =
+        summaries(database, "parent = $1 ORDER BY application", vec![id.into()]).await?;
+    let sql = format!(
+        "SELECT f.message, m.application, f.fact FROM fact f JOIN message m ON m.id = f.message \
+         WHERE m.id = $1 OR m.parent = $1 ORDER BY f.position LIMIT {HOPS_MAX}"
+    );
+    let mut hops: Vec<Hop> = database
+        .query(&sql, vec![id.into()])
+        .await?
+        .into_iter()
+        .map(|mut row| Hop {
+            message_id: row.text(),
+            application: row.text(),
+            fact: Fact::decode(row.bytes().as_slice()).ok(),
+        })
+        .collect();
+    // Facts of one hop are written together by whoever made them; time tells their order.
+    hops.sort_by_key(|it| it.fact.as_ref().map_or(0, |it| it.at_us));
+    let condition = "conversation = $1 AND parent = '' AND kind = $2 ORDER BY sequence LIMIT 200";
+    let kind = i64::from(i32::from(MessageType::Status));
+    let statuses = if envelope.r#type() == MessageType::Status {
+        Vec::new()
+    } else {
+        summaries(database, condition, vec![envelope.conversation.into(), kind.into()]).await?
+    };
+    Ok(Some(JourneyResponse { message: Some(found), derived, hops, statuses }))
+}
+
+/// A message as it is kept.
+pub(crate) async fn get(
+    database: &mut Database,
+    request: &GetRequest,
+) -> Result<Option<GetResponse>, DatabaseError> {
+    let column = match request.part() {
+        Part::Native => "native",
+        Part::Body | Part::Unspecified => "body",
+    };
+    let sql = format!("SELECT envelope, {column} FROM message WHERE id = $1");
+    let rows = database.query(&sql, vec![request.message_id.as_str().into()]).await?;
+    Ok(rows.into_iter().next().map(|mut row| GetResponse {
+        envelope: Envelope::decode(row.bytes().as_slice()).ok(),
+        body: Body::decode(row.bytes().as_slice()).ok(),
+    }))
+}

@@ -1,0 +1,174 @@
+//! Rows of the message table, and the columns they are made of.
+
+use prost::Message as _;
+use proto::fault::v1::Fault;
+use proto::journal::v1::{Envelope, State};
+
+use crate::database::{Row, Value};
+
+/// The columns decisions are made on, in the order [`Stored::read`] takes them.
+pub(crate) const COLUMNS: &str = "id, parent, kind, source, application, recipients, conversation, \
+     sequence, accepted_at, state, changed_at, next_at, attempt, driven, session, lease, fault, \
+     detail, behind, CAST(LENGTH(body) AS BIGINT)";
+
+/// Writes what changes in a row; parameters as [`Stored::progress`] gives them.
+pub(crate) const UPDATE: &str = "UPDATE message SET state = $2, changed_at = $3, next_at = $4, \
+     attempt = $5, driven = $6, session = $7, lease = $8, fault = $9, detail = $10, behind = $11 \
+     WHERE id = $1";
+
+/// What decisions need of a message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Stored {
+    pub(crate) id: String,
+    pub(crate) parent: String,
+    pub(crate) kind: i64,
+    pub(crate) source: String,
+    /// Empty for a submitted message.
+    pub(crate) application: String,
+    /// Directory keys, comma separated.
+    pub(crate) recipients: String,
+    pub(crate) conversation: String,
+    pub(crate) sequence: i64,
+    pub(crate) accepted_at: i64,
+    pub(crate) state: State,
+    pub(crate) changed_at: i64,
+    pub(crate) next_at: i64,
+    pub(crate) attempt: i64,
+    pub(crate) driven: i64,
+    pub(crate) session: String,
+    pub(crate) lease: i64,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) detail: String,
+    pub(crate) behind: String,
+    /// Bytes of the body; 0: it has none yet.
+    pub(crate) body_size: i64,
+}
+
+impl Stored {
+    /// Takes [`COLUMNS`] from a row.
+    pub(crate) fn read(row: &mut Row) -> Self {
+        Self {
+            id: row.text(),
+            parent: row.text(),
+            kind: row.number(),
+            source: row.text(),
+            application: row.text(),
+            recipients: row.text(),
+            conversation: row.text(),
+            sequence: row.number(),
+            accepted_at: row.number(),
+            state: state(row.number()),
+            changed_at: row.number(),
+            next_at: row.number(),
+            attempt: row.number(),
+            driven: row.number(),
+            session: row.text(),
+            lease: row.number(),
+            fault: fault(&row.bytes()),
+            detail: row.text(),
+            behind: row.text(),
+            body_size: row.number(),
+        }
+    }
+
+    /// True for a message that was derived and goes to one application.
+    pub(crate) fn is_derived(&self) -> bool {
+        !self.parent.is_empty()
+    }
+
+    /// True when nothing will happen to it any more.
+    pub(crate) fn is_ended(&self) -> bool {
+        matches!(self.state, State::Taken | State::Refused | State::Withdrawn)
+    }
+
+    /// Parameters of [`UPDATE`].
+    pub(crate) fn progress(&self) -> Vec<Value> {
+        vec![
+            self.id.clone().into(),
+            i64::from(i32::from(self.state)).into(),
+            self.changed_at.into(),
+            self.next_at.into(),
+            self.attempt.into(),
+            self.driven.into(),
+            self.session.clone().into(),
+            self.lease.into(),
+            self.fault.as_ref().map_or_else(Vec::new, Fault::encode_to_vec).into(),
+            self.detail.clone().into(),
+            self.behind.clone().into(),
+        ]
+    }
+}
+
+/// The state of its number.
+pub(crate) fn state(number: i64) -> State {
+    i32::try_from(number).ok().and_then(|it| State::try_from(it).ok()).unwrap_or_default()
+}
+
+fn fault(bytes: &[u8]) -> Option<Fault> {
+    if bytes.is_empty() { None } else { Fault::decode(bytes).ok() }
+}
+
+/// A whole new row.
+#[derive(Debug)]
+pub(crate) struct Fresh<'a> {
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) body: Vec<u8>,
+    pub(crate) native: Vec<u8>,
+    pub(crate) receipt: Vec<u8>,
+    pub(crate) index: &'a proto::journal::v1::Index,
+    pub(crate) key: &'a str,
+    pub(crate) content_digest: String,
+    pub(crate) state: State,
+    pub(crate) now: i64,
+    pub(crate) next_at: i64,
+    pub(crate) fault: Option<&'a Fault>,
+}
+
+/// Writes a whole row; one that is there already stays.
+pub(crate) const INSERT: &str = "INSERT INTO message (id, parent, kind, source, sender, \
+     application, recipients, conversation, sequence, accepted_at, item_key, content_digest, \
+     trace, envelope, body, native, receipt, shown, number_folded, document_id, subject_folded, \
+     state, changed_at, next_at, attempt, driven, session, lease, fault, detail, behind) VALUES \
+     ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
+     $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31) ON CONFLICT (id) DO NOTHING";
+
+impl Fresh<'_> {
+    /// Parameters of [`INSERT`].
+    pub(crate) fn values(self) -> Vec<Value> {
+        let it = self.envelope;
+        let number = |of: u64| Value::from(i64::try_from(of).unwrap_or(i64::MAX));
+        vec![
+            it.id.as_str().into(),
+            it.parent.as_str().into(),
+            i64::from(it.r#type).into(),
+            it.source.as_str().into(),
+            it.sender.as_str().into(),
+            it.application.as_str().into(),
+            it.recipients.join(",").into(),
+            it.conversation.as_str().into(),
+            number(it.sequence),
+            it.accepted_at_us.into(),
+            self.key.into(),
+            self.content_digest.into(),
+            chassis::trace::trace_id(&it.traceparent).unwrap_or_default().into(),
+            it.encode_to_vec().into(),
+            self.body.into(),
+            self.native.into(),
+            self.receipt.into(),
+            self.index.encode_to_vec().into(),
+            crate::fold::number(&self.index.number).into(),
+            self.index.document_id.as_str().into(),
+            crate::fold::words(&self.index.subject).into(),
+            i64::from(i32::from(self.state)).into(),
+            self.now.into(),
+            self.next_at.into(),
+            0.into(),
+            0.into(),
+            "".into(),
+            0.into(),
+            self.fault.map_or_else(Vec::new, Fault::encode_to_vec).into(),
+            "".into(),
+            "".into(),
+        ]
+    }
+}

@@ -1,0 +1,104 @@
+//! The sweeper and the operator: what is due is driven again, what waits is let go or ended.
+
+use proto::journal::v1::command_request::Action;
+use proto::journal::v1::{CommandRequest, CommandResponse, State, Step};
+
+use crate::database::DatabaseError;
+use crate::deliver::{give_back, release_behind, session};
+use crate::desk::Desk;
+use crate::stored::Stored;
+
+/// How many rows one sweep looks at; more are looked at by the next one, at once.
+pub(crate) const SWEEP_MAX: usize = 500;
+
+/// Drives what is due. True: there may be more.
+pub(crate) async fn sweep(desk: &mut Desk<'_>) -> Result<bool, DatabaseError> {
+    let condition = format!("next_at > 0 AND next_at <= $1 ORDER BY next_at LIMIT {SWEEP_MAX}");
+    let due = desk.find(&condition, vec![vec![desk.now.into()]]).await?;
+    for id in &due {
+        let Some(row) = desk.get(id).cloned() else { continue };
+        match row.state {
+            State::InHand => expired(desk, &row).await?,
+            State::Accepted | State::Queued | State::Held | State::Parked => {
+                if row.state == State::Parked {
+                    desk.step(id, Step::DrivenAgain, "");
+                    desk.change(id, |row| row.driven = 0);
+                }
+                desk.drive(id);
+            }
+            State::Unspecified
+            | State::Routed
+            | State::Taken
+            | State::Refused
+            | State::Dead
+            | State::InDoubt
+            | State::Withdrawn => desk.change(id, |row| row.next_at = 0),
+        }
+    }
+    Ok(due.len() == SWEEP_MAX)
+}
+
+async fn expired(desk: &mut Desk<'_>, row: &Stored) -> Result<(), DatabaseError> {
+    let class = session(desk, &row.session).await?.unwrap_or_default().class;
+    give_back(desk, &row.id, class, "the lease is over");
+    Ok(())
+}
+
+/// Drives everything that was on its way: after a start of a process whose channels were memory.
+pub(crate) async fn drive_all(desk: &mut Desk<'_>) -> Result<(), DatabaseError> {
+    let sql = "UPDATE message SET next_at = 1 WHERE state IN (1, 3, 4) AND next_at > 0";
+    desk.database.query(sql, Vec::new()).await?;
+    Ok(())
+}
+
+/// Does what an operator asks.
+pub(crate) async fn command(
+    desk: &mut Desk<'_>,
+    request: CommandRequest,
+) -> Result<CommandResponse, DatabaseError> {
+    desk.load(request.message_ids.iter().map(String::as_str)).await?;
+    let action = request.action();
+    let words = format!("{}: {}", request.actor, request.reason);
+    let mut response = CommandResponse::default();
+    for id in request.message_ids {
+        let state = desk.get(&id).map_or(State::Unspecified, |it| it.state);
+        if act(desk, &id, state, action, &words) {
+            response.done.push(id);
+        } else {
+            response.not_done.push(id);
+        }
+    }
+    let ended: Vec<_> =
+        response.done.iter().filter(|it| desk.get(it).is_some_and(Stored::is_ended)).cloned().collect();
+    release_behind(desk, &ended).await?;
+    Ok(response)
+}
+
+fn act(desk: &mut Desk<'_>, id: &str, state: State, action: Action, words: &str) -> bool {
+    match (action, state) {
+        (Action::Release, State::Held | State::Parked)
+        | (Action::Redrive, State::Dead | State::InDoubt | State::Parked) => {
+            desk.step(id, Step::DrivenAgain, words);
+            desk.change(id, |row| {
+                row.attempt = 0;
+                row.driven = 0;
+            });
+            desk.drive(id);
+            true
+        }
+        (
+            Action::Withdraw,
+            State::Held | State::Parked | State::Dead | State::InDoubt | State::Queued | State::Accepted,
+        ) => {
+            desk.step(id, Step::Withdrawn, words);
+            desk.to(id, State::Withdrawn, 0);
+            true
+        }
+        (Action::Confirm, State::InDoubt) => {
+            desk.step(id, Step::Confirmed, words);
+            desk.to(id, State::Taken, 0);
+            true
+        }
+        _ => false,
+    }
+}

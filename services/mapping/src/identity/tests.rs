@@ -1,0 +1,128 @@
+//! Laws of names: what is the same gets the same one.
+
+use proto::canonical::v1::{Blob, Change, NamedMoment, OrganisationId, Trace};
+
+use super::*;
+
+fn organisation(code: &str, key: &str) -> Organisation {
+    Organisation {
+        ids: vec![OrganisationId { value: code.into(), ..OrganisationId::default() }],
+        directory_key: key.into(),
+        ..Organisation::default()
+    }
+}
+
+fn document(id: &str) -> Document {
+    Document {
+        id: id.into(),
+        number: Some(DocumentNumber { printed: "45-CV/TU".into(), ..DocumentNumber::default() }),
+        subject: "V/v báo cáo".into(),
+        sender: Some(organisation("A99.1", "tinhuy")),
+        attachments: vec![Attachment {
+            id: format!("file of {id}"),
+            content: Some(Blob { r#ref: "sha256:aa".into(), size: 3, digests: vec![] }),
+            ..Attachment::default()
+        }],
+        ..Document::default()
+    }
+}
+
+fn message(body: impl Into<Body>) -> Canonical {
+    Canonical { origin: None, body: Some(body.into()) }
+}
+
+fn of_document(document: Document) -> Canonical {
+    message(Body::Document(document))
+}
+
+fn digest(canonical: &Canonical, recipients: &[&str]) -> [u8; 32] {
+    let recipients: Vec<String> = recipients.iter().map(|it| (*it).to_owned()).collect();
+    content_digest(canonical, "tinhuy", MessageType::Document, &recipients)
+}
+
+#[test]
+fn the_same_content_with_another_packet_id_time_trace_or_code_is_a_repeat() {
+    let first = of_document(document("1"));
+    let mut again = document("2");
+    again.trace.push(Trace::default());
+    let sent = Moment { day_only: true, ..Moment::default() };
+    again.moments.push(NamedMoment { name: "sent".into(), moment: Some(sent) });
+    again.sender = Some(organisation("000.00.01.A99", "tinhuy"));
+    assert_eq!(digest(&first, &["a", "b"]), digest(&of_document(again), &["b", "a"]));
+}
+
+#[test]
+fn other_content_recipients_sender_or_file_is_no_repeat() {
+    let first = digest(&of_document(document("1")), &["a"]);
+    assert_ne!(first, digest(&of_document(document("1")), &["a", "b"]));
+    let other = Document { subject: "V/v báo cáo khác".into(), ..document("1") };
+    assert_ne!(first, digest(&of_document(other), &["a"]));
+    let mut other = document("1");
+    other.attachments[0].content = Some(Blob { r#ref: "sha256:bb".into(), ..Blob::default() });
+    assert_ne!(first, digest(&of_document(other), &["a"]));
+    let recipients = ["a".to_owned()];
+    let kind = MessageType::Document;
+    assert_ne!(first, content_digest(&of_document(document("1")), "mttq", kind, &recipients));
+}
+
+#[test]
+fn a_document_its_recall_and_its_statuses_are_one_conversation() {
+    let reference = DocumentRef { id: "doc-1".into(), ..DocumentRef::default() };
+    let sent = conversation(&of_document(document("doc-1")), "tinhuy", b"");
+    let mut recall = document("packet-2");
+    recall.change = Some(Change {
+        kind: change::Kind::Revoke.into(),
+        target: Some(reference.clone()),
+        ..Change::default()
+    });
+    assert_eq!(conversation(&of_document(recall), "tinhuy", b""), sent);
+    let status = Status {
+        about: Some(reference),
+        addressee: Some(organisation("A99.1", "tinhuy")),
+        kind: status::Kind::Registered.into(),
+        ..Status::default()
+    };
+    let arrived = message(Body::Status(status.clone()));
+    assert_eq!(conversation(&arrived, "mttq", b""), sent);
+    let request = Status { kind: status::Kind::RecallRequested.into(), addressee: None, ..status };
+    assert_eq!(conversation(&message(Body::Status(request)), "tinhuy", b""), sent);
+    assert_ne!(conversation(&of_document(document("doc-1")), "mttq", b""), sent);
+}
+
+#[test]
+fn without_an_id_the_number_names_the_document_in_any_spelling() {
+    let number = |number: &str, notation: &str, printed: &str| {
+        of_document(Document {
+            number: Some(DocumentNumber {
+                number: number.into(),
+                notation: notation.into(),
+                printed: printed.into(),
+                ..DocumentNumber::default()
+            }),
+            ..document("")
+        })
+    };
+    let names =
+        [number("45", "CV/TU", ""), number("", "", "45/cv/TU"), number("", "", "45 /CV/TU ")]
+            .map(|it| conversation(&it, "tinhuy", b"x"));
+    assert_eq!(names[0], names[1]);
+    assert_eq!(names[0], names[2]);
+    let nameless = of_document(Document { number: None, ..document("") });
+    assert_ne!(conversation(&nameless, "tinhuy", b"x"), conversation(&nameless, "tinhuy", b"y"));
+}
+
+#[test]
+fn a_status_is_found_by_its_document_and_its_code() {
+    let status = Status {
+        about: Some(DocumentRef {
+            number: document("").number,
+            issued: Some(Date { year: 2026, month: 3, day: 4 }),
+            ..DocumentRef::default()
+        }),
+        kind: status::Kind::Registered.into(),
+        ..Status::default()
+    };
+    let index = index(&message(Body::Status(status)));
+    assert_eq!((index.number.as_str(), index.status.as_str()), ("45-CV/TU", "03"));
+    assert_eq!(index.issued_on, "2026-03-04");
+}

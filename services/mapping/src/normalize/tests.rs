@@ -1,0 +1,193 @@
+//! Every refusal at the door, and what passes.
+
+use proto::canonical::v1::{Code as Value, Document, Recipient, Status};
+use proto::registry::v1::{Application, OrganisationCode, Right, Snapshot, Takes};
+
+use super::*;
+
+const DAY: &str = "2026-11-24";
+
+fn directory() -> Directory {
+    let organisation = |key: &str, codes: &[&str]| Registered {
+        key: key.into(),
+        name: key.to_uppercase(),
+        codes: codes
+            .iter()
+            .map(|it| OrganisationCode { value: (*it).into(), ..OrganisationCode::default() })
+            .collect(),
+        ..Registered::default()
+    };
+    let takes = |kind: MessageType| Takes { r#type: kind.into(), format: "canonical".into() };
+    let application = |id: &str, organisation: &str| Application {
+        id: id.into(),
+        organisation: organisation.into(),
+        takes: vec![takes(MessageType::Document), takes(MessageType::Status)],
+        ..Application::default()
+    };
+    let mut old = organisation("xa-cu", &["H1"]);
+    old.valid_to = "2025-06-30".into();
+    old.successor = "xa-moi".into();
+    let mut renamed = organisation("doi-ma", &["NEW", "OLD"]);
+    renamed.codes[1].valid_to = "2022-01-01".into();
+    Directory::new(Snapshot {
+        revision: "1".into(),
+        organisations: vec![
+            organisation("tinhuy", &["A99.1", "000.00.01.A99"]),
+            organisation("mttq", &["A99.2"]),
+            organisation("cam", &["A99.3"]),
+            organisation("vang", &["A99.4"]),
+            organisation("doi-1", &["TWIN"]),
+            organisation("doi-2", &["twin"]),
+            old,
+            renamed,
+        ],
+        applications: vec![
+            application("tinhuy-1", "tinhuy"),
+            application("mttq-1", "mttq"),
+            application("cam-1", "cam"),
+        ],
+        rights: ["tinhuy", "mttq", "vang", "xa-cu"]
+            .map(|to| Right {
+                from: "*".into(),
+                to: to.into(),
+                types: vec![MessageType::Document.into(), MessageType::Status.into()],
+                ..Right::default()
+            })
+            .into(),
+        ..Snapshot::default()
+    })
+}
+
+fn organisation(code: &str) -> Option<Organisation> {
+    let id = OrganisationId { value: code.into(), ..OrganisationId::default() };
+    Some(Organisation { ids: vec![id], ..Organisation::default() })
+}
+
+fn document(sender: &str, recipients: &[&str]) -> Document {
+    Document {
+        id: "1".into(),
+        subject: "V/v".into(),
+        sender: organisation(sender),
+        recipients: recipients
+            .iter()
+            .map(|it| Recipient { organisation: organisation(it), ..Recipient::default() })
+            .collect(),
+        ..Document::default()
+    }
+}
+
+fn decide(body: Body, instead: &[&str]) -> Result<Normalized, Fault> {
+    let canonical = Canonical { origin: None, body: Some(body) };
+    let recipients: Vec<String> = instead.iter().map(|it| (*it).to_owned()).collect();
+    let directory = directory();
+    let asked = Asked {
+        sender: "tinhuy",
+        recipients: &recipients,
+        directory: &directory,
+        day: DAY,
+        place: &|path| format!("/native/{path}"),
+    };
+    normalize(Reading { canonical, ..Reading::default() }, &asked)
+}
+
+/// Code and the first path of a refusal.
+fn refused(sender: &str, recipients: &[&str]) -> (String, String) {
+    let fault = decide(Body::Document(document(sender, recipients)), &[]).unwrap_err();
+    let path = fault.violations.first().map(|it| it.field.clone()).unwrap_or_default();
+    (fault.code.trim_start_matches("LT-MAP-").to_owned(), path)
+}
+
+#[test]
+fn a_sender_that_is_not_the_one_authenticated_is_refused_by_its_own_path() {
+    for (code, expected) in [("A99.2", "202"), ("nobody", "201"), ("TWIN", "203"), ("H1", "202")] {
+        let path = "/native/sender.ids[0].value".to_owned();
+        assert_eq!(refused(code, &["A99.2"]), (expected.to_owned(), path), "{code}");
+    }
+}
+
+#[test]
+fn a_recipient_that_cannot_or_may_not_receive_is_refused_by_its_own_path() {
+    for (code, expected) in [
+        ("nobody", "204"),
+        ("TWIN", "205"),
+        ("H1", "206"),
+        ("A99.3", "207"),
+        ("A99.4", "208"),
+        ("OLD", "220"),
+    ] {
+        let path = "/native/recipients[1].organisation.ids[0].value".to_owned();
+        assert_eq!(refused("A99.1", &["A99.2", code]), (expected.to_owned(), path), "{code}");
+    }
+    assert_eq!(refused("A99.1", &[]), ("209".to_owned(), "/native/recipients".to_owned()));
+}
+
+#[test]
+fn all_wrong_recipients_are_told_at_once() {
+    let wrong = document("A99.1", &["nobody", "A99.2", "A99.3"]);
+    let fault = decide(Body::Document(wrong), &[]).unwrap_err();
+    assert_eq!(fault.violations.len(), 2);
+}
+
+#[test]
+fn an_ended_recipient_names_its_successor() {
+    let fault = decide(Body::Document(document("A99.1", &["H1"])), &[]).unwrap_err();
+    assert_eq!(fault.params["successor"], "xa-moi");
+}
+
+#[test]
+fn what_passes_is_known_by_its_directory_keys_and_goes_once_to_each() {
+    let given = document("000.00.01.A99", &["A99.2", "a99.2"]);
+    let passed = decide(Body::Document(given), &[]).unwrap();
+    assert_eq!(passed.recipients, ["mttq"]);
+    assert_eq!(passed.r#type(), MessageType::Document);
+    let Ok(Canonical { body: Some(Body::Document(document)), .. }) =
+        Canonical::decode(passed.canonical)
+    else {
+        panic!("not a document")
+    };
+    assert_eq!(document.sender.unwrap().directory_key, "tinhuy");
+    assert_eq!(document.recipients[1].organisation.as_ref().unwrap().directory_key, "mttq");
+}
+
+#[test]
+fn recipients_of_the_call_stand_instead_of_those_inside() {
+    let passed = decide(Body::Document(document("A99.1", &["nobody"])), &["mttq"]).unwrap();
+    assert_eq!(passed.recipients, ["mttq"]);
+    let fault = decide(Body::Document(document("A99.1", &["A99.2"])), &["nobody"]).unwrap_err();
+    assert_eq!(fault.violations[0].field, "recipients[0]");
+}
+
+#[test]
+fn a_missing_sender_is_filled_in_and_told() {
+    let given = Document { sender: None, ..document("", &["A99.2"]) };
+    let passed = decide(Body::Document(given), &[]).unwrap();
+    assert_eq!(passed.findings[0].code, "LT-MAP-222");
+    let Ok(Canonical { body: Some(Body::Document(document)), .. }) =
+        Canonical::decode(passed.canonical)
+    else {
+        panic!("not a document")
+    };
+    assert_eq!(document.sender.unwrap().ids[0].value, "A99.1");
+}
+
+#[test]
+fn secrecy_refuses_before_anything_else_is_looked_at() {
+    let secrecy = Some(Value { code: "mat".into(), ..Value::default() });
+    let given = Document { secrecy, ..document("nobody", &[]) };
+    let fault = decide(Body::Document(given), &[]).unwrap_err();
+    assert_eq!(fault.code, "LT-MAP-210");
+    assert_eq!(fault.violations[0].field, "/native/secrecy");
+}
+
+#[test]
+fn a_status_goes_to_its_addressee_and_a_receipt_goes_nowhere() {
+    let status = Status {
+        reporter: organisation("A99.1"),
+        addressee: organisation("A99.2"),
+        ..Status::default()
+    };
+    let passed = decide(Body::Status(status), &[]).unwrap();
+    assert_eq!((passed.recipients, passed.r#type), (vec!["mttq".to_owned()], 2));
+    let fault = decide(Body::Receipt(Default::default()), &[]).unwrap_err();
+    assert_eq!(fault.code, "LT-MAP-215");
+}

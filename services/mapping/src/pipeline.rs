@@ -1,0 +1,356 @@
+//! From intake to delivery: a window is routed, translated, recorded in one call, published as one
+//! batch.
+//!
+//! Recorded first: a copy that reached an application before the journal knew it could not begin.
+//! If publishing then fails, the copies are rows that the journal drives.
+
+use bus::{Body, Channel, ClaimStore, Handle, Message, MessageId, Publish, Verdict, Verdicts};
+use bytes::Bytes;
+use chassis::trace::{About, Operation, message_span, traceparent};
+use chassis::{Clock, Upstream};
+use futures::{StreamExt as _, stream};
+use prost::Message as _;
+use proto::canonical::v1::Canonical;
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use proto::journal::v1::journal_client::JournalClient;
+use proto::journal::v1::{
+    Attachment, Claim, Derived, Entry, Envelope, Fact, RecordRequest, Step, body, entry,
+};
+use tracing::Instrument as _;
+
+use crate::attachments;
+use crate::codec::Context;
+use crate::config::Config;
+use crate::follow::Registered;
+use crate::normalize::written;
+use crate::route::{Way, route};
+use crate::translate::{Translated, Translator, unstored};
+
+/// Who says so in the journal.
+const COMPONENT: &str = "mapping";
+
+/// Largest record of one window that is sent at once; bodies of 256 copies at their bound.
+const RECORD_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// Handles intake. Clones share everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Pipeline<P> {
+    pub(crate) publisher: P,
+    pub(crate) journal: JournalClient<Upstream>,
+    pub(crate) registered: Registered,
+    pub(crate) translator: Translator,
+    pub(crate) claims: ClaimStore,
+    pub(crate) clock: Clock,
+    pub(crate) config: Config,
+}
+
+/// A message whose copies are made.
+struct Routed {
+    entry: Entry,
+    copies: Vec<(Channel, Message)>,
+}
+
+/// What one copy is made from.
+struct Source {
+    id: MessageId,
+    envelope: Envelope,
+    canonical: Bytes,
+    attachments: Vec<Attachment>,
+}
+
+impl<P: Publish> Pipeline<P> {
+    /// A pipeline that publishes here and records there.
+    pub(crate) fn new(
+        publisher: P,
+        journal: Upstream,
+        registered: Registered,
+        (translator, claims): (Translator, ClaimStore),
+        config: Config,
+    ) -> Self {
+        let journal = JournalClient::new(journal)
+            .max_encoding_message_size(RECORD_BYTES_MAX)
+            .max_decoding_message_size(RECORD_BYTES_MAX);
+        let clock = Clock::System;
+        Self { publisher, journal, registered, translator, claims, clock, config }
+    }
+
+    /// Routes and translates one message.
+    async fn work(&self, message: Message) -> Result<Routed, Refused> {
+        let source = self.open(&message).await?;
+        let directory = self.registered.now();
+        let about = &source.envelope;
+        let ways = route(&directory, &about.recipients, about.r#type());
+        let mut copies = Vec::new();
+        let mut derived = Vec::new();
+        for way in &ways {
+            let context = Context {
+                organisation: directory.organisation(&way.organisation).map(written),
+                now_us: about.accepted_at_us,
+            };
+            let (channel, copy, row) = self.copy(&source, way, context).await;
+            copies.extend(channel.zip(copy));
+            derived.push(row);
+        }
+        let to: Vec<&str> = ways.iter().map(|it| it.application.as_str()).collect();
+        let fact = Fact { detail: to.join(", "), ..self.fact(Step::Routed) };
+        let entry = Entry {
+            message_id: message.id.to_string(),
+            facts: vec![fact],
+            derived,
+            fate: Some(entry::Fate::Routed(true)),
+        };
+        Ok(Routed { entry, copies })
+    }
+
+    /// One application's copy: its channel and message when it could be made, its row always.
+    async fn copy(
+        &self,
+        source: &Source,
+        way: &Way,
+        context: Context,
+    ) -> (Option<Channel>, Option<Message>, Derived) {
+        let target = if way.application.is_empty() { &way.organisation } else { &way.application };
+        let channel = Channel::delivery(target);
+        let name =
+            channel.as_ref().map_or_else(|_| format!("delivery.{target}"), ToString::to_string);
+        let id = source.id.derive(&name);
+        let mut envelope = self.envelope(source, way, id);
+        let span = message_span(
+            Operation::Send,
+            About {
+                destination: &name,
+                message_id: &envelope.id,
+                conversation: &envelope.conversation,
+                traceparent: &source.envelope.traceparent,
+            },
+        );
+        let sent = traceparent(&span);
+        if !sent.is_empty() {
+            envelope.traceparent = sent;
+        }
+        let made = async {
+            let format = way.format.as_deref().map_err(Clone::clone)?;
+            let translator = &self.translator;
+            translator.translate(&source.canonical, &source.attachments, format, context).await
+        };
+        let attachments = source.attachments.clone();
+        match made.instrument(span).await {
+            Ok(made) => {
+                envelope.format_version = made.version;
+                envelope.format_hash.clone_from(&made.hash);
+                let message = Message {
+                    id,
+                    conversation: envelope.conversation.clone(),
+                    attributes: envelope.attributes(),
+                    body: made.body.clone(),
+                };
+                let facts = vec![self.translated(&envelope, &made)];
+                let message_row = row(envelope, Some(&made.body));
+                let row = Derived { message: Some(message_row), attachments, facts, fault: None };
+                (channel.ok(), Some(message), row)
+            }
+            Err(fault) => {
+                tracing::warn!(error = %fault, messaging.message.id = %id, "copy is kept back");
+                let message = Some(row(envelope, None));
+                (
+                    None,
+                    None,
+                    Derived { message, attachments, facts: Vec::new(), fault: Some(fault) },
+                )
+            }
+        }
+    }
+
+    fn envelope(&self, source: &Source, way: &Way, id: MessageId) -> Envelope {
+        Envelope {
+            id: id.to_string(),
+            format: way.format.clone().unwrap_or_default(),
+            format_version: 0,
+            format_hash: String::new(),
+            recipients: vec![way.organisation.clone()],
+            application: way.application.clone(),
+            attempt: 1,
+            parent: source.id.to_string(),
+            ..source.envelope.clone()
+        }
+    }
+
+    fn translated(&self, envelope: &Envelope, made: &Translated) -> Fact {
+        Fact {
+            format: envelope.format.clone(),
+            format_version: made.version,
+            format_hash: made.hash.clone(),
+            duration_us: made.took_us,
+            losses: made.losses.clone(),
+            detail: envelope.application.clone(),
+            ..self.fact(Step::Translated)
+        }
+    }
+
+    fn fact(&self, step: Step) -> Fact {
+        Fact {
+            step: step.into(),
+            at_us: self.clock.now_us(),
+            component: COMPONENT.to_owned(),
+            attempt: 1,
+            ..Fact::default()
+        }
+    }
+
+    async fn open(&self, message: &Message) -> Result<Source, Refused> {
+        let unreadable = |detail: String| Fault::new(&code::LT_MAP_217).detail(detail);
+        let envelope = Envelope::from_attributes(&message.attributes)
+            .map_err(|it| Refused::ForGood(unreadable(it.to_string())))?;
+        let canonical = match &message.body {
+            Body::Inline(bytes) => bytes.clone(),
+            Body::Claim(claim) => {
+                let read = async {
+                    let limit = self.config.canonical_bytes_max;
+                    self.claims.open(claim, 0).await?.read_all(limit).await
+                };
+                read.await.map_err(|it| Refused::of(unstored(&it), it.may_pass()))?
+            }
+        };
+        let read = Canonical::decode(canonical.clone())
+            .map_err(|it| Refused::ForGood(unreadable(it.to_string())))?;
+        let attachments = attachments::of(&read);
+        Ok(Source { id: message.id, envelope, canonical, attachments })
+    }
+
+    /// Records what was routed; true: all of it is safe. What the journal does not know is named.
+    async fn record(&self, entries: Vec<Entry>) -> Result<Vec<String>, Fault> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let request = RecordRequest { entries, refusals: Vec::new() };
+        let answer = self.journal.clone().record(request).await;
+        answer.map(|it| it.into_inner().unknown).map_err(|status| {
+            Fault::from_status(&status).unwrap_or_else(|| {
+                let away = Fault::new(&code::LT_SYS_002).param("part", "journal");
+                away.detail(status.message())
+            })
+        })
+    }
+}
+
+/// A message that could not be worked on at all.
+enum Refused {
+    ForNow(Fault),
+    ForGood(Fault),
+}
+
+impl Refused {
+    fn of(fault: Fault, may_pass: bool) -> Self {
+        if may_pass { Self::ForNow(fault) } else { Self::ForGood(fault) }
+    }
+
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::ForNow(fault) => Verdict::Retry(words(&fault)),
+            Self::ForGood(fault) => Verdict::Reject(words(&fault)),
+        }
+    }
+}
+
+fn words(fault: &Fault) -> bus::Fault {
+    bus::Fault::new(&fault.code, fault.to_string())
+}
+
+fn row(envelope: Envelope, made: Option<&Body>) -> proto::journal::v1::Message {
+    let place = made.map(|it| match it {
+        Body::Inline(bytes) => body::Place::Inline(bytes.clone()),
+        Body::Claim(claim) => body::Place::Claim(Claim {
+            sha256: Bytes::copy_from_slice(&claim.sha256),
+            size: claim.size,
+        }),
+    });
+    let body = Some(proto::journal::v1::Body { place });
+    proto::journal::v1::Message { envelope: Some(envelope), body }
+}
+
+impl<P: Publish> Handle for Pipeline<P> {
+    async fn handle(&self, window: Vec<Message>) -> Verdicts {
+        let mut verdicts = Verdicts::undecided(window.len());
+        let worked: Vec<_> = stream::iter(window)
+            .map(|message| {
+                let span = process_span(&message);
+                self.work(message).instrument(span)
+            })
+            .buffered(self.config.translating_max.max(1))
+            .collect()
+            .await;
+        let mut entries = Vec::new();
+        let mut routed = Vec::new();
+        for (place, outcome) in worked.into_iter().enumerate() {
+            match outcome {
+                Ok(Routed { entry, copies }) => {
+                    routed.push((place, entry.message_id.clone(), copies));
+                    entries.push(entry);
+                }
+                Err(refused) => verdicts.decide(place, refused.verdict()),
+            }
+        }
+        let unknown = match self.record(entries).await {
+            Ok(unknown) => unknown,
+            Err(fault) => {
+                for (place, ..) in routed {
+                    verdicts.decide(place, Verdict::Retry(words(&fault)));
+                }
+                return verdicts;
+            }
+        };
+        let strange = |id: &String| unknown.contains(id);
+        let (strangers, routed): (Vec<_>, Vec<_>) =
+            routed.into_iter().partition(|(_, id, _)| strange(id));
+        for (place, ..) in strangers {
+            verdicts.decide(place, Verdict::Reject(words(&Fault::new(&code::LT_MAP_221))));
+        }
+        self.publish(routed, &mut verdicts).await;
+        verdicts
+    }
+}
+
+impl<P: Publish> Pipeline<P> {
+    /// Publishes all copies as one batch and decides about their messages.
+    async fn publish(
+        &self,
+        routed: Vec<(usize, String, Vec<(Channel, Message)>)>,
+        verdicts: &mut Verdicts,
+    ) {
+        let mut batch = Vec::new();
+        let mut of = Vec::new();
+        for (place, _, copies) in routed {
+            verdicts.decide(place, Verdict::Done);
+            of.extend(std::iter::repeat_n(place, copies.len()));
+            batch.extend(copies);
+        }
+        if batch.is_empty() {
+            return;
+        }
+        let outcomes = self.publisher.publish(batch).await;
+        for (place, outcome) in of.into_iter().zip(outcomes) {
+            if let Err(error) = outcome {
+                // The copy is a row already; the journal drives it when this comes to nothing.
+                verdicts.decide(place, Verdict::Retry(bus::Fault::from(&error)));
+            }
+        }
+    }
+}
+
+fn process_span(message: &Message) -> tracing::Span {
+    let attribute = |name: &str| message.attributes.get(name).map_or("", String::as_str);
+    message_span(
+        Operation::Process,
+        About {
+            destination: "intake",
+            message_id: attribute("id"),
+            conversation: &message.conversation,
+            traceparent: attribute("traceparent"),
+        },
+    )
+}
+
+#[cfg(test)]
+#[path = "pipeline/tests.rs"]
+mod tests;

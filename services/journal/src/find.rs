@@ -84,6 +84,9 @@ impl Wanted {
             let it = request.application.as_str();
             self.and("(source = ? OR application = ?)", vec![it.into(), it.into()]);
         }
+        if !request.key.is_empty() {
+            self.and("item_key = ?", vec![request.key.as_str().into()]);
+        }
         if !request.conversation.is_empty() {
             self.and("conversation = ?", vec![request.conversation.as_str().into()]);
         }

@@ -1,0 +1,30 @@
+//! Settings of the gateway, each a bound with its reason in the defaults.
+
+use serde::Deserialize;
+
+/// Defaults and words of the section `gateway`.
+pub const DEFAULTS: &str = include_str!("../config.default.toml");
+
+/// The section `gateway`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Largest body, bytes.
+    pub body_bytes_max: u64,
+    /// Largest file, bytes.
+    pub part_bytes_max: u64,
+    /// Files of one item.
+    pub attachments_max: usize,
+    /// Bytes of unfinished and unused uploads of one application.
+    pub spool_bytes_max: u64,
+    /// Uploads of one application that are not used yet.
+    pub parts_max: usize,
+    /// How long an upload may lie unused, milliseconds.
+    pub part_idle_ms_max: u64,
+    /// Calls that wait to be gathered; one more is asked to come again.
+    pub calls_max: usize,
+    /// How long a session may be silent, milliseconds.
+    pub session_idle_ms_max: u64,
+    /// How long another service may take for a call, milliseconds.
+    pub upstream_ms_max: u64,
+}

@@ -1,0 +1,36 @@
+//! What is said when something on our side fails: an id for the caller, the words in the log.
+
+use std::error::Error;
+use std::time::Duration;
+
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use tonic::Status;
+use uuid::Uuid;
+
+/// A failure on our side that nobody foresaw.
+pub(crate) fn internal(error: &(dyn Error + 'static)) -> Fault {
+    let id = Uuid::now_v7().to_string();
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    tracing::error!(id, error = words, "internal failure");
+    Fault::new(&code::LT_SYS_001).param("id", id).retry_after(Duration::from_secs(5))
+}
+
+/// A part of the system is away.
+pub(crate) fn away(part: &str) -> Fault {
+    Fault::new(&code::LT_SYS_002).param("part", part).retry_after(Duration::from_secs(1))
+}
+
+/// What another service's status means for our caller.
+pub(crate) fn of(part: &str, status: &Status) -> Fault {
+    Fault::from_status(status).unwrap_or_else(|| {
+        tracing::warn!(part, error = status.message(), "upstream failed");
+        away(part)
+    })
+}

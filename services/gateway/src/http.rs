@@ -1,0 +1,259 @@
+//! The same operations over HTTP/1.1 with JSON, for who cannot speak gRPC.
+//!
+//! Bodies are the contract's messages in protobuf's JSON mapping.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use proto::exchange::v1::track_request::By;
+use proto::exchange::v1::{
+    GetPartRequest, HelloRequest, LookupRequest, PutPartRequest, SettleRequest, SubmitRequest,
+    TrackRequest,
+};
+use proto::fault::v1::Fault;
+use proto::fault::{Lang, code};
+use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
+
+use crate::parts::field;
+use crate::server::{CHUNK, Service, poll};
+use crate::submit::submit;
+use crate::track::track;
+
+/// Longest wait of a long poll.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Bytes of a request: a chunk, or an inline body as base64 with room around it.
+const REQUEST_BYTES_MAX: usize = 4 * CHUNK as usize;
+
+type Answer = Result<Response, Refusal>;
+
+/// A fault on its way out as JSON.
+pub(crate) struct Refusal(Fault);
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self(fault)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let fault = self.0;
+        let status = fault.page().and_then(|it| StatusCode::from_u16(it.http).ok());
+        let violations: Vec<_> = fault
+            .violations
+            .iter()
+            .map(|it| {
+                serde_json::json!({
+                    "field": it.field,
+                    "description_vi": it.description_vi,
+                    "description_en": it.description_en,
+                })
+            })
+            .collect();
+        let body = serde_json::json!({
+            "code": fault.code,
+            "title_vi": fault.title(Lang::Vi),
+            "title_en": fault.title(Lang::En),
+            "remedy_vi": fault.remedy(Lang::Vi),
+            "remedy_en": fault.remedy(Lang::En),
+            "params": fault.params,
+            "violations": violations,
+            "retry_after_ms": fault.retry_after_ms,
+        });
+        let mut response = axum::Json(body).into_response();
+        *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if fault.retry_after_ms > 0 {
+            let seconds = fault.retry_after_ms.div_ceil(1_000);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// The pages under `/v1`.
+pub(crate) fn pages(service: Service) -> Router {
+    Router::new()
+        .route("/v1/hello", post(hello))
+        .route("/v1/parts/{part}", put(put_part).get(part_progress))
+        .route("/v1/submit", post(submit_item))
+        .route("/v1/receive", get(receive).post(receive))
+        .route("/v1/deliveries/{message_id}/parts/{attachment}", get(get_part))
+        .route("/v1/settle", post(settle))
+        .route("/v1/track", get(track_item))
+        .route("/v1/lookup", get(lookup))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .with_state(service)
+}
+
+type Asked = Query<HashMap<String, String>>;
+
+fn authorization(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok())
+}
+
+/// Reads a message of the contract from JSON; unknown names are mistakes.
+fn read<M: prost::Message + Default>(name: &str, json: &[u8]) -> Result<M, Fault> {
+    let wrong = |words: String| {
+        field("body", "JSON không đúng hợp đồng", "the JSON does not follow the contract").detail(words)
+    };
+    let descriptor = proto::descriptors()
+        .get_message_by_name(&format!("lienthong.exchange.v1.{name}"))
+        .ok_or_else(|| wrong(name.to_owned()))?;
+    let mut from = serde_json::Deserializer::from_slice(json);
+    let options = DeserializeOptions::new().deny_unknown_fields(true);
+    let message = DynamicMessage::deserialize_with_options(descriptor, &mut from, &options)
+        .map_err(|error| {
+            let at = format!("{}:{}", error.line(), error.column());
+            field(&at, "JSON không đúng hợp đồng", &error.to_string())
+        })?;
+    from.end().map_err(|error| wrong(error.to_string()))?;
+    message.transcode_to().map_err(|error| wrong(error.to_string()))
+}
+
+/// Writes a message of the contract as JSON, empty fields included.
+fn value<M: prost::Message>(name: &str, message: &M) -> Result<serde_json::Value, Fault> {
+    let broken = || crate::fault::away("gateway");
+    let descriptor = proto::descriptors()
+        .get_message_by_name(&format!("lienthong.exchange.v1.{name}"))
+        .ok_or_else(broken)?;
+    let mut dynamic = DynamicMessage::new(descriptor);
+    dynamic.transcode_from(message).map_err(|error| crate::fault::internal(&error))?;
+    let options =
+        SerializeOptions::new().skip_default_fields(false).use_proto_field_name(true).stringify_64_bit_integers(false);
+    dynamic
+        .serialize_with_options(serde_json::value::Serializer, &options)
+        .map_err(|error| crate::fault::internal(&error))
+}
+
+fn written<M: prost::Message>(name: &str, message: &M) -> Answer {
+    Ok(axum::Json(value(name, message)?).into_response())
+}
+
+fn number(asked: &HashMap<String, String>, name: &str, default: u64) -> Result<u64, Fault> {
+    asked.get(name).map_or(Ok(default), |it| {
+        it.parse().map_err(|_| field(name, "cần một số", "must be a number"))
+    })
+}
+
+async fn hello(State(service): State<Service>, headers: HeaderMap, body: Bytes) -> Answer {
+    let application = service.caller(authorization(&headers))?;
+    let request: HelloRequest = read("HelloRequest", &body)?;
+    written("HelloResponse", &service.greet(application, request).await?)
+}
+
+async fn submit_item(State(service): State<Service>, headers: HeaderMap, body: Bytes) -> Answer {
+    let application = service.caller(authorization(&headers))?;
+    let mut request: SubmitRequest = read("SubmitRequest", &body)?;
+    if request.traceparent.is_empty() {
+        if let Some(it) = headers.get("traceparent").and_then(|it| it.to_str().ok()) {
+            it.clone_into(&mut request.traceparent);
+        }
+    }
+    written("SubmitResponse", &submit(&service.gateway, &application, request).await?)
+}
+
+fn part_request(part: String, asked: &HashMap<String, String>) -> Result<PutPartRequest, Fault> {
+    let sha256 = asked.get("sha256").map(String::as_str).unwrap_or_default();
+    let claim = bus::Claim::from_hex(&sha256.to_ascii_lowercase(), 0)
+        .ok_or_else(|| field("sha256", "cần 64 ký tự hex", "must be 64 hexadecimal digits"))?;
+    Ok(PutPartRequest {
+        part,
+        offset: number(asked, "offset", 0)?,
+        data: Bytes::new(),
+        size: number(asked, "size", 0)?,
+        sha256: Bytes::copy_from_slice(&claim.sha256),
+    })
+}
+
+async fn put_part(
+    State(service): State<Service>,
+    (Path(part), Query(asked)): (Path<String>, Asked),
+    headers: HeaderMap,
+    data: Bytes,
+) -> Answer {
+    let application = service.caller(authorization(&headers))?;
+    let request = PutPartRequest { data, ..part_request(part, &asked)? };
+    written("PutPartResponse", &service.put(&application, request).await?)
+}
+
+async fn part_progress(
+    State(service): State<Service>,
+    (Path(part), Query(asked)): (Path<String>, Asked),
+    headers: HeaderMap,
+) -> Answer {
+    let application = service.caller(authorization(&headers))?;
+    let request = part_request(part, &asked)?;
+    written("PutPartResponse", &service.put(&application, request).await?)
+}
+
+async fn receive(State(service): State<Service>, Query(asked): Asked, headers: HeaderMap) -> Answer {
+    let application = service.caller(authorization(&headers))?;
+    let id = asked.get("session").map(String::as_str).unwrap_or_default();
+    let session = service.session(&application, id).await?;
+    let wait = Duration::from_millis(number(&asked, "wait_ms", 0)?).min(WAIT_MAX);
+    let most = usize::try_from(number(&asked, "max", 1)?.clamp(1, 100)).unwrap_or(1);
+    let deliveries = poll(&session, most, wait).await?;
+    session.seen(service.gateway.clock.now_us());
+    let deliveries: Result<Vec<_>, Fault> =
+        deliveries.iter().map(|it| value("Delivery", it)).collect();
+    Ok(axum::Json(serde_json::json!({ "deliveries": deliveries? })).into_response())
+}
+
+async fn get_part(
+    State(service): State<Service>,
+    (Path((message_id, attachment)), Query(asked)): (Path<(String, String)>, Asked),
+    headers: HeaderMap,
+) -> Answer {
+    let application = service.caller(authorization(&headers))?;
+    let request = GetPartRequest {
+        session: asked.get("session").cloned().unwrap_or_default(),
+        message_id,
+        attachment: if attachment == "body" { String::new() } else { attachment },
+        offset: number(&asked, "offset", 0)?,
+    };
+    let reader = service.part(&application, &request).await?;
+    let body = Body::from_stream(reader.into_stream());
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+}
+
+async fn settle(State(service): State<Service>, headers: HeaderMap, body: Bytes) -> Answer {
+    let application = service.caller(authorization(&headers))?;
+    let request: SettleRequest = read("SettleRequest", &body)?;
+    written("SettleResponse", &service.answer(&application, request).await?)
+}
+
+async fn track_item(State(service): State<Service>, Query(asked): Asked, headers: HeaderMap) -> Answer {
+    let application = service.caller(authorization(&headers))?;
+    let by = asked
+        .get("message_id")
+        .map(|it| By::MessageId(it.clone()))
+        .or_else(|| asked.get("key").map(|it| By::Key(it.clone())))
+        .or_else(|| asked.get("number").map(|it| By::Number(it.clone())));
+    let found = track(&service.gateway, &application, TrackRequest { by }).await?;
+    written("TrackResponse", &found)
+}
+
+async fn lookup(State(service): State<Service>, Query(asked): Asked, headers: HeaderMap) -> Answer {
+    let application = service.caller(authorization(&headers))?;
+    let request = LookupRequest {
+        text: asked.get("text").cloned().unwrap_or_default(),
+        limit: u32::try_from(number(&asked, "limit", 0)?).unwrap_or(100),
+    };
+    written("LookupResponse", &service.look_up(&application, &request))
+}
+
+async fn nothing_here() -> Refusal {
+    Fault::new(&code::LT_GW_008).into()
+}
+
+async fn wrong_method() -> Refusal {
+    Fault::new(&code::LT_GW_009).into()
+}

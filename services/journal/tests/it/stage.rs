@@ -1,0 +1,365 @@
+//! A running journal with a held clock, its channels watched, and the items that go in.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bus::{Bus, Channel, Handle, Keep, KeepError, Receiver, Settings, Verdict, Verdicts};
+use chassis::{Clock, Upstream, health::Health};
+use journal::{Config, Service};
+use proto::journal::v1::accept_outcome::Outcome;
+use proto::journal::v1::begun::Answer;
+use proto::journal::v1::body::Place;
+use proto::journal::v1::ending::Answer as Given;
+use proto::journal::v1::entry::Fate;
+use proto::journal::v1::journal_client::JournalClient;
+use proto::journal::v1::*;
+use proto::registry::v1::ReceiverClass;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Noon of a day in 2026.
+const START_US: i64 = 1_790_000_000_000_000;
+
+/// Longest a test waits for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where the rows are.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+pub struct Stage {
+    pub journal: JournalClient<Upstream>,
+    pub clock: Clock,
+    pub bus: Bus,
+    pub database: String,
+    /// Names of channels and ids of what the journal drove.
+    driven: mpsc::Receiver<(String, String, bus::Message)>,
+    shutdown: CancellationToken,
+    running: JoinSet<()>,
+    folder: Option<tempfile::TempDir>,
+}
+
+#[derive(Clone)]
+struct Unkept;
+
+impl Keep for Unkept {
+    async fn keep(&self, _: Vec<(bus::Message, bus::Fate)>) -> Result<(), KeepError> {
+        Err(KeepError::new("nothing is kept here"))
+    }
+}
+
+struct Watch(String, mpsc::Sender<(String, String, bus::Message)>);
+
+impl Handle for Watch {
+    async fn handle(&self, window: Vec<bus::Message>) -> Verdicts {
+        for it in &window {
+            self.1.send((self.0.clone(), it.id.to_string(), it.clone())).await.unwrap();
+        }
+        Verdicts::all(window.len(), Verdict::Done)
+    }
+}
+
+impl Stage {
+    pub async fn new(kind: Kind) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = match kind {
+            Kind::Sqlite => folder.path().join("journal.sqlite").display().to_string(),
+            Kind::Postgres => crate::cluster::database(),
+        };
+        Self::start(database, Clock::held(START_US), Some(folder)).await
+    }
+
+    async fn start(database: String, clock: Clock, folder: Option<tempfile::TempDir>) -> Self {
+        let bus = Bus::embedded(Settings { partitions: 1, ..Settings::default() });
+        let shutdown = CancellationToken::new();
+        let (sender, driven) = mpsc::channel(10_000);
+        let mut running = JoinSet::new();
+        let mut channels = vec![Channel::intake(0)];
+        for application in ["b-app", "c-app"] {
+            channels.push(bus.declare_delivery(application).await.unwrap());
+        }
+        for channel in channels {
+            let watch = Watch(channel.name().to_owned(), sender.clone());
+            let receiver = Receiver { channel, window: 256, keeper: Unkept };
+            let (bus, shutdown) = (bus.clone(), shutdown.clone());
+            running.spawn(async move { bus.receive(receiver, watch, shutdown).await.unwrap() });
+        }
+        let config = Config { database: database.clone(), calls_max: 1_000, sweep_ms: 20 };
+        let service = Service::new(&config);
+        let journal = JournalClient::new(Upstream::local(service.server()));
+        let health = Health::new();
+        let parts = ((service, bus.clone()), (clock.clone(), health.clone()), shutdown.clone());
+        running.spawn(async move {
+            journal::run(config, parts.0, parts.1, parts.2).await.unwrap();
+        });
+        eventually(async || health.is_ready().then_some(())).await;
+        Self { journal, clock, bus, database, driven, shutdown, running, folder }
+    }
+
+    /// Stops everything and starts it again on the same database with empty channels.
+    pub async fn restart(mut self) -> Self {
+        self.shutdown.cancel();
+        while let Some(ended) = self.running.join_next().await {
+            ended.unwrap();
+        }
+        Self::start(self.database.clone(), self.clock.clone(), self.folder.take()).await
+    }
+
+    pub async fn accept(&mut self, items: Vec<Acceptance>) -> Vec<Outcome> {
+        let response = self.journal.accept(AcceptRequest { items }).await.unwrap().into_inner();
+        response.outcomes.into_iter().map(|it| it.outcome.unwrap()).collect()
+    }
+
+    pub async fn receipt(&mut self, item: Acceptance) -> Receipt {
+        match self.accept(vec![item]).await.remove(0) {
+            Outcome::Receipt(receipt) => receipt,
+            Outcome::Refused(fault) => panic!("refused: {fault}"),
+        }
+    }
+
+    pub async fn record(&mut self, entries: Vec<Entry>) -> Vec<String> {
+        let request = RecordRequest { entries, refusals: Vec::new() };
+        self.journal.record(request).await.unwrap().into_inner().unknown
+    }
+
+    /// Accepts an item and routes it to applications: the ids of what is on its way to each.
+    pub async fn routed(&mut self, item: Acceptance, applications: &[&str]) -> Vec<String> {
+        let receipt = self.receipt(item).await;
+        let entry = routing(&receipt.message_id, applications);
+        let ids = derived_ids(&entry);
+        assert_eq!(self.record(vec![entry]).await, Vec::<String>::new());
+        ids
+    }
+
+    pub async fn open(&mut self, application: &str, class: ReceiverClass) -> String {
+        self.open_as(application, "adapter", class).await.session
+    }
+
+    pub async fn open_as(
+        &mut self,
+        application: &str,
+        adapter: &str,
+        class: ReceiverClass,
+    ) -> OpenResponse {
+        let request = OpenRequest {
+            application: application.to_owned(),
+            adapter: adapter.to_owned(),
+            receiver_class: class.into(),
+            lease_ms: 60_000,
+        };
+        self.journal.open(request).await.unwrap().into_inner()
+    }
+
+    pub async fn begin(&mut self, session: &str, ids: &[&str]) -> Vec<Begun> {
+        let message_ids = ids.iter().map(|it| (*it).to_owned()).collect();
+        let request = BeginRequest { session: session.to_owned(), message_ids };
+        self.journal.begin(request).await.unwrap().into_inner().messages
+    }
+
+    /// Begins one message that must be delivered: its lease.
+    pub async fn deliver(&mut self, session: &str, id: &str) -> u64 {
+        let begun = self.begin(session, &[id]).await.remove(0);
+        assert_eq!(begun.answer(), Answer::Deliver, "{begun:?}");
+        begun.lease
+    }
+
+    pub async fn answers(&mut self, session: &str, ids: &[&str]) -> Vec<Answer> {
+        self.begin(session, ids).await.iter().map(Begun::answer).collect()
+    }
+
+    pub async fn end(&mut self, session: &str, id: &str, lease: u64, given: Given) -> Ended {
+        let ending = Ending { message_id: id.to_owned(), lease, answer: Some(given) };
+        let request = EndRequest { session: session.to_owned(), endings: vec![ending] };
+        self.journal.end(request).await.unwrap().into_inner().messages.remove(0)
+    }
+
+    pub async fn command(&mut self, action: command_request::Action, id: &str) -> bool {
+        let request = CommandRequest {
+            action: action.into(),
+            message_ids: vec![id.to_owned()],
+            reason: "the operator said so".to_owned(),
+            actor: "lan".to_owned(),
+        };
+        !self.journal.command(request).await.unwrap().into_inner().done.is_empty()
+    }
+
+    pub async fn find(&mut self, request: FindRequest) -> FindResponse {
+        self.journal.find(request).await.unwrap().into_inner()
+    }
+
+    pub async fn found(&mut self, text: &str) -> Vec<String> {
+        let request = FindRequest { text: text.to_owned(), ..FindRequest::default() };
+        ids(&self.find(request).await)
+    }
+
+    pub async fn journey(&mut self, id: &str) -> JourneyResponse {
+        let request = JourneyRequest { message_id: id.to_owned() };
+        self.journal.journey(request).await.unwrap().into_inner()
+    }
+
+    pub async fn steps(&mut self, id: &str) -> Vec<Step> {
+        let journey = self.journey(id).await;
+        let own = journey.hops.into_iter().filter(|it| it.message_id == id);
+        own.map(|it| it.fact.unwrap().step()).collect()
+    }
+
+    pub async fn state(&mut self, id: &str) -> State {
+        self.summary(id).await.state()
+    }
+
+    pub async fn summary(&mut self, id: &str) -> Summary {
+        let journey = self.journey(id).await;
+        let mut all = journey.derived.into_iter().chain(journey.message);
+        all.find(|it| it.envelope.as_ref().unwrap().id == id).unwrap()
+    }
+
+    /// The next message the journal drives: its channel and id.
+    pub async fn driven(&mut self) -> (String, String) {
+        let (channel, id, _) = self.driven_message().await;
+        (channel, id)
+    }
+
+    pub async fn driven_message(&mut self) -> (String, String, bus::Message) {
+        tokio::time::timeout(PATIENCE, self.driven.recv()).await.expect("nothing driven").unwrap()
+    }
+
+    /// What was driven until now.
+    pub fn driven_so_far(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.driven.try_recv().ok()).map(|it| it.1).collect()
+    }
+
+    pub fn pass(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Waits until a message is in a state.
+    pub async fn until(&mut self, id: &str, state: State) {
+        let mut last = State::Unspecified;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < deadline {
+            last = self.state(id).await;
+            if last == state {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{id} is {last:?}, not {state:?}");
+    }
+}
+
+/// Asks until there is an answer.
+async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "waited too long");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+pub fn ids(found: &FindResponse) -> Vec<String> {
+    found.messages.iter().map(|it| it.envelope.as_ref().unwrap().id.clone()).collect()
+}
+
+pub fn inline(bytes: &str) -> Body {
+    Body { place: Some(Place::Inline(bytes.to_owned().into())) }
+}
+
+/// A new item of its own conversation: content and key are drawn.
+pub fn item() -> Acceptance {
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+    let envelope = Envelope {
+        id: Uuid::new_v4().to_string(),
+        source: "a-app".to_owned(),
+        sender: "a".to_owned(),
+        r#type: MessageType::Document.into(),
+        format: "edxml.document".to_owned(),
+        conversation: Uuid::new_v4().to_string(),
+        recipients: vec!["b".to_owned(), "c".to_owned()],
+        ..Envelope::default()
+    };
+    Acceptance {
+        message: Some(Message { envelope: Some(envelope), body: Some(inline("canonical")) }),
+        key: format!("key-{number}"),
+        content_digest: Uuid::new_v4().as_bytes().repeat(2).into(),
+        native: Some(inline("native")),
+        native_sha256: vec![7; 32].into(),
+        attachments: vec![Attachment { id: "1".to_owned(), ..Attachment::default() }],
+        index: Some(Index { number: format!("{number}/CV"), ..Index::default() }),
+        facts: vec![fact(Step::Submitted), fact(Step::Normalized)],
+    }
+}
+
+/// An item of a conversation.
+pub fn item_of(conversation: &str) -> Acceptance {
+    with(|it| conversation.clone_into(&mut it.conversation))
+}
+
+/// An item with another envelope.
+pub fn with(change: impl FnOnce(&mut Envelope)) -> Acceptance {
+    let mut item = item();
+    change(item.message.as_mut().unwrap().envelope.as_mut().unwrap());
+    item
+}
+
+pub fn fact(step: Step) -> Fact {
+    let (step, component) = (step.into(), "test@1".to_owned());
+    Fact { step, at_us: START_US, component, attempt: 1, ..Fact::default() }
+}
+
+/// What mapping records when it routed a message: `b-app` serves `b`, `c-app` serves `c`.
+pub fn routing(parent: &str, applications: &[&str]) -> Entry {
+    Entry {
+        message_id: parent.to_owned(),
+        facts: vec![fact(Step::Routed)],
+        derived: applications.iter().map(|it| derived(parent, it)).collect(),
+        fate: Some(Fate::Routed(true)),
+    }
+}
+
+pub fn derived(parent: &str, application: &str) -> Derived {
+    let name = format!("delivery.{application}");
+    let id = Uuid::new_v5(&parent.parse().unwrap(), name.as_bytes()).to_string();
+    let envelope = Envelope {
+        id,
+        source: "a-app".to_owned(),
+        sender: "a".to_owned(),
+        r#type: MessageType::Document.into(),
+        recipients: vec![application.trim_end_matches("-app").to_owned()],
+        application: application.to_owned(),
+        parent: parent.to_owned(),
+        ..Envelope::default()
+    };
+    Derived {
+        message: Some(Message { envelope: Some(envelope), body: Some(inline("translated")) }),
+        attachments: vec![Attachment { id: "1".to_owned(), ..Attachment::default() }],
+        facts: vec![fact(Step::Translated)],
+        fault: None,
+    }
+}
+
+pub fn derived_ids(entry: &Entry) -> Vec<String> {
+    let message = |it: &Derived| it.message.clone().unwrap().envelope.unwrap().id;
+    entry.derived.iter().map(message).collect()
+}
+
+pub fn taken() -> Given {
+    Given::Taken(TakenAnswer { reference: "ref-1".to_owned() })
+}
+
+pub fn refused() -> Given {
+    Given::Refused(RefusedAnswer { reason: "not ours".to_owned() })
+}
+
+pub fn unavailable(retry_after_ms: u64) -> Given {
+    Given::Unavailable(UnavailableAnswer { reason: "asleep".to_owned(), retry_after_ms })
+}

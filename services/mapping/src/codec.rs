@@ -71,3 +71,18 @@ impl Shelf {
         Ok(Written { native: canonical.to_vec(), version: 1, hash: String::new(), losses: vec![] })
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! The native form that tests write.
+
+    use super::*;
+
+    /// A format that holds everything.
+    pub(crate) const FORMAT: &str = "canonical";
+
+    /// A message in it.
+    pub(crate) fn native(canonical: &Canonical) -> Vec<u8> {
+        canonical.encode_to_vec()
+    }
+}

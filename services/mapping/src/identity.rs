@@ -31,10 +31,17 @@ pub(crate) fn kind(canonical: &Canonical) -> Option<MessageType> {
 /// It follows from the organisation that owns the document and the document's id, or its number
 /// where it has no id. Nothing of either: the message is a conversation of its own, named by
 /// `otherwise`.
-pub(crate) fn conversation(canonical: &Canonical, sender: &str, otherwise: &[u8]) -> Uuid {
+pub(crate) fn conversation(
+    canonical: &Canonical,
+    sender: &str,
+    recipients: &[String],
+    otherwise: &[u8],
+) -> Uuid {
     let (owner, name) = match &canonical.body {
         Some(Body::Document(it)) => (sender, document_name(it)),
-        Some(Body::Status(it)) => (status_owner(it, sender), about_name(it.about.as_ref())),
+        Some(Body::Status(it)) => {
+            (status_owner(it, sender, recipients), about_name(it.about.as_ref()))
+        }
         Some(Body::Receipt(_)) | None => (sender, String::new()),
     };
     if name.is_empty() {
@@ -44,11 +51,12 @@ pub(crate) fn conversation(canonical: &Canonical, sender: &str, otherwise: &[u8]
 }
 
 /// A recall request is sent by the document's sender; every other status goes to it.
-fn status_owner<'a>(status: &'a Status, sender: &'a str) -> &'a str {
+fn status_owner<'a>(status: &'a Status, sender: &'a str, recipients: &'a [String]) -> &'a str {
     if status.kind() == status::Kind::RecallRequested {
         return sender;
     }
-    status.addressee.as_ref().map_or("", |it| it.directory_key.as_str())
+    let said = status.addressee.as_ref().map_or("", |it| it.directory_key.as_str());
+    if said.is_empty() { recipients.first().map_or("", String::as_str) } else { said }
 }
 
 /// A packet that revokes or updates a document stays behind it.

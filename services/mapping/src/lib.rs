@@ -18,6 +18,8 @@
 //! What a format looks like (that is `formats` and its descriptions), storing what was accepted,
 //! waiting for a next try.
 
+#![expect(clippy::result_large_err, reason = "a refusal is rare, and is moved a few times only")]
+
 mod attachments;
 mod blobs;
 mod codec;
@@ -26,6 +28,7 @@ mod directory;
 mod follow;
 mod identity;
 mod keep;
+mod metrics;
 mod normalize;
 mod parties;
 mod pipeline;

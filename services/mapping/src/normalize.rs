@@ -66,7 +66,8 @@ pub(crate) fn normalize(reading: Reading, asked: &Asked<'_>) -> Result<Normalize
         document.sender.get_or_insert_default().directory_key = asked.sender.to_owned();
     }
     let content_digest = identity::content_digest(&canonical, asked.sender, kind, &recipients);
-    let conversation = identity::conversation(&canonical, asked.sender, &native_sha256);
+    let conversation =
+        identity::conversation(&canonical, asked.sender, &recipients, &native_sha256);
     Ok(Normalized {
         conversation: conversation.hyphenated().to_string(),
         content_digest: content_digest.to_vec().into(),

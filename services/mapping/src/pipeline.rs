@@ -23,6 +23,7 @@ use crate::attachments;
 use crate::codec::Context;
 use crate::config::Config;
 use crate::follow::Registered;
+use crate::metrics::Metrics;
 use crate::normalize::written;
 use crate::route::{Way, route};
 use crate::translate::{Translated, Translator, unstored};
@@ -43,6 +44,14 @@ pub(crate) struct Pipeline<P> {
     pub(crate) claims: ClaimStore,
     pub(crate) clock: Clock,
     pub(crate) config: Config,
+    pub(crate) metrics: Metrics,
+}
+
+/// Copies on their way out, and the place of their message in the window.
+struct Outgoing {
+    place: usize,
+    id: String,
+    copies: Vec<(Channel, Message)>,
 }
 
 /// A message whose copies are made.
@@ -72,7 +81,8 @@ impl<P: Publish> Pipeline<P> {
             .max_encoding_message_size(RECORD_BYTES_MAX)
             .max_decoding_message_size(RECORD_BYTES_MAX);
         let clock = Clock::System;
-        Self { publisher, journal, registered, translator, claims, clock, config }
+        let metrics = Metrics::new();
+        Self { publisher, journal, registered, translator, claims, clock, config, metrics }
     }
 
     /// Routes and translates one message.
@@ -137,6 +147,7 @@ impl<P: Publish> Pipeline<P> {
         let attachments = source.attachments.clone();
         match made.instrument(span).await {
             Ok(made) => {
+                self.metrics.copy(None);
                 envelope.format_version = made.version;
                 envelope.format_hash.clone_from(&made.hash);
                 let message = Message {
@@ -151,6 +162,7 @@ impl<P: Publish> Pipeline<P> {
                 (channel.ok(), Some(message), row)
             }
             Err(fault) => {
+                self.metrics.copy(Some(&fault.code));
                 tracing::warn!(error = %fault, messaging.message.id = %id, "copy is kept back");
                 let message = Some(row(envelope, None));
                 (
@@ -218,7 +230,7 @@ impl<P: Publish> Pipeline<P> {
         Ok(Source { id: message.id, envelope, canonical, attachments })
     }
 
-    /// Records what was routed; true: all of it is safe. What the journal does not know is named.
+    /// Records what was routed; the ids that the journal does not know.
     async fn record(&self, entries: Vec<Entry>) -> Result<Vec<String>, Fault> {
         if entries.is_empty() {
             return Ok(Vec::new());
@@ -271,6 +283,15 @@ fn row(envelope: Envelope, made: Option<&Body>) -> proto::journal::v1::Message {
 
 impl<P: Publish> Handle for Pipeline<P> {
     async fn handle(&self, window: Vec<Message>) -> Verdicts {
+        let begun = tokio::time::Instant::now();
+        let verdicts = self.judge(window).await;
+        self.metrics.window(begun.elapsed());
+        verdicts
+    }
+}
+
+impl<P: Publish> Pipeline<P> {
+    async fn judge(&self, window: Vec<Message>) -> Verdicts {
         let mut verdicts = Verdicts::undecided(window.len());
         let worked: Vec<_> = stream::iter(window)
             .map(|message| {
@@ -285,7 +306,7 @@ impl<P: Publish> Handle for Pipeline<P> {
         for (place, outcome) in worked.into_iter().enumerate() {
             match outcome {
                 Ok(Routed { entry, copies }) => {
-                    routed.push((place, entry.message_id.clone(), copies));
+                    routed.push(Outgoing { place, id: entry.message_id.clone(), copies });
                     entries.push(entry);
                 }
                 Err(refused) => verdicts.decide(place, refused.verdict()),
@@ -294,33 +315,26 @@ impl<P: Publish> Handle for Pipeline<P> {
         let unknown = match self.record(entries).await {
             Ok(unknown) => unknown,
             Err(fault) => {
-                for (place, ..) in routed {
-                    verdicts.decide(place, Verdict::Retry(words(&fault)));
+                for it in routed {
+                    verdicts.decide(it.place, Verdict::Retry(words(&fault)));
                 }
                 return verdicts;
             }
         };
-        let strange = |id: &String| unknown.contains(id);
         let (strangers, routed): (Vec<_>, Vec<_>) =
-            routed.into_iter().partition(|(_, id, _)| strange(id));
-        for (place, ..) in strangers {
-            verdicts.decide(place, Verdict::Reject(words(&Fault::new(&code::LT_MAP_221))));
+            routed.into_iter().partition(|it| unknown.contains(&it.id));
+        for it in strangers {
+            verdicts.decide(it.place, Verdict::Reject(words(&Fault::new(&code::LT_MAP_221))));
         }
         self.publish(routed, &mut verdicts).await;
         verdicts
     }
-}
 
-impl<P: Publish> Pipeline<P> {
     /// Publishes all copies as one batch and decides about their messages.
-    async fn publish(
-        &self,
-        routed: Vec<(usize, String, Vec<(Channel, Message)>)>,
-        verdicts: &mut Verdicts,
-    ) {
+    async fn publish(&self, routed: Vec<Outgoing>, verdicts: &mut Verdicts) {
         let mut batch = Vec::new();
         let mut of = Vec::new();
-        for (place, _, copies) in routed {
+        for Outgoing { place, copies, .. } in routed {
             verdicts.decide(place, Verdict::Done);
             of.extend(std::iter::repeat_n(place, copies.len()));
             batch.extend(copies);

@@ -23,6 +23,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::codec::Shelf;
 use crate::config::Config;
 use crate::follow::Registered;
+use crate::metrics::Metrics;
 use crate::read::{Item, answer};
 
 /// Answers that wait for a slow caller: a few, because one may hold a megabyte.
@@ -38,6 +39,7 @@ pub struct Service {
     pub(crate) registered: Registered,
     pub(crate) config: Config,
     clock: Clock,
+    metrics: Metrics,
     room: Arc<Semaphore>,
     aside: Arc<Semaphore>,
 }
@@ -55,9 +57,21 @@ impl Service {
             registered,
             config,
             clock,
+            metrics: Metrics::new(),
             room: Arc::new(Semaphore::new(room.clamp(1, Semaphore::MAX_PERMITS))),
             aside: Arc::new(Semaphore::new(config.aside_max.max(1))),
         })
+    }
+
+    fn read<'a>(&self, item: &'a Item) -> Box<dyn Iterator<Item = Frame> + Send + 'a> {
+        let directory = self.registered.now();
+        let frames = answer(&self.shelf, &directory, &day(self.clock.now_us()), item);
+        let metrics = self.metrics.clone();
+        Box::new(frames.inspect(move |it| match it {
+            Frame::Normalized(_) => metrics.read(None),
+            Frame::Refused(fault) => metrics.read(Some(&fault.code)),
+            Frame::Blob(_) => {}
+        }))
     }
 
     /// The copy of the registry.
@@ -166,28 +180,22 @@ impl Call {
         let service = self.service.clone();
         let item = Item { open, native: native.freeze() };
         let answers = self.answers.clone();
-        let directory = service.registered.now();
-        let day = day(service.clock.now_us());
         if bytes(item.native.len()) < service.config.aside_bytes_min {
-            let frames = answer(&service.shelf, &directory, &day, &item);
-            drop(room);
-            for frame in frames {
+            for frame in service.read(&item) {
                 let frame = Some(frame);
-                if answers.send(NormalizeResponse { item: number, frame }).await.is_err() {
-                    return;
-                }
+                // Nobody listens any more: the caller has gone.
+                let _gone = answers.send(NormalizeResponse { item: number, frame }).await.is_err();
             }
+            drop(room);
             return;
         }
         self.working.spawn(async move {
             let _place = Arc::clone(&service.aside).acquire_owned().await;
             let work = move || {
-                for frame in answer(&service.shelf, &directory, &day, &item) {
-                    let frame = Some(frame);
-                    if answers.blocking_send(NormalizeResponse { item: number, frame }).is_err() {
-                        return;
-                    }
-                }
+                let mut frames = service
+                    .read(&item)
+                    .map(|it| NormalizeResponse { item: number, frame: Some(it) });
+                let _gone = frames.try_for_each(|it| answers.blocking_send(it)).is_err();
                 drop(room);
             };
             if let Err(cut) = tokio::task::spawn_blocking(work).await {
@@ -244,3 +252,7 @@ impl Mapping for Service {
 
 /// The largest piece of a found file in one frame.
 pub(crate) const PIECE_BYTES: usize = 1024 * 1024;
+
+#[cfg(test)]
+#[path = "server/tests.rs"]
+mod tests;

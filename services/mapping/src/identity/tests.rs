@@ -68,14 +68,14 @@ fn other_content_recipients_sender_or_file_is_no_repeat() {
 #[test]
 fn a_document_its_recall_and_its_statuses_are_one_conversation() {
     let reference = DocumentRef { id: "doc-1".into(), ..DocumentRef::default() };
-    let sent = conversation(&of_document(document("doc-1")), "tinhuy", b"");
+    let sent = conversation(&of_document(document("doc-1")), "tinhuy", &[], b"");
     let mut recall = document("packet-2");
     recall.change = Some(Change {
         kind: change::Kind::Revoke.into(),
         target: Some(reference.clone()),
         ..Change::default()
     });
-    assert_eq!(conversation(&of_document(recall), "tinhuy", b""), sent);
+    assert_eq!(conversation(&of_document(recall), "tinhuy", &[], b""), sent);
     let status = Status {
         about: Some(reference),
         addressee: Some(organisation("A99.1", "tinhuy")),
@@ -83,10 +83,10 @@ fn a_document_its_recall_and_its_statuses_are_one_conversation() {
         ..Status::default()
     };
     let arrived = message(Body::Status(status.clone()));
-    assert_eq!(conversation(&arrived, "mttq", b""), sent);
+    assert_eq!(conversation(&arrived, "mttq", &[], b""), sent);
     let request = Status { kind: status::Kind::RecallRequested.into(), addressee: None, ..status };
-    assert_eq!(conversation(&message(Body::Status(request)), "tinhuy", b""), sent);
-    assert_ne!(conversation(&of_document(document("doc-1")), "mttq", b""), sent);
+    assert_eq!(conversation(&message(Body::Status(request)), "tinhuy", &[], b""), sent);
+    assert_ne!(conversation(&of_document(document("doc-1")), "mttq", &[], b""), sent);
 }
 
 #[test]
@@ -104,11 +104,14 @@ fn without_an_id_the_number_names_the_document_in_any_spelling() {
     };
     let names =
         [number("45", "CV/TU", ""), number("", "", "45/cv/TU"), number("", "", "45 /CV/TU ")]
-            .map(|it| conversation(&it, "tinhuy", b"x"));
+            .map(|it| conversation(&it, "tinhuy", &[], b"x"));
     assert_eq!(names[0], names[1]);
     assert_eq!(names[0], names[2]);
     let nameless = of_document(Document { number: None, ..document("") });
-    assert_ne!(conversation(&nameless, "tinhuy", b"x"), conversation(&nameless, "tinhuy", b"y"));
+    assert_ne!(
+        conversation(&nameless, "tinhuy", &[], b"x"),
+        conversation(&nameless, "tinhuy", &[], b"y")
+    );
 }
 
 #[test]

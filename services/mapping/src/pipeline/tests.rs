@@ -120,8 +120,7 @@ fn snapshot() -> Snapshot {
     }
 }
 
-/// A format every message can be written in.
-const FORMAT: &str = "canonical";
+use crate::codec::tests::FORMAT;
 
 fn message(number: u128, recipients: &[&str], subject: &str) -> Message {
     let document = Document { subject: subject.into(), ..Document::default() };

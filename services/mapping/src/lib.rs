@@ -21,6 +21,7 @@
 #![expect(clippy::result_large_err, reason = "a refusal is rare, and is moved a few times only")]
 
 mod attachments;
+mod batches;
 mod blobs;
 mod codec;
 mod config;

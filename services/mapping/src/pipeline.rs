@@ -14,12 +14,12 @@ use proto::canonical::v1::Canonical;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::{
-    Attachment, Claim, Derived, Entry, Envelope, Fact, RecordRequest, Step, body, entry,
-};
+use proto::journal::v1::{Attachment, Claim, Derived, Entry, Envelope, Fact, Step, body, entry};
+use tonic::Status;
 use tracing::Instrument as _;
 
 use crate::attachments;
+use crate::batches::{CALL_BYTES_MAX, calls};
 use crate::codec::Context;
 use crate::config::Config;
 use crate::follow::Registered;
@@ -30,9 +30,6 @@ use crate::translate::{Translated, Translator, unstored};
 
 /// Who says so in the journal.
 const COMPONENT: &str = "mapping";
-
-/// Largest record of one window that is sent at once; bodies of 256 copies at their bound.
-const RECORD_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// Handles intake. Clones share everything.
 #[derive(Clone, Debug)]
@@ -77,9 +74,7 @@ impl<P: Publish> Pipeline<P> {
         (translator, claims): (Translator, ClaimStore),
         config: Config,
     ) -> Self {
-        let journal = JournalClient::new(journal)
-            .max_encoding_message_size(RECORD_BYTES_MAX)
-            .max_decoding_message_size(RECORD_BYTES_MAX);
+        let journal = JournalClient::new(journal);
         let clock = Clock::System;
         let metrics = Metrics::new();
         Self { publisher, journal, registered, translator, claims, clock, config, metrics }
@@ -232,17 +227,18 @@ impl<P: Publish> Pipeline<P> {
 
     /// Records what was routed; the ids that the journal does not know.
     async fn record(&self, entries: Vec<Entry>) -> Result<Vec<String>, Fault> {
-        if entries.is_empty() {
-            return Ok(Vec::new());
-        }
-        let request = RecordRequest { entries, refusals: Vec::new() };
-        let answer = self.journal.clone().record(request).await;
-        answer.map(|it| it.into_inner().unknown).map_err(|status| {
+        let away = |status: Status| {
             Fault::from_status(&status).unwrap_or_else(|| {
                 let away = Fault::new(&code::LT_SYS_002).param("part", "journal");
                 away.detail(status.message())
             })
-        })
+        };
+        let mut unknown = Vec::new();
+        for call in calls(entries, CALL_BYTES_MAX) {
+            let answer = self.journal.clone().record(call).await.map_err(away)?;
+            unknown.extend(answer.into_inner().unknown);
+        }
+        Ok(unknown)
     }
 }
 

@@ -10,13 +10,13 @@ use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
     CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
     GetRequest, GetResponse, JourneyRequest, JourneyResponse, MessageType, OpenRequest,
-    OpenResponse, RecordResponse,
+    OpenResponse, RecordRequest, RecordResponse,
 };
 use proto::registry::v1::registry_server::{Registry, RegistryServer};
 use proto::registry::v1::{Application, Organisation, Snapshot, Takes, WatchRequest};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response};
 use uuid::Uuid;
 
 use super::*;

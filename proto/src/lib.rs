@@ -49,6 +49,8 @@ pub mod mapping {
     }
 }
 
+pub mod scheme;
+
 pub mod registry {
     //! The registry's calls.
     pub mod v1 {

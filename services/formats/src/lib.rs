@@ -1,1 +1,38 @@
-//! Being built.
+//! The format engine: descriptions in, plans out; native bytes to the canonical model and back.
+//!
+//! One description is one format and both directions: each line says where a value lives in the
+//! native form, which canonical field it is, and how its text is spelled. It cannot compute.
+//!
+//! ```text
+//! YAML ─ grammar ─▶ plan ─▶ Format        native ─ scan ─▶ tree ─ read ─▶ canonical
+//!                                         canonical ─ write ─▶ tree ─▶ native, and a report
+//! ```
+//!
+//! # Promises
+//!
+//! - Every input ends in a message or in a coded refusal that names the sender's own field.
+//! - The loss report is made by reading back what was written: applied to the message, it gives
+//!   what the receiver will read.
+//! - The same bytes and the same context give the same result.
+//!
+//! # Not here
+//!
+//! Files, clocks, networks, expressions, look-ups.
+
+mod canonical_json;
+mod content;
+mod convert;
+mod format;
+mod grammar;
+mod limits;
+mod path;
+mod plan;
+mod read;
+mod scan;
+mod shelf;
+mod tree;
+mod write;
+
+pub use content::{BlobSink, BlobSource, Named};
+pub use format::{Context, Decoded, Format};
+pub use shelf::Shelf;

@@ -1,0 +1,397 @@
+//! The closed set of converters: each text form and its canonical value, both ways side by side.
+
+use std::sync::Arc;
+
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+
+use crate::grammar::List;
+
+/// How a text becomes a value, and back.
+#[derive(Clone, Debug)]
+pub(crate) enum Converter {
+    /// NFC, trimmed.
+    Text,
+    /// A whole number; 0 is absent.
+    Whole,
+    /// Two words for true and false.
+    YesNo(String, String),
+    /// A day in any of these forms; the first one is written.
+    Date(Vec<String>),
+    /// A moment in Vietnam's time.
+    Time(String),
+    /// A row of a list.
+    Code(Arc<List>),
+    /// An organisation's code; its scheme follows from its form.
+    OrgId,
+    /// Lower case.
+    MediaType,
+    /// Several texts with a separator.
+    List(String),
+    /// With or without a prefix; written with it.
+    Affix(String),
+    /// A named, typed extra.
+    Extra,
+    /// A reference to a file that was uploaded beside the body.
+    Fetch,
+    /// Base64 of a file, or of a ZIP with one file in it.
+    Content,
+}
+
+/// The text cannot be read as this.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    pub(crate) vi: String,
+    pub(crate) en: String,
+    /// A secrecy mark stood there.
+    pub(crate) is_secret: bool,
+}
+
+fn unreadable(vi: &str, en: &str) -> Unreadable {
+    Unreadable { vi: vi.to_owned(), en: en.to_owned(), is_secret: false }
+}
+
+impl Converter {
+    /// Reads the words of a description.
+    pub(crate) fn parse(
+        words: &str,
+        list: impl Fn(&str) -> Option<Arc<List>>,
+    ) -> Result<Self, String> {
+        let (name, rest) = words.split_once(' ').unwrap_or((words, ""));
+        let forms = || rest.split('|').map(|it| it.trim().to_owned()).collect::<Vec<_>>();
+        Ok(match name {
+            "text" => Self::Text,
+            "whole" => Self::Whole,
+            "yes-no" => {
+                let (yes, no) = rest.split_once(' ').ok_or("yes-no needs two words")?;
+                Self::YesNo(yes.to_owned(), no.to_owned())
+            }
+            "date" if !rest.is_empty() => Self::Date(forms()),
+            "time" if !rest.is_empty() => Self::Time(rest.to_owned()),
+            "code" => Self::Code(list(rest).ok_or_else(|| format!("there is no list `{rest}`"))?),
+            "org-id" => Self::OrgId,
+            "media-type" => Self::MediaType,
+            "list" if !rest.is_empty() => Self::List(rest.to_owned()),
+            "affix" if !rest.is_empty() => Self::Affix(rest.to_owned()),
+            "extra" => Self::Extra,
+            "fetch" => Self::Fetch,
+            "content" => Self::Content,
+            _ => return Err(format!("there is no converter `{words}`")),
+        })
+    }
+
+    /// The value a text stands for. Files are read by whoever holds their bytes.
+    pub(crate) fn read(&self, text: &str, field: &FieldDescriptor) -> Result<Value, Unreadable> {
+        let text = clean(text)?;
+        match self {
+            Self::Text => texted(text, field),
+            Self::Whole => whole(&text, field),
+            Self::YesNo(yes, no) => {
+                let is = |it: &str| text.eq_ignore_ascii_case(it);
+                match (is(yes), is(no)) {
+                    (true, _) => Ok(Value::Bool(true)),
+                    (_, true) => Ok(Value::Bool(false)),
+                    _ => Err(unreadable("không phải có hoặc không", "is neither yes nor no")),
+                }
+            }
+            Self::Date(forms) => date(&text, forms, field),
+            Self::Time(form) => moment(&text, form, field),
+            Self::Code(list) => coded(&text, list, field),
+            Self::OrgId => organisation_id(&text, field),
+            Self::MediaType => Ok(Value::String(text.to_lowercase())),
+            Self::List(separator) => Ok(Value::List(
+                text.split(separator.as_str())
+                    .map(str::trim)
+                    .filter(|it| !it.is_empty())
+                    .map(|it| Value::String(it.to_owned()))
+                    .collect(),
+            )),
+            Self::Affix(prefix) => {
+                Ok(Value::String(text.strip_prefix(prefix.as_str()).unwrap_or(&text).to_owned()))
+            }
+            Self::Extra => {
+                let mut extra = message(field);
+                extra.set_field_by_name("value", Value::String(text));
+                Ok(Value::Message(extra))
+            }
+            Self::Fetch | Self::Content => {
+                Err(unreadable("tệp không có ở đây", "the file is not here"))
+            }
+        }
+    }
+
+    /// The text a value is written as; none when it has none here.
+    pub(crate) fn write(&self, value: &Value) -> Option<String> {
+        match self {
+            Self::Text | Self::MediaType | Self::Fetch => plain(value),
+            Self::Whole => plain(value).filter(|it| it != "0"),
+            Self::YesNo(yes, no) => Some(if value.as_bool()? { yes } else { no }.clone()),
+            Self::Date(forms) => day_text(value.as_message()?, forms.first()?),
+            Self::Time(form) => moment_text(value.as_message()?, form),
+            Self::Code(list) => uncoded(value, list),
+            Self::OrgId => part(value.as_message()?, "value"),
+            Self::List(separator) => {
+                let items: Option<Vec<_>> = value.as_list()?.iter().map(Value::as_str).collect();
+                Some(items?.join(separator)).filter(|it| !it.is_empty())
+            }
+            Self::Affix(prefix) => {
+                plain(value).filter(|it| !it.is_empty()).map(|it| format!("{prefix}{it}"))
+            }
+            Self::Extra => part(value.as_message()?, "value"),
+            Self::Content => None,
+        }
+    }
+}
+
+/// NFC, trimmed, without control characters but line feed.
+fn clean(text: &str) -> Result<String, Unreadable> {
+    let text = text.trim();
+    if text.chars().any(|it| it.is_control() && !['\n', '\r', '\t'].contains(&it)) {
+        return Err(unreadable("có ký tự điều khiển", "holds a control character"));
+    }
+    let text: String = if is_nfc(text) { text.to_owned() } else { text.nfc().collect() };
+    Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text })
+}
+
+fn texted(text: String, field: &FieldDescriptor) -> Result<Value, Unreadable> {
+    match field.kind() {
+        Kind::String => Ok(Value::String(text)),
+        _ => Err(unreadable("không phải chữ", "is no text")),
+    }
+}
+
+fn whole(text: &str, field: &FieldDescriptor) -> Result<Value, Unreadable> {
+    let wrong = || unreadable("không phải số nguyên", "is no whole number");
+    let is_number = (1..=18).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
+    if !is_number {
+        return Err(wrong());
+    }
+    let number: u64 = text.parse().map_err(|_| wrong())?;
+    match field.kind() {
+        Kind::Uint32 => u32::try_from(number).map(Value::U32).map_err(|_| wrong()),
+        Kind::Uint64 => Ok(Value::U64(number)),
+        _ => Err(wrong()),
+    }
+}
+
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::U32(number) => Some(number.to_string()),
+        Value::U64(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn message(field: &FieldDescriptor) -> DynamicMessage {
+    match field.kind() {
+        Kind::Message(of) => DynamicMessage::new(of),
+        _ => DynamicMessage::new(MessageDescriptor::clone(field.parent_message())),
+    }
+}
+
+fn part(message: &DynamicMessage, name: &str) -> Option<String> {
+    let value = message.get_field_by_name(name)?;
+    value.as_str().filter(|it| !it.is_empty()).map(ToOwned::to_owned)
+}
+
+/// Numbers of a text that has this form: y, M, d, H, m, s stand for digits.
+fn numbers(text: &str, form: &str) -> Option<[i32; 6]> {
+    let mut found = [0; 6];
+    let mut rest = text;
+    let mut letters = form.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let mut width = 1;
+        while letters.next_if_eq(&letter).is_some() {
+            width += 1;
+        }
+        match "yMdHms".find(letter) {
+            Some(place) => {
+                let most = if width == 1 { 2 } else { width };
+                let count = rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
+                if count == 0 || (width > 1 && count != width) {
+                    return None;
+                }
+                let (digits, after) = rest.split_at(count);
+                *found.get_mut(place)? = digits.parse().ok()?;
+                rest = after;
+            }
+            None => {
+                for _ in 0..width {
+                    rest = rest.strip_prefix(letter)?;
+                }
+            }
+        }
+    }
+    rest.is_empty().then_some(found)
+}
+
+/// A text of this form.
+fn formed(form: &str, values: [i64; 6]) -> String {
+    let mut text = String::new();
+    let mut letters = form.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let mut width = 1;
+        while letters.next_if_eq(&letter).is_some() {
+            width += 1;
+        }
+        match "yMdHms".find(letter).and_then(|it| values.get(it)) {
+            Some(value) => text.push_str(&format!("{value:0width$}")),
+            None => text.extend(std::iter::repeat_n(letter, width)),
+        }
+    }
+    text
+}
+
+fn last_day(year: i32, month: i32) -> i32 {
+    match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 0,
+    }
+}
+
+fn is_day(year: i32, month: i32, day: i32) -> bool {
+    (1..=9999).contains(&year) && day >= 1 && day <= last_day(year, month)
+}
+
+fn date(text: &str, forms: &[String], field: &FieldDescriptor) -> Result<Value, Unreadable> {
+    let read = forms.iter().find_map(|form| numbers(text, form));
+    let Some([year, month, day, ..]) = read else {
+        return Err(unreadable("không đúng dạng ngày", "is no day of a known form"));
+    };
+    if !is_day(year, month, day) {
+        return Err(unreadable("ngày không có thật", "is a day that does not exist"));
+    }
+    let mut date = message(field);
+    date.set_field_by_name("year", Value::I32(year));
+    date.set_field_by_name("month", Value::I32(month));
+    date.set_field_by_name("day", Value::I32(day));
+    Ok(Value::Message(date))
+}
+
+fn day_text(date: &DynamicMessage, form: &str) -> Option<String> {
+    let number = |name: &str| date.get_field_by_name(name)?.as_i32().map(i64::from);
+    let (year, month, day) = (number("year")?, number("month")?, number("day")?);
+    (month > 0 && day > 0).then(|| formed(form, [year, month, day, 0, 0, 0]))
+}
+
+/// Vietnam's distance from UTC, seconds.
+const ZONE_S: i64 = 7 * 3_600;
+
+/// Days since 1970 of a day of the Gregorian calendar.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let of_era = year.rem_euclid(400);
+    let shifted = (month + 9) % 12;
+    let of_year = (153 * shifted + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+fn moment(text: &str, form: &str, field: &FieldDescriptor) -> Result<Value, Unreadable> {
+    let Some([year, month, day, hour, minute, second]) = numbers(text, form) else {
+        return Err(unreadable("không đúng dạng thời gian", "is no time of the known form"));
+    };
+    if !is_day(year, month, day) || hour > 23 || minute > 59 || second > 59 {
+        return Err(unreadable("thời gian không có thật", "is a time that does not exist"));
+    }
+    let seconds = days(year.into(), month.into(), day.into()) * 86_400
+        + i64::from(hour) * 3_600
+        + i64::from(minute) * 60
+        + i64::from(second)
+        - ZONE_S;
+    let mut moment = message(field);
+    if let Some(at) = moment.get_field_by_name_mut("at").and_then(Value::as_message_mut) {
+        at.set_field_by_name("seconds", Value::I64(seconds));
+    }
+    moment.set_field_by_name("zone_assumed", Value::Bool(true));
+    Ok(Value::Message(moment))
+}
+
+fn moment_text(moment: &DynamicMessage, form: &str) -> Option<String> {
+    let at = moment.get_field_by_name("at")?;
+    let seconds = at.as_message()?.get_field_by_name("seconds")?.as_i64()? + ZONE_S;
+    let (year, month, day) = civil(seconds.div_euclid(86_400));
+    let rest = seconds.rem_euclid(86_400);
+    Some(formed(form, [year, month, day, rest / 3_600, rest / 60 % 60, rest % 60]))
+}
+
+fn coded(text: &str, list: &List, field: &FieldDescriptor) -> Result<Value, Unreadable> {
+    let row = list.rows.get(text).map(String::as_str);
+    if let Some(allowed) = &list.gate {
+        if row != Some(allowed.as_str()) {
+            return Err(Unreadable { is_secret: true, ..unreadable("có độ mật", "bears a secrecy mark") });
+        }
+    }
+    match field.kind() {
+        Kind::Enum(names) => {
+            let wrong = || unreadable("mã không có trong danh sách", "is no code of the list");
+            let value = row.and_then(|it| names.get_value_by_name(it)).ok_or_else(wrong)?;
+            Ok(Value::EnumNumber(value.number()))
+        }
+        Kind::Message(_) => {
+            let mut code = message(field);
+            match row {
+                Some(row) => {
+                    code.set_field_by_name("code", Value::String(row.to_owned()));
+                    let name = list.list.clone().unwrap_or_default();
+                    code.set_field_by_name("list", Value::String(name));
+                }
+                None if list.open => code.set_field_by_name("name", Value::String(text.to_owned())),
+                None => return Err(unreadable("mã không có trong danh sách", "is no code of the list")),
+            }
+            Ok(Value::Message(code))
+        }
+        _ => Err(unreadable("mã không có trong danh sách", "is no code of the list")),
+    }
+}
+
+fn uncoded(value: &Value, list: &List) -> Option<String> {
+    let native = |canonical: &str| {
+        list.rows.iter().find(|(_, it)| *it == canonical).map(|(native, _)| native.clone())
+    };
+    match value {
+        Value::String(name) => native(name),
+        Value::Message(code) => match part(code, "code") {
+            Some(code) => native(&code),
+            None => part(code, "name").filter(|_| list.open),
+        },
+        _ => None,
+    }
+}
+
+fn organisation_id(text: &str, field: &FieldDescriptor) -> Result<Value, Unreadable> {
+    if text.len() > 100 {
+        return Err(unreadable("mã cơ quan quá dài", "is too long for an organisation's code"));
+    }
+    let mut id = message(field);
+    let scheme = proto::scheme::scheme_of(text);
+    id.set_field_by_name("scheme", Value::String(scheme.to_owned()));
+    id.set_field_by_name("value", Value::String(text.to_owned()));
+    Ok(Value::Message(id))
+}
+
+/// An enum's number as the name its rows use, so that [`Converter::write`] finds it.
+pub(crate) fn named(value: Value, field: &FieldDescriptor) -> Value {
+    match (&value, field.kind()) {
+        (Value::EnumNumber(number), Kind::Enum(names)) => {
+            let name = names.get_value(*number).map(|it| it.name().to_owned());
+            Value::String(name.unwrap_or_default())
+        }
+        _ => value,
+    }
+}

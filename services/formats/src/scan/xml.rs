@@ -1,0 +1,158 @@
+//! XML into a tree: names without prefixes, any order, nothing fetched, nothing expanded.
+
+use std::borrow::Cow;
+
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use crate::limits::{DEPTH_MAX, PLACES_MAX};
+use crate::tree::{Kind, Tree};
+
+/// Reads XML. The root must have one of these names and the namespace, or none at all.
+pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tree<'a>, Fault> {
+    let mut reader = Reader::from_str(text);
+    let mut tree: Option<Tree<'a>> = None;
+    let mut open: Vec<usize> = Vec::new();
+    let mut ended = false;
+    loop {
+        let event = reader.read_event().map_err(|error| malformed(&reader, &error.to_string()))?;
+        match event {
+            Event::Start(start) => {
+                begin(&reader, &mut tree, &mut open, (&start, root, namespace), ended)?;
+            }
+            Event::Empty(start) => {
+                begin(&reader, &mut tree, &mut open, (&start, root, namespace), ended)?;
+                open.pop();
+                ended = open.is_empty();
+            }
+            Event::End(_) => {
+                open.pop();
+                ended = open.is_empty();
+            }
+            Event::Text(it) => {
+                let raw = it.into_inner();
+                append(&mut tree, &open, raw);
+            }
+            Event::CData(it) => {
+                let raw = it.into_inner();
+                append(&mut tree, &open, raw);
+            }
+            Event::GeneralRef(it) => {
+                let name = it.into_inner();
+                append(&mut tree, &open, Cow::Owned(entity(&name, &reader)?));
+            }
+            Event::DocType(_) => return Err(Fault::new(&code::LT_MAP_003)),
+            Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
+            Event::Eof => break,
+        }
+    }
+    if !open.is_empty() || tree.is_none() {
+        return Err(malformed(&reader, "the end is missing"));
+    }
+    tree.ok_or_else(|| malformed(&reader, "there is no element"))
+}
+
+fn begin<'a>(
+    reader: &Reader<&'a [u8]>,
+    tree: &mut Option<Tree<'a>>,
+    open: &mut Vec<usize>,
+    (start, root, namespace): (&BytesStart<'_>, &str, &str),
+    ended: bool,
+) -> Result<(), Fault> {
+    let name = local(start.name().as_ref());
+    if ended {
+        return Err(malformed(reader, "something follows the root element"));
+    }
+    let place = match tree {
+        None => {
+            if name != root {
+                return Err(Fault::new(&code::LT_MAP_004).param("root", name).param("expected", root));
+            }
+            check_namespace(start, namespace)?;
+            *tree = Some(Tree::new(name));
+            0
+        }
+        Some(tree) => {
+            let parent = open.last().copied().unwrap_or_default();
+            if open.len() >= DEPTH_MAX || tree.nodes.len() >= PLACES_MAX {
+                return Err(Fault::new(&code::LT_MAP_005));
+            }
+            tree.add(parent, name)
+        }
+    };
+    open.push(place);
+    for attribute in start.attributes() {
+        let attribute = attribute.map_err(|error| malformed(reader, &error.to_string()))?;
+        let name = attribute.key.as_ref();
+        if name.starts_with("xmlns") || name.contains(':') {
+            continue;
+        }
+        if let Some(tree) = tree {
+            if tree.nodes.len() >= PLACES_MAX {
+                return Err(Fault::new(&code::LT_MAP_005));
+            }
+            let at = tree.add(place, format!("@{name}"));
+            let value = quick_xml::escape::unescape(&attribute.value);
+            let value = value.map_err(|error| malformed(reader, &error.to_string()))?;
+            tree.nodes[at].text = Cow::Owned(value.into_owned());
+        }
+    }
+    Ok(())
+}
+
+fn check_namespace(start: &BytesStart<'_>, namespace: &str) -> Result<(), Fault> {
+    let said = start.attributes().flatten().find(|it| it.key.as_ref() == "xmlns");
+    let said = said.map(|it| it.value.clone().into_owned());
+    match said {
+        Some(said) if said != namespace && !namespace.is_empty() => {
+            Err(Fault::new(&code::LT_MAP_006).param("namespace", said).param("expected", namespace))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn local(name: &str) -> String {
+    name.rsplit(':').next().unwrap_or_default().to_owned()
+}
+
+fn append<'a>(tree: &mut Option<Tree<'a>>, open: &[usize], text: Cow<'a, str>) {
+    if let (Some(tree), Some(place)) = (tree, open.last()) {
+        let node = &mut tree.nodes[*place];
+        if node.text.is_empty() {
+            node.text = text;
+        } else if node.kind == Kind::Text || !text.trim().is_empty() {
+            node.text.to_mut().push_str(&text);
+        }
+    }
+}
+
+/// The five names XML has, and characters by number; no other entity is known.
+fn entity(name: &str, reader: &Reader<&[u8]>) -> Result<String, Fault> {
+    let known = match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        number => number.strip_prefix('#').and_then(|it| {
+            let digits = it.strip_prefix('x').map(|it| u32::from_str_radix(it, 16));
+            digits.unwrap_or_else(|| it.parse()).ok().and_then(char::from_u32)
+        }),
+    };
+    let letter = known.ok_or_else(|| Fault::new(&code::LT_MAP_003).param("entity", name))?;
+    if letter < ' ' && !['\n', '\r', '\t'].contains(&letter) {
+        return Err(malformed(reader, "a control character"));
+    }
+    Ok(letter.to_string())
+}
+
+fn malformed(reader: &Reader<&[u8]>, words: &str) -> Fault {
+    let at = reader.error_position().max(reader.buffer_position());
+    Fault::new(&code::LT_MAP_001).param("at", at.to_string()).detail(words).violation(
+        format!("byte {at}"),
+        "XML không đúng cú pháp hoặc bị cắt cụt",
+        "the XML is malformed or cut off",
+    )
+}

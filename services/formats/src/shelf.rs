@@ -1,0 +1,67 @@
+//! The formats there are.
+
+use std::sync::Arc;
+
+use proto::fault::code;
+use proto::fault::v1::Fault;
+
+use crate::format::Format;
+
+/// The descriptions shipped with the product.
+const SHIPPED: [&str; 4] = [
+    include_str!("../../mapping/formats/edxml.document/description.yaml"),
+    include_str!("../../mapping/formats/edxml.status/description.yaml"),
+    include_str!("../../mapping/formats/ioffice.portal/description.yaml"),
+    include_str!("../../mapping/formats/canonical.json/description.yaml"),
+];
+
+/// Formats by name; clones share them.
+#[derive(Clone, Debug)]
+pub struct Shelf(Arc<Vec<Format>>);
+
+impl Shelf {
+    /// The shipped formats.
+    ///
+    /// # Errors
+    ///
+    /// A shipped description has a mistake; a test keeps this from being released.
+    pub fn shipped() -> Result<Self, Vec<String>> {
+        let formats: Result<Vec<_>, _> = SHIPPED.iter().map(|it| Format::compile(it)).collect();
+        Ok(Self(Arc::new(formats?)))
+    }
+
+    /// The format of that name.
+    pub fn get(&self, name: &str) -> Option<&Format> {
+        self.0.iter().find(|it| it.name() == name)
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Format] {
+        &self.0
+    }
+
+    /// The format of that name, or for `auto` the one the bytes have.
+    ///
+    /// # Errors
+    ///
+    /// There is no such format, or none fits.
+    pub fn choose(&self, name: &str, native: &[u8]) -> Result<&Format, Fault> {
+        if name != "auto" {
+            let known: Vec<_> = self.0.iter().map(Format::name).collect();
+            let unknown = || Fault::new(&code::LT_MAP_017).param("format", name).param("known", known.join(", "));
+            return self.get(name).ok_or_else(unknown);
+        }
+        let text = std::str::from_utf8(native).map_err(|_| Fault::new(&code::LT_MAP_016))?;
+        if let Some(found) = self.0.iter().find(|it| it.detects(text)) {
+            return Ok(found);
+        }
+        // What is broken is told as broken rather than as unknown.
+        let text = text.trim_start();
+        if text.starts_with('<') {
+            crate::scan::xml::scan(text, "edXML", "")?;
+        } else if text.starts_with('{') || text.starts_with('[') {
+            crate::scan::json::scan(text)?;
+        }
+        Err(Fault::new(&code::LT_MAP_018))
+    }
+}

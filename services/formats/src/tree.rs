@@ -1,0 +1,120 @@
+//! Native content as a tree of names and texts, whatever its syntax; texts stay where they were.
+
+use std::borrow::Cow;
+
+/// What stood there, for syntaxes that tell texts from other things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A text, or an element with its text.
+    #[default]
+    Text,
+    /// Something with parts.
+    Parts,
+    /// One item of a list.
+    Item,
+    /// A list without items.
+    NoItems,
+}
+
+/// One name with its text and its parts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Node<'a> {
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) text: Cow<'a, str>,
+    pub(crate) kind: Kind,
+    pub(crate) children: Vec<usize>,
+    pub(crate) parent: usize,
+    /// A description named this place.
+    pub(crate) seen: bool,
+    /// Written without the prefix, parts included.
+    pub(crate) bare: bool,
+    /// Written with the prefix and its declaration, although its parents are bare.
+    pub(crate) declares: bool,
+    /// The file whose bytes stand here, by its place among the message's files.
+    pub(crate) file: Option<usize>,
+}
+
+/// A tree; node 0 is its root.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tree<'a> {
+    pub(crate) nodes: Vec<Node<'a>>,
+}
+
+impl<'a> Tree<'a> {
+    /// A tree of one name.
+    pub(crate) fn new(name: impl Into<Cow<'a, str>>) -> Self {
+        Self { nodes: vec![Node { name: name.into(), kind: Kind::Parts, ..Node::default() }] }
+    }
+
+    /// Adds a part.
+    pub(crate) fn add(&mut self, parent: usize, name: impl Into<Cow<'a, str>>) -> usize {
+        let place = self.nodes.len();
+        let bare = self.nodes[parent].bare;
+        self.nodes.push(Node { name: name.into(), parent, bare, ..Node::default() });
+        self.nodes[parent].children.push(place);
+        self.nodes[parent].kind = match self.nodes[parent].kind {
+            it @ (Kind::Item | Kind::NoItems) => it,
+            Kind::Text | Kind::Parts => Kind::Parts,
+        };
+        place
+    }
+
+    /// Parts of this name, in their order.
+    pub(crate) fn named(&self, parent: usize, name: &str) -> impl Iterator<Item = usize> {
+        self.nodes[parent].children.iter().copied().filter(move |it| self.nodes[*it].name == name)
+    }
+
+    /// Every place at the end of a path; an attribute's name begins with `@`.
+    pub(crate) fn all(&self, from: usize, path: &[String]) -> Vec<usize> {
+        let mut places = vec![from];
+        for name in path.iter().filter(|it| *it != ".") {
+            places = places.iter().flat_map(|it| self.named(*it, name)).collect();
+        }
+        places
+    }
+
+    /// The first place at the end of a path.
+    pub(crate) fn first(&self, from: usize, path: &[String]) -> Option<usize> {
+        let mut place = from;
+        for name in path.iter().filter(|it| *it != ".") {
+            place = self.named(place, name).next()?;
+        }
+        Some(place)
+    }
+
+    /// The place at the end of a path, made where it is missing.
+    pub(crate) fn make(&mut self, from: usize, path: &[String]) -> usize {
+        let mut place = from;
+        for name in path.iter().filter(|it| *it != ".") {
+            let found = self.named(place, name).next();
+            place = found.unwrap_or_else(|| self.add(place, name.clone()));
+        }
+        place
+    }
+
+    /// How people find a place: names from the root, with a number where a name repeats.
+    pub(crate) fn path(&self, mut place: usize) -> String {
+        let mut names = Vec::new();
+        while place != 0 {
+            let node = &self.nodes[place];
+            let twins: Vec<usize> = self.named(node.parent, &node.name).collect();
+            let number = twins.iter().position(|it| *it == place).unwrap_or_default();
+            names.push(if twins.len() > 1 || node.kind == Kind::Item {
+                format!("{}[{number}]", node.name)
+            } else {
+                node.name.clone().into_owned()
+            });
+            place = node.parent;
+        }
+        names.reverse();
+        names.join("/")
+    }
+
+    /// Marks a place and everything in it as named.
+    pub(crate) fn see_all(&mut self, place: usize) {
+        self.nodes[place].seen = true;
+        for child in self.nodes[place].children.clone() {
+            self.see_all(child);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What goes in comes out: real packets, every direction, and what is refused.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use formats::{BlobSink, BlobSource, Context, Format, Shelf};
+use proto::canonical::v1::{Canonical, Document, canonical::Body};
+use proto::fault::v1::Fault;
+use proto::journal::v1::Claim;
+use proto::mapping::v1::{DeclaredAttachment, loss};
+use sha2::{Digest as _, Sha256};
+
+/// Files in memory, by digest.
+#[derive(Default)]
+struct Files {
+    open: Vec<u8>,
+    kept: RefCell<HashMap<[u8; 32], Vec<u8>>>,
+}
+
+impl BlobSink for Files {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.open.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> std::io::Result<()> {
+        let bytes = std::mem::take(&mut self.open);
+        self.kept.get_mut().insert(Sha256::digest(&bytes).into(), bytes);
+        Ok(())
+    }
+}
+
+impl BlobSource for Files {
+    fn read(&self, sha256: [u8; 32], size: u64, into: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
+        let kept = self.kept.borrow();
+        let bytes = &kept[&sha256];
+        assert_eq!(bytes.len() as u64, size);
+        bytes.chunks(1_000).for_each(into);
+        Ok(())
+    }
+}
+
+fn shelf() -> Shelf {
+    Shelf::shipped().unwrap()
+}
+
+fn samples() -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples/edxml");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        println!("no samples beside the project, so none were read");
+        return Vec::new();
+    };
+    let mut found: Vec<_> = entries
+        .map(|it| it.unwrap().path())
+        .map(|it| (it.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&it).unwrap()))
+        .collect();
+    found.sort();
+    println!("{} samples read", found.len());
+    found
+}
+
+fn read(format: &Format, native: &[u8], files: &mut Files) -> Result<Canonical, Fault> {
+    Ok(format.decode(native, &[], files)?.remove(0).canonical)
+}
+
+fn document(canonical: &Canonical) -> &Document {
+    match &canonical.body {
+        Some(Body::Document(it)) => it,
+        _ => panic!("no document"),
+    }
+}
+
+#[test]
+fn every_real_packet_reads_and_the_malformed_one_is_refused() {
+    let shelf = shelf();
+    for (name, native) in samples() {
+        let chosen = shelf.choose("auto", &native);
+        if name == "edoc.edxml" {
+            let fault = chosen.err().unwrap();
+            assert_eq!(fault.code, "LT-MAP-001", "{name}");
+            assert!(!fault.violations.is_empty());
+            continue;
+        }
+        let format = chosen.unwrap_or_else(|it| panic!("{name}: {it}"));
+        let kind = if name.starts_with("status") { "edxml.status" } else { "edxml.document" };
+        assert_eq!(format.name(), kind, "{name}");
+        read(format, &native, &mut Files::default()).unwrap_or_else(|it| panic!("{name}: {it:?}"));
+    }
+}
+
+#[test]
+fn real_packets_survive_being_written_and_read_again() {
+    let shelf = shelf();
+    for (name, native) in samples() {
+        let Ok(format) = shelf.choose("auto", &native) else { continue };
+        let mut files = Files::default();
+        let mut first = read(format, &native, &mut files).unwrap();
+        let mut written = Vec::new();
+        format.encode(&first, Context::default(), &files, &mut written).unwrap();
+        let before = files.kept.borrow().clone();
+        let mut again = Files::default();
+        let mut second = read(format, &written, &mut again)
+            .unwrap_or_else(|it| panic!("{name}: {it:?}\n{}", String::from_utf8_lossy(&written)));
+        (first.origin, second.origin) = (None, None);
+        assert_eq!(first, second, "{name}");
+        assert_eq!(before, *again.kept.borrow(), "{name}");
+        let mut third = Vec::new();
+        format.encode(&second, Context::default(), &again, &mut third).unwrap();
+        assert_eq!(written, third, "{name}: writing twice gives other bytes");
+    }
+}
+
+const PACKET: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<edXML xmlns="http://www.mic.gov.vn/TBT/QCVN_102_2016">
+  <edXML:edXMLEnvelope xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016">
+    <edXML:edXMLHeader><edXML:MessageHeader>
+      <edXML:From><edXML:OrganId>A99.1</edXML:OrganId><edXML:OrganName>Văn phòng Tỉnh ủy</edXML:OrganName></edXML:From>
+      <edXML:To><edXML:OrganId>000.00.02.A99</edXML:OrganId><edXML:OrganName>Mặt trận</edXML:OrganName></edXML:To>
+      <edXML:DocumentId>A99.1,2026/11/20,45/CV/TU</edXML:DocumentId>
+      <edXML:Code><edXML:CodeNumber>45</edXML:CodeNumber><edXML:CodeNotation>CV/TU</edXML:CodeNotation></edXML:Code>
+      <edXML:PromulgationInfo><edXML:PromulgationDate>2026/11/20</edXML:PromulgationDate></edXML:PromulgationInfo>
+      <edXML:Subject>V/v A &amp; B</edXML:Subject>
+      <edXML:DueDate>2026/02/30</edXML:DueDate>
+      <edXML:Strange>giữ lại</edXML:Strange>
+    </edXML:MessageHeader>
+    <edXML:TraceHeaderList><edXML:TraceHeader><edXML:OrganId>A99.1</edXML:OrganId><edXML:Timestamp>2026/11/20 08:00:00</edXML:Timestamp></edXML:TraceHeader></edXML:TraceHeaderList>
+    </edXML:edXMLHeader>
+    <edXML:edXMLBody><edXML:edXMLManifest version="1.0"><edXML:Reference><edXML:ContentId>cid:9</edXML:ContentId><edXML:AttachmentName>a.pdf</edXML:AttachmentName></edXML:Reference></edXML:edXMLManifest></edXML:edXMLBody>
+  </edXML:edXMLEnvelope>
+  <AttachmentEncoded><Attachment><ContentId>9</ContentId><AttachmentName>a.pdf</AttachmentName><ContentTransferEncoded>JVBERi0xLjQ=</ContentTransferEncoded></Attachment></AttachmentEncoded>
+</edXML>"#;
+
+#[test]
+fn a_packet_becomes_what_the_portal_reads_and_the_report_names_what_is_lost() {
+    let shelf = shelf();
+    let (edxml, portal) = (shelf.get("edxml.document").unwrap(), shelf.get("ioffice.portal").unwrap());
+    let mut files = Files::default();
+    let decoded = edxml.decode(PACKET.as_bytes(), &[], &mut files).unwrap().remove(0);
+    assert_eq!(decoded.findings.len(), 1, "the day that does not exist is a finding");
+    let it = document(&decoded.canonical);
+    assert_eq!(it.subject, "V/v A & B");
+    assert_eq!(it.attachments.len(), 1, "the two records of one file are one attachment");
+    assert_eq!(it.attachments[0].id, "9");
+    assert_eq!(it.leftovers[0].items.len(), 2);
+    let mut written = Vec::new();
+    let losses = portal.encode(&decoded.canonical, Context::default(), &files, &mut written).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&written).unwrap();
+    let record = &value["Value"]["Data"][0];
+    assert_eq!(value["Value"]["Total"], 1);
+    assert_eq!(record["KyHieu"], "CV/TU");
+    assert_eq!(record["NgayBanHanh"], "20/11/2026");
+    assert_eq!(record["MaDinhDanh"], "A99.1");
+    assert_eq!(record["SoDen"], "", "the portal wants every key");
+    assert_eq!(record["DonViNhanVanBanNgoaDonVi"][0]["MaDonVi"], "000.00.02.A99");
+    let lost: Vec<_> =
+        losses.iter().filter(|it| it.kind() == loss::Kind::Lost).map(|it| it.path.as_str()).collect();
+    assert!(lost.iter().any(|it| it.starts_with("trace[0]")), "{lost:?}");
+    assert!(losses.iter().any(|it| it.kind() == loss::Kind::Added && it.path == "issuer.name"));
+}
+
+#[test]
+fn the_portal_s_files_are_those_that_came_along() {
+    let shelf = shelf();
+    let portal = shelf.get("ioffice.portal").unwrap();
+    let body = |files: &str| {
+        format!(
+            r#"{{"Code":0,"Value":{{"Total":1,"Data":[{{"Guid":"g1","SoHieu":"1","KyHieu":"CV-MT","TrichYeu":"T","NgayBanHanh":"01/02/2026","DoMat":"0","DonViNhanVanBanNgoaDonVi":[{{"MaDonVi":"A99.1"}}],"Attachments":[{files}]}}]}}}}"#
+        )
+    };
+    let claim = Claim { sha256: vec![7; 32].into(), size: 5 };
+    let declared = [DeclaredAttachment {
+        reference: "/u/a.pdf".into(),
+        file_name: "a.pdf".into(),
+        media_type: String::new(),
+        claim: Some(claim),
+    }];
+    let sink = &mut Files::default();
+    let one = r#"{"Id":3,"FileName":"a.pdf","FileSize":"5","FilePath":"/u/a.pdf"}"#;
+    let decoded = portal.decode(body(one).as_bytes(), &declared, sink).unwrap().remove(0);
+    assert_eq!(document(&decoded.canonical).attachments[0].content.as_ref().unwrap().size, 5);
+    let code = |native: String, declared: &[DeclaredAttachment]| {
+        portal.decode(native.as_bytes(), declared, &mut Files::default()).unwrap_err().code
+    };
+    assert_eq!(code(body(one), &[]), "LT-MAP-008", "named but absent");
+    assert_eq!(code(body(""), &declared), "LT-MAP-013", "present but not named");
+    let other = one.replace("\"5\"", "\"6\"");
+    assert_eq!(code(body(&other), &declared), "LT-MAP-011", "another size");
+    let secret = body("").replace(r#""DoMat":"0""#, r#""DoMat":"1""#);
+    assert_eq!(code(secret, &[]), "LT-MAP-007", "secret");
+}
+
+#[test]
+fn what_is_wrong_is_told_by_its_code() {
+    let shelf = shelf();
+    let edxml = shelf.get("edxml.document").unwrap();
+    let code = |native: String| {
+        edxml.decode(native.as_bytes(), &[], &mut Files::default()).unwrap_err().code
+    };
+    let half: String = PACKET.chars().take(900).collect();
+    assert_eq!(code(half), "LT-MAP-001");
+    let doctype = PACKET.replacen("<edXML ", "<!DOCTYPE x [<!ENTITY a \"b\">]><edXML ", 1);
+    assert_eq!(code(doctype), "LT-MAP-003");
+    assert_eq!(code(PACKET.replace("A &amp; B", "&boom;")), "LT-MAP-003");
+    assert_eq!(code(PACKET.replace("edXML xmlns=", "eDoc xmlns=").replace("</edXML>", "</eDoc>")), "LT-MAP-004");
+    assert_eq!(code(PACKET.replacen("QCVN_102_2016", "QCVN_000", 1)), "LT-MAP-006");
+    assert_eq!(code(PACKET.replace("<edXML:Subject>V/v A &amp; B</edXML:Subject>", "")), "LT-MAP-014");
+    assert_eq!(code(PACKET.replace("PromulgationDate>2026/11/20", "PromulgationDate>2026/02/30")), "LT-MAP-014");
+    assert_eq!(code(PACKET.replace("JVBERi0xLjQ=", "J*")), "LT-MAP-010");
+    assert_eq!(shelf.choose("no.such", b"").unwrap_err().code, "LT-MAP-017");
+    assert_eq!(shelf.choose("auto", b"hello").unwrap_err().code, "LT-MAP-018");
+    let twice = br#"{"TrichYeu":"a","TrichYeu":"b"}"#;
+    assert_eq!(shelf.choose("auto", twice).unwrap_err().code, "LT-MAP-002");
+}
+
+#[test]
+fn the_order_of_children_changes_nothing() {
+    let shelf = shelf();
+    let edxml = shelf.get("edxml.document").unwrap();
+    let subject = "<edXML:Subject>V/v A &amp; B</edXML:Subject>";
+    let shuffled = PACKET.replace(subject, "").replace("<edXML:From>", &format!("{subject}<edXML:From>"));
+    let mut one = read(edxml, PACKET.as_bytes(), &mut Files::default()).unwrap();
+    let mut other = read(edxml, shuffled.as_bytes(), &mut Files::default()).unwrap();
+    (one.origin, other.origin) = (None, None);
+    assert_eq!(one, other);
+}
+
+#[test]
+fn a_description_with_mistakes_names_them_all() {
+    let text = r#"
+format: x
+version: 1
+title: X
+carries: Document
+syntax: {kind: json, records: a}
+fields:
+  - {at: A, to: subjekt}
+  - {at: B, to: issued, as: date}
+  - {at: C, to: "recipients[role=NOBODY]"}
+"#;
+    assert_eq!(Format::compile(text).unwrap_err().len(), 3);
+}

@@ -24,7 +24,7 @@ pub(crate) struct Found {
 
 impl Found {
     /// Adds bytes to the file that is being read.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let fresh = || (SpooledTempFile::new(MEMORY_BYTES_MAX), Sha256::new(), 0);
         let (file, hash, size) = self.open.get_or_insert_with(fresh);
         file.write_all(bytes)?;
@@ -34,14 +34,12 @@ impl Found {
     }
 
     /// Ends the file that is being read, and names it by its content.
-    pub(crate) fn finish(&mut self) -> std::io::Result<Claim> {
-        self.write(&[])?;
-        let Some((file, hash, size)) = self.open.take() else {
-            return Err(std::io::ErrorKind::InvalidInput.into());
-        };
-        let claim = Claim { sha256: hash.finalize().into(), size };
-        self.files.push((claim, file));
-        Ok(claim)
+    pub(crate) fn end(&mut self) -> std::io::Result<()> {
+        self.append(&[])?;
+        if let Some((file, hash, size)) = self.open.take() {
+            self.files.push((Claim { sha256: hash.finalize().into(), size }, file));
+        }
+        Ok(())
     }
 
     /// The place of a file with this name.
@@ -100,7 +98,7 @@ impl Stored {
     }
 
     /// Hands over a file's bytes in chunks, checked against its name.
-    pub(crate) fn read(&self, claim: &Claim, into: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
+    pub(crate) fn pour(&self, claim: &Claim, into: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
         let missing = bus::claim::ClaimError::Missing { claim: *claim };
         let Some((claims, runtime)) = &self.store else { return Err(unstored(&missing)) };
         let mut reader = runtime.block_on(claims.open(claim, 0)).map_err(|it| unstored(&it))?;

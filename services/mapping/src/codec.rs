@@ -1,26 +1,21 @@
-//! The seam to the format engine: the only file that knows its calls.
+//! The seam to the format engine: formats by name, bytes in, bytes out.
 
+use std::io;
+
+use bus::Claim;
+use formats::{BlobSink, BlobSource, Context, Format as Plan};
 use prost::Message as _;
-use proto::canonical::v1::{Canonical, Organisation};
+use proto::canonical::v1::Canonical;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::{DeclaredAttachment, Format, Loss};
-use sha2::{Digest as _, Sha256};
 
 use crate::blobs::{Found, Stored};
 use crate::normalize::Reading;
 
+/// The formats this service reads and writes.
 #[derive(Debug)]
-pub(crate) struct Shelf {}
-
-/// What a written message may know besides its content.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Context {
-    /// The organisation that will read it.
-    pub(crate) organisation: Option<Organisation>,
-    /// A time that is the same however often it is written.
-    pub(crate) now_us: i64,
-}
+pub(crate) struct Shelf(formats::Shelf);
 
 /// Native bytes and what they could not say.
 #[derive(Debug)]
@@ -31,44 +26,90 @@ pub(crate) struct Written {
     pub(crate) losses: Vec<Loss>,
 }
 
+impl BlobSink for Found {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.append(bytes)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.end()
+    }
+}
+
+impl BlobSource for Stored {
+    fn read(&self, sha256: [u8; 32], size: u64, into: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
+        self.pour(&Claim { sha256, size }, into)
+    }
+}
+
 impl Shelf {
+    /// The formats shipped with the product.
     pub(crate) fn shipped() -> anyhow::Result<Self> {
-        Ok(Self {})
+        let shipped = formats::Shelf::shipped();
+        shipped
+            .map(Self)
+            .map_err(|it| anyhow::anyhow!("a format does not compile: {}", it.join("; ")))
     }
+
+    /// What there is, for whoever asks.
     pub(crate) fn list(&self) -> Vec<Format> {
-        Vec::new()
+        let format = |it: &Plan| Format {
+            name: it.name().to_owned(),
+            version: it.version(),
+            hash: it.hash().to_owned(),
+            title: it.title().to_owned(),
+            carries: it.carries().iter().map(|it| i32::from(*it)).collect(),
+        };
+        self.0.all().iter().map(format).collect()
     }
-    pub(crate) fn place(&self, _format: &str, path: &str) -> String {
-        path.to_owned()
+
+    /// The sender's own path of a canonical path.
+    pub(crate) fn place(&self, format: &str, path: &str) -> String {
+        self.0.get(format).map_or_else(|| path.to_owned(), |it| it.place(path))
     }
+
+    /// Reads native bytes; files inside go to `found`.
     pub(crate) fn read(
         &self,
         format: &str,
         native: &[u8],
-        _declared: &[DeclaredAttachment],
-        _found: &mut Found,
+        declared: &[DeclaredAttachment],
+        found: &mut Found,
     ) -> Result<Reading, Fault> {
-        let canonical = Canonical::decode(native)
-            .map_err(|it| Fault::new(&code::LT_MAP_217).detail(it.to_string()))?;
+        let format = self.0.choose(format, native)?;
+        let mut decoded = format.decode(native, declared, found)?;
+        let (Some(read), true) = (decoded.pop(), decoded.is_empty()) else {
+            return Err(Fault::new(&code::LT_MAP_223));
+        };
+        let origin = read.canonical.origin.as_ref();
+        let native = origin.and_then(|it| it.native.as_ref()).map(|it| it.value.to_vec());
         Ok(Reading {
-            canonical,
-            format: format.to_owned(),
-            version: 1,
-            native_sha256: Sha256::digest(native).into(),
-            ..Reading::default()
+            format: format.name().to_owned(),
+            version: format.version(),
+            hash: format.hash().to_owned(),
+            native_sha256: native.unwrap_or_default(),
+            findings: read.findings,
+            canonical: read.canonical,
         })
     }
+
+    /// Writes a canonical message in a format.
     pub(crate) fn write(
         &self,
         format: &str,
         canonical: &[u8],
-        _context: &Context,
-        _files: &Stored,
+        context: Context,
+        files: &Stored,
     ) -> Result<Written, Fault> {
-        if format != "canonical" {
-            return Err(Fault::new(&code::LT_MAP_216));
-        }
-        Ok(Written { native: canonical.to_vec(), version: 1, hash: String::new(), losses: vec![] })
+        let known = self.0.get(format);
+        let plan = known.ok_or_else(|| Fault::new(&code::LT_MAP_216).param("format", format))?;
+        let unreadable =
+            |it: prost::DecodeError| Fault::new(&code::LT_MAP_217).detail(it.to_string());
+        let canonical = Canonical::decode(canonical).map_err(unreadable)?;
+        let mut native = Vec::new();
+        let losses = plan.encode(&canonical, context, files, &mut native)?;
+        let hash = plan.hash().to_owned();
+        Ok(Written { native, version: plan.version(), hash, losses })
     }
 }
 
@@ -79,10 +120,12 @@ pub(crate) mod tests {
     use super::*;
 
     /// A format that holds everything.
-    pub(crate) const FORMAT: &str = "canonical";
+    pub(crate) const FORMAT: &str = "canonical.json";
 
     /// A message in it.
     pub(crate) fn native(canonical: &Canonical) -> Vec<u8> {
-        canonical.encode_to_vec()
+        let shelf = Shelf::shipped().unwrap();
+        let bytes = canonical.encode_to_vec();
+        shelf.write(FORMAT, &bytes, Context::default(), &Stored::none()).unwrap().native
     }
 }

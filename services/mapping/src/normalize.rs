@@ -25,7 +25,7 @@ pub(crate) struct Reading {
     /// Hash of its meaning, lower-case hex.
     pub(crate) hash: String,
     /// SHA-256 of the native bytes.
-    pub(crate) native_sha256: [u8; 32],
+    pub(crate) native_sha256: Vec<u8>,
     /// What was odd.
     pub(crate) findings: Vec<Finding>,
 }
@@ -129,7 +129,7 @@ fn own(
 }
 
 /// The organisation as it writes itself.
-pub(crate) fn written(registered: &Registered) -> Organisation {
+fn written(registered: &Registered) -> Organisation {
     Organisation {
         ids: registered
             .codes
@@ -248,7 +248,7 @@ fn recipient(code: &str, kind: MessageType, asked: &Asked<'_>) -> Result<String,
     Ok(key.clone())
 }
 
-pub(crate) fn ended(organisation: &Registered, page: Code) -> Fault {
+fn ended(organisation: &Registered, page: Code) -> Fault {
     let successor = match organisation.successor.as_str() {
         "" => "-",
         successor => successor,

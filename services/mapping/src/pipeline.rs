@@ -8,6 +8,7 @@ use bus::{Body, Channel, ClaimStore, Handle, Message, MessageId, Publish, Verdic
 use bytes::Bytes;
 use chassis::trace::{About, Operation, message_span, traceparent};
 use chassis::{Clock, Upstream};
+use formats::Context;
 use futures::{StreamExt as _, stream};
 use prost::Message as _;
 use proto::canonical::v1::Canonical;
@@ -20,11 +21,9 @@ use tracing::Instrument as _;
 
 use crate::attachments;
 use crate::batches::{CALL_BYTES_MAX, calls};
-use crate::codec::Context;
 use crate::config::Config;
 use crate::follow::Registered;
 use crate::metrics::Metrics;
-use crate::normalize::written;
 use crate::route::{Way, route};
 use crate::translate::{Translated, Translator, unstored};
 
@@ -89,10 +88,7 @@ impl<P: Publish> Pipeline<P> {
         let mut copies = Vec::new();
         let mut derived = Vec::new();
         for way in &ways {
-            let context = Context {
-                organisation: directory.organisation(&way.organisation).map(written),
-                now_us: about.accepted_at_us,
-            };
+            let context = Context { now_us: about.accepted_at_us };
             let (channel, copy, row) = self.copy(&source, way, context).await;
             copies.extend(channel.zip(copy));
             derived.push(row);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bus::{Body, ClaimStore, INLINE_BYTES_MAX};
 use bytes::Bytes;
 use chassis::Clock;
+use formats::Context;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::Attachment;
@@ -12,7 +13,7 @@ use proto::mapping::v1::Loss;
 use tokio::sync::Semaphore;
 
 use crate::blobs::Stored;
-use crate::codec::{Context, Shelf};
+use crate::codec::{Shelf, Written};
 use crate::config::Config;
 
 /// Writes messages for applications. Clones share everything.
@@ -59,7 +60,7 @@ impl Translator {
             attachments.iter().filter_map(|it| it.claim.as_ref()).map(|it| it.size).sum();
         let size = files.saturating_add(u64::try_from(canonical.len()).unwrap_or(u64::MAX));
         let written = if attachments.is_empty() && size < self.aside_bytes_min {
-            self.shelf.write(format, canonical, &context, &Stored::none())?
+            self.shelf.write(format, canonical, context, &Stored::none())?
         } else {
             self.aside(canonical.clone(), format.to_owned(), context, size).await?
         };
@@ -80,12 +81,12 @@ impl Translator {
         format: String,
         context: Context,
         size: u64,
-    ) -> Result<crate::codec::Written, Fault> {
+    ) -> Result<Written, Fault> {
         let large = size >= self.aside_bytes_min;
         let _place = if large { self.aside.acquire().await.ok() } else { None };
         let (shelf, claims) = (Arc::clone(&self.shelf), self.claims.clone());
         let stored = Stored::of(claims, tokio::runtime::Handle::current());
-        let work = move || shelf.write(&format, &canonical, &context, &stored);
+        let work = move || shelf.write(&format, &canonical, context, &stored);
         tokio::task::spawn_blocking(work).await.unwrap_or_else(|cut| {
             Err(Fault::new(&code::LT_SYS_001).param("id", "translate").detail(cut.to_string()))
         })

@@ -182,3 +182,83 @@ fn a_day_begins_in_vietnam() {
     assert_eq!(day(1_764_003_600_000_000), "2025-11-25");
     assert_eq!(day(1_764_003_599_000_000), "2025-11-24");
 }
+
+#[tokio::test]
+async fn files_inside_a_packet_come_out_as_they_went_in_and_secret_ones_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let claims = bus::ClaimStore::folder(folder.path()).await.unwrap();
+    let content: bytes::Bytes =
+        (0..1_200_000_u32).map(|it| it.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    let claim = claims.put(content.clone()).await.unwrap();
+    let found = |subject: &'static str| {
+        let (claims, service) = (claims.clone(), service());
+        async move {
+            let packet = tokio::task::spawn_blocking(move || packet(claims, claim, subject));
+            let packet = packet.await.unwrap();
+            let mut frames = vec![open(1, packet.len())];
+            frames[0].open.as_mut().unwrap().format = "auto".into();
+            frames.extend(packet.chunks(1 << 20).map(|it| piece(1, it)));
+            let mut client = MappingClient::new(Upstream::local(MappingServer::new(service)));
+            let answers = client.normalize(futures::stream::iter(frames)).await.unwrap();
+            answers.into_inner().map(|it| it.unwrap().frame.unwrap()).collect::<Vec<_>>().await
+        }
+    };
+    let mut frames = found("Báo cáo").await;
+    let last = frames.pop();
+    let Some(Frame::Normalized(normalized)) = last else { panic!("refused: {last:?}") };
+    let attachment = &normalized.attachments[0];
+    assert_eq!(attachment.blob, Some(0));
+    let named = attachment.attachment.as_ref().unwrap().claim.as_ref().unwrap();
+    assert_eq!(named.sha256, claim.sha256.as_slice());
+    let mut came = Vec::new();
+    for frame in frames {
+        let Frame::Blob(chunk) = frame else { panic!("not a file") };
+        came.extend_from_slice(&chunk.data);
+        assert_eq!(chunk.last, came.len() == content.len());
+    }
+    assert!(came == content);
+
+    let frames = found("Báo cáo (Mật)").await;
+    assert!(matches!(&frames[..], [Frame::Refused(it)] if it.code == "LT-MAP-210"), "{frames:?}");
+}
+
+/// A national packet with one file in it.
+fn packet(claims: bus::ClaimStore, claim: bus::Claim, subject: &str) -> Vec<u8> {
+    use proto::canonical::v1::{Attachment, Blob, Code, Date, DocumentNumber, Person, recipient};
+    let Some(Body::Document(mut document)) = decoded(&document("A99.1", subject)).body else {
+        panic!("not a document")
+    };
+    document.number = Some(DocumentNumber {
+        number: "45".into(),
+        notation: "CV/TU".into(),
+        ..DocumentNumber::default()
+    });
+    document.recipients[0].set_role(recipient::Role::Main);
+    document.issued = Some(Date { year: 2026, month: 11, day: 24 });
+    document.place = "Cà Mau".into();
+    document.r#type =
+        Some(Code { list: "document-type".into(), name: "Công văn".into(), ..Code::default() });
+    document.signers = vec![Person { full_name: "Nguyễn Văn A".into(), ..Person::default() }];
+    document.attachments = vec![Attachment {
+        id: "f1".into(),
+        file_name: "a.pdf".into(),
+        media_type: "application/pdf".into(),
+        content: Some(Blob { r#ref: claim.to_string(), size: claim.size, ..Blob::default() }),
+        ..Attachment::default()
+    }];
+    for it in [&mut document.sender, &mut document.recipients[0].organisation] {
+        it.as_mut().unwrap().name = "Cơ quan".into();
+    }
+    let canonical = Canonical { origin: None, body: Some(Body::Document(document)) };
+    let stored = crate::blobs::Stored::of(claims, tokio::runtime::Handle::current());
+    let bytes = prost::Message::encode_to_vec(&canonical);
+    let shelf = Shelf::shipped().unwrap();
+    let context = formats::Context::default();
+    shelf.write("edxml.document", &bytes, context, &stored).unwrap().native
+}
+
+fn decoded(native: &[u8]) -> Canonical {
+    let shelf = Shelf::shipped().unwrap();
+    let mut found = crate::blobs::Found::default();
+    shelf.read(FORMAT, native, &[], &mut found).unwrap().canonical
+}

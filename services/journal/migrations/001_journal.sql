@@ -1,19 +1,19 @@
--- Every message, submitted or derived. Empty text and 0 stand for "none": no column is nullable.
-CREATE TABLE message (
-    id TEXT PRIMARY KEY,
-    parent TEXT NOT NULL,
+-- A message is two rows: what it is, written once, and what it is doing, written at every step.
+-- So a step never copies a body. Empty text and 0 stand for "none": no column is nullable.
+
+-- What a message is, submitted or derived.
+CREATE TABLE kept (
+    id {text} PRIMARY KEY,
+    parent {text} NOT NULL,
     kind BIGINT NOT NULL,
-    source TEXT NOT NULL,
-    sender TEXT NOT NULL,
-    application TEXT NOT NULL,
-    recipients TEXT NOT NULL,
-    conversation TEXT NOT NULL,
-    sequence BIGINT NOT NULL,
+    source {text} NOT NULL,
+    sender {text} NOT NULL,
+    recipients {text} NOT NULL,
     accepted_at BIGINT NOT NULL,
     -- The application's own key, and the digest of what the sender said (hex).
-    item_key TEXT NOT NULL,
-    content_digest TEXT NOT NULL,
-    trace TEXT NOT NULL,
+    item_key {text} NOT NULL,
+    content_digest {text} NOT NULL,
+    trace {text} NOT NULL,
     -- Contract messages as they are: envelope, body, native body, receipt, index.
     envelope {blob} NOT NULL,
     body {blob} NOT NULL,
@@ -21,37 +21,65 @@ CREATE TABLE message (
     receipt {blob} NOT NULL,
     shown {blob} NOT NULL,
     -- What it is found by, folded.
-    number_folded TEXT NOT NULL,
-    document_id TEXT NOT NULL,
-    subject_folded TEXT NOT NULL,
-    -- What it is doing.
+    number_folded {text} NOT NULL,
+    document_id {text} NOT NULL
+);
+
+CREATE UNIQUE INDEX kept_key ON kept (source, item_key) WHERE item_key <> '';
+CREATE UNIQUE INDEX kept_content ON kept (sender, content_digest) WHERE content_digest <> '';
+CREATE INDEX kept_parent ON kept (parent) WHERE parent <> '';
+CREATE INDEX kept_number ON kept (number_folded) WHERE number_folded <> '';
+CREATE INDEX kept_document ON kept (document_id) WHERE document_id <> '';
+CREATE INDEX kept_trace ON kept (trace) WHERE trace <> '';
+CREATE INDEX kept_accepted ON kept (accepted_at);
+
+-- What a message is doing.
+CREATE TABLE standing (
+    id {text} PRIMARY KEY,
+    conversation {text} NOT NULL,
+    -- Who receives it; none: it is not routed yet.
+    application {text} NOT NULL,
+    sequence BIGINT NOT NULL,
+    urgency BIGINT NOT NULL,
     state BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
     -- When the sweeper looks at it; 0: never.
     next_at BIGINT NOT NULL,
     attempt BIGINT NOT NULL,
+    -- Tries since an operator last let it begin anew.
+    tries BIGINT NOT NULL,
     driven BIGINT NOT NULL,
-    session TEXT NOT NULL,
+    session {text} NOT NULL,
     lease BIGINT NOT NULL,
     fault {blob} NOT NULL,
-    detail TEXT NOT NULL,
-    behind TEXT NOT NULL
-);
+    detail {text} NOT NULL,
+    behind {text} NOT NULL
+){roomy};
 
-CREATE UNIQUE INDEX message_key ON message (source, item_key) WHERE item_key <> '';
-CREATE UNIQUE INDEX message_content ON message (sender, content_digest) WHERE content_digest <> '';
-CREATE INDEX message_conversation ON message (conversation, application, sequence);
-CREATE INDEX message_next ON message (next_at) WHERE next_at > 0;
-CREATE INDEX message_session ON message (session) WHERE session <> '';
-CREATE INDEX message_parent ON message (parent) WHERE parent <> '';
-CREATE INDEX message_number ON message (number_folded) WHERE number_folded <> '';
-CREATE INDEX message_document ON message (document_id) WHERE document_id <> '';
-CREATE INDEX message_accepted ON message (accepted_at);
+CREATE INDEX standing_conversation ON standing (conversation, application, sequence);
+CREATE INDEX standing_next ON standing (next_at) WHERE next_at > 0;
+CREATE INDEX standing_session ON standing (session) WHERE session <> '';
+-- What waits for a person or a time: few among many.
+CREATE INDEX standing_waiting ON standing (state) WHERE state IN (4, 6, 9, 10);
+
+CREATE VIEW message AS SELECT
+    kept.id, kept.parent, kept.kind, kept.source, kept.sender, kept.recipients, kept.accepted_at,
+    kept.item_key, kept.content_digest, kept.trace, kept.envelope, kept.body, kept.native,
+    kept.receipt, kept.shown, kept.number_folded, kept.document_id, standing.conversation,
+    standing.application, standing.sequence, standing.urgency, standing.state,
+    standing.changed_at, standing.next_at, standing.attempt, standing.tries, standing.driven,
+    standing.session, standing.lease, standing.fault, standing.detail, standing.behind
+FROM kept JOIN standing ON standing.id = kept.id;
+
+-- Words of subjects, folded. Each database has its own index for words; both take the same words.
+--sqlite CREATE VIRTUAL TABLE subject USING fts5 (words, id UNINDEXED, tokenize = 'ascii');
+--postgres CREATE TABLE subject (words TEXT NOT NULL, id {text} NOT NULL);
+--postgres CREATE INDEX subject_words ON subject USING gin (to_tsvector('simple', words));
 
 -- What happened, in the order written; never changed.
 CREATE TABLE fact (
     position {serial},
-    message TEXT NOT NULL,
+    message {text} NOT NULL,
     fact {blob} NOT NULL
 );
 
@@ -60,17 +88,17 @@ CREATE INDEX fact_message ON fact (message);
 -- What was not taken over: who, when, why; no content.
 CREATE TABLE refusal (
     position {serial},
-    application TEXT NOT NULL,
-    item_key TEXT NOT NULL,
+    application {text} NOT NULL,
+    item_key {text} NOT NULL,
     at BIGINT NOT NULL,
     fault {blob} NOT NULL
 );
 
 -- Connected adapters; a closed session is gone.
 CREATE TABLE session (
-    id TEXT PRIMARY KEY,
-    application TEXT NOT NULL,
-    adapter TEXT NOT NULL,
+    id {text} PRIMARY KEY,
+    application {text} NOT NULL,
+    adapter {text} NOT NULL,
     receiver_class BIGINT NOT NULL,
     lease_ms BIGINT NOT NULL,
     opened_at BIGINT NOT NULL

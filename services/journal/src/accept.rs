@@ -6,12 +6,13 @@ use prost::Message as _;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::accept_outcome::Outcome;
+use proto::journal::v1::body::Place;
 use proto::journal::v1::{AcceptOutcome, Acceptance, Envelope, Receipt, State, Step};
 
 use crate::database::{DatabaseError, Row};
 use crate::desk::Desk;
 use crate::plan;
-use crate::stored::{Fresh, INSERT};
+use crate::stored::{Fresh, New};
 
 /// What is known of an earlier item.
 #[derive(Clone, Debug)]
@@ -27,9 +28,13 @@ pub(crate) async fn accept(
     items: Vec<Acceptance>,
 ) -> Result<Vec<AcceptOutcome>, DatabaseError> {
     let mut known = Known::load(desk, &items).await?;
-    let mut rows = Vec::new();
     let mut outcomes = Vec::with_capacity(items.len());
     for item in items {
+        if let Some(wrong) = wrong(&item) {
+            let fault = Fault::new(&code::LT_JNL_006).param("part", wrong);
+            outcomes.push(AcceptOutcome { outcome: Some(Outcome::Refused(fault)) });
+            continue;
+        }
         let digest = hex(&item.content_digest);
         let envelope = item.message.as_ref().and_then(|it| it.envelope.clone()).unwrap_or_default();
         let outcome = match known.find(&envelope, &item.key, &digest) {
@@ -43,15 +48,38 @@ pub(crate) async fn accept(
                 Outcome::Refused(fault.param("first", &earlier.id))
             }
             None => {
-                let (receipt, row) = fresh(desk, &mut known, item, envelope, digest);
-                rows.push(row);
+                let (receipt, new) = fresh(desk, &mut known, item, envelope, digest);
+                desk.fresh.push(new);
                 Outcome::Receipt(receipt)
             }
         };
         outcomes.push(AcceptOutcome { outcome: Some(outcome) });
     }
-    desk.database.query_many(INSERT, rows).await?;
     Ok(outcomes)
+}
+
+/// What an item lacks; it comes from a gateway, so this is a mistake of ours, not of the sender's.
+fn wrong(item: &Acceptance) -> Option<&'static str> {
+    let message = item.message.as_ref();
+    let envelope = message.and_then(|it| it.envelope.as_ref());
+    let body = message.and_then(|it| it.body.as_ref()).and_then(|it| it.place.as_ref());
+    let Some(envelope) = envelope else { return Some("envelope") };
+    let inline = [message.and_then(|it| it.body.as_ref()), item.native.as_ref()]
+        .into_iter()
+        .flatten()
+        .filter_map(|it| it.place.as_ref())
+        .any(|it| matches!(it, Place::Inline(bytes) if bytes.len() > bus::INLINE_BYTES_MAX));
+    if envelope.id.parse::<bus::MessageId>().is_err() {
+        Some("id")
+    } else if envelope.conversation.is_empty() {
+        Some("conversation")
+    } else if body.is_none() || inline {
+        Some("body")
+    } else if item.content_digest.is_empty() {
+        Some("content_digest")
+    } else {
+        None
+    }
 }
 
 fn fresh(
@@ -60,7 +88,7 @@ fn fresh(
     item: Acceptance,
     mut envelope: Envelope,
     digest: String,
-) -> (Receipt, Vec<crate::database::Value>) {
+) -> (Receipt, New) {
     let sequence = known.sequences.entry(envelope.conversation.clone()).or_default();
     *sequence += 1;
     envelope.sequence = *sequence;
@@ -108,6 +136,7 @@ fn again(receipt: &[u8]) -> Receipt {
 struct Known {
     keys: HashMap<(String, String), Earlier>,
     contents: HashMap<(String, String), Earlier>,
+    ids: HashMap<String, Earlier>,
     sequences: HashMap<String, u64>,
 }
 
@@ -121,7 +150,7 @@ impl Known {
         let keyed: Vec<_> = envelopes.iter().filter(|(it, _)| !it.key.is_empty()).collect();
         let sets =
             keyed.iter().map(|(it, of)| vec![of.source.as_str().into(), it.key.as_str().into()]);
-        let sql = "SELECT id, content_digest, receipt FROM message \
+        let sql = "SELECT id, content_digest, receipt FROM kept \
                    WHERE source = $1 AND item_key = $2 AND item_key <> ''";
         let found = desk.database.query_many(sql, sets.collect()).await?;
         for ((item, envelope), rows) in keyed.iter().zip(found) {
@@ -132,7 +161,7 @@ impl Known {
         let digests: Vec<_> =
             envelopes.iter().map(|(it, of)| (of.sender.clone(), hex(&it.content_digest))).collect();
         let sets = digests.iter().map(|(sender, it)| vec![sender.clone().into(), it.clone().into()]);
-        let sql = "SELECT id, content_digest, receipt FROM message \
+        let sql = "SELECT id, content_digest, receipt FROM kept \
                    WHERE sender = $1 AND content_digest = $2 AND content_digest <> ''";
         let found = desk.database.query_many(sql, sets.collect()).await?;
         for (content, rows) in digests.into_iter().zip(found) {
@@ -140,11 +169,19 @@ impl Known {
                 known.contents.insert(content, earlier);
             }
         }
+        let sql = "SELECT id, content_digest, receipt FROM kept WHERE id = $1";
+        let sets = envelopes.iter().map(|(_, it)| vec![it.id.as_str().into()]).collect();
+        for rows in desk.database.query_many(sql, sets).await? {
+            if let Some(earlier) = earlier(rows) {
+                known.ids.insert(earlier.id.clone(), earlier);
+            }
+        }
         let mut conversations: Vec<_> =
             envelopes.iter().map(|(_, it)| it.conversation.clone()).collect();
         conversations.sort_unstable();
         conversations.dedup();
-        let sql = "SELECT COALESCE(MAX(sequence), 0) FROM message WHERE conversation = $1";
+        let sql = "SELECT COALESCE(MAX(sequence), 0) FROM standing \
+                   WHERE conversation = $1 AND application = ''";
         let sets = conversations.iter().map(|it| vec![it.clone().into()]).collect();
         let found = desk.database.query_many(sql, sets).await?;
         for (conversation, rows) in conversations.into_iter().zip(found) {
@@ -159,7 +196,7 @@ impl Known {
     fn find(&self, envelope: &Envelope, key: &str, digest: &str) -> Option<Earlier> {
         let by_key = self.keys.get(&(envelope.source.clone(), key.to_owned()));
         let by_content = || self.contents.get(&(envelope.sender.clone(), digest.to_owned()));
-        by_key.or_else(by_content).cloned()
+        by_key.or_else(by_content).or_else(|| self.ids.get(&envelope.id)).cloned()
     }
 
     fn add(&mut self, envelope: &Envelope, key: &str, digest: &str, receipt: &[u8]) {
@@ -171,6 +208,7 @@ impl Known {
         if !key.is_empty() {
             self.keys.insert((envelope.source.clone(), key.to_owned()), earlier.clone());
         }
+        self.ids.insert(envelope.id.clone(), earlier.clone());
         self.contents.insert((envelope.sender.clone(), digest.to_owned()), earlier);
     }
 }

@@ -1,10 +1,12 @@
 //! A database with one connection: rows in, rows out, in a transaction or not.
 //!
-//! SQL is written once. Parameters are `$1`, `$2` …; `{blob}` and `{serial}` stand for the two
-//! column types that differ.
+//! SQL is written once, for one set of parameters `$1`, `$2` …. In migrations `{text}`, `{blob}`,
+//! `{serial}` and `{roomy}` stand for what the two spell differently, and a line that begins with
+//! `--sqlite ` or `--postgres ` is for that one only.
 
 mod postgres;
 mod sqlite;
+mod widen;
 
 use std::path::Path;
 
@@ -22,15 +24,56 @@ pub(crate) enum Value {
     Bytes(Vec<u8>),
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Purpose {
+    /// Looking rows up by their keys and changing them.
+    Write,
+    /// Searching.
+    Read,
+}
+
+impl Value {
+    fn text(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Number(_) | Self::Bytes(_) => "",
+        }
+    }
+
+    fn number(&self) -> i64 {
+        match self {
+            Self::Number(number) => *number,
+            Self::Text(_) | Self::Bytes(_) => 0,
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Text(_) | Self::Number(_) => &[],
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Number(_) => 8,
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Self::Text(text.to_owned())
+        text.to_owned().into()
     }
 }
 
 impl From<String> for Value {
+    /// PostgreSQL holds no NUL in a text, and one such text must not stop everybody's batch.
     fn from(text: String) -> Self {
-        Self::Text(text)
+        Self::Text(if text.contains('\0') { text.replace('\0', "") } else { text })
     }
 }
 
@@ -120,9 +163,9 @@ pub(crate) enum Database {
 
 impl Database {
     /// Opens a file, or a server when the address is `postgres://…`.
-    pub(crate) async fn open(address: &str) -> Result<Self, DatabaseError> {
+    pub(crate) async fn open(address: &str, purpose: Purpose) -> Result<Self, DatabaseError> {
         if address.starts_with("postgres://") || address.starts_with("postgresql://") {
-            return Ok(Self::Postgres(Postgres::connect(address).await?));
+            return Ok(Self::Postgres(Postgres::connect(address, purpose).await?));
         }
         Ok(Self::Sqlite(Sqlite::open(Path::new(address))?))
     }
@@ -201,11 +244,41 @@ impl Database {
         }
     }
 
+    /// The words subjects are searched by: every word must be there, each may go on.
+    pub(crate) fn search(&self, words: &str) -> (&'static str, String) {
+        let words = words.split(' ').filter(|it| !it.is_empty());
+        match self {
+            Self::Sqlite(_) => {
+                let all: Vec<String> = words.map(|it| format!("\"{it}\"*")).collect();
+                ("SELECT id FROM subject WHERE subject MATCH ?", all.join(" AND "))
+            }
+            Self::Postgres(_) => {
+                let all: Vec<String> = words.map(|it| format!("'{it}':*")).collect();
+                let sql = "SELECT id FROM subject \
+                           WHERE to_tsvector('simple', words) @@ to_tsquery('simple', ?)";
+                (sql, all.join(" & "))
+            }
+        }
+    }
+
     fn dialect(&self, sql: &str) -> String {
-        let (blob, serial) = match self {
-            Self::Sqlite(_) => ("BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT"),
-            Self::Postgres(_) => ("BYTEA", "BIGSERIAL PRIMARY KEY"),
+        let (own, text, blob, serial, roomy) = match self {
+            Self::Sqlite(_) => {
+                ("--sqlite ", "TEXT", "BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT", "")
+            }
+            // Room for a row's next form on its page; bytes are compared as bytes.
+            Self::Postgres(_) => (
+                "--postgres ",
+                "TEXT COLLATE \"C\"",
+                "BYTEA",
+                "BIGSERIAL PRIMARY KEY",
+                " WITH (fillfactor = 60)",
+            ),
         };
-        sql.replace("{blob}", blob).replace("{serial}", serial)
+        sql.replace(own, "")
+            .replace("{text}", text)
+            .replace("{blob}", blob)
+            .replace("{serial}", serial)
+            .replace("{roomy}", roomy)
     }
 }

@@ -1,4 +1,4 @@
-//! Begin and End, and the sessions they belong to: the inbox, the order keeper, the fence.
+//! Begin, and the sessions that messages are handed to: the inbox, the order keeper, the fence.
 
 use std::collections::HashMap;
 
@@ -6,21 +6,30 @@ use prost::Message as _;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::begun::Answer;
-use proto::journal::v1::ended::Outcome;
-use proto::journal::v1::ending::Answer as Given;
-use proto::journal::v1::{Begun, Ended, Ending, Index, OpenRequest, Receipt, State, Step};
+use proto::journal::v1::{Begun, Index, OpenRequest, Receipt, State, Step};
 use proto::registry::v1::ReceiverClass;
 
-use crate::database::{DatabaseError, Value};
+use crate::database::{DatabaseError, Row};
 use crate::desk::Desk;
 use crate::plan;
 use crate::record::park_or_bury;
 use crate::stored::Stored;
 
+/// A lease of an adapter that names no time.
+const LEASE_MS: u64 = 600_000;
+
+/// The longest lease; what is in hand longer is somebody's mistake.
+const LEASE_MS_MAX: u64 = 7 * 24 * 3_600_000;
+
+/// Interrupted tries after which a message goes at once; later ones wait by the schedule, so that
+/// a message that breaks its receiver does not break it without a pause.
+const AT_ONCE: i64 = 2;
+
 /// A connected adapter.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Session {
     pub(crate) id: String,
+    pub(crate) application: String,
     pub(crate) class: ReceiverClass,
     pub(crate) lease_ms: i64,
 }
@@ -38,6 +47,8 @@ pub(crate) async fn open(
     for mut row in older {
         given_back += close(desk, &row.text()).await?;
     }
+    let lease_ms = if request.lease_ms == 0 { LEASE_MS } else { request.lease_ms };
+    let lease_ms = i64::try_from(lease_ms.min(LEASE_MS_MAX)).unwrap_or_default();
     let sql = "INSERT INTO session (id, application, adapter, receiver_class, lease_ms, opened_at) \
                VALUES ($1, $2, $3, $4, $5, $6)";
     let values = vec![
@@ -45,16 +56,18 @@ pub(crate) async fn open(
         request.application.as_str().into(),
         request.adapter.as_str().into(),
         i64::from(request.receiver_class).into(),
-        i64::try_from(request.lease_ms).unwrap_or(600_000).into(),
+        lease_ms.into(),
         desk.now.into(),
     ];
     desk.database.query(sql, values).await?;
+    desk.sessions.clear();
     Ok(given_back)
 }
 
 /// Closes a session and gives back what it has in hand.
 pub(crate) async fn close(desk: &mut Desk<'_>, id: &str) -> Result<u32, DatabaseError> {
-    let Some(session) = session(desk, id).await? else { return Ok(0) };
+    desk.load_sessions([id].into_iter()).await?;
+    let Some(session) = desk.session(id) else { return Ok(0) };
     let state = i64::from(i32::from(State::InHand));
     let held = desk.find("session = $1 AND state = $2", vec![vec![id.into(), state.into()]]).await?;
     let held: Vec<_> = held.into_iter().filter(|it| in_hand(desk, it, id)).collect();
@@ -62,6 +75,7 @@ pub(crate) async fn close(desk: &mut Desk<'_>, id: &str) -> Result<u32, Database
         give_back(desk, message, session.class, "the session ended");
     }
     desk.database.query("DELETE FROM session WHERE id = $1", vec![id.into()]).await?;
+    desk.sessions.clear();
     Ok(u32::try_from(held.len()).unwrap_or(u32::MAX))
 }
 
@@ -69,74 +83,82 @@ fn in_hand(desk: &Desk<'_>, message: &str, session: &str) -> bool {
     desk.get(message).is_some_and(|it| it.state == State::InHand && it.session == session)
 }
 
-/// An interrupted delivery: driven again where that is safe, else in doubt.
+/// An interrupted delivery: driven again where that is safe, else in doubt. An application that
+/// did not say what it can do is taken for one that can do neither.
 pub(crate) fn give_back(desk: &mut Desk<'_>, id: &str, class: ReceiverClass, why: &str) {
-    if class == ReceiverClass::Neither {
-        desk.to(id, State::InDoubt, 0);
-        desk.change(id, |row| row.fault = Some(Fault::new(&code::LT_JNL_002)));
-        desk.step(id, Step::InDoubt, why);
-    } else {
-        desk.step(id, Step::GivenBack, why);
-        desk.drive(id);
+    let tries = desk.get(id).map_or(0, |it| it.tries);
+    match class {
+        ReceiverClass::Neither | ReceiverClass::Unspecified => {
+            desk.to(id, State::InDoubt, 0);
+            desk.change(id, |row| row.fault = Some(Fault::new(&code::LT_JNL_002)));
+            desk.step(id, Step::InDoubt, why);
+        }
+        ReceiverClass::Repeatable | ReceiverClass::Askable => {
+            desk.step(id, Step::GivenBack, why);
+            if tries <= AT_ONCE {
+                desk.drive(id);
+            } else {
+                park_or_bury(desk, id, Fault::new(&code::LT_JNL_008), tries - AT_ONCE);
+            }
+        }
     }
 }
 
-pub(crate) async fn session(
-    desk: &mut Desk<'_>,
-    id: &str,
-) -> Result<Option<Session>, DatabaseError> {
-    let sql = "SELECT id, receiver_class, lease_ms FROM session WHERE id = $1";
-    let rows = desk.database.query(sql, vec![id.into()]).await?;
-    Ok(rows.into_iter().next().map(|mut row| Session {
+pub(crate) fn read_session(mut row: Row) -> Session {
+    Session {
         id: row.text(),
+        application: row.text(),
         class: i32::try_from(row.number())
             .ok()
             .and_then(|it| ReceiverClass::try_from(it).ok())
             .unwrap_or_default(),
         lease_ms: row.number(),
-    }))
+    }
 }
 
-/// Answers for each message whether it may be handed over now.
+/// Ids that one session asks for.
+pub(crate) type Asked = (String, Vec<String>);
+
+/// Answers for each message whether it may be handed over now; none for a session that is over.
 pub(crate) async fn begin(
     desk: &mut Desk<'_>,
-    session_id: &str,
-    ids: Vec<String>,
-) -> Result<Option<Vec<Begun>>, DatabaseError> {
-    let Some(session) = session(desk, session_id).await? else { return Ok(None) };
-    desk.load(ids.iter().map(String::as_str)).await?;
-    let ahead = ahead(desk, &ids).await?;
-    let mut answers = Vec::with_capacity(ids.len());
-    let mut wanted = Vec::new();
-    for id in ids {
-        // One that was decided for an earlier place of this very batch counts as still ahead.
-        let begun = one(desk, &session, &id, ahead.get(&id));
-        if begun.answer() == Answer::Deliver {
-            wanted.push((answers.len(), id));
-        }
-        answers.push(begun);
+    calls: Vec<Asked>,
+) -> Result<Vec<Option<Vec<Begun>>>, DatabaseError> {
+    let ahead = ahead(desk, calls.iter().flat_map(|(_, ids)| ids)).await?;
+    let mut answers: Vec<Option<Vec<Begun>>> = Vec::with_capacity(calls.len());
+    for (session, ids) in calls {
+        // One that an earlier place of this very batch was decided for still counts as ahead.
+        answers.push(desk.session(&session).map(|session| {
+            ids.iter().map(|id| one(desk, &session, id, ahead.get(id))).collect()
+        }));
     }
-    let sql = "SELECT m.receipt, COALESCE(p.shown, m.shown) FROM message m \
-               LEFT JOIN message p ON p.id = m.parent WHERE m.id = $1";
-    let sets = wanted.iter().map(|(_, id)| vec![id.clone().into()]).collect();
+    let delivered = answers
+        .iter_mut()
+        .flatten()
+        .flatten()
+        .filter(|it| it.answer() == Answer::Deliver)
+        .collect::<Vec<&mut Begun>>();
+    let sql = "SELECT m.receipt, COALESCE(p.shown, m.shown) FROM kept m \
+               LEFT JOIN kept p ON p.id = m.parent WHERE m.id = $1";
+    let sets = delivered.iter().map(|it| vec![it.message_id.clone().into()]).collect();
     let found = desk.database.query_many(sql, sets).await?;
-    for ((place, _), rows) in wanted.iter().zip(found) {
+    for (begun, rows) in delivered.into_iter().zip(found) {
         let Some(mut row) = rows.into_iter().next() else { continue };
         let receipt = Receipt::decode(row.bytes().as_slice()).unwrap_or_default();
-        answers[*place].attachments = receipt.attachments;
-        answers[*place].index = Index::decode(row.bytes().as_slice()).ok();
+        begun.attachments = receipt.attachments;
+        begun.index = Index::decode(row.bytes().as_slice()).ok();
     }
-    Ok(Some(answers))
+    Ok(answers)
 }
 
 /// For each message, the nearest earlier one of its conversation that its application still
 /// waits for. The first of a conversation has none, so it costs no look.
 async fn ahead(
     desk: &mut Desk<'_>,
-    ids: &[String],
+    ids: impl Iterator<Item = &String>,
 ) -> Result<HashMap<String, String>, DatabaseError> {
     let later: Vec<Stored> =
-        ids.iter().filter_map(|id| desk.get(id)).filter(|it| it.sequence > 1).cloned().collect();
+        ids.filter_map(|id| desk.get(id)).filter(|it| it.sequence > 1).cloned().collect();
     if later.is_empty() {
         return Ok(HashMap::new());
     }
@@ -156,8 +178,7 @@ async fn ahead(
             let concerns = !application.is_empty()
                 || recipients.split(',').any(|it| it == message.recipients);
             if concerns {
-                ahead.insert(message.id, id);
-                break;
+                ahead.insert(message.id.clone(), id);
             }
         }
     }
@@ -166,7 +187,8 @@ async fn ahead(
 
 fn one(desk: &mut Desk<'_>, session: &Session, id: &str, ahead: Option<&String>) -> Begun {
     let begun = Begun { message_id: id.to_owned(), ..Begun::default() };
-    let Some(row) = desk.get(id).cloned() else {
+    let row = desk.get(id).filter(|it| it.application == session.application).cloned();
+    let Some(row) = row else {
         return Begun { answer: Answer::Unknown.into(), ..begun };
     };
     match row.state {
@@ -202,12 +224,14 @@ fn hold(desk: &mut Desk<'_>, row: &Stored, ahead: &str, begun: Begun) -> Begun {
 
 fn deliver(desk: &mut Desk<'_>, session: &Session, row: &Stored, begun: Begun) -> Begun {
     let attempt = row.attempt + 1;
-    // Later than any lease given before, even by a journal that ran earlier.
-    let lease = desk.now.max(row.changed_at + 1);
+    // Above every number given before, whatever the clock did in between.
+    let lease = desk.now.max(row.lease + 1);
     let until = desk.now + session.lease_ms * 1_000;
     desk.change(&row.id, |it| {
         it.state = State::InHand;
         it.attempt = attempt;
+        it.tries += 1;
+        it.driven = 0;
         it.session.clone_from(&session.id);
         it.lease = lease;
         it.next_at = until;
@@ -225,116 +249,3 @@ fn deliver(desk: &mut Desk<'_>, session: &Session, row: &Stored, begun: Begun) -
     }
 }
 
-/// Closes leases with the answers given, and releases who waited behind.
-pub(crate) async fn end(
-    desk: &mut Desk<'_>,
-    session_id: &str,
-    endings: Vec<Ending>,
-) -> Result<Vec<Ended>, DatabaseError> {
-    desk.load(endings.iter().map(|it| it.message_id.as_str())).await?;
-    let mut answers = Vec::with_capacity(endings.len());
-    let mut freed = Vec::new();
-    for ending in endings {
-        let outcome = close_lease(desk, session_id, &ending);
-        let row = desk.get(&ending.message_id);
-        let state = row.map_or(State::Unspecified, |it| it.state);
-        if outcome == Outcome::Closed && row.is_some_and(Stored::is_ended) {
-            freed.push(ending.message_id.clone());
-        }
-        answers.push(Ended {
-            message_id: ending.message_id,
-            outcome: outcome.into(),
-            state: state.into(),
-        });
-    }
-    release_behind(desk, &freed).await?;
-    Ok(answers)
-}
-
-fn close_lease(desk: &mut Desk<'_>, session: &str, ending: &Ending) -> Outcome {
-    let id = ending.message_id.as_str();
-    let Some(row) = desk.get(id).cloned() else { return Outcome::NotKnown };
-    let Some(given) = &ending.answer else { return Outcome::NotKnown };
-    if row.state == State::InHand
-        && row.session == session
-        && u64::try_from(row.lease) == Ok(ending.lease)
-    {
-        settle(desk, &row, given);
-        return Outcome::Closed;
-    }
-    let same = match given {
-        Given::Taken(_) => row.state == State::Taken,
-        Given::Refused(_) => row.state == State::Refused,
-        Given::Unavailable(_) => row.state == State::Parked,
-        Given::Unsent(_) => return Outcome::LeaseLost,
-    };
-    if same {
-        return Outcome::Repeated;
-    }
-    if row.attempt == 0 {
-        return Outcome::NotKnown;
-    }
-    desk.step(id, Step::LateAnswer, words(given));
-    if row.is_ended() { Outcome::Contradicted } else { Outcome::LeaseLost }
-}
-
-fn words(given: &Given) -> &str {
-    match given {
-        Given::Taken(it) => &it.reference,
-        Given::Refused(it) => &it.reason,
-        Given::Unavailable(it) => &it.reason,
-        Given::Unsent(_) => "unsent",
-    }
-}
-
-fn settle(desk: &mut Desk<'_>, row: &Stored, given: &Given) {
-    let id = row.id.as_str();
-    match given {
-        Given::Taken(it) => {
-            desk.to(id, State::Taken, 0);
-            desk.change(id, |row| row.detail.clone_from(&it.reference));
-            desk.step(id, Step::Taken, &it.reference);
-        }
-        Given::Refused(it) => {
-            desk.to(id, State::Refused, 0);
-            desk.change(id, |row| row.detail.clone_from(&it.reason));
-            desk.step(id, Step::Refused, &it.reason);
-        }
-        Given::Unavailable(it) => {
-            desk.step(id, Step::Unavailable, &it.reason);
-            let mut fault = Fault::new(&code::LT_JNL_003).param("reason", &it.reason);
-            fault.retry_after_ms = it.retry_after_ms;
-            park_or_bury(desk, id, fault, 0);
-        }
-        Given::Unsent(_) => {
-            // It never left the gateway, so it was no try.
-            desk.change(id, |row| row.attempt -= 1);
-            desk.step(id, Step::GivenBack, "it was not handed over");
-            desk.drive(id);
-        }
-    }
-}
-
-/// Lets go of whoever is next in the conversations of messages that have ended.
-pub(crate) async fn release_behind(
-    desk: &mut Desk<'_>,
-    ended: &[String],
-) -> Result<(), DatabaseError> {
-    let mut sets: Vec<Vec<Value>> = Vec::new();
-    for id in ended {
-        let Some(row) = desk.get(id) else { continue };
-        let held = i64::from(i32::from(State::Held));
-        sets.push(vec![row.conversation.clone().into(), row.application.clone().into(), held.into()]);
-    }
-    if sets.is_empty() {
-        return Ok(());
-    }
-    let condition = "conversation = $1 AND application = $2 AND state = $3 ORDER BY sequence LIMIT 1";
-    for id in desk.find(condition, sets).await? {
-        if desk.get(&id).is_some_and(|it| it.state == State::Held) {
-            desk.step(&id, Step::Released, "");
-            desk.drive(&id);
-        }
-    }
-    Ok(())
-}

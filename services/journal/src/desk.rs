@@ -6,7 +6,8 @@ use prost::Message as _;
 use proto::journal::v1::{Fact, State, Step};
 
 use crate::database::{Database, DatabaseError, Row};
-use crate::stored::{COLUMNS, Stored, UPDATE};
+use crate::deliver::{Session, read_session};
+use crate::stored::{COLUMNS, INSERT_KEPT, INSERT_STANDING, INSERT_SUBJECT, New, Stored, UPDATE};
 
 /// Who writes facts of its own accord.
 pub(crate) const COMPONENT: &str = "journal";
@@ -18,10 +19,16 @@ pub(crate) struct Desk<'a> {
     /// The time of the whole group.
     pub(crate) now: i64,
     rows: HashMap<String, Stored>,
+    /// Sessions by id; none: it was looked for and is not there.
+    pub(crate) sessions: HashMap<String, Option<Session>>,
     changed: Vec<String>,
     facts: Vec<(String, Fact)>,
-    /// Derived messages that get a body at last: id, envelope, body.
-    pub(crate) rewrites: Vec<(String, Vec<u8>, Vec<u8>)>,
+    /// New messages.
+    pub(crate) fresh: Vec<New>,
+    /// Parameters of what was not taken over.
+    pub(crate) refusals: Vec<Vec<crate::database::Value>>,
+    /// Derived messages that get a body at last: id, envelope, body, receipt.
+    pub(crate) rewrites: Vec<(String, Vec<u8>, Vec<u8>, Vec<u8>)>,
     /// Messages to publish once the group is committed.
     pub(crate) drives: Vec<String>,
 }
@@ -32,6 +39,9 @@ impl<'a> Desk<'a> {
             database,
             now,
             rows: HashMap::new(),
+            sessions: HashMap::new(),
+            fresh: Vec::new(),
+            refusals: Vec::new(),
             changed: Vec::new(),
             facts: Vec::new(),
             rewrites: Vec::new(),
@@ -44,8 +54,12 @@ impl<'a> Desk<'a> {
         let mut wanted: Vec<&str> = ids.filter(|it| !self.rows.contains_key(*it)).collect();
         wanted.sort_unstable();
         wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(());
+        }
         let sql = format!("SELECT {COLUMNS} FROM message WHERE id = $1");
         let sets = wanted.into_iter().map(|it| vec![it.into()]).collect();
+        self.flush().await?;
         let found = self.database.query_many(&sql, sets).await?;
         self.keep(found);
         Ok(())
@@ -58,6 +72,9 @@ impl<'a> Desk<'a> {
         condition: &str,
         sets: Vec<Vec<crate::database::Value>>,
     ) -> Result<Vec<String>, DatabaseError> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
         self.flush().await?;
         let sql = format!("SELECT {COLUMNS} FROM message WHERE {condition}");
         let found = self.database.query_many(&sql, sets).await?;
@@ -72,6 +89,29 @@ impl<'a> Desk<'a> {
             self.rows.entry(stored.id.clone()).or_insert(stored);
         }
         ids
+    }
+
+    /// Brings sessions to hand.
+    pub(crate) async fn load_sessions(
+        &mut self,
+        ids: impl Iterator<Item = &str>,
+    ) -> Result<(), DatabaseError> {
+        let mut wanted: Vec<&str> = ids.filter(|it| !self.sessions.contains_key(*it)).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let sql = "SELECT id, application, receiver_class, lease_ms FROM session WHERE id = $1";
+        let sets = wanted.iter().map(|it| vec![(*it).into()]).collect();
+        let found = self.database.query_many(sql, sets).await?;
+        for (id, rows) in wanted.into_iter().zip(found) {
+            let session = rows.into_iter().next().map(read_session);
+            self.sessions.insert(id.to_owned(), session);
+        }
+        Ok(())
+    }
+
+    /// A session in hand that is open.
+    pub(crate) fn session(&self, id: &str) -> Option<Session> {
+        self.sessions.get(id).cloned().flatten()
     }
 
     pub(crate) fn get(&self, id: &str) -> Option<&Stored> {
@@ -93,8 +133,8 @@ impl<'a> Desk<'a> {
         self.change(id, |row| {
             row.state = state;
             row.next_at = next_at;
+            // The lease's number stays: the next one is above it.
             row.session.clear();
-            row.lease = 0;
             if state != State::Held {
                 row.behind.clear();
             }
@@ -131,8 +171,22 @@ impl<'a> Desk<'a> {
         self.fact(id, fact);
     }
 
+    /// True when this message has a fact of the same step, component, attempt and words: what is
+    /// noted here and what was read from the database.
+    pub(crate) fn knows(&self, known: &[(String, Fact)], id: &str, fact: &Fact) -> bool {
+        let same = |(of, it): &&(String, Fact)| {
+            of == id
+                && it.step == fact.step
+                && it.attempt == fact.attempt
+                && it.component == fact.component
+                && it.detail == fact.detail
+        };
+        known.iter().find(same).or_else(|| self.facts.iter().find(same)).is_some()
+    }
+
     /// Writes everything noted so far into the open transaction.
     pub(crate) async fn flush(&mut self) -> Result<(), DatabaseError> {
+        self.flush_fresh().await?;
         let mut changed = std::mem::take(&mut self.changed);
         changed.sort_unstable();
         changed.dedup();
@@ -142,9 +196,11 @@ impl<'a> Desk<'a> {
         let rewrites = std::mem::take(&mut self.rewrites);
         let sets = rewrites
             .into_iter()
-            .map(|(id, envelope, body)| vec![id.into(), envelope.into(), body.into()])
+            .map(|(id, envelope, body, receipt)| {
+                vec![id.into(), envelope.into(), body.into(), receipt.into()]
+            })
             .collect();
-        let sql = "UPDATE message SET envelope = $2, body = $3 WHERE id = $1";
+        let sql = "UPDATE kept SET envelope = $2, body = $3, receipt = $4 WHERE id = $1";
         self.database.query_many(sql, sets).await?;
         let facts = std::mem::take(&mut self.facts);
         let inserts = facts
@@ -152,6 +208,24 @@ impl<'a> Desk<'a> {
             .map(|(id, fact)| vec![id.into(), fact.encode_to_vec().into()])
             .collect();
         self.database.query_many("INSERT INTO fact (message, fact) VALUES ($1, $2)", inserts).await?;
+        Ok(())
+    }
+
+    async fn flush_fresh(&mut self) -> Result<(), DatabaseError> {
+        let (mut kept, mut standing, mut subjects) = (Vec::new(), Vec::new(), Vec::new());
+        for new in std::mem::take(&mut self.fresh) {
+            if !new.subject.is_empty() {
+                subjects.push(vec![new.subject.into(), new.id.into()]);
+            }
+            kept.push(new.kept);
+            standing.push(new.standing);
+        }
+        self.database.query_many(INSERT_KEPT, kept).await?;
+        self.database.query_many(INSERT_STANDING, standing).await?;
+        self.database.query_many(INSERT_SUBJECT, subjects).await?;
+        let refusals = std::mem::take(&mut self.refusals);
+        let sql = "INSERT INTO refusal (application, item_key, at, fault) VALUES ($1, $2, $3, $4)";
+        self.database.query_many(sql, refusals).await?;
         Ok(())
     }
 }

@@ -11,6 +11,10 @@ use crate::database::{Database, DatabaseError, Row, Value};
 use crate::fold;
 use crate::stored::{COLUMNS, Stored, state};
 
+/// States in which a message waits for a time or a person.
+const WAITING: [i32; 4] =
+    [State::Held as i32, State::Parked as i32, State::Dead as i32, State::InDoubt as i32];
+
 /// Facts of one journey that are read at most.
 const HOPS_MAX: i64 = 2_000;
 
@@ -24,7 +28,7 @@ pub(crate) async fn find(
         asked => i64::from(asked.min(500)),
     };
     let mut wanted = Wanted::default();
-    wanted.request(request);
+    wanted.request(request, database.search(&fold::words(&request.text)));
     let condition = wanted.conditions.join(" AND ");
     let sql = format!("{condition} ORDER BY accepted_at DESC, id DESC LIMIT {}", limit + 1);
     let mut messages = summaries(database, &sql, wanted.values).await?;
@@ -66,18 +70,18 @@ impl Wanted {
         self.values.extend(values);
     }
 
-    fn request(&mut self, request: &FindRequest) {
+    fn request(&mut self, request: &FindRequest, search: (&str, String)) {
         if request.derived {
             self.and("accepted_at >= 0", Vec::new());
         } else {
             self.and("parent = ''", Vec::new());
         }
-        self.text(request.text.trim());
+        self.text(request.text.trim(), search);
         if !request.organisation.is_empty() {
             let it = request.organisation.as_str();
             self.and(
-                "(sender = ? OR ',' || recipients || ',' LIKE ?)",
-                vec![it.into(), format!("%,{it},%").into()],
+                "(sender = ? OR ',' || recipients || ',' LIKE ? ESCAPE '\\')",
+                vec![it.into(), format!("%,{},%", literal(it)).into()],
             );
         }
         if !request.application.is_empty() {
@@ -90,18 +94,7 @@ impl Wanted {
         if !request.conversation.is_empty() {
             self.and("conversation = ?", vec![request.conversation.as_str().into()]);
         }
-        let states: Vec<String> = request.states.iter().map(ToString::to_string).collect();
-        if !states.is_empty() {
-            // A submitted message is where its derived ones are.
-            let list = states.join(", ");
-            self.and(
-                &format!(
-                    "(state IN ({list}) OR id IN (SELECT parent FROM message WHERE parent <> '' \
-                     AND state IN ({list})))"
-                ),
-                Vec::new(),
-            );
-        }
+        self.states(&request.states);
         if request.r#type != 0 {
             self.and("kind = ?", vec![i64::from(request.r#type).into()]);
         }
@@ -120,25 +113,58 @@ impl Wanted {
         }
     }
 
-    fn text(&mut self, text: &str) {
+    /// A submitted message is where its derived ones are.
+    fn states(&mut self, states: &[i32]) {
+        if states.is_empty() {
+            return;
+        }
+        let list: Vec<String> = states.iter().map(ToString::to_string).collect();
+        let list = list.join(", ");
+        let few = states.iter().all(|it| WAITING.contains(it));
+        let condition = if few {
+            // The same words as the index of what waits, so that both databases use it.
+            let rows = format!("s.state IN ({list}) AND s.state IN (4, 6, 9, 10)");
+            format!(
+                "id IN (SELECT s.id FROM standing s WHERE {rows} UNION SELECT k.parent \
+                 FROM standing s JOIN kept k ON k.id = s.id WHERE {rows})"
+            )
+        } else {
+            format!(
+                "(state IN ({list}) OR EXISTS (SELECT 1 FROM kept k JOIN standing s ON s.id = k.id \
+                 WHERE k.parent = message.id AND k.parent <> '' AND s.state IN ({list})))"
+            )
+        };
+        self.and(&condition, Vec::new());
+    }
+
+    /// Each way to read the text has its index; what any of them finds is found.
+    fn text(&mut self, text: &str, (search, search_words): (&str, String)) {
         if text.is_empty() {
             return;
         }
-        let (number, words) = (fold::number(text), fold::words(text));
-        self.and(
-            "(id = ? OR trace = ? OR document_id = ? OR number_folded = ? \
-             OR (number_folded <> '' AND number_folded LIKE ?) OR subject_folded LIKE ?)",
-            vec![
-                text.to_ascii_lowercase().into(),
-                text.to_ascii_lowercase().into(),
-                text.into(),
-                number.clone().into(),
-                // Nothing but letters and digits is left, so no sign of LIKE is among them.
-                if number.is_empty() { "".into() } else { format!("{number}%").into() },
-                if words.is_empty() { "".into() } else { format!("%{words}%").into() },
-            ],
-        );
+        let (number, words, lower) =
+            (fold::number(text), fold::words(text), text.to_ascii_lowercase());
+        let mut ways = vec!["SELECT id FROM kept WHERE id = ?"];
+        ways.push("SELECT id FROM kept WHERE trace = ? AND trace <> ''");
+        let mut values: Vec<Value> = vec![lower.as_str().into(), lower.into()];
+        if !words.is_empty() {
+            ways.push("SELECT id FROM kept WHERE document_id = ? AND document_id <> ''");
+            ways.push(
+                "SELECT id FROM kept WHERE number_folded >= ? AND number_folded < ? \
+                 AND number_folded <> ''",
+            );
+            ways.push(search);
+            // Nothing sorts after the last character there can be.
+            let beyond = format!("{number}\u{10FFFF}");
+            values.extend([words.into(), number.into(), beyond.into(), search_words.into()]);
+        }
+        self.and(&format!("id IN ({})", ways.join(" UNION ")), values);
     }
+}
+
+/// A text inside a pattern of LIKE, taken as it is.
+fn literal(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
 /// Messages of a condition with their recipients counted.

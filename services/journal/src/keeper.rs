@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, DatabaseError};
 use crate::desk::Desk;
-use crate::{accept, deliver, record, sweep};
+use crate::metrics::Metrics;
+use crate::{accept, deliver, ending, record, sweep};
 
 /// The most calls of one group; a group that waits for the disk lets the next one gather.
 const GROUP_MAX: usize = 256;
@@ -31,153 +32,203 @@ pub(crate) enum Call {
     Command(CommandRequest, Reply<CommandResponse>),
 }
 
+impl Call {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Accept(..) => "accept",
+            Self::Record(..) => "record",
+            Self::Open(..) => "open",
+            Self::Close(..) => "close",
+            Self::Begin(..) => "begin",
+            Self::End(..) => "end",
+            Self::Command(..) => "command",
+        }
+    }
+}
+
 /// An answer that is ready, held until the commit.
 type Answer = Box<dyn FnOnce() + Send>;
 
-/// Works until `shutdown`, and on what had come until then.
-pub(crate) async fn keep(
-    database: &mut Database,
-    calls: &mut mpsc::Receiver<Call>,
-    drives: &mpsc::Sender<Vec<String>>,
-    clock: &chassis::Clock,
-    (poll, shutdown): (Duration, &CancellationToken),
-) -> Result<(), DatabaseError> {
-    let mut sweeps = tokio::time::interval(poll);
-    sweeps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        let first = tokio::select! {
-            biased;
-            () = shutdown.cancelled() => match calls.try_recv() {
-                Ok(call) => Some(call),
-                Err(_nothing_left) => return Ok(()),
-            },
-            call = calls.recv() => match call {
-                Some(call) => Some(call),
-                None => return Ok(()),
-            },
-            _ = sweeps.tick() => None,
+/// The writer and what it needs beside its database.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    /// Ids of messages that are free to go.
+    pub(crate) drives: mpsc::Sender<Vec<String>>,
+    pub(crate) clock: chassis::Clock,
+    pub(crate) metrics: Metrics,
+}
+
+impl Keeper {
+    /// Works until `shutdown`, and on what had come until then.
+    pub(crate) async fn keep(
+        self,
+        database: &mut Database,
+        calls: &mut mpsc::Receiver<Call>,
+        (poll, shutdown): (Duration, &CancellationToken),
+    ) -> Result<(), DatabaseError> {
+        let mut sweeps = tokio::time::interval(poll);
+        sweeps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            // The order matters: calls do not keep the sweeper from its turn.
+            let first = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => match calls.try_recv() {
+                    Ok(call) => Some(call),
+                    Err(_nothing_left) => return Ok(()),
+                },
+                _ = sweeps.tick() => None,
+                call = calls.recv() => match call {
+                    Some(call) => Some(call),
+                    None => return Ok(()),
+                },
+            };
+            let Some(first) = first else {
+                if self.sweep(database).await? {
+                    sweeps.reset_immediately();
+                }
+                continue;
+            };
+            let mut group = vec![first];
+            while let (true, Ok(call)) = (group.len() < GROUP_MAX, calls.try_recv()) {
+                group.push(call);
+            }
+            self.work(database, group).await?;
+        }
+    }
+
+    async fn sweep(&self, database: &mut Database) -> Result<bool, DatabaseError> {
+        let mut desk = Desk::new(database, self.clock.now_us());
+        desk.database.begin().await?;
+        let outcome = match sweep::sweep(&mut desk).await {
+            Ok(more) => desk.flush().await.map(|()| more),
+            Err(error) => Err(error),
         };
-        let mut group = Vec::new();
-        group.extend(first);
-        let is_sweep = group.is_empty();
-        while let (false, Ok(call)) = (is_sweep || group.len() >= GROUP_MAX, calls.try_recv()) {
-            group.push(call);
+        self.finish(desk, outcome).await
+    }
+
+    async fn work(&self, database: &mut Database, group: Vec<Call>) -> Result<(), DatabaseError> {
+        let begun = tokio::time::Instant::now();
+        for call in &group {
+            self.metrics.called(call.kind());
         }
-        if is_sweep {
-            if sweep_once(database, clock, drives).await? {
-                sweeps.reset_immediately();
+        let mut desk = Desk::new(database, self.clock.now_us());
+        desk.database.begin().await?;
+        let mut answers = Vec::with_capacity(group.len());
+        let mut outcome = all(&mut desk, group, &mut answers).await;
+        if outcome.is_ok() {
+            outcome = desk.flush().await;
+        }
+        self.finish(desk, outcome).await?;
+        self.metrics.committed(begun.elapsed());
+        for answer in answers {
+            answer();
+        }
+        Ok(())
+    }
+
+    /// Commits, or undoes; then lets the drives go.
+    async fn finish<T>(
+        &self,
+        desk: Desk<'_>,
+        outcome: Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
+        let Desk { database, drives: due, .. } = desk;
+        match outcome {
+            Ok(value) => {
+                database.commit().await?;
+                // A full list loses nothing: the sweeper comes by at the deadline.
+                if !due.is_empty() && self.drives.try_send(due).is_err() {
+                    tracing::debug!("drives wait for the sweeper");
+                }
+                Ok(value)
             }
-        } else {
-            work(database, group, clock, drives).await?;
-        }
-    }
-}
-
-async fn sweep_once(
-    database: &mut Database,
-    clock: &chassis::Clock,
-    drives: &mpsc::Sender<Vec<String>>,
-) -> Result<bool, DatabaseError> {
-    let mut desk = Desk::new(database, clock.now_us());
-    desk.database.begin().await?;
-    let outcome = match sweep::sweep(&mut desk).await {
-        Ok(more) => desk.flush().await.map(|()| more),
-        Err(error) => Err(error),
-    };
-    finish(desk, outcome, drives).await
-}
-
-async fn work(
-    database: &mut Database,
-    group: Vec<Call>,
-    clock: &chassis::Clock,
-    drives: &mpsc::Sender<Vec<String>>,
-) -> Result<(), DatabaseError> {
-    let mut desk = Desk::new(database, clock.now_us());
-    desk.database.begin().await?;
-    let mut answers = Vec::with_capacity(group.len());
-    let mut outcome = all(&mut desk, group, &mut answers).await;
-    if outcome.is_ok() {
-        outcome = desk.flush().await;
-    }
-    finish(desk, outcome, drives).await?;
-    for answer in answers {
-        answer();
-    }
-    Ok(())
-}
-
-/// Commits, or undoes; then lets the drives go.
-async fn finish<T>(
-    desk: Desk<'_>,
-    outcome: Result<T, DatabaseError>,
-    drives: &mpsc::Sender<Vec<String>>,
-) -> Result<T, DatabaseError> {
-    let Desk { database, drives: due, .. } = desk;
-    match outcome {
-        Ok(value) => {
-            database.commit().await?;
-            // A full list loses nothing: the sweeper comes by at the deadline.
-            if !due.is_empty() && drives.try_send(due).is_err() {
-                tracing::debug!("drives wait for the sweeper");
+            Err(error) => {
+                if let Err(undo) = database.rollback().await {
+                    tracing::warn!(error = %undo, "transaction was not undone");
+                }
+                Err(error)
             }
-            Ok(value)
-        }
-        Err(error) => {
-            if let Err(undo) = database.rollback().await {
-                tracing::warn!(error = %undo, "transaction was not undone");
-            }
-            Err(error)
         }
     }
 }
 
-/// Accepts of the whole group are one batch, and so are its records; the rest goes call by call.
+/// The calls of a group, by kind. Order among kinds is free: none of them has been answered.
+#[derive(Default)]
+struct Sorted {
+    accepts: (Vec<Vec<Acceptance>>, Vec<Reply<Vec<AcceptOutcome>>>),
+    records: (Vec<record::Records>, Vec<Reply<Vec<String>>>),
+    begins: (Vec<deliver::Asked>, Vec<Reply<Option<Vec<Begun>>>>),
+    ends: (Vec<(String, Vec<Ending>)>, Vec<Reply<Vec<Ended>>>),
+    others: Vec<Call>,
+}
+
+impl Sorted {
+    fn new(group: Vec<Call>) -> Self {
+        let mut sorted = Self::default();
+        for call in group {
+            match call {
+                Call::Accept(items, reply) => {
+                    sorted.accepts.0.push(items);
+                    sorted.accepts.1.push(reply);
+                }
+                Call::Record(entries, refusals, reply) => {
+                    sorted.records.0.push((entries, refusals));
+                    sorted.records.1.push(reply);
+                }
+                Call::Begin(session, ids, reply) => {
+                    sorted.begins.0.push((session, ids));
+                    sorted.begins.1.push(reply);
+                }
+                Call::End(session, endings, reply) => {
+                    sorted.ends.0.push((session, endings));
+                    sorted.ends.1.push(reply);
+                }
+                other @ (Call::Open(..) | Call::Close(..) | Call::Command(..)) => {
+                    sorted.others.push(other);
+                }
+            }
+        }
+        sorted
+    }
+}
+
+/// Works on a group kind by kind, each kind as one batch, so that a group costs few statements
+/// however many callers it has. Sessions open and close before anybody begins in them.
 async fn all(
     desk: &mut Desk<'_>,
     group: Vec<Call>,
     answers: &mut Vec<Answer>,
 ) -> Result<(), DatabaseError> {
-    let (mut accepts, mut records, mut others) = (Vec::new(), Vec::new(), Vec::new());
-    for call in group {
-        match call {
-            Call::Accept(items, reply) => accepts.push((items, reply)),
-            Call::Record(entries, refusals, reply) => records.push((entries, refusals, reply)),
-            other @ (Call::Open(..)
-            | Call::Close(..)
-            | Call::Begin(..)
-            | Call::End(..)
-            | Call::Command(..)) => others.push(other),
-        }
+    let Sorted { accepts, records, begins, ends, others } = Sorted::new(group);
+    let counts: Vec<usize> = accepts.0.iter().map(Vec::len).collect();
+    let items: Vec<Acceptance> = accepts.0.into_iter().flatten().collect();
+    if !items.is_empty() {
+        let mut outcomes = accept::accept(desk, items).await?.into_iter();
+        let own = counts.into_iter().map(|it| outcomes.by_ref().take(it).collect()).collect();
+        hold(answers, accepts.1, own);
+    } else {
+        hold(answers, accepts.1, vec![Vec::new(); counts.len()]);
     }
-    accept_all(desk, accepts, answers).await?;
-    for (entries, refusals, reply) in records {
-        let unknown = record::record(desk, entries, refusals).await?;
-        answers.push(Box::new(move || send(reply, unknown)));
-    }
+    let ids = records.0.iter().flat_map(|(entries, _)| record::ids(entries));
+    desk.load(ids).await?;
+    hold(answers, records.1, record::record(desk, records.0).await?);
     for call in others {
         other(desk, call, answers).await?;
     }
+    let ids = begins.0.iter().flat_map(|(_, ids)| ids).map(String::as_str);
+    let ended = ends.0.iter().flat_map(|(_, endings)| endings).map(|it| it.message_id.as_str());
+    desk.load(ids.chain(ended)).await?;
+    desk.load_sessions(begins.0.iter().map(|(session, _)| session.as_str())).await?;
+    hold(answers, begins.1, deliver::begin(desk, begins.0).await?);
+    hold(answers, ends.1, ending::end(desk, ends.0).await?);
     Ok(())
 }
 
-async fn accept_all(
-    desk: &mut Desk<'_>,
-    accepts: Vec<(Vec<Acceptance>, Reply<Vec<AcceptOutcome>>)>,
-    answers: &mut Vec<Answer>,
-) -> Result<(), DatabaseError> {
-    let mut items = Vec::new();
-    let mut replies = Vec::new();
-    for (batch, reply) in accepts {
-        replies.push((batch.len(), reply));
-        items.extend(batch);
+/// Keeps answers until the commit.
+fn hold<T: Send + 'static>(answers: &mut Vec<Answer>, replies: Vec<Reply<T>>, values: Vec<T>) {
+    for (reply, value) in replies.into_iter().zip(values) {
+        answers.push(Box::new(move || send(reply, value)));
     }
-    let mut outcomes = accept::accept(desk, items).await?.into_iter();
-    for (count, reply) in replies {
-        let own: Vec<_> = outcomes.by_ref().take(count).collect();
-        answers.push(Box::new(move || send(reply, own)));
-    }
-    Ok(())
 }
 
 async fn other(
@@ -194,19 +245,11 @@ async fn other(
             let given_back = deliver::close(desk, &id).await?;
             answers.push(Box::new(move || send(reply, given_back)));
         }
-        Call::Begin(session, ids, reply) => {
-            let begun = deliver::begin(desk, &session, ids).await?;
-            answers.push(Box::new(move || send(reply, begun)));
-        }
-        Call::End(session, endings, reply) => {
-            let ended = deliver::end(desk, &session, endings).await?;
-            answers.push(Box::new(move || send(reply, ended)));
-        }
         Call::Command(request, reply) => {
             let response = sweep::command(desk, request).await?;
             answers.push(Box::new(move || send(reply, response)));
         }
-        Call::Accept(..) | Call::Record(..) => {}
+        Call::Accept(..) | Call::Record(..) | Call::Begin(..) | Call::End(..) => {}
     }
     Ok(())
 }

@@ -13,6 +13,7 @@
 //! - Messages of one conversation begin at one application in the order accepted; who waits is
 //!   let go in the commit that ends the one before.
 //! - A message is with one adapter at a time: the lease's number is the fence.
+//! - What lands in `stranded` is a fact, and is driven again.
 //! - What is not through is driven again under the same names until it is, or is a dead letter.
 //!
 //! # Not here
@@ -30,13 +31,16 @@ mod database;
 mod deliver;
 mod desk;
 mod drive;
+mod ending;
 mod find;
 mod fold;
 mod keeper;
+mod metrics;
 mod plan;
 mod record;
 mod server;
 mod stored;
+mod stranded;
 mod sweep;
 
 pub use database::DatabaseError;

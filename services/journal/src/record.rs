@@ -5,71 +5,131 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::entry::Fate;
 use proto::journal::v1::{Derived, Entry, Envelope, Fact, Index, Receipt, Refusal, State, Step};
 
-use crate::database::{DatabaseError, Value};
+use crate::database::DatabaseError;
+use crate::ending::release_behind;
 use crate::desk::{COMPONENT, Desk};
 use crate::plan;
-use crate::stored::{Fresh, INSERT};
+use crate::stored::{Fresh, Stored};
 
-/// Writes entries and refusals; the ids nobody knows.
+/// Entries and refusals of one call.
+pub(crate) type Records = (Vec<Entry>, Vec<Refusal>);
+
+/// Writes the entries and refusals of calls; for each call the ids nobody knows.
 pub(crate) async fn record(
     desk: &mut Desk<'_>,
-    entries: Vec<Entry>,
-    refusals: Vec<Refusal>,
-) -> Result<Vec<String>, DatabaseError> {
-    let ids = entries.iter().flat_map(|it| {
-        let derived = it.derived.iter().filter_map(|it| it.message.as_ref()?.envelope.as_ref());
-        std::iter::once(it.message_id.as_str()).chain(derived.map(|it| it.id.as_str()))
-    });
-    desk.load(ids).await?;
-    let mut unknown = Vec::new();
-    let mut rows = Vec::new();
-    for entry in entries {
-        if desk.get(&entry.message_id).is_none() {
-            unknown.push(entry.message_id);
-            continue;
+    calls: Vec<Records>,
+) -> Result<Vec<Vec<String>>, DatabaseError> {
+    let known = facts_of_lone_entries(desk, &calls).await?;
+    let mut unknown = Vec::with_capacity(calls.len());
+    let mut routed = Vec::new();
+    for (entries, refusals) in calls {
+        let mut of_call = Vec::new();
+        for entry in entries {
+            if desk.get(&entry.message_id).is_none() {
+                of_call.push(entry.message_id);
+                continue;
+            }
+            let id = entry.message_id.clone();
+            one(desk, entry, &known);
+            if desk.get(&id).is_some_and(|it| it.state == State::Routed) {
+                routed.push(id);
+            }
         }
-        one(desk, entry, &mut rows);
+        unknown.push(of_call);
+        desk.refusals.extend(refusals.into_iter().map(|it| {
+            let fault = it.fault.unwrap_or_default().encode_to_vec();
+            vec![it.application.into(), it.key.into(), it.at_us.into(), fault.into()]
+        }));
     }
-    desk.database.query_many(INSERT, rows).await?;
-    let refused = refusals.into_iter().map(|it| {
-        let fault = it.fault.unwrap_or_default().encode_to_vec();
-        vec![it.application.into(), it.key.into(), it.at_us.into(), fault.into()]
-    });
-    let sql = "INSERT INTO refusal (application, item_key, at, fault) VALUES ($1, $2, $3, $4)";
-    desk.database.query_many(sql, refused.collect()).await?;
+    release_behind(desk, &routed).await?;
     Ok(unknown)
 }
 
-fn one(desk: &mut Desk<'_>, entry: Entry, rows: &mut Vec<Vec<Value>>) {
-    let id = entry.message_id;
-    // A copy of a message that was routed or ended before says nothing new.
-    let is_news = desk.get(&id).is_some_and(|it| it.state != State::Routed && !it.is_ended());
-    for derived in entry.derived {
-        follow(desk, &id, derived, rows);
+/// The ids that entries name.
+pub(crate) fn ids(entries: &[Entry]) -> impl Iterator<Item = &str> {
+    entries.iter().flat_map(|it| {
+        let derived = it.derived.iter().filter_map(|it| it.message.as_ref()?.envelope.as_ref());
+        std::iter::once(it.message_id.as_str()).chain(derived.map(|it| it.id.as_str()))
+    })
+}
+
+/// What is known of messages whose entry changes no state: only its facts tell whether it came
+/// before.
+async fn facts_of_lone_entries(
+    desk: &mut Desk<'_>,
+    calls: &[Records],
+) -> Result<Vec<(String, Fact)>, DatabaseError> {
+    let lone = calls.iter().flat_map(|(entries, _)| entries).filter(|it| it.fate.is_none());
+    let sets: Vec<_> = lone.map(|it| vec![it.message_id.as_str().into()]).collect();
+    let sql = "SELECT message, fact FROM fact WHERE message = $1";
+    let found = desk.database.query_many(sql, sets).await?;
+    let facts = found.into_iter().flatten().map(|mut row| {
+        (row.text(), Fact::decode(row.bytes().as_slice()).unwrap_or_default())
+    });
+    Ok(facts.collect())
+}
+
+/// Whether an entry tells something new, or is a copy of what was told before.
+fn is_news(state: State, fate: Option<&Fate>) -> bool {
+    let goes_on = matches!(state, State::Accepted | State::Queued | State::Held);
+    match fate {
+        None => true,
+        Some(Fate::Routed(_)) => matches!(state, State::Accepted | State::Parked | State::Dead),
+        Some(Fate::Parked(_)) => goes_on,
+        Some(Fate::Dead(_)) => goes_on || state == State::Parked,
     }
-    if !is_news {
+}
+
+fn one(desk: &mut Desk<'_>, entry: Entry, known: &[(String, Fact)]) {
+    let id = entry.message_id;
+    let Some(row) = desk.get(&id).cloned() else { return };
+    for derived in entry.derived {
+        follow(desk, &row, derived);
+    }
+    if !is_news(row.state, entry.fate.as_ref()) {
         return;
     }
     for fact in entry.facts {
-        desk.fact(&id, fact);
+        if entry.fate.is_some() || !desk.knows(known, &id, &fact) {
+            desk.fact(&id, fact);
+        }
     }
     match entry.fate {
         Some(Fate::Routed(_)) => desk.to(&id, State::Routed, 0),
-        Some(Fate::Parked(park)) => park_or_bury(desk, &id, park.fault.unwrap_or_default(), 0),
+        Some(Fate::Parked(park)) => try_later(desk, &id, park.fault.unwrap_or_default()),
         Some(Fate::Dead(bury)) => bury_it(desk, &id, bury.fault.unwrap_or_default()),
         None => {}
     }
 }
 
-fn follow(desk: &mut Desk<'_>, parent: &str, derived: Derived, rows: &mut Vec<Vec<Value>>) {
+/// A try that ended before anybody began with the message.
+fn try_later(desk: &mut Desk<'_>, id: &str, fault: Fault) {
+    desk.change(id, |row| {
+        row.tries += 1;
+        row.attempt += 1;
+    });
+    let tries = desk.get(id).map_or(1, |it| it.tries);
+    park_or_bury(desk, id, fault, tries);
+}
+
+fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
     let message = derived.message.unwrap_or_default();
-    let Some(envelope) = message.envelope else { return };
+    let Some(mut envelope) = message.envelope else { return };
+    if envelope.id.parse::<bus::MessageId>().is_err() {
+        return;
+    }
+    // Its place is its parent's, as the journal gave it.
+    envelope.parent.clone_from(&parent.id);
+    envelope.conversation.clone_from(&parent.conversation);
+    envelope.sequence = u64::try_from(parent.sequence).unwrap_or_default();
+    envelope.accepted_at_us = parent.accepted_at;
+    let receipt = Receipt { attachments: derived.attachments, ..Receipt::default() };
     let body = message.body.unwrap_or_default().encode_to_vec();
-    if let Some(known) = desk.get(&envelope.id) {
-        // It could not be made before, and now it could.
-        if known.body_size == 0 && !known.is_ended() && derived.fault.is_none() {
-            rewrite(desk, &envelope, &body);
-        }
+    if let Some(known) = desk.get(&envelope.id).cloned() {
+        again(desk, &known, derived.fault, (&envelope, body, receipt.encode_to_vec()));
+        return;
+    }
+    if desk.fresh.iter().any(|it| it.id == envelope.id) {
         return;
     }
     for fact in derived.facts {
@@ -78,7 +138,8 @@ fn follow(desk: &mut Desk<'_>, parent: &str, derived: Derived, rows: &mut Vec<Ve
     let (state, next_at) = match &derived.fault {
         None => (State::Queued, plan::deadline(desk.now, 0)),
         Some(fault) if fault.may_pass() => {
-            let due = plan::due(desk.now, 1, envelope.urgency, std::time::Duration::ZERO);
+            let asked = std::time::Duration::from_millis(fault.retry_after_ms);
+            let due = plan::due(desk.now, 1, envelope.urgency, asked);
             (State::Parked, due.unwrap_or_default())
         }
         Some(_) => (State::Dead, 0),
@@ -87,10 +148,7 @@ fn follow(desk: &mut Desk<'_>, parent: &str, derived: Derived, rows: &mut Vec<Ve
         let step = if state == State::Parked { Step::Parked } else { Step::Dead };
         desk.fact(&envelope.id, own_fact(desk.now, step, 0, Some(fault.clone())));
     }
-    let receipt = Receipt { attachments: derived.attachments, ..Receipt::default() };
-    let mut envelope = envelope;
-    parent.clone_into(&mut envelope.parent);
-    let row = Fresh {
+    let new = Fresh {
         envelope: &envelope,
         body,
         native: Vec::new(),
@@ -103,40 +161,60 @@ fn follow(desk: &mut Desk<'_>, parent: &str, derived: Derived, rows: &mut Vec<Ve
         next_at,
         fault: derived.fault.as_ref(),
     };
-    rows.push(row.values());
+    desk.fresh.push(new.values());
 }
 
-/// Gives a body to a derived message that had none; written with the inserts, as an update.
-fn rewrite(desk: &mut Desk<'_>, envelope: &Envelope, body: &[u8]) {
-    desk.rewrites.push((envelope.id.clone(), envelope.encode_to_vec(), body.to_vec()));
-    desk.to(&envelope.id, State::Queued, plan::deadline(desk.now, 0));
-    desk.change(&envelope.id, |row| row.fault = None);
+/// A derived message that is known: left as it is, unless it had no body, and now has one or
+/// again could not be made.
+fn again(
+    desk: &mut Desk<'_>,
+    known: &Stored,
+    fault: Option<Fault>,
+    (envelope, body, receipt): (&Envelope, Vec<u8>, Vec<u8>),
+) {
+    if known.body_size > 0 || known.is_ended() {
+        return;
+    }
+    match fault {
+        None => {
+            desk.rewrites.push((known.id.clone(), envelope.encode_to_vec(), body, receipt));
+            desk.to(&known.id, State::Queued, plan::deadline(desk.now, 0));
+            desk.change(&known.id, |row| {
+                row.fault = None;
+                row.tries = 0;
+                row.driven = 0;
+                row.body_size = 1;
+            });
+        }
+        Some(fault) if known.state == State::Queued && fault.may_pass() => {
+            try_later(desk, &known.id, fault);
+        }
+        Some(fault) if known.state == State::Queued => bury_it(desk, &known.id, fault),
+        Some(_) => {}
+    }
 }
 
 /// Parks a message until its next try, or makes it a dead letter after the last.
-pub(crate) fn park_or_bury(desk: &mut Desk<'_>, id: &str, fault: Fault, urgency: u32) {
-    let tried = desk.get(id).map_or(0, |it| it.attempt);
-    // A submitted message counts its tries here; a derived one counted this try when it began.
-    let derived = desk.get(id).is_some_and(crate::stored::Stored::is_derived);
-    let attempt = if derived { tried } else { tried + 1 };
+pub(crate) fn park_or_bury(desk: &mut Desk<'_>, id: &str, fault: Fault, tries: i64) {
+    let Some(row) = desk.get(id) else { return };
     let asked = std::time::Duration::from_millis(fault.retry_after_ms);
-    let Some(due) = plan::due(desk.now, attempt.max(1), urgency, asked) else {
+    let (attempt, urgency) = (row.attempt, u32::try_from(row.urgency).unwrap_or_default());
+    let Some(due) = plan::due(desk.now, tries.max(1), urgency, asked) else {
         return bury_it(desk, id, fault);
     };
     desk.to(id, State::Parked, due);
-    desk.change(id, |row| {
-        row.attempt = attempt;
-        row.fault = Some(fault.clone());
-    });
+    desk.change(id, |row| row.fault = Some(fault.clone()));
     let attempt = u32::try_from(attempt).unwrap_or_default();
     desk.fact(id, own_fact(desk.now, Step::Parked, attempt, Some(fault)));
 }
 
 /// Makes a message a dead letter.
 pub(crate) fn bury_it(desk: &mut Desk<'_>, id: &str, fault: Fault) {
+    let attempt = desk.get(id).map_or(0, |it| it.attempt);
     desk.to(id, State::Dead, 0);
     desk.change(id, |row| row.fault = Some(fault.clone()));
-    desk.fact(id, own_fact(desk.now, Step::Dead, 0, Some(fault)));
+    let attempt = u32::try_from(attempt).unwrap_or_default();
+    desk.fact(id, own_fact(desk.now, Step::Dead, attempt, Some(fault)));
 }
 
 fn own_fact(now: i64, step: Step, attempt: u32, fault: Option<Fault>) -> Fact {
@@ -147,5 +225,25 @@ fn own_fact(now: i64, step: Step, attempt: u32, fault: Option<Fault>) -> Fact {
         attempt,
         fault,
         ..Fact::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_an_old_verdict_is_no_news() {
+        let routed = Fate::Routed(true);
+        let parked = Fate::Parked(proto::journal::v1::Park::default());
+        let dead = Fate::Dead(proto::journal::v1::Bury::default());
+        assert!(is_news(State::Accepted, Some(&routed)));
+        assert!(!is_news(State::Routed, Some(&routed)));
+        assert!(!is_news(State::Parked, Some(&parked)));
+        for settled in [State::InHand, State::Taken, State::Withdrawn, State::Routed] {
+            assert!(!is_news(settled, Some(&parked)), "{settled:?}");
+            assert!(!is_news(settled, Some(&dead)), "{settled:?}");
+        }
+        assert!(is_news(State::Taken, None));
     }
 }

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::Bus;
+use bus::{Bus, Channel, Receiver};
 use chassis::health::Health;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::journal_server::Journal;
+use proto::journal::v1::journal_server::{Journal, JournalServer};
 use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
-    CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
+    CommandRequest, CommandResponse, EndRequest, EndResponse, Entry, FindRequest, FindResponse,
     GetRequest, GetResponse, JourneyRequest, JourneyResponse, OpenRequest, OpenResponse,
-    RecordRequest, RecordResponse,
+    RecordRequest, RecordResponse, Refusal,
 };
 use serde::Deserialize;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -20,10 +20,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::database::{Database, DatabaseError};
+use crate::database::{Database, DatabaseError, Purpose};
 use crate::desk::Desk;
-use crate::keeper::{Call, Reply};
-use crate::{drive, find, keeper, sweep};
+use crate::drive::Drive;
+use crate::keeper::{Call, Keeper, Reply};
+use crate::metrics::Metrics;
+use crate::stranded::{Stranded, Unkept};
+use crate::{find, sweep};
 
 /// Defaults and words of the section `journal`.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -40,6 +43,15 @@ pub struct Config {
     pub sweep_ms: u64,
 }
 
+/// The longest this process waits for its own writer.
+const WRITE_MAX: Duration = Duration::from_secs(10);
+
+/// Messages of one window of `stranded`.
+const WINDOW: u16 = 256;
+
+/// The largest call: a window of bodies that all ride inline.
+const CALL_BYTES_MAX: usize = 192 << 20;
+
 /// Calls that wait, from before the writer's start to after its end.
 type Calls = (mpsc::Sender<Call>, Arc<Mutex<mpsc::Receiver<Call>>>);
 
@@ -55,6 +67,28 @@ impl Service {
     pub fn new(config: &Config) -> Self {
         let (sender, receiver) = mpsc::channel(config.calls_max.max(1));
         Self { calls: (sender, Arc::new(Mutex::new(receiver))), reader: Arc::default() }
+    }
+
+    /// The generated server over this service, for the network or for this process. A call may be
+    /// a whole window of bodies, so its bound is wider than the usual one.
+    pub fn server(&self) -> JournalServer<Self> {
+        JournalServer::new(self.clone())
+            .max_decoding_message_size(CALL_BYTES_MAX)
+            .max_encoding_message_size(CALL_BYTES_MAX)
+    }
+
+    /// Records on behalf of this process.
+    pub(crate) async fn write(
+        &self,
+        entries: Vec<Entry>,
+        refusals: Vec<Refusal>,
+    ) -> Result<Vec<String>, Status> {
+        let written = self.call(|reply| Call::Record(entries, refusals, reply));
+        // The writer may have stopped for good while this process drains.
+        match tokio::time::timeout(WRITE_MAX, written).await {
+            Ok(outcome) => outcome,
+            Err(_late) => Err(away().into()),
+        }
     }
 
     async fn call<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, Status> {
@@ -87,7 +121,39 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     health.unwell("journal", "not open yet");
-    let mut database = Database::open(&config.database).await?;
+    let mut database = open(&config, &bus, &clock).await?;
+    *service.reader.lock().await = Some(Database::open(&config.database, Purpose::Read).await?);
+    let mut driver = Database::open(&config.database, Purpose::Read).await?;
+    let publisher = bus.publisher().await?;
+    let mut calls = service.calls.1.lock().await;
+    // A few groups ahead; what does not fit is swept up later.
+    let (drives, mut due) = mpsc::channel(64);
+    let metrics = Metrics::new();
+    health.well("journal");
+    let keeping = async {
+        let pace = Duration::from_millis(config.sweep_ms.max(10));
+        let keeper = Keeper { drives, clock: clock.clone(), metrics: metrics.clone() };
+        keeper.keep(&mut database, &mut calls, (pace, &shutdown)).await.map_err(anyhow::Error::new)
+    };
+    let driving = async {
+        let drive = Drive { bus: bus.clone(), publisher, service: service.clone(), metrics: metrics.clone() };
+        drive.run(&mut driver, &mut due).await.map_err(anyhow::Error::new)
+    };
+    let net = async {
+        let stranded = Stranded { service: service.clone(), clock: clock.clone() };
+        let receiver = Receiver { channel: Channel::stranded(), window: WINDOW, keeper: Unkept };
+        bus.receive(receiver, stranded, shutdown.clone()).await.map_err(anyhow::Error::new)
+    };
+    let outcome = tokio::select! {
+        outcome = async { tokio::try_join!(keeping, driving, net) } => outcome.map(|_| ()),
+        failed = bus.failed() => Err(anyhow::Error::new(failed)),
+    };
+    health.unwell("journal", "closed");
+    outcome
+}
+
+async fn open(config: &Config, bus: &Bus, clock: &chassis::Clock) -> anyhow::Result<Database> {
+    let mut database = Database::open(&config.database, Purpose::Write).await?;
     if let Database::Postgres(postgres) = &mut database {
         postgres.lock().await?;
     }
@@ -96,26 +162,7 @@ pub async fn run(
         let mut desk = Desk::new(&mut database, clock.now_us());
         sweep::drive_all(&mut desk).await?;
     }
-    *service.reader.lock().await = Some(Database::open(&config.database).await?);
-    let mut driver = Database::open(&config.database).await?;
-    let publisher = bus.publisher().await?;
-    let mut calls = service.calls.1.lock().await;
-    // A few groups ahead; what does not fit is swept up later.
-    let (drives, mut due) = mpsc::channel(64);
-    health.well("journal");
-    let keeping = async {
-        let pace = (Duration::from_millis(config.sweep_ms.max(10)), &shutdown);
-        let outcome = keeper::keep(&mut database, &mut calls, &drives, &clock, pace).await;
-        drop(drives);
-        outcome
-    };
-    let driving = drive::drive(&mut driver, &bus, &publisher, &mut due);
-    let outcome = tokio::select! {
-        outcome = async { tokio::try_join!(keeping, driving) } => outcome.map(|_| ()).map_err(Into::into),
-        failed = bus.failed() => Err(anyhow::Error::new(failed)),
-    };
-    health.unwell("journal", "closed");
-    outcome
+    Ok(database)
 }
 
 #[tonic::async_trait]

@@ -8,13 +8,13 @@ use crate::database::{Row, Value};
 
 /// The columns decisions are made on, in the order [`Stored::read`] takes them.
 pub(crate) const COLUMNS: &str = "id, parent, kind, source, application, recipients, conversation, \
-     sequence, accepted_at, state, changed_at, next_at, attempt, driven, session, lease, fault, \
-     detail, behind, CAST(LENGTH(body) AS BIGINT)";
+     sequence, accepted_at, urgency, state, changed_at, next_at, attempt, tries, driven, session, \
+     lease, fault, detail, behind, CAST(LENGTH(body) AS BIGINT)";
 
 /// Writes what changes in a row; parameters as [`Stored::progress`] gives them.
-pub(crate) const UPDATE: &str = "UPDATE message SET state = $2, changed_at = $3, next_at = $4, \
-     attempt = $5, driven = $6, session = $7, lease = $8, fault = $9, detail = $10, behind = $11 \
-     WHERE id = $1";
+pub(crate) const UPDATE: &str = "UPDATE standing SET state = $2, changed_at = $3, next_at = $4, \
+     attempt = $5, tries = $6, driven = $7, session = $8, lease = $9, fault = $10, detail = $11, \
+     behind = $12 WHERE id = $1";
 
 /// What decisions need of a message.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,10 +30,14 @@ pub(crate) struct Stored {
     pub(crate) conversation: String,
     pub(crate) sequence: i64,
     pub(crate) accepted_at: i64,
+    pub(crate) urgency: i64,
     pub(crate) state: State,
     pub(crate) changed_at: i64,
     pub(crate) next_at: i64,
+    /// Which try it is, counted for ever.
     pub(crate) attempt: i64,
+    /// Tries since an operator last let it begin anew.
+    pub(crate) tries: i64,
     pub(crate) driven: i64,
     pub(crate) session: String,
     pub(crate) lease: i64,
@@ -57,10 +61,12 @@ impl Stored {
             conversation: row.text(),
             sequence: row.number(),
             accepted_at: row.number(),
+            urgency: row.number(),
             state: state(row.number()),
             changed_at: row.number(),
             next_at: row.number(),
             attempt: row.number(),
+            tries: row.number(),
             driven: row.number(),
             session: row.text(),
             lease: row.number(),
@@ -89,6 +95,7 @@ impl Stored {
             self.changed_at.into(),
             self.next_at.into(),
             self.attempt.into(),
+            self.tries.into(),
             self.driven.into(),
             self.session.clone().into(),
             self.lease.into(),
@@ -124,51 +131,69 @@ pub(crate) struct Fresh<'a> {
     pub(crate) fault: Option<&'a Fault>,
 }
 
-/// Writes a whole row; one that is there already stays.
-pub(crate) const INSERT: &str = "INSERT INTO message (id, parent, kind, source, sender, \
-     application, recipients, conversation, sequence, accepted_at, item_key, content_digest, \
-     trace, envelope, body, native, receipt, shown, number_folded, document_id, subject_folded, \
-     state, changed_at, next_at, attempt, driven, session, lease, fault, detail, behind) VALUES \
-     ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
-     $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31) ON CONFLICT (id) DO NOTHING";
+/// Writes what a message is; one that is there already stays.
+pub(crate) const INSERT_KEPT: &str = "INSERT INTO kept (id, parent, kind, source, sender, \
+     recipients, accepted_at, item_key, content_digest, trace, envelope, body, native, receipt, \
+     shown, number_folded, document_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+     $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING";
+
+/// Writes what a message is doing; one that is there already stays.
+pub(crate) const INSERT_STANDING: &str = "INSERT INTO standing (id, conversation, application, \
+     sequence, urgency, state, changed_at, next_at, attempt, tries, driven, session, lease, \
+     fault, detail, behind) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 0, '', 0, $10, '', '') \
+     ON CONFLICT (id) DO NOTHING";
+
+/// Writes the words a message is found by.
+pub(crate) const INSERT_SUBJECT: &str = "INSERT INTO subject (words, id) VALUES ($1, $2)";
 
 impl Fresh<'_> {
-    /// Parameters of [`INSERT`].
-    pub(crate) fn values(self) -> Vec<Value> {
+    /// Parameters of [`INSERT_KEPT`] and [`INSERT_STANDING`], and the words of the subject.
+    pub(crate) fn values(self) -> New {
         let it = self.envelope;
-        let number = |of: u64| Value::from(i64::try_from(of).unwrap_or(i64::MAX));
-        vec![
+        let fault = self.fault.map_or_else(Vec::new, Fault::encode_to_vec);
+        let trace = chassis::trace::trace_id(&it.traceparent).unwrap_or_default();
+        let standing = vec![
+            it.id.as_str().into(),
+            it.conversation.as_str().into(),
+            it.application.as_str().into(),
+            i64::try_from(it.sequence).unwrap_or(i64::MAX).into(),
+            i64::from(it.urgency).into(),
+            i64::from(i32::from(self.state)).into(),
+            self.now.into(),
+            self.next_at.into(),
+            i64::from(self.fault.is_some()).into(),
+            fault.into(),
+        ];
+        let kept = vec![
             it.id.as_str().into(),
             it.parent.as_str().into(),
             i64::from(it.r#type).into(),
             it.source.as_str().into(),
             it.sender.as_str().into(),
-            it.application.as_str().into(),
             it.recipients.join(",").into(),
-            it.conversation.as_str().into(),
-            number(it.sequence),
             it.accepted_at_us.into(),
             self.key.into(),
             self.content_digest.into(),
-            chassis::trace::trace_id(&it.traceparent).unwrap_or_default().into(),
+            // A trace leads to what was submitted, and from there to what was derived.
+            if it.parent.is_empty() { trace } else { "" }.into(),
             it.encode_to_vec().into(),
             self.body.into(),
             self.native.into(),
             self.receipt.into(),
             self.index.encode_to_vec().into(),
             crate::fold::number(&self.index.number).into(),
-            self.index.document_id.as_str().into(),
-            crate::fold::words(&self.index.subject).into(),
-            i64::from(i32::from(self.state)).into(),
-            self.now.into(),
-            self.next_at.into(),
-            0.into(),
-            0.into(),
-            "".into(),
-            0.into(),
-            self.fault.map_or_else(Vec::new, Fault::encode_to_vec).into(),
-            "".into(),
-            "".into(),
-        ]
+            crate::fold::words(&self.index.document_id).into(),
+        ];
+        New { id: it.id.clone(), kept, standing, subject: crate::fold::words(&self.index.subject) }
     }
+}
+
+/// A whole new message, ready to be written.
+#[derive(Debug)]
+pub(crate) struct New {
+    pub(crate) id: String,
+    pub(crate) kept: Vec<Value>,
+    pub(crate) standing: Vec<Value>,
+    /// Empty: it has none.
+    pub(crate) subject: String,
 }

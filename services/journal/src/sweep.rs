@@ -4,7 +4,8 @@ use proto::journal::v1::command_request::Action;
 use proto::journal::v1::{CommandRequest, CommandResponse, State, Step};
 
 use crate::database::DatabaseError;
-use crate::deliver::{give_back, release_behind, session};
+use crate::deliver::give_back;
+use crate::ending::release_behind;
 use crate::desk::Desk;
 use crate::stored::Stored;
 
@@ -39,14 +40,16 @@ pub(crate) async fn sweep(desk: &mut Desk<'_>) -> Result<bool, DatabaseError> {
 }
 
 async fn expired(desk: &mut Desk<'_>, row: &Stored) -> Result<(), DatabaseError> {
-    let class = session(desk, &row.session).await?.unwrap_or_default().class;
+    desk.load_sessions([row.session.as_str()].into_iter()).await?;
+    let class = desk.session(&row.session).unwrap_or_default().class;
     give_back(desk, &row.id, class, "the lease is over");
     Ok(())
 }
 
 /// Drives everything that was on its way: after a start of a process whose channels were memory.
 pub(crate) async fn drive_all(desk: &mut Desk<'_>) -> Result<(), DatabaseError> {
-    let sql = "UPDATE message SET next_at = 1 WHERE state IN (1, 3, 4) AND next_at > 0";
+    let sql = "UPDATE standing SET next_at = 1, driven = 0 \
+               WHERE state IN (1, 3, 4, 5) AND next_at > 0";
     desk.database.query(sql, Vec::new()).await?;
     Ok(())
 }
@@ -80,7 +83,7 @@ fn act(desk: &mut Desk<'_>, id: &str, state: State, action: Action, words: &str)
         | (Action::Redrive, State::Dead | State::InDoubt | State::Parked) => {
             desk.step(id, Step::DrivenAgain, words);
             desk.change(id, |row| {
-                row.attempt = 0;
+                row.tries = 0;
                 row.driven = 0;
             });
             desk.drive(id);

@@ -1,5 +1,5 @@
-//! PostgreSQL: sets of parameters go out together and are awaited together, so a batch costs one
-//! trip.
+//! PostgreSQL: many sets of parameters go out as one statement over arrays, so a batch costs one
+//! trip and one execution.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -10,10 +10,31 @@ use tokio::task::JoinSet;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls, Statement};
 
-use super::{DatabaseError, Row, Value};
+use super::widen::widen;
+use super::{DatabaseError, Purpose, Row, Value};
 
 /// Held by the journal that writes, so that a second one waits.
 const LOCK: i64 = 0x4c54_4a4e_4c01;
+
+/// Sets of one statement; more go out as several.
+const SETS_MAX: usize = 512;
+
+/// Bytes of one statement's parameters, so that a batch of large bodies stays bounded.
+const BYTES_MAX: usize = 8 << 20;
+
+/// Prepared statements that are kept. Searches are put together from parts, so their number is
+/// bounded but not tiny.
+const STATEMENTS_MAX: usize = 200;
+
+/// The writer looks rows up by their keys, always. Its plans are made while tables are small and
+/// kept while they grow, so they must not be those that suit small tables.
+const WRITER: &str = "SET synchronous_commit = on; SET statement_timeout = '30s'; SET jit = off; \
+     SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
+     SET enable_hashjoin = off; SET enable_mergejoin = off";
+
+/// A search that takes longer is asked too widely.
+const READER: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; \
+     SET jit = off; SET plan_cache_mode = force_custom_plan";
 
 /// A connection.
 #[derive(Debug)]
@@ -48,7 +69,7 @@ fn failed(action: &'static str) -> impl Fn(tokio_postgres::Error) -> DatabaseErr
 }
 
 impl Postgres {
-    pub(crate) async fn connect(address: &str) -> Result<Self, DatabaseError> {
+    pub(crate) async fn connect(address: &str, purpose: Purpose) -> Result<Self, DatabaseError> {
         let (client, connection) =
             tokio_postgres::connect(address, NoTls).await.map_err(failed("connect"))?;
         let mut running = JoinSet::new();
@@ -57,7 +78,10 @@ impl Postgres {
                 tracing::warn!(%error, "database connection ended");
             }
         });
-        let set = "SET synchronous_commit = on; SET statement_timeout = '30s'";
+        let set = match purpose {
+            Purpose::Write => WRITER,
+            Purpose::Read => READER,
+        };
         client.batch_execute(set).await.map_err(failed("settings"))?;
         Ok(Self { client, statements: HashMap::new(), _connection: running })
     }
@@ -79,29 +103,105 @@ impl Postgres {
         sql: &str,
         sets: &[Vec<Value>],
     ) -> Result<Vec<Vec<Row>>, DatabaseError> {
-        if !self.statements.contains_key(sql) {
-            let statement = self.client.prepare(sql).await.map_err(failed("prepare"))?;
-            // Searches are put together from parts, so their number is bounded but not tiny.
-            if self.statements.len() > 200 {
-                self.statements.clear();
-            }
-            self.statements.insert(sql.to_owned(), statement);
+        let statement = self.statement(sql).await?;
+        if let [set] = sets {
+            let values: Vec<&(dyn ToSql + Sync)> =
+                set.iter().map(|it| it as &(dyn ToSql + Sync)).collect();
+            let rows = self.client.query(&statement, &values).await.map_err(failed("query"))?;
+            return Ok(vec![rows.iter().map(|it| row(it, 0)).collect::<Result<_, _>>()?]);
         }
-        let Some(statement) = self.statements.get(sql) else { return Err(DatabaseError::Gone) };
+        let wide = match widen(sql, statement.params()) {
+            Some(wide) => self.statement(&wide).await?,
+            None => return self.one_by_one(&statement, sets).await,
+        };
+        let parts = parts(sets);
         let client = &self.client;
+        let asked = parts.iter().map(|part| {
+            let wide = &wide;
+            async move {
+                let columns = columns(part);
+                let values: Vec<&(dyn ToSql + Sync)> =
+                    columns.iter().map(|it| &**it as &(dyn ToSql + Sync)).collect();
+                client.query(wide, &values).await
+            }
+        });
+        let found = try_join_all(asked).await.map_err(failed("query"))?;
+        let mut answers = Vec::with_capacity(sets.len());
+        for (part, rows) in parts.iter().zip(found) {
+            let begin = answers.len();
+            answers.resize_with(begin + part.len(), Vec::new);
+            for it in &rows {
+                let place: i64 = it.try_get(0).map_err(failed("read"))?;
+                let place = begin + usize::try_from(place - 1).unwrap_or_default();
+                if let Some(answer) = answers.get_mut(place) {
+                    answer.push(row(it, 1)?);
+                }
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn one_by_one(
+        &self,
+        statement: &Statement,
+        sets: &[Vec<Value>],
+    ) -> Result<Vec<Vec<Row>>, DatabaseError> {
         let asked = sets.iter().map(|set| async move {
             let values: Vec<&(dyn ToSql + Sync)> =
                 set.iter().map(|it| it as &(dyn ToSql + Sync)).collect();
-            client.query(statement, &values).await
+            self.client.query(statement, &values).await
         });
         let answers = try_join_all(asked).await.map_err(failed("query"))?;
-        answers.into_iter().map(|rows| rows.iter().map(row).collect()).collect()
+        answers.into_iter().map(|rows| rows.iter().map(|it| row(it, 0)).collect()).collect()
+    }
+
+    async fn statement(&mut self, sql: &str) -> Result<Statement, DatabaseError> {
+        if let Some(known) = self.statements.get(sql) {
+            return Ok(known.clone());
+        }
+        let statement = self.client.prepare(sql).await.map_err(failed("prepare"))?;
+        if self.statements.len() >= STATEMENTS_MAX {
+            self.statements.clear();
+        }
+        self.statements.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
     }
 }
 
-fn row(from: &tokio_postgres::Row) -> Result<Row, DatabaseError> {
+/// Sets in parts that are each bounded.
+fn parts(sets: &[Vec<Value>]) -> Vec<&[Vec<Value>]> {
+    let mut parts = Vec::new();
+    let (mut begin, mut bytes) = (0, 0);
+    for (place, set) in sets.iter().enumerate() {
+        let size: usize = set.iter().map(Value::size).sum();
+        if place > begin && (place - begin >= SETS_MAX || bytes + size > BYTES_MAX) {
+            parts.push(&sets[begin..place]);
+            (begin, bytes) = (place, 0);
+        }
+        bytes += size;
+    }
+    parts.push(&sets[begin..]);
+    parts
+}
+
+/// The sets turned: one array a parameter.
+fn columns(sets: &[Vec<Value>]) -> Vec<Box<dyn ToSql + Sync + Send + '_>> {
+    let width = sets.first().map_or(0, Vec::len);
+    (0..width)
+        .map(|column| -> Box<dyn ToSql + Sync + Send + '_> {
+            let of = sets.iter().filter_map(move |set| set.get(column));
+            match sets.first().and_then(|set| set.get(column)) {
+                Some(Value::Number(_)) => Box::new(of.map(Value::number).collect::<Vec<i64>>()),
+                Some(Value::Bytes(_)) => Box::new(of.map(Value::bytes).collect::<Vec<&[u8]>>()),
+                Some(Value::Text(_)) | None => Box::new(of.map(Value::text).collect::<Vec<&str>>()),
+            }
+        })
+        .collect()
+}
+
+fn row(from: &tokio_postgres::Row, begin: usize) -> Result<Row, DatabaseError> {
     let mut values = Vec::with_capacity(from.len());
-    for (place, column) in from.columns().iter().enumerate() {
+    for (place, column) in from.columns().iter().enumerate().skip(begin) {
         let failed = failed("read");
         values.push(if *column.type_() == Type::BYTEA {
             Value::Bytes(from.try_get(place).map_err(failed)?)

@@ -29,7 +29,7 @@ struct Cluster {
 /// # Panics
 ///
 /// PostgreSQL is not installed or does not start.
-pub fn database() -> String {
+pub(crate) fn database() -> String {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let place = &CLUSTER.get_or_init(start).place;

@@ -1,6 +1,5 @@
 //! A running journal with a held clock, its channels watched, and the items that go in.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -28,16 +27,16 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the rows are.
 #[derive(Clone, Copy, Debug)]
-pub enum Kind {
+pub(crate) enum Kind {
     Sqlite,
     Postgres,
 }
 
-pub struct Stage {
-    pub journal: JournalClient<Upstream>,
-    pub clock: Clock,
-    pub bus: Bus,
-    pub database: String,
+pub(crate) struct Stage {
+    pub(crate) journal: JournalClient<Upstream>,
+    pub(crate) clock: Clock,
+    pub(crate) bus: Bus,
+    pub(crate) database: String,
     /// Names of channels and ids of what the journal drove.
     driven: mpsc::Receiver<(String, String, bus::Message)>,
     shutdown: CancellationToken,
@@ -66,7 +65,7 @@ impl Handle for Watch {
 }
 
 impl Stage {
-    pub async fn new(kind: Kind) -> Self {
+    pub(crate) async fn new(kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = match kind {
             Kind::Sqlite => folder.path().join("journal.sqlite").display().to_string(),
@@ -103,7 +102,7 @@ impl Stage {
     }
 
     /// Stops everything and starts it again on the same database with empty channels.
-    pub async fn restart(mut self) -> Self {
+    pub(crate) async fn restart(mut self) -> Self {
         self.shutdown.cancel();
         while let Some(ended) = self.running.join_next().await {
             ended.unwrap();
@@ -111,25 +110,25 @@ impl Stage {
         Self::start(self.database.clone(), self.clock.clone(), self.folder.take()).await
     }
 
-    pub async fn accept(&mut self, items: Vec<Acceptance>) -> Vec<Outcome> {
+    pub(crate) async fn accept(&mut self, items: Vec<Acceptance>) -> Vec<Outcome> {
         let response = self.journal.accept(AcceptRequest { items }).await.unwrap().into_inner();
         response.outcomes.into_iter().map(|it| it.outcome.unwrap()).collect()
     }
 
-    pub async fn receipt(&mut self, item: Acceptance) -> Receipt {
+    pub(crate) async fn receipt(&mut self, item: Acceptance) -> Receipt {
         match self.accept(vec![item]).await.remove(0) {
             Outcome::Receipt(receipt) => receipt,
             Outcome::Refused(fault) => panic!("refused: {fault}"),
         }
     }
 
-    pub async fn record(&mut self, entries: Vec<Entry>) -> Vec<String> {
+    pub(crate) async fn record(&mut self, entries: Vec<Entry>) -> Vec<String> {
         let request = RecordRequest { entries, refusals: Vec::new() };
         self.journal.record(request).await.unwrap().into_inner().unknown
     }
 
     /// Accepts an item and routes it to applications: the ids of what is on its way to each.
-    pub async fn routed(&mut self, item: Acceptance, applications: &[&str]) -> Vec<String> {
+    pub(crate) async fn routed(&mut self, item: Acceptance, applications: &[&str]) -> Vec<String> {
         let receipt = self.receipt(item).await;
         let entry = routing(&receipt.message_id, applications);
         let ids = derived_ids(&entry);
@@ -137,11 +136,11 @@ impl Stage {
         ids
     }
 
-    pub async fn open(&mut self, application: &str, class: ReceiverClass) -> String {
+    pub(crate) async fn open(&mut self, application: &str, class: ReceiverClass) -> String {
         self.open_as(application, "adapter", class).await.session
     }
 
-    pub async fn open_as(
+    pub(crate) async fn open_as(
         &mut self,
         application: &str,
         adapter: &str,
@@ -156,30 +155,30 @@ impl Stage {
         self.journal.open(request).await.unwrap().into_inner()
     }
 
-    pub async fn begin(&mut self, session: &str, ids: &[&str]) -> Vec<Begun> {
+    pub(crate) async fn begin(&mut self, session: &str, ids: &[&str]) -> Vec<Begun> {
         let message_ids = ids.iter().map(|it| (*it).to_owned()).collect();
         let request = BeginRequest { session: session.to_owned(), message_ids };
         self.journal.begin(request).await.unwrap().into_inner().messages
     }
 
     /// Begins one message that must be delivered: its lease.
-    pub async fn deliver(&mut self, session: &str, id: &str) -> u64 {
+    pub(crate) async fn deliver(&mut self, session: &str, id: &str) -> u64 {
         let begun = self.begin(session, &[id]).await.remove(0);
         assert_eq!(begun.answer(), Answer::Deliver, "{begun:?}");
         begun.lease
     }
 
-    pub async fn answers(&mut self, session: &str, ids: &[&str]) -> Vec<Answer> {
+    pub(crate) async fn answers(&mut self, session: &str, ids: &[&str]) -> Vec<Answer> {
         self.begin(session, ids).await.iter().map(Begun::answer).collect()
     }
 
-    pub async fn end(&mut self, session: &str, id: &str, lease: u64, given: Given) -> Ended {
+    pub(crate) async fn end(&mut self, session: &str, id: &str, lease: u64, given: Given) -> Ended {
         let ending = Ending { message_id: id.to_owned(), lease, answer: Some(given) };
         let request = EndRequest { session: session.to_owned(), endings: vec![ending] };
         self.journal.end(request).await.unwrap().into_inner().messages.remove(0)
     }
 
-    pub async fn command(&mut self, action: command_request::Action, id: &str) -> bool {
+    pub(crate) async fn command(&mut self, action: command_request::Action, id: &str) -> bool {
         let request = CommandRequest {
             action: action.into(),
             message_ids: vec![id.to_owned()],
@@ -189,57 +188,57 @@ impl Stage {
         !self.journal.command(request).await.unwrap().into_inner().done.is_empty()
     }
 
-    pub async fn find(&mut self, request: FindRequest) -> FindResponse {
+    pub(crate) async fn find(&mut self, request: FindRequest) -> FindResponse {
         self.journal.find(request).await.unwrap().into_inner()
     }
 
-    pub async fn found(&mut self, text: &str) -> Vec<String> {
+    pub(crate) async fn found(&mut self, text: &str) -> Vec<String> {
         let request = FindRequest { text: text.to_owned(), ..FindRequest::default() };
         ids(&self.find(request).await)
     }
 
-    pub async fn journey(&mut self, id: &str) -> JourneyResponse {
+    pub(crate) async fn journey(&mut self, id: &str) -> JourneyResponse {
         let request = JourneyRequest { message_id: id.to_owned() };
         self.journal.journey(request).await.unwrap().into_inner()
     }
 
-    pub async fn steps(&mut self, id: &str) -> Vec<Step> {
+    pub(crate) async fn steps(&mut self, id: &str) -> Vec<Step> {
         let journey = self.journey(id).await;
         let own = journey.hops.into_iter().filter(|it| it.message_id == id);
         own.map(|it| it.fact.unwrap().step()).collect()
     }
 
-    pub async fn state(&mut self, id: &str) -> State {
+    pub(crate) async fn state(&mut self, id: &str) -> State {
         self.summary(id).await.state()
     }
 
-    pub async fn summary(&mut self, id: &str) -> Summary {
+    pub(crate) async fn summary(&mut self, id: &str) -> Summary {
         let journey = self.journey(id).await;
         let mut all = journey.derived.into_iter().chain(journey.message);
         all.find(|it| it.envelope.as_ref().unwrap().id == id).unwrap()
     }
 
     /// The next message the journal drives: its channel and id.
-    pub async fn driven(&mut self) -> (String, String) {
+    pub(crate) async fn driven(&mut self) -> (String, String) {
         let (channel, id, _) = self.driven_message().await;
         (channel, id)
     }
 
-    pub async fn driven_message(&mut self) -> (String, String, bus::Message) {
+    pub(crate) async fn driven_message(&mut self) -> (String, String, bus::Message) {
         tokio::time::timeout(PATIENCE, self.driven.recv()).await.expect("nothing driven").unwrap()
     }
 
     /// What was driven until now.
-    pub fn driven_so_far(&mut self) -> Vec<String> {
+    pub(crate) fn driven_so_far(&mut self) -> Vec<String> {
         std::iter::from_fn(|| self.driven.try_recv().ok()).map(|it| it.1).collect()
     }
 
-    pub fn pass(&self, seconds: u64) {
+    pub(crate) fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
     /// Waits until a message is in a state.
-    pub async fn until(&mut self, id: &str, state: State) {
+    pub(crate) async fn until(&mut self, id: &str, state: State) {
         let mut last = State::Unspecified;
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while tokio::time::Instant::now() < deadline {
@@ -265,16 +264,16 @@ async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     }
 }
 
-pub fn ids(found: &FindResponse) -> Vec<String> {
+pub(crate) fn ids(found: &FindResponse) -> Vec<String> {
     found.messages.iter().map(|it| it.envelope.as_ref().unwrap().id.clone()).collect()
 }
 
-pub fn inline(bytes: &str) -> Body {
+pub(crate) fn inline(bytes: &str) -> Body {
     Body { place: Some(Place::Inline(bytes.to_owned().into())) }
 }
 
 /// A new item of its own conversation: content and key are drawn.
-pub fn item() -> Acceptance {
+pub(crate) fn item() -> Acceptance {
     static NUMBER: AtomicU64 = AtomicU64::new(1);
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
     let envelope = Envelope {
@@ -300,24 +299,24 @@ pub fn item() -> Acceptance {
 }
 
 /// An item of a conversation.
-pub fn item_of(conversation: &str) -> Acceptance {
+pub(crate) fn item_of(conversation: &str) -> Acceptance {
     with(|it| conversation.clone_into(&mut it.conversation))
 }
 
 /// An item with another envelope.
-pub fn with(change: impl FnOnce(&mut Envelope)) -> Acceptance {
+pub(crate) fn with(change: impl FnOnce(&mut Envelope)) -> Acceptance {
     let mut item = item();
     change(item.message.as_mut().unwrap().envelope.as_mut().unwrap());
     item
 }
 
-pub fn fact(step: Step) -> Fact {
+pub(crate) fn fact(step: Step) -> Fact {
     let (step, component) = (step.into(), "test@1".to_owned());
     Fact { step, at_us: START_US, component, attempt: 1, ..Fact::default() }
 }
 
 /// What mapping records when it routed a message: `b-app` serves `b`, `c-app` serves `c`.
-pub fn routing(parent: &str, applications: &[&str]) -> Entry {
+pub(crate) fn routing(parent: &str, applications: &[&str]) -> Entry {
     Entry {
         message_id: parent.to_owned(),
         facts: vec![fact(Step::Routed)],
@@ -326,7 +325,7 @@ pub fn routing(parent: &str, applications: &[&str]) -> Entry {
     }
 }
 
-pub fn derived(parent: &str, application: &str) -> Derived {
+pub(crate) fn derived(parent: &str, application: &str) -> Derived {
     let name = format!("delivery.{application}");
     let id = Uuid::new_v5(&parent.parse().unwrap(), name.as_bytes()).to_string();
     let envelope = Envelope {
@@ -347,19 +346,19 @@ pub fn derived(parent: &str, application: &str) -> Derived {
     }
 }
 
-pub fn derived_ids(entry: &Entry) -> Vec<String> {
+pub(crate) fn derived_ids(entry: &Entry) -> Vec<String> {
     let message = |it: &Derived| it.message.clone().unwrap().envelope.unwrap().id;
     entry.derived.iter().map(message).collect()
 }
 
-pub fn taken() -> Given {
+pub(crate) fn taken() -> Given {
     Given::Taken(TakenAnswer { reference: "ref-1".to_owned() })
 }
 
-pub fn refused() -> Given {
+pub(crate) fn refused() -> Given {
     Given::Refused(RefusedAnswer { reason: "not ours".to_owned() })
 }
 
-pub fn unavailable(retry_after_ms: u64) -> Given {
+pub(crate) fn unavailable(retry_after_ms: u64) -> Given {
     Given::Unavailable(UnavailableAnswer { reason: "asleep".to_owned(), retry_after_ms })
 }

@@ -1,0 +1,83 @@
+//! A statement for one set of parameters, rewritten for many sets at once (PostgreSQL).
+//!
+//! The rewritten statement takes one array a parameter. A `SELECT` gives the set's number, from
+//! 1, before its own columns.
+
+use std::fmt::Write as _;
+
+use tokio_postgres::types::Type;
+
+/// The wide form; none when the statement is of no known shape.
+pub(crate) fn widen(sql: &str, types: &[Type]) -> Option<String> {
+    if types.is_empty() {
+        return None;
+    }
+    let arrays: Vec<String> =
+        (1..).zip(types).map(|(place, kind)| format!("${place}::{}[]", kind.name())).collect();
+    let names: Vec<String> = (1..=types.len()).map(|place| format!("p{place}")).collect();
+    let (arrays, names) = (arrays.join(", "), names.join(", "));
+    let inner = named(sql);
+    if sql.starts_with("SELECT ") {
+        return Some(format!(
+            "SELECT r.n, q.* FROM unnest({arrays}) WITH ORDINALITY AS r({names}, n) \
+             CROSS JOIN LATERAL ({inner}) q"
+        ));
+    }
+    let sets = format!("unnest({arrays}) AS r({names})");
+    if sql.starts_with("INSERT ") {
+        let (into, rest) = inner.split_once(" VALUES (")?;
+        let (values, conflict) = rest.split_once(')')?;
+        return Some(format!("{into} SELECT {values} FROM {sets}{conflict}"));
+    }
+    if sql.starts_with("UPDATE ") {
+        let (set, condition) = inner.split_once(" WHERE ")?;
+        return Some(format!("{set} FROM {sets} WHERE {condition}"));
+    }
+    None
+}
+
+/// The statement with `$3` written as `r.p3`.
+fn named(sql: &str) -> String {
+    let mut named = String::with_capacity(sql.len() + 32);
+    let mut parts = sql.split('$');
+    named.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let end = part.find(|it: char| !it.is_ascii_digit()).unwrap_or(part.len());
+        let (number, rest) = part.split_at(end);
+        // Writing into a string cannot fail.
+        let written = write!(named, "r.p{number}{rest}");
+        debug_assert!(written.is_ok(), "a string takes everything");
+    }
+    named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_shape_has_its_wide_form() {
+        let two = [Type::TEXT, Type::INT8];
+        assert_eq!(
+            widen("SELECT a FROM t WHERE b = $1 AND c < $2 ORDER BY a LIMIT 1", &two).unwrap(),
+            "SELECT r.n, q.* FROM unnest($1::text[], $2::int8[]) WITH ORDINALITY AS r(p1, p2, n) \
+             CROSS JOIN LATERAL (SELECT a FROM t WHERE b = r.p1 AND c < r.p2 ORDER BY a LIMIT 1) q"
+        );
+        assert_eq!(
+            widen("INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO NOTHING", &two).unwrap(),
+            "INSERT INTO t (a, b) SELECT r.p1, r.p2 FROM unnest($1::text[], $2::int8[]) \
+             AS r(p1, p2) ON CONFLICT (a) DO NOTHING"
+        );
+        assert_eq!(
+            widen("UPDATE t SET b = $2 WHERE a = $1", &two).unwrap(),
+            "UPDATE t SET b = r.p2 FROM unnest($1::text[], $2::int8[]) AS r(p1, p2) WHERE a = r.p1"
+        );
+        assert_eq!(widen("DELETE FROM t WHERE a = $1", &two), None);
+        assert_eq!(widen("SELECT 1", &[]), None);
+    }
+
+    #[test]
+    fn the_tenth_parameter_is_not_the_first() {
+        assert_eq!(named("$1, $10, $11)"), "r.p1, r.p10, r.p11)");
+    }
+}

@@ -1,0 +1,38 @@
+//! What the journal counts and measures.
+
+use std::time::Duration;
+
+use chassis::metrics::{Count, Seconds};
+
+/// The journal's instruments, made once.
+#[derive(Clone, Debug)]
+pub(crate) struct Metrics {
+    calls: Count,
+    commits: Seconds,
+    drives: Count,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            calls: Count::new("lienthong_journal_calls", "calls that were committed, by kind"),
+            commits: Seconds::new(
+                "lienthong_journal_group_duration",
+                "how long a group of calls takes from its first statement to its commit",
+            ),
+            drives: Count::new("lienthong_journal_drives", "messages driven again, by outcome"),
+        }
+    }
+
+    pub(crate) fn called(&self, kind: &'static str) {
+        self.calls.add(1, "kind", kind);
+    }
+
+    pub(crate) fn committed(&self, took: Duration) {
+        self.commits.record(took, "kind", "group");
+    }
+
+    pub(crate) fn driven(&self, outcome: &'static str) {
+        self.drives.add(1, "outcome", outcome);
+    }
+}

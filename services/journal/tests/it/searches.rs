@@ -1,0 +1,175 @@
+//! Find, Journey, Get: what an operator sees.
+
+use proto::journal::v1::*;
+use proto::registry::v1::ReceiverClass;
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::on_both;
+use crate::stage::*;
+
+on_both!(
+    a_number_is_found_in_any_spelling,
+    words_of_the_subject_are_found_in_any_spelling_and_order,
+    ids_and_traces_are_found,
+    organisation_application_state_type_and_day_narrow_the_search,
+    pages_hold_every_message_once,
+    a_journey_holds_the_whole_trip,
+    a_repeat_is_found_once,
+    bodies_are_kept_as_they_came,
+);
+
+fn indexed(number: &str, subject: &str) -> Acceptance {
+    let (number, subject) = (number.to_owned(), subject.to_owned());
+    let document_id = format!("DOC.{}", number.len());
+    Acceptance { index: Some(Index { number, subject, document_id, ..Index::default() }), ..item() }
+}
+
+async fn a_number_is_found_in_any_spelling(mut stage: Stage) {
+    let state = stage.receipt(indexed("7816/VPCP-TTĐT", "")).await.message_id;
+    let party = stage.receipt(indexed("45-CV/TU", "")).await.message_id;
+    let nfd: String = "7816/vpcp-ttđt".nfd().collect();
+    for text in ["7816/VPCP-TTĐT", "7816/vpcp-ttđt", "7816/VPCP-TTDT", "7816 vpcp ttdt", &nfd, "7816"] {
+        assert_eq!(stage.found(text).await, [state.clone()], "{text}");
+    }
+    for text in ["45-CV/TU", "45/CV/TU", "45 cv tu", "45-cv"] {
+        assert_eq!(stage.found(text).await, [party.clone()], "{text}");
+    }
+    for text in ["816/VPCP", "VPCP", "46-CV/TU"] {
+        assert!(stage.found(text).await.is_empty(), "{text}");
+    }
+}
+
+async fn words_of_the_subject_are_found_in_any_spelling_and_order(mut stage: Stage) {
+    let subject = "Về việc phòng, chống lụt bão đợt 2 (huyện Đức Thọ)";
+    let flood = stage.receipt(indexed("1/CV", subject)).await.message_id;
+    stage.receipt(indexed("2/CV", "Về việc chuyển đổi số")).await;
+    for text in ["lụt bão", "LUT BAO", "bao lut", "duc tho", "phòng chống", "đức th", &subject.nfd().collect::<String>()] {
+        assert_eq!(stage.found(text).await, [flood.clone()], "{text}");
+    }
+    assert_eq!(stage.found("ve viec").await.len(), 2);
+    assert!(stage.found("lut dong dat").await.is_empty(), "every word must be there");
+}
+
+async fn ids_and_traces_are_found(mut stage: Stage) {
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let traced = with(|it| it.traceparent = format!("00-{trace}-00f067aa0ba902b7-01"));
+    let id = stage.receipt(traced).await.message_id;
+    let other = stage.receipt(indexed("123456/UBND", "")).await.message_id;
+    assert_eq!(stage.found(trace).await, [id.clone()]);
+    assert_eq!(stage.found(&id).await, [id.clone()]);
+    assert_eq!(stage.found(&id.to_uppercase()).await, [id]);
+    assert_eq!(stage.found("doc.11").await, [other]);
+}
+
+async fn organisation_application_state_type_and_day_narrow_the_search(mut stage: Stage) {
+    let early = stage.receipt(item()).await;
+    stage.pass(3_600);
+    let status = stage.receipt(with(|it| {
+        it.r#type = MessageType::Status.into();
+        it.source = "b-app".to_owned();
+        it.sender = "b".to_owned();
+        it.recipients = vec!["a".to_owned()];
+    }));
+    let status = status.await;
+    let derived = stage.routed(item(), &["b-app"]).await.remove(0);
+    let base = FindRequest::default();
+    let mut count = async |request: FindRequest| ids(&stage.find(request).await).len();
+    assert_eq!(count(base.clone()).await, 3);
+    assert_eq!(count(FindRequest { derived: true, ..base.clone() }).await, 4);
+    assert_eq!(count(FindRequest { organisation: "c".to_owned(), ..base.clone() }).await, 2);
+    assert_eq!(count(FindRequest { organisation: "a".to_owned(), ..base.clone() }).await, 3);
+    assert_eq!(count(FindRequest { organisation: "%".to_owned(), ..base.clone() }).await, 0);
+    assert_eq!(count(FindRequest { r#type: 2, ..base.clone() }).await, 1);
+    assert_eq!(count(FindRequest { to_us: status.accepted_at_us, ..base.clone() }).await, 1);
+    assert_eq!(count(FindRequest { from_us: status.accepted_at_us, ..base.clone() }).await, 2);
+    let states = vec![State::Queued.into()];
+    let queued = FindRequest { states, derived: true, ..base.clone() };
+    assert!(ids(&stage.find(queued).await).contains(&derived));
+    let states = vec![State::Accepted.into()];
+    let accepted = ids(&stage.find(FindRequest { states, ..base.clone() }).await);
+    assert_eq!(accepted, [status.message_id.clone(), early.message_id]);
+    let application = FindRequest { application: "b-app".to_owned(), ..base };
+    assert!(ids(&stage.find(application).await).contains(&status.message_id));
+}
+
+async fn pages_hold_every_message_once(mut stage: Stage) {
+    let mut expected = Vec::new();
+    for _ in 0..3 {
+        let items = (0..5).map(|_| indexed("9/CV", "báo cáo quý")).collect();
+        for outcome in stage.accept(items).await {
+            let accept_outcome::Outcome::Receipt(receipt) = outcome else { panic!() };
+            expected.push(receipt.message_id);
+        }
+        stage.pass(1);
+    }
+    for text in ["", "bao cao", "9/cv"] {
+        let mut found = Vec::new();
+        let mut cursor = String::new();
+        loop {
+            let request = FindRequest { text: text.to_owned(), limit: 4, cursor, ..FindRequest::default() };
+            let page = stage.find(request).await;
+            assert!(page.messages.len() <= 4);
+            found.extend(ids(&page));
+            cursor = page.next;
+            if cursor.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(found.len(), 15, "{text:?}");
+        let times: Vec<_> = found.iter().map(|it| expected.iter().position(|id| id == it).unwrap() / 5).collect();
+        assert!(times.is_sorted_by(|one, next| one >= next), "newest first: {times:?}");
+        found.sort();
+        found.dedup();
+        assert_eq!(found.len(), 15, "{text:?}");
+    }
+    let beyond = FindRequest { limit: 1_000_000, cursor: "rubbish".to_owned(), ..FindRequest::default() };
+    assert!(stage.find(beyond).await.messages.len() <= 500);
+}
+
+async fn a_journey_holds_the_whole_trip(mut stage: Stage) {
+    let parent = stage.receipt(item_of("doc")).await.message_id;
+    stage.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
+    let id = derived_ids(&routing(&parent, &["b-app"])).remove(0);
+    let session = stage.open("b-app", ReceiverClass::Repeatable).await;
+    let lease = stage.deliver(&session, &id).await;
+    stage.end(&session, &id, lease, taken()).await;
+    let answer = with(|it| {
+        it.conversation = "doc".to_owned();
+        it.r#type = MessageType::Status.into();
+        it.recipients = vec!["a".to_owned()];
+    });
+    let status = stage.receipt(answer).await;
+    assert_eq!(status.sequence, 2);
+    let journey = stage.journey(&parent).await;
+    assert_eq!(journey, stage.journey(&id).await, "asked by a derived id, the same trip");
+    let message = journey.message.unwrap();
+    assert_eq!((message.recipients_total, message.recipients_taken), (2, 1));
+    assert_eq!(journey.derived.len(), 2);
+    assert_eq!(ids(&FindResponse { messages: journey.statuses, next: String::new() }), [status.message_id]);
+    let own: Vec<Step> = journey.hops.iter().filter(|it| it.message_id == id).map(|it| it.fact.clone().unwrap().step()).collect();
+    assert_eq!(own, [Step::Translated, Step::Begun, Step::Taken]);
+    assert!(journey.hops.iter().all(|it| it.message_id == parent || !it.application.is_empty()));
+    let times: Vec<_> = journey.hops.iter().map(|it| it.fact.as_ref().unwrap().at_us).collect();
+    assert!(times.is_sorted());
+}
+
+async fn a_repeat_is_found_once(mut stage: Stage) {
+    let first = item();
+    stage.receipt(first.clone()).await;
+    stage.receipt(first).await;
+    assert_eq!(stage.found("").await.len(), 1);
+}
+
+async fn bodies_are_kept_as_they_came(mut stage: Stage) {
+    let parent = stage.receipt(item()).await.message_id;
+    stage.record(vec![routing(&parent, &["b-app"])]).await;
+    let derived = derived_ids(&routing(&parent, &["b-app"])).remove(0);
+    for (id, part, expected) in
+        [(&parent, 1, "native"), (&parent, 2, "canonical"), (&derived, 2, "translated")]
+    {
+        let request = GetRequest { message_id: id.clone(), part };
+        let kept = stage.journal.get(request).await.unwrap().into_inner();
+        assert_eq!(kept.body, Some(inline(expected)));
+        assert_eq!(&kept.envelope.unwrap().id, id);
+    }
+}

@@ -141,7 +141,7 @@ pub(crate) fn encode(
     };
     let mut archive = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default()
-        .compression_method(zip::CompressionMethod::Deflated)
+        .compression_method(zip::CompressionMethod::Stored)
         .last_modified_time(zip::DateTime::default());
     archive.start_file(entry, options).map_err(|error| failed(&error))?;
     let mut outcome = Ok(());

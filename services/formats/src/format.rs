@@ -2,21 +2,23 @@
 
 use prost::Message as _;
 use prost_reflect::DynamicMessage;
-use proto::canonical::v1::{Canonical, Leftover, Leftovers, canonical::Body, leftover::Why};
+use proto::canonical::v1::{Canonical, Leftovers, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::MessageType;
-use proto::mapping::v1::{DeclaredAttachment, Finding, Loss, loss};
+use proto::mapping::v1::{DeclaredAttachment, Finding, Loss};
 use sha2::{Digest as _, Sha256};
 
 use crate::content::{BlobSink, BlobSource, Named, sniff};
 use crate::grammar::{Description, Detect, Others, Syntax};
-use crate::limits::{LEFTOVER_BYTES_MAX, LEFTOVERS_MAX, RECORDS_MAX};
+use crate::leftovers::Owner;
+use crate::limits::RECORDS_MAX;
 use crate::plan::{Line, native, resolve};
 use crate::read::{Files, Reading};
+use crate::report::difference;
 use crate::tree::Tree;
 use crate::write::Writing;
-use crate::{canonical_json, path, scan, write};
+use crate::{canonical_json, leftovers, scan, write};
 
 /// What a written message may know besides its content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub struct Format {
     version: u32,
     title: String,
     hash: String,
+    digest: [u8; 32],
     carries: Vec<MessageType>,
     pub(crate) syntax: Syntax,
     detect: Vec<Detect>,
@@ -81,6 +84,7 @@ impl Format {
             name: parsed.format,
             version: parsed.version,
             title: parsed.title,
+            digest: hash.into(),
             hash: hash.iter().map(|it| format!("{it:02x}")).collect(),
             carries,
             syntax: parsed.syntax,
@@ -201,7 +205,7 @@ impl Format {
         canonical.origin = Some(proto::canonical::v1::Origin {
             format: self.name.clone(),
             format_version: self.version,
-            format_hash: Sha256::digest(self.hash.as_bytes()).to_vec().into(),
+            format_hash: self.digest.to_vec().into(),
             native: Some(proto::canonical::v1::Digest {
                 algorithm: "sha256".to_owned(),
                 value: Sha256::digest(native).to_vec().into(),
@@ -265,23 +269,19 @@ impl Format {
         Ok(Canonical { origin: None, body: Some(body) })
     }
 
+    fn owner(&self) -> Owner<'_> {
+        Owner { name: &self.name, version: self.version }
+    }
+
     fn leftovers(&self, tree: &mut Tree<'_>, record: usize, invalid: &[usize]) -> Option<Leftovers> {
         if self.others != Others::Keep {
             return None;
         }
-        if let Syntax::Xml { ignore, .. } = &self.syntax {
-            let ignored: Vec<usize> = (0..tree.nodes.len())
-                .filter(|it| ignore.iter().any(|name| tree.nodes[*it].name == name.as_str()))
-                .collect();
-            for place in ignored {
-                tree.see_all(place);
-            }
-        }
-        let mut items = Vec::new();
-        unnamed(tree, record, invalid, &mut items);
-        items.truncate(LEFTOVERS_MAX);
-        let leftovers = Leftovers { format: self.name.clone(), version: self.version, items };
-        (!leftovers.items.is_empty()).then_some(leftovers)
+        let ignored: &[String] = match &self.syntax {
+            Syntax::Xml { ignore, .. } => ignore,
+            Syntax::Json { .. } | Syntax::CanonicalJson => &[],
+        };
+        leftovers::collect(tree, record, (invalid, ignored), self.owner())
     }
 
     /// Writes a message. The report, applied to it, gives exactly what the receiver will read.
@@ -322,7 +322,7 @@ impl Format {
         writing.record(&self.lines, 0, &message);
         writing.refusal()?;
         let files = writing.files;
-        self.put_back(&mut tree, canonical);
+        leftovers::put_back(&mut tree, canonical, self.owner());
         let losses = self.losses(&mut tree, &files, &message)?;
         self.bytes(&tree, (&files, source), out)?;
         Ok(losses)
@@ -354,33 +354,6 @@ impl Format {
                 Ok(())
             }
             Syntax::CanonicalJson => Ok(()),
-        }
-    }
-
-    /// Leftovers of this very format go back where they were, if the place is still free.
-    fn put_back(&self, tree: &mut Tree<'static>, canonical: &Canonical) {
-        let all = match &canonical.body {
-            Some(Body::Document(it)) => &it.leftovers,
-            Some(Body::Status(it)) => &it.leftovers,
-            Some(Body::Receipt(_)) | None => return,
-        };
-        let own = all.iter().filter(|it| it.format == self.name && it.version == self.version);
-        for item in own.flat_map(|it| &it.items) {
-            let Some((parent, name)) = item.at.rsplit_once('/') else {
-                if tree.named(0, &item.at).next().is_none() && !item.at.contains('[') {
-                    let place = tree.add(0, item.at.clone());
-                    tree.nodes[place].text = item.raw.clone().into();
-                }
-                continue;
-            };
-            let Some(parent) = numbered(tree, parent) else { continue };
-            let name = name.split('[').next().unwrap_or_default().to_owned();
-            let found = tree.named(parent, &name).next();
-            let is_free = found.is_none_or(|it| tree.nodes[it].text.is_empty() && tree.nodes[it].children.is_empty());
-            if is_free {
-                let place = found.unwrap_or_else(|| tree.add(parent, name));
-                tree.nodes[place].text = item.raw.clone().into();
-            }
         }
     }
 
@@ -438,44 +411,6 @@ fn collect_files(message: &DynamicMessage, into: &mut Vec<Named>) {
     }
 }
 
-/// Lost, changed and added leaves by their canonical paths; leftovers are not the receiver's.
-fn difference(message: &DynamicMessage, read: &DynamicMessage) -> Vec<Loss> {
-    let keep = |(path, _): &(String, String)| {
-        !path.starts_with("leftovers") && !path.contains("directory_key")
-    };
-    let before: Vec<_> = path::leaves(message).into_iter().filter(keep).collect();
-    let after: Vec<_> = path::leaves(read).into_iter().filter(keep).collect();
-    let index = |of: &[(String, String)]| {
-        of.iter().cloned().collect::<std::collections::HashMap<String, String>>()
-    };
-    let (was, is) = (index(&before), index(&after));
-    let mut losses = Vec::new();
-    let mut add = |kind: loss::Kind, path: &str, reason: &str, value: &str| {
-        losses.push(Loss {
-            kind: kind.into(),
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-            value: value.to_owned(),
-        });
-    };
-    for (path, value) in &before {
-        match is.get(path) {
-            None => add(loss::Kind::Lost, path, "no-place", ""),
-            Some(other) if other != value => {
-                let reason = if value.starts_with(other.as_str()) { "cut" } else { "precision" };
-                add(loss::Kind::Changed, path, reason, other);
-            }
-            Some(_) => {}
-        }
-    }
-    for (path, value) in &after {
-        if !was.contains_key(path) {
-            add(loss::Kind::Added, path, "default", value);
-        }
-    }
-    losses
-}
-
 /// Files get ids and types where the source gave none that can be used.
 fn finish(canonical: &mut Canonical, leftovers: Option<Leftovers>) {
     let (attachments, all) = match &mut canonical.body {
@@ -484,48 +419,20 @@ fn finish(canonical: &mut Canonical, leftovers: Option<Leftovers>) {
         Some(Body::Receipt(_)) | None => return,
     };
     all.extend(leftovers);
-    let mut seen = std::collections::HashSet::new();
+    let mut taken = std::collections::HashSet::new();
     for (place, it) in attachments.iter_mut().enumerate() {
-        if it.id.is_empty() || !seen.insert(it.id.clone()) {
-            it.id = (place + 1).to_string();
-            seen.insert(it.id.clone());
+        // An id given here may be one that stands further on; that one then gets another.
+        let mut number = place + 1;
+        while it.id.is_empty() || taken.contains(&it.id) {
+            it.id = number.to_string();
+            number += 1;
         }
+        taken.insert(it.id.clone());
         let known = sniff(&it.file_name);
         if known != "application/octet-stream" || it.media_type.is_empty() {
             known.clone_into(&mut it.media_type);
         }
     }
-}
-
-/// Places with a text that no line of the description named, or whose text could not be read.
-fn unnamed(tree: &Tree<'_>, place: usize, invalid: &[usize], into: &mut Vec<Leftover>) {
-    for child in &tree.nodes[place].children {
-        let node = &tree.nodes[*child];
-        let is_invalid = invalid.contains(child);
-        let has_text = !node.text.trim().is_empty() && node.children.is_empty();
-        if has_text && (is_invalid || !node.seen) && node.text.len() <= LEFTOVER_BYTES_MAX {
-            into.push(Leftover {
-                at: tree.path(*child),
-                raw: node.text.trim().to_owned(),
-                why: if is_invalid { Why::Invalid } else { Why::Unknown }.into(),
-                of: String::new(),
-            });
-        }
-        unnamed(tree, *child, invalid, into);
-    }
-}
-
-/// The place of a path with numbers; none when any part of it is missing.
-fn numbered(tree: &Tree<'_>, path: &str) -> Option<usize> {
-    let mut place = 0;
-    for step in path.split('/') {
-        let (name, number) = match step.split_once('[') {
-            Some((name, rest)) => (name, rest.trim_end_matches(']').parse().ok()?),
-            None => (step, 0),
-        };
-        place = tree.named(place, name).nth(number)?;
-    }
-    Some(place)
 }
 
 fn bare(path: &str) -> String {

@@ -134,19 +134,52 @@ pub(crate) fn fresh(selector: Option<&Selector>, item: &MessageDescriptor) -> Dy
     message
 }
 
-/// The value at the end of a path; none when it is absent.
-pub(crate) fn get(message: &DynamicMessage, path: &[Segment]) -> Option<Value> {
+/// What is seen of the value at the end of a path; none when it is absent. Copies nothing.
+pub(crate) fn find<T>(
+    message: &DynamicMessage,
+    path: &[Segment],
+    see: impl FnOnce(&Value) -> T,
+) -> Option<T> {
     let (first, rest) = path.split_first()?;
     if !message.has_field(&first.field) {
         return None;
     }
-    let value = message.get_field(&first.field);
-    let value = if first.field.is_list() && (first.selector.is_some() || !rest.is_empty()) {
-        value.as_list()?.iter().find(|it| admits(first.selector.as_ref(), it))?.clone()
+    let held = message.get_field(&first.field);
+    let value: &Value = if first.field.is_list() && (first.selector.is_some() || !rest.is_empty()) {
+        held.as_list()?.iter().find(|it| admits(first.selector.as_ref(), it))?
     } else {
-        value.into_owned()
+        &held
     };
-    if rest.is_empty() { Some(value) } else { get(value.as_message()?, rest) }
+    if rest.is_empty() { Some(see(value)) } else { find(value.as_message()?, rest, see) }
+}
+
+/// The value at the end of a path; none when it is absent.
+pub(crate) fn get(message: &DynamicMessage, path: &[Segment]) -> Option<Value> {
+    find(message, path, Value::clone)
+}
+
+/// The list at the end of a path, whichever items are meant, made where it is missing.
+pub(crate) fn list_mut<'m>(
+    message: &'m mut DynamicMessage,
+    path: &[Segment],
+) -> Option<&'m mut Vec<Value>> {
+    let (first, rest) = path.split_first()?;
+    let value = message.get_field_mut(&first.field);
+    if rest.is_empty() {
+        return value.as_list_mut();
+    }
+    let inside = if first.field.is_list() {
+        let Kind::Message(inner) = first.field.kind() else { return None };
+        let (selector, items) = (first.selector.as_ref(), value.as_list_mut()?);
+        let place = items.iter().position(|it| admits(selector, it)).unwrap_or_else(|| {
+            items.push(Value::Message(fresh(selector, &inner)));
+            items.len() - 1
+        });
+        items.get_mut(place)?.as_message_mut()
+    } else {
+        value.as_message_mut()
+    };
+    list_mut(inside?, rest)
 }
 
 /// Sets the value at the end of a path, making what is on the way.

@@ -1,6 +1,6 @@
 //! A tree into the canonical model, as the plan says.
 
-use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, Kind, Value};
 use proto::fault::code;
 use proto::fault::v1::{Fault, FieldViolation};
 use proto::mapping::v1::{DeclaredAttachment, Finding};
@@ -9,9 +9,13 @@ use crate::content::{BlobSink, Named, decode};
 use crate::convert::{Converter, Unreadable};
 use crate::grammar::Need;
 use crate::limits::{FILES_MAX, FINDINGS_MAX, TEXT_BYTES_MAX};
-use crate::path::{Path, Segment, admits, fresh, get, set};
+use crate::path::{Segment, fresh, get, set};
 use crate::plan::{Each, Group, Leaf, Line};
 use crate::tree::Tree;
+use place::{attachment_name, joined, merge, push, put, twin};
+pub(crate) use place::{blob, reference};
+
+mod place;
 
 /// Where the bytes of files are while a tree is read.
 pub(crate) enum Files<'s> {
@@ -331,115 +335,11 @@ impl Reading<'_, '_, '_> {
         if item == empty {
             return Ok(false);
         }
-        let twin = each.key.as_ref().and_then(|key| {
-            let wanted = get(&item, key)?;
-            let list = get(message, &whole(to))?;
-            let items = list.as_list()?;
-            items.iter().position(|it| {
-                it.as_message().and_then(|it| get(it, key)).is_some_and(|it| it == wanted)
-            })
-        });
+        let twin = each.key.as_ref().and_then(|key| twin(message, to, (&item, key)));
         match twin {
             Some(twin) => merge(message, to, twin, &item),
             None => push(message, to, Value::Message(item)),
         }
         Ok(true)
     }
-}
-
-/// The list itself, whichever items are meant.
-fn whole(to: &[Segment]) -> Path {
-    let mut path = to.to_vec();
-    if let Some(last) = path.last_mut() {
-        last.selector = None;
-    }
-    path
-}
-
-fn push(message: &mut DynamicMessage, to: &[Segment], value: Value) {
-    let path = whole(to);
-    let mut list = match get(message, &path) {
-        Some(Value::List(list)) => list,
-        _ => Vec::new(),
-    };
-    list.push(value);
-    set(message, &path, Value::List(list));
-}
-
-/// The second record of the same thing adds what the first one did not say.
-fn merge(message: &mut DynamicMessage, to: &[Segment], place: usize, item: &DynamicMessage) {
-    let path = whole(to);
-    let Some(Value::List(mut list)) = get(message, &path) else { return };
-    if let Some(first) = list.get_mut(place).and_then(Value::as_message_mut) {
-        for (field, value) in item.fields() {
-            if !first.has_field(&field) {
-                first.set_field(&field, value.clone());
-            }
-        }
-    }
-    set(message, &path, Value::List(list));
-}
-
-/// Sets a value; an extra keeps its owner and name, the first id of a list replaces nothing else.
-fn put(message: &mut DynamicMessage, to: &[Segment], value: Value, converter: &Converter) {
-    if matches!(converter, Converter::Extra) {
-        let Some(Segment { field, selector }) = to.last() else { return };
-        let (Kind::Message(of), Some(text)) =
-            (field.kind(), value.as_message().and_then(|it| it.get_field_by_name("value").map(|it| it.into_owned())))
-        else {
-            return;
-        };
-        let mut extra = fresh(selector.as_ref(), &of);
-        extra.set_field_by_name("value", text);
-        let is_there = get(message, &whole(to))
-            .and_then(|it| Some(it.as_list()?.iter().any(|it| admits(selector.as_ref(), it))))
-            .unwrap_or_default();
-        if !is_there {
-            push(message, to, Value::Message(extra));
-        }
-        return;
-    }
-    set(message, to, value);
-}
-
-fn joined(prefix: &[Segment], path: &[Segment]) -> Path {
-    prefix.iter().chain(path).cloned().collect()
-}
-
-/// The reference of a file in the canonical model.
-pub(crate) fn reference(named: &Named) -> String {
-    let hex: String = named.sha256.iter().map(|it| format!("{it:02x}")).collect();
-    format!("sha256:{hex}")
-}
-
-/// Puts a file's name into a message.
-pub(crate) fn blob(message: &mut DynamicMessage, to: &[Segment], named: Named) {
-    let Some(Kind::Message(of)) = to.last().map(|it| it.field.kind()) else { return };
-    set(message, to, Value::Message(blob_of(&of, named)));
-}
-
-fn blob_of(of: &MessageDescriptor, named: Named) -> DynamicMessage {
-    let mut blob = DynamicMessage::new(of.clone());
-    blob.set_field_by_name("ref", Value::String(reference(&named)));
-    blob.set_field_by_name("size", Value::U64(named.size));
-    if let Some(field) = of.get_field_by_name("digests") {
-        if let Kind::Message(digest) = field.kind() {
-            let mut it = DynamicMessage::new(digest);
-            it.set_field_by_name("algorithm", Value::String("sha256".to_owned()));
-            it.set_field_by_name("value", Value::Bytes(named.sha256.to_vec().into()));
-            blob.set_field(&field, Value::List(vec![Value::Message(it)]));
-        }
-    }
-    blob
-}
-
-fn attachment_name(message: &DynamicMessage, to: &[Segment]) -> String {
-    let within = to.get(..to.len().saturating_sub(1)).unwrap_or_default();
-    let holder = if within.is_empty() { Some(Value::Message(message.clone())) } else { get(message, within) };
-    holder
-        .and_then(|it| {
-            let name = it.as_message()?.get_field_by_name("file_name")?.into_owned();
-            name.as_str().map(ToOwned::to_owned)
-        })
-        .unwrap_or_default()
 }

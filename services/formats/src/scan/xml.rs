@@ -103,7 +103,13 @@ fn begin<'a>(
 }
 
 fn check_namespace(start: &BytesStart<'_>, namespace: &str) -> Result<(), Fault> {
-    let said = start.attributes().flatten().find(|it| it.key.as_ref() == "xmlns");
+    // A root with a prefix says its namespace under that prefix.
+    let qualified = start.name();
+    let declared = match qualified.as_ref().split_once(':') {
+        Some((prefix, _)) => format!("xmlns:{prefix}"),
+        None => "xmlns".to_owned(),
+    };
+    let said = start.attributes().flatten().find(|it| it.key.as_ref() == declared);
     let said = said.map(|it| it.value.clone().into_owned());
     match said {
         Some(said) if said != namespace && !namespace.is_empty() => {

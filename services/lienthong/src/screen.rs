@@ -1,6 +1,6 @@
 //! What people and programs see: tables and sentences for the one, JSON for the other.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use proto::fault::Lang;

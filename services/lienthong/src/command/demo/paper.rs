@@ -223,6 +223,7 @@ impl StatusPaper<'_> {
             "01" => "ARRIVED",
             "02" => "REJECTED",
             "03" => "REGISTERED",
+            "15" => "CHANGE_ACCEPTED",
             _ => "OTHER",
         };
         let organisation = |it: &Agency| {

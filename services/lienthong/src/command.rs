@@ -1,0 +1,11 @@
+//! The commands, one file each.
+
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod find;
+pub(crate) mod format;
+pub(crate) mod registry;
+pub(crate) mod send;
+pub(crate) mod settings;
+pub(crate) mod up;

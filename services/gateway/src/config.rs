@@ -21,6 +21,12 @@ pub struct Config {
     pub parts_max: usize,
     /// How long an upload may lie unused, milliseconds.
     pub part_idle_ms_max: u64,
+    /// Bytes of uploads of all applications together.
+    pub spools_bytes_max: u64,
+    /// Bytes of bodies that are in memory on their way through the door.
+    pub bodies_bytes_max: u64,
+    /// Submits of one application at a time; one more is asked to come again.
+    pub submits_max: usize,
     /// Calls that wait to be gathered; one more is asked to come again.
     pub calls_max: usize,
     /// How long a session may be silent, milliseconds.

@@ -3,21 +3,25 @@
 use std::sync::Arc;
 
 use bus::{Body, Channel, Handle, Message, Receiver, Verdict, Verdicts};
+use chassis::trace::{About, Operation, message_span, traceparent};
 use proto::envelope::InvalidEnvelope;
 use proto::exchange::v1::{Delivery, DeliveredBody, delivery};
 use proto::fault::code;
+use proto::fault::v1::Fault;
 use proto::journal::v1::begun::Answer;
-use proto::journal::v1::ending::Answer as Ending;
-use proto::journal::v1::{BeginRequest, Begun, Envelope};
+use proto::journal::v1::{BeginRequest, Begun, Ending, Envelope};
 use tokio_util::sync::CancellationToken;
 
-use crate::gateway::Gateway;
+use crate::fault::away;
+use crate::gateway::{Gateway, unsent_ending};
 use crate::keep::Keeper;
 use crate::session::{InHand, Session};
 use crate::submit::stored;
 
 /// Windows of deliveries: small, because each may bring a quarter of a megabyte.
 const WINDOW: u16 = 64;
+/// Sessions that may end under a window before it is brought back later.
+const SESSIONS_TRIED: usize = 3;
 
 /// Takes from an application's channel for as long as one of its adapters is connected.
 pub(crate) async fn receive(
@@ -41,80 +45,128 @@ struct Deliverer {
     application: String,
 }
 
-impl Deliverer {
-    /// The session with the most free hands.
-    async fn freest(&self) -> Option<Arc<Session>> {
-        let sessions = self.gateway.sessions.of(&self.application).await;
-        sessions.into_iter().max_by_key(|it| it.free_hands())
-    }
-}
-
 impl Handle for Deliverer {
     async fn free_hands(&self) -> usize {
-        match self.freest().await {
-            Some(session) => {
-                let free = session.free_hands();
-                if free == 0 {
-                    session.hand().await;
-                }
-                free
+        let changed = self.gateway.sessions.changed();
+        loop {
+            let change = changed.notified();
+            tokio::pin!(change);
+            // Whoever comes between the look and the wait is heard.
+            change.as_mut().enable();
+            if let Some(session) = self.gateway.sessions.freest(&self.application).await {
+                return session.free_hands();
             }
-            None => 0,
+            change.await;
         }
     }
 
     async fn handle(&self, window: Vec<Message>) -> Verdicts {
-        let away = || Verdict::Retry(bus::Fault::new(code::LT_SYS_002.code, "no adapter is connected"));
-        let Some(session) = self.freest().await else {
-            return Verdicts::all(window.len(), away());
-        };
+        for _ in 0..SESSIONS_TRIED {
+            let Some(session) = self.gateway.sessions.freest(&self.application).await else { break };
+            match self.begin(&session, &window).await {
+                Ok(begun) => return self.hand_over(&session, window, begun).await,
+                Err(fault) if fault.code == code::LT_JNL_004.code => {
+                    // A newer one of the same adapter is open elsewhere.
+                    self.gateway.sessions.remove(&session.id).await;
+                    drop(session.drain().await);
+                }
+                Err(fault) => {
+                    tracing::warn!(error = %fault, "deliveries were not begun");
+                    break;
+                }
+            }
+        }
+        let fault = bus::Fault::new(code::LT_SYS_002.code, "no adapter could be handed anything");
+        Verdicts::all(window.len(), Verdict::Retry(fault))
+    }
+}
+
+impl Deliverer {
+    async fn begin(&self, session: &Session, window: &[Message]) -> Result<Vec<Begun>, Fault> {
         let request = BeginRequest {
             session: session.id.clone(),
             message_ids: window.iter().map(|it| it.id.to_string()).collect(),
         };
         let mut journal = self.gateway.journal.clone();
-        let begun = match journal.begin(request).await {
-            Ok(begun) => begun.into_inner().messages,
-            Err(status) => {
-                tracing::warn!(error = status.message(), "deliveries were not begun");
-                if status.code() == tonic::Code::FailedPrecondition {
-                    self.gateway.sessions.remove(&session.id).await;
-                }
-                return Verdicts::all(window.len(), away());
-            }
-        };
+        let begun = self.gateway.within(journal.begin(request)).await?.messages;
+        if begun.len() == window.len() {
+            return Ok(begun);
+        }
+        Err(away("journal").detail("it answered for another window"))
+    }
+
+    async fn hand_over(
+        &self,
+        session: &Session,
+        window: Vec<Message>,
+        begun: Vec<Begun>,
+    ) -> Verdicts {
         let mut verdicts = Verdicts::undecided(window.len());
+        let mut unsent = Vec::new();
         for (place, (message, begun)) in window.into_iter().zip(begun).enumerate() {
-            verdicts.decide(place, self.one(&session, message, begun).await);
+            let (verdict, ending) = self.one(session, message, begun).await;
+            verdicts.decide(place, verdict);
+            unsent.extend(ending);
+        }
+        // From Begin on the journal has them; it is told what did not leave this house.
+        let told = unsent.into_iter().map(|it| self.gateway.settle(&session.id, it));
+        for outcome in futures::future::join_all(told).await {
+            if let Err(fault) = outcome {
+                tracing::warn!(session = session.id, error = %fault, "delivery waits for its lease");
+            }
         }
         verdicts
     }
-}
 
-impl Deliverer {
-    async fn one(&self, session: &Session, message: Message, begun: Begun) -> Verdict {
+    async fn one(
+        &self,
+        session: &Session,
+        message: Message,
+        begun: Begun,
+    ) -> (Verdict, Option<Ending>) {
         match begun.answer() {
             Answer::Deliver => {}
-            Answer::InHandElsewhere | Answer::AlreadyDone | Answer::Hold => return Verdict::Done,
+            Answer::InHandElsewhere | Answer::AlreadyDone | Answer::Hold => {
+                return (Verdict::Done, None);
+            }
             Answer::Unknown | Answer::Unspecified => {
                 let detail = "the journal does not know this message";
-                return Verdict::Reject(bus::Fault::new(code::LT_JNL_005.code, detail));
+                let fault = bus::Fault::new(code::LT_JNL_005.code, detail);
+                return (Verdict::Reject(fault), None);
             }
         }
-        let ending = (message.id.to_string(), begun.lease);
-        let handed = match self.delivery(message, begun) {
-            Ok((delivery, held)) => session.hand_over(delivery, held).await,
-            Err(error) => return Verdict::Reject(bus::Fault::new(code::LT_GW_005.code, error.to_string())),
-        };
-        if !handed {
-            // From Begin on the journal has it; it is told that nothing left this house.
-            self.gateway.end(&session.id, ending, Ending::Unsent(true)).await;
+        let ending = unsent_ending(message.id.to_string(), begun.lease);
+        match self.delivery(message, begun) {
+            Ok((delivery, held)) => {
+                let is_handed = session.hand_over(delivery, held).await;
+                (Verdict::Done, (!is_handed).then_some(ending))
+            }
+            Err(error) => {
+                let fault = bus::Fault::new(code::LT_GW_005.code, error.to_string());
+                (Verdict::Reject(fault), None)
+            }
         }
-        Verdict::Done
     }
 
-    fn delivery(&self, message: Message, begun: Begun) -> Result<(Delivery, InHand), InvalidEnvelope> {
-        let envelope = Envelope::from_attributes(&message.attributes)?;
+    fn delivery(
+        &self,
+        message: Message,
+        begun: Begun,
+    ) -> Result<(Delivery, InHand), InvalidEnvelope> {
+        let mut envelope = Envelope::from_attributes(&message.attributes)?;
+        let span = message_span(
+            Operation::Receive,
+            About {
+                destination: &self.application,
+                message_id: &envelope.id,
+                conversation: &envelope.conversation,
+                traceparent: &envelope.traceparent,
+            },
+        );
+        let here = traceparent(&span);
+        if !here.is_empty() {
+            envelope.traceparent = here;
+        }
         let (body, claim) = match message.body {
             Body::Inline(bytes) => (delivery::Body::Inline(bytes), None),
             Body::Claim(claim) => {
@@ -124,9 +176,12 @@ impl Deliverer {
             }
         };
         let held = InHand {
+            lease: begun.lease,
             attachments: begun.attachments.clone(),
             body: claim,
             lease_until_us: begun.lease_until_us,
+            conversation: envelope.conversation.clone(),
+            traceparent: envelope.traceparent.clone(),
         };
         let delivery = Delivery {
             sender_name: self.gateway.registered.now().name(&envelope.sender),

@@ -11,29 +11,67 @@ use proto::journal::v1::MessageType;
 use proto::registry::v1::registry_client::RegistryClient;
 use proto::registry::v1::{Application, Organisation, Right, Snapshot, WatchRequest};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 
 /// One state of the registry, indexed for the gateway's questions.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     revision: String,
     by_token: HashMap<[u8; 32], Arc<Application>>,
-    organisations: HashMap<String, Arc<Organisation>>,
+    places: HashMap<String, Arc<Semaphore>>,
+    organisations: HashMap<String, Known>,
     rights: Vec<Right>,
 }
 
+/// An organisation with its name as it is searched.
+#[derive(Debug)]
+struct Known {
+    organisation: Organisation,
+    folded: String,
+}
+
 impl Directory {
-    fn new(snapshot: Snapshot) -> Self {
-        let mut by_token = HashMap::new();
+    /// A snapshot indexed. Submits that go on under the older state still count.
+    fn new(snapshot: Snapshot, older: &Self, submits_max: usize) -> Self {
+        let (mut by_token, mut places) = (HashMap::new(), HashMap::new());
         for application in snapshot.applications {
             let application = Arc::new(application);
+            let id = application.id.clone();
+            let kept = older.places.get(&id).cloned();
+            places.insert(id, kept.unwrap_or_else(|| Arc::new(Semaphore::new(submits_max))));
             for hash in application.token_sha256.iter().filter_map(|it| digest(it)) {
                 by_token.insert(hash, application.clone());
             }
         }
-        let organisations =
-            snapshot.organisations.into_iter().map(|it| (it.key.clone(), Arc::new(it))).collect();
-        Self { revision: snapshot.revision, by_token, organisations, rights: snapshot.rights }
+        let organisations = snapshot.organisations.into_iter().map(|organisation| {
+            let folded = fold(&organisation.name);
+            (organisation.key.clone(), Known { organisation, folded })
+        });
+        Self {
+            revision: snapshot.revision,
+            organisations: organisations.collect(),
+            by_token,
+            places,
+            rights: snapshot.rights,
+        }
+    }
+
+    /// True until the registry has spoken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.revision.is_empty()
+    }
+
+    /// A place for one more submit of this application; none: it has too many at once.
+    pub(crate) fn place(&self, application: &str) -> Option<OwnedSemaphorePermit> {
+        self.places.get(application)?.clone().try_acquire_owned().ok()
+    }
+
+    /// True while somebody can call as this application.
+    pub(crate) fn is_open(&self, application: &str) -> bool {
+        self.by_token.values().any(|it| it.id == application && !it.disabled)
     }
 
     /// Whose token this is. The digest is looked up, so no byte of a token is ever compared.
@@ -44,29 +82,33 @@ impl Directory {
 
     /// The name people know an organisation by.
     pub(crate) fn name(&self, key: &str) -> String {
-        self.organisations.get(key).map_or_else(String::new, |it| it.name.clone())
+        self.organisations.get(key).map_or_else(String::new, |it| it.organisation.name.clone())
     }
 
-    /// Organisations of which a code or the name contains the text.
+    /// Organisations that have this code, or whose name contains the text in any spelling.
     pub(crate) fn lookup(&self, from: &str, text: &str, today: &str, most: usize) -> Vec<LookedUp> {
-        let wanted = text.trim().to_lowercase();
+        let (code, words) = (text.trim(), fold(text.trim()));
         let mut found: Vec<_> = self
             .organisations
             .values()
             .filter(|it| {
-                it.key == wanted
-                    || it.name.to_lowercase().contains(&wanted)
-                    || it.codes.iter().any(|code| code.value.eq_ignore_ascii_case(&wanted))
+                it.organisation.key.eq_ignore_ascii_case(code)
+                    || it.folded.contains(&words)
+                    || it.organisation.codes.iter().any(|it| it.value.eq_ignore_ascii_case(code))
             })
-            .cloned()
+            .map(|it| &it.organisation)
             .collect();
         found.sort_by(|left, right| left.key.cmp(&right.key));
         found.truncate(most);
         found
             .into_iter()
             .map(|it| LookedUp {
-                may_send: self.may_send(from, &it.key, today),
-                organisation: Some(Organisation::clone(&it)),
+                may_send: if is_in_force(it, today) {
+                    self.may_send(from, &it.key, today)
+                } else {
+                    Vec::new()
+                },
+                organisation: Some(it.clone()),
             })
             .collect()
     }
@@ -87,6 +129,20 @@ impl Directory {
     }
 }
 
+fn is_in_force(organisation: &Organisation, today: &str) -> bool {
+    let (from, to) = (organisation.valid_from.as_str(), organisation.valid_to.as_str());
+    from <= today && (to.is_empty() || to >= today)
+}
+
+/// A name without what people leave out when they type: case, marks, the bar of đ.
+fn fold(name: &str) -> String {
+    let plain = name.nfd().filter(|it| !is_combining_mark(*it)).map(|it| match it {
+        'đ' | 'Đ' => 'd',
+        other => other,
+    });
+    plain.flat_map(char::to_lowercase).collect()
+}
+
 fn digest(hex: &str) -> Option<[u8; 32]> {
     bus::Claim::from_hex(hex, 0).map(|it| it.sha256)
 }
@@ -103,7 +159,7 @@ impl Registered {
     /// Follows the registry until `shutdown`. The copy stays in force when this fails.
     pub(crate) async fn follow(
         &self,
-        registry: Upstream,
+        (registry, submits_max): (Upstream, usize),
         health: &chassis::health::Health,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<()> {
@@ -113,7 +169,8 @@ impl Registered {
             let watched = client.watch(request).await.context("the registry cannot be watched")?;
             let mut states = watched.into_inner();
             while let Some(state) = states.message().await.context("the registry's watch broke")? {
-                self.0.store(Arc::new(Directory::new(state)));
+                let directory = Directory::new(state, &self.now(), submits_max);
+                self.0.store(Arc::new(directory));
                 health.well("gateway.registry");
             }
             anyhow::bail!("the registry ended its watch")
@@ -122,5 +179,61 @@ impl Registered {
             () = shutdown.cancelled() => Ok(()),
             outcome = watching => outcome,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::registry::v1::OrganisationCode;
+
+    use super::*;
+
+    fn organisation(key: &str, name: &str, valid_to: &str) -> Organisation {
+        let code = OrganisationCode { value: format!("{key}.H57"), ..OrganisationCode::default() };
+        Organisation {
+            key: key.to_owned(),
+            name: name.to_owned(),
+            codes: vec![code],
+            valid_to: valid_to.to_owned(),
+            ..Organisation::default()
+        }
+    }
+
+    fn directory() -> Directory {
+        let right = Right {
+            from: "a".to_owned(),
+            to: "*".to_owned(),
+            types: vec![MessageType::Document.into()],
+            ..Right::default()
+        };
+        let organisations = vec![
+            organisation("a", "Ban Dân vận", ""),
+            organisation("b", "Đảng ủy xã Đông Hà", ""),
+            organisation("c", "Đảng ủy cũ", "2026-06-30"),
+        ];
+        let revision = "1".to_owned();
+        let snapshot =
+            Snapshot { revision, organisations, rights: vec![right], ..Snapshot::default() };
+        Directory::new(snapshot, &Directory::default(), 1)
+    }
+
+    fn keys(text: &str) -> Vec<(String, usize)> {
+        let found = directory().lookup("a", text, "2026-07-01", 10);
+        let key = |it: LookedUp| (it.organisation.unwrap().key, it.may_send.len());
+        found.into_iter().map(key).collect()
+    }
+
+    #[test]
+    fn names_are_found_in_any_spelling_and_codes_whole() {
+        let b = vec![("b".to_owned(), 1)];
+        assert_eq!(keys("dang uy xa dong"), b);
+        assert_eq!(keys("ĐẢNG ỦY XÃ"), b);
+        assert_eq!(keys("B.h57"), b);
+        assert_eq!(keys("H57"), []);
+    }
+
+    #[test]
+    fn nobody_may_write_to_an_organisation_that_has_ended() {
+        assert_eq!(keys("đảng ủy"), [("b".to_owned(), 1), ("c".to_owned(), 0)]);
     }
 }

@@ -21,7 +21,10 @@ use proto::fault::{Lang, code};
 use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
 
 use crate::parts::field;
-use crate::server::{CHUNK, Service, poll};
+use crate::hello::{CHUNK, greet};
+use crate::receive::poll;
+use crate::server::Service;
+use crate::settle::{answer, part};
 use crate::submit::submit;
 use crate::track::track;
 
@@ -90,6 +93,7 @@ pub(crate) fn pages(service: Service) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(REQUEST_BYTES_MAX))
+        .layer(axum::middleware::map_response(coded))
         .with_state(service)
 }
 
@@ -146,7 +150,7 @@ fn number(asked: &HashMap<String, String>, name: &str, default: u64) -> Result<u
 async fn hello(State(service): State<Service>, headers: HeaderMap, body: Bytes) -> Answer {
     let application = service.caller(authorization(&headers))?;
     let request: HelloRequest = read("HelloRequest", &body)?;
-    written("HelloResponse", &service.greet(application, request).await?)
+    written("HelloResponse", &greet(&service.gateway, application, request).await?)
 }
 
 async fn submit_item(State(service): State<Service>, headers: HeaderMap, body: Bytes) -> Answer {
@@ -175,22 +179,22 @@ fn part_request(part: String, asked: &HashMap<String, String>) -> Result<PutPart
 
 async fn put_part(
     State(service): State<Service>,
-    (Path(part), Query(asked)): (Path<String>, Asked),
+    (Path(name), Query(asked)): (Path<String>, Asked),
     headers: HeaderMap,
     data: Bytes,
 ) -> Answer {
     let application = service.caller(authorization(&headers))?;
-    let request = PutPartRequest { data, ..part_request(part, &asked)? };
+    let request = PutPartRequest { data, ..part_request(name, &asked)? };
     written("PutPartResponse", &service.put(&application, request).await?)
 }
 
 async fn part_progress(
     State(service): State<Service>,
-    (Path(part), Query(asked)): (Path<String>, Asked),
+    (Path(name), Query(asked)): (Path<String>, Asked),
     headers: HeaderMap,
 ) -> Answer {
     let application = service.caller(authorization(&headers))?;
-    let request = part_request(part, &asked)?;
+    let request = part_request(name, &asked)?;
     written("PutPartResponse", &service.put(&application, request).await?)
 }
 
@@ -200,7 +204,7 @@ async fn receive(State(service): State<Service>, Query(asked): Asked, headers: H
     let session = service.session(&application, id).await?;
     let wait = Duration::from_millis(number(&asked, "wait_ms", 0)?).min(WAIT_MAX);
     let most = usize::try_from(number(&asked, "max", 1)?.clamp(1, 100)).unwrap_or(1);
-    let deliveries = poll(&session, most, wait).await?;
+    let deliveries = poll(&service.gateway, &session, most, wait).await?;
     session.seen(service.gateway.clock.now_us());
     let deliveries: Result<Vec<_>, Fault> =
         deliveries.iter().map(|it| value("Delivery", it)).collect();
@@ -219,7 +223,8 @@ async fn get_part(
         attachment: if attachment == "body" { String::new() } else { attachment },
         offset: number(&asked, "offset", 0)?,
     };
-    let reader = service.part(&application, &request).await?;
+    let session = service.session(&application, &request.session).await?;
+    let reader = part(&service.gateway, &session, &request).await?;
     let body = Body::from_stream(reader.into_stream());
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
 }
@@ -227,7 +232,8 @@ async fn get_part(
 async fn settle(State(service): State<Service>, headers: HeaderMap, body: Bytes) -> Answer {
     let application = service.caller(authorization(&headers))?;
     let request: SettleRequest = read("SettleRequest", &body)?;
-    written("SettleResponse", &service.answer(&application, request).await?)
+    let session = service.session(&application, &request.session).await?;
+    written("SettleResponse", &answer(&service.gateway, &session, request).await?)
 }
 
 async fn track_item(State(service): State<Service>, Query(asked): Asked, headers: HeaderMap) -> Answer {
@@ -248,6 +254,25 @@ async fn lookup(State(service): State<Service>, Query(asked): Asked, headers: He
         limit: u32::try_from(number(&asked, "limit", 0)?).unwrap_or(100),
     };
     written("LookupResponse", &service.look_up(&application, &request))
+}
+
+/// Gives a refusal of the HTTP layer itself (a body too long, a query that cannot be read) its
+/// code, so that every refusal has one.
+async fn coded(response: Response) -> Response {
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|it| it.as_bytes().starts_with(b"application/json"));
+    if is_json || !response.status().is_client_error() {
+        return response;
+    }
+    let fault = if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        let most = REQUEST_BYTES_MAX.to_string();
+        Fault::new(&code::LT_GW_001).param("size", format!("> {most}")).param("most", most)
+    } else {
+        field("query", "không đọc được lời gọi", "the call cannot be read")
+    };
+    Refusal(fault).into_response()
 }
 
 async fn nothing_here() -> Refusal {

@@ -23,12 +23,15 @@ mod directory;
 mod fault;
 mod gateway;
 mod gather;
+mod hello;
 mod http;
 mod keep;
 mod normalize;
 mod parts;
+mod receive;
 mod server;
 mod session;
+mod settle;
 mod submit;
 mod track;
 
@@ -83,20 +86,39 @@ pub async fn run(
     health.unwell("gateway", "not ready yet");
     let publisher = gateway.bus.publisher().await?;
     health.well("gateway");
-    let following = gateway.registered.follow(registry, &health, &shutdown);
+    let following = async {
+        let parts = (registry, gateway.config.submits_max);
+        gateway.registered.follow(parts, &health, &shutdown).await?;
+        // It was told to stop; what goes on is for the others to finish.
+        std::future::pending().await
+    };
+    let working = gateway.work(publisher);
+    tokio::pin!(working);
     let outcome = tokio::select! {
         outcome = following => outcome,
-        () = gateway.work(publisher) => Ok(()),
+        () = working.as_mut() => Ok(()),
         outcome = deliveries(&gateway, &shutdown) => outcome,
         () = tidy(&gateway) => Ok(()),
         failed = gateway.bus.failed() => Err(anyhow::Error::new(failed)),
     };
     if shutdown.is_cancelled() {
-        for session in gateway.sessions.all().await {
-            gateway.close(&session.id).await;
+        tokio::select! {
+            () = working.as_mut() => {}
+            () = leave(&gateway) => {}
         }
     }
     outcome
+}
+
+/// Ends all sessions and lets calls that are being answered finish.
+async fn leave(gateway: &gateway::Gateway) {
+    gateway.stopping.cancel();
+    let sessions = gateway.sessions.all().await;
+    futures::future::join_all(sessions.iter().map(|it| gateway.close(&it.id))).await;
+    gateway.busy.close();
+    if tokio::time::timeout(gateway.limit(), gateway.busy.wait()).await.is_err() {
+        tracing::warn!("calls were cut off");
+    }
 }
 
 /// One receiver for each application that has an adapter here.
@@ -133,7 +155,7 @@ async fn deliveries(gateway: &gateway::Gateway, shutdown: &CancellationToken) ->
 
 /// Lets go of uploads, sessions and deliveries that nobody comes back to.
 async fn tidy(gateway: &gateway::Gateway) {
-    let mut look = tokio::time::interval(Duration::from_secs(5));
+    let mut look = tokio::time::interval(Duration::from_secs(2));
     loop {
         look.tick().await;
         let now = gateway.clock.now_us();
@@ -141,7 +163,8 @@ async fn tidy(gateway: &gateway::Gateway) {
         gateway.parts.expire(before(gateway.config.part_idle_ms_max)).await;
         for session in gateway.sessions.all().await {
             session.expire(now).await;
-            if session.is_idle(before(gateway.config.session_idle_ms_max)) {
+            let is_shut_out = !gateway.registered.now().is_open(&session.application.id);
+            if is_shut_out || session.is_idle(before(gateway.config.session_idle_ms_max)) {
                 gateway.close(&session.id).await;
             }
         }

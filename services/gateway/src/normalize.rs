@@ -59,7 +59,16 @@ async fn collect(
 ) {
     let mut blobs: HashMap<u32, Vec<Option<Spool>>> = HashMap::new();
     let mut broken: HashMap<u32, Fault> = HashMap::new();
-    while let Ok(Some(response)) = responses.message().await {
+    loop {
+        let response = match responses.message().await {
+            Ok(Some(response)) => response,
+            Ok(None) => return,
+            Err(status) => {
+                // Items that were not answered yet keep the answer that the service is away.
+                tracing::warn!(error = status.message(), "reading broke off");
+                return;
+            }
+        };
         let item = response.item;
         let Some(answer) = usize::try_from(item).ok().and_then(|it| answers.get_mut(it)) else {
             continue;

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::config::Config;
 use crate::fault::internal;
+use crate::hello::CHUNK;
 
 /// An upload.
 struct Part {
@@ -22,10 +23,17 @@ struct Part {
     touched_us: i64,
 }
 
+/// What is known of an upload without waiting for who is writing it.
+#[derive(Clone)]
+struct Known {
+    size: u64,
+    part: Arc<Mutex<Part>>,
+}
+
 /// Uploads of all applications by application and name. Each has a lock of its own, so a slow
 /// upload keeps nobody else waiting.
 #[derive(Clone, Default)]
-pub(crate) struct Parts(Arc<Mutex<HashMap<(String, String), Arc<Mutex<Part>>>>>);
+pub(crate) struct Parts(Arc<Mutex<HashMap<(String, String), Known>>>);
 
 impl std::fmt::Debug for Parts {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -95,21 +103,18 @@ impl Parts {
     ) -> Result<Arc<Mutex<Part>>, Fault> {
         let mut parts = self.0.lock().await;
         let key = (application.to_owned(), request.part.clone());
-        if let Some(part) = parts.get(&key) {
-            return Ok(part.clone());
+        if let Some(known) = parts.get(&key) {
+            return Ok(known.part.clone());
         }
         if request.offset > 0 {
             return Err(gone(&request.part));
         }
-        let (mut count, mut bytes) = (0, request.size);
-        for ((owner, _), part) in parts.iter() {
-            if owner == application {
-                count += 1;
-                // One that is being written has at least what it had before; its size is fixed.
-                bytes += part.try_lock().map_or(0, |it| it.size);
-            }
-        }
-        if count >= config.parts_max || bytes > config.spool_bytes_max {
+        let of_one = parts.iter().filter(|((owner, _), _)| owner == application);
+        let (count, bytes) =
+            of_one.fold((0, request.size), |(count, bytes), (_, it)| (count + 1, bytes + it.size));
+        let all = parts.values().fold(request.size, |bytes, it| bytes + it.size);
+        let is_full = count >= config.parts_max || bytes > config.spool_bytes_max;
+        if is_full || all > config.spools_bytes_max {
             return Err(Fault::new(&code::LT_EX_008).retry_after(std::time::Duration::from_secs(5)));
         }
         let spool = claims.spool().await.map_err(|error| internal(&error))?;
@@ -121,15 +126,19 @@ impl Parts {
             touched_us: now_us,
         };
         let part = Arc::new(Mutex::new(part));
-        parts.insert(key, part.clone());
+        parts.insert(key, Known { size: request.size, part: part.clone() });
         Ok(part)
+    }
+
+    async fn find(&self, application: &str, name: &str) -> Result<Arc<Mutex<Part>>, Fault> {
+        let key = (application.to_owned(), name.to_owned());
+        let found = self.0.lock().await.get(&key).map(|it| it.part.clone());
+        found.ok_or_else(|| gone(name))
     }
 
     /// What a finished upload holds, without taking it away.
     pub(crate) async fn claim(&self, application: &str, name: &str) -> Result<bus::Claim, Fault> {
-        let found =
-            self.0.lock().await.get(&(application.to_owned(), name.to_owned())).cloned();
-        let part = found.ok_or_else(|| gone(name))?;
+        let part = self.find(application, name).await?;
         let part = part.lock().await;
         if part.received != part.size {
             return Err(Fault::new(&code::LT_EX_009)
@@ -141,9 +150,7 @@ impl Parts {
 
     /// All bytes of a finished upload that is a body.
     pub(crate) async fn bytes(&self, application: &str, name: &str) -> Result<bytes::Bytes, Fault> {
-        let found =
-            self.0.lock().await.get(&(application.to_owned(), name.to_owned())).cloned();
-        let part = found.ok_or_else(|| gone(name))?;
+        let part = self.find(application, name).await?;
         let mut part = part.lock().await;
         let size = part.size;
         let Some(spool) = &mut part.spool else { return Err(gone(name)) };
@@ -158,9 +165,7 @@ impl Parts {
         name: &str,
         claims: &ClaimStore,
     ) -> Result<(), Fault> {
-        let found =
-            self.0.lock().await.get(&(application.to_owned(), name.to_owned())).cloned();
-        let part = found.ok_or_else(|| gone(name))?;
+        let part = self.find(application, name).await?;
         let mut part = part.lock().await;
         match part.spool.take() {
             Some(spool) => {
@@ -173,17 +178,20 @@ impl Parts {
     }
 
     /// Lets go of uploads that were used.
-    pub(crate) async fn forget(&self, application: &str, names: impl Iterator<Item = &str>) {
+    pub(crate) async fn forget(&self, application: &str, names: &[String]) {
+        if names.is_empty() {
+            return;
+        }
         let mut parts = self.0.lock().await;
         for name in names {
-            parts.remove(&(application.to_owned(), name.to_owned()));
+            parts.remove(&(application.to_owned(), name.clone()));
         }
     }
 
     /// Lets go of uploads nobody came back to.
     pub(crate) async fn expire(&self, before_us: i64) {
         let mut parts = self.0.lock().await;
-        parts.retain(|_, part| part.try_lock().map_or(true, |it| it.touched_us >= before_us));
+        parts.retain(|_, it| it.part.try_lock().map_or(true, |it| it.touched_us >= before_us));
     }
 }
 
@@ -202,11 +210,16 @@ fn checked(request: &PutPartRequest, config: &Config) -> Result<[u8; 32], Fault>
             .param("size", request.size.to_string())
             .param("most", config.part_bytes_max.to_string()));
     }
-    request
-        .sha256
-        .as_ref()
-        .try_into()
-        .map_err(|_| field("sha256", "cần 32 byte SHA-256", "must be 32 bytes of SHA-256"))
+    if request.data.len() > CHUNK as usize {
+        return Err(field("data", "mỗi lần nhiều nhất 1 MiB", "at most 1 MiB at a time"));
+    }
+    let sha256 = request.sha256.as_ref().try_into();
+    let sha256: [u8; 32] = sha256
+        .map_err(|_length| field("sha256", "cần 32 byte SHA-256", "must be 32 bytes of SHA-256"))?;
+    if request.size == 0 && sha256 != bus::Claim::of(&[]).sha256 {
+        return Err(Fault::new(&code::LT_EX_007).param("part", &request.part));
+    }
+    Ok(sha256)
 }
 
 /// A field of the call that is wrong.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use bus::claim::Spool;
 use bus::{Body, Message};
 use bytes::Bytes;
+use chassis::trace::{self, About, Operation};
 use proto::exchange::v1::submit_request::Body as Given;
 use proto::exchange::v1::{SubmitRequest, SubmitResponse};
 use proto::fault::code;
@@ -17,10 +18,12 @@ use proto::journal::v1::{
 use proto::mapping::v1::{DeclaredAttachment, NormalizeItem, Normalized};
 use proto::registry::v1::Application;
 use sha2::{Digest as _, Sha256};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use crate::fault::internal;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, UNIT, overloaded};
+use crate::hello::CHUNK;
 use crate::normalize::Native;
 use crate::parts::field;
 
@@ -33,25 +36,46 @@ pub(crate) async fn submit(
     application: &Application,
     request: SubmitRequest,
 ) -> Result<SubmitResponse, Fault> {
+    let _busy = gateway.busy.token();
     let key = request.key.clone();
+    let uploads = uploads(&request);
     let outcome = attempt(gateway, application, request).await;
-    if let Err(fault) = &outcome {
-        // What passes by itself comes again; only what was refused is noted.
-        if !fault.may_pass() {
-            let at_us = gateway.clock.now_us();
-            let refusal = Refusal {
-                application: application.id.clone(),
-                key,
-                at_us,
-                // The words of the fields may quote content; the code and its values do not.
-                fault: Some(Fault { violations: Vec::new(), ..fault.clone() }),
-            };
-            if !gateway.refusals.leave(refusal) {
-                tracing::warn!(code = fault.code, "refusal was not recorded");
+    match &outcome {
+        // What passes by itself comes again with the same uploads, and so does a call that is to
+        // be put right by uploading more.
+        Err(fault) if fault.may_pass() => return outcome,
+        Err(fault) => {
+            refused(gateway, application, key, fault);
+            if fault.code.starts_with("LT-EX-") {
+                return outcome;
             }
         }
+        Ok(_) => {}
     }
+    gateway.parts.forget(&application.id, &uploads).await;
     outcome
+}
+
+/// Uploads that an item names.
+fn uploads(request: &SubmitRequest) -> Vec<String> {
+    let body = match &request.body {
+        Some(Given::Part(part)) => Some(part),
+        Some(Given::Inline(_)) | None => None,
+    };
+    body.into_iter().chain(request.attachments.iter().map(|it| &it.part)).cloned().collect()
+}
+
+/// Notes a refusal. The words of the fields may quote content; the code and its values do not.
+fn refused(gateway: &Gateway, application: &Application, key: String, fault: &Fault) {
+    let refusal = Refusal {
+        application: application.id.clone(),
+        key,
+        at_us: gateway.clock.now_us(),
+        fault: Some(Fault { violations: Vec::new(), ..fault.clone() }),
+    };
+    if !gateway.refusals.leave(refusal) {
+        tracing::warn!(code = fault.code, "refusal was not recorded");
+    }
 }
 
 async fn attempt(
@@ -62,12 +86,12 @@ async fn attempt(
     let begun = Instant::now();
     let submitted_us = gateway.clock.now_us();
     check(gateway, &request)?;
-    let (native, body_part) = native(gateway, application, &request).await?;
-    let item = item(gateway, application, &request, &native).await?;
-    let (normalized, mut blobs) = gateway.normalize(Native { item, bytes: native.clone() }).await?;
-    let mut used: Vec<String> = body_part.into_iter().collect();
-    let attachments =
-        safe(gateway, application, &request, (&normalized, &mut blobs, &mut used)).await?;
+    let _place = gateway.registered.now().place(&application.id).ok_or_else(overloaded)?;
+    let native = native(gateway, application, &request).await?;
+    let item = item(gateway, application, &request, &native.bytes).await?;
+    let reading = Native { item, bytes: native.bytes.clone() };
+    let (normalized, blobs) = gateway.normalize(reading).await?;
+    let attachments = safe(gateway, application, &request, (&normalized, blobs)).await?;
     let findings = normalized.findings.clone();
     let acceptance = acceptance(
         gateway,
@@ -77,7 +101,6 @@ async fn attempt(
     )
     .await?;
     let receipt = accept(gateway, acceptance).await?;
-    gateway.parts.forget(&application.id, used.iter().map(String::as_str)).await;
     Ok(SubmitResponse { receipt: Some(receipt), findings })
 }
 
@@ -95,26 +118,43 @@ fn check(gateway: &Gateway, request: &SubmitRequest) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The bytes as given, with their place in memory.
+struct Whole {
+    bytes: Bytes,
+    sha256: [u8; 32],
+    _room: OwnedSemaphorePermit,
+}
+
 async fn native(
     gateway: &Gateway,
     application: &Application,
     request: &SubmitRequest,
-) -> Result<(Bytes, Option<String>), Fault> {
+) -> Result<Whole, Fault> {
     let most = gateway.config.body_bytes_max;
-    let too_large = |size: u64| {
-        Fault::new(&code::LT_GW_001).param("size", size.to_string()).param("most", most.to_string())
+    let room = |size: u64| {
+        if size > most {
+            let fault = Fault::new(&code::LT_GW_001).param("size", size.to_string());
+            return Err(fault.param("most", most.to_string()));
+        }
+        let units = u32::try_from(size / UNIT + 1).unwrap_or(u32::MAX);
+        gateway.room.clone().try_acquire_many_owned(units).map_err(|_full| overloaded())
     };
     match &request.body {
-        Some(Given::Inline(bytes)) if bytes.len() as u64 > most => {
-            Err(too_large(bytes.len() as u64))
+        Some(Given::Inline(bytes)) if bytes.len() > CHUNK as usize => Err(field(
+            "inline",
+            "nội dung quá 1 MiB phải tải lên bằng PutPart",
+            "a body above 1 MiB is uploaded with PutPart",
+        )),
+        Some(Given::Inline(bytes)) => {
+            let room = room(u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+            let sha256 = Sha256::digest(bytes).into();
+            Ok(Whole { bytes: bytes.clone(), sha256, _room: room })
         }
-        Some(Given::Inline(bytes)) => Ok((bytes.clone(), None)),
         Some(Given::Part(part)) => {
             let claim = gateway.parts.claim(&application.id, part).await?;
-            if claim.size > most {
-                return Err(too_large(claim.size));
-            }
-            Ok((gateway.parts.bytes(&application.id, part).await?, Some(part.clone())))
+            let room = room(claim.size)?;
+            let bytes = gateway.parts.bytes(&application.id, part).await?;
+            Ok(Whole { bytes, sha256: claim.sha256, _room: room })
         }
         None => Err(field("body", "thiếu nội dung", "the body is missing")),
     }
@@ -146,35 +186,41 @@ async fn item(
     })
 }
 
-/// Gives every file its name in the store, durably.
+/// Gives every file its name in the store, durably; none before all of them are as was said.
 async fn safe(
     gateway: &Gateway,
     application: &Application,
     request: &SubmitRequest,
-    (normalized, blobs, used): (&Normalized, &mut Vec<Option<Spool>>, &mut Vec<String>),
+    (normalized, mut blobs): (&Normalized, Vec<Option<Spool>>),
 ) -> Result<Vec<Attachment>, Fault> {
+    let mut spools = Vec::new();
+    let mut uploads = Vec::new();
     let mut attachments = Vec::with_capacity(normalized.attachments.len());
     for it in &normalized.attachments {
         let attachment = it.attachment.clone().unwrap_or_default();
+        let other = || Fault::new(&code::LT_GW_003).param("name", &attachment.file_name);
         if let Some(number) = it.blob {
             let place = usize::try_from(number).unwrap_or(usize::MAX);
             // A file that stands twice in a packet is one file here.
-            if let Some(spool) = blobs.get_mut(place).and_then(Option::take) {
-                let claim = gateway.claims.keep(spool).await.map_err(|error| internal(&error))?;
-                let said = attachment.claim.as_ref().map(|it| it.sha256.as_ref());
-                if said != Some(claim.sha256.as_slice()) {
-                    return Err(Fault::new(&code::LT_GW_003).param("name", &attachment.file_name));
+            if let Some(mut spool) = blobs.get_mut(place).and_then(Option::take) {
+                let claim = spool.claim().await.map_err(|error| internal(&error))?;
+                if attachment.claim.as_ref().and_then(opened) != Some(claim) {
+                    return Err(other());
                 }
+                spools.push(spool);
             }
-        } else if let Some(declared) =
-            request.attachments.iter().find(|given| given.reference == it.reference)
-        {
-            gateway.parts.keep(&application.id, &declared.part, &gateway.claims).await?;
-            used.push(declared.part.clone());
         } else {
-            return Err(Fault::new(&code::LT_GW_003).param("name", &attachment.file_name));
+            let mut given = request.attachments.iter();
+            let declared = given.find(|given| given.reference == it.reference).ok_or_else(other)?;
+            uploads.push(declared.part.as_str());
         }
         attachments.push(attachment);
+    }
+    for spool in spools {
+        gateway.claims.keep(spool).await.map_err(|error| internal(&error))?;
+    }
+    for part in uploads {
+        gateway.parts.keep(&application.id, part, &gateway.claims).await?;
     }
     Ok(attachments)
 }
@@ -182,13 +228,13 @@ async fn safe(
 async fn acceptance(
     gateway: &Gateway,
     (application, request): (&Application, &SubmitRequest),
-    (normalized, native, attachments): (Normalized, Bytes, Vec<Attachment>),
+    (normalized, native, attachments): (Normalized, Whole, Vec<Attachment>),
     (submitted_us, took_us): (i64, u64),
 ) -> Result<Acceptance, Fault> {
-    let here = chassis::trace::current();
-    let traceparent = if here.is_empty() { request.traceparent.clone() } else { here };
+    let id = name(&application.id, &request.key, &normalized.content_digest);
+    let traceparent = traced(&id, &normalized.conversation, &request.traceparent);
     let envelope = Envelope {
-        id: name(&application.id, &request.key, &normalized.content_digest),
+        id,
         source: application.id.clone(),
         sender: application.organisation.clone(),
         r#type: normalized.r#type,
@@ -223,12 +269,22 @@ async fn acceptance(
         message: Some(Sealed { envelope: Some(envelope), body: Some(body) }),
         key: request.key.clone(),
         content_digest: normalized.content_digest,
-        native_sha256: Bytes::copy_from_slice(&Sha256::digest(&native)),
-        native: Some(placed(gateway, native).await?),
+        native_sha256: Bytes::copy_from_slice(&native.sha256),
+        native: Some(placed(gateway, native.bytes).await?),
         attachments,
         index: normalized.index,
         facts: vec![submitted, read],
     })
+}
+
+/// The trace a message is born into: the call's, or another one that the sender named.
+fn traced(message_id: &str, conversation: &str, named: &str) -> String {
+    let here = trace::current();
+    let is_other = trace::trace_id(named).is_some_and(|it| Some(it) != trace::trace_id(&here));
+    let parent = if here.is_empty() || is_other { named } else { &here };
+    let about = About { destination: "intake", message_id, conversation, traceparent: parent };
+    let born = trace::traceparent(&trace::message_span(Operation::Create, about));
+    if born.is_empty() { parent.to_owned() } else { born }
 }
 
 /// The derived name of a submitted item: the same item always has the same one.
@@ -257,7 +313,7 @@ pub(crate) fn opened(claim: &Claim) -> Option<bus::Claim> {
 
 async fn accept(gateway: &Gateway, acceptance: Acceptance) -> Result<Receipt, Fault> {
     let message = acceptance.message.clone();
-    let outcome = gateway.accepts.call(acceptance).await.map_err(|_| overloaded())??;
+    let outcome = gateway.accept(acceptance).await?;
     match outcome.outcome {
         Some(Outcome::Receipt(receipt)) => {
             if let Some(message) = message.filter(|_| !receipt.repeat) {
@@ -268,11 +324,6 @@ async fn accept(gateway: &Gateway, acceptance: Acceptance) -> Result<Receipt, Fa
         Some(Outcome::Refused(fault)) => Err(fault),
         None => Err(crate::fault::away("journal")),
     }
-}
-
-/// Too much at once; what was accepted is safe.
-pub(crate) fn overloaded() -> Fault {
-    Fault::new(&code::LT_GW_004).retry_after(std::time::Duration::from_secs(1))
 }
 
 /// Publishes without keeping the sender waiting: whatever is kept back here, the journal drives.

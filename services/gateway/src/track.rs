@@ -6,12 +6,13 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::{FindRequest, JourneyRequest, Receipt, Summary};
 use proto::registry::v1::Application;
 
-use crate::fault::of;
 use crate::gateway::Gateway;
 use crate::parts::field;
 
 /// Messages of one answer.
-const FOUND_MAX: u32 = 20;
+const TOLD_MAX: usize = 20;
+/// Messages looked through: those that came to the organisation are left out afterwards.
+const FOUND_MAX: u32 = 100;
 
 /// Follows messages by id, key or number. Those of other organisations are as if they were not.
 pub(crate) async fn track(
@@ -19,7 +20,11 @@ pub(crate) async fn track(
     application: &Application,
     request: TrackRequest,
 ) -> Result<TrackResponse, Fault> {
-    let find = FindRequest { limit: FOUND_MAX, ..FindRequest::default() };
+    let find = FindRequest {
+        limit: FOUND_MAX,
+        organisation: application.organisation.clone(),
+        ..FindRequest::default()
+    };
     let find = match request.by {
         Some(By::MessageId(text) | By::Number(text)) if !text.trim().is_empty() => {
             FindRequest { text, ..find }
@@ -31,14 +36,13 @@ pub(crate) async fn track(
             return Err(field("by", "cần message_id, key hoặc number", "needs message_id, key or number"));
         }
     };
-    let mut journal = gateway.journal.clone();
-    let found = journal.find(find).await.map_err(|it| of("journal", &it))?.into_inner();
+    let found = gateway.within(gateway.journal.clone().find(find)).await?;
+    let own = found.messages.into_iter().filter(|it| {
+        it.envelope.as_ref().is_some_and(|it| it.sender == application.organisation)
+    });
     let mut messages = Vec::new();
-    for summary in found.messages {
-        let own = summary.envelope.as_ref().is_some_and(|it| it.sender == application.organisation);
-        if own {
-            messages.push(one(gateway, summary).await?);
-        }
+    for summary in own.take(TOLD_MAX) {
+        messages.push(one(gateway, summary).await?);
     }
     Ok(TrackResponse { messages })
 }
@@ -46,8 +50,7 @@ pub(crate) async fn track(
 async fn one(gateway: &Gateway, summary: Summary) -> Result<Tracked, Fault> {
     let envelope = summary.envelope.clone().unwrap_or_default();
     let request = JourneyRequest { message_id: envelope.id.clone() };
-    let mut journal = gateway.journal.clone();
-    let journey = journal.journey(request).await.map_err(|it| of("journal", &it))?.into_inner();
+    let journey = gateway.within(gateway.journal.clone().journey(request)).await?;
     let directory = gateway.registered.now();
     let recipients = journey
         .derived

@@ -1,0 +1,98 @@
+//! What an application did with a delivery, and the files of one it has in hand.
+
+use chassis::trace::{About, Operation, message_span};
+use proto::exchange::v1::settle_request::Answer as Given;
+use proto::exchange::v1::{GetPartRequest, SettleRequest, SettleResponse};
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use proto::journal::v1::ended::Outcome;
+use proto::journal::v1::ending::Answer;
+use proto::journal::v1::{Ending, RefusedAnswer, TakenAnswer, UnavailableAnswer};
+use tracing::{Instrument as _, Span};
+
+use crate::fault::internal;
+use crate::gateway::Gateway;
+use crate::parts::field;
+use crate::session::Session;
+use crate::submit::opened;
+
+/// Closes a lease with the adapter's answer.
+pub(crate) async fn answer(
+    gateway: &Gateway,
+    session: &Session,
+    request: SettleRequest,
+) -> Result<SettleResponse, Fault> {
+    let answer = given(request.answer)?;
+    let (id, lease) = (request.message_id, request.lease);
+    let span = match session.held(&id).await {
+        Some(held) => message_span(
+            Operation::Settle,
+            About {
+                destination: &session.application.id,
+                message_id: &id,
+                conversation: &held.conversation,
+                traceparent: &held.traceparent,
+            },
+        ),
+        None => Span::none(),
+    };
+    let ending = Ending { message_id: id.clone(), lease, answer: Some(answer) };
+    let ended = gateway.settle(&session.id, ending).instrument(span).await?;
+    // Whatever the journal says, this lease is over.
+    session.let_go(&id, lease).await;
+    let fault = |page| Err(Fault::new(page).param("id", &id));
+    match ended.outcome() {
+        Outcome::Closed => Ok(SettleResponse { repeat: false, state: ended.state }),
+        Outcome::Repeated => Ok(SettleResponse { repeat: true, state: ended.state }),
+        Outcome::LeaseLost => fault(&code::LT_EX_012),
+        Outcome::Contradicted => fault(&code::LT_EX_013),
+        Outcome::NotKnown | Outcome::Unspecified => fault(&code::LT_EX_014),
+    }
+}
+
+fn given(answer: Option<Given>) -> Result<Answer, Fault> {
+    match answer {
+        Some(Given::Taken(it)) => {
+            Ok(Answer::Taken(TakenAnswer { reference: cut(it.reference, 200) }))
+        }
+        Some(Given::Refused(it)) if it.reason.trim().is_empty() => {
+            Err(field("refused.reason", "cần lý do", "must say why"))
+        }
+        Some(Given::Refused(it)) => {
+            Ok(Answer::Refused(RefusedAnswer { reason: cut(it.reason, 1_000) }))
+        }
+        Some(Given::Unavailable(it)) => Ok(Answer::Unavailable(UnavailableAnswer {
+            reason: cut(it.reason, 1_000),
+            retry_after_ms: it.retry_after_ms,
+        })),
+        None => Err(field("answer", "thiếu câu trả lời", "the answer is missing")),
+    }
+}
+
+fn cut(text: String, most: usize) -> String {
+    if text.chars().count() <= most { text } else { text.chars().take(most).collect() }
+}
+
+/// Opens the body or a file of a delivery that this session has in hand.
+pub(crate) async fn part(
+    gateway: &Gateway,
+    session: &Session,
+    request: &GetPartRequest,
+) -> Result<bus::claim::Reader, Fault> {
+    let missing = || Fault::new(&code::LT_EX_014).param("id", &request.message_id);
+    let held = session.held(&request.message_id).await.ok_or_else(missing)?;
+    let claim = if request.attachment.is_empty() {
+        held.body
+    } else {
+        let found = held.attachments.into_iter().find(|it| it.id == request.attachment);
+        found.and_then(|it| it.claim)
+    };
+    let claim = claim.as_ref().and_then(opened).ok_or_else(|| {
+        Fault::new(&code::LT_EX_015).param("attachment", &request.attachment)
+    })?;
+    if request.offset > claim.size {
+        return Err(field("offset", "vượt quá kích thước tệp", "is beyond the file's end"));
+    }
+    let reader = gateway.claims.open(&claim, request.offset).await;
+    reader.map_err(|error| internal(&error))
+}

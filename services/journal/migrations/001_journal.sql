@@ -23,7 +23,7 @@ CREATE TABLE kept (
     -- What it is found by, folded.
     number_folded {text} NOT NULL,
     document_id {text} NOT NULL
-);
+){whole};
 
 CREATE UNIQUE INDEX kept_key ON kept (source, item_key) WHERE item_key <> '';
 CREATE UNIQUE INDEX kept_content ON kept (sender, content_digest) WHERE content_digest <> '';

@@ -9,10 +9,22 @@ use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::body::Place;
 use proto::journal::v1::{AcceptOutcome, Acceptance, Envelope, Receipt, State, Step};
 
-use crate::database::{DatabaseError, Row};
+use crate::database::{Batch, DatabaseError, Row};
 use crate::desk::Desk;
 use crate::plan;
 use crate::stored::{Fresh, New};
+
+const BY_KEY: &str = "SELECT id, content_digest, receipt FROM kept \
+     WHERE source = $1 AND item_key = $2 AND item_key <> ''";
+
+const BY_CONTENT: &str = "SELECT id, content_digest, receipt FROM kept \
+     WHERE sender = $1 AND content_digest = $2 AND content_digest <> ''";
+
+const BY_ID: &str = "SELECT id, content_digest, receipt FROM kept WHERE id = $1";
+
+/// The last place of a conversation that was given.
+const PLACE: &str = "SELECT COALESCE(MAX(sequence), 0) FROM standing \
+     WHERE conversation = $1 AND application = ''";
 
 /// What is known of an earlier item.
 #[derive(Clone, Debug)]
@@ -146,45 +158,31 @@ impl Known {
             .iter()
             .filter_map(|it| Some((it, it.message.as_ref()?.envelope.as_ref()?)))
             .collect();
-        let mut known = Self::default();
-        let keyed: Vec<_> = envelopes.iter().filter(|(it, _)| !it.key.is_empty()).collect();
-        let sets =
-            keyed.iter().map(|(it, of)| vec![of.source.as_str().into(), it.key.as_str().into()]);
-        let sql = "SELECT id, content_digest, receipt FROM kept \
-                   WHERE source = $1 AND item_key = $2 AND item_key <> ''";
-        let found = desk.database.query_many(sql, sets.collect()).await?;
-        for ((item, envelope), rows) in keyed.iter().zip(found) {
-            if let Some(earlier) = earlier(rows) {
-                known.keys.insert((envelope.source.clone(), item.key.clone()), earlier);
-            }
-        }
-        let digests: Vec<_> =
+        let keys: Vec<(String, String)> = envelopes
+            .iter()
+            .filter(|(it, _)| !it.key.is_empty())
+            .map(|(it, of)| (of.source.clone(), it.key.clone()))
+            .collect();
+        let contents: Vec<_> =
             envelopes.iter().map(|(it, of)| (of.sender.clone(), hex(&it.content_digest))).collect();
-        let sets = digests.iter().map(|(sender, it)| vec![sender.clone().into(), it.clone().into()]);
-        let sql = "SELECT id, content_digest, receipt FROM kept \
-                   WHERE sender = $1 AND content_digest = $2 AND content_digest <> ''";
-        let found = desk.database.query_many(sql, sets.collect()).await?;
-        for (content, rows) in digests.into_iter().zip(found) {
-            if let Some(earlier) = earlier(rows) {
-                known.contents.insert(content, earlier);
-            }
-        }
-        let sql = "SELECT id, content_digest, receipt FROM kept WHERE id = $1";
-        let sets = envelopes.iter().map(|(_, it)| vec![it.id.as_str().into()]).collect();
-        for rows in desk.database.query_many(sql, sets).await? {
-            if let Some(earlier) = earlier(rows) {
-                known.ids.insert(earlier.id.clone(), earlier);
-            }
-        }
         let mut conversations: Vec<_> =
             envelopes.iter().map(|(_, it)| it.conversation.clone()).collect();
         conversations.sort_unstable();
         conversations.dedup();
-        let sql = "SELECT COALESCE(MAX(sequence), 0) FROM standing \
-                   WHERE conversation = $1 AND application = ''";
-        let sets = conversations.iter().map(|it| vec![it.clone().into()]).collect();
-        let found = desk.database.query_many(sql, sets).await?;
-        for (conversation, rows) in conversations.into_iter().zip(found) {
+        let pair = |(one, other): &(String, String)| vec![one.clone().into(), other.clone().into()];
+        let by_key: Vec<_> = keys.iter().map(pair).collect();
+        let by_content: Vec<_> = contents.iter().map(pair).collect();
+        let by_id: Vec<_> = envelopes.iter().map(|(_, it)| vec![it.id.as_str().into()]).collect();
+        let places: Vec<_> = conversations.iter().map(|it| vec![it.clone().into()]).collect();
+        let steps: [Batch<'_>; 4] =
+            [(BY_KEY, &by_key), (BY_CONTENT, &by_content), (BY_ID, &by_id), (PLACE, &places)];
+        let mut found = desk.database.run_all(&steps).await?.into_iter();
+        let mut next = || found.next().unwrap_or_default();
+        let mut known = Self::default();
+        known.keys.extend(keys.into_iter().zip(next()).filter_map(with_earlier));
+        known.contents.extend(contents.into_iter().zip(next()).filter_map(with_earlier));
+        known.ids.extend(next().into_iter().filter_map(earlier).map(|it| (it.id.clone(), it)));
+        for (conversation, rows) in conversations.into_iter().zip(next()) {
             let last = rows.into_iter().next().map_or(0, |mut it| it.number());
             known.sequences.insert(conversation, u64::try_from(last).unwrap_or_default());
         }
@@ -211,6 +209,10 @@ impl Known {
         self.ids.insert(envelope.id.clone(), earlier.clone());
         self.contents.insert((envelope.sender.clone(), digest.to_owned()), earlier);
     }
+}
+
+fn with_earlier<T>((name, rows): (T, Vec<Row>)) -> Option<(T, Earlier)> {
+    Some((name, earlier(rows)?))
 }
 
 fn earlier(rows: Vec<Row>) -> Option<Earlier> {

@@ -1,7 +1,7 @@
 //! A database with one connection: rows in, rows out, in a transaction or not.
 //!
 //! SQL is written once, for one set of parameters `$1`, `$2` …. In migrations `{text}`, `{blob}`,
-//! `{serial}` and `{roomy}` stand for what the two spell differently, and a line that begins with
+//! `{serial}`, `{roomy}` and `{whole}` stand for what the two spell differently, and a line that begins with
 //! `--sqlite ` or `--postgres ` is for that one only.
 
 mod postgres;
@@ -88,6 +88,9 @@ impl From<Vec<u8>> for Value {
         Self::Bytes(bytes)
     }
 }
+
+/// A statement and the sets of parameters it is run for.
+pub(crate) type Batch<'a> = (&'a str, &'a [Vec<Value>]);
 
 /// A row, taken apart from the left.
 #[derive(Clone, Debug)]
@@ -176,12 +179,23 @@ impl Database {
         sql: &str,
         sets: Vec<Vec<Value>>,
     ) -> Result<Vec<Vec<Row>>, DatabaseError> {
-        if sets.is_empty() {
-            return Ok(Vec::new());
+        let found = self.run_all(&[(sql, &sets)]).await?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+
+    /// Runs several statements, one after the other, in one trip.
+    pub(crate) async fn run_all(
+        &mut self,
+        steps: &[Batch<'_>],
+    ) -> Result<Vec<Vec<Vec<Row>>>, DatabaseError> {
+        if steps.iter().all(|(_, sets)| sets.is_empty()) {
+            return Ok(vec![Vec::new(); steps.len()]);
         }
         match self {
-            Self::Sqlite(database) => database.query_many(sql, &sets),
-            Self::Postgres(database) => database.query_many(sql, &sets).await,
+            Self::Sqlite(database) => {
+                steps.iter().map(|(sql, sets)| database.query_many(sql, sets)).collect()
+            }
+            Self::Postgres(database) => database.run_all(steps).await,
         }
     }
 
@@ -220,8 +234,7 @@ impl Database {
 
     /// Brings the tables to the present version, once for each migration.
     pub(crate) async fn migrate(&mut self) -> Result<(), DatabaseError> {
-        const MIGRATIONS: [(i64, &str); 1] =
-            [(1, include_str!("../migrations/001_journal.sql"))];
+        const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../migrations/001_journal.sql"))];
         self.batch("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY)").await?;
         for (number, sql) in MIGRATIONS {
             let done =
@@ -262,17 +275,19 @@ impl Database {
     }
 
     fn dialect(&self, sql: &str) -> String {
-        let (own, text, blob, serial, roomy) = match self {
+        let (own, text, blob, serial, roomy, whole) = match self {
             Self::Sqlite(_) => {
-                ("--sqlite ", "TEXT", "BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT", "")
+                ("--sqlite ", "TEXT", "BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT", "", "")
             }
-            // Room for a row's next form on its page; bytes are compared as bytes.
+            // Bytes are compared as bytes. A page keeps room for its rows' next forms. A row that is
+            // written once stays in one place while it fits a page.
             Self::Postgres(_) => (
                 "--postgres ",
                 "TEXT COLLATE \"C\"",
                 "BYTEA",
                 "BIGSERIAL PRIMARY KEY",
                 " WITH (fillfactor = 60)",
+                " WITH (toast_tuple_target = 8160)",
             ),
         };
         sql.replace(own, "")
@@ -280,5 +295,6 @@ impl Database {
             .replace("{blob}", blob)
             .replace("{serial}", serial)
             .replace("{roomy}", roomy)
+            .replace("{whole}", whole)
     }
 }

@@ -69,7 +69,8 @@ pub(crate) async fn close(desk: &mut Desk<'_>, id: &str) -> Result<u32, Database
     desk.load_sessions([id].into_iter()).await?;
     let Some(session) = desk.session(id) else { return Ok(0) };
     let state = i64::from(i32::from(State::InHand));
-    let held = desk.find("session = $1 AND state = $2", vec![vec![id.into(), state.into()]]).await?;
+    let held =
+        desk.find("session = $1 AND state = $2", vec![vec![id.into(), state.into()]]).await?;
     let held: Vec<_> = held.into_iter().filter(|it| in_hand(desk, it, id)).collect();
     for message in &held {
         give_back(desk, message, session.class, "the session ended");
@@ -128,9 +129,11 @@ pub(crate) async fn begin(
     let mut answers: Vec<Option<Vec<Begun>>> = Vec::with_capacity(calls.len());
     for (session, ids) in calls {
         // One that an earlier place of this very batch was decided for still counts as ahead.
-        answers.push(desk.session(&session).map(|session| {
-            ids.iter().map(|id| one(desk, &session, id, ahead.get(id))).collect()
-        }));
+        answers.push(
+            desk.session(&session).map(|session| {
+                ids.iter().map(|id| one(desk, &session, id, ahead.get(id))).collect()
+            }),
+        );
     }
     let delivered = answers
         .iter_mut()
@@ -175,8 +178,8 @@ async fn ahead(
     for (message, rows) in later.into_iter().zip(found) {
         for mut row in rows {
             let (id, application, recipients) = (row.text(), row.text(), row.text());
-            let concerns = !application.is_empty()
-                || recipients.split(',').any(|it| it == message.recipients);
+            let concerns =
+                !application.is_empty() || recipients.split(',').any(|it| it == message.recipients);
             if concerns {
                 ahead.insert(message.id.clone(), id);
             }
@@ -248,4 +251,3 @@ fn deliver(desk: &mut Desk<'_>, session: &Session, row: &Stored, begun: Begun) -
         ..begun
     }
 }
-

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use prost::Message as _;
 use proto::journal::v1::{Fact, State, Step};
 
-use crate::database::{Database, DatabaseError, Row};
+use crate::database::{Batch, Database, DatabaseError, Row};
 use crate::deliver::{Session, read_session};
-use crate::stored::{COLUMNS, INSERT_KEPT, INSERT_STANDING, INSERT_SUBJECT, New, Stored, UPDATE};
+use crate::stored::{
+    COLUMNS, INSERT_FACT, INSERT_KEPT, INSERT_REFUSAL, INSERT_STANDING, INSERT_SUBJECT, New,
+    REWRITE, Stored, UPDATE,
+};
 
 /// Who writes facts of its own accord.
 pub(crate) const COMPONENT: &str = "journal";
@@ -50,7 +53,10 @@ impl<'a> Desk<'a> {
     }
 
     /// Brings rows to hand, those that are not yet.
-    pub(crate) async fn load(&mut self, ids: impl Iterator<Item = &str>) -> Result<(), DatabaseError> {
+    pub(crate) async fn load(
+        &mut self,
+        ids: impl Iterator<Item = &str>,
+    ) -> Result<(), DatabaseError> {
         let mut wanted: Vec<&str> = ids.filter(|it| !self.rows.contains_key(*it)).collect();
         wanted.sort_unstable();
         wanted.dedup();
@@ -186,46 +192,37 @@ impl<'a> Desk<'a> {
 
     /// Writes everything noted so far into the open transaction.
     pub(crate) async fn flush(&mut self) -> Result<(), DatabaseError> {
-        self.flush_fresh().await?;
-        let mut changed = std::mem::take(&mut self.changed);
-        changed.sort_unstable();
-        changed.dedup();
-        let updates =
-            changed.iter().filter_map(|id| self.rows.get(id)).map(Stored::progress).collect();
-        self.database.query_many(UPDATE, updates).await?;
-        let rewrites = std::mem::take(&mut self.rewrites);
-        let sets = rewrites
-            .into_iter()
-            .map(|(id, envelope, body, receipt)| {
-                vec![id.into(), envelope.into(), body.into(), receipt.into()]
-            })
-            .collect();
-        let sql = "UPDATE kept SET envelope = $2, body = $3, receipt = $4 WHERE id = $1";
-        self.database.query_many(sql, sets).await?;
-        let facts = std::mem::take(&mut self.facts);
-        let inserts = facts
-            .into_iter()
-            .map(|(id, fact)| vec![id.into(), fact.encode_to_vec().into()])
-            .collect();
-        self.database.query_many("INSERT INTO fact (message, fact) VALUES ($1, $2)", inserts).await?;
-        Ok(())
-    }
-
-    async fn flush_fresh(&mut self) -> Result<(), DatabaseError> {
         let (mut kept, mut standing, mut subjects) = (Vec::new(), Vec::new(), Vec::new());
-        for new in std::mem::take(&mut self.fresh) {
+        for new in self.fresh.drain(..) {
             if !new.subject.is_empty() {
                 subjects.push(vec![new.subject.into(), new.id.into()]);
             }
             kept.push(new.kept);
             standing.push(new.standing);
         }
-        self.database.query_many(INSERT_KEPT, kept).await?;
-        self.database.query_many(INSERT_STANDING, standing).await?;
-        self.database.query_many(INSERT_SUBJECT, subjects).await?;
         let refusals = std::mem::take(&mut self.refusals);
-        let sql = "INSERT INTO refusal (application, item_key, at, fault) VALUES ($1, $2, $3, $4)";
-        self.database.query_many(sql, refusals).await?;
+        self.changed.sort_unstable();
+        self.changed.dedup();
+        let changed = self.changed.drain(..);
+        let updates: Vec<_> =
+            changed.filter_map(|id| self.rows.get(&id)).map(Stored::progress).collect();
+        let rewrites = self.rewrites.drain(..).map(|(id, envelope, body, receipt)| {
+            vec![id.into(), envelope.into(), body.into(), receipt.into()]
+        });
+        let rewrites: Vec<_> = rewrites.collect();
+        let facts = self.facts.drain(..).map(|(id, it)| vec![id.into(), it.encode_to_vec().into()]);
+        let facts: Vec<_> = facts.collect();
+        let steps: [Batch<'_>; 7] = [
+            (INSERT_KEPT, &kept),
+            (INSERT_STANDING, &standing),
+            (INSERT_SUBJECT, &subjects),
+            (INSERT_REFUSAL, &refusals),
+            (UPDATE, &updates),
+            (REWRITE, &rewrites),
+            (INSERT_FACT, &facts),
+        ];
+        let steps: Vec<_> = steps.into_iter().filter(|(_, sets)| !sets.is_empty()).collect();
+        self.database.run_all(&steps).await?;
         Ok(())
     }
 }

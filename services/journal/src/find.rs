@@ -173,18 +173,21 @@ pub(crate) async fn summaries(
     condition: &str,
     values: Vec<Value>,
 ) -> Result<Vec<Summary>, DatabaseError> {
-    let sql =
-        format!("SELECT {COLUMNS}, envelope, receipt, shown, item_key FROM message WHERE {condition}");
+    let sql = format!(
+        "SELECT {COLUMNS}, envelope, receipt, shown, item_key FROM message WHERE {condition}"
+    );
     let rows = database.query(&sql, values).await?;
     let mut found: Vec<Summary> = rows.into_iter().map(summary).collect();
-    let sets = found.iter().map(|it| {
-        vec![it.envelope.as_ref().map_or_else(String::new, |it| it.id.clone()).into()]
-    });
-    let sql = "SELECT state, COUNT(*) FROM message WHERE parent = $1 AND parent <> '' GROUP BY state";
+    let sets = found
+        .iter()
+        .map(|it| vec![it.envelope.as_ref().map_or_else(String::new, |it| it.id.clone()).into()]);
+    let sql =
+        "SELECT state, COUNT(*) FROM message WHERE parent = $1 AND parent <> '' GROUP BY state";
     let counts = database.query_many(sql, sets.collect()).await?;
     for (summary, rows) in found.iter_mut().zip(counts) {
         for mut row in rows {
-            let (of, count) = (state(row.number()), u32::try_from(row.number()).unwrap_or(u32::MAX));
+            let (of, count) =
+                (state(row.number()), u32::try_from(row.number()).unwrap_or(u32::MAX));
             summary.recipients_total += count;
             match of {
                 State::Taken => summary.recipients_taken += count,
@@ -236,8 +239,7 @@ pub(crate) async fn journey(
     if !envelope.parent.is_empty() {
         return Box::pin(journey(database, &envelope.parent)).await;
     }
-    let derived =
-        summaries(database, "parent = $1 ORDER BY application", vec![id.into()]).await?;
+    let derived = summaries(database, "parent = $1 ORDER BY application", vec![id.into()]).await?;
     let sql = format!(
         "SELECT f.message, m.application, f.fact FROM fact f JOIN message m ON m.id = f.message \
          WHERE m.id = $1 OR m.parent = $1 ORDER BY f.position LIMIT {HOPS_MAX}"

@@ -6,8 +6,8 @@ use proto::journal::v1::entry::Fate;
 use proto::journal::v1::{Derived, Entry, Envelope, Fact, Index, Receipt, Refusal, State, Step};
 
 use crate::database::DatabaseError;
-use crate::ending::release_behind;
 use crate::desk::{COMPONENT, Desk};
+use crate::ending::release_behind;
 use crate::plan;
 use crate::stored::{Fresh, Stored};
 
@@ -63,9 +63,10 @@ async fn facts_of_lone_entries(
     let sets: Vec<_> = lone.map(|it| vec![it.message_id.as_str().into()]).collect();
     let sql = "SELECT message, fact FROM fact WHERE message = $1";
     let found = desk.database.query_many(sql, sets).await?;
-    let facts = found.into_iter().flatten().map(|mut row| {
-        (row.text(), Fact::decode(row.bytes().as_slice()).unwrap_or_default())
-    });
+    let facts = found
+        .into_iter()
+        .flatten()
+        .map(|mut row| (row.text(), Fact::decode(row.bytes().as_slice()).unwrap_or_default()));
     Ok(facts.collect())
 }
 

@@ -93,7 +93,10 @@ impl Service {
 
     async fn call<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, Status> {
         let (reply, answer) = oneshot::channel();
-        self.calls.0.try_send(call(reply)).map_err(|_| Status::from(away().detail("too many calls")))?;
+        self.calls
+            .0
+            .try_send(call(reply))
+            .map_err(|_| Status::from(away().detail("too many calls")))?;
         // The writer drops what it could not commit; the caller repeats it under the same names.
         answer.await.map_err(|_| Status::from(away().detail("the writer starts again")))
     }
@@ -136,7 +139,12 @@ pub async fn run(
         keeper.keep(&mut database, &mut calls, (pace, &shutdown)).await.map_err(anyhow::Error::new)
     };
     let driving = async {
-        let drive = Drive { bus: bus.clone(), publisher, service: service.clone(), metrics: metrics.clone() };
+        let drive = Drive {
+            bus: bus.clone(),
+            publisher,
+            service: service.clone(),
+            metrics: metrics.clone(),
+        };
         drive.run(&mut driver, &mut due).await.map_err(anyhow::Error::new)
     };
     let net = async {
@@ -167,13 +175,19 @@ async fn open(config: &Config, bus: &Bus, clock: &chassis::Clock) -> anyhow::Res
 
 #[tonic::async_trait]
 impl Journal for Service {
-    async fn accept(&self, request: Request<AcceptRequest>) -> Result<Response<AcceptResponse>, Status> {
+    async fn accept(
+        &self,
+        request: Request<AcceptRequest>,
+    ) -> Result<Response<AcceptResponse>, Status> {
         let items = request.into_inner().items;
         let outcomes = self.call(|reply| Call::Accept(items, reply)).await?;
         Ok(Response::new(AcceptResponse { outcomes }))
     }
 
-    async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
+    async fn record(
+        &self,
+        request: Request<RecordRequest>,
+    ) -> Result<Response<RecordResponse>, Status> {
         let RecordRequest { entries, refusals } = request.into_inner();
         let unknown = self.call(|reply| Call::Record(entries, refusals, reply)).await?;
         Ok(Response::new(RecordResponse { unknown }))
@@ -186,13 +200,19 @@ impl Journal for Service {
         Ok(Response::new(OpenResponse { session, given_back }))
     }
 
-    async fn close(&self, request: Request<CloseRequest>) -> Result<Response<CloseResponse>, Status> {
+    async fn close(
+        &self,
+        request: Request<CloseRequest>,
+    ) -> Result<Response<CloseResponse>, Status> {
         let session = request.into_inner().session;
         let given_back = self.call(|reply| Call::Close(session, reply)).await?;
         Ok(Response::new(CloseResponse { given_back }))
     }
 
-    async fn begin(&self, request: Request<BeginRequest>) -> Result<Response<BeginResponse>, Status> {
+    async fn begin(
+        &self,
+        request: Request<BeginRequest>,
+    ) -> Result<Response<BeginResponse>, Status> {
         let BeginRequest { session, message_ids } = request.into_inner();
         let begun = self.call(|reply| Call::Begin(session, message_ids, reply)).await?;
         let messages = begun.ok_or_else(|| Status::from(Fault::new(&code::LT_JNL_004)))?;
@@ -212,7 +232,10 @@ impl Journal for Service {
         found.map(Response::new).map_err(|error| failed(&error))
     }
 
-    async fn journey(&self, request: Request<JourneyRequest>) -> Result<Response<JourneyResponse>, Status> {
+    async fn journey(
+        &self,
+        request: Request<JourneyRequest>,
+    ) -> Result<Response<JourneyResponse>, Status> {
         let mut reader = self.reader.lock().await;
         let database = reader.as_mut().ok_or_else(|| Status::from(away()))?;
         let id = request.into_inner().message_id;
@@ -229,7 +252,10 @@ impl Journal for Service {
         found.map(Response::new).ok_or_else(missing)
     }
 
-    async fn command(&self, request: Request<CommandRequest>) -> Result<Response<CommandResponse>, Status> {
+    async fn command(
+        &self,
+        request: Request<CommandRequest>,
+    ) -> Result<Response<CommandResponse>, Status> {
         let request = request.into_inner();
         Ok(Response::new(self.call(|reply| Call::Command(request, reply)).await?))
     }

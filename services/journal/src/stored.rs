@@ -143,6 +143,17 @@ pub(crate) const INSERT_STANDING: &str = "INSERT INTO standing (id, conversation
      fault, detail, behind) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 0, '', 0, $10, '', '') \
      ON CONFLICT (id) DO NOTHING";
 
+/// Gives a message that was kept without a body its body.
+pub(crate) const REWRITE: &str =
+    "UPDATE kept SET envelope = $2, body = $3, receipt = $4 WHERE id = $1";
+
+/// Writes a fact.
+pub(crate) const INSERT_FACT: &str = "INSERT INTO fact (message, fact) VALUES ($1, $2)";
+
+/// Writes what was not taken over.
+pub(crate) const INSERT_REFUSAL: &str =
+    "INSERT INTO refusal (application, item_key, at, fault) VALUES ($1, $2, $3, $4)";
+
 /// Writes the words a message is found by.
 pub(crate) const INSERT_SUBJECT: &str = "INSERT INTO subject (words, id) VALUES ($1, $2)";
 

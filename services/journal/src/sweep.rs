@@ -5,8 +5,8 @@ use proto::journal::v1::{CommandRequest, CommandResponse, State, Step};
 
 use crate::database::DatabaseError;
 use crate::deliver::give_back;
-use crate::ending::release_behind;
 use crate::desk::Desk;
+use crate::ending::release_behind;
 use crate::stored::Stored;
 
 /// How many rows one sweep looks at; more are looked at by the next one, at once.
@@ -71,8 +71,12 @@ pub(crate) async fn command(
             response.not_done.push(id);
         }
     }
-    let ended: Vec<_> =
-        response.done.iter().filter(|it| desk.get(it).is_some_and(Stored::is_ended)).cloned().collect();
+    let ended: Vec<_> = response
+        .done
+        .iter()
+        .filter(|it| desk.get(it).is_some_and(Stored::is_ended))
+        .cloned()
+        .collect();
     release_behind(desk, &ended).await?;
     Ok(response)
 }
@@ -91,7 +95,12 @@ fn act(desk: &mut Desk<'_>, id: &str, state: State, action: Action, words: &str)
         }
         (
             Action::Withdraw,
-            State::Held | State::Parked | State::Dead | State::InDoubt | State::Queued | State::Accepted,
+            State::Held
+            | State::Parked
+            | State::Dead
+            | State::InDoubt
+            | State::Queued
+            | State::Accepted,
         ) => {
             desk.step(id, Step::Withdrawn, words);
             desk.to(id, State::Withdrawn, 0);

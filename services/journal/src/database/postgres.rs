@@ -11,7 +11,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls, Statement};
 
 use super::widen::widen;
-use super::{DatabaseError, Purpose, Row, Value};
+use super::{Batch, DatabaseError, Purpose, Row, Value};
 
 /// Held by the journal that writes, so that a second one waits.
 const LOCK: i64 = 0x4c54_4a4e_4c01;
@@ -89,8 +89,10 @@ impl Postgres {
     /// Makes this the only journal that writes.
     pub(crate) async fn lock(&mut self) -> Result<(), DatabaseError> {
         let sql = "SELECT CASE WHEN pg_try_advisory_lock($1) THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END";
-        let mut answer = self.query_many(sql, &[vec![LOCK.into()]]).await?;
-        let held = answer.pop().and_then(|mut it| it.pop()).is_some_and(|mut it| it.number() == 1);
+        let sets = [vec![LOCK.into()]];
+        let answer = self.run_all(&[(sql, &sets)]).await?;
+        let row = answer.into_iter().flatten().flatten().next();
+        let held = row.is_some_and(|mut it| it.number() == 1);
         if held { Ok(()) } else { Err(DatabaseError::Taken) }
     }
 
@@ -98,61 +100,36 @@ impl Postgres {
         self.client.batch_execute(sql).await.map_err(failed("batch"))
     }
 
-    pub(crate) async fn query_many(
+    /// Runs statements, each for its sets, in one trip: for each statement its sets' rows.
+    pub(crate) async fn run_all(
         &mut self,
-        sql: &str,
-        sets: &[Vec<Value>],
-    ) -> Result<Vec<Vec<Row>>, DatabaseError> {
-        let statement = self.statement(sql).await?;
-        if let [set] = sets {
-            let values: Vec<&(dyn ToSql + Sync)> =
-                set.iter().map(|it| it as &(dyn ToSql + Sync)).collect();
-            let rows = self.client.query(&statement, &values).await.map_err(failed("query"))?;
-            return Ok(vec![rows.iter().map(|it| row(it, 0)).collect::<Result<_, _>>()?]);
+        steps: &[Batch<'_>],
+    ) -> Result<Vec<Vec<Vec<Row>>>, DatabaseError> {
+        let mut ready = Vec::with_capacity(steps.len());
+        for (sql, sets) in steps {
+            ready.push(self.ready(sql, sets).await?);
         }
-        let wide = match widen(sql, statement.params()) {
-            Some(wide) => self.statement(&wide).await?,
-            None => return self.one_by_one(&statement, sets).await,
-        };
-        let parts = parts(sets);
         let client = &self.client;
-        let asked = parts.iter().map(|part| {
-            let wide = &wide;
-            async move {
-                let columns = columns(part);
-                let values: Vec<&(dyn ToSql + Sync)> =
-                    columns.iter().map(|it| &**it as &(dyn ToSql + Sync)).collect();
-                client.query(wide, &values).await
-            }
-        });
+        // Each of them is sent when it is first looked at, which is in this order, and the server
+        // works on them in this order.
+        let asked = ready.iter().map(|it| it.ask(client));
         let found = try_join_all(asked).await.map_err(failed("query"))?;
-        let mut answers = Vec::with_capacity(sets.len());
-        for (part, rows) in parts.iter().zip(found) {
-            let begin = answers.len();
-            answers.resize_with(begin + part.len(), Vec::new);
-            for it in &rows {
-                let place: i64 = it.try_get(0).map_err(failed("read"))?;
-                let place = begin + usize::try_from(place - 1).unwrap_or_default();
-                if let Some(answer) = answers.get_mut(place) {
-                    answer.push(row(it, 1)?);
-                }
-            }
-        }
-        Ok(answers)
+        ready.iter().zip(found).map(|(it, rows)| it.answers(rows)).collect()
     }
 
-    async fn one_by_one(
-        &self,
-        statement: &Statement,
-        sets: &[Vec<Value>],
-    ) -> Result<Vec<Vec<Row>>, DatabaseError> {
-        let asked = sets.iter().map(|set| async move {
-            let values: Vec<&(dyn ToSql + Sync)> =
-                set.iter().map(|it| it as &(dyn ToSql + Sync)).collect();
-            self.client.query(statement, &values).await
-        });
-        let answers = try_join_all(asked).await.map_err(failed("query"))?;
-        answers.into_iter().map(|rows| rows.iter().map(|it| row(it, 0)).collect()).collect()
+    async fn ready<'a>(
+        &mut self,
+        sql: &str,
+        sets: &'a [Vec<Value>],
+    ) -> Result<Ready<'a>, DatabaseError> {
+        let statement = self.statement(sql).await?;
+        if sets.len() > 1
+            && let Some(wide) = widen(sql, statement.params())
+        {
+            let statement = self.statement(&wide).await?;
+            return Ok(Ready { statement, is_wide: true, parts: parts(sets) });
+        }
+        Ok(Ready { statement, is_wide: false, parts: sets.chunks(1).collect() })
     }
 
     async fn statement(&mut self, sql: &str) -> Result<Statement, DatabaseError> {
@@ -165,6 +142,58 @@ impl Postgres {
         }
         self.statements.insert(sql.to_owned(), statement.clone());
         Ok(statement)
+    }
+}
+
+/// A statement and what it is to be run for.
+#[derive(Debug)]
+struct Ready<'a> {
+    statement: Statement,
+    is_wide: bool,
+    parts: Vec<&'a [Vec<Value>]>,
+}
+
+impl Ready<'_> {
+    async fn ask(
+        &self,
+        client: &Client,
+    ) -> Result<Vec<Vec<tokio_postgres::Row>>, tokio_postgres::Error> {
+        let asked = self.parts.iter().map(|part| async move {
+            if self.is_wide {
+                let columns = columns(part);
+                let values: Vec<&(dyn ToSql + Sync)> =
+                    columns.iter().map(|it| &**it as &(dyn ToSql + Sync)).collect();
+                client.query(&self.statement, &values).await
+            } else {
+                let values: Vec<&(dyn ToSql + Sync)> =
+                    part.iter().flatten().map(|it| it as &(dyn ToSql + Sync)).collect();
+                client.query(&self.statement, &values).await
+            }
+        });
+        try_join_all(asked).await
+    }
+
+    /// Rows by set.
+    fn answers(
+        &self,
+        found: Vec<Vec<tokio_postgres::Row>>,
+    ) -> Result<Vec<Vec<Row>>, DatabaseError> {
+        let mut answers = Vec::new();
+        for (part, rows) in self.parts.iter().zip(found) {
+            let begin = answers.len();
+            answers.resize_with(begin + part.len(), Vec::new);
+            for it in &rows {
+                let mut place = begin;
+                if self.is_wide {
+                    let number: i64 = it.try_get(0).map_err(failed("read"))?;
+                    place += usize::try_from(number - 1).unwrap_or_default();
+                }
+                if let Some(answer) = answers.get_mut(place) {
+                    answer.push(row(it, usize::from(self.is_wide))?);
+                }
+            }
+        }
+        Ok(answers)
     }
 }
 
@@ -206,7 +235,9 @@ fn row(from: &tokio_postgres::Row, begin: usize) -> Result<Row, DatabaseError> {
         values.push(if *column.type_() == Type::BYTEA {
             Value::Bytes(from.try_get(place).map_err(failed)?)
         } else if *column.type_() == Type::INT8 {
-            Value::Number(from.try_get::<_, Option<i64>>(place).map_err(failed)?.unwrap_or_default())
+            Value::Number(
+                from.try_get::<_, Option<i64>>(place).map_err(failed)?.unwrap_or_default(),
+            )
         } else {
             Value::Text(from.try_get(place).map_err(failed)?)
         });

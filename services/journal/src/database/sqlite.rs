@@ -61,6 +61,9 @@ impl Sqlite {
         sql: &str,
         sets: &[Vec<Value>],
     ) -> Result<Vec<Vec<Row>>, DatabaseError> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
         let failed = |source| DatabaseError::Sqlite { action: "query", source };
         let sql = sql.replace('$', "?");
         let mut statement = self.connection()?.prepare_cached(&sql).map_err(failed)?;

@@ -59,7 +59,9 @@ async fn a_message_is_handed_over_once_and_answered_once(mut stage: Stage) {
     assert_eq!(steps, [Step::Translated, Step::Begun, Step::Taken, Step::LateAnswer]);
 }
 
-async fn a_later_message_waits_for_the_earlier_and_goes_in_the_commit_that_ends_it(mut stage: Stage) {
+async fn a_later_message_waits_for_the_earlier_and_goes_in_the_commit_that_ends_it(
+    mut stage: Stage,
+) {
     let first = stage.routed(item_of("doc"), &["b-app"]).await.remove(0);
     let second = stage.routed(item_of("doc"), &["b-app"]).await.remove(0);
     let third = stage.routed(item_of("doc"), &["b-app"]).await.remove(0);

@@ -35,7 +35,8 @@ async fn the_same_content_gets_the_first_receipt_whatever_its_key(mut stage: Sta
     let first = item();
     let mut again = first.clone();
     again.key = "another key".to_owned();
-    again.message.as_mut().unwrap().envelope.as_mut().unwrap().id = uuid::Uuid::new_v4().to_string();
+    again.message.as_mut().unwrap().envelope.as_mut().unwrap().id =
+        uuid::Uuid::new_v4().to_string();
     let receipt = stage.receipt(first.clone()).await;
     assert!(!receipt.repeat && receipt.accepted_at_us > 0 && receipt.sequence == 1);
     assert_eq!(receipt.attachments, first.attachments);
@@ -211,7 +212,10 @@ async fn a_buried_message_waits_for_an_operator(mut stage: Stage) {
     let entry = Entry { message_id: id.clone(), fate, ..Entry::default() };
     stage.record(vec![entry]).await;
     let summary = stage.summary(&id).await;
-    assert_eq!((summary.state(), summary.fault.unwrap().code.as_str()), (State::Dead, "LT-SYS-001"));
+    assert_eq!(
+        (summary.state(), summary.fault.unwrap().code.as_str()),
+        (State::Dead, "LT-SYS-001")
+    );
     stage.pass(100_000);
     assert!(!stage.command(Action::Confirm, &id).await, "only what is in doubt is confirmed");
     assert!(stage.command(Action::Redrive, &id).await);
@@ -279,7 +283,8 @@ async fn what_is_stranded_is_recorded_and_driven_again(mut stage: Stage) {
 async fn odd_characters_break_nothing(mut stage: Stage) {
     let mut odd = item();
     odd.key = "a\0b'\"%_".to_owned();
-    odd.index = Some(Index { subject: "x\0y".to_owned(), number: "%_".to_owned(), ..Index::default() });
+    odd.index =
+        Some(Index { subject: "x\0y".to_owned(), number: "%_".to_owned(), ..Index::default() });
     let receipt = stage.receipt(odd.clone()).await;
     assert!(stage.receipt(odd).await.repeat);
     for text in ["%", "_", "\0", "' OR 1=1 --", "\"", "*", ":*", "a & b", "NEAR("] {

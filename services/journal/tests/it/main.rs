@@ -1,5 +1,10 @@
 //! The journal's promises, each on SQLite and on PostgreSQL.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at the first surprise"
+)]
 
 mod cluster;
 mod deliveries;

@@ -28,7 +28,9 @@ async fn a_number_is_found_in_any_spelling(mut stage: Stage) {
     let state = stage.receipt(indexed("7816/VPCP-TTĐT", "")).await.message_id;
     let party = stage.receipt(indexed("45-CV/TU", "")).await.message_id;
     let nfd: String = "7816/vpcp-ttđt".nfd().collect();
-    for text in ["7816/VPCP-TTĐT", "7816/vpcp-ttđt", "7816/VPCP-TTDT", "7816 vpcp ttdt", &nfd, "7816"] {
+    for text in
+        ["7816/VPCP-TTĐT", "7816/vpcp-ttđt", "7816/VPCP-TTDT", "7816 vpcp ttdt", &nfd, "7816"]
+    {
         assert_eq!(stage.found(text).await, [state.clone()], "{text}");
     }
     for text in ["45-CV/TU", "45/CV/TU", "45 cv tu", "45-cv"] {
@@ -43,7 +45,15 @@ async fn words_of_the_subject_are_found_in_any_spelling_and_order(mut stage: Sta
     let subject = "Về việc phòng, chống lụt bão đợt 2 (huyện Đức Thọ)";
     let flood = stage.receipt(indexed("1/CV", subject)).await.message_id;
     stage.receipt(indexed("2/CV", "Về việc chuyển đổi số")).await;
-    for text in ["lụt bão", "LUT BAO", "bao lut", "duc tho", "phòng chống", "đức th", &subject.nfd().collect::<String>()] {
+    for text in [
+        "lụt bão",
+        "LUT BAO",
+        "bao lut",
+        "duc tho",
+        "phòng chống",
+        "đức th",
+        &subject.nfd().collect::<String>(),
+    ] {
         assert_eq!(stage.found(text).await, [flood.clone()], "{text}");
     }
     assert_eq!(stage.found("ve viec").await.len(), 2);
@@ -106,7 +116,8 @@ async fn pages_hold_every_message_once(mut stage: Stage) {
         let mut found = Vec::new();
         let mut cursor = String::new();
         loop {
-            let request = FindRequest { text: text.to_owned(), limit: 4, cursor, ..FindRequest::default() };
+            let request =
+                FindRequest { text: text.to_owned(), limit: 4, cursor, ..FindRequest::default() };
             let page = stage.find(request).await;
             assert!(page.messages.len() <= 4);
             found.extend(ids(&page));
@@ -116,13 +127,15 @@ async fn pages_hold_every_message_once(mut stage: Stage) {
             }
         }
         assert_eq!(found.len(), 15, "{text:?}");
-        let times: Vec<_> = found.iter().map(|it| expected.iter().position(|id| id == it).unwrap() / 5).collect();
+        let times: Vec<_> =
+            found.iter().map(|it| expected.iter().position(|id| id == it).unwrap() / 5).collect();
         assert!(times.is_sorted_by(|one, next| one >= next), "newest first: {times:?}");
         found.sort();
         found.dedup();
         assert_eq!(found.len(), 15, "{text:?}");
     }
-    let beyond = FindRequest { limit: 1_000_000, cursor: "rubbish".to_owned(), ..FindRequest::default() };
+    let beyond =
+        FindRequest { limit: 1_000_000, cursor: "rubbish".to_owned(), ..FindRequest::default() };
     assert!(stage.find(beyond).await.messages.len() <= 500);
 }
 
@@ -145,8 +158,16 @@ async fn a_journey_holds_the_whole_trip(mut stage: Stage) {
     let message = journey.message.unwrap();
     assert_eq!((message.recipients_total, message.recipients_taken), (2, 1));
     assert_eq!(journey.derived.len(), 2);
-    assert_eq!(ids(&FindResponse { messages: journey.statuses, next: String::new() }), [status.message_id]);
-    let own: Vec<Step> = journey.hops.iter().filter(|it| it.message_id == id).map(|it| it.fact.clone().unwrap().step()).collect();
+    assert_eq!(
+        ids(&FindResponse { messages: journey.statuses, next: String::new() }),
+        [status.message_id]
+    );
+    let own: Vec<Step> = journey
+        .hops
+        .iter()
+        .filter(|it| it.message_id == id)
+        .map(|it| it.fact.clone().unwrap().step())
+        .collect();
     assert_eq!(own, [Step::Translated, Step::Begun, Step::Taken]);
     assert!(journey.hops.iter().all(|it| it.message_id == parent || !it.application.is_empty()));
     let times: Vec<_> = journey.hops.iter().map(|it| it.fact.as_ref().unwrap().at_us).collect();

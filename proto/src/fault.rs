@@ -67,7 +67,9 @@ impl Who {
             Self::Sender => Words { vi: "bên gửi", en: "the sender" },
             Self::Recipient => Words { vi: "bên nhận", en: "the recipient" },
             Self::Operator => Words { vi: "người vận hành", en: "the operator" },
-            Self::Vendor => Words { vi: "nhà cung cấp ứng dụng", en: "the application's vendor" },
+            Self::Vendor => {
+                Words { vi: "nhà cung cấp ứng dụng", en: "the application's vendor" }
+            }
         }
     }
 }
@@ -89,7 +91,9 @@ impl Retry {
         match self {
             Self::Never => Words { vi: "không gửi lại", en: "do not retry" },
             Self::AfterFix => Words { vi: "gửi lại sau khi sửa", en: "retry after the fix" },
-            Self::Automatic => Words { vi: "hệ thống tự thử lại", en: "retried by itself" },
+            Self::Automatic => {
+                Words { vi: "hệ thống tự thử lại", en: "retried by itself" }
+            }
         }
     }
 }

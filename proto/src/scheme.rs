@@ -57,4 +57,3 @@ fn lettered(text: &str, letters: std::ops::RangeInclusive<char>) -> bool {
         && text.chars().next().is_some_and(|it| letters.contains(&it))
         && text.get(1..).is_some_and(digits)
 }
-

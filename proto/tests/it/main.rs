@@ -178,8 +178,5 @@ fn an_envelope_survives_the_way_through_its_attributes() {
     assert_eq!(Envelope::from_attributes(&attributes).unwrap(), envelope);
     let mut broken = attributes;
     broken.insert("sequence".into(), "x".into());
-    assert_eq!(
-        Envelope::from_attributes(&broken),
-        Err(InvalidEnvelope { attribute: "sequence" })
-    );
+    assert_eq!(Envelope::from_attributes(&broken), Err(InvalidEnvelope { attribute: "sequence" }));
 }

@@ -25,8 +25,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let token = chassis::secret::read(&config.token_file)?;
-    let connection =
-        sdk::Connection { gateway: config.gateway, token: token.reveal().to_owned() };
+    let connection = sdk::Connection { gateway: config.gateway, token: token.reveal().to_owned() };
     let sample = Sample::new(config.application, config.adapter, mailroom);
     Ok(sdk::serve(Arc::new(sample), &connection, shutdown).await?)
 }

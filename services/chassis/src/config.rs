@@ -159,8 +159,7 @@ impl Layers {
         defaults: &str,
     ) -> Result<T, ConfigError> {
         let value = |source| ConfigError::Value { section: section.to_owned(), source };
-        let mut builder =
-            Config::builder().add_source(File::from_str(defaults, FileFormat::Toml));
+        let mut builder = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml));
         for (key, text, _) in self.overlay(section, defaults)? {
             builder = builder.set_override(key, text).map_err(value)?;
         }
@@ -253,9 +252,9 @@ fn read_file(path: &Path) -> Result<Table, ConfigError> {
         .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     text.parse().map_err(|error: toml::de::Error| ConfigError::Malformed {
         path: path.to_owned(),
-        line: error.span().map_or(1, |span| {
-            1 + text.bytes().take(span.start).filter(|it| *it == b'\n').count()
-        }),
+        line: error
+            .span()
+            .map_or(1, |span| 1 + text.bytes().take(span.start).filter(|it| *it == b'\n').count()),
         message: error.message().to_owned(),
     })
 }

@@ -79,12 +79,7 @@ pub async fn serve(
     Ok(())
 }
 
-async fn connection(
-    stream: TcpStream,
-    app: Router,
-    bounds: Bounds,
-    shutdown: CancellationToken,
-) {
+async fn connection(stream: TcpStream, app: Router, bounds: Bounds, shutdown: CancellationToken) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "connection keeps small packets together");
     }
@@ -102,8 +97,8 @@ async fn connection(
         .initial_connection_window_size(16 << 20)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
-    let served = builder
-        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(app));
+    let served =
+        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(app));
     tokio::pin!(served);
     let outcome = tokio::select! {
         outcome = served.as_mut() => outcome,

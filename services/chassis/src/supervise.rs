@@ -80,7 +80,10 @@ pub fn shutdown_signal() -> std::io::Result<CancellationToken> {
         }
         std::process::exit(130);
     };
-    #[expect(clippy::disallowed_methods, reason = "signals are waited for as long as the process lives")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "signals are waited for as long as the process lives"
+    )]
     drop(tokio::spawn(wait));
     Ok(shutdown)
 }

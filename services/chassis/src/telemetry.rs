@@ -90,7 +90,11 @@ pub fn init(service: &str, settings: &Settings) -> Result<Telemetry, TelemetryEr
     let level = || EnvFilter::try_new(&settings.level);
     let machine = (settings.form == Form::Json)
         .then(|| -> Result<_, TelemetryError> {
-            Ok(lines::layer().json().flatten_event(true).with_current_span(false).with_filter(level()?))
+            Ok(lines::layer()
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_filter(level()?))
         })
         .transpose()?;
     let people = (settings.form == Form::Pretty)

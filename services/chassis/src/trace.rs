@@ -112,12 +112,7 @@ pub fn traceparent(span: &Span) -> String {
     if !context.is_valid() {
         return String::new();
     }
-    format!(
-        "00-{}-{}-{:02x}",
-        context.trace_id(),
-        context.span_id(),
-        context.trace_flags().to_u8()
-    )
+    format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags().to_u8())
 }
 
 /// The `traceparent` of where we are; empty while nobody exports.

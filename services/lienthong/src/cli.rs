@@ -74,8 +74,10 @@ pub(crate) enum Command {
         lienthong up --data /var/lib/lienthong --registry /etc/lienthong/registry")]
     Up(Up),
     /// Chạy một vai trò / Run one role
-    #[command(after_help = "Ví dụ / Examples:\n  lienthong serve journal --config lienthong.toml\n  \
-        LIENTHONG__BUS__URL=amqp://… lienthong serve mapping")]
+    #[command(
+        after_help = "Ví dụ / Examples:\n  lienthong serve journal --config lienthong.toml\n  \
+        LIENTHONG__BUS__URL=amqp://… lienthong serve mapping"
+    )]
     Serve {
         /// Vai trò / Role
         #[arg(value_enum)]
@@ -112,7 +114,9 @@ pub(crate) enum Command {
     #[command(after_help = "Ví dụ / Examples:\n  lienthong doctor\n  lienthong doctor --json")]
     Doctor(Link),
     /// Giải thích một mã lỗi / Explain an error code
-    #[command(after_help = "Ví dụ / Examples:\n  lienthong explain LT-MAP-001\n  lienthong explain --all")]
+    #[command(
+        after_help = "Ví dụ / Examples:\n  lienthong explain LT-MAP-001\n  lienthong explain --all"
+    )]
     Explain {
         /// Mã lỗi, ví dụ LT-MAP-001 / Error code
         #[arg(required_unless_present = "all")]
@@ -122,7 +126,9 @@ pub(crate) enum Command {
         all: bool,
     },
     /// Lệnh hoàn thành cho shell / Completion script for a shell
-    #[command(after_help = "Ví dụ / Example:\n  lienthong completion bash > /etc/bash_completion.d/lienthong")]
+    #[command(
+        after_help = "Ví dụ / Example:\n  lienthong completion bash > /etc/bash_completion.d/lienthong"
+    )]
     Completion {
         /// Shell
         #[arg(value_enum)]
@@ -296,7 +302,9 @@ pub(crate) enum Format {
         attachments: Option<PathBuf>,
     },
     /// Ghi dạng chuẩn ra định dạng riêng / Write canonical JSON in a native format
-    #[command(after_help = "Ví dụ / Example:\n  lienthong format write ioffice.portal vb.json > ioffice.json")]
+    #[command(
+        after_help = "Ví dụ / Example:\n  lienthong format write ioffice.portal vb.json > ioffice.json"
+    )]
     Write {
         /// Định dạng / Format
         format: String,
@@ -307,7 +315,9 @@ pub(crate) enum Format {
         attachments: Option<PathBuf>,
     },
     /// Thử dịch và xem mất gì / Try a translation and see what is lost
-    #[command(after_help = "Ví dụ / Example:\n  lienthong format try auto cong-van.edxml --to ioffice.portal")]
+    #[command(
+        after_help = "Ví dụ / Example:\n  lienthong format try auto cong-van.edxml --to ioffice.portal"
+    )]
     Try {
         /// Định dạng nguồn, hoặc auto / Source format, or auto
         format: String,

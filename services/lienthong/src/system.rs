@@ -104,11 +104,8 @@ pub(crate) async fn run_all(
     let journal = start_journal(start, &bus, &mut working, &stop);
     let local_journal = Upstream::local(sized_journal(journal.clone()));
     working.spawn(channels(bus.clone(), local_registry.clone(), stop.clone()));
-    let mapping = mapping::Service::new(
-        start.settings.mapping,
-        mapping::Registered::new(),
-        Clock::System,
-    )?;
+    let mapping =
+        mapping::Service::new(start.settings.mapping, mapping::Registered::new(), Clock::System)?;
     let parts = mapping::Parts {
         bus: bus.clone(),
         claims: claims.clone(),
@@ -127,11 +124,9 @@ pub(crate) async fn run_all(
     let pages = start_gateway(start, surroundings, local_registry, (&mut working, &stop));
     working.spawn(served(again(&doors.vendors)?, pages, stop.clone()));
     let guard = Guard::new(&start.token);
-    let internal = tonic::service::Routes::new(InterceptedService::new(
-        sized_journal(journal),
-        guard.clone(),
-    ))
-    .add_service(InterceptedService::new(RegistryServer::new(registry), guard));
+    let internal =
+        tonic::service::Routes::new(InterceptedService::new(sized_journal(journal), guard.clone()))
+            .add_service(InterceptedService::new(RegistryServer::new(registry), guard));
     working.spawn(served(again(&doors.internal)?, internal.into_axum_router(), stop.clone()));
     ops(start, doors, &mut working, &stop)?;
     ended(working, &stop).await
@@ -200,10 +195,8 @@ async fn serve_mapping(
     working.spawn(channels(bus.clone(), registry.clone(), stop.clone()));
     let config = start.settings.mapping;
     let service = mapping::Service::new(config, mapping::Registered::new(), Clock::System)?;
-    let routes = tonic::service::Routes::new(InterceptedService::new(
-        sized_mapping(service.clone()),
-        guard,
-    ));
+    let routes =
+        tonic::service::Routes::new(InterceptedService::new(sized_mapping(service.clone()), guard));
     let parts = mapping::Parts {
         bus,
         claims,
@@ -264,8 +257,7 @@ fn start_gateway(
     (working, stop): (&mut Working, &CancellationToken),
 ) -> Router {
     let config = start.settings.gateway.clone();
-    let service =
-        gateway::Service::new(config, surroundings, Clock::System, "gateway".to_owned());
+    let service = gateway::Service::new(config, surroundings, Clock::System, "gateway".to_owned());
     let pages = service.pages();
     working.spawn(gateway::run(service, registry, start.health.clone(), stop.clone()));
     pages
@@ -341,11 +333,7 @@ async fn claim_store(start: &Start) -> anyhow::Result<ClaimStore> {
 }
 
 /// Makes a channel for each application as the registry names them.
-async fn channels(
-    bus: Bus,
-    registry: Upstream,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
+async fn channels(bus: Bus, registry: Upstream, stop: CancellationToken) -> anyhow::Result<()> {
     bus.declare().await?;
     let mut client = RegistryClient::new(registry).max_decoding_message_size(INTERNAL_BYTES_MAX);
     let watching = async {

@@ -26,8 +26,10 @@ pub(crate) fn rfc3339(at_us: i64) -> String {
 
 fn format(at_us: i64, pattern: &str) -> String {
     let zone = TimeZone::fixed(Offset::constant(7));
-    Timestamp::from_microsecond(at_us)
-        .map_or_else(|_| String::new(), |it| it.to_zoned_datetime(zone).strftime(pattern).to_string())
+    Timestamp::from_microsecond(at_us).map_or_else(
+        |_| String::new(),
+        |it| it.to_zoned_datetime(zone).strftime(pattern).to_string(),
+    )
 }
 
 /// The word for a state.

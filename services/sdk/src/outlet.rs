@@ -163,7 +163,9 @@ impl Tries {
         let fault = Fault::from_status(&status);
         let may_pass = match &fault {
             Some(fault) => fault.may_pass(),
-            None => matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Unknown),
+            None => {
+                matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Unknown)
+            }
         };
         if !may_pass {
             return Err(match fault {

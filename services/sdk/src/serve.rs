@@ -83,11 +83,11 @@ impl Connection {
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10))
             .tcp_nodelay(true);
-        let mut token: MetadataValue<Ascii> = format!("Bearer {}", self.token)
-            .parse()
-            .map_err(|error: tonic::metadata::errors::InvalidMetadataValue| {
+        let mut token: MetadataValue<Ascii> = format!("Bearer {}", self.token).parse().map_err(
+            |error: tonic::metadata::errors::InvalidMetadataValue| {
                 ServeError::Address(error.into())
-            })?;
+            },
+        )?;
         token.set_sensitive(true);
         let client = Client::new(InterceptedService::new(endpoint.connect_lazy(), Token(token)));
         Ok(client.max_decoding_message_size(8 << 20).max_encoding_message_size(8 << 20))
@@ -185,8 +185,7 @@ async fn receive<A: Application>(
     let mut lines = Lines::default();
     let mut working: JoinSet<Result<String, ServeError>> = JoinSet::new();
     let start = |handed: Handed| {
-        let delivery =
-            Delivery { handed, session: hello.session.clone(), client: client.clone() };
+        let delivery = Delivery { handed, session: hello.session.clone(), client: client.clone() };
         one(application.clone(), delivery)
     };
     loop {

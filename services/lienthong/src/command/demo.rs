@@ -62,7 +62,12 @@ pub(crate) async fn run(screen: Screen, arguments: &Demo) -> anyhow::Result<Endi
         .iter()
         .map(|agency| {
             let token = tokens.get(agency.key).cloned().unwrap_or_default();
-            Office::open(agency, &run, (format!("http://{gateway}"), token), (&mut working, &shutdown))
+            Office::open(
+                agency,
+                &run,
+                (format!("http://{gateway}"), token),
+                (&mut working, &shutdown),
+            )
         })
         .collect();
     let told = tokio::time::timeout(LIMIT, async {
@@ -114,11 +119,7 @@ fn settings(folder: &Path, arguments: &Demo) -> anyhow::Result<Settings> {
     Ok(Settings::read(&layers)?)
 }
 
-fn write_registry(
-    folder: &Path,
-    tokens: &BTreeMap<&str, String>,
-    run: &str,
-) -> anyhow::Result<()> {
+fn write_registry(folder: &Path, tokens: &BTreeMap<&str, String>, run: &str) -> anyhow::Result<()> {
     let mut text = String::from("organisations:\n");
     for it in &AGENCIES {
         text.push_str(&format!(
@@ -126,7 +127,9 @@ fn write_registry(
             it.key, it.name, it.code, it.old_code
         ));
     }
-    text.push_str("rights:\n  - {from: \"*\", to: \"*\", types: [document, status]}\napplications:\n");
+    text.push_str(
+        "rights:\n  - {from: \"*\", to: \"*\", types: [document, status]}\napplications:\n",
+    );
     for it in &AGENCIES {
         let token = tokens.get(it.key).map(|it| token_hash(it)).unwrap_or_default();
         let (documents, statuses) = (it.software.documents(), it.software.statuses());

@@ -88,7 +88,9 @@ fn registry_folder(screen: Screen, link: &Link) -> Finding {
     Finding {
         what: screen.say("Sổ đăng ký", "Registry"),
         outcome: registry::check(&folder)
-            .map(|it| format!("{} {}", it.organisations.len(), screen.say("cơ quan", "organisations")))
+            .map(|it| {
+                format!("{} {}", it.organisations.len(), screen.say("cơ quan", "organisations"))
+            })
             .map_err(|it| format!("{} {}", it.len(), screen.say("lỗi", "mistakes"))),
         remedy: screen.say(
             "Chạy `lienthong registry check THƯ-MỤC`.",

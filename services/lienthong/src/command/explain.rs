@@ -59,10 +59,8 @@ fn unknown(screen: Screen, code: &str) -> Ending {
         screen.value(&json!({ "error": "unknown code", "code": code, "near": near }));
     } else {
         let words = screen.say("Không có mã", "There is no code");
-        let list = screen.say(
-            "Danh sách: lienthong explain --all",
-            "All of them: lienthong explain --all",
-        );
+        let list = screen
+            .say("Danh sách: lienthong explain --all", "All of them: lienthong explain --all");
         screen.note(&format!("{words} {code}. {} {list}", near.join(" ")));
     }
     Ending::NotFound

@@ -83,7 +83,8 @@ pub(crate) fn run(screen: Screen, command: Format) -> anyhow::Result<Ending> {
             let files = Files { folder: attachments, ..Files::default() };
             let message = from_json(&shelf, &load(&canonical)?)?;
             let mut out = Vec::new();
-            let losses = chosen(&shelf, &format)?.encode(&message, Context::default(), &files, &mut out)?;
+            let losses =
+                chosen(&shelf, &format)?.encode(&message, Context::default(), &files, &mut out)?;
             screen.bytes(&out);
             report(screen, &losses);
         }
@@ -104,7 +105,12 @@ fn chosen<'a>(shelf: &'a Shelf, name: &str) -> Result<&'a Plan, Fault> {
     shelf.choose(name, &[])
 }
 
-fn read(shelf: &Shelf, format: &str, file: &Path, files: &mut Files) -> anyhow::Result<Vec<Decoded>> {
+fn read(
+    shelf: &Shelf,
+    format: &str,
+    file: &Path,
+    files: &mut Files,
+) -> anyhow::Result<Vec<Decoded>> {
     let native = load(file)?;
     let plan = shelf.choose(format, &native)?;
     // Files that the body names by path are those beside it.
@@ -113,15 +119,12 @@ fn read(shelf: &Shelf, format: &str, file: &Path, files: &mut Files) -> anyhow::
 }
 
 /// Uploads stand-ins: what the refusal of a missing file names is looked up beside the body.
-fn beside(
-    file: &Path,
-    plan: &Plan,
-    native: &[u8],
-) -> Vec<proto::mapping::v1::DeclaredAttachment> {
+fn beside(file: &Path, plan: &Plan, native: &[u8]) -> Vec<proto::mapping::v1::DeclaredAttachment> {
     let mut declared: Vec<proto::mapping::v1::DeclaredAttachment> = Vec::new();
     for _ in 0..200 {
         let Err(fault) = plan.decode(native, &declared, &mut Files::default()) else { break };
-        let Some(reference) = fault.params.get("name").filter(|_| fault.code == "LT-MAP-008") else {
+        let Some(reference) = fault.params.get("name").filter(|_| fault.code == "LT-MAP-008")
+        else {
             break;
         };
         let name = reference.rsplit('/').next().unwrap_or_default().to_owned();
@@ -162,7 +165,8 @@ fn from_json(shelf: &Shelf, text: &[u8]) -> anyhow::Result<Canonical> {
         let attachments = value.get(body).and_then(|it| it.get("attachments"));
         for it in attachments.and_then(Value::as_array).into_iter().flatten() {
             let content = it.get("content").cloned().unwrap_or_default();
-            let reference = content.get("ref").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let reference =
+                content.get("ref").and_then(Value::as_str).unwrap_or_default().to_owned();
             let claim = bus::Claim::from_reference(
                 &reference,
                 content.get("size").and_then(Value::as_u64).unwrap_or_default(),
@@ -252,7 +256,12 @@ fn list(screen: Screen, shelf: &Shelf) {
         .map(|it| {
             let carries: Vec<_> = it.carries().iter().map(|it| it.word()).collect();
             let hash: String = it.hash().chars().take(8).collect();
-            vec![it.name().to_owned(), format!("v{} {hash}", it.version()), carries.join(", "), it.title().to_owned()]
+            vec![
+                it.name().to_owned(),
+                format!("v{} {hash}", it.version()),
+                carries.join(", "),
+                it.title().to_owned(),
+            ]
         })
         .collect();
     screen.table(
@@ -269,7 +278,9 @@ fn list(screen: Screen, shelf: &Shelf) {
 fn check(screen: Screen, description: &Path) -> anyhow::Result<Ending> {
     let text = String::from_utf8(load(description)?).context("the description is not UTF-8")?;
     match Plan::compile(&text) {
-        Ok(format) if screen.json => screen.value(&json!({ "mistakes": [], "format": about(&format) })),
+        Ok(format) if screen.json => {
+            screen.value(&json!({ "mistakes": [], "format": about(&format) }))
+        }
         Ok(format) => screen.line(&format!("✓ {} v{}", format.name(), format.version())),
         Err(mistakes) => {
             if screen.json {

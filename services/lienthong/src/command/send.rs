@@ -32,8 +32,7 @@ pub(crate) async fn run(screen: Screen, arguments: Send) -> anyhow::Result<Endin
         recipients: arguments.recipients,
     };
     let token = chassis::secret::read(&arguments.token_file)?;
-    let connection =
-        Connection { gateway: arguments.gateway, token: token.reveal().to_owned() };
+    let connection = Connection { gateway: arguments.gateway, token: token.reveal().to_owned() };
     match connection.outlet()?.submit(&item).await {
         Ok(receipt) => {
             show(screen, &receipt);
@@ -60,7 +59,10 @@ fn show(screen: Screen, receipt: &proto::journal::v1::Receipt) {
         return;
     }
     screen.line(if receipt.repeat {
-        screen.say("Nội dung này đã được nhận trước đó; biên nhận lần đầu:", "This content was here already; the first receipt:")
+        screen.say(
+            "Nội dung này đã được nhận trước đó; biên nhận lần đầu:",
+            "This content was here already; the first receipt:",
+        )
     } else {
         screen.say("Đã gửi. Biên nhận:", "Sent. Receipt:")
     });

@@ -59,8 +59,10 @@ pub(crate) async fn serve(screen: Screen, layers: Layers, role: Role) -> anyhow:
         Role::Registry => "registry",
         Role::AdapterFolder => "adapter-folder",
     };
-    run(settings, name, token, async |start, shutdown| run_role(role, start, &doors, shutdown).await)
-        .await
+    run(settings, name, token, async |start, shutdown| {
+        run_role(role, start, &doors, shutdown).await
+    })
+    .await
 }
 
 async fn run(

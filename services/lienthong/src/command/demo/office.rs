@@ -91,7 +91,8 @@ async fn register(agency: &'static Agency, mailroom: Mailroom) {
     let mut inbox = mailroom.watch();
     let mut answered = 0;
     loop {
-        let fresh: Vec<Received> = inbox.borrow_and_update().iter().skip(answered).cloned().collect();
+        let fresh: Vec<Received> =
+            inbox.borrow_and_update().iter().skip(answered).cloned().collect();
         for received in fresh {
             answered += 1;
             if received.kind == MessageType::Document {

@@ -104,7 +104,9 @@ impl Paper {
             self.to.iter().map(|it| organisation("To", it.code, it.name)).collect();
         let (kind, target) = match &self.business {
             Business::New => ("0", String::new()),
-            Business::Recall(id) => ("1", format!("<edXML:DocumentId>{}</edXML:DocumentId>", text(id))),
+            Business::Recall(id) => {
+                ("1", format!("<edXML:DocumentId>{}</edXML:DocumentId>", text(id)))
+            }
         };
         format!(
             r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -226,9 +228,7 @@ impl StatusPaper<'_> {
             "15" => "CHANGE_ACCEPTED",
             _ => "OTHER",
         };
-        let organisation = |it: &Agency| {
-            json!({ "ids": [{ "scheme": "qd20", "value": it.code }], "name": it.name })
-        };
+        let organisation = |it: &Agency| json!({ "ids": [{ "scheme": "qd20", "value": it.code }], "name": it.name });
         json!({
             "status": {
                 "about": {

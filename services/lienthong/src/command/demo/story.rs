@@ -33,14 +33,20 @@ pub(super) async fn tell(
     let mut report = Report::default();
     let mut expected = Vec::new();
     let first = circular()?;
-    say(screen, "Tỉnh ủy gửi 45-CV/TU kèm 2 tệp cho MTTQ, LĐLĐ (iOffice) và Tỉnh đoàn (edXML)",
-        "The Party office sends 45-CV/TU with 2 files to the Front, the unions (iOffice), the Youth Union (edXML)");
+    say(
+        screen,
+        "Tỉnh ủy gửi 45-CV/TU kèm 2 tệp cho MTTQ, LĐLĐ (iOffice) và Tỉnh đoàn (edXML)",
+        "The Party office sends 45-CV/TU with 2 files to the Front, the unions (iOffice), the Youth Union (edXML)",
+    );
     let receipt = accepted(offices, &first, "cv-45").await?;
     let shown = vec![receipt.message_id.clone()];
     expected.push(Expected { paper: first.clone(), receipt: receipt.clone() });
     let answer = reply()?;
-    say(screen, "MTTQ gửi 12/MTTQ-BTT từ iOffice, kèm 1 tệp, cho Tỉnh ủy (edXML)",
-        "The Front sends 12/MTTQ-BTT from iOffice with 1 file to the Party office (edXML)");
+    say(
+        screen,
+        "MTTQ gửi 12/MTTQ-BTT từ iOffice, kèm 1 tệp, cho Tỉnh ủy (edXML)",
+        "The Front sends 12/MTTQ-BTT from iOffice with 1 file to the Party office (edXML)",
+    );
     expected.push(Expected { receipt: accepted(offices, &answer, "vb-12").await?, paper: answer });
     repeats(screen, offices, (&first, &receipt), &mut report).await?;
     say(screen, "Tỉnh ủy thu hồi 45-CV/TU", "The Party office recalls 45-CV/TU");
@@ -147,8 +153,11 @@ async fn repeats(
     (paper, first): (&Paper, &Receipt),
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    say(screen, "Tỉnh ủy gửi lặp 45-CV/TU hai lần (cùng khóa; không khóa)",
-        "The Party office sends 45-CV/TU twice again (same key; no key)");
+    say(
+        screen,
+        "Tỉnh ủy gửi lặp 45-CV/TU hai lần (cùng khóa; không khóa)",
+        "The Party office sends 45-CV/TU twice again (same key; no key)",
+    );
     for key in ["cv-45", ""] {
         let receipt = accepted(offices, paper, key).await?;
         if receipt.repeat && receipt.message_id == first.message_id {
@@ -173,20 +182,29 @@ async fn refusals(
         files: Vec::new(),
         ..paper.clone()
     };
-    let changed = Paper { subject: "Nội dung khác dưới khóa cũ".to_owned(), ..paper.clone() };
+    let changed =
+        Paper { subject: "Nội dung khác dưới khóa cũ".to_owned(), ..paper.clone() };
     let nowhere = paper.native().replace("A99.2", "A99.77");
     let cases = [
         (("gói tin bị cắt cụt", "a packet that is cut off"), paper, "hong", half),
         (("văn bản có dấu mật", "a document with a secrecy mark"), &secret, "mat", secret.native()),
-        (("khóa cũ, nội dung khác", "an old key with other content"), &changed, "cv-45", changed.native()),
+        (
+            ("khóa cũ, nội dung khác", "an old key with other content"),
+            &changed,
+            "cv-45",
+            changed.native(),
+        ),
         (("nơi nhận không tồn tại", "a recipient that does not exist"), paper, "lac", nowhere),
     ];
     for ((vi, en), paper, key, native) in cases {
         let outcome = office(offices, paper.from)?.send_native(paper, key, native).await;
         match outcome {
             Err(SubmitError::Refused(fault)) => {
-                say(screen, &format!("{vi}: bị từ chối {}: {}", fault.code, fault.title(screen.lang)),
-                    &format!("{en}: refused {}: {}", fault.code, fault.title(screen.lang)));
+                say(
+                    screen,
+                    &format!("{vi}: bị từ chối {}: {}", fault.code, fault.title(screen.lang)),
+                    &format!("{en}: refused {}: {}", fault.code, fault.title(screen.lang)),
+                );
                 report.refused.push(fault.code);
             }
             Err(SubmitError::Unavailable(status)) => return Err(status.into()),
@@ -201,10 +219,7 @@ fn goal(expected: &[Expected]) -> usize {
 }
 
 fn arrived(offices: &[Office], kind: MessageType) -> usize {
-    offices
-        .iter()
-        .map(|it| it.mailroom.inbox().iter().filter(|it| it.kind == kind).count())
-        .sum()
+    offices.iter().map(|it| it.mailroom.inbox().iter().filter(|it| it.kind == kind).count()).sum()
 }
 
 async fn arrivals(screen: Screen, offices: &[Office], expected: &[Expected]) {

@@ -246,7 +246,7 @@ impl Format {
         Ok(Decoded { canonical, findings })
     }
 
-    fn message(&self) -> Result<DynamicMessage, Fault> {
+    pub(crate) fn message(&self) -> Result<DynamicMessage, Fault> {
         let name = match self.carries.first() {
             Some(MessageType::Status) => "lienthong.canonical.v1.Status",
             _ => "lienthong.canonical.v1.Document",
@@ -378,6 +378,12 @@ impl Format {
             count: 0,
         };
         reading.lines(&self.lines, Some(0), &[], &mut back)?;
+        if !reading.violations.is_empty() {
+            let paths: Vec<_> = reading.violations.iter().map(|it| it.field.as_str()).collect();
+            let mut fault = Fault::new(&code::LT_MAP_012).param("paths", paths.join(", "));
+            fault.violations = reading.violations;
+            return Err(fault);
+        }
         let canonical = {
             let mut canonical = self.canonical(&back)?;
             finish(&mut canonical, None);

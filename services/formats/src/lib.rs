@@ -24,6 +24,8 @@ mod content;
 mod convert;
 mod format;
 mod grammar;
+#[cfg(test)]
+mod laws;
 mod leftovers;
 mod limits;
 mod path;

@@ -107,7 +107,7 @@ impl Reading<'_, '_, '_> {
         if matches!(leaf.converter, Converter::Content) {
             return self.content(leaf, from, &to, message);
         }
-        let needed = matches!(leaf.need, Some(Need::Read | Need::Both));
+        let needed = self.needs(leaf.need);
         let Some((place, text)) = self.text(from, &leaf.at, &leaf.empty) else {
             if needed && from.is_some() {
                 self.missing(from, leaf);
@@ -144,6 +144,15 @@ impl Reading<'_, '_, '_> {
             if let Some(value) = names.get_value_by_name(default) {
                 set(message, to, Value::EnumNumber(value.number()));
             }
+        }
+    }
+
+    /// What only a sender must say is not asked of what we wrote ourselves.
+    fn needs(&self, need: Option<Need>) -> bool {
+        match need {
+            Some(Need::Both) => true,
+            Some(Need::Read) => matches!(self.files, Files::Found(..)),
+            Some(Need::Write) | None => false,
         }
     }
 
@@ -297,7 +306,7 @@ impl Reading<'_, '_, '_> {
                 None => count += usize::from(self.item(each, place, &to, message)?),
             }
         }
-        if count == 0 && from.is_some() && matches!(each.need, Some(Need::Read | Need::Both)) {
+        if count == 0 && from.is_some() && self.needs(each.need) {
             let within = from.map_or_else(String::new, |it| self.tree.path(it));
             let field = [within, each.at.join("/")].join("/");
             self.violation(field, "cần ít nhất một", "needs at least one");

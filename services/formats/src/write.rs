@@ -192,7 +192,7 @@ impl Writing<'_> {
     fn item(&mut self, each: &Each, spot: &Spot, (item, index): (&Value, usize)) {
         let Some((name, way)) = each.at.split_last() else { return };
         let text = match (&each.text, item) {
-            (Some((converter, max)), item) => match converter.write(item) {
+            (Some((converter, max)), item) => match converter.write(item).and_then(writable) {
                 Some(text) => Some(cut(text, *max)),
                 None => return,
             },
@@ -253,7 +253,16 @@ fn joined(prefix: &[Segment], path: &[Segment]) -> Path {
 fn text_of(message: &DynamicMessage, path: &[Segment], converter: &Converter) -> Option<String> {
     let value = get(message, path)?;
     let field = &path.last()?.field;
-    converter.write(&named(value, field)).filter(|it| !it.is_empty())
+    converter.write(&named(value, field)).and_then(writable)
+}
+
+/// A text without what no format may hold; none when nothing is left.
+fn writable(text: String) -> Option<String> {
+    let is_foreign = |it: char| {
+        (it.is_control() && !['\n', '\r', '\t'].contains(&it)) || ['\u{fffe}', '\u{ffff}'].contains(&it)
+    };
+    let text = if text.contains(is_foreign) { text.replace(is_foreign, "") } else { text };
+    (!text.trim().is_empty()).then_some(text)
 }
 
 fn default(leaf: &Leaf, to: &[Segment], index: usize) -> Option<String> {

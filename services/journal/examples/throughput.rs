@@ -37,30 +37,34 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("journal.sqlite").display().to_string();
     for (name, database) in [("sqlite", file), ("postgres", cluster::database())] {
-        let shutdown = CancellationToken::new();
-        let bus = Bus::embedded(Settings::default());
-        bus.declare_delivery("b-app").await.unwrap();
-        let config = Config { database, calls_max: 4_096, sweep_ms: 1_000 };
-        let service = Service::new(&config);
-        let journal = JournalClient::new(Upstream::local(service.server()));
-        let health = Health::new();
-        let (parts, outer) = ((Clock::System, health.clone()), shutdown.clone());
-        let running =
-            async move { journal::run(config, (service, bus), parts, outer).await.unwrap() };
-        let measuring = async {
-            while !health.is_ready() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            for shape in SHAPES {
-                measure(name, &journal, shape).await;
-            }
-            shutdown.cancel();
-        };
-        let mut all = JoinSet::new();
-        all.spawn(running);
-        measuring.await;
-        while all.join_next().await.is_some() {}
+        stage(name, database).await;
     }
+}
+
+async fn stage(name: &str, database: String) {
+    let shutdown = CancellationToken::new();
+    let bus = Bus::embedded(Settings::default());
+    bus.declare_delivery("b-app").await.unwrap();
+    let config = Config { database, calls_max: 4_096, sweep_ms: 1_000 };
+    let service = Service::new(&config);
+    let journal = JournalClient::new(Upstream::local(service.server()));
+    let health = Health::new();
+    let (parts, outer) = ((Clock::System, health.clone()), shutdown.clone());
+    let running =
+        async move { Box::pin(journal::run(config, (service, bus), parts, outer)).await.unwrap() };
+    let measuring = async {
+        while !health.is_ready() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for shape in SHAPES {
+            measure(name, &journal, shape).await;
+        }
+        shutdown.cancel();
+    };
+    let mut all = JoinSet::new();
+    all.spawn(running);
+    measuring.await;
+    while all.join_next().await.is_some() {}
 }
 
 async fn measure(

@@ -15,6 +15,9 @@ use crate::stored::{
 /// Who writes facts of its own accord.
 pub(crate) const COMPONENT: &str = "journal";
 
+/// A message's id, and its envelope, body and receipt.
+pub(crate) type Rewrite = (String, Vec<u8>, Vec<u8>, Vec<u8>);
+
 /// Rows and facts of one transaction. Nothing is written before [`Desk::flush`].
 #[derive(Debug)]
 pub(crate) struct Desk<'a> {
@@ -31,7 +34,7 @@ pub(crate) struct Desk<'a> {
     /// Parameters of what was not taken over.
     pub(crate) refusals: Vec<Vec<crate::database::Value>>,
     /// Derived messages that get a body at last: id, envelope, body, receipt.
-    pub(crate) rewrites: Vec<(String, Vec<u8>, Vec<u8>, Vec<u8>)>,
+    pub(crate) rewrites: Vec<Rewrite>,
     /// Messages to publish once the group is committed.
     pub(crate) drives: Vec<String>,
 }

@@ -48,21 +48,20 @@ impl Drive {
         let ids: Vec<MessageId> = batch.iter().map(|(_, it)| it.id).collect();
         let mut hopeless = Vec::new();
         for (id, outcome) in ids.iter().zip(self.publisher.publish(batch).await) {
-            match outcome {
-                Ok(()) => self.metrics.driven("published"),
-                Err(error) => {
-                    self.metrics.driven("failed");
-                    tracing::warn!(messaging.message.id = %id, %error, "message was not driven");
-                    if !error.may_pass() {
-                        hopeless.push(dead(*id, &error));
-                    }
-                }
+            let Err(error) = outcome else {
+                self.metrics.driven("published");
+                continue;
+            };
+            self.metrics.driven("failed");
+            tracing::warn!(messaging.message.id = %id, %error, "message was not driven");
+            if !error.may_pass() {
+                hopeless.push(dead(*id, &error));
             }
         }
-        if !hopeless.is_empty() {
-            if let Err(error) = self.service.write(hopeless, Vec::new()).await {
-                tracing::warn!(%error, "messages that cannot be carried were not buried yet");
-            }
+        if !hopeless.is_empty()
+            && let Err(error) = self.service.write(hopeless, Vec::new()).await
+        {
+            tracing::warn!(%error, "messages that cannot be carried were not buried yet");
         }
         Ok(())
     }

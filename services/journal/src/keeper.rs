@@ -49,6 +49,14 @@ impl Call {
 /// An answer that is ready, held until the commit.
 type Answer = Box<dyn FnOnce() + Send>;
 
+/// Whose turn it is.
+enum Turn {
+    /// A call's; none: there will be no more.
+    Call(Option<Call>),
+    /// The sweeper's.
+    Sweep,
+}
+
 /// The writer and what it needs beside its database.
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -70,23 +78,20 @@ impl Keeper {
         sweeps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             // The order matters: calls do not keep the sweeper from its turn.
-            let first = tokio::select! {
+            let turn = tokio::select! {
                 biased;
-                () = shutdown.cancelled() => match calls.try_recv() {
-                    Ok(call) => Some(call),
-                    Err(_nothing_left) => return Ok(()),
-                },
-                _ = sweeps.tick() => None,
-                call = calls.recv() => match call {
-                    Some(call) => Some(call),
-                    None => return Ok(()),
-                },
+                () = shutdown.cancelled() => Turn::Call(calls.try_recv().ok()),
+                _ = sweeps.tick() => Turn::Sweep,
+                call = calls.recv() => Turn::Call(call),
             };
-            let Some(first) = first else {
-                if self.sweep(database).await? {
+            let first = match turn {
+                Turn::Call(Some(call)) => call,
+                Turn::Call(None) => return Ok(()),
+                Turn::Sweep if self.sweep(database).await? => {
                     sweeps.reset_immediately();
+                    continue;
                 }
-                continue;
+                Turn::Sweep => continue,
             };
             let mut group = vec![first];
             while let (true, Ok(call)) = (group.len() < GROUP_MAX, calls.try_recv()) {
@@ -152,13 +157,16 @@ impl Keeper {
     }
 }
 
+/// Calls of one kind, and where their answers go.
+type Kind<Q, A> = (Vec<Q>, Vec<Reply<A>>);
+
 /// The calls of a group, by kind. Order among kinds is free: none of them has been answered.
 #[derive(Default)]
 struct Sorted {
-    accepts: (Vec<Vec<Acceptance>>, Vec<Reply<Vec<AcceptOutcome>>>),
-    records: (Vec<record::Records>, Vec<Reply<Vec<String>>>),
-    begins: (Vec<deliver::Asked>, Vec<Reply<Option<Vec<Begun>>>>),
-    ends: (Vec<(String, Vec<Ending>)>, Vec<Reply<Vec<Ended>>>),
+    accepts: Kind<Vec<Acceptance>, Vec<AcceptOutcome>>,
+    records: Kind<record::Records, Vec<String>>,
+    begins: Kind<deliver::Asked, Option<Vec<Begun>>>,
+    ends: Kind<(String, Vec<Ending>), Vec<Ended>>,
     others: Vec<Call>,
 }
 

@@ -96,9 +96,9 @@ impl Service {
         self.calls
             .0
             .try_send(call(reply))
-            .map_err(|_| Status::from(away().detail("too many calls")))?;
+            .map_err(|full| Status::from(away().detail(full.to_string())))?;
         // The writer drops what it could not commit; the caller repeats it under the same names.
-        answer.await.map_err(|_| Status::from(away().detail("the writer starts again")))
+        answer.await.map_err(|gone| Status::from(away().detail(gone.to_string())))
     }
 }
 

@@ -183,18 +183,23 @@ impl Ready<'_> {
             let begin = answers.len();
             answers.resize_with(begin + part.len(), Vec::new);
             for it in &rows {
-                let mut place = begin;
-                if self.is_wide {
-                    let number: i64 = it.try_get(0).map_err(failed("read"))?;
-                    place += usize::try_from(number - 1).unwrap_or_default();
-                }
-                if let Some(answer) = answers.get_mut(place) {
-                    answer.push(row(it, usize::from(self.is_wide))?);
-                }
+                let of = set(it, self.is_wide)?;
+                let answer: &mut Vec<Row> =
+                    answers.get_mut(begin + of).ok_or(DatabaseError::Gone)?;
+                answer.push(row(it, usize::from(self.is_wide))?);
             }
         }
         Ok(answers)
     }
+}
+
+/// Which set a row belongs to; a wide statement says so first.
+fn set(row: &tokio_postgres::Row, is_wide: bool) -> Result<usize, DatabaseError> {
+    if !is_wide {
+        return Ok(0);
+    }
+    let number: i64 = row.try_get(0).map_err(failed("read"))?;
+    Ok(usize::try_from(number - 1).unwrap_or_default())
 }
 
 /// Sets in parts that are each bounded.

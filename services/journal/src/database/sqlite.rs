@@ -73,21 +73,20 @@ impl Sqlite {
             let mut rows = statement.query(params_from_iter(set)).map_err(failed)?;
             let mut answer = Vec::new();
             while let Some(row) = rows.next().map_err(failed)? {
-                let mut values = Vec::with_capacity(columns);
-                for column in 0..columns {
-                    values.push(match row.get_ref(column).map_err(failed)? {
-                        ValueRef::Integer(number) => Value::Number(number),
-                        ValueRef::Text(text) => {
-                            Value::Text(String::from_utf8_lossy(text).into_owned())
-                        }
-                        ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
-                        ValueRef::Null | ValueRef::Real(_) => Value::Number(0),
-                    });
-                }
-                answer.push(Row::new(values));
+                let values = (0..columns).map(|it| row.get_ref(it).map(value));
+                answer.push(Row::new(values.collect::<Result<_, _>>().map_err(failed)?));
             }
             answers.push(answer);
         }
         Ok(answers)
+    }
+}
+
+fn value(of: ValueRef<'_>) -> Value {
+    match of {
+        ValueRef::Integer(number) => Value::Number(number),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+        ValueRef::Blob(bytes) => Value::Bytes(bytes.to_vec()),
+        ValueRef::Null | ValueRef::Real(_) => Value::Number(0),
     }
 }

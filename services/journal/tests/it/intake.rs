@@ -152,7 +152,7 @@ async fn an_unknown_message_is_named_and_the_others_are_written(mut stage: Stage
     let known = stage.receipt(item()).await.message_id;
     let nobody = uuid::Uuid::new_v4().to_string();
     let entries = vec![routing(&nobody, &["b-app"]), routing(&known, &["b-app"])];
-    assert_eq!(stage.record(entries).await, [nobody.clone()]);
+    assert_eq!(stage.record(entries).await, std::slice::from_ref(&nobody));
     assert_eq!(stage.state(&known).await, State::Routed);
     let missing = stage.journal.journey(JourneyRequest { message_id: nobody }).await.unwrap_err();
     assert_eq!(missing.code(), tonic::Code::NotFound);
@@ -175,7 +175,7 @@ async fn what_could_not_be_derived_is_made_again_from_its_parent(mut stage: Stag
     assert_eq!(kept.body, Some(inline("translated")));
     // It is whole now, so it is driven itself, and its parent no more.
     stage.pass(31);
-    let mut driven = vec![stage.driven().await, stage.driven().await];
+    let mut driven = [stage.driven().await, stage.driven().await];
     driven.sort();
     assert_eq!(driven[1], ("delivery.c-app".to_owned(), hollow));
     assert_eq!(driven[0].0, "delivery.b-app");

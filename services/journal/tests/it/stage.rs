@@ -95,7 +95,7 @@ impl Stage {
         let health = Health::new();
         let parts = ((service, bus.clone()), (clock.clone(), health.clone()), shutdown.clone());
         running.spawn(async move {
-            journal::run(config, parts.0, parts.1, parts.2).await.unwrap();
+            Box::pin(journal::run(config, parts.0, parts.1, parts.2)).await.unwrap();
         });
         eventually(async || health.is_ready().then_some(())).await;
         Self { journal, clock, bus, database, driven, shutdown, running, folder }

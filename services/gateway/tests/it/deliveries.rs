@@ -1,0 +1,205 @@
+//! From a channel into the hands of an adapter, and its answers.
+
+use bus::Body;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use proto::exchange::v1::settle_request::Answer;
+use proto::exchange::v1::*;
+use proto::fault::v1::Fault;
+use proto::journal::v1::State;
+use tonic::Streaming;
+
+use crate::stage::{Stage, answered, called, code_of, eventually, soon, taken};
+
+fn text(words: &str) -> Body {
+    Body::Inline(Bytes::copy_from_slice(words.as_bytes()))
+}
+
+async fn next(stream: &mut Streaming<Delivery>) -> Delivery {
+    soon(stream.message()).await.unwrap().unwrap()
+}
+
+async fn ended(stream: &mut Streaming<Delivery>) -> String {
+    Fault::from_status(&soon(stream.message()).await.unwrap_err()).unwrap().code
+}
+
+#[tokio::test]
+async fn a_delivery_is_taken_once_and_the_same_answer_is_a_repeat() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let mut stream = stage.receive(&session, 0).await;
+    let id = stage.send("m1", text("native"), &[]).await;
+    let delivery = next(&mut stream).await;
+    assert_eq!((delivery.message_id.as_str(), delivery.sequence), (id.as_str(), 1));
+    assert_eq!(delivery.body, Some(delivery::Body::Inline("native".into())));
+    let of = (id.as_str(), delivery.lease);
+    assert!(!stage.settle(&session, of, taken()).await.unwrap().repeat);
+    assert!(stage.settle(&session, of, taken()).await.unwrap().repeat);
+    let refused = Answer::Refused(Refused { reason: "no".to_owned() });
+    assert_eq!(code_of(stage.settle(&session, of, refused).await), "LT-EX-013");
+    assert_eq!(stage.state(&id).await, State::Taken);
+    let silent = Answer::Refused(Refused { reason: " ".to_owned() });
+    assert_eq!(code_of(stage.settle(&session, of, silent).await), "LT-EX-011");
+}
+
+#[tokio::test]
+async fn answers_for_what_is_not_held_are_told_apart() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let mut stream = stage.receive(&session, 0).await;
+    let unknown = stage.settle(&session, ("no-such-message", 1), taken()).await;
+    assert_eq!(code_of(unknown), "LT-EX-014");
+    assert_eq!(code_of(stage.settle("no-such-session", ("m", 1), taken()).await), "LT-JNL-004");
+    let id = stage.send("m1", text("native"), &[]).await;
+    let lease = next(&mut stream).await.lease;
+    let late = stage.settle(&session, (&id, lease + 100), taken()).await;
+    assert_eq!(code_of(late), "LT-EX-012");
+    stage.settle(&session, (&id, lease), taken()).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_more_is_in_hand_than_was_asked_for() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let mut stream = stage.receive(&session, 2).await;
+    for number in 0..3 {
+        stage.send(&format!("m{number}"), text("native"), &[]).await;
+    }
+    let first = next(&mut stream).await;
+    next(&mut stream).await;
+    let third = stage.journal.0.lock().await.rows.values().filter(|it| it.state == State::Queued).count();
+    assert_eq!(third, 1);
+    stage.settle(&session, (&first.message_id, first.lease), taken()).await.unwrap();
+    next(&mut stream).await;
+}
+
+#[tokio::test]
+async fn a_second_stream_of_a_session_is_refused_and_a_new_session_ends_the_older() {
+    let mut stage = Stage::new().await;
+    let older = stage.hello("one").await;
+    let mut stream = stage.receive(&older, 0).await;
+    let request = ReceiveRequest { session: older.clone(), in_hand_max: 0 };
+    let second = stage.client.receive(called(request)).await;
+    assert_eq!(code_of(answered(second).map(|_| ())), "LT-EX-016");
+    let newer = stage.hello("one").await;
+    assert_eq!(ended(&mut stream).await, "LT-JNL-004");
+    // Work goes on with the newer one at once, though the older one was waited for.
+    let mut stream = stage.receive(&newer, 0).await;
+    let id = stage.send("m1", text("native"), &[]).await;
+    assert_eq!(next(&mut stream).await.message_id, id);
+}
+
+#[tokio::test]
+async fn full_hands_of_a_replaced_session_keep_nobody_waiting() {
+    let mut stage = Stage::new().await;
+    let older = stage.hello("one").await;
+    let mut stream = stage.receive(&older, 1).await;
+    stage.send("m1", text("native"), &[]).await;
+    next(&mut stream).await;
+    let second = stage.send("m2", text("native"), &[]).await;
+    let newer = stage.hello("one").await;
+    let mut stream = stage.receive(&newer, 0).await;
+    assert_eq!(next(&mut stream).await.message_id, second);
+}
+
+#[tokio::test]
+async fn instances_of_one_application_share_its_deliveries() {
+    let mut stage = Stage::new().await;
+    let (one, two) = (stage.hello("one").await, stage.hello("two").await);
+    let (mut first, mut second) = (stage.receive(&one, 1).await, stage.receive(&two, 1).await);
+    stage.send("m1", text("native"), &[]).await;
+    stage.send("m2", text("native"), &[]).await;
+    assert_ne!(next(&mut first).await.message_id, next(&mut second).await.message_id);
+}
+
+#[tokio::test]
+async fn what_never_left_goes_back_as_unsent_when_the_poller_is_replaced() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("poller").await;
+    // The first look says that somebody is there; what comes afterwards waits for the next.
+    let path = format!("/v1/receive?session={session}&wait_ms=0");
+    crate::web::get(&stage.address, &path).await;
+    let id = stage.send("m1", text("native"), &[]).await;
+    eventually(async || (stage.state(&id).await == State::InHand).then_some(())).await;
+    stage.hello("poller").await;
+    let book = stage.journal.0.lock().await;
+    assert_eq!((book.unsent.as_slice(), book.given_back.len()), ([id].as_slice(), 0));
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_gives_back_what_it_had() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let mut stream = stage.receive(&session, 0).await;
+    let id = stage.send("m1", text("native"), &[]).await;
+    next(&mut stream).await;
+    drop(stream);
+    eventually(async || stage.journal.0.lock().await.given_back.contains(&id).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_disabled_application_loses_its_stream() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let mut stream = stage.receive(&session, 0).await;
+    stage.registry.send_modify(|it| {
+        it.revision = "2".to_owned();
+        it.applications[0].disabled = true;
+    });
+    assert_eq!(ended(&mut stream).await, "LT-JNL-004");
+}
+
+#[tokio::test]
+async fn a_stop_ends_streams_with_a_code_on_which_one_comes_again() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let mut stream = stage.receive(&session, 0).await;
+    stage.shutdown.cancel();
+    let status = soon(stream.message()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable);
+    assert!(Fault::from_status(&status).unwrap().retry_after_ms > 0);
+    while let Some(ended) = soon(stage.running.join_next()).await {
+        ended.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn files_and_large_bodies_are_read_from_any_offset_while_in_hand() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let mut stream = stage.receive(&session, 0).await;
+    let file: Vec<u8> = (0..700_000_u32).map(|it| it.to_le_bytes()[1]).collect();
+    let body = vec![b'n'; 300_000];
+    let claim = stage.claims.put(body.clone().into()).await.unwrap();
+    let id = stage.send("m1", Body::Claim(claim), &[&file]).await;
+    let delivery = next(&mut stream).await;
+    assert!(matches!(delivery.body, Some(delivery::Body::ByPart(it)) if it.size == 300_000));
+
+    let request = |attachment: &str, offset: u64| GetPartRequest {
+        session: session.clone(),
+        message_id: id.clone(),
+        attachment: attachment.to_owned(),
+        offset,
+    };
+    let client = stage.client.clone();
+    let read = async |asked: GetPartRequest| {
+        let (mut offset, mut bytes) = (asked.offset, Vec::new());
+        let mut chunks = answered(client.clone().get_part(called(asked)).await)?;
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.unwrap();
+            assert_eq!(chunk.offset, offset);
+            assert!(chunk.data.len() <= 1 << 20);
+            offset += chunk.data.len() as u64;
+            bytes.extend_from_slice(&chunk.data);
+        }
+        Ok::<_, Fault>(bytes)
+    };
+    assert!(read(request("", 0)).await.unwrap() == body);
+    assert!(read(request("0", 0)).await.unwrap() == file);
+    assert!(read(request("0", 650_000)).await.unwrap() == file[650_000..]);
+    assert_eq!(read(request("0", 700_000)).await.unwrap(), b"");
+    assert_eq!(code_of(read(request("0", 700_001)).await), "LT-EX-011");
+    assert_eq!(code_of(read(request("9", 0)).await), "LT-EX-015");
+    stage.settle(&session, (&id, delivery.lease), taken()).await.unwrap();
+    assert_eq!(code_of(read(request("0", 0)).await), "LT-EX-014");
+}

@@ -1,0 +1,111 @@
+//! A mapping service that reads anything but what says `refuse`, when it is let through.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _};
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use proto::journal::v1::{Attachment, Claim, MessageType};
+use proto::mapping::v1::mapping_server::Mapping;
+use proto::mapping::v1::normalize_response::Frame;
+use proto::mapping::v1::*;
+use tokio::sync::Semaphore;
+use tonic::{Request, Response, Status, Streaming};
+
+#[derive(Clone, Debug)]
+pub(crate) struct FakeMapping {
+    pub(crate) calls: Arc<AtomicUsize>,
+    /// Every call takes one and gives it back.
+    pub(crate) gate: Arc<Semaphore>,
+}
+
+impl Default for FakeMapping {
+    fn default() -> Self {
+        Self { calls: Arc::default(), gate: Arc::new(Semaphore::new(1_000)) }
+    }
+}
+
+type Item = (NormalizeItem, Vec<u8>);
+
+fn frames(number: u32, (open, native): Item) -> Vec<NormalizeResponse> {
+    let response = |frame| NormalizeResponse { item: number, frame: Some(frame) };
+    if native.starts_with(b"refuse") {
+        let fault = Fault::new(&code::LT_MAP_210).violation("/Noi dung", "mật", "the secret words");
+        return vec![response(Frame::Refused(fault))];
+    }
+    let declared = open.attachments.into_iter().map(|it| NormalizedAttachment {
+        attachment: Some(Attachment {
+            id: it.reference.clone(),
+            file_name: it.file_name,
+            media_type: it.media_type,
+            claim: it.claim,
+        }),
+        blob: None,
+        reference: it.reference,
+    });
+    let mut attachments: Vec<_> = declared.collect();
+    let mut frames = Vec::new();
+    if let Some(inside) = native.strip_prefix(b"packed:") {
+        let claim = bus::Claim::of(inside);
+        let claim = Claim { sha256: Bytes::copy_from_slice(&claim.sha256), size: claim.size };
+        let id = "inside".to_owned();
+        let attachment = Attachment { id, claim: Some(claim), ..Attachment::default() };
+        attachments.push(NormalizedAttachment {
+            attachment: Some(attachment),
+            blob: Some(0),
+            reference: String::new(),
+        });
+        let data = Bytes::copy_from_slice(inside);
+        frames.push(response(Frame::Blob(BlobChunk { blob: 0, data, last: true })));
+    }
+    let digest = Bytes::copy_from_slice(&bus::Claim::of(&native).sha256);
+    frames.push(response(Frame::Normalized(Normalized {
+        canonical: native.into(),
+        format: "plain".to_owned(),
+        format_version: 1,
+        r#type: MessageType::Document.into(),
+        conversation: "conversation".to_owned(),
+        content_digest: digest,
+        recipients: vec!["b".to_owned()],
+        attachments,
+        ..Normalized::default()
+    })));
+    frames
+}
+
+#[tonic::async_trait]
+impl Mapping for FakeMapping {
+    type NormalizeStream = Pin<Box<dyn Stream<Item = Result<NormalizeResponse, Status>> + Send>>;
+
+    async fn normalize(
+        &self,
+        request: Request<Streaming<NormalizeRequest>>,
+    ) -> Result<Response<Self::NormalizeStream>, Status> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        let _through = self.gate.acquire().await.unwrap();
+        let mut requests = request.into_inner();
+        let mut items: BTreeMap<u32, Item> = BTreeMap::new();
+        while let Some(request) = requests.next().await {
+            let request = request?;
+            let item = items.entry(request.item).or_default();
+            if let Some(open) = request.open {
+                item.0 = open;
+            }
+            item.1.extend_from_slice(&request.native);
+        }
+        let answers = items.into_iter().flat_map(|(number, it)| frames(number, it));
+        let answers: Vec<_> = answers.map(Ok).collect();
+        Ok(Response::new(Box::pin(futures::stream::iter(answers))))
+    }
+
+    async fn formats(
+        &self,
+        _: Request<FormatsRequest>,
+    ) -> Result<Response<FormatsResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+}

@@ -1,0 +1,166 @@
+//! The same operations over HTTP/1.1 and JSON on the same port.
+
+use bus::Body;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::stage::{Stage, eventually, soon};
+
+/// A call over a plain socket: the status and the body.
+async fn call(address: &str, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let length = body.len();
+    let head = format!(
+        "{head} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\nauthorization: Bearer \
+         token-a-app\r\ncontent-length: {length}\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    // A refusal may come before all of a long body went out.
+    drop(socket.write_all(body).await);
+    let mut answer = Vec::new();
+    soon(socket.read_to_end(&mut answer)).await.unwrap();
+    let end = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let rest = &answer[end + 4..];
+    let is_chunked = head.contains("transfer-encoding: chunked");
+    (status, if is_chunked { joined(rest) } else { rest.to_vec() })
+}
+
+/// The content of a chunked body.
+fn joined(mut rest: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|it| it == b"\r\n").unwrap();
+        let size = std::str::from_utf8(&rest[..end]).unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            return content;
+        }
+        content.extend_from_slice(&rest[end + 2..end + 2 + size]);
+        rest = &rest[end + 4 + size..];
+    }
+}
+
+fn json_of((status, body): (u16, Vec<u8>)) -> (u16, Value) {
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+pub(crate) async fn get(address: &str, path: &str) -> (u16, Value) {
+    json_of(call(address, &format!("GET {path}"), b"").await)
+}
+
+async fn post(address: &str, path: &str, body: &Value) -> (u16, Value) {
+    json_of(call(address, &format!("POST {path}"), body.to_string().as_bytes()).await)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().chain([&0; 2]).take(3).fold(0_usize, |it, byte| it << 8 | usize::from(*byte));
+        for place in 0..4 {
+            let digit = char::from(DIGITS[bits >> (18 - 6 * place) & 63]);
+            text.push(if place <= group.len() { digit } else { '=' });
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
+    let stage = Stage::new().await;
+    let at = stage.address.as_str();
+    let greeting = json!({ "protocol_versions": [1], "adapter": "php" });
+    let (status, hello) = post(at, "/v1/hello", &greeting).await;
+    assert_eq!((status, &hello["organisation"]), (200, &json!("a")));
+    let session = hello["session"].as_str().unwrap();
+
+    let file = b"a scanned page";
+    let sha256 = bus::Claim::of(file).sha256_hex();
+    let part = format!("/v1/parts/scan?offset=0&size={}&sha256={sha256}", file.len());
+    let (status, put) = json_of(call(at, &format!("PUT {part}"), file).await);
+    assert_eq!((status, &put["complete"]), (200, &json!(true)));
+    assert_eq!(get(at, &part).await, (200, put));
+
+    let item = json!({
+        "key": "k1", "format": "plain", "inline": base64(b"native words"),
+        "attachments": [{ "reference": "r", "part": "scan", "file_name": "scan.pdf" }],
+    });
+    let (status, submitted) = post(at, "/v1/submit", &item).await;
+    assert_eq!(status, 200, "{submitted}");
+    let receipt = &submitted["receipt"];
+    assert_eq!(receipt["repeat"], json!(false));
+    // The same content over gRPC meets what came over HTTP.
+    let again = stage.submit("k1", b"native words").await.unwrap().receipt.unwrap();
+    assert!(again.repeat);
+    assert_eq!(json!(again.message_id), receipt["message_id"]);
+    let (_, tracked) = get(at, "/v1/track?key=k1").await;
+    assert_eq!(tracked["messages"][0]["receipt"]["message_id"], receipt["message_id"]);
+
+    let receive = format!("/v1/receive?session={session}&wait_ms=10000&max=10");
+    let claim = stage.claims.put("a large body".into()).await.unwrap();
+    let id = stage.send("m1", Body::Claim(claim), &[b"attached"]).await;
+    let (_, received) = get(at, &receive).await;
+    let delivery = &received["deliveries"][0];
+    assert_eq!((&delivery["message_id"], &delivery["attempt"]), (&json!(id), &json!(1)));
+    let parts = format!("GET /v1/deliveries/{id}/parts");
+    let read = |name: &str| format!("{parts}/{name}?session={session}");
+    assert_eq!(call(at, &read("body"), b"").await, (200, b"a large body".to_vec()));
+    let from = format!("{}&offset=2", read("0"));
+    assert_eq!(call(at, &from, b"").await, (200, b"tached".to_vec()));
+    let answer = json!({
+        "session": session, "message_id": id, "lease": delivery["lease"],
+        "taken": { "reference": "vb-1" },
+    });
+    let (status, settled) = post(at, "/v1/settle", &answer).await;
+    assert_eq!((status, &settled["state"], &settled["repeat"]), (200, &json!("TAKEN"), &json!(false)));
+    let (_, settled) = post(at, "/v1/settle", &answer).await;
+    assert_eq!(settled["repeat"], json!(true));
+}
+
+#[tokio::test]
+async fn a_long_poll_ends_with_the_first_delivery_or_its_time() {
+    let stage = Stage::new().await;
+    let at = stage.address.as_str();
+    let (_, hello) = post(at, "/v1/hello", &json!({ "adapter": "php" })).await;
+    let session = hello["session"].as_str().unwrap();
+    let poll = |wait: u32| format!("/v1/receive?session={session}&wait_ms={wait}");
+    assert_eq!(get(at, &poll(10)).await, (200, json!({ "deliveries": [] })));
+    let path = poll(20_000);
+    let waiting = get(at, &path);
+    let sending = async {
+        let id = stage.send("m1", Body::Inline("x".into()), &[]).await;
+        eventually(async || stage.journal.0.lock().await.rows.contains_key(&id).then_some(())).await;
+        id
+    };
+    let ((_, received), id) = tokio::join!(waiting, sending);
+    assert_eq!(received["deliveries"][0]["message_id"], json!(id));
+    assert_eq!(received["deliveries"][0]["inline"], json!(base64(b"x")));
+}
+
+#[tokio::test]
+async fn every_refusal_is_json_with_a_code_in_two_languages() {
+    let stage = Stage::new().await;
+    let at = stage.address.as_str();
+    let (status, nothing) = get(at, "/v1/nothing").await;
+    assert_eq!((status, &nothing["code"]), (404, &json!("LT-GW-008")));
+    assert!(!nothing["title_vi"].as_str().unwrap().is_empty());
+    assert_ne!(nothing["title_vi"], nothing["title_en"]);
+    let (status, method) = json_of(call(at, "DELETE /v1/submit", b"").await);
+    assert_eq!((status, &method["code"]), (405, &json!("LT-GW-009")));
+    let (status, cut) = json_of(call(at, "POST /v1/submit", b"{\"key\":").await);
+    assert_eq!((status, &cut["code"]), (400, &json!("LT-EX-011")));
+    let (status, odd) = post(at, "/v1/submit", &json!({ "kee": "typo" })).await;
+    assert_eq!((status, &odd["code"]), (400, &json!("LT-EX-011")));
+    let item = json!({ "format": "plain", "inline": base64(b"refuse") });
+    let (status, secret) = post(at, "/v1/submit", &item).await;
+    assert_eq!((status, &secret["code"]), (403, &json!("LT-MAP-210")));
+    assert_eq!(secret["violations"][0]["field"], json!("/Noi dung"));
+    let (status, offset) = get(at, "/v1/parts/p?offset=7&size=9&sha256=zz").await;
+    assert_eq!((status, &offset["code"]), (400, &json!("LT-EX-011")));
+    let long = vec![b' '; 5 << 20];
+    let (status, large) = json_of(call(at, "POST /v1/submit", &long).await);
+    assert_eq!((status, &large["code"]), (413, &json!("LT-GW-001")));
+}

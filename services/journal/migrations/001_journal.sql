@@ -76,11 +76,12 @@ FROM kept JOIN standing ON standing.id = kept.id;
 --postgres CREATE TABLE subject (words TEXT NOT NULL, id {text} NOT NULL);
 --postgres CREATE INDEX subject_words ON subject USING gin (to_tsvector('simple', words));
 
--- What happened, in the order written; never changed.
+-- What happened, in the order written; never changed. A row holds what one commit tells of one
+-- message: the facts of an entry of the contract.
 CREATE TABLE fact (
     position {serial},
     message {text} NOT NULL,
-    fact {blob} NOT NULL
+    facts {blob} NOT NULL
 );
 
 CREATE INDEX fact_message ON fact (message);

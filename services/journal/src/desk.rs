@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use prost::Message as _;
 use proto::journal::v1::{Fact, State, Step};
 
 use crate::database::{Batch, Database, DatabaseError, Row};
 use crate::deliver::{Session, read_session};
 use crate::stored::{
     COLUMNS, INSERT_FACT, INSERT_KEPT, INSERT_REFUSAL, INSERT_STANDING, INSERT_SUBJECT, New,
-    REWRITE, Stored, UPDATE,
+    REWRITE, Stored, UPDATE, fact_rows,
 };
 
 /// Who writes facts of its own accord.
@@ -213,8 +212,7 @@ impl<'a> Desk<'a> {
             vec![id.into(), envelope.into(), body.into(), receipt.into()]
         });
         let rewrites: Vec<_> = rewrites.collect();
-        let facts = self.facts.drain(..).map(|(id, it)| vec![id.into(), it.encode_to_vec().into()]);
-        let facts: Vec<_> = facts.collect();
+        let facts = fact_rows(self.facts.drain(..));
         let steps: [Batch<'_>; 7] = [
             (INSERT_KEPT, &kept),
             (INSERT_STANDING, &standing),

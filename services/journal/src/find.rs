@@ -3,13 +3,13 @@
 use prost::Message as _;
 use proto::journal::v1::get_request::Part;
 use proto::journal::v1::{
-    Body, Envelope, Fact, FindRequest, FindResponse, GetRequest, GetResponse, Hop, Index,
+    Body, Envelope, FindRequest, FindResponse, GetRequest, GetResponse, Hop, Index,
     JourneyResponse, MessageType, Receipt, State, Summary,
 };
 
 use crate::database::{Database, DatabaseError, Row, Value};
 use crate::fold;
-use crate::stored::{COLUMNS, Stored, state};
+use crate::stored::{COLUMNS, Stored, facts, state};
 
 /// States in which a message waits for a time or a person.
 const WAITING: [i32; 4] =
@@ -241,19 +241,12 @@ pub(crate) async fn journey(
     }
     let derived = summaries(database, "parent = $1 ORDER BY application", vec![id.into()]).await?;
     let sql = format!(
-        "SELECT f.message, m.application, f.fact FROM fact f JOIN message m ON m.id = f.message \
-         WHERE m.id = $1 OR m.parent = $1 ORDER BY f.position LIMIT {HOPS_MAX}"
+        "SELECT f.message, s.application, f.facts FROM fact f JOIN standing s ON s.id = f.message \
+         WHERE f.message = $1 OR f.message IN (SELECT id FROM kept WHERE parent = $1 AND parent <> '') \
+         ORDER BY f.position LIMIT {HOPS_MAX}"
     );
-    let mut hops: Vec<Hop> = database
-        .query(&sql, vec![id.into()])
-        .await?
-        .into_iter()
-        .map(|mut row| Hop {
-            message_id: row.text(),
-            application: row.text(),
-            fact: Fact::decode(row.bytes().as_slice()).ok(),
-        })
-        .collect();
+    let rows = database.query(&sql, vec![id.into()]).await?;
+    let mut hops: Vec<Hop> = rows.into_iter().flat_map(told).collect();
     // Facts of one hop are written together by whoever made them; time tells their order.
     hops.sort_by_key(|it| it.fact.as_ref().map_or(0, |it| it.at_us));
     let condition = "conversation = $1 AND parent = '' AND kind = $2 ORDER BY sequence LIMIT 200";
@@ -264,6 +257,16 @@ pub(crate) async fn journey(
         summaries(database, condition, vec![envelope.conversation.into(), kind.into()]).await?
     };
     Ok(Some(JourneyResponse { message: Some(found), derived, hops, statuses }))
+}
+
+/// The hops of a row of facts.
+fn told(mut row: Row) -> impl Iterator<Item = Hop> {
+    let (message_id, application) = (row.text(), row.text());
+    facts(&row.bytes()).into_iter().map(move |fact| Hop {
+        message_id: message_id.clone(),
+        application: application.clone(),
+        fact: Some(fact),
+    })
 }
 
 /// A message as it is kept.

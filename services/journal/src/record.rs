@@ -9,7 +9,7 @@ use crate::database::DatabaseError;
 use crate::desk::{COMPONENT, Desk};
 use crate::ending::release_behind;
 use crate::plan;
-use crate::stored::{Fresh, Stored};
+use crate::stored::{Fresh, Stored, facts};
 
 /// Entries and refusals of one call.
 pub(crate) type Records = (Vec<Entry>, Vec<Refusal>);
@@ -61,12 +61,12 @@ async fn facts_of_lone_entries(
 ) -> Result<Vec<(String, Fact)>, DatabaseError> {
     let lone = calls.iter().flat_map(|(entries, _)| entries).filter(|it| it.fate.is_none());
     let sets: Vec<_> = lone.map(|it| vec![it.message_id.as_str().into()]).collect();
-    let sql = "SELECT message, fact FROM fact WHERE message = $1";
+    let sql = "SELECT message, facts FROM fact WHERE message = $1";
     let found = desk.database.query_many(sql, sets).await?;
-    let facts = found
-        .into_iter()
-        .flatten()
-        .map(|mut row| (row.text(), Fact::decode(row.bytes().as_slice()).unwrap_or_default()));
+    let facts = found.into_iter().flatten().flat_map(|mut row| {
+        let id = row.text();
+        facts(&row.bytes()).into_iter().map(move |it| (id.clone(), it))
+    });
     Ok(facts.collect())
 }
 

@@ -1,8 +1,10 @@
 //! Rows of the message table, and the columns they are made of.
 
+use std::collections::HashMap;
+
 use prost::Message as _;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{Envelope, State};
+use proto::journal::v1::{Entry, Envelope, Fact, State};
 
 use crate::database::{Row, Value};
 
@@ -147,8 +149,8 @@ pub(crate) const INSERT_STANDING: &str = "INSERT INTO standing (id, conversation
 pub(crate) const REWRITE: &str =
     "UPDATE kept SET envelope = $2, body = $3, receipt = $4 WHERE id = $1";
 
-/// Writes a fact.
-pub(crate) const INSERT_FACT: &str = "INSERT INTO fact (message, fact) VALUES ($1, $2)";
+/// Writes what one commit tells of one message.
+pub(crate) const INSERT_FACT: &str = "INSERT INTO fact (message, facts) VALUES ($1, $2)";
 
 /// Writes what was not taken over.
 pub(crate) const INSERT_REFUSAL: &str =
@@ -197,6 +199,27 @@ impl Fresh<'_> {
         ];
         New { id: it.id.clone(), kept, standing, subject: crate::fold::words(&self.index.subject) }
     }
+}
+
+/// The facts of a row.
+pub(crate) fn facts(bytes: &[u8]) -> Vec<Fact> {
+    Entry::decode(bytes).unwrap_or_default().facts
+}
+
+/// Facts as rows: one a message, in the order of their first.
+pub(crate) fn fact_rows(facts: impl Iterator<Item = (String, Fact)>) -> Vec<Vec<Value>> {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut rows: Vec<(String, Entry)> = Vec::new();
+    for (id, fact) in facts {
+        let place = *places.entry(id).or_insert_with_key(|id| {
+            rows.push((id.clone(), Entry::default()));
+            rows.len() - 1
+        });
+        if let Some((_, entry)) = rows.get_mut(place) {
+            entry.facts.push(fact);
+        }
+    }
+    rows.into_iter().map(|(id, entry)| vec![id.into(), entry.encode_to_vec().into()]).collect()
 }
 
 /// A whole new message, ready to be written.

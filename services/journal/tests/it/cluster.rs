@@ -13,7 +13,7 @@ set -e
 place=$(mktemp -d -t lienthong-journal-XXXXXX)
 trap '"$0/pg_ctl" -D "$place/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$place"' EXIT
 "$0/initdb" -D "$place/data" -A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
-"$0/pg_ctl" -D "$place/data" -l "$place/log" -w -o "-c listen_addresses='' -c unix_socket_directories='$place'" start >/dev/null
+"$0/pg_ctl" -D "$place/data" -l "$place/log" -w -o "-c listen_addresses='' -c unix_socket_directories='$place' -c shared_buffers=512MB" start >/dev/null
 echo "$place"
 cat >/dev/null
 "#;

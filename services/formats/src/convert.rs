@@ -6,6 +6,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Va
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 use crate::grammar::List;
+use crate::mistake::{Words, nearest};
 
 /// How a text becomes a value, and back.
 #[derive(Clone, Debug)]
@@ -56,19 +57,23 @@ impl Converter {
     pub(crate) fn parse(
         words: &str,
         list: impl Fn(&str) -> Option<Arc<List>>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Words> {
         let (name, rest) = words.split_once(' ').unwrap_or((words, ""));
         let forms = || rest.split('|').map(|it| it.trim().to_owned()).collect::<Vec<_>>();
         Ok(match name {
             "text" => Self::Text,
             "whole" => Self::Whole,
             "yes-no" => {
-                let (yes, no) = rest.split_once(' ').ok_or("yes-no needs two words")?;
+                let (yes, no) = rest.split_once(' ').ok_or_else(|| {
+                    Words::new("yes-no cần hai từ", "yes-no needs two words")
+                })?;
                 Self::YesNo(yes.to_owned(), no.to_owned())
             }
             "date" if !rest.is_empty() => Self::Date(forms()),
             "time" if !rest.is_empty() => Self::Time(rest.to_owned()),
-            "code" => Self::Code(list(rest).ok_or_else(|| format!("there is no list `{rest}`"))?),
+            "code" => Self::Code(list(rest).ok_or_else(|| {
+                Words::new(format!("không có danh mục `{rest}`"), format!("there is no list `{rest}`"))
+            })?),
             "org-id" => Self::OrgId,
             "media-type" => Self::MediaType,
             "list" if !rest.is_empty() => Self::List(rest.to_owned()),
@@ -76,7 +81,7 @@ impl Converter {
             "extra" => Self::Extra,
             "fetch" => Self::Fetch,
             "content" => Self::Content,
-            _ => return Err(format!("there is no converter `{words}`")),
+            _ => return Err(no_converter(words, name)),
         })
     }
 
@@ -129,7 +134,6 @@ impl Converter {
             Self::Date(forms) => day_text(value.as_message()?, forms.first()?),
             Self::Time(form) => moment_text(value.as_message()?, form),
             Self::Code(list) => uncoded(value, list),
-            Self::OrgId => part(value.as_message()?, "value"),
             Self::List(separator) => {
                 let items: Option<Vec<_>> = value.as_list()?.iter().map(Value::as_str).collect();
                 Some(items?.join(separator)).filter(|it| !it.is_empty())
@@ -137,10 +141,24 @@ impl Converter {
             Self::Affix(prefix) => {
                 plain(value).filter(|it| !it.is_empty()).map(|it| format!("{prefix}{it}"))
             }
-            Self::Extra => part(value.as_message()?, "value"),
+            Self::OrgId | Self::Extra => part(value.as_message()?, "value"),
             Self::Content => None,
         }
     }
+}
+
+/// Names of converters, as a description writes them.
+const NAMES: [&str; 13] = [
+    "text", "whole", "yes-no", "date", "time", "code", "org-id", "media-type", "list", "affix",
+    "extra", "fetch", "content",
+];
+
+fn no_converter(words: &str, name: &str) -> Words {
+    let meant = nearest(name, &NAMES);
+    Words::new(
+        format!("không có bộ đổi `{words}`{}", meant.vi),
+        format!("there is no converter `{words}`{}", meant.en),
+    )
 }
 
 /// NFC, trimmed, without control characters but line feed.

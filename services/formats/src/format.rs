@@ -18,7 +18,7 @@ use crate::read::{Files, Reading};
 use crate::report::difference;
 use crate::tree::Tree;
 use crate::write::Writing;
-use crate::{canonical_json, leftovers, scan, write};
+use crate::{canonical_json, leftovers, mistake, scan, write};
 
 /// What a written message may know besides its content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,10 +60,11 @@ impl Format {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it, with the line where YAML itself is wrong.
+    /// Everything that is wrong with it: line and column, then Vietnamese, then English. What is
+    /// not of the grammar hides the rest.
     pub fn compile(description: &str) -> Result<Self, Vec<String>> {
         let parsed: Description =
-            serde_saphyr::from_str(description).map_err(|error| vec![error.to_string()])?;
+            serde_saphyr::from_str(description).map_err(|error| vec![mistake::of_yaml(&error)])?;
         let (message, carries) = match parsed.carries.as_str() {
             "Document" => ("lienthong.canonical.v1.Document", vec![MessageType::Document]),
             "Status" => ("lienthong.canonical.v1.Status", vec![MessageType::Status]),
@@ -71,7 +72,9 @@ impl Format {
                 "lienthong.canonical.v1.Canonical",
                 vec![MessageType::Document, MessageType::Status],
             ),
-            other => return Err(vec![format!("carries: there is no canonical message `{other}`")]),
+            other => return Err(vec![format!(
+                    "carries: không có loại nội dung `{other}` / there is no canonical message `{other}`"
+                )]),
         };
         let descriptor = proto::descriptors()
             .get_message_by_name(message)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_saphyr::Spanned;
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -23,9 +24,9 @@ pub(crate) struct Description {
     #[serde(default)]
     pub(crate) lists: BTreeMap<String, List>,
     #[serde(default)]
-    pub(crate) parts: BTreeMap<String, Vec<Field>>,
+    pub(crate) parts: BTreeMap<String, Vec<Line>>,
     #[serde(default)]
-    pub(crate) fields: Vec<Field>,
+    pub(crate) fields: Vec<Line>,
     /// What the format cannot carry, in words for people.
     #[serde(default)]
     #[expect(dead_code, reason = "read by people, and checked to be words")]
@@ -124,6 +125,9 @@ impl Values {
     }
 }
 
+/// A line and where it stands in the file.
+pub(crate) type Line = Spanned<Field>;
+
 /// A line of the description.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -156,5 +160,5 @@ pub(crate) struct Field {
     #[serde(default)]
     pub(crate) own_prefix: bool,
     #[serde(default)]
-    pub(crate) fields: Vec<Field>,
+    pub(crate) fields: Vec<Line>,
 }

@@ -28,6 +28,7 @@ mod grammar;
 mod laws;
 mod leftovers;
 mod limits;
+mod mistake;
 mod path;
 mod plan;
 mod read;

@@ -2,6 +2,8 @@
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 
+use crate::mistake::{Words, nearest};
+
 /// Which item of a repeated field.
 #[derive(Clone, Debug)]
 pub(crate) enum Selector {
@@ -26,7 +28,7 @@ pub(crate) struct Segment {
 pub(crate) type Path = Vec<Segment>;
 
 /// Reads a path in a message.
-pub(crate) fn parse(text: &str, from: &MessageDescriptor) -> Result<Path, String> {
+pub(crate) fn parse(text: &str, from: &MessageDescriptor) -> Result<Path, Words> {
     let mut path = Vec::new();
     let mut message = Some(from.clone());
     for step in steps(text) {
@@ -34,14 +36,22 @@ pub(crate) fn parse(text: &str, from: &MessageDescriptor) -> Result<Path, String
             Some((name, rest)) => (name, Some(rest.trim_end_matches(']'))),
             None => (step, None),
         };
-        let within = message.take().ok_or_else(|| format!("nothing is inside a value before `{name}`"))?;
+        let within = message.take().ok_or_else(|| {
+            Words::new(
+                format!("trước `{name}` là một giá trị, bên trong không có gì"),
+                format!("nothing is inside a value before `{name}`"),
+            )
+        })?;
         let field = within.get_field_by_name(name).ok_or_else(|| unknown(name, &within))?;
         if let Kind::Message(inner) = field.kind() {
             message = Some(inner);
         }
         let selector = chosen.map(|it| selector(it, &field)).transpose()?;
         if selector.is_some() && !field.is_list() {
-            return Err(format!("`{name}` is a single field and has no items"));
+            return Err(Words::new(
+                format!("`{name}` là trường đơn, không có phần tử"),
+                format!("`{name}` is a single field and has no items"),
+            ));
         }
         path.push(Segment { field, selector });
     }
@@ -66,37 +76,47 @@ fn steps(text: &str) -> Vec<&str> {
     steps
 }
 
-fn unknown(name: &str, within: &MessageDescriptor) -> String {
+fn unknown(name: &str, within: &MessageDescriptor) -> Words {
     let names: Vec<_> = within.fields().map(|it| it.name().to_owned()).collect();
-    let near: Vec<_> = names
-        .iter()
-        .filter(|it| it.starts_with(name) || name.starts_with(it.as_str()) || it.contains(name))
-        .cloned()
-        .collect();
-    let known = if near.is_empty() { names } else { near };
-    format!("{} has no field `{name}`; it has {}", within.name(), known.join(", "))
+    let (meant, of) = (nearest(name, &names), within.name());
+    let known = names.join(", ");
+    Words::new(
+        format!("{of} không có trường `{name}`{}; có {known}", meant.vi),
+        format!("{of} has no field `{name}`{}; it has {known}", meant.en),
+    )
 }
 
-fn selector(text: &str, field: &FieldDescriptor) -> Result<Selector, String> {
+fn selector(text: &str, field: &FieldDescriptor) -> Result<Selector, Words> {
     if text == "0" {
         return Ok(Selector::First);
     }
     let Kind::Message(item) = field.kind() else {
-        return Err(format!("items of `{}` have no fields", field.name()));
+        let name = field.name();
+        return Err(Words::new(
+            format!("phần tử của `{name}` không có trường"),
+            format!("items of `{name}` have no fields"),
+        ));
     };
     if field.name() == "extras" {
-        let (owner, name) = text.split_once('.').ok_or("an extra is owner.name")?;
+        let wrong = || Words::new("extra phải là chủ.tên", "an extra is owner.name");
+        let (owner, name) = text.split_once('.').ok_or_else(wrong)?;
         return Ok(Selector::Extra(owner.to_owned(), name.to_owned()));
     }
     let (name, value) = text.split_once('=').map_or((text, None), |(name, it)| (name, Some(it)));
     let of = item.get_field_by_name(name).ok_or_else(|| unknown(name, &item))?;
     let Some(value) = value else { return Ok(Selector::Has(of)) };
-    let Kind::Enum(names) = of.kind() else { return Err(format!("`{name}` is no enum")) };
-    let number = names
-        .get_value_by_name(value)
-        .ok_or_else(|| format!("`{value}` is no value of {}", names.name()))?
-        .number();
-    Ok(Selector::Equals(of, number))
+    let Kind::Enum(names) = of.kind() else {
+        return Err(Words::new(format!("`{name}` không phải enum"), format!("`{name}` is no enum")));
+    };
+    let number = names.get_value_by_name(value).ok_or_else(|| {
+        let all: Vec<_> = names.values().map(|it| it.name().to_owned()).collect();
+        let meant = nearest(value, &all);
+        Words::new(
+            format!("`{value}` không thuộc {}{}", names.name(), meant.vi),
+            format!("`{value}` is no value of {}{}", names.name(), meant.en),
+        )
+    })?;
+    Ok(Selector::Equals(of, number.number()))
 }
 
 /// True for an item that the selector means.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use prost_reflect::{Kind, MessageDescriptor};
 
 use crate::convert::Converter;
-use crate::grammar::{Description, Field, List, Need};
+use crate::grammar::{Description, Field, Line as Written, List, Need};
+use crate::mistake::nearest;
 use crate::path::{Path, parse, target};
 
 /// One native place and its canonical field.
@@ -70,6 +71,7 @@ pub(crate) fn resolve(
         parts: &description.parts,
         lists: lists.collect(),
         mistakes: Vec::new(),
+        place: String::new(),
         depth: 0,
     };
     let lines = resolver.lines(&description.fields, message, "");
@@ -77,9 +79,11 @@ pub(crate) fn resolve(
 }
 
 struct Resolver<'a> {
-    parts: &'a BTreeMap<String, Vec<Field>>,
+    parts: &'a BTreeMap<String, Vec<Written>>,
     lists: BTreeMap<String, Arc<List>>,
     mistakes: Vec<String>,
+    /// Line and column of the line that is being resolved.
+    place: String,
     depth: usize,
 }
 
@@ -90,21 +94,33 @@ pub(crate) fn native(text: &str) -> Vec<String> {
 }
 
 impl Resolver<'_> {
-    fn lines(&mut self, fields: &[Field], within: &MessageDescriptor, name: &str) -> Vec<Line> {
+    fn lines(&mut self, fields: &[Written], within: &MessageDescriptor, name: &str) -> Vec<Line> {
         self.depth += 1;
         if self.depth > 20 {
-            self.mistakes.push("parts use each other without end".to_owned());
+            self.mistake("", ("các phần dùng lẫn nhau không dứt", "parts use each other without end"));
             return Vec::new();
         }
-        let lines = fields.iter().filter_map(|it| self.line(it, within, name)).collect();
+        let lines = fields
+            .iter()
+            .filter_map(|it| {
+                let before = std::mem::replace(&mut self.place, place(it));
+                let line = self.line(&it.value, within, name);
+                self.place = before;
+                line
+            })
+            .collect();
         self.depth -= 1;
         lines
+    }
+
+    fn mistake(&mut self, at: &str, (vi, en): (&str, &str)) {
+        self.mistakes.push(format!("{}: {at}: {vi} / {en}", self.place));
     }
 
     fn path(&mut self, text: Option<&String>, within: &MessageDescriptor, at: &str) -> Path {
         let Some(text) = text else { return Path::new() };
         parse(text, within).unwrap_or_else(|why| {
-            self.mistakes.push(format!("at {at}: {why}"));
+            self.mistake(at, (&why.vi, &why.en));
             Path::new()
         })
     }
@@ -118,9 +134,11 @@ impl Resolver<'_> {
         let to = self.path(field.to.as_ref(), within, &at);
         let here = join(name, field.to.as_deref().unwrap_or_default());
         let inner = target(&to, within);
-        let nested: Vec<Field> = match &field.part {
+        let nested: Vec<Written> = match &field.part {
             Some(part) => self.parts.get(part).cloned().unwrap_or_else(|| {
-                self.mistakes.push(format!("at {at}: there is no part `{part}`"));
+                let known: Vec<_> = self.parts.keys().map(String::as_str).collect();
+                let meant = nearest(part, &known);
+                self.mistake(&at, (&format!("không có phần `{part}`{}", meant.vi), &format!("there is no part `{part}`{}", meant.en)));
                 Vec::new()
             }),
             None => field.fields.clone(),
@@ -132,7 +150,7 @@ impl Resolver<'_> {
             return self.leaf(field, (native(&at), to, here), within);
         }
         let Some(inner) = inner else {
-            self.mistakes.push(format!("at {at}: `{here}` has no fields inside"));
+            self.mistake(&at, (&format!("`{here}` không có trường con"), &format!("`{here}` has no fields inside")));
             return None;
         };
         let when = field
@@ -147,14 +165,22 @@ impl Resolver<'_> {
 
     fn numbers(&mut self, path: Path, values: &[String], at: &str) -> (Path, Vec<i32>) {
         let Some(Kind::Enum(names)) = path.last().map(|it| it.field.kind()) else {
-            self.mistakes.push(format!("at {at}: a condition needs an enum"));
+            self.mistake(at, ("điều kiện phải là một enum", "a condition needs an enum"));
             return (path, Vec::new());
         };
         let mut numbers = Vec::new();
         for value in values {
             match names.get_value_by_name(value) {
                 Some(it) => numbers.push(it.number()),
-                None => self.mistakes.push(format!("at {at}: `{value}` is no {}", names.name())),
+                None => {
+                    let known: Vec<_> = names.values().map(|it| it.name().to_owned()).collect();
+                    let meant = nearest(value, &known);
+                    let (vi, en) = (
+                        format!("`{value}` không thuộc {}{}", names.name(), meant.vi),
+                        format!("`{value}` is no {}{}", names.name(), meant.en),
+                    );
+                    self.mistake(at, (&vi, &en));
+                }
             }
         }
         (path, numbers)
@@ -164,11 +190,12 @@ impl Resolver<'_> {
         &mut self,
         field: &Field,
         (at, to, name): (Vec<String>, Path, String),
-        nested: &[Field],
+        nested: &[Written],
         inner: Option<MessageDescriptor>,
     ) -> Option<Line> {
         if !to.last().is_some_and(|it| it.field.is_list()) {
-            self.mistakes.push(format!("at {}: `{name}` is no list", at.join("/")));
+            let words = (format!("`{name}` không phải danh sách"), format!("`{name}` is no list"));
+            self.mistake(&at.join("/"), (&words.0, &words.1));
             return None;
         }
         let text = if inner.is_none() {
@@ -190,7 +217,7 @@ impl Resolver<'_> {
     fn converter(&mut self, field: &Field, at: &[String]) -> Converter {
         let words = field.converter.as_deref().unwrap_or("text");
         Converter::parse(words, |name| self.lists.get(name).cloned()).unwrap_or_else(|why| {
-            self.mistakes.push(format!("at {}: {why}", at.join("/")));
+            self.mistake(&at.join("/"), (&why.vi, &why.en));
             Converter::Text
         })
     }
@@ -203,7 +230,7 @@ impl Resolver<'_> {
     ) -> Option<Line> {
         if to.is_empty() {
             if field.to.is_none() {
-                self.mistakes.push(format!("at {}: it goes nowhere", at.join("/")));
+                self.mistake(&at.join("/"), ("không có đích `to`", "it goes nowhere"));
             }
             return None;
         }
@@ -224,6 +251,11 @@ impl Resolver<'_> {
             own_prefix: field.own_prefix,
         }))
     }
+}
+
+/// Where a line stands: line and column.
+fn place(line: &Written) -> String {
+    format!("{}:{}", line.defined.line(), line.defined.column())
 }
 
 fn join(within: &str, name: &str) -> String {

@@ -1,6 +1,8 @@
 //! What goes in comes out: real packets, every direction, and what is refused.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod cases;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -239,5 +241,12 @@ fields:
   - {at: B, to: issued, as: date}
   - {at: C, to: "recipients[role=NOBODY]"}
 "#;
-    assert_eq!(Format::compile(text).unwrap_err().len(), 3);
+    let mistakes = Format::compile(text).unwrap_err();
+    assert_eq!(mistakes.len(), 3, "{mistakes:#?}");
+    assert!(mistakes[0].starts_with("8:5: A: "), "line and column: {}", mistakes[0]);
+    assert!(mistakes[0].contains("did you mean `subject`?"), "{}", mistakes[0]);
+    assert!(mistakes[1].starts_with("9:5: B: "), "{}", mistakes[1]);
+    let key = text.replace("subjekt", "subject").replace("as: date", "az: date");
+    let mistakes = Format::compile(&key).unwrap_err();
+    assert!(mistakes[0].starts_with("9:") && mistakes[0].contains("did you mean `as`?"), "{mistakes:?}");
 }

@@ -157,6 +157,9 @@ pub(crate) struct Demo {
     /// Chạy qua RabbitMQ thay cho bộ nhớ / Over RabbitMQ instead of memory
     #[arg(long, value_name = "AMQP_URL")]
     pub(crate) broker: Option<String>,
+    /// PostgreSQL thay cho SQLite / PostgreSQL instead of SQLite
+    #[arg(long, value_name = "POSTGRES_URL")]
+    pub(crate) database: Option<String>,
     /// Số văn bản thường gửi thêm / How many more ordinary documents
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub(crate) documents: u32,

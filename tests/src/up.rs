@@ -1,0 +1,191 @@
+//! The real binary as a process of its own, with its own folder and ports.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest as _, Sha256};
+
+/// An agency of a test's registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Agency {
+    /// Directory key; its application is `<key>-app`, its token `<key>-token`.
+    pub key: &'static str,
+    /// Its code.
+    pub code: &'static str,
+    /// Format it takes documents in.
+    pub takes: &'static str,
+}
+
+/// The program, built once for this test run.
+///
+/// # Panics
+///
+/// It does not build.
+pub fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let here = std::env::current_exe().unwrap();
+        let target = here.ancestors().find(|it| it.ends_with("debug") || it.ends_with("release"));
+        let target = target.unwrap().to_owned();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "-p", "lienthong"]);
+        if target.ends_with("release") {
+            build.arg("--release");
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        assert!(build.current_dir(root).status().unwrap().success(), "the program does not build");
+        target.join("lienthong")
+    })
+}
+
+/// Writes a registry in which everybody may write to everybody.
+///
+/// # Panics
+///
+/// The folder cannot be written.
+pub fn write_registry(folder: &Path, agencies: &[Agency]) {
+    let mut text = String::from("organisations:\n");
+    for it in agencies {
+        text.push_str(&format!("  - {{key: {0}, name: \"Cơ quan {0}\", codes: [\"{1}\"]}}\n", it.key, it.code));
+    }
+    text.push_str("rights:\n  - {from: \"*\", to: \"*\", types: [document, status]}\napplications:\n");
+    for it in agencies {
+        let token = Sha256::digest(format!("{}-token", it.key));
+        let hash: String = token.iter().map(|it| format!("{it:02x}")).collect();
+        text.push_str(&format!(
+            "  - id: {0}-app\n    organisation: {0}\n    gives: [edxml.document, edxml.status, ioffice.portal, canonical.json]\n    takes: {{document: {1}, status: edxml.status}}\n    in_hand_max: 256\n    token_sha256: [\"{hash}\"]\n",
+            it.key, it.takes
+        ));
+    }
+    std::fs::create_dir_all(folder).unwrap();
+    std::fs::write(folder.join("registry.yaml"), text).unwrap();
+}
+
+/// A port nobody listens on now.
+///
+/// # Panics
+///
+/// There is none.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A running `lienthong up`; it is killed when this is dropped.
+#[derive(Debug)]
+pub struct Up {
+    folder: PathBuf,
+    ports: [u16; 3],
+    extra: Vec<(String, String)>,
+    child: Option<Child>,
+}
+
+impl Up {
+    /// Starts it on a folder that holds a registry, and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// It does not become ready within a minute.
+    pub fn start(folder: &Path, extra: &[(&str, &str)]) -> Self {
+        let extra = extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let ports = [free_port(), free_port(), free_port()];
+        let mut up = Self { folder: folder.to_owned(), ports, extra: extra.collect(), child: None };
+        up.again();
+        up
+    }
+
+    /// Starts it again on the same folder and ports.
+    ///
+    /// # Panics
+    ///
+    /// It does not become ready within a minute.
+    pub fn again(&mut self) {
+        let at = |port: u16| format!("127.0.0.1:{port}");
+        let log = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(self.folder.join("log"))
+            .unwrap();
+        let child = Command::new(program())
+            .args(["up", "--data"])
+            .arg(&self.folder)
+            .args(["--listen", &at(self.ports[0])])
+            .args(["--internal", &at(self.ports[1])])
+            .args(["--ops", &at(self.ports[2])])
+            .envs(self.extra.clone())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let limit = Instant::now() + Duration::from_secs(60);
+        while !ready(self.ports[2]) {
+            let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            assert!(Instant::now() < limit, "not ready within a minute\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Kills it as a power cut would.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be waited for.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Where vendors come in.
+    pub fn gateway(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[0])
+    }
+
+    /// Where operators' commands go.
+    pub fn internal(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports[1])
+    }
+
+    /// Where health is told.
+    pub fn ops_port(&self) -> u16 {
+        self.ports[2]
+    }
+
+    /// Runs a command of the program against this one; its standard output and exit code.
+    ///
+    /// # Panics
+    ///
+    /// It cannot be run.
+    pub fn command(&self, arguments: &[&str]) -> (String, i32) {
+        let output = Command::new(program()).args(arguments).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (text, output.status.code().unwrap_or(-1))
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn ready(port: u16) -> bool {
+    page(port, "/readyz").is_some_and(|it| it.starts_with("HTTP/1.1 200"))
+}
+
+/// A page over plain HTTP; none while nobody answers.
+pub fn page(port: u16, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}

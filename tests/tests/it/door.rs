@@ -1,0 +1,99 @@
+//! What is wrong is answered at the door with its code, and leaves nothing behind.
+
+use lienthong_tests::up::{Agency, Up, write_registry};
+use proto::fault::v1::Fault;
+use sdk::{Connection, File, Item, Outlet, SubmitError};
+use serde_json::{Value, json};
+
+fn portal(change: impl Fn(&mut Value)) -> Item {
+    let mut document = json!({
+        "Guid": "g-1", "SoHieu": "1", "KyHieu": "BC-VP", "TrichYeu": "Báo cáo",
+        "NgayBanHanh": "20/11/2026", "DoMat": "0", "MaDinhDanh": "A99.1",
+        "DonViNhanVanBanNgoaDonVi": [{ "MaDonVi": "A99.2" }], "Attachments": [],
+    });
+    change(&mut document);
+    let body = json!({ "Code": 0, "Value": { "Total": 1, "Data": [document] } });
+    Item { format: "ioffice.portal".to_owned(), body: body.to_string().into(), ..Item::default() }
+}
+
+async fn refused(outlet: &Outlet, item: &Item) -> Fault {
+    match outlet.submit(item).await {
+        Err(SubmitError::Refused(fault)) => fault,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn files_in(folder: &std::path::Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries
+        .map(|it| it.unwrap().path())
+        .map(|it| if it.is_dir() { files_in(&it) } else { 1 })
+        .sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let agencies = [
+        Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
+        Agency { key: "hai", code: "A99.2", takes: "ioffice.portal" },
+    ];
+    write_registry(&folder.path().join("registry"), &agencies);
+    let up = Up::start(folder.path(), &[]);
+    let connection = Connection { gateway: up.gateway(), token: "mot-token".to_owned() };
+    let outlet = connection.outlet().unwrap();
+    let raw = |format: &str, body: &str| Item {
+        format: format.to_owned(),
+        body: body.to_owned().into(),
+        ..Item::default()
+    };
+    let file = File {
+        reference: "/u/a.pdf".to_owned(),
+        name: "a.pdf".to_owned(),
+        media_type: String::new(),
+        bytes: vec![1, 2, 3].into(),
+    };
+    let mut unlisted = portal(|_| ());
+    unlisted.files = vec![file];
+    let doctype = "<!DOCTYPE edXML [<!ENTITY a \"b\">]><edXML/>";
+    let cases = [
+        ("LT-MAP-001", raw("edxml.document", "<edXML><a>"), "truncated XML"),
+        ("LT-MAP-002", raw("ioffice.portal", "{\"Value\":"), "truncated JSON"),
+        ("LT-MAP-003", raw("edxml.document", doctype), "a DTD"),
+        ("LT-MAP-004", raw("edxml.document", "<eDoc/>"), "another root"),
+        ("LT-MAP-017", raw("no.such", "{}"), "an unknown format"),
+        ("LT-MAP-018", raw("auto", "xin chào"), "an unknown content"),
+        ("LT-MAP-014", portal(|it| it["TrichYeu"] = json!("")), "no subject"),
+        ("LT-MAP-014", portal(|it| it["NgayBanHanh"] = json!("30/02/2026")), "an impossible day"),
+        ("LT-MAP-204", portal(|it| it["DonViNhanVanBanNgoaDonVi"] = json!([{"MaDonVi": "A99.9"}])), "an unknown recipient"),
+        ("LT-MAP-007", portal(|it| it["DoMat"] = json!("2")), "a secret document"),
+        ("LT-MAP-210", portal(|it| it["TrichYeu"] = json!("TUYỆT MẬT: phương án")), "a mark in the subject"),
+        ("LT-MAP-008", portal(|it| it["Attachments"] = json!([{"Id": "1", "FileName": "a.pdf", "FilePath": "/u/a.pdf"}])), "a file that did not come"),
+        ("LT-MAP-013", unlisted, "a file nobody named"),
+    ];
+    for (code, item, what) in cases {
+        let fault = refused(&outlet, &item).await;
+        assert_eq!(fault.code, code, "{what}: {fault:?}");
+    }
+    let stranger = Connection { gateway: up.gateway(), token: "guess".to_owned() };
+    assert_eq!(refused(&stranger.outlet().unwrap(), &portal(|_| ())).await.code, "LT-GW-006");
+    assert_eq!(files_in(&folder.path().join("claims")), 0, "no file is left");
+    let data = folder.path().display().to_string();
+    let (found, exit) = up.command(&["find", "--json", "--internal", &up.internal(), "--data", &data]);
+    let found: Value = serde_json::from_str(&found).unwrap();
+    assert_eq!(found["messages"], json!([]), "no message is left");
+    assert_eq!(exit, 4);
+
+    let mut first = portal(|_| ());
+    first.key = "k".to_owned();
+    outlet.submit(&first).await.unwrap();
+    let mut other = portal(|it| it["TrichYeu"] = json!("Khác"));
+    other.key = "k".to_owned();
+    assert_eq!(refused(&outlet, &other).await.code, "LT-JNL-001");
+    assert!(outlet.submit(&portal(|_| ())).await.unwrap().repeat, "the same content without a key");
+    for spelling in ["1/BC-VP", "1-bc-vp", "bao cao"] {
+        let (found, exit) =
+            up.command(&["find", spelling, "--json", "--internal", &up.internal(), "--data", &data]);
+        assert_eq!(exit, 0, "{spelling}: {found}");
+    }
+}

@@ -1,0 +1,15 @@
+//! Journeys through the whole system, on the real binary, and the rules of the house.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "../../../services/journal/tests/it/cluster.rs"]
+mod cluster;
+#[path = "../../../bus/tests/it/node.rs"]
+#[expect(dead_code, reason = "the bus's own tests use more of it")]
+mod node;
+
+mod compose;
+mod crash;
+mod door;
+mod house;
+mod journey;
+mod vendor;

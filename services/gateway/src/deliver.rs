@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bus::{Body, Channel, Handle, Message, Receiver, Verdict, Verdicts};
 use chassis::trace::{About, Operation, message_span, traceparent};
 use proto::envelope::InvalidEnvelope;
-use proto::exchange::v1::{Delivery, DeliveredBody, delivery};
+use proto::exchange::v1::{DeliveredBody, Delivery, delivery};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::begun::Answer;
@@ -62,7 +62,9 @@ impl Handle for Deliverer {
 
     async fn handle(&self, window: Vec<Message>) -> Verdicts {
         for _ in 0..SESSIONS_TRIED {
-            let Some(session) = self.gateway.sessions.freest(&self.application).await else { break };
+            let Some(session) = self.gateway.sessions.freest(&self.application).await else {
+                break;
+            };
             match self.begin(&session, &window).await {
                 Ok(begun) => return self.hand_over(&session, window, begun).await,
                 Err(fault) if fault.code == code::LT_JNL_004.code => {
@@ -103,11 +105,16 @@ impl Deliverer {
     ) -> Verdicts {
         let mut verdicts = Verdicts::undecided(window.len());
         let mut unsent = Vec::new();
+        let mut handed = 0;
         for (place, (message, begun)) in window.into_iter().zip(begun).enumerate() {
+            let is_due = begun.answer() == Answer::Deliver;
             let (verdict, ending) = self.one(session, message, begun).await;
+            let is_handed = is_due && ending.is_none() && matches!(verdict, Verdict::Done);
+            handed += usize::from(is_handed);
             verdicts.decide(place, verdict);
             unsent.extend(ending);
         }
+        self.gateway.metrics.deliveries(handed, unsent.len());
         // From Begin on the journal has them; it is told what did not leave this house.
         let told = unsent.into_iter().map(|it| self.gateway.settle(&session.id, it));
         for outcome in futures::future::join_all(told).await {

@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::directory::Registered;
 use crate::fault::{away, of};
 use crate::gather::{BATCH, Bounds, Gather, NotGathered};
+use crate::metrics::Metrics;
 use crate::normalize::{Native, Read, normalize};
 use crate::parts::Parts;
 use crate::session::{Session, Sessions};
@@ -45,6 +46,7 @@ pub(crate) struct Gateway {
     pub(crate) registered: Registered,
     pub(crate) sessions: Sessions,
     pub(crate) parts: Parts,
+    pub(crate) metrics: Metrics,
     pub(crate) journal: JournalClient<Upstream>,
     pub(crate) mapping: MappingClient<Upstream>,
     accepts: Gather<Acceptance, Result<AcceptOutcome, Fault>>,
@@ -74,9 +76,15 @@ pub struct Surroundings {
 }
 
 impl Gateway {
-    pub(crate) fn new(config: Config, parts: Surroundings, clock: Clock, component: String) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        parts: Surroundings,
+        clock: Clock,
+        component: String,
+    ) -> Self {
         let calls = config.calls_max;
-        let room = usize::try_from(config.bodies_bytes_max / UNIT).unwrap_or(Semaphore::MAX_PERMITS);
+        let room =
+            usize::try_from(config.bodies_bytes_max / UNIT).unwrap_or(Semaphore::MAX_PERMITS);
         Self {
             room: Arc::new(Semaphore::new(room.min(Semaphore::MAX_PERMITS))),
             component,
@@ -86,6 +94,7 @@ impl Gateway {
             registered: Registered::default(),
             sessions: Sessions::default(),
             parts: Parts::default(),
+            metrics: Metrics::new(),
             journal: JournalClient::new(parts.journal)
                 .max_decoding_message_size(ANSWER_BYTES_MAX)
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
@@ -164,9 +173,9 @@ impl Gateway {
 
     /// Works on everything that is gathered, for ever.
     pub(crate) async fn work(&self, publisher: Publisher) {
-        let reading = self.reads.work(BATCH, |batch| {
-            normalize(self.mapping.clone(), self.claims.clone(), batch)
-        });
+        let reading = self
+            .reads
+            .work(BATCH, |batch| normalize(self.mapping.clone(), self.claims.clone(), batch));
         let accepting = self.accepts.work(BATCH, |batch| accept(self.journal.clone(), batch));
         let ending = self.ends.work(BATCH, |batch| end(self.journal.clone(), batch));
         let refusing = self.refusals.work(BATCH, |batch| refuse(self.journal.clone(), batch));

@@ -87,11 +87,10 @@ impl<I: Send + 'static, O: Send + 'static> Gather<I, O> {
             while flying.try_join_next().is_some() {}
             let working = work(inputs);
             flying.spawn(async move {
-                for (reply, output) in replies.into_iter().zip(working.await) {
-                    // Whoever went away asks again.
-                    drop(reply.send(output));
-                }
+                let outputs = working.await;
                 drop(place);
+                // Whoever went away asks again.
+                replies.into_iter().zip(outputs).for_each(|(it, output)| drop(it.send(output)));
             });
         }
     }

@@ -67,7 +67,11 @@ fn agree(application: &Application, request: &HelloRequest) -> Result<(), Fault>
             .param("ours", PROTOCOL.to_string()));
     }
     if !(1..=100).contains(&request.adapter.len()) {
-        return Err(field("adapter", "cần tên bộ nối, 1-100 byte", "must name the adapter, 1 to 100 bytes"));
+        return Err(field(
+            "adapter",
+            "cần tên bộ nối, 1-100 byte",
+            "must name the adapter, 1 to 100 bytes",
+        ));
     }
     let mismatch = |what: &str, theirs: &str, ours: &str| {
         Err(Fault::new(&code::LT_EX_002)
@@ -82,10 +86,9 @@ fn agree(application: &Application, request: &HelloRequest) -> Result<(), Fault>
         return mismatch("gives", extra, &application.gives.join(", "));
     }
     let takes = |format: &str| request.takes.iter().any(|it| it == format);
-    if let Some(lacking) = application.takes.iter().find(|it| !takes(&it.format)) {
-        if !request.takes.is_empty() {
-            return mismatch("takes", &request.takes.join(", "), &lacking.format);
-        }
+    let lacking = application.takes.iter().find(|it| !takes(&it.format));
+    if let Some(lacking) = lacking.filter(|_| !request.takes.is_empty()) {
+        return mismatch("takes", &request.takes.join(", "), &lacking.format);
     }
     let class = request.receiver_class();
     if class != ReceiverClass::Unspecified && class != application.receiver_class() {
@@ -126,14 +129,23 @@ mod tests {
         assert_eq!(said(|_| {}), Ok(()));
         let differs = |what: &str, theirs: &str, ours: &str| {
             let words = "The adapter says that its";
-            Err(("LT-EX-002".to_owned(), format!("{words} {what} is {theirs}, the registry says {ours}.")))
+            Err((
+                "LT-EX-002".to_owned(),
+                format!("{words} {what} is {theirs}, the registry says {ours}."),
+            ))
         };
         let text = |it: &str| vec![it.to_owned()];
         assert_eq!(
             said(|it| it.protocol_versions = vec![2, 3]),
-            Err(("LT-EX-001".to_owned(), "The adapter speaks protocol 2, 3, the bus speaks 1.".to_owned()))
+            Err((
+                "LT-EX-001".to_owned(),
+                "The adapter speaks protocol 2, 3, the bus speaks 1.".to_owned()
+            ))
         );
-        assert_eq!(said(|it| it.application = "b-app".to_owned()), differs("application", "b-app", "a-app"));
+        assert_eq!(
+            said(|it| it.application = "b-app".to_owned()),
+            differs("application", "b-app", "a-app")
+        );
         assert_eq!(said(|it| it.gives = text("pdf")), differs("gives", "pdf", "ioffice"));
         assert_eq!(said(|it| it.takes = text("pdf")), differs("takes", "pdf", "edxml"));
         assert_eq!(

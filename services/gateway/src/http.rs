@@ -11,6 +11,7 @@ use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
 use proto::exchange::v1::track_request::By;
 use proto::exchange::v1::{
     GetPartRequest, HelloRequest, LookupRequest, PutPartRequest, SettleRequest, SubmitRequest,
@@ -18,10 +19,9 @@ use proto::exchange::v1::{
 };
 use proto::fault::v1::Fault;
 use proto::fault::{Lang, code};
-use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
 
-use crate::parts::field;
 use crate::hello::{CHUNK, greet};
+use crate::parts::field;
 use crate::receive::poll;
 use crate::server::Service;
 use crate::settle::{answer, part};
@@ -106,7 +106,8 @@ fn authorization(headers: &HeaderMap) -> Option<&str> {
 /// Reads a message of the contract from JSON; unknown names are mistakes.
 fn read<M: prost::Message + Default>(name: &str, json: &[u8]) -> Result<M, Fault> {
     let wrong = |words: String| {
-        field("body", "JSON không đúng hợp đồng", "the JSON does not follow the contract").detail(words)
+        field("body", "JSON không đúng hợp đồng", "the JSON does not follow the contract")
+            .detail(words)
     };
     let descriptor = proto::descriptors()
         .get_message_by_name(&format!("lienthong.exchange.v1.{name}"))
@@ -130,8 +131,10 @@ fn value<M: prost::Message>(name: &str, message: &M) -> Result<serde_json::Value
         .ok_or_else(broken)?;
     let mut dynamic = DynamicMessage::new(descriptor);
     dynamic.transcode_from(message).map_err(|error| crate::fault::internal(&error))?;
-    let options =
-        SerializeOptions::new().skip_default_fields(false).use_proto_field_name(true).stringify_64_bit_integers(false);
+    let options = SerializeOptions::new()
+        .skip_default_fields(false)
+        .use_proto_field_name(true)
+        .stringify_64_bit_integers(false);
     dynamic
         .serialize_with_options(serde_json::value::Serializer, &options)
         .map_err(|error| crate::fault::internal(&error))
@@ -143,7 +146,7 @@ fn written<M: prost::Message>(name: &str, message: &M) -> Answer {
 
 fn number(asked: &HashMap<String, String>, name: &str, default: u64) -> Result<u64, Fault> {
     asked.get(name).map_or(Ok(default), |it| {
-        it.parse().map_err(|_| field(name, "cần một số", "must be a number"))
+        it.parse().map_err(|_odd| field(name, "cần một số", "must be a number"))
     })
 }
 
@@ -156,10 +159,9 @@ async fn hello(State(service): State<Service>, headers: HeaderMap, body: Bytes) 
 async fn submit_item(State(service): State<Service>, headers: HeaderMap, body: Bytes) -> Answer {
     let application = service.caller(authorization(&headers))?;
     let mut request: SubmitRequest = read("SubmitRequest", &body)?;
-    if request.traceparent.is_empty() {
-        if let Some(it) = headers.get("traceparent").and_then(|it| it.to_str().ok()) {
-            it.clone_into(&mut request.traceparent);
-        }
+    let sent = headers.get("traceparent").and_then(|it| it.to_str().ok());
+    if let (true, Some(it)) = (request.traceparent.is_empty(), sent) {
+        it.clone_into(&mut request.traceparent);
     }
     written("SubmitResponse", &submit(&service.gateway, &application, request).await?)
 }
@@ -198,7 +200,11 @@ async fn part_progress(
     written("PutPartResponse", &service.put(&application, request).await?)
 }
 
-async fn receive(State(service): State<Service>, Query(asked): Asked, headers: HeaderMap) -> Answer {
+async fn receive(
+    State(service): State<Service>,
+    Query(asked): Asked,
+    headers: HeaderMap,
+) -> Answer {
     let application = service.caller(authorization(&headers))?;
     let id = asked.get("session").map(String::as_str).unwrap_or_default();
     let session = service.session(&application, id).await?;
@@ -236,7 +242,11 @@ async fn settle(State(service): State<Service>, headers: HeaderMap, body: Bytes)
     written("SettleResponse", &answer(&service.gateway, &session, request).await?)
 }
 
-async fn track_item(State(service): State<Service>, Query(asked): Asked, headers: HeaderMap) -> Answer {
+async fn track_item(
+    State(service): State<Service>,
+    Query(asked): Asked,
+    headers: HeaderMap,
+) -> Answer {
     let application = service.caller(authorization(&headers))?;
     let by = asked
         .get("message_id")

@@ -36,7 +36,11 @@ impl Keep for Keeper {
         if !answer.unknown.is_empty() {
             let component = self.component.as_str();
             let count = answer.unknown.len();
-            tracing::error!(component, count, "messages that the journal does not know were dropped");
+            tracing::error!(
+                component,
+                count,
+                "messages that the journal does not know were dropped"
+            );
         }
         Ok(())
     }

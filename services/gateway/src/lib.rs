@@ -26,6 +26,7 @@ mod gather;
 mod hello;
 mod http;
 mod keep;
+mod metrics;
 mod normalize;
 mod parts;
 mod receive;
@@ -42,8 +43,13 @@ use axum::Router;
 use chassis::health::Health;
 use chassis::{Clock, Upstream};
 use proto::exchange::v1::exchange_server::ExchangeServer;
+use proto::fault::code;
+use proto::fault::v1::Fault;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::ServiceExt as _;
 
 pub use config::{Config, DEFAULTS};
 pub use gateway::Surroundings;
@@ -54,7 +60,12 @@ const MESSAGE_BYTES_MAX: usize = 8 << 20;
 
 impl Service {
     /// A gateway; calls wait until [`run`] works on them.
-    pub fn new(config: Config, surroundings: Surroundings, clock: Clock, component: String) -> Self {
+    pub fn new(
+        config: Config,
+        surroundings: Surroundings,
+        clock: Clock,
+        component: String,
+    ) -> Self {
         Self { gateway: gateway::Gateway::new(config, surroundings, clock, component) }
     }
 
@@ -64,11 +75,25 @@ impl Service {
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX);
         // HTTP's own answer to an unknown path comes last, so gRPC is a layer above it.
-        http::pages(self.clone()).route_service(
-            "/lienthong.exchange.v1.Exchange/{*method}",
-            tower::ServiceExt::map_request(exchange, |request: axum::extract::Request| request.map(tonic::body::Body::new)),
-        )
+        let exchange = exchange
+            .map_request(|request: axum::extract::Request| request.map(Body::new))
+            .map_response(coded);
+        http::pages(self.clone())
+            .route_service("/lienthong.exchange.v1.Exchange/{*method}", exchange)
     }
+}
+
+/// Gives the one refusal that the gRPC layer makes itself, a message too long, its code.
+fn coded(response: ::http::Response<Body>) -> ::http::Response<Body> {
+    let status = Status::from_header_map(response.headers());
+    let is_too_long =
+        |it: &Status| it.code() == Code::OutOfRange && Fault::from_status(it).is_none();
+    if !status.as_ref().is_some_and(is_too_long) {
+        return response;
+    }
+    let most = MESSAGE_BYTES_MAX.to_string();
+    let fault = Fault::new(&code::LT_GW_001).param("size", format!("> {most}"));
+    Status::from(fault.param("most", most)).into_http()
 }
 
 /// Works behind the calls until `shutdown`; then sessions end and what is in hand goes back.
@@ -122,7 +147,10 @@ async fn leave(gateway: &gateway::Gateway) {
 }
 
 /// One receiver for each application that has an adapter here.
-async fn deliveries(gateway: &gateway::Gateway, shutdown: &CancellationToken) -> anyhow::Result<()> {
+async fn deliveries(
+    gateway: &gateway::Gateway,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
     let mut receivers: JoinSet<(String, anyhow::Result<()>)> = JoinSet::new();
     let mut running: HashSet<String> = HashSet::new();
     let mut look = tokio::time::interval(Duration::from_millis(50));

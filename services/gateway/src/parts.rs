@@ -203,7 +203,11 @@ fn checked(request: &PutPartRequest, config: &Config) -> Result<[u8; 32], Fault>
     let name_is_fine = (1..=100).contains(&request.part.len())
         && request.part.bytes().all(|it| it.is_ascii_alphanumeric() || b"._-".contains(&it));
     if !name_is_fine {
-        return Err(field("part", "1-100 ký tự A-Z a-z 0-9 . _ -", "1 to 100 of A-Z a-z 0-9 . _ -"));
+        return Err(field(
+            "part",
+            "1-100 ký tự A-Z a-z 0-9 . _ -",
+            "1 to 100 of A-Z a-z 0-9 . _ -",
+        ));
     }
     if request.size > config.part_bytes_max {
         return Err(Fault::new(&code::LT_EX_010)

@@ -180,7 +180,11 @@ impl Sessions {
     }
 
     /// Takes the sessions of one adapter out; they are still to be drained.
-    pub(crate) async fn remove_adapter(&self, application: &str, adapter: &str) -> Vec<Arc<Session>> {
+    pub(crate) async fn remove_adapter(
+        &self,
+        application: &str,
+        adapter: &str,
+    ) -> Vec<Arc<Session>> {
         let mut open = self.open.lock().await;
         open.extract_if(|_, it| it.application.id == application && it.adapter == adapter)
             .map(|(_, session)| session)
@@ -204,8 +208,7 @@ mod tests {
     use super::*;
 
     fn session(in_hand_max: u32) -> Session {
-        let application =
-            Application { id: "a".to_owned(), in_hand_max, ..Application::default() };
+        let application = Application { id: "a".to_owned(), in_hand_max, ..Application::default() };
         let names = ("s".to_owned(), "adapter".to_owned());
         Session::new(names, Arc::new(application), 0, Arc::default())
     }

@@ -40,6 +40,7 @@ pub(crate) async fn answer(
     let ended = gateway.settle(&session.id, ending).instrument(span).await?;
     // Whatever the journal says, this lease is over.
     session.let_go(&id, lease).await;
+    gateway.metrics.settle(ended.outcome().as_str_name());
     let fault = |page| Err(Fault::new(page).param("id", &id));
     match ended.outcome() {
         Outcome::Closed => Ok(SettleResponse { repeat: false, state: ended.state }),
@@ -87,9 +88,10 @@ pub(crate) async fn part(
         let found = held.attachments.into_iter().find(|it| it.id == request.attachment);
         found.and_then(|it| it.claim)
     };
-    let claim = claim.as_ref().and_then(opened).ok_or_else(|| {
-        Fault::new(&code::LT_EX_015).param("attachment", &request.attachment)
-    })?;
+    let claim = claim
+        .as_ref()
+        .and_then(opened)
+        .ok_or_else(|| Fault::new(&code::LT_EX_015).param("attachment", &request.attachment))?;
     if request.offset > claim.size {
         return Err(field("offset", "vượt quá kích thước tệp", "is beyond the file's end"));
     }

@@ -39,7 +39,14 @@ pub(crate) async fn submit(
     let _busy = gateway.busy.token();
     let key = request.key.clone();
     let uploads = uploads(&request);
+    let begun = Instant::now();
     let outcome = attempt(gateway, application, request).await;
+    let word = match &outcome {
+        Ok(answer) if answer.receipt.as_ref().is_some_and(|it| it.repeat) => "repeat",
+        Ok(_) => "accepted",
+        Err(fault) => &fault.code,
+    };
+    gateway.metrics.submit(word, begun.elapsed());
     match &outcome {
         // What passes by itself comes again with the same uploads, and so does a call that is to
         // be put right by uploading more.
@@ -109,7 +116,11 @@ fn check(gateway: &Gateway, request: &SubmitRequest) -> Result<(), Fault> {
         return Err(field("key", "dài nhất 200 byte", "at most 200 bytes"));
     }
     if request.format.is_empty() {
-        return Err(field("format", "cần tên định dạng hoặc auto", "must be a format's name or auto"));
+        return Err(field(
+            "format",
+            "cần tên định dạng hoặc auto",
+            "must be a format's name or auto",
+        ));
     }
     if request.attachments.len() > gateway.config.attachments_max {
         let most = gateway.config.attachments_max.to_string();
@@ -202,13 +213,12 @@ async fn safe(
         if let Some(number) = it.blob {
             let place = usize::try_from(number).unwrap_or(usize::MAX);
             // A file that stands twice in a packet is one file here.
-            if let Some(mut spool) = blobs.get_mut(place).and_then(Option::take) {
-                let claim = spool.claim().await.map_err(|error| internal(&error))?;
-                if attachment.claim.as_ref().and_then(opened) != Some(claim) {
-                    return Err(other());
-                }
-                spools.push(spool);
-            }
+            let Some(mut spool) = blobs.get_mut(place).and_then(Option::take) else {
+                attachments.push(attachment);
+                continue;
+            };
+            let is_same = holds(&mut spool, attachment.claim.as_ref()).await?;
+            spools.push(is_same.then_some(spool).ok_or_else(other)?);
         } else {
             let mut given = request.attachments.iter();
             let declared = given.find(|given| given.reference == it.reference).ok_or_else(other)?;
@@ -223,6 +233,12 @@ async fn safe(
         gateway.parts.keep(&application.id, part, &gateway.claims).await?;
     }
     Ok(attachments)
+}
+
+/// True when the spool holds what was said.
+async fn holds(spool: &mut Spool, said: Option<&Claim>) -> Result<bool, Fault> {
+    let claim = spool.claim().await.map_err(|error| internal(&error))?;
+    Ok(said.and_then(opened) == Some(claim))
 }
 
 async fn acceptance(
@@ -289,8 +305,11 @@ fn traced(message_id: &str, conversation: &str, named: &str) -> String {
 
 /// The derived name of a submitted item: the same item always has the same one.
 fn name(application: &str, key: &str, digest: &[u8]) -> String {
-    let hex: String = digest.iter().map(|it| format!("{it:02x}")).collect();
-    Uuid::new_v5(&SUBMITTED, format!("{application}\n{key}\n{hex}").as_bytes()).to_string()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut words = format!("{application}\n{key}\n").into_bytes();
+    let halves = digest.iter().flat_map(|it| [it >> 4, it & 15]);
+    words.extend(halves.map(|it| DIGITS[usize::from(it)]));
+    Uuid::new_v5(&SUBMITTED, &words).to_string()
 }
 
 async fn placed(gateway: &Gateway, bytes: Bytes) -> Result<StoredBody, Fault> {
@@ -349,4 +368,15 @@ fn sealed(envelope: &Envelope, body: Option<StoredBody>) -> Option<Message> {
         attributes: envelope.attributes(),
         body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name;
+
+    #[test]
+    fn the_name_of_an_item_never_changes() {
+        assert_eq!(name("a-app", "k1", &[0x0f, 0xa0]), "f15468e8-8948-5af1-ba6c-d2a33963af11");
+        assert_ne!(name("a-app", "k1", &[0x0f, 0xa0]), name("a-app", "", &[0x0f, 0xa0]));
+    }
 }

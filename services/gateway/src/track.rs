@@ -33,13 +33,18 @@ pub(crate) async fn track(
             FindRequest { key, application: application.id.clone(), ..find }
         }
         Some(By::MessageId(_) | By::Number(_) | By::Key(_)) | None => {
-            return Err(field("by", "cần message_id, key hoặc number", "needs message_id, key or number"));
+            return Err(field(
+                "by",
+                "cần message_id, key hoặc number",
+                "needs message_id, key or number",
+            ));
         }
     };
     let found = gateway.within(gateway.journal.clone().find(find)).await?;
-    let own = found.messages.into_iter().filter(|it| {
-        it.envelope.as_ref().is_some_and(|it| it.sender == application.organisation)
-    });
+    let own = found
+        .messages
+        .into_iter()
+        .filter(|it| it.envelope.as_ref().is_some_and(|it| it.sender == application.organisation));
     let mut messages = Vec::new();
     for summary in own.take(TOLD_MAX) {
         messages.push(one(gateway, summary).await?);

@@ -67,7 +67,8 @@ async fn no_more_is_in_hand_than_was_asked_for() {
     }
     let first = next(&mut stream).await;
     next(&mut stream).await;
-    let third = stage.journal.0.lock().await.rows.values().filter(|it| it.state == State::Queued).count();
+    let third =
+        stage.journal.0.lock().await.rows.values().filter(|it| it.state == State::Queued).count();
     assert_eq!(third, 1);
     stage.settle(&session, (&first.message_id, first.lease), taken()).await.unwrap();
     next(&mut stream).await;

@@ -91,6 +91,9 @@ async fn bodies_over_a_limit_are_refused_and_large_ones_ride_as_parts() {
     let sha256 = bus::Claim::of(&large).sha256;
     assert_eq!(receipt.receipt.unwrap().native_sha256.as_ref(), sha256.as_slice());
 
+    let endless = stage.submit("", &vec![b'x'; 9 << 20]).await;
+    assert_eq!(code_of(endless), "LT-GW-001", "longer than any message of gRPC");
+
     let whole = vec![b'y'; 2_000_001];
     for (place, piece) in whole.chunks(1 << 20).enumerate() {
         stage.put("huge", place << 20, piece, &whole).await.unwrap();

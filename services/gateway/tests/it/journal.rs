@@ -80,16 +80,16 @@ impl Book {
         count
     }
 
-    fn begin(&mut self, session: &str, id: String) -> Begun {
+    fn begin(&mut self, session: &str, id: &str) -> Begun {
         self.count += 1;
-        let begun = Begun { message_id: id.clone(), ..Begun::default() };
-        let Some(row) = self.rows.get_mut(&id) else {
+        let begun = Begun { message_id: id.to_owned(), ..Begun::default() };
+        let Some(row) = self.rows.get_mut(id) else {
             return Begun { answer: Answer::Unknown.into(), ..begun };
         };
-        match row.state {
-            State::Queued => {}
-            State::InHand => return Begun { answer: Answer::InHandElsewhere.into(), ..begun },
-            _ => return Begun { answer: Answer::AlreadyDone.into(), ..begun },
+        if row.state != State::Queued {
+            let is_held = row.state == State::InHand;
+            let answer = if is_held { Answer::InHandElsewhere } else { Answer::AlreadyDone };
+            return Begun { answer: answer.into(), ..begun };
         }
         row.state = State::InHand;
         row.session = session.to_owned();
@@ -105,7 +105,7 @@ impl Book {
         }
     }
 
-    fn end(&mut self, session: &str, ending: Ending) -> Ended {
+    fn end(&mut self, session: &str, ending: &Ending) -> Ended {
         let ended = |outcome: Outcome, state: State| Ended {
             message_id: ending.message_id.clone(),
             outcome: outcome.into(),
@@ -127,10 +127,13 @@ impl Book {
             row.state = state;
             return ended(Outcome::Closed, state);
         }
-        let outcome = match row.state {
-            it if it == state => Outcome::Repeated,
-            State::Taken | State::Refused => Outcome::Contradicted,
-            _ => Outcome::LeaseLost,
+        let is_ended = matches!(row.state, State::Taken | State::Refused);
+        let outcome = if row.state == state {
+            Outcome::Repeated
+        } else if is_ended {
+            Outcome::Contradicted
+        } else {
+            Outcome::LeaseLost
         };
         ended(outcome, row.state)
     }
@@ -177,7 +180,7 @@ impl Journal for FakeJournal {
         if !book.sessions.contains_key(&request.session) {
             return Err(Fault::new(&code::LT_JNL_004).into());
         }
-        let ids = request.message_ids.into_iter();
+        let ids = request.message_ids.iter();
         let messages = ids.map(|it| book.begin(&request.session, it)).collect();
         Ok(Response::new(BeginResponse { messages }))
     }
@@ -185,7 +188,7 @@ impl Journal for FakeJournal {
     async fn end(&self, request: Request<EndRequest>) -> Answered<EndResponse> {
         let mut book = self.0.lock().await;
         let request = request.into_inner();
-        let endings = request.endings.into_iter();
+        let endings = request.endings.iter();
         let messages = endings.map(|it| book.end(&request.session, it)).collect();
         Ok(Response::new(EndResponse { messages }))
     }

@@ -1,5 +1,5 @@
 //! The gateway's promises, over real sockets, with a journal, a mapping and a registry in memory.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod deliveries;
 mod door;

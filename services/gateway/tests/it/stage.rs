@@ -43,10 +43,7 @@ struct FakeRegistry(watch::Receiver<Snapshot>);
 impl Registry for FakeRegistry {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<Snapshot, Status>> + Send>>;
 
-    async fn watch(
-        &self,
-        _: Request<WatchRequest>,
-    ) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let states = futures::StreamExt::map(WatchStream::new(self.0.clone()), Ok);
         Ok(Response::new(Box::pin(states)))
     }
@@ -86,8 +83,7 @@ impl Stage {
             mapping: Upstream::local(MappingServer::new(mapping.clone())),
         };
         let clock = Clock::held(1_790_000_000_000_000);
-        let service =
-            Service::new(config, surroundings, clock.clone(), "gateway@test".to_owned());
+        let service = Service::new(config, surroundings, clock.clone(), "gateway@test".to_owned());
         let (registry, states) = watch::channel(snapshot());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -165,7 +161,13 @@ impl Stage {
         answered(self.client.clone().submit(called(request)).await)
     }
 
-    pub(crate) async fn put(&self, part: &str, offset: usize, data: &[u8], whole: &[u8]) -> Result<PutPartResponse, Fault> {
+    pub(crate) async fn put(
+        &self,
+        part: &str,
+        offset: usize,
+        data: &[u8],
+        whole: &[u8],
+    ) -> Result<PutPartResponse, Fault> {
         let request = PutPartRequest {
             part: part.to_owned(),
             offset: offset as u64,
@@ -176,7 +178,12 @@ impl Stage {
         answered(self.client.clone().put_part(called(request)).await)
     }
 
-    pub(crate) async fn settle(&self, session: &str, of: (&str, u64), answer: settle_request::Answer) -> Result<SettleResponse, Fault> {
+    pub(crate) async fn settle(
+        &self,
+        session: &str,
+        of: (&str, u64),
+        answer: settle_request::Answer,
+    ) -> Result<SettleResponse, Fault> {
         let request = SettleRequest {
             session: session.to_owned(),
             message_id: of.0.to_owned(),

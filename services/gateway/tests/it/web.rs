@@ -59,7 +59,11 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {
-        let bits = group.iter().chain([&0; 2]).take(3).fold(0_usize, |it, byte| it << 8 | usize::from(*byte));
+        let bits = group
+            .iter()
+            .chain([&0; 2])
+            .take(3)
+            .fold(0_usize, |it, byte| it << 8 | usize::from(*byte));
         for place in 0..4 {
             let digit = char::from(DIGITS[bits >> (18 - 6 * place) & 63]);
             text.push(if place <= group.len() { digit } else { '=' });
@@ -115,7 +119,10 @@ async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
         "taken": { "reference": "vb-1" },
     });
     let (status, settled) = post(at, "/v1/settle", &answer).await;
-    assert_eq!((status, &settled["state"], &settled["repeat"]), (200, &json!("TAKEN"), &json!(false)));
+    assert_eq!(
+        (status, &settled["state"], &settled["repeat"]),
+        (200, &json!("TAKEN"), &json!(false))
+    );
     let (_, settled) = post(at, "/v1/settle", &answer).await;
     assert_eq!(settled["repeat"], json!(true));
 }
@@ -132,7 +139,8 @@ async fn a_long_poll_ends_with_the_first_delivery_or_its_time() {
     let waiting = get(at, &path);
     let sending = async {
         let id = stage.send("m1", Body::Inline("x".into()), &[]).await;
-        eventually(async || stage.journal.0.lock().await.rows.contains_key(&id).then_some(())).await;
+        eventually(async || stage.journal.0.lock().await.rows.contains_key(&id).then_some(()))
+            .await;
         id
     };
     let ((_, received), id) = tokio::join!(waiting, sending);

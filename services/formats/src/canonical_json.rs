@@ -96,10 +96,12 @@ fn files(attachments: &mut [Attachment], declared: &[DeclaredAttachment]) -> Res
 
 /// Writes it with the names of the contract.
 pub(crate) fn write(canonical: &Canonical) -> Result<String, Fault> {
-    let failed = |words: String| Fault::new(&code::LT_SYS_002).param("part", "formats").detail(words);
+    let failed =
+        |words: String| Fault::new(&code::LT_SYS_002).param("part", "formats").detail(words);
     let mut message = DynamicMessage::new(descriptor()?);
     message.merge(canonical.encode_to_vec().as_slice()).map_err(|it| failed(it.to_string()))?;
-    let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
+    let options =
+        SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
     message
         .serialize_with_options(serde_json::value::Serializer, &options)
         .map(|it| format!("{it:#}"))

@@ -53,12 +53,12 @@ pub(crate) fn decode(text: &str, name: &str, sink: &mut dyn BlobSink) -> Result<
     let compact: Vec<u8> = text.bytes().filter(|it| !it.is_ascii_whitespace()).collect();
     let bytes = base64_simd::STANDARD
         .decode_to_vec(&compact)
-        .map_err(|_| wrong(name, "base64 bị hỏng", "the base64 is damaged"))?;
+        .map_err(|_error| wrong(name, "base64 bị hỏng", "the base64 is damaged"))?;
     drop(compact);
-    if bytes.starts_with(b"PK\x03\x04") {
-        if let Some(named) = unzip(&bytes, name, sink)? {
-            return Ok(named);
-        }
+    if bytes.starts_with(b"PK\x03\x04")
+        && let Some(named) = unzip(&bytes, name, sink)?
+    {
+        return Ok(named);
     }
     store(&mut bytes.as_slice(), sink).map_err(|error| internal(&error))
 }
@@ -94,15 +94,15 @@ fn unzip(bytes: &[u8], name: &str, sink: &mut dyn BlobSink) -> Result<Option<Nam
         return Ok(None);
     }
     let broken = || wrong(name, "tệp ZIP bị hỏng hoặc bị cắt", "the ZIP is damaged or cut off");
-    let mut archive = zip::ZipArchive::new(io::Cursor::new(bytes)).map_err(|_| broken())?;
+    let mut archive = zip::ZipArchive::new(io::Cursor::new(bytes)).map_err(|_error| broken())?;
     if archive.len() != 1 {
         return Err(wrong(name, "ZIP phải có đúng một tệp", "the ZIP must hold exactly one file"));
     }
-    let mut file = archive.by_index(0).map_err(|_| broken())?;
+    let mut file = archive.by_index(0).map_err(|_error| broken())?;
     if file.encrypted() {
         return Err(wrong(name, "ZIP có mật khẩu", "the ZIP is encrypted"));
     }
-    let inside = file.name().map_err(|_| broken())?.into_owned();
+    let inside = file.name().map_err(|_error| broken())?.into_owned();
     if inside.contains("..") || inside.starts_with('/') || inside.contains('\\') || file.is_dir() {
         return Err(wrong(name, "tên trong ZIP là một đường dẫn", "a name in the ZIP is a path"));
     }
@@ -113,7 +113,7 @@ fn unzip(bytes: &[u8], name: &str, sink: &mut dyn BlobSink) -> Result<Option<Nam
     }
     // The size in the archive may lie; one byte more than allowed is read to tell.
     let mut bounded = (&mut file).take(most + 1);
-    let named = store(&mut bounded, sink).map_err(|_| broken())?;
+    let named = store(&mut bounded, sink).map_err(|_error| broken())?;
     if named.size > most { Err(bomb()) } else { Ok(Some(named)) }
 }
 
@@ -172,5 +172,8 @@ pub(crate) fn sniff(file_name: &str) -> &'static str {
         (".png", "image/png"),
         (".jpg", "image/jpeg"),
     ];
-    known.iter().find(|(ending, _)| lower.ends_with(ending)).map_or("application/octet-stream", |(_, it)| it)
+    known
+        .iter()
+        .find(|(ending, _)| lower.ends_with(ending))
+        .map_or("application/octet-stream", |(_, it)| it)
 }

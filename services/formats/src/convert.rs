@@ -64,15 +64,18 @@ impl Converter {
             "text" => Self::Text,
             "whole" => Self::Whole,
             "yes-no" => {
-                let (yes, no) = rest.split_once(' ').ok_or_else(|| {
-                    Words::new("yes-no cần hai từ", "yes-no needs two words")
-                })?;
+                let (yes, no) = rest
+                    .split_once(' ')
+                    .ok_or_else(|| Words::new("yes-no cần hai từ", "yes-no needs two words"))?;
                 Self::YesNo(yes.to_owned(), no.to_owned())
             }
             "date" if !rest.is_empty() => Self::Date(forms()),
             "time" if !rest.is_empty() => Self::Time(rest.to_owned()),
             "code" => Self::Code(list(rest).ok_or_else(|| {
-                Words::new(format!("không có danh mục `{rest}`"), format!("there is no list `{rest}`"))
+                Words::new(
+                    format!("không có danh mục `{rest}`"),
+                    format!("there is no list `{rest}`"),
+                )
             })?),
             "org-id" => Self::OrgId,
             "media-type" => Self::MediaType,
@@ -149,8 +152,19 @@ impl Converter {
 
 /// Names of converters, as a description writes them.
 const NAMES: [&str; 13] = [
-    "text", "whole", "yes-no", "date", "time", "code", "org-id", "media-type", "list", "affix",
-    "extra", "fetch", "content",
+    "text",
+    "whole",
+    "yes-no",
+    "date",
+    "time",
+    "code",
+    "org-id",
+    "media-type",
+    "list",
+    "affix",
+    "extra",
+    "fetch",
+    "content",
 ];
 
 fn no_converter(words: &str, name: &str) -> Words {
@@ -172,9 +186,10 @@ fn clean(text: &str) -> Result<String, Unreadable> {
 }
 
 fn texted(text: String, field: &FieldDescriptor) -> Result<Value, Unreadable> {
-    match field.kind() {
-        Kind::String => Ok(Value::String(text)),
-        _ => Err(unreadable("không phải chữ", "is no text")),
+    if field.kind() == Kind::String {
+        Ok(Value::String(text))
+    } else {
+        Err(unreadable("không phải chữ", "is no text"))
     }
 }
 
@@ -184,28 +199,24 @@ fn whole(text: &str, field: &FieldDescriptor) -> Result<Value, Unreadable> {
     if !is_number {
         return Err(wrong());
     }
-    let number: u64 = text.parse().map_err(|_| wrong())?;
-    match field.kind() {
-        Kind::Uint32 => u32::try_from(number).map(Value::U32).map_err(|_| wrong()),
-        Kind::Uint64 => Ok(Value::U64(number)),
-        _ => Err(wrong()),
+    let number: u64 = text.parse().map_err(|_error| wrong())?;
+    if field.kind() == Kind::Uint64 {
+        return Ok(Value::U64(number));
     }
+    let narrow = u32::try_from(number).ok().filter(|_| field.kind() == Kind::Uint32);
+    narrow.map(Value::U32).ok_or_else(wrong)
 }
 
 fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::U32(number) => Some(number.to_string()),
-        Value::U64(number) => Some(number.to_string()),
-        _ => None,
-    }
+    let text = value.as_str().map(ToOwned::to_owned);
+    let narrow = || value.as_u32().map(|it| it.to_string());
+    text.or_else(narrow).or_else(|| value.as_u64().map(|it| it.to_string()))
 }
 
 fn message(field: &FieldDescriptor) -> DynamicMessage {
-    match field.kind() {
-        Kind::Message(of) => DynamicMessage::new(of),
-        _ => DynamicMessage::new(MessageDescriptor::clone(field.parent_message())),
-    }
+    let kind = field.kind();
+    let of = kind.as_message().unwrap_or_else(|| field.parent_message());
+    DynamicMessage::new(MessageDescriptor::clone(of))
 }
 
 fn part(message: &DynamicMessage, name: &str) -> Option<String> {
@@ -350,45 +361,46 @@ fn moment_text(moment: &DynamicMessage, form: &str) -> Option<String> {
 
 fn coded(text: &str, list: &List, field: &FieldDescriptor) -> Result<Value, Unreadable> {
     let row = list.rows.get(text).map(String::as_str);
-    if let Some(allowed) = &list.gate {
-        if row != Some(allowed.as_str()) {
-            return Err(Unreadable { is_secret: true, ..unreadable("có độ mật", "bears a secrecy mark") });
-        }
+    if let Some(allowed) = &list.gate
+        && row != Some(allowed.as_str())
+    {
+        return Err(Unreadable {
+            is_secret: true,
+            ..unreadable("có độ mật", "bears a secrecy mark")
+        });
     }
-    match field.kind() {
-        Kind::Enum(names) => {
-            let wrong = || unreadable("mã không có trong danh sách", "is no code of the list");
-            let value = row.and_then(|it| names.get_value_by_name(it)).ok_or_else(wrong)?;
-            Ok(Value::EnumNumber(value.number()))
-        }
-        Kind::Message(_) => {
-            let mut code = message(field);
-            match row {
-                Some(row) => {
-                    code.set_field_by_name("code", Value::String(row.to_owned()));
-                    let name = list.list.clone().unwrap_or_default();
-                    code.set_field_by_name("list", Value::String(name));
-                }
-                None if list.open => code.set_field_by_name("name", Value::String(text.to_owned())),
-                None => return Err(unreadable("mã không có trong danh sách", "is no code of the list")),
-            }
-            Ok(Value::Message(code))
-        }
-        _ => Err(unreadable("mã không có trong danh sách", "is no code of the list")),
+    let wrong = || unreadable("mã không có trong danh sách", "is no code of the list");
+    if let Some(names) = field.kind().as_enum() {
+        let value = row.and_then(|it| names.get_value_by_name(it)).ok_or_else(wrong)?;
+        return Ok(Value::EnumNumber(value.number()));
     }
+    if field.kind().as_message().is_none() {
+        return Err(wrong());
+    }
+    let mut code = message(field);
+    match row {
+        Some(row) => {
+            code.set_field_by_name("code", Value::String(row.to_owned()));
+            let name = list.list.clone().unwrap_or_default();
+            code.set_field_by_name("list", Value::String(name));
+        }
+        None if list.open => code.set_field_by_name("name", Value::String(text.to_owned())),
+        None => return Err(wrong()),
+    }
+    Ok(Value::Message(code))
 }
 
 fn uncoded(value: &Value, list: &List) -> Option<String> {
     let native = |canonical: &str| {
         list.rows.iter().find(|(_, it)| *it == canonical).map(|(native, _)| native.clone())
     };
-    match value {
-        Value::String(name) => native(name),
-        Value::Message(code) => match part(code, "code") {
-            Some(code) => native(&code),
-            None => part(code, "name").filter(|_| list.open),
-        },
-        _ => None,
+    if let Some(name) = value.as_str() {
+        return native(name);
+    }
+    let code = value.as_message()?;
+    match part(code, "code") {
+        Some(code) => native(&code),
+        None => part(code, "name").filter(|_| list.open),
     }
 }
 

@@ -72,9 +72,11 @@ impl Format {
                 "lienthong.canonical.v1.Canonical",
                 vec![MessageType::Document, MessageType::Status],
             ),
-            other => return Err(vec![format!(
+            other => {
+                return Err(vec![format!(
                     "carries: không có loại nội dung `{other}` / there is no canonical message `{other}`"
-                )]),
+                )]);
+            }
         };
         let descriptor = proto::descriptors()
             .get_message_by_name(message)
@@ -183,8 +185,14 @@ impl Format {
         let mut tree = self.scan(text)?;
         let records = self.records(&tree);
         if records.is_empty() || records.len() > RECORDS_MAX {
-            let Syntax::Json { records, .. } = &self.syntax else { return Err(Fault::new(&code::LT_MAP_009)) };
-            return Err(Fault::new(&code::LT_MAP_009).violation(records, "không có văn bản nào", "holds no document"));
+            let Syntax::Json { records, .. } = &self.syntax else {
+                return Err(Fault::new(&code::LT_MAP_009));
+            };
+            return Err(Fault::new(&code::LT_MAP_009).violation(
+                records,
+                "không có văn bản nào",
+                "holds no document",
+            ));
         }
         let mut used = Vec::new();
         let mut decoded = Vec::new();
@@ -276,7 +284,12 @@ impl Format {
         Owner { name: &self.name, version: self.version }
     }
 
-    fn leftovers(&self, tree: &mut Tree<'_>, record: usize, invalid: &[usize]) -> Option<Leftovers> {
+    fn leftovers(
+        &self,
+        tree: &mut Tree<'_>,
+        record: usize,
+        invalid: &[usize],
+    ) -> Option<Leftovers> {
         if self.others != Others::Keep {
             return None;
         }
@@ -309,7 +322,7 @@ impl Format {
             (Some(Body::Status(it)), Some(MessageType::Status)) => it.encode_to_vec(),
             _ => return Err(Fault::new(&code::LT_MAP_015).param("format", &self.name)),
         };
-        message.merge(bytes.as_slice()).map_err(|_| broken("canonical"))?;
+        message.merge(bytes.as_slice()).map_err(|_error| broken("canonical"))?;
         let root = match &self.syntax {
             Syntax::Xml { root, .. } => root.clone(),
             Syntax::Json { .. } | Syntax::CanonicalJson => String::new(),
@@ -398,7 +411,7 @@ impl Format {
             Some(Body::Status(it)) => it.encode_to_vec(),
             Some(Body::Receipt(_)) | None => Vec::new(),
         };
-        read.merge(bytes.as_slice()).map_err(|_| broken("canonical"))?;
+        read.merge(bytes.as_slice()).map_err(|_error| broken("canonical"))?;
         Ok(difference(message, &read))
     }
 }
@@ -409,7 +422,7 @@ fn broken(part: &str) -> Fault {
 
 fn utf8(native: &[u8]) -> Result<&str, Fault> {
     let native = native.strip_prefix(b"\xef\xbb\xbf").unwrap_or(native);
-    simdutf8::basic::from_utf8(native).map_err(|_| Fault::new(&code::LT_MAP_016))
+    simdutf8::basic::from_utf8(native).map_err(|_error| Fault::new(&code::LT_MAP_016))
 }
 
 fn collect_files(message: &DynamicMessage, into: &mut Vec<Named>) {
@@ -464,7 +477,12 @@ fn bare(path: &str) -> String {
 fn list_places(lines: &[Line], within: &str, into: &mut Vec<(String, String)>) {
     let joined = |at: &[String]| {
         let at = at.join("/");
-        [within, &at].iter().filter(|it| !it.is_empty() && **it != ".").copied().collect::<Vec<_>>().join("/")
+        [within, &at]
+            .iter()
+            .filter(|it| !it.is_empty() && **it != ".")
+            .copied()
+            .collect::<Vec<_>>()
+            .join("/")
     };
     for line in lines {
         match line {

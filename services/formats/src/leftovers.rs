@@ -50,7 +50,8 @@ pub(crate) fn put_back(tree: &mut Tree<'static>, canonical: &Canonical, owner: O
         let Some(parent) = numbered(tree, parent) else { continue };
         let name = name.split('[').next().unwrap_or_default().to_owned();
         let found = tree.named(parent, &name).next();
-        let is_free = found.is_none_or(|it| tree.nodes[it].text.is_empty() && tree.nodes[it].children.is_empty());
+        let is_free = found
+            .is_none_or(|it| tree.nodes[it].text.is_empty() && tree.nodes[it].children.is_empty());
         if is_free {
             let place = found.unwrap_or_else(|| tree.add(parent, name));
             tree.nodes[place].text = item.raw.clone().into();

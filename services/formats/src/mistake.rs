@@ -22,7 +22,9 @@ pub(crate) fn nearest(said: &str, known: &[impl AsRef<str>]) -> Words {
         .min()
         .filter(|(steps, it)| *steps <= 1 + it.chars().count() / 3);
     match near {
-        Some((_, it)) => Words::new(format!("; có phải `{it}`?"), format!("; did you mean `{it}`?")),
+        Some((_, it)) => {
+            Words::new(format!("; có phải `{it}`?"), format!("; did you mean `{it}`?"))
+        }
         None => Words::new("", ""),
     }
 }
@@ -51,10 +53,12 @@ fn distance(one: &str, other: &str) -> usize {
 
 /// What the YAML reader says, with the place in front and a guess behind.
 pub(crate) fn of_yaml(error: &serde_saphyr::Error) -> String {
-    let place = error.location().map_or_else(String::new, |it| format!("{}:{}: ", it.line(), it.column()));
+    let place =
+        error.location().map_or_else(String::new, |it| format!("{}:{}: ", it.line(), it.column()));
     let said = error.without_snippet().to_string();
     let plain = said.replace('`', "");
-    let parts = plain.split_once("unknown ").and_then(|(_, it)| it.split_once(", expected one of "));
+    let parts =
+        plain.split_once("unknown ").and_then(|(_, it)| it.split_once(", expected one of "));
     let meant = match parts {
         Some((unknown, known)) => {
             let known = known.split(" at line ").next().unwrap_or_default();

@@ -106,7 +106,10 @@ fn selector(text: &str, field: &FieldDescriptor) -> Result<Selector, Words> {
     let of = item.get_field_by_name(name).ok_or_else(|| unknown(name, &item))?;
     let Some(value) = value else { return Ok(Selector::Has(of)) };
     let Kind::Enum(names) = of.kind() else {
-        return Err(Words::new(format!("`{name}` không phải enum"), format!("`{name}` is no enum")));
+        return Err(Words::new(
+            format!("`{name}` không phải enum"),
+            format!("`{name}` is no enum"),
+        ));
     };
     let number = names.get_value_by_name(value).ok_or_else(|| {
         let all: Vec<_> = names.values().map(|it| it.name().to_owned()).collect();
@@ -246,13 +249,12 @@ fn collect(message: &DynamicMessage, within: &str, into: &mut Vec<(String, Strin
         } else {
             format!("{within}.{}", field.name())
         };
-        match value {
-            Value::List(items) => {
-                for (place, item) in items.iter().enumerate() {
-                    leaf(&field, item, format!("{name}[{place}]"), into);
-                }
-            }
-            single => leaf(&field, single, name, into),
+        let Some(items) = value.as_list() else {
+            leaf(&field, value, name, into);
+            continue;
+        };
+        for (place, item) in items.iter().enumerate() {
+            leaf(&field, item, format!("{name}[{place}]"), into);
         }
     }
 }
@@ -267,12 +269,10 @@ fn leaf(field: &FieldDescriptor, value: &Value, name: String, into: &mut Vec<(St
             }
             return;
         }
-        Value::EnumNumber(number) => match field.kind() {
-            Kind::Enum(names) => names
-                .get_value(*number)
-                .map_or_else(|| number.to_string(), |it| it.name().to_owned()),
-            _ => number.to_string(),
-        },
+        Value::EnumNumber(number) => {
+            let named = field.kind().as_enum().and_then(|it| it.get_value(*number));
+            named.map_or_else(|| number.to_string(), |it| it.name().to_owned())
+        }
         Value::String(text) => text.clone(),
         Value::Bytes(bytes) => bytes.iter().map(|it| format!("{it:02x}")).collect(),
         Value::Bool(flag) => flag.to_string(),
@@ -289,9 +289,6 @@ fn leaf(field: &FieldDescriptor, value: &Value, name: String, into: &mut Vec<(St
 pub(crate) fn target(path: &[Segment], from: &MessageDescriptor) -> Option<MessageDescriptor> {
     match path.last() {
         None => Some(from.clone()),
-        Some(last) => match last.field.kind() {
-            Kind::Message(inner) => Some(inner),
-            _ => None,
-        },
+        Some(last) => last.field.kind().as_message().cloned(),
     }
 }

@@ -97,7 +97,10 @@ impl Resolver<'_> {
     fn lines(&mut self, fields: &[Written], within: &MessageDescriptor, name: &str) -> Vec<Line> {
         self.depth += 1;
         if self.depth > 20 {
-            self.mistake("", ("các phần dùng lẫn nhau không dứt", "parts use each other without end"));
+            self.mistake(
+                "",
+                ("các phần dùng lẫn nhau không dứt", "parts use each other without end"),
+            );
             return Vec::new();
         }
         let lines = fields
@@ -138,19 +141,31 @@ impl Resolver<'_> {
             Some(part) => self.parts.get(part).cloned().unwrap_or_else(|| {
                 let known: Vec<_> = self.parts.keys().map(String::as_str).collect();
                 let meant = nearest(part, &known);
-                self.mistake(&at, (&format!("không có phần `{part}`{}", meant.vi), &format!("there is no part `{part}`{}", meant.en)));
+                self.mistake(
+                    &at,
+                    (
+                        &format!("không có phần `{part}`{}", meant.vi),
+                        &format!("there is no part `{part}`{}", meant.en),
+                    ),
+                );
                 Vec::new()
             }),
             None => field.fields.clone(),
         };
         if field.each.is_some() {
-            return self.each(field, (native(&at), to, here), &nested, inner);
+            return self.each(field, (native(&at), to, here), &nested, inner.as_ref());
         }
         if nested.is_empty() {
             return self.leaf(field, (native(&at), to, here), within);
         }
         let Some(inner) = inner else {
-            self.mistake(&at, (&format!("`{here}` không có trường con"), &format!("`{here}` has no fields inside")));
+            self.mistake(
+                &at,
+                (
+                    &format!("`{here}` không có trường con"),
+                    &format!("`{here}` has no fields inside"),
+                ),
+            );
             return None;
         };
         let when = field
@@ -158,7 +173,8 @@ impl Resolver<'_> {
             .iter()
             .map(|(of, values)| (self.path(Some(of), within, &at), values.list()))
             .collect::<Vec<_>>();
-        let when = when.into_iter().map(|(path, values)| self.numbers(path, &values, &at)).collect();
+        let when =
+            when.into_iter().map(|(path, values)| self.numbers(path, &values, &at)).collect();
         let lines = self.lines(&nested, &inner, &here);
         Some(Line::Group(Group { at: native(&at), to, when, lines, bare: field.bare }))
     }
@@ -191,19 +207,16 @@ impl Resolver<'_> {
         field: &Field,
         (at, to, name): (Vec<String>, Path, String),
         nested: &[Written],
-        inner: Option<MessageDescriptor>,
+        inner: Option<&MessageDescriptor>,
     ) -> Option<Line> {
         if !to.last().is_some_and(|it| it.field.is_list()) {
             let words = (format!("`{name}` không phải danh sách"), format!("`{name}` is no list"));
             self.mistake(&at.join("/"), (&words.0, &words.1));
             return None;
         }
-        let text = if inner.is_none() {
-            Some((self.converter(field, &at), field.max))
-        } else {
-            None
-        };
-        let (key, lines) = match &inner {
+        let text =
+            if inner.is_none() { Some((self.converter(field, &at), field.max)) } else { None };
+        let (key, lines) = match inner {
             Some(inner) => {
                 let key = field.key.as_ref().map(|it| self.path(Some(it), inner, &at.join("/")));
                 (key, self.lines(nested, inner, &format!("{name}[]")))

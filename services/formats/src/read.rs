@@ -54,13 +54,17 @@ impl Reading<'_, '_, '_> {
                 Line::Group(group) => self.group(group, from, prefix, message)?,
                 Line::Each(each) => self.each(each, from, prefix, message)?,
                 Line::Constant(at, _) => {
-                    if let Some(place) = from.and_then(|it| self.tree.first(it, at)) {
-                        self.tree.nodes[place].seen = true;
-                    }
+                    self.see(from, at);
                 }
             }
         }
         Ok(())
+    }
+
+    fn see(&mut self, from: Option<usize>, at: &[String]) {
+        if let Some(place) = from.and_then(|it| self.tree.first(it, at)) {
+            self.tree.nodes[place].seen = true;
+        }
     }
 
     fn group(
@@ -72,7 +76,9 @@ impl Reading<'_, '_, '_> {
     ) -> Result<(), Fault> {
         let is_open = group.when.iter().all(|(path, allowed)| {
             let path = joined(prefix, path);
-            get(message, &path).and_then(|it| it.as_enum_number()).is_some_and(|it| allowed.contains(&it))
+            get(message, &path)
+                .and_then(|it| it.as_enum_number())
+                .is_some_and(|it| allowed.contains(&it))
         });
         if !is_open {
             return Ok(());
@@ -85,7 +91,12 @@ impl Reading<'_, '_, '_> {
     }
 
     /// The text of a place; none when it is missing or says nothing.
-    fn text(&mut self, from: Option<usize>, at: &[String], empty: &[String]) -> Option<(usize, String)> {
+    fn text(
+        &mut self,
+        from: Option<usize>,
+        at: &[String],
+        empty: &[String],
+    ) -> Option<(usize, String)> {
         let place = self.tree.first(from?, at)?;
         self.tree.nodes[place].seen = true;
         let node = &self.tree.nodes[place];
@@ -108,6 +119,7 @@ impl Reading<'_, '_, '_> {
             return self.content(leaf, from, &to, message);
         }
         let needed = self.needs(leaf.need);
+        self.gate(leaf, from)?;
         let Some((place, text)) = self.text(from, &leaf.at, &leaf.empty) else {
             if needed && from.is_some() {
                 self.missing(from, leaf);
@@ -129,10 +141,11 @@ impl Reading<'_, '_, '_> {
                 put(message, &to, value, &leaf.converter);
                 Ok(())
             }
-            Err(why) if why.is_secret => Err(Fault::new(&code::LT_MAP_007)
-                .violation(self.tree.path(place), why.vi, why.en)),
+            Err(why) if why.is_secret => {
+                Err(Fault::new(&code::LT_MAP_007).violation(self.tree.path(place), why.vi, why.en))
+            }
             Err(why) => {
-                self.unreadable(place, &text, why, needed);
+                self.unreadable(place, &text, &why, needed);
                 Ok(())
             }
         }
@@ -140,10 +153,27 @@ impl Reading<'_, '_, '_> {
 
     fn default(&mut self, default: &str, to: &[Segment], message: &mut DynamicMessage) {
         let Some(last) = to.last() else { return };
-        if let Kind::Enum(names) = last.field.kind() {
-            if let Some(value) = names.get_value_by_name(default) {
-                set(message, to, Value::EnumNumber(value.number()));
-            }
+        if let Kind::Enum(names) = last.field.kind()
+            && let Some(value) = names.get_value_by_name(default)
+        {
+            set(message, to, Value::EnumNumber(value.number()));
+        }
+    }
+
+    /// A mark that is said twice, or not as a text, is taken for a mark.
+    fn gate(&self, leaf: &Leaf, from: Option<usize>) -> Result<(), Fault> {
+        let is_gate = matches!(&leaf.converter, Converter::Code(list) if list.gate.is_some());
+        let places = from.filter(|_| is_gate).map(|it| self.tree.all(it, &leaf.at));
+        let places = places.unwrap_or_default();
+        let is_odd =
+            places.len() > 1 || places.iter().any(|it| !self.tree.nodes[*it].children.is_empty());
+        match places.first().filter(|_| is_odd) {
+            Some(place) => Err(Fault::new(&code::LT_MAP_007).violation(
+                self.tree.path(*place),
+                "độ mật không rõ",
+                "the secrecy mark is unclear",
+            )),
+            None => Ok(()),
         }
     }
 
@@ -159,7 +189,11 @@ impl Reading<'_, '_, '_> {
     fn missing(&mut self, from: Option<usize>, leaf: &Leaf) {
         let within = from.map_or_else(String::new, |it| self.tree.path(it));
         let field = [within.as_str(), &leaf.at.join("/")].join("/");
-        self.violation(field.trim_matches('/').to_owned(), "thiếu thông tin bắt buộc", "is required and missing");
+        self.violation(
+            field.trim_matches('/').to_owned(),
+            "thiếu thông tin bắt buộc",
+            "is required and missing",
+        );
     }
 
     fn violation(&mut self, field: String, vi: &str, en: &str) {
@@ -175,7 +209,7 @@ impl Reading<'_, '_, '_> {
         }
     }
 
-    fn unreadable(&mut self, place: usize, text: &str, why: Unreadable, needed: bool) {
+    fn unreadable(&mut self, place: usize, text: &str, why: &Unreadable, needed: bool) {
         let field = self.tree.path(place);
         let shown: String = text.chars().take(40).collect();
         if needed {
@@ -296,13 +330,7 @@ impl Reading<'_, '_, '_> {
         for place in places {
             self.tree.nodes[place].seen = true;
             match &each.text {
-                Some((converter, max)) => {
-                    if let Some((_, text)) = self.text(Some(place), &[], &[]) {
-                        self.too_long(place, &text, *max);
-                        self.push_text(place, &text, converter, &to, message);
-                        count += 1;
-                    }
-                }
+                Some(of) => count += usize::from(self.push_text(place, of, &to, message)?),
                 None => count += usize::from(self.item(each, place, &to, message)?),
             }
         }
@@ -317,16 +345,22 @@ impl Reading<'_, '_, '_> {
     fn push_text(
         &mut self,
         place: usize,
-        text: &str,
-        converter: &Converter,
+        (converter, max): &(Converter, Option<usize>),
         to: &[Segment],
         message: &mut DynamicMessage,
-    ) {
-        let Some(last) = to.last() else { return };
-        match converter.read(text, &last.field) {
-            Ok(value) => push(message, to, value),
-            Err(why) => self.unreadable(place, text, why, false),
+    ) -> Result<bool, Fault> {
+        let (Some(last), Some((_, text))) = (to.last(), self.text(Some(place), &[], &[])) else {
+            return Ok(false);
+        };
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Fault::new(&code::LT_MAP_005));
         }
+        self.too_long(place, &text, *max);
+        match converter.read(&text, &last.field) {
+            Ok(value) => push(message, to, value),
+            Err(why) => self.unreadable(place, &text, &why, false),
+        }
+        Ok(true)
     }
 
     fn item(

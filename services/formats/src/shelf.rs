@@ -48,10 +48,12 @@ impl Shelf {
     pub fn choose(&self, name: &str, native: &[u8]) -> Result<&Format, Fault> {
         if name != "auto" {
             let known: Vec<_> = self.0.iter().map(Format::name).collect();
-            let unknown = || Fault::new(&code::LT_MAP_017).param("format", name).param("known", known.join(", "));
+            let unknown = || {
+                Fault::new(&code::LT_MAP_017).param("format", name).param("known", known.join(", "))
+            };
             return self.get(name).ok_or_else(unknown);
         }
-        let text = std::str::from_utf8(native).map_err(|_| Fault::new(&code::LT_MAP_016))?;
+        let text = std::str::from_utf8(native).map_err(|_error| Fault::new(&code::LT_MAP_016))?;
         if let Some(found) = self.0.iter().find(|it| it.detects(text)) {
             return Ok(found);
         }

@@ -70,6 +70,8 @@ impl<'a> Tree<'a> {
         for name in path.iter().filter(|it| *it != ".") {
             places = places.iter().flat_map(|it| self.named(*it, name)).collect();
         }
+        // A list that was written without items holds none.
+        places.retain(|it| self.nodes[*it].kind != Kind::NoItems);
         places
     }
 

@@ -64,15 +64,17 @@ impl Writing<'_> {
                 Line::Group(group) => self.group(group, spot, prefix, (message, index)),
                 Line::Each(each) => self.each(each, spot, prefix, message),
                 // Constants stand only under parents that exist.
-                Line::Constant(at, value) => {
-                    let Some((name, way)) = at.split_last() else { continue };
-                    let way: Vec<String> = spot.rest.iter().chain(way).cloned().collect();
-                    if let Some(parent) = self.tree.first(spot.place, &way) {
-                        let place = self.tree.make(parent, std::slice::from_ref(name));
-                        self.tree.nodes[place].text = value.clone().into();
-                    }
-                }
+                Line::Constant(at, value) => self.constant(at, value, spot),
             }
+        }
+    }
+
+    fn constant(&mut self, at: &[String], value: &str, spot: &Spot) {
+        let Some((name, way)) = at.split_last() else { return };
+        let way: Vec<String> = spot.rest.iter().chain(way).cloned().collect();
+        if let Some(parent) = self.tree.first(spot.place, &way) {
+            let place = self.tree.make(parent, std::slice::from_ref(name));
+            self.tree.nodes[place].text = value.to_owned().into();
         }
     }
 
@@ -124,7 +126,9 @@ impl Writing<'_> {
                 self.tree.nodes[place].text = cut(text, leaf.max).into();
                 self.tree.nodes[place].declares = leaf.own_prefix;
             }
-            None if matches!(leaf.need, Some(Need::Write | Need::Both)) && self.is_open(spot, prefix, message) => {
+            None if matches!(leaf.need, Some(Need::Write | Need::Both))
+                && self.is_open(spot, prefix, message) =>
+            {
                 self.missing.push(leaf.name.clone());
             }
             None => {
@@ -239,10 +243,7 @@ trait Inside {
 
 impl Inside for DynamicMessage {
     fn descriptor_of(&self, field: &str) -> Option<prost_reflect::MessageDescriptor> {
-        match moment_descriptor(self).get_field_by_name(field)?.kind() {
-            Type::Message(of) => Some(of),
-            _ => None,
-        }
+        moment_descriptor(self).get_field_by_name(field)?.kind().as_message().cloned()
     }
 }
 
@@ -259,7 +260,8 @@ fn text_of(message: &DynamicMessage, path: &[Segment], converter: &Converter) ->
 /// A text without what no format may hold; none when nothing is left.
 fn writable(text: String) -> Option<String> {
     let is_foreign = |it: char| {
-        (it.is_control() && !['\n', '\r', '\t'].contains(&it)) || ['\u{fffe}', '\u{ffff}'].contains(&it)
+        (it.is_control() && !['\n', '\r', '\t'].contains(&it))
+            || ['\u{fffe}', '\u{ffff}'].contains(&it)
     };
     let text = if text.contains(is_foreign) { text.replace(is_foreign, "") } else { text };
     (!text.trim().is_empty()).then_some(text)

@@ -35,7 +35,12 @@ pub(super) fn twin(
 }
 
 /// The second record of the same thing adds what the first one did not say.
-pub(super) fn merge(message: &mut DynamicMessage, to: &[Segment], place: usize, item: &DynamicMessage) {
+pub(super) fn merge(
+    message: &mut DynamicMessage,
+    to: &[Segment],
+    place: usize,
+    item: &DynamicMessage,
+) {
     let first = list_mut(message, to).and_then(|it| it.get_mut(place)?.as_message_mut());
     let Some(first) = first else { return };
     for (field, value) in item.fields() {
@@ -46,12 +51,20 @@ pub(super) fn merge(message: &mut DynamicMessage, to: &[Segment], place: usize, 
 }
 
 /// Sets a value; an extra keeps its owner and name, the first id of a list replaces nothing else.
-pub(super) fn put(message: &mut DynamicMessage, to: &[Segment], value: Value, converter: &Converter) {
+pub(super) fn put(
+    message: &mut DynamicMessage,
+    to: &[Segment],
+    value: Value,
+    converter: &Converter,
+) {
     if matches!(converter, Converter::Extra) {
         let Some(Segment { field, selector }) = to.last() else { return };
-        let (Kind::Message(of), Some(text)) =
-            (field.kind(), value.as_message().and_then(|it| it.get_field_by_name("value").map(|it| it.into_owned())))
-        else {
+        let (Kind::Message(of), Some(text)) = (
+            field.kind(),
+            value
+                .as_message()
+                .and_then(|it| it.get_field_by_name("value").map(|it| it.into_owned())),
+        ) else {
             return;
         };
         let mut extra = fresh(selector.as_ref(), &of);
@@ -87,20 +100,24 @@ fn blob_of(of: &MessageDescriptor, named: Named) -> DynamicMessage {
     let mut blob = DynamicMessage::new(of.clone());
     blob.set_field_by_name("ref", Value::String(reference(&named)));
     blob.set_field_by_name("size", Value::U64(named.size));
-    if let Some(field) = of.get_field_by_name("digests") {
-        if let Kind::Message(digest) = field.kind() {
-            let mut it = DynamicMessage::new(digest);
-            it.set_field_by_name("algorithm", Value::String("sha256".to_owned()));
-            it.set_field_by_name("value", Value::Bytes(named.sha256.to_vec().into()));
-            blob.set_field(&field, Value::List(vec![Value::Message(it)]));
-        }
+    if let Some(field) = of.get_field_by_name("digests")
+        && let Kind::Message(digest) = field.kind()
+    {
+        let mut it = DynamicMessage::new(digest);
+        it.set_field_by_name("algorithm", Value::String("sha256".to_owned()));
+        it.set_field_by_name("value", Value::Bytes(named.sha256.to_vec().into()));
+        blob.set_field(&field, Value::List(vec![Value::Message(it)]));
     }
     blob
 }
 
 pub(super) fn attachment_name(message: &DynamicMessage, to: &[Segment]) -> String {
     let within = to.get(..to.len().saturating_sub(1)).unwrap_or_default();
-    let holder = if within.is_empty() { Some(Value::Message(message.clone())) } else { get(message, within) };
+    let holder = if within.is_empty() {
+        Some(Value::Message(message.clone()))
+    } else {
+        get(message, within)
+    };
     holder
         .and_then(|it| {
             let name = it.as_message()?.get_field_by_name("file_name")?.into_owned();

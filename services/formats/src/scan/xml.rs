@@ -68,7 +68,9 @@ fn begin<'a>(
     let place = match tree {
         None => {
             if name != root {
-                return Err(Fault::new(&code::LT_MAP_004).param("root", name).param("expected", root));
+                return Err(Fault::new(&code::LT_MAP_004)
+                    .param("root", name)
+                    .param("expected", root));
             }
             check_namespace(start, namespace)?;
             *tree = Some(Tree::new(name));

@@ -49,10 +49,8 @@ fn declared(case: &Path, into: &mut Files) -> Vec<DeclaredAttachment> {
             into.write(&bytes).unwrap();
             into.finish().unwrap();
             let name = it.file_name().unwrap().to_string_lossy().into_owned();
-            let claim = Claim {
-                sha256: Sha256::digest(&bytes).to_vec().into(),
-                size: bytes.len() as u64,
-            };
+            let claim =
+                Claim { sha256: Sha256::digest(&bytes).to_vec().into(), size: bytes.len() as u64 };
             DeclaredAttachment {
                 reference: name.clone(),
                 file_name: name,
@@ -91,11 +89,16 @@ fn kept(format: &Format, case: &Path, class: &str) {
     agree(&case.join("canonical.json"), &(String::from_utf8(shown).unwrap() + "\n"));
 
     let mut written = Vec::new();
-    let report = format.encode(&decoded.canonical, Context::default(), &files, &mut written).unwrap();
-    let mut outcome: String =
-        decoded.findings.iter().map(|it| format!("{} {}: {}\n", it.code, it.field, it.text_en)).collect();
+    let report =
+        format.encode(&decoded.canonical, Context::default(), &files, &mut written).unwrap();
+    let mut outcome: String = decoded
+        .findings
+        .iter()
+        .map(|it| format!("{} {}: {}\n", it.code, it.field, it.text_en))
+        .collect();
     for it in &report {
-        outcome += &format!("{} {} {} {:?}\n", it.kind().as_str_name(), it.path, it.reason, it.value);
+        outcome +=
+            &format!("{} {} {} {:?}\n", it.kind().as_str_name(), it.path, it.reason, it.value);
     }
     agree(&case.join("outcome"), &outcome);
     assert_eq!(report.is_empty(), class != "report", "{report:#?}");
@@ -120,7 +123,6 @@ fn every_case_reads_and_writes_as_its_class_says() {
     let shelf = shelf();
     let mut classes = std::collections::BTreeMap::<String, usize>::new();
     for (format, case) in folders() {
-        println!("{}", case.display());
         let class = fs::read_to_string(case.join("class")).unwrap().trim().to_owned();
         let format = shelf.get(&format).unwrap();
         match class.as_str() {

@@ -50,9 +50,14 @@ pub fn program() -> &'static Path {
 pub fn write_registry(folder: &Path, agencies: &[Agency]) {
     let mut text = String::from("organisations:\n");
     for it in agencies {
-        text.push_str(&format!("  - {{key: {0}, name: \"Cơ quan {0}\", codes: [\"{1}\"]}}\n", it.key, it.code));
+        text.push_str(&format!(
+            "  - {{key: {0}, name: \"Cơ quan {0}\", codes: [\"{1}\"]}}\n",
+            it.key, it.code
+        ));
     }
-    text.push_str("rights:\n  - {from: \"*\", to: \"*\", types: [document, status]}\napplications:\n");
+    text.push_str(
+        "rights:\n  - {from: \"*\", to: \"*\", types: [document, status]}\napplications:\n",
+    );
     for it in agencies {
         let token = Sha256::digest(format!("{}-token", it.key));
         let hash: String = token.iter().map(|it| format!("{it:02x}")).collect();

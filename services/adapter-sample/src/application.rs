@@ -104,14 +104,15 @@ impl Mailroom {
     ///
     /// The bus refuses the item or is away.
     pub async fn send(&self, item: Item) -> Result<Receipt, SubmitError> {
-        let gone = || SubmitError::Unavailable(tonic_gone());
         let (answer, receipt) = oneshot::channel();
-        self.door.send((item, answer)).await.map_err(|_| gone())?;
-        receipt.await.map_err(|_| gone())?
+        if self.door.send((item, answer)).await.is_err() {
+            return Err(SubmitError::Unavailable(gone()));
+        }
+        receipt.await.unwrap_or_else(|_never_answered| Err(SubmitError::Unavailable(gone())))
     }
 }
 
-fn tonic_gone() -> sdk::Status {
+fn gone() -> sdk::Status {
     sdk::Status::unavailable("the adapter stopped")
 }
 

@@ -136,7 +136,7 @@ impl Layers {
             origin,
             suggestion: closest(name, sections.iter().copied()),
         };
-        for name in self.file.keys().filter(|it| !known(it)) {
+        if let Some(name) = self.file.keys().find(|it| !known(it)) {
             return Err(unknown(name, self.file_name()));
         }
         for variable in self.environment.keys() {
@@ -242,7 +242,7 @@ impl Layers {
 pub fn is_vietnamese() -> bool {
     ["LC_ALL", "LC_MESSAGES", "LANG"]
         .iter()
-        .filter_map(|name| std::env::var_os(name))
+        .filter_map(std::env::var_os)
         .find(|it| !it.is_empty())
         .is_some_and(|it| it.to_string_lossy().starts_with("vi"))
 }
@@ -277,7 +277,12 @@ fn collect(table: &Table, within: &str, into: &mut BTreeMap<String, Value>) {
         let key = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
         match value {
             Value::Table(inner) => collect(inner, &key, into),
-            other => drop(into.insert(key, other.clone())),
+            Value::String(_)
+            | Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Array(_) => drop(into.insert(key, value.clone())),
         }
     }
 }

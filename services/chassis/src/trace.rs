@@ -122,12 +122,12 @@ pub fn current() -> String {
 
 /// Puts the context of where we are into the headers of a call.
 pub fn inject(headers: &mut HeaderMap) {
-    if is_exported() && !headers.contains_key("traceparent") {
-        if let Ok(value) = HeaderValue::from_str(&current()) {
-            if !value.is_empty() {
-                headers.insert("traceparent", value);
-            }
-        }
+    if is_exported()
+        && !headers.contains_key("traceparent")
+        && let Ok(value) = HeaderValue::from_str(&current())
+        && !value.is_empty()
+    {
+        headers.insert("traceparent", value);
     }
 }
 

@@ -299,17 +299,14 @@ async fn surroundings(start: &Start) -> anyhow::Result<(Bus, ClaimStore)> {
         Bus::embedded(settings)
     } else {
         let bus = Bus::connect(settings).await?;
-        bus.probe().await.or_else(first_start)?;
+        // On the very first start nobody has made the probe's channel yet; a broker that fails
+        // otherwise fails again right after, with better words.
+        if let Err(error) = bus.probe().await {
+            tracing::info!(%error, "the broker's channels are not there yet");
+        }
         bus
     };
     Ok((bus, claim_store(start).await?))
-}
-
-/// On the very first start nobody has made the probe's channel yet; what fails otherwise fails
-/// again right after, with better words.
-fn first_start(error: bus::ProbeError) -> Result<std::time::Duration, bus::ProbeError> {
-    tracing::info!(%error, "the broker's channels are not there yet");
-    Ok(std::time::Duration::ZERO)
 }
 
 async fn claim_store(start: &Start) -> anyhow::Result<ClaimStore> {

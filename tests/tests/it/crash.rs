@@ -45,6 +45,13 @@ fn item(number: usize) -> Item {
     }
 }
 
+/// Whatever the cut did to the answer, the same item is submitted until it has one.
+async fn insist(sender: Mailroom, number: usize) {
+    while sender.send(item(number)).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_submitted_around_a_kill_is_delivered_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -60,20 +67,16 @@ async fn what_was_submitted_around_a_kill_is_delivered_once() {
     connect((up.gateway(), "hai"), &receiver, (&mut working, &stop));
     let mut sending = JoinSet::new();
     for number in 0..MESSAGES {
-        let sender = sender.clone();
-        sending.spawn(async move {
-            // Whatever the cut did to the answer, the same item is submitted until it has one.
-            while sender.send(item(number)).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        });
+        sending.spawn(insist(sender.clone(), number));
     }
     let mut inbox = receiver.watch();
     inbox.wait_for(|it| it.len() >= MESSAGES / 4).await.unwrap();
     up.kill();
     up.again();
     let limit = Duration::from_secs(90);
-    tokio::time::timeout(limit, async { while sending.join_next().await.is_some() {} }).await.unwrap();
+    tokio::time::timeout(limit, async { while sending.join_next().await.is_some() {} })
+        .await
+        .unwrap();
     let arrived = inbox.wait_for(|it| {
         it.iter().map(|it| it.index.document_id.clone()).collect::<HashSet<_>>().len() == MESSAGES
     });

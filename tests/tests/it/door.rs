@@ -25,23 +25,11 @@ async fn refused(outlet: &Outlet, item: &Item) -> Fault {
 
 fn files_in(folder: &std::path::Path) -> usize {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    entries
-        .map(|it| it.unwrap().path())
-        .map(|it| if it.is_dir() { files_in(&it) } else { 1 })
-        .sum()
+    entries.map(|it| it.unwrap().path()).map(|it| if it.is_dir() { files_in(&it) } else { 1 }).sum()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let agencies = [
-        Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
-        Agency { key: "hai", code: "A99.2", takes: "ioffice.portal" },
-    ];
-    write_registry(&folder.path().join("registry"), &agencies);
-    let up = Up::start(folder.path(), &[]);
-    let connection = Connection { gateway: up.gateway(), token: "mot-token".to_owned() };
-    let outlet = connection.outlet().unwrap();
+/// Items that are wrong, each with its code and what is wrong with it.
+fn cases() -> Vec<(&'static str, Item, &'static str)> {
     let raw = |format: &str, body: &str| Item {
         format: format.to_owned(),
         body: body.to_owned().into(),
@@ -56,7 +44,7 @@ async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
     let mut unlisted = portal(|_| ());
     unlisted.files = vec![file];
     let doctype = "<!DOCTYPE edXML [<!ENTITY a \"b\">]><edXML/>";
-    let cases = [
+    vec![
         ("LT-MAP-001", raw("edxml.document", "<edXML><a>"), "truncated XML"),
         ("LT-MAP-002", raw("ioffice.portal", "{\"Value\":"), "truncated JSON"),
         ("LT-MAP-003", raw("edxml.document", doctype), "a DTD"),
@@ -65,13 +53,41 @@ async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
         ("LT-MAP-018", raw("auto", "xin chào"), "an unknown content"),
         ("LT-MAP-014", portal(|it| it["TrichYeu"] = json!("")), "no subject"),
         ("LT-MAP-014", portal(|it| it["NgayBanHanh"] = json!("30/02/2026")), "an impossible day"),
-        ("LT-MAP-204", portal(|it| it["DonViNhanVanBanNgoaDonVi"] = json!([{"MaDonVi": "A99.9"}])), "an unknown recipient"),
+        (
+            "LT-MAP-204",
+            portal(|it| it["DonViNhanVanBanNgoaDonVi"] = json!([{"MaDonVi": "A99.9"}])),
+            "an unknown recipient",
+        ),
         ("LT-MAP-007", portal(|it| it["DoMat"] = json!("2")), "a secret document"),
-        ("LT-MAP-210", portal(|it| it["TrichYeu"] = json!("TUYỆT MẬT: phương án")), "a mark in the subject"),
-        ("LT-MAP-008", portal(|it| it["Attachments"] = json!([{"Id": "1", "FileName": "a.pdf", "FilePath": "/u/a.pdf"}])), "a file that did not come"),
+        (
+            "LT-MAP-210",
+            portal(|it| it["TrichYeu"] = json!("TUYỆT MẬT: phương án")),
+            "a mark in the subject",
+        ),
+        (
+            "LT-MAP-008",
+            portal(|it| {
+                it["Attachments"] =
+                    json!([{"Id": "1", "FileName": "a.pdf", "FilePath": "/u/a.pdf"}])
+            }),
+            "a file that did not come",
+        ),
         ("LT-MAP-013", unlisted, "a file nobody named"),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let agencies = [
+        Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
+        Agency { key: "hai", code: "A99.2", takes: "ioffice.portal" },
     ];
-    for (code, item, what) in cases {
+    write_registry(&folder.path().join("registry"), &agencies);
+    let up = Up::start(folder.path(), &[]);
+    let connection = Connection { gateway: up.gateway(), token: "mot-token".to_owned() };
+    let outlet = connection.outlet().unwrap();
+    for (code, item, what) in cases() {
         let fault = refused(&outlet, &item).await;
         assert_eq!(fault.code, code, "{what}: {fault:?}");
     }
@@ -79,7 +95,8 @@ async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
     assert_eq!(refused(&stranger.outlet().unwrap(), &portal(|_| ())).await.code, "LT-GW-006");
     assert_eq!(files_in(&folder.path().join("claims")), 0, "no file is left");
     let data = folder.path().display().to_string();
-    let (found, exit) = up.command(&["find", "--json", "--internal", &up.internal(), "--data", &data]);
+    let (found, exit) =
+        up.command(&["find", "--json", "--internal", &up.internal(), "--data", &data]);
     let found: Value = serde_json::from_str(&found).unwrap();
     assert_eq!(found["messages"], json!([]), "no message is left");
     assert_eq!(exit, 4);
@@ -92,8 +109,15 @@ async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
     assert_eq!(refused(&outlet, &other).await.code, "LT-JNL-001");
     assert!(outlet.submit(&portal(|_| ())).await.unwrap().repeat, "the same content without a key");
     for spelling in ["1/BC-VP", "1-bc-vp", "bao cao"] {
-        let (found, exit) =
-            up.command(&["find", spelling, "--json", "--internal", &up.internal(), "--data", &data]);
+        let (found, exit) = up.command(&[
+            "find",
+            spelling,
+            "--json",
+            "--internal",
+            &up.internal(),
+            "--data",
+            &data,
+        ]);
         assert_eq!(exit, 0, "{spelling}: {found}");
     }
 }

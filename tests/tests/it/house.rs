@@ -43,14 +43,24 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lienthong-adapter-sample", &["lienthong-proto", "lienthong-sdk", "lienthong-chassis"]),
     ("lienthong-adapter-folder", &["lienthong-proto", "lienthong-sdk", "lienthong-chassis"]),
     ("lienthong-gateway", &["lienthong-proto", "lienthong-bus", "lienthong-chassis"]),
-    ("lienthong-mapping", &["lienthong-proto", "lienthong-bus", "lienthong-chassis", "lienthong-formats"]),
+    (
+        "lienthong-mapping",
+        &["lienthong-proto", "lienthong-bus", "lienthong-chassis", "lienthong-formats"],
+    ),
     ("lienthong-journal", &["lienthong-proto", "lienthong-bus", "lienthong-chassis"]),
     ("lienthong-registry", &["lienthong-proto", "lienthong-chassis"]),
 ];
 
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", "x86_64-unknown-linux-gnu"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--locked",
+            "--filter-platform",
+            "x86_64-unknown-linux-gnu",
+        ])
         .current_dir(root())
         .output()
         .unwrap();
@@ -63,8 +73,12 @@ fn rooms_use_only_the_rooms_they_may() {
     let metadata = metadata();
     let allowed: BTreeMap<_, _> = ALLOWED.iter().copied().collect();
     let mut offenders = Vec::new();
-    let members: BTreeSet<&str> =
-        metadata["workspace_members"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let members: BTreeSet<&str> = metadata["workspace_members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
     for package in metadata["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
         let is_ours = members.contains(package["id"].as_str().unwrap());
@@ -88,8 +102,20 @@ fn rooms_use_only_the_rooms_they_may() {
 #[test]
 fn dependencies_are_licensed_from_registries_and_speak_tls_one_way() {
     const LICENCES: [&str; 14] = [
-        "MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "Unlicense",
-        "CC0-1.0", "0BSD", "MIT-0", "CDLA-Permissive-2.0", "BSL-1.0", "MPL-2.0",
+        "MIT",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "ISC",
+        "Zlib",
+        "Unicode-3.0",
+        "Unlicense",
+        "CC0-1.0",
+        "0BSD",
+        "MIT-0",
+        "CDLA-Permissive-2.0",
+        "BSL-1.0",
+        "MPL-2.0",
     ];
     let mut offenders = Vec::new();
     for package in metadata()["packages"].as_array().unwrap() {
@@ -107,7 +133,17 @@ fn dependencies_are_licensed_from_registries_and_speak_tls_one_way() {
     }
     // What is in the lock file may be an optional part nobody builds; the tree is what is built.
     let tree = Command::new(env!("CARGO"))
-        .args(["tree", "--workspace", "--locked", "--prefix", "none", "-e", "normal,build", "--format", "{p}"])
+        .args([
+            "tree",
+            "--workspace",
+            "--locked",
+            "--prefix",
+            "none",
+            "-e",
+            "normal,build",
+            "--format",
+            "{p}",
+        ])
         .current_dir(root())
         .output()
         .unwrap();
@@ -146,7 +182,8 @@ const LONG: &[(&str, usize)] = &[
 fn no_file_is_longer_than_a_reader_can_hold() {
     let mut offenders = Vec::new();
     for (name, text) in sources() {
-        let is_test = name.contains("/tests/") || name.ends_with("/tests.rs") || name.starts_with("tests/");
+        let is_test =
+            name.contains("/tests/") || name.ends_with("/tests.rs") || name.starts_with("tests/");
         if is_test {
             continue;
         }
@@ -173,8 +210,15 @@ fn no_file_is_named_after_nothing() {
 #[test]
 fn the_top_level_is_the_fixed_one_and_the_map_names_every_room() {
     let fixed = [
-        "Cargo.toml", "Cargo.lock", "LICENSE", "README.md", "docker-compose.yml", "proto", "services",
-        "bus", "tests",
+        "Cargo.toml",
+        "Cargo.lock",
+        "LICENSE",
+        "README.md",
+        "docker-compose.yml",
+        "proto",
+        "services",
+        "bus",
+        "tests",
     ];
     let mut offenders = Vec::new();
     let tracked = tracked();
@@ -185,14 +229,10 @@ fn the_top_level_is_the_fixed_one_and_the_map_names_every_room() {
         }
     }
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let mapped: BTreeSet<&str> = readme
-        .lines()
-        .filter_map(|it| it.strip_prefix("| `")?.split('`').next())
-        .collect();
-    let rooms: BTreeSet<&str> = tracked
-        .iter()
-        .filter_map(|it| it.strip_suffix("/Cargo.toml"))
-        .collect();
+    let mapped: BTreeSet<&str> =
+        readme.lines().filter_map(|it| it.strip_prefix("| `")?.split('`').next()).collect();
+    let rooms: BTreeSet<&str> =
+        tracked.iter().filter_map(|it| it.strip_suffix("/Cargo.toml")).collect();
     offenders.extend(rooms.difference(&mapped).map(|it| format!("{it} is not on the map")));
     offenders.extend(mapped.difference(&rooms).map(|it| format!("{it} is on the map only")));
     none(&offenders, "README's map matches the tree");
@@ -219,7 +259,9 @@ fn log_messages_begin_small_and_end_without_a_full_stop() {
             let is_log = ["error", "warn", "info", "debug", "trace"]
                 .iter()
                 .any(|it| line.trim_start().starts_with(&format!("tracing::{it}!(")));
-            let Some(message) = line.rsplit('"').nth(1).filter(|_| is_log && line.ends_with("\");")) else {
+            let Some(message) =
+                line.rsplit('"').nth(1).filter(|_| is_log && line.ends_with("\");"))
+            else {
                 continue;
             };
             let is_wrong = message.chars().next().is_some_and(char::is_uppercase)
@@ -239,19 +281,27 @@ fn every_code_has_its_page_and_every_page_its_code() {
         proto::fault::catalogue().iter().map(|it| it.code.to_owned()).collect();
     let mut named = BTreeSet::new();
     for (_, text) in sources() {
-        for (at, _) in text.match_indices("LT").filter(|(at, _)| text[at + 2..].starts_with(['-', '_'])) {
-            let code: String = text[at..]
+        for (at, _) in
+            text.match_indices("LT").filter(|(at, _)| text[at + 2..].starts_with(['-', '_']))
+        {
+            let code: String = rest
                 .chars()
-                .take_while(|it| it.is_ascii_uppercase() || it.is_ascii_digit() || ['-', '_'].contains(it))
+                .take_while(|it| {
+                    it.is_ascii_uppercase() || it.is_ascii_digit() || ['-', '_'].contains(it)
+                })
                 .collect();
             let code = code.replace('_', "-");
             let parts: Vec<&str> = code.split('-').collect();
-            if parts.len() == 3 && parts[2].len() == 3 && parts[2].bytes().all(|it| it.is_ascii_digit()) {
+            if parts.len() == 3
+                && parts[2].len() == 3
+                && parts[2].bytes().all(|it| it.is_ascii_digit())
+            {
                 named.insert(code);
             }
         }
     }
-    let mut offenders: Vec<_> = named.difference(&pages).map(|it| format!("{it} has no page")).collect();
+    let mut offenders: Vec<_> =
+        named.difference(&pages).map(|it| format!("{it} has no page")).collect();
     offenders.extend(pages.difference(&named).map(|it| format!("{it} is never given")));
     none(&offenders, "what a user may see has a code with a page, and no page is dead");
 }
@@ -262,7 +312,8 @@ fn nothing_of_the_workshop_is_in_the_product() {
     let words = [["/wo", "rk/"].concat(), [".lib", "rary"].concat()];
     for name in tracked() {
         let Ok(text) = std::fs::read_to_string(root().join(&name)) else { continue };
-        offenders.extend(words.iter().filter(|it| text.contains(*it)).map(|it| format!("{name}: {it}")));
+        offenders
+            .extend(words.iter().filter(|it| text.contains(*it)).map(|it| format!("{name}: {it}")));
     }
     none(&offenders, "paths of a machine do not belong here");
 }

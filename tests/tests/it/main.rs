@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 #[path = "../../../services/journal/tests/it/cluster.rs"]
+#[expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 mod cluster;
 #[path = "../../../bus/tests/it/node.rs"]
 #[expect(dead_code, reason = "the bus's own tests use more of it")]

@@ -107,7 +107,10 @@ fn settings(folder: &Path, arguments: &Demo) -> anyhow::Result<Settings> {
     let mut layers = Layers::from_parts(None, BTreeMap::new())?
         .flag("registry.folder", path("registry"))
         .flag("claims.folder", path("claims"))
-        .flag("journal.database", arguments.database.clone().unwrap_or_else(|| path("journal.sqlite")))
+        .flag(
+            "journal.database",
+            arguments.database.clone().unwrap_or_else(|| path("journal.sqlite")),
+        )
         .flag("listen.vendors", "127.0.0.1:0")
         .flag("listen.internal", "127.0.0.1:0")
         .flag("listen.ops", "127.0.0.1:0")

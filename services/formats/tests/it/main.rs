@@ -275,3 +275,90 @@ fields:
         "{mistakes:?}"
     );
 }
+
+#[test]
+fn the_order_of_keys_changes_nothing() {
+    let shelf = shelf();
+    let portal = shelf.get("ioffice.portal").unwrap();
+    let keys = [
+        r#""Guid":"g1""#,
+        r#""KyHieu":"CV""#,
+        r#""TrichYeu":"T""#,
+        r#""NgayBanHanh":"01/02/2026""#,
+    ];
+    let body = |keys: &[&str]| format!(r#"{{"Value":{{"Data":[{{{}}}]}}}}"#, keys.join(","));
+    let mut reversed = keys;
+    reversed.reverse();
+    let mut one = read(portal, body(&keys).as_bytes(), &mut Files::default()).unwrap();
+    let mut other = read(portal, body(&reversed).as_bytes(), &mut Files::default()).unwrap();
+    (one.origin, other.origin) = (None, None);
+    assert_eq!(one, other);
+}
+
+/// Every place between two elements of the packet, one at a time.
+#[test]
+fn an_unknown_place_changes_leftovers_only() {
+    let shelf = shelf();
+    let edxml = shelf.get("edxml.document").unwrap();
+    let plain = |native: &str| {
+        let mut it = read(edxml, native.as_bytes(), &mut Files::default()).unwrap();
+        it.origin = None;
+        let Some(Body::Document(document)) = &mut it.body else { panic!("no document") };
+        let left: usize = document.leftovers.drain(..).map(|it| it.items.len()).sum();
+        (it, left)
+    };
+    let (expected, before) = plain(PACKET);
+    let mut tried = 0;
+    for (place, _) in PACKET.match_indices("><") {
+        let mut native = PACKET.to_owned();
+        native.insert_str(place + 1, "<new-thing>mới</new-thing>");
+        let (read, after) = plain(&native);
+        assert_eq!(read, expected, "at byte {place}");
+        assert_eq!(after, before + 1, "at byte {place}: it is kept");
+        tried += 1;
+    }
+    assert!(tried > 20, "{tried} places");
+}
+
+/// Twice the content may take about twice the time, not four times.
+#[test]
+fn time_grows_with_the_content() {
+    let shelf = shelf();
+    let edxml = shelf.get("edxml.document").unwrap();
+    let time = |count: usize| {
+        let to = "<edXML:To><edXML:OrganId>A99.7</edXML:OrganId></edXML:To>".repeat(count);
+        let unknown = "<edXML:Unknown>x</edXML:Unknown>".repeat(count);
+        let native = PACKET.replacen("<edXML:To>", &format!("{to}{unknown}<edXML:To>"), 1);
+        let mut best = std::time::Duration::MAX;
+        for _ in 0..3 {
+            let begin = std::time::Instant::now();
+            read(edxml, native.as_bytes(), &mut Files::default()).unwrap();
+            best = best.min(begin.elapsed());
+        }
+        best
+    };
+    let (some, more) = (time(750), time(3_000));
+    assert!(more < some * 10, "{some:?} for 750, {more:?} for 3000");
+}
+
+#[test]
+fn too_much_is_refused_by_its_code() {
+    let shelf = shelf();
+    let edxml = shelf.get("edxml.document").unwrap();
+    let code = |native: String| {
+        edxml.decode(native.as_bytes(), &[], &mut Files::default()).unwrap_err().code
+    };
+    let subject = "<edXML:Subject>";
+    let deep = format!("{}{}", "<a>".repeat(200), "</a>".repeat(200));
+    assert_eq!(code(PACKET.replace(subject, &format!("{deep}{subject}"))), "LT-MAP-005");
+    let many = "<a/>".repeat(30_000);
+    assert_eq!(code(PACKET.replace(subject, &format!("{many}{subject}"))), "LT-MAP-005");
+    let long = "x".repeat(2_000_000);
+    assert_eq!(code(PACKET.replace(subject, &format!("{subject}{long}"))), "LT-MAP-005");
+    let portal = shelf.get("ioffice.portal").unwrap();
+    let nested = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    let fault = portal.decode(nested.as_bytes(), &[], &mut Files::default()).unwrap_err();
+    assert_eq!(fault.code, "LT-MAP-002");
+    let fault = edxml.decode(b"\xff\xfe<", &[], &mut Files::default()).unwrap_err();
+    assert_eq!(fault.code, "LT-MAP-016");
+}

@@ -12,7 +12,7 @@ use proto::journal::v1::{AcceptOutcome, Acceptance, Envelope, Receipt, State, St
 use crate::database::{Batch, DatabaseError, Row};
 use crate::desk::Desk;
 use crate::plan;
-use crate::stored::{Fresh, New};
+use crate::stored::{Fresh, NAME_BYTES_MAX, New};
 
 const BY_KEY: &str = "SELECT id, content_digest, receipt FROM kept \
      WHERE source = $1 AND item_key = $2 AND item_key <> ''";
@@ -85,9 +85,14 @@ fn wrong(item: &Acceptance) -> Option<&'static str> {
         Some("id")
     } else if envelope.conversation.is_empty() {
         Some("conversation")
+    } else if [&envelope.conversation, &envelope.source, &envelope.sender, &item.key]
+        .iter()
+        .any(|it| it.len() > NAME_BYTES_MAX)
+    {
+        Some("name (500 bytes at most)")
     } else if body.is_none() || inline {
         Some("body")
-    } else if item.content_digest.is_empty() {
+    } else if item.content_digest.is_empty() || item.content_digest.len() > 64 {
         Some("content_digest")
     } else {
         None

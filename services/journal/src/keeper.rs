@@ -14,8 +14,9 @@ use crate::desk::Desk;
 use crate::metrics::Metrics;
 use crate::{accept, deliver, ending, record, sweep};
 
-/// The most calls of one group; a group that waits for the disk lets the next one gather.
-const GROUP_MAX: usize = 256;
+/// A group takes no more calls once it has this many messages; while it waits for the disk the
+/// next one gathers.
+const GROUP_MAX: usize = 1_024;
 
 /// An answer on its way to whoever asked.
 pub(crate) type Reply<T> = oneshot::Sender<T>;
@@ -33,6 +34,19 @@ pub(crate) enum Call {
 }
 
 impl Call {
+    /// How many messages it is about.
+    fn weight(&self) -> usize {
+        let count = match self {
+            Self::Accept(items, _) => items.len(),
+            Self::Record(entries, refusals, _) => entries.len() + refusals.len(),
+            Self::Begin(_, ids, _) => ids.len(),
+            Self::End(_, endings, _) => endings.len(),
+            Self::Command(request, _) => request.message_ids.len(),
+            Self::Open(..) | Self::Close(..) => 1,
+        };
+        count.max(1)
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             Self::Accept(..) => "accept",
@@ -93,8 +107,10 @@ impl Keeper {
                 }
                 Turn::Sweep => continue,
             };
+            let mut weight = first.weight();
             let mut group = vec![first];
-            while let (true, Ok(call)) = (group.len() < GROUP_MAX, calls.try_recv()) {
+            while let (true, Ok(call)) = (weight < GROUP_MAX, calls.try_recv()) {
+                weight += call.weight();
                 group.push(call);
             }
             self.work(database, group).await?;

@@ -1,6 +1,7 @@
 //! Record: what happened, what follows from it, and what cannot go on.
 
 use prost::Message as _;
+use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::entry::Fate;
 use proto::journal::v1::{Derived, Entry, Envelope, Fact, Index, Receipt, Refusal, State, Step};
@@ -117,8 +118,14 @@ fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
     let message = derived.message.unwrap_or_default();
     let Some(mut envelope) = message.envelope else { return };
     if envelope.id.parse::<bus::MessageId>().is_err() {
+        tracing::error!(parent = parent.id, "derived message has no proper id");
         return;
     }
+    // An application without a channel cannot be reached until somebody corrects its name.
+    let is_nowhere = bus::Channel::delivery(&envelope.application).is_err();
+    let fault = derived
+        .fault
+        .or_else(|| is_nowhere.then(|| Fault::new(&code::LT_JNL_006).param("part", "application")));
     // Its place is its parent's, as the journal gave it.
     envelope.parent.clone_from(&parent.id);
     envelope.conversation.clone_from(&parent.conversation);
@@ -127,7 +134,7 @@ fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
     let receipt = Receipt { attachments: derived.attachments, ..Receipt::default() };
     let body = message.body.unwrap_or_default().encode_to_vec();
     if let Some(known) = desk.get(&envelope.id).cloned() {
-        again(desk, &known, derived.fault, (&envelope, body, receipt.encode_to_vec()));
+        again(desk, &known, fault, (&envelope, body, receipt.encode_to_vec()));
         return;
     }
     if desk.fresh.iter().any(|it| it.id == envelope.id) {
@@ -136,16 +143,16 @@ fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
     for fact in derived.facts {
         desk.fact(&envelope.id, fact);
     }
-    let (state, next_at) = match &derived.fault {
+    let (state, next_at) = match &fault {
         None => (State::Queued, plan::deadline(desk.now, 0)),
-        Some(fault) if fault.may_pass() => {
+        Some(fault) if fault.may_pass() && !is_nowhere => {
             let asked = std::time::Duration::from_millis(fault.retry_after_ms);
             let due = plan::due(desk.now, 1, envelope.urgency, asked);
             (State::Parked, due.unwrap_or_default())
         }
         Some(_) => (State::Dead, 0),
     };
-    if let Some(fault) = &derived.fault {
+    if let Some(fault) = &fault {
         let step = if state == State::Parked { Step::Parked } else { Step::Dead };
         desk.fact(&envelope.id, own_fact(desk.now, step, 0, Some(fault.clone())));
     }
@@ -160,7 +167,7 @@ fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
         state,
         now: desk.now,
         next_at,
-        fault: derived.fault.as_ref(),
+        fault: fault.as_ref(),
     };
     desk.fresh.push(new.values());
 }

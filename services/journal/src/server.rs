@@ -25,6 +25,7 @@ use crate::desk::Desk;
 use crate::drive::Drive;
 use crate::keeper::{Call, Keeper, Reply};
 use crate::metrics::Metrics;
+use crate::stored::NAME_BYTES_MAX;
 use crate::stranded::{Stranded, Unkept};
 use crate::{find, sweep};
 
@@ -196,6 +197,12 @@ impl Journal for Service {
     async fn open(&self, request: Request<OpenRequest>) -> Result<Response<OpenResponse>, Status> {
         let session = Uuid::now_v7().to_string();
         let request = request.into_inner();
+        let names = [("application", &request.application), ("adapter", &request.adapter)];
+        for (part, name) in names {
+            if name.is_empty() || name.len() > NAME_BYTES_MAX {
+                return Err(Fault::new(&code::LT_JNL_006).param("part", part).into());
+            }
+        }
         let given_back = self.call(|reply| Call::Open(session.clone(), request, reply)).await?;
         Ok(Response::new(OpenResponse { session, given_back }))
     }

@@ -164,6 +164,7 @@ impl Fresh<'_> {
     pub(crate) fn values(self) -> New {
         let it = self.envelope;
         let fault = self.fault.map_or_else(Vec::new, Fault::encode_to_vec);
+        let subject = bounded(crate::fold::words(&self.index.subject), SUBJECT_BYTES_MAX);
         let trace = chassis::trace::trace_id(&it.traceparent).unwrap_or_default();
         let standing = vec![
             it.id.as_str().into(),
@@ -194,11 +195,28 @@ impl Fresh<'_> {
             self.native.into(),
             self.receipt.into(),
             self.index.encode_to_vec().into(),
-            crate::fold::number(&self.index.number).into(),
-            crate::fold::words(&self.index.document_id).into(),
+            bounded(crate::fold::number(&self.index.number), NAME_BYTES_MAX).into(),
+            bounded(crate::fold::words(&self.index.document_id), NAME_BYTES_MAX).into(),
         ];
-        New { id: it.id.clone(), kept, standing, subject: crate::fold::words(&self.index.subject) }
+        New { id: it.id.clone(), kept, standing, subject }
     }
+}
+
+/// The longest name that is searched by. PostgreSQL's indexes end at 2.7 kB, and one name beyond
+/// that would stop everybody's batch.
+pub(crate) const NAME_BYTES_MAX: usize = 500;
+
+/// The words of a subject that are searched by; a longer one is a document in the wrong field.
+const SUBJECT_BYTES_MAX: usize = 8_000;
+
+/// The beginning of a text, at most this long.
+fn bounded(mut text: String, bytes_max: usize) -> String {
+    let mut end = bytes_max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
 }
 
 /// The facts of a row.

@@ -281,9 +281,7 @@ fn every_code_has_its_page_and_every_page_its_code() {
         proto::fault::catalogue().iter().map(|it| it.code.to_owned()).collect();
     let mut named = BTreeSet::new();
     for (_, text) in sources() {
-        for (at, _) in
-            text.match_indices("LT").filter(|(at, _)| text[at + 2..].starts_with(['-', '_']))
-        {
+        for rest in text.match_indices("LT").filter_map(|(at, _)| text.get(at..)) {
             let code: String = rest
                 .chars()
                 .take_while(|it| {

@@ -30,6 +30,7 @@ on_both!(
     a_session_sees_only_its_applications_messages,
     nobody_begins_without_a_session,
     many_sessions_at_once_hand_a_message_over_once,
+    an_application_that_has_no_channel_is_a_dead_letter,
     a_withdrawn_message_is_not_delivered,
 );
 
@@ -337,6 +338,12 @@ async fn many_sessions_at_once_hand_a_message_over_once(mut stage: Stage) {
     let delivered = answers.iter().filter(|it| **it == Answer::Deliver).count();
     let elsewhere = answers.iter().filter(|it| **it == Answer::InHandElsewhere).count();
     assert_eq!((delivered, elsewhere), (1, 19));
+}
+
+async fn an_application_that_has_no_channel_is_a_dead_letter(mut stage: Stage) {
+    let ids = stage.routed(item(), &["văn phòng", "b-app"]).await;
+    assert_eq!(stage.state(&ids[0]).await, State::Dead);
+    assert_eq!(stage.state(&ids[1]).await, State::Queued);
 }
 
 async fn a_withdrawn_message_is_not_delivered(mut stage: Stage) {

@@ -28,6 +28,7 @@ on_both!(
     after_a_restart_what_was_on_its_way_is_driven,
     what_is_stranded_is_recorded_and_driven_again,
     odd_characters_break_nothing,
+    endless_texts_break_nothing,
     a_second_journal_finds_the_same_rows,
 );
 
@@ -294,6 +295,31 @@ async fn odd_characters_break_nothing(mut stage: Stage) {
     let session = stage.open("b-app", proto::registry::v1::ReceiverClass::Repeatable).await;
     let answers = stage.answers(&session, &["\0", "", "\u{10FFFF}"]).await;
     assert_eq!(answers, [begun::Answer::Unknown; 3]);
+}
+
+async fn endless_texts_break_nothing(mut stage: Stage) {
+    // Nothing here compresses to less than an index page.
+    let endless: String = (0..40_000).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
+    let number = format!("77/CV-{endless}");
+    let subject = format!("báo cáo {endless}");
+    let index = Index { number, subject, document_id: endless.clone(), ..Index::default() };
+    let receipt = stage.receipt(Acceptance { index: Some(index), ..item() }).await;
+    assert_eq!(stage.found("77/CV").await, std::slice::from_ref(&receipt.message_id));
+    assert_eq!(stage.found("bao cao").await, [receipt.message_id]);
+    let outcomes = stage.accept(vec![Acceptance { key: endless.clone(), ..item() }, item()]).await;
+    assert!(matches!(&outcomes[0], Outcome::Refused(it) if it.code == "LT-JNL-006"));
+    assert!(matches!(outcomes[1], Outcome::Receipt(_)), "its neighbour is taken");
+    let request =
+        OpenRequest { application: endless.clone(), adapter: endless, ..OpenRequest::default() };
+    assert!(stage.journal.open(request).await.is_err());
+}
+
+#[tokio::test]
+async fn a_second_journal_on_the_same_server_waits_for_the_first() {
+    let mut stage = Stage::new(Kind::Postgres).await;
+    let refused = stage.second().await.unwrap_err();
+    assert!(format!("{refused:#}").contains("another journal"), "{refused:#}");
+    stage.receipt(item()).await;
 }
 
 async fn a_second_journal_finds_the_same_rows(mut stage: Stage) {

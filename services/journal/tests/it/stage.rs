@@ -101,6 +101,14 @@ impl Stage {
         Self { journal, clock, bus, database, driven, shutdown, running, folder }
     }
 
+    /// Runs a second journal on the same database: how it ends.
+    pub(crate) async fn second(&self) -> anyhow::Result<()> {
+        let config = Config { database: self.database.clone(), calls_max: 1_000, sweep_ms: 20 };
+        let parts = (Service::new(&config), self.bus.clone());
+        let stands = (self.clock.clone(), Health::new());
+        Box::pin(journal::run(config, parts, stands, self.shutdown.clone())).await
+    }
+
     /// Stops everything and starts it again on the same database with empty channels.
     pub(crate) async fn restart(mut self) -> Self {
         self.shutdown.cancel();

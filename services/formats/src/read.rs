@@ -101,10 +101,13 @@ impl Reading<'_, '_, '_> {
         self.tree.nodes[place].seen = true;
         let node = &self.tree.nodes[place];
         let text = node.text.trim();
-        let says_nothing = text.is_empty()
-            || empty.iter().any(|it| it == text)
-            || self.empty.iter().any(|it| it == text);
+        let says_nothing = self.says_nothing(text, empty);
         (!says_nothing || node.file.is_some()).then(|| (place, text.to_owned()))
+    }
+
+    /// True for what a format writes where it has nothing to say.
+    fn says_nothing(&self, text: &str, empty: &[String]) -> bool {
+        text.is_empty() || empty.iter().chain(self.empty).any(|it| it == text)
     }
 
     fn leaf(
@@ -136,8 +139,12 @@ impl Reading<'_, '_, '_> {
         }
         let Some(last) = to.last() else { return Ok(()) };
         match leaf.converter.read(&text, &last.field) {
-            Ok(value) => {
+            Ok(mut value) => {
                 self.too_long(place, &text, leaf.max);
+                if let Value::List(items) = &mut value {
+                    let is_said = |it: &str| !self.says_nothing(it, &leaf.empty);
+                    items.retain(|it| it.as_str().is_none_or(is_said));
+                }
                 put(message, &to, value, &leaf.converter);
                 Ok(())
             }

@@ -15,11 +15,13 @@
 //! Reconnecting, configuration, formats: an adapter speaks its application's own format.
 
 mod application;
+mod content;
 mod delivery;
 mod outlet;
 mod serve;
 
 pub use application::{Application, CollectError, DeliverError, Description, Taken};
+pub use content::Content;
 pub use delivery::{Delivery, FetchError, Fetched};
 pub use outlet::{File, Item, Outlet, SubmitError};
 pub use serve::{Connection, ServeError, Token, serve};

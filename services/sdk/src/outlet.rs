@@ -1,5 +1,6 @@
 //! The way out of an application: items with their files, and receipts for them.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,13 +8,11 @@ use proto::exchange::v1::submit_request::Body;
 use proto::exchange::v1::{PutPartRequest, SubmitRequest, SubmittedAttachment};
 use proto::fault::v1::Fault;
 use proto::journal::v1::Receipt;
-use sha2::{Digest as _, Sha256};
 use tonic::{Code, Status};
 
 use crate::Client;
+use crate::content::Content;
 
-/// Bytes of one chunk of an upload.
-const CHUNK: usize = 1024 * 1024;
 /// Bodies up to this size ride in the submit itself.
 const INLINE: usize = 1024 * 1024;
 /// How often a call that may succeed later is repeated.
@@ -29,7 +28,7 @@ pub struct File {
     /// Its media type; empty: not known.
     pub media_type: String,
     /// Its bytes.
-    pub bytes: Bytes,
+    pub content: Content,
 }
 
 /// Something the application has to send.
@@ -56,6 +55,9 @@ pub enum SubmitError {
     /// The bus is away; whether it has the item is not known. Submit it again under the same key.
     #[error("the bus is away")]
     Unavailable(#[source] Status),
+    /// A file of the item cannot be read here.
+    #[error("a file of the item cannot be read")]
+    Unreadable(#[from] io::Error),
 }
 
 /// Hands items to the bus. Clones share the link.
@@ -74,7 +76,7 @@ impl Outlet {
     pub async fn submit(&self, item: &Item) -> Result<Receipt, SubmitError> {
         let mut attachments = Vec::with_capacity(item.files.len());
         for file in &item.files {
-            let part = self.upload(&file.bytes).await?;
+            let part = self.upload(&file.content).await?;
             attachments.push(SubmittedAttachment {
                 reference: file.reference.clone(),
                 part,
@@ -85,7 +87,7 @@ impl Outlet {
         let body = if item.body.len() <= INLINE {
             Body::Inline(item.body.clone())
         } else {
-            Body::Part(self.upload(&item.body).await?)
+            Body::Part(self.upload(&item.body.clone().into()).await?)
         };
         let request = SubmitRequest {
             key: item.key.clone(),
@@ -106,28 +108,26 @@ impl Outlet {
     }
 
     /// Uploads bytes under the name of their digest, going on where an earlier try was cut.
-    async fn upload(&self, bytes: &Bytes) -> Result<String, SubmitError> {
-        let sha256: [u8; 32] = Sha256::digest(bytes).into();
+    async fn upload(&self, content: &Content) -> Result<String, SubmitError> {
+        let (sha256, size) = content.digest().await?;
         let part: String = sha256.iter().map(|it| format!("{it:02x}")).collect();
-        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         let mut client = self.client.clone();
         let mut tries = Tries::new();
         let mut offset = 0;
         loop {
-            let end = bytes.len().min(offset + CHUNK);
             let request = PutPartRequest {
                 part: part.clone(),
-                offset: u64::try_from(offset).unwrap_or(u64::MAX),
-                data: bytes.slice(offset..end),
+                offset,
+                data: content.chunk(offset).await?,
                 size,
                 sha256: Bytes::copy_from_slice(&sha256),
             };
             match client.put_part(request).await.map(tonic::Response::into_inner) {
                 Ok(answer) if answer.complete => return Ok(part),
-                Ok(answer) => offset = within(answer.received, bytes.len()),
+                Ok(answer) => offset = answer.received.min(size),
                 Err(status) => match expected(&status) {
                     Some(there) => {
-                        offset = within(there, bytes.len());
+                        offset = there.min(size);
                         tries.count(status)?;
                     }
                     None => tries.again(status).await?,
@@ -135,10 +135,6 @@ impl Outlet {
             }
         }
     }
-}
-
-fn within(offset: u64, len: usize) -> usize {
-    usize::try_from(offset).unwrap_or(len).min(len)
 }
 
 /// Where the gateway says that the upload stands; the start when it no longer has it.

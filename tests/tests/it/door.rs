@@ -39,7 +39,7 @@ fn cases() -> Vec<(&'static str, Item, &'static str)> {
         reference: "/u/a.pdf".to_owned(),
         name: "a.pdf".to_owned(),
         media_type: String::new(),
-        bytes: vec![1, 2, 3].into(),
+        content: vec![1, 2, 3].into(),
     };
     let mut unlisted = portal(|_| ());
     unlisted.files = vec![file];

@@ -19,10 +19,15 @@ pub(crate) async fn run(screen: Screen, arguments: Send) -> anyhow::Result<Endin
     };
     let mut files = Vec::new();
     for path in &arguments.attachments {
-        let bytes = fs::read(path).with_context(|| unreadable(path))?;
+        fs::File::open(path).with_context(|| unreadable(path))?;
         let name = name(path);
         let media_type = String::new();
-        files.push(File { reference: name.clone(), name, media_type, bytes: bytes.into() });
+        files.push(File {
+            reference: name.clone(),
+            name,
+            media_type,
+            content: path.clone().into(),
+        });
     }
     let item = Item {
         key: arguments.key.unwrap_or_else(|| name(&arguments.file)),

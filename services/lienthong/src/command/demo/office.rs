@@ -71,7 +71,7 @@ impl Office {
                     reference: format!("/uploads/{}", it.name),
                     name: it.name.clone(),
                     media_type: "application/pdf".to_owned(),
-                    bytes: it.bytes.clone().into(),
+                    content: it.bytes.clone().into(),
                 })
                 .collect(),
         };

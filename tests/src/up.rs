@@ -157,6 +157,11 @@ impl Up {
         format!("http://127.0.0.1:{}", self.ports[1])
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().map_or(0, Child::id)
+    }
+
     /// Where health is told.
     pub fn ops_port(&self) -> u16 {
         self.ports[2]

@@ -77,8 +77,8 @@ impl Health {
         self.complaints().is_empty()
     }
 
-    /// Keeps a `grpc.health.v1` service in step with this, until the sender is dropped.
-    pub async fn follow(&self, reporter: tonic_health::server::HealthReporter) {
+    /// Keeps a `grpc.health.v1` service in step with this.
+    async fn follow(&self, reporter: tonic_health::server::HealthReporter) {
         let mut changes = self.checks.subscribe();
         loop {
             let status = if self.is_ready() {
@@ -92,6 +92,14 @@ impl Health {
             }
         }
     }
+}
+
+/// Adds `grpc.health.v1` to a server's routes; the second value keeps it in step with `health`
+/// for as long as it is awaited. It answers without a token, as `/readyz` does.
+pub fn grpc(router: Router, health: Health) -> (Router, impl Future<Output = ()> + Send) {
+    let (reporter, service) = tonic_health::server::health_reporter();
+    let router = router.route_service("/grpc.health.v1.Health/{*call}", service);
+    (router, async move { health.follow(reporter).await })
 }
 
 /// `/livez` (the process answers), `/readyz` (everything is well), `/metrics` (Prometheus text).

@@ -40,7 +40,7 @@ async fn run(screen: Screen, cli: Cli) -> anyhow::Result<Ending> {
     match cli.command {
         Command::Demo(arguments) => Box::pin(command::demo::run(screen, &arguments)).await,
         Command::Up(arguments) => Box::pin(command::up::up(screen, layers()?, arguments)).await,
-        Command::Serve { role } => Box::pin(command::up::serve(screen, layers()?, role)).await,
+        Command::Serve { role } => Box::pin(command::up::serve(layers()?, role)).await,
         Command::Send(arguments) => command::send::run(screen, arguments).await,
         Command::Find(arguments) => command::find::find(screen, arguments).await,
         Command::Trace { what, link } => command::find::trace(screen, what, &link).await,

@@ -7,7 +7,7 @@ use chassis::config::{ConfigError, Layers};
 use serde::Deserialize;
 
 /// Every section and its defaults; also the order of `config show`.
-pub(crate) const SECTIONS: [(&str, &str); 9] = [
+pub(crate) const SECTIONS: [(&str, &str); 10] = [
     ("bus", include_str!("../config/bus.toml")),
     ("claims", include_str!("../config/claims.toml")),
     ("listen", include_str!("../config/listen.toml")),
@@ -17,6 +17,7 @@ pub(crate) const SECTIONS: [(&str, &str); 9] = [
     ("journal", journal::DEFAULTS),
     ("mapping", mapping::DEFAULTS),
     ("gateway", gateway::DEFAULTS),
+    ("adapter_folder", adapter_folder::DEFAULTS),
 ];
 
 /// The section `bus`.
@@ -72,6 +73,7 @@ pub(crate) struct Settings {
     pub(crate) journal: journal::Config,
     pub(crate) mapping: mapping::Config,
     pub(crate) gateway: gateway::Config,
+    pub(crate) adapter_folder: adapter_folder::Config,
 }
 
 impl Settings {
@@ -91,6 +93,7 @@ impl Settings {
             journal: layers.section("journal", defaults("journal"))?,
             mapping: layers.section("mapping", defaults("mapping"))?,
             gateway: layers.section("gateway", defaults("gateway"))?,
+            adapter_folder: layers.section("adapter_folder", defaults("adapter_folder"))?,
         })
     }
 }

@@ -3,7 +3,7 @@
 //! A start opens everything anew: the broker's connections, the database, the copies of the
 //! registry. When any role fails the start fails, and the chassis starts again.
 
-use std::net::{SocketAddr, TcpListener};
+mod doors;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -11,7 +11,6 @@ use bus::claim::S3;
 use bus::{Bus, ClaimStore};
 use chassis::guard::Guard;
 use chassis::health::{self, Health};
-use chassis::serve::{Bounds, serve};
 use chassis::telemetry::Telemetry;
 use chassis::upstream::Network;
 use chassis::{Clock, Upstream};
@@ -24,55 +23,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
 
+pub(crate) use self::doors::Doors;
+use self::doors::door;
 use crate::cli::Role;
 use crate::settings::Settings;
 
 /// Largest message between roles.
 const INTERNAL_BYTES_MAX: usize = 128 << 20;
-
-/// Addresses that are bound once, whatever starts again behind them.
-#[derive(Debug)]
-pub(crate) struct Doors {
-    vendors: TcpListener,
-    internal: TcpListener,
-    ops: TcpListener,
-}
-
-impl Doors {
-    /// Binds the addresses; port 0 takes a free one.
-    pub(crate) fn open(settings: &Settings) -> anyhow::Result<Self> {
-        let bind = |address: SocketAddr, what: &str| -> anyhow::Result<TcpListener> {
-            let listener = TcpListener::bind(address)
-                .with_context(|| format!("the {what} address {address} cannot be listened on"))?;
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        };
-        Ok(Self {
-            vendors: bind(settings.listen.vendors, "vendors'")?,
-            internal: bind(settings.listen.internal, "internal")?,
-            ops: bind(settings.listen.ops, "health")?,
-        })
-    }
-
-    /// The address vendors come in by.
-    pub(crate) fn vendors(&self) -> std::io::Result<SocketAddr> {
-        self.vendors.local_addr()
-    }
-
-    /// The address of operators' commands.
-    pub(crate) fn internal(&self) -> std::io::Result<SocketAddr> {
-        self.internal.local_addr()
-    }
-
-    /// The address of the health pages.
-    pub(crate) fn ops(&self) -> std::io::Result<SocketAddr> {
-        self.ops.local_addr()
-    }
-}
-
-fn again(listener: &TcpListener) -> std::io::Result<tokio::net::TcpListener> {
-    tokio::net::TcpListener::from_std(listener.try_clone()?)
-}
 
 /// What one start has, beside its settings.
 #[derive(Clone, Debug)]
@@ -122,12 +79,13 @@ pub(crate) async fn run_all(
         mapping: Upstream::local(sized_mapping(mapping)),
     };
     let pages = start_gateway(start, surroundings, local_registry, (&mut working, &stop));
-    working.spawn(served(again(&doors.vendors)?, pages, stop.clone()));
+    door(start, doors.vendors_listener(), pages, (&mut working, &stop))?;
     let guard = Guard::new(&start.token);
     let internal =
         tonic::service::Routes::new(InterceptedService::new(sized_journal(journal), guard.clone()))
             .add_service(InterceptedService::new(RegistryServer::new(registry), guard));
-    working.spawn(served(again(&doors.internal)?, internal.into_axum_router(), stop.clone()));
+    let internal_pages = internal.into_axum_router();
+    door(start, doors.internal_listener(), internal_pages, (&mut working, &stop))?;
     ops(start, doors, &mut working, &stop)?;
     ended(working, &stop).await
 }
@@ -151,16 +109,16 @@ pub(crate) async fn run_role(
         Role::Registry => {
             let service = RegistryServer::new(start_registry(start, &mut working, &stop));
             let routes = tonic::service::Routes::new(InterceptedService::new(service, guard));
-            let internal = again(&doors.internal)?;
-            working.spawn(served(internal, routes.into_axum_router(), stop.clone()));
+            let internal = doors.internal_listener();
+            door(start, internal, routes.into_axum_router(), (&mut working, &stop))?;
         }
         Role::Journal => {
             let (bus, _claims) = surroundings(start).await?;
             bus.compare().await?;
             let service = sized_journal(start_journal(start, &bus, &mut working, &stop));
             let routes = tonic::service::Routes::new(InterceptedService::new(service, guard));
-            let internal = again(&doors.internal)?;
-            working.spawn(served(internal, routes.into_axum_router(), stop.clone()));
+            let internal = doors.internal_listener();
+            door(start, internal, routes.into_axum_router(), (&mut working, &stop))?;
         }
         Role::Mapping => serve_mapping(start, doors, (&mut working, &stop), guard).await?,
         Role::Gateway => {
@@ -174,9 +132,12 @@ pub(crate) async fn run_role(
             };
             let registry = upstream(start, &start.settings.upstream.registry)?;
             let pages = start_gateway(start, surroundings, registry, (&mut working, &stop));
-            working.spawn(served(again(&doors.vendors)?, pages, stop.clone()));
+            door(start, doors.vendors_listener(), pages, (&mut working, &stop))?;
         }
-        Role::AdapterFolder => anyhow::bail!("the folder adapter has its own start"),
+        Role::AdapterFolder => {
+            let config = start.settings.adapter_folder.clone();
+            working.spawn(adapter_folder::run(config, start.health.clone(), stop.clone()));
+        }
     }
     ops(start, doors, &mut working, &stop)?;
     ended(working, &stop).await
@@ -206,7 +167,8 @@ async fn serve_mapping(
         health: start.health.clone(),
     };
     working.spawn(mapping::run(config, parts, stop.clone()));
-    working.spawn(served(again(&doors.internal)?, routes.into_axum_router(), stop.clone()));
+    let internal = doors.internal_listener();
+    door(start, internal, routes.into_axum_router(), (working, stop))?;
     Ok(())
 }
 
@@ -263,14 +225,6 @@ fn start_gateway(
     pages
 }
 
-async fn served(
-    listener: tokio::net::TcpListener,
-    pages: Router,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    Ok(serve(listener, pages, Bounds::default(), stop).await?)
-}
-
 fn ops(
     start: &Start,
     doors: &Doors,
@@ -278,8 +232,7 @@ fn ops(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let pages = health::pages(start.health.clone(), start.telemetry.clone());
-    working.spawn(served(again(&doors.ops)?, pages, stop.clone()));
-    Ok(())
+    door(start, Ok(doors.ops_listener()), pages, (working, stop))
 }
 
 async fn surroundings(start: &Start) -> anyhow::Result<(Bus, ClaimStore)> {

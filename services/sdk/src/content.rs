@@ -21,6 +21,12 @@ pub enum Content {
     Path(PathBuf),
 }
 
+impl Default for Content {
+    fn default() -> Self {
+        Self::Bytes(Bytes::new())
+    }
+}
+
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Self {
         Self::Bytes(bytes)
@@ -33,6 +39,12 @@ impl From<Vec<u8>> for Content {
     }
 }
 
+impl From<String> for Content {
+    fn from(text: String) -> Self {
+        Self::Bytes(text.into())
+    }
+}
+
 impl From<PathBuf> for Content {
     fn from(path: PathBuf) -> Self {
         Self::Path(path)
@@ -40,6 +52,15 @@ impl From<PathBuf> for Content {
 }
 
 impl Content {
+    /// All of it, when it is no longer than this and fits one chunk.
+    pub(crate) async fn small(&self, bytes_max: u64) -> io::Result<Option<Bytes>> {
+        let size = match self {
+            Self::Bytes(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            Self::Path(path) => tokio::fs::metadata(path).await?.len(),
+        };
+        if size <= bytes_max { self.chunk(0).await.map(Some) } else { Ok(None) }
+    }
+
     /// SHA-256 and number of bytes.
     pub(crate) async fn digest(&self) -> io::Result<([u8; 32], u64)> {
         let mut digest = Sha256::new();

@@ -34,6 +34,8 @@ pub struct Fetched {
     client: Client,
     request: GetPartRequest,
     stream: Option<tonic::Streaming<proto::exchange::v1::PartChunk>>,
+    /// What came with the message itself.
+    here: Option<Bytes>,
     digest: Sha256,
     expected: Bytes,
     size: u64,
@@ -71,6 +73,9 @@ impl Fetched {
     }
 
     async fn piece(&mut self) -> Result<Option<Bytes>, tonic::Status> {
+        if let Some(bytes) = self.here.take() {
+            return Ok(Some(bytes));
+        }
         let stream = match &mut self.stream {
             Some(stream) => stream,
             empty => {
@@ -154,7 +159,7 @@ impl Delivery {
         &self.handed
     }
 
-    /// The body's bytes.
+    /// The body's bytes, all at once.
     ///
     /// # Errors
     ///
@@ -162,10 +167,22 @@ impl Delivery {
     pub async fn body(&self) -> Result<Bytes, FetchError> {
         match &self.handed.body {
             Some(Body::Inline(bytes)) => Ok(bytes.clone()),
-            Some(Body::ByPart(part)) => {
-                Ok(self.fetch("", part.size, part.sha256.clone()).all().await?.into())
+            Some(Body::ByPart(_)) | None => Ok(self.body_stream().all().await?.into()),
+        }
+    }
+
+    /// The body's bytes, piece by piece, however long it is.
+    pub fn body_stream(&self) -> Fetched {
+        match &self.handed.body {
+            Some(Body::Inline(bytes)) => {
+                let digest: [u8; 32] = Sha256::digest(bytes).into();
+                let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                let mut fetched = self.fetch("", size, Bytes::copy_from_slice(&digest));
+                fetched.here = Some(bytes.clone()).filter(|it| !it.is_empty());
+                fetched
             }
-            None => Ok(Bytes::new()),
+            Some(Body::ByPart(part)) => self.fetch("", part.size, part.sha256.clone()),
+            None => self.fetch("", 0, Bytes::copy_from_slice(&Sha256::digest([]))),
         }
     }
 
@@ -192,6 +209,7 @@ impl Delivery {
             },
             stream: None,
             digest: Sha256::new(),
+            here: None,
             expected,
             size,
             resumes: 0,

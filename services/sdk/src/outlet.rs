@@ -14,7 +14,7 @@ use crate::Client;
 use crate::content::Content;
 
 /// Bodies up to this size ride in the submit itself.
-const INLINE: usize = 1024 * 1024;
+const INLINE: u64 = 1024 * 1024;
 /// How often a call that may succeed later is repeated.
 const TRIES: u32 = 8;
 
@@ -39,7 +39,7 @@ pub struct Item {
     /// Format of the body, or `auto`.
     pub format: String,
     /// The bytes, as the application gives them.
-    pub body: Bytes,
+    pub body: Content,
     /// Files beside the body.
     pub files: Vec<File>,
     /// Organisation codes to send to, instead of those in the body.
@@ -84,10 +84,9 @@ impl Outlet {
                 media_type: file.media_type.clone(),
             });
         }
-        let body = if item.body.len() <= INLINE {
-            Body::Inline(item.body.clone())
-        } else {
-            Body::Part(self.upload(&item.body.clone().into()).await?)
+        let body = match item.body.small(INLINE).await? {
+            Some(bytes) => Body::Inline(bytes),
+            None => Body::Part(self.upload(&item.body).await?),
         };
         let request = SubmitRequest {
             key: item.key.clone(),

@@ -11,6 +11,7 @@ mod node;
 mod compose;
 mod crash;
 mod door;
+mod folder;
 mod house;
 mod journey;
 mod vendor;

@@ -44,7 +44,7 @@ pub(crate) async fn run(screen: Screen, arguments: &Demo) -> anyhow::Result<Endi
     write_registry(folder.path(), &tokens, &run)?;
     let token = internal_token(&folder.path().join("internal.token"))?;
     let telemetry = chassis::telemetry::init("demo", &settings.telemetry)?;
-    let doors = Doors::open(&settings)?;
+    let doors = Doors::open(&settings, None)?;
     let (gateway, internal) = (doors.vendors()?, doors.internal()?);
     let shutdown = CancellationToken::new();
     let mut working = JoinSet::new();

@@ -13,7 +13,7 @@ use crate::view;
 /// Sends a file and prints its receipt.
 pub(crate) async fn run(screen: Screen, arguments: Send) -> anyhow::Result<Ending> {
     let unreadable = |path: &std::path::Path| format!("{} cannot be read", path.display());
-    let body = fs::read(&arguments.file).with_context(|| unreadable(&arguments.file))?;
+    fs::File::open(&arguments.file).with_context(|| unreadable(&arguments.file))?;
     let name = |path: &std::path::Path| {
         path.file_name().map_or_else(String::new, |it| it.to_string_lossy().into_owned())
     };
@@ -32,7 +32,7 @@ pub(crate) async fn run(screen: Screen, arguments: Send) -> anyhow::Result<Endin
     let item = Item {
         key: arguments.key.unwrap_or_else(|| name(&arguments.file)),
         format: arguments.format,
-        body: body.into(),
+        body: arguments.file.into(),
         files,
         recipients: arguments.recipients,
     };

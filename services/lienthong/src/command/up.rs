@@ -39,19 +39,21 @@ pub(crate) async fn up(screen: Screen, layers: Layers, arguments: Up) -> anyhow:
         layers = layers.flag("bus.url", broker);
     }
     let settings = Settings::read(&layers)?;
-    let doors = Doors::open(&settings)?;
+    let doors = Doors::open(&settings, None)?;
     greet(screen, &doors, (data, made))?;
     run(settings, "up", token, async |start, shutdown| run_all(start, &doors, shutdown).await).await
 }
 
 /// Runs one role in this process until a signal.
-pub(crate) async fn serve(screen: Screen, layers: Layers, role: Role) -> anyhow::Result<Ending> {
-    if role == Role::AdapterFolder {
-        return folder(screen, &layers).await;
-    }
+pub(crate) async fn serve(layers: Layers, role: Role) -> anyhow::Result<Ending> {
     let settings = Settings::read(&layers)?;
-    let token = chassis::secret::read(&settings.listen.internal_token_file)?.reveal().to_owned();
-    let doors = Doors::open(&settings)?;
+    // An adapter is outside: it knows its application's token, never the one of internal calls.
+    let token = if role == Role::AdapterFolder {
+        String::new()
+    } else {
+        chassis::secret::read(&settings.listen.internal_token_file)?.reveal().to_owned()
+    };
+    let doors = Doors::open(&settings, Some(role))?;
     let name = match role {
         Role::Gateway => "gateway",
         Role::Mapping => "mapping",
@@ -162,9 +164,4 @@ fn example(data: &Path, registry: &Path) -> anyhow::Result<()> {
     }
     fs::write(registry.join("registry.yaml"), text)?;
     Ok(())
-}
-
-async fn folder(screen: Screen, layers: &Layers) -> anyhow::Result<Ending> {
-    let _later = (screen, layers);
-    anyhow::bail!("the folder adapter is not built into this version")
 }

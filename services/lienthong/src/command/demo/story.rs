@@ -143,7 +143,7 @@ async fn accepted(offices: &[Office], paper: &Paper, key: &str) -> anyhow::Resul
     let sent = office(offices, paper.from)?.send(paper, key).await;
     sent.map_err(|error| match error {
         SubmitError::Refused(fault) => anyhow::Error::new(fault),
-        SubmitError::Unavailable(status) => anyhow::Error::new(status),
+        error @ (SubmitError::Unavailable(_) | SubmitError::Unreadable(_)) => error.into(),
     })
 }
 
@@ -207,7 +207,7 @@ async fn refusals(
                 );
                 report.refused.push(fault.code);
             }
-            Err(SubmitError::Unavailable(status)) => return Err(status.into()),
+            Err(error) => return Err(error.into()),
             Ok(_) => report.broken.push(format!("accepted although it is {en}")),
         }
     }

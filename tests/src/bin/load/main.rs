@@ -1,0 +1,229 @@
+//! How much the whole road carries, beside what the broker alone can carry in the same run.
+//!
+//! Senders submit national packets over gRPC; the receivers take the portal's JSON. Every role is a
+//! process of the real binary, over a RabbitMQ node and a PostgreSQL of this run. Build it with
+//! `--release`; a figure of a debug build says nothing.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a measurement, read by people; it stops at the first surprise"
+)]
+
+#[path = "../../../../services/journal/tests/it/cluster.rs"]
+#[expect(clippy::expect_used, reason = "a measurement stops at the first surprise")]
+mod cluster;
+#[path = "../../../../bus/tests/it/node.rs"]
+#[expect(dead_code, reason = "the bus's own tests use more of it")]
+mod node;
+mod raw;
+mod road;
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Parser;
+use lienthong_tests::measure::{Group, descendant, peak_bytes};
+use lienthong_tests::roles::Roles;
+use lienthong_tests::up::{Agency, Up, write_registry};
+use serde_json::{Value, json};
+
+use crate::road::{Load, Road, Run};
+
+/// Pairs of a sending and a receiving agency.
+const AGENCIES: [Agency; 8] = [
+    Agency { key: "gui-1", code: "A99.1", takes: "edxml.document" },
+    Agency { key: "gui-2", code: "A99.2", takes: "edxml.document" },
+    Agency { key: "gui-3", code: "A99.3", takes: "edxml.document" },
+    Agency { key: "gui-4", code: "A99.4", takes: "edxml.document" },
+    Agency { key: "nhan-1", code: "A98.1", takes: "ioffice.portal" },
+    Agency { key: "nhan-2", code: "A98.2", takes: "ioffice.portal" },
+    Agency { key: "nhan-3", code: "A98.3", takes: "ioffice.portal" },
+    Agency { key: "nhan-4", code: "A98.4", takes: "ioffice.portal" },
+];
+
+/// Đo tải cả con đường / Measures the whole road.
+#[derive(Debug, Parser)]
+#[command(
+    name = "load",
+    after_help = "Examples:\n  \
+        cargo run --release -p lienthong-tests --bin load\n  \
+        cargo run --release -p lienthong-tests --bin load -- --json --messages 60000\n  \
+        cargo run --release -p lienthong-tests --bin load -- --embedded"
+)]
+struct Arguments {
+    /// In JSON / Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Trong một tiến trình, SQLite / One process, channels in memory, SQLite, no raw relay
+    #[arg(long)]
+    embedded: bool,
+    /// Số văn bản đo / Documents of the measured run
+    #[arg(long, default_value_t = 30_000)]
+    messages: usize,
+    /// Số văn bản đang đi cùng lúc / Documents on their way at a time
+    #[arg(long, default_value_t = 1_024)]
+    on_the_way: usize,
+}
+
+/// What the road stands on in this run.
+enum Standing {
+    Apart { roles: Roles, groups: Vec<Group> },
+    Together { up: Up },
+}
+
+impl Standing {
+    fn start(arguments: &Arguments, folder: &Path) -> (Self, Option<node::Node>) {
+        if arguments.embedded {
+            return (Self::Together { up: Up::start(folder, &[]) }, None);
+        }
+        let node = node::Node::start(2);
+        let database = cluster::database();
+        let mut groups = vec![
+            Group { name: "broker".to_owned(), root: descendant("beam.smp").unwrap() },
+            Group { name: "database".to_owned(), root: postmaster(&database) },
+        ];
+        let roles = Roles::start(folder, &node.url(0), &database);
+        groups.extend(
+            roles.processes().into_iter().map(|(name, root)| Group { name: name.to_owned(), root }),
+        );
+        (Self::Apart { roles, groups }, Some(node))
+    }
+
+    fn gateway(&self) -> String {
+        match self {
+            Self::Apart { roles, .. } => roles.gateway(),
+            Self::Together { up } => up.gateway(),
+        }
+    }
+
+    fn groups(&self) -> Vec<Group> {
+        match self {
+            Self::Apart { groups, .. } => groups.clone(),
+            Self::Together { up } => vec![Group { name: "lienthong".to_owned(), root: up.id() }],
+        }
+    }
+}
+
+/// Process id of the database's first process, as its folder tells.
+fn postmaster(database: &str) -> u32 {
+    let place = database.split('@').nth(1).unwrap().split('/').next().unwrap().replace("%2F", "/");
+    let file = std::fs::read_to_string(Path::new(&place).join("data/postmaster.pid")).unwrap();
+    file.lines().next().unwrap().trim().parse().unwrap()
+}
+
+fn main() {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    if cfg!(debug_assertions) {
+        eprintln!("a debug build: the figures say nothing about speed");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    write_registry(&folder.path().join("registry"), &AGENCIES);
+    let (standing, node) = Standing::start(&arguments, folder.path());
+    let bytes = road::packet(0, &AGENCIES[0], &AGENCIES[4]).len();
+    let raw = node.as_ref().map(|node| {
+        eprintln!("raw relay: two hops, windows of 256, {bytes} bytes …");
+        runtime.block_on(raw::relay(&node.url(1), arguments.messages, bytes))
+    });
+    let report = runtime.block_on(measured(&arguments, &standing, raw));
+    if arguments.json {
+        println!("{report:#}");
+    } else {
+        shown(&report);
+    }
+}
+
+async fn measured(arguments: &Arguments, standing: &Standing, raw: Option<f64>) -> Value {
+    let mut groups = standing.groups();
+    groups.push(Group { name: "load".to_owned(), root: std::process::id() });
+    let capacity = arguments.messages * 2 + 10_000;
+    let road = Road::open(&standing.gateway(), &AGENCIES, capacity).await;
+    let pace = |messages, rate| Load { messages, on_the_way: arguments.on_the_way, rate };
+    eprintln!("warming up …");
+    road.run(pace(arguments.messages / 10, None), &groups).await;
+    eprintln!(
+        "full load: {} documents, {} on their way …",
+        arguments.messages, arguments.on_the_way
+    );
+    let full = road.run(pace(arguments.messages, None), &groups).await;
+    eprintln!("half load: {:.0} documents a second …", full.rate() / 2.0);
+    let half_rate = Some(full.rate() / 2.0);
+    let half = road.run(pace(arguments.messages / 2, half_rate), &groups).await;
+    road.close().await;
+    report(&groups, (&full, &half), raw)
+}
+
+fn report(groups: &[Group], (full, half): (&Run, &Run), raw: Option<f64>) -> Value {
+    let round = |value: f64| (value * 1_000.0).round() / 1_000.0;
+    let milliseconds = |time: Duration| round(time.as_secs_f64() * 1_000.0);
+    let each = |times: &[Duration], count: usize| -> serde_json::Map<String, Value> {
+        groups
+            .iter()
+            .zip(times)
+            .map(|(group, time)| {
+                (group.name.clone(), round(time.as_secs_f64() * 1_000.0 / count as f64).into())
+            })
+            .collect()
+    };
+    let peaks: serde_json::Map<String, Value> = groups
+        .iter()
+        .map(|it| (it.name.clone(), round(peak_bytes(it) as f64 / 1_048_576.0).into()))
+        .collect();
+    json!({
+        "documents": full.messages,
+        "seconds": round(full.seconds),
+        "rate": round(full.rate()),
+        "raw_rate": raw.map(round),
+        "ratio": raw.map(|it| round(full.rate() / it)),
+        "p50_ms": milliseconds(full.p50),
+        "p99_ms": milliseconds(full.p99),
+        "half_load": {
+            "rate": round(half.rate()),
+            "p50_ms": milliseconds(half.p50),
+            "p99_ms": milliseconds(half.p99),
+            "cpu_ms_per_message": each(&half.processor, half.messages),
+        },
+        "cpu_ms_per_message": each(&full.processor, full.messages),
+        "peak_mib": peaks,
+        "binds": binds(groups, full),
+    })
+}
+
+/// What stands in the way of a higher rate: the processors, or waiting.
+fn binds(groups: &[Group], run: &Run) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+    let total: f64 = run.processor.iter().map(Duration::as_secs_f64).sum();
+    let mut shares: Vec<_> = groups
+        .iter()
+        .zip(&run.processor)
+        .map(|(group, time)| (time.as_secs_f64() / total.max(0.001), group.name.as_str()))
+        .collect();
+    shares.sort_by(|left, right| right.0.total_cmp(&left.0));
+    let shares: Vec<_> =
+        shares.iter().map(|(share, name)| format!("{name} {:.0}%", share * 100.0)).collect();
+    let busy = total / (run.seconds * cores);
+    let what = if busy > 0.85 { "the processors" } else { "waiting, not the processors" };
+    format!(
+        "{what}: {cores} cores are busy for {:.0}% of the time ({})",
+        busy * 100.0,
+        shares.join(", ")
+    )
+}
+
+fn shown(report: &Value) {
+    println!(
+        "{} documents in {} s: {} a second; raw relay {} a second; ratio {}",
+        report["documents"], report["seconds"], report["rate"], report["raw_rate"], report["ratio"]
+    );
+    println!("full load: p50 {} ms, p99 {} ms", report["p50_ms"], report["p99_ms"]);
+    let half = &report["half_load"];
+    println!(
+        "half load ({} a second): p50 {} ms, p99 {} ms",
+        half["rate"], half["p50_ms"], half["p99_ms"]
+    );
+    println!("processor time, ms a document: {}", report["cpu_ms_per_message"]);
+    println!("peak memory, MiB: {}", report["peak_mib"]);
+    println!("what binds the rate: {}", report["binds"].as_str().unwrap_or_default());
+}

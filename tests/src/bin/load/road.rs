@@ -1,0 +1,240 @@
+//! The whole road under load: documents submitted at one end, taken at the other.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use lienthong_tests::measure::{Group, percentile, processor_time};
+use lienthong_tests::up::Agency;
+use sdk::{
+    Application, CollectError, Connection, DeliverError, Delivery, Description, Item, Outlet, Taken,
+};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long a run may stand still before it is given up.
+const STILL_MAX: Duration = Duration::from_secs(60);
+
+/// How much is sent, and how fast.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Load {
+    pub(crate) messages: usize,
+    pub(crate) on_the_way: usize,
+    /// Documents a second; none: as fast as they arrive.
+    pub(crate) rate: Option<f64>,
+}
+
+/// What a run showed.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) messages: usize,
+    pub(crate) seconds: f64,
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
+    /// Processor time of each group during the run.
+    pub(crate) processor: Vec<Duration>,
+}
+
+impl Run {
+    pub(crate) fn rate(&self) -> f64 {
+        self.messages as f64 / self.seconds
+    }
+}
+
+/// What every receiver writes into: when each document was due and when it came.
+#[derive(Debug)]
+struct Ledger {
+    begun: Instant,
+    due_us: Vec<AtomicU64>,
+    came_us: Vec<AtomicU64>,
+    count: AtomicUsize,
+    repeats: AtomicUsize,
+    arrived: Notify,
+    free: Semaphore,
+}
+
+impl Ledger {
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn take(&self, number: usize) {
+        if self.came_us[number].swap(self.now_us(), Ordering::Relaxed) != 0 {
+            self.repeats.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.free.add_permits(1);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.arrived.notify_one();
+    }
+}
+
+/// A receiving application that takes everything at once.
+#[derive(Debug)]
+struct Receiver {
+    key: &'static str,
+    ledger: Arc<Ledger>,
+}
+
+impl Application for Receiver {
+    fn describe(&self) -> Description {
+        Description {
+            application: format!("{}-app", self.key),
+            adapter: "load".to_owned(),
+            ..Description::default()
+        }
+    }
+
+    async fn deliver(&self, delivery: Delivery) -> Result<Taken, DeliverError> {
+        let number = delivery.index().number;
+        let number = number.split('/').next().and_then(|it| it.parse().ok());
+        if let Some(number) = number {
+            self.ledger.take(number);
+        }
+        Ok(Taken { reference: delivery.message_id().to_owned() })
+    }
+
+    async fn collect(&self, _: Outlet, shutdown: CancellationToken) -> Result<(), CollectError> {
+        shutdown.cancelled().await;
+        Ok(())
+    }
+}
+
+/// Connected receivers and ways in.
+pub(crate) struct Road {
+    ledger: Arc<Ledger>,
+    outlets: Vec<(Outlet, &'static Agency, &'static Agency)>,
+    next: AtomicUsize,
+    receiving: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Road {
+    /// Connects the second half of the agencies as receivers of the first half.
+    pub(crate) async fn open(gateway: &str, agencies: &'static [Agency], capacity: usize) -> Self {
+        let (senders, receivers) = agencies.split_at(agencies.len() / 2);
+        let zeros = || (0..capacity).map(|_| AtomicU64::new(0)).collect();
+        let ledger = Arc::new(Ledger {
+            begun: Instant::now(),
+            due_us: zeros(),
+            came_us: zeros(),
+            count: AtomicUsize::new(0),
+            repeats: AtomicUsize::new(0),
+            arrived: Notify::new(),
+            free: Semaphore::new(0),
+        });
+        let (mut receiving, stop) = (JoinSet::new(), CancellationToken::new());
+        for it in receivers {
+            let receiver = Arc::new(Receiver { key: it.key, ledger: ledger.clone() });
+            let connection = connection(gateway, it);
+            let stop = stop.clone();
+            receiving.spawn(async move {
+                Box::pin(sdk::serve(receiver, &connection, stop)).await.unwrap();
+            });
+        }
+        let outlets = senders
+            .iter()
+            .zip(receivers)
+            .map(|(from, to)| (connection(gateway, from).outlet().unwrap(), from, to))
+            .collect();
+        Self { ledger, outlets, next: AtomicUsize::new(0), receiving, stop }
+    }
+
+    /// Sends this load, waits until all of it arrived, and says how it went.
+    pub(crate) async fn run(&self, load: Load, groups: &[Group]) -> Run {
+        let first = self.next.fetch_add(load.messages, Ordering::Relaxed);
+        let until = first + load.messages;
+        let processor = |group: &Group| processor_time(group);
+        let before: Vec<_> = groups.iter().map(processor).collect();
+        self.ledger.free.forget_permits(self.ledger.free.available_permits());
+        self.ledger.free.add_permits(load.on_the_way);
+        let begun = Instant::now();
+        let mut sending = JoinSet::new();
+        for number in first..until {
+            if let Some(rate) = load.rate {
+                let due = Duration::from_secs_f64((number - first) as f64 / rate);
+                tokio::time::sleep_until((begun + due).into()).await;
+                // What the pace asks for counts, not when there was room for it.
+                let due = begun.duration_since(self.ledger.begun) + due;
+                let due_us = u64::try_from(due.as_micros()).unwrap_or(u64::MAX);
+                self.ledger.due_us[number].store(due_us, Ordering::Relaxed);
+            }
+            let waiting = tokio::time::timeout(STILL_MAX, self.ledger.free.acquire());
+            waiting.await.expect_arrivals(self, until).unwrap().forget();
+            if load.rate.is_none() {
+                self.ledger.due_us[number].store(self.ledger.now_us(), Ordering::Relaxed);
+            }
+            let (outlet, from, to) = &self.outlets[number % self.outlets.len()];
+            let (outlet, body) = (outlet.clone(), packet(number, from, to));
+            sending.spawn(async move {
+                let item = Item {
+                    key: format!("k{number}"),
+                    format: "edxml.document".to_owned(),
+                    body: body.into(),
+                    ..Item::default()
+                };
+                outlet.submit(&item).await.unwrap();
+            });
+            while let Some(done) = sending.try_join_next() {
+                done.unwrap();
+            }
+        }
+        while self.ledger.count.load(Ordering::Relaxed) < until {
+            let waiting = tokio::time::timeout(STILL_MAX, self.ledger.arrived.notified());
+            waiting.await.expect_arrivals(self, until);
+        }
+        let seconds = begun.elapsed().as_secs_f64();
+        let processor: Vec<_> =
+            groups.iter().map(processor).zip(before).map(|(now, then)| now - then).collect();
+        while let Some(done) = sending.join_next().await {
+            done.unwrap();
+        }
+        assert_eq!(self.ledger.repeats.load(Ordering::Relaxed), 0, "each document comes once");
+        let mut times: Vec<_> = (first..until)
+            .map(|it| {
+                let came = self.ledger.came_us[it].load(Ordering::Relaxed);
+                let due = self.ledger.due_us[it].load(Ordering::Relaxed);
+                Duration::from_micros(came.saturating_sub(due))
+            })
+            .collect();
+        let (p50, p99) = (percentile(&mut times, 0.5), percentile(&mut times, 0.99));
+        Run { messages: load.messages, seconds, p50, p99, processor }
+    }
+
+    pub(crate) async fn close(mut self) {
+        self.stop.cancel();
+        while let Some(done) = self.receiving.join_next().await {
+            done.unwrap();
+        }
+    }
+}
+
+/// Stops the measurement with words when nothing arrives any more.
+trait ExpectArrivals<T> {
+    fn expect_arrivals(self, road: &Road, until: usize) -> T;
+}
+
+impl<T> ExpectArrivals<T> for Result<T, tokio::time::error::Elapsed> {
+    fn expect_arrivals(self, road: &Road, until: usize) -> T {
+        let count = road.ledger.count.load(Ordering::Relaxed);
+        self.unwrap_or_else(|_elapsed| {
+            panic!("{count} of {until} arrived, and no more for a minute")
+        })
+    }
+}
+
+/// A national packet without files, as a document system writes it.
+pub(crate) fn packet(number: usize, from: &Agency, to: &Agency) -> String {
+    format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<edXML xmlns="http://www.mic.gov.vn/TBT/QCVN_102_2016"><edXML:edXMLEnvelope xmlns:edXML="http://www.mic.gov.vn/TBT/QCVN_102_2016"><edXML:edXMLHeader><edXML:MessageHeader><edXML:From><edXML:OrganId>{from}</edXML:OrganId><edXML:OrganName>Cơ quan gửi</edXML:OrganName></edXML:From><edXML:To><edXML:OrganId>{to}</edXML:OrganId><edXML:OrganName>Cơ quan nhận</edXML:OrganName></edXML:To><edXML:DocumentId>{from},2026/11/20,{number}/CV-TU</edXML:DocumentId><edXML:Code><edXML:CodeNumber>{number}</edXML:CodeNumber><edXML:CodeNotation>CV-TU</edXML:CodeNotation></edXML:Code><edXML:PromulgationInfo><edXML:Place>Lào Cai</edXML:Place><edXML:PromulgationDate>2026/11/20</edXML:PromulgationDate></edXML:PromulgationInfo><edXML:DocumentType><edXML:Type>2</edXML:Type><edXML:TypeDetail>18</edXML:TypeDetail><edXML:TypeName>Công văn</edXML:TypeName></edXML:DocumentType><edXML:Subject>Về việc phối hợp chuẩn bị hội nghị lần thứ {number}</edXML:Subject><edXML:SignerInfo><edXML:Competence>TL.</edXML:Competence><edXML:Position>Chánh Văn phòng</edXML:Position><edXML:FullName>Nguyễn Văn Mẫu</edXML:FullName></edXML:SignerInfo><edXML:OtherInfo><edXML:Priority>0</edXML:Priority></edXML:OtherInfo></edXML:MessageHeader><edXML:TraceHeaderList><edXML:TraceHeader><edXML:OrganId>{from}</edXML:OrganId><edXML:Timestamp>2026/11/20 08:00:00</edXML:Timestamp></edXML:TraceHeader><edXML:Bussiness><edXML:BussinessDocType>0</edXML:BussinessDocType><edXML:Paper>0</edXML:Paper></edXML:Bussiness></edXML:TraceHeaderList></edXML:edXMLHeader></edXML:edXMLEnvelope></edXML>
+"#,
+        from = from.code,
+        to = to.code,
+    )
+}
+
+fn connection(gateway: &str, agency: &Agency) -> Connection {
+    Connection { gateway: gateway.to_owned(), token: format!("{}-token", agency.key) }
+}

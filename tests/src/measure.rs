@@ -1,0 +1,104 @@
+//! What processes cost, as the kernel counts it, and how times are spread.
+
+use std::fs;
+use std::time::Duration;
+
+/// Processes that are measured together.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// What it is called in a report.
+    pub name: String,
+    /// Id of the first process; those it started count with it, unless it is this program, which
+    /// started all the others.
+    pub root: u32,
+}
+
+impl Group {
+    fn members(&self) -> Vec<u32> {
+        if self.root == std::process::id() { vec![self.root] } else { family(self.root) }
+    }
+}
+
+/// Processor time of a group since each of its processes began.
+pub fn processor_time(group: &Group) -> Duration {
+    // USER_HZ, which Linux fixes at 100 for what it shows to programs.
+    const TICK_MS: u64 = 10;
+    let ticks: u64 = group.members().into_iter().filter_map(ticks).sum();
+    Duration::from_millis(ticks * TICK_MS)
+}
+
+/// The most memory that one process of the group ever had in RAM, bytes.
+pub fn peak_bytes(group: &Group) -> u64 {
+    let peak = |id: u32| {
+        let status = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+        let line = status.lines().find_map(|it| it.strip_prefix("VmHWM:"))?;
+        line.trim().trim_end_matches(" kB").parse::<u64>().ok()
+    };
+    group.members().into_iter().filter_map(peak).max().unwrap_or_default() * 1_024
+}
+
+/// A process and everything it started, directly or not.
+pub fn family(root: u32) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .filter_map(|it| it.ok()?.file_name().to_string_lossy().parse().ok())
+        .filter_map(|id| Some((id, fields(id)?.get(1)?.parse().ok()?)))
+        .collect();
+    let mut family = vec![root];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        family.extend(parents.iter().filter(|it| it.1 == parent).map(|it| it.0));
+        next += 1;
+    }
+    family
+}
+
+/// The first descendant of this process with this name.
+pub fn descendant(name: &str) -> Option<u32> {
+    family(std::process::id())
+        .into_iter()
+        .find(|id| fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|it| it.trim() == name))
+}
+
+fn ticks(id: u32) -> Option<u64> {
+    let fields = fields(id)?;
+    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+}
+
+/// The fields of `/proc/<id>/stat` after the name, which may hold spaces: state, parent, …
+fn fields(id: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    Some(rest.split_whitespace().map(ToOwned::to_owned).collect())
+}
+
+/// The time that this share of all times (0 to 1) does not exceed.
+pub fn percentile(times: &mut [Duration], share: f64) -> Duration {
+    times.sort_unstable();
+    let place = (times.len() as f64 * share).ceil() as usize;
+    times.get(place.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_is_the_nearest_rank() {
+        let mut times: Vec<_> = (1..=200).rev().map(Duration::from_millis).collect();
+        assert_eq!(percentile(&mut times, 0.5), Duration::from_millis(100));
+        assert_eq!(percentile(&mut times, 0.99), Duration::from_millis(198));
+        assert_eq!(percentile(&mut times, 1.0), Duration::from_millis(200));
+        assert_eq!(percentile(&mut [], 0.5), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_family_holds_what_a_process_started() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        assert!(family(std::process::id()).contains(&child.id()));
+        assert!(peak_bytes(&Group { name: String::new(), root: child.id() }) > 0);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,223 @@
+//! Random messages, each told by its seed.
+
+use prost::Message as _;
+use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, Value};
+use proto::canonical::v1::{Canonical, Document, Status, canonical::Body};
+use sha2::{Digest as _, Sha256};
+
+use super::Files;
+use crate::Format;
+
+/// A small generator, so that a seed tells the whole message.
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut it = self.0;
+        it = (it ^ (it >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        it = (it ^ (it >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (it ^ (it >> 31)) % sides
+    }
+
+    fn text(&mut self) -> String {
+        let hostile = [
+            "",
+            " ",
+            "N/A",
+            "null",
+            "0",
+            "1",
+            "01",
+            "a & b <c> \"d\" ]]> 'e'",
+            " đầu và cuối ",
+            "x;y ; z;",
+            "e\u{301}\u{323} chưa ghép",
+            "dòng 1\r\ndòng 2\rdòng 3",
+            "\u{1}\u{7f}\u{85}\u{fffe}",
+            "cid:7",
+            "cid:",
+            "Công văn",
+            "45-CV/TU",
+            "A99.1",
+            "2026/02/30",
+            "🙂 chữ",
+            "sha256:00",
+            "{\"a\":1}",
+            "<![CDATA[x]]>",
+            "&amp;",
+        ];
+        match self.roll(8) {
+            0 => "dài ".repeat(usize::try_from(self.roll(300)).unwrap()),
+            1..=3 => "Văn bản thường".to_owned(),
+            _ => hostile[usize::try_from(self.roll(hostile.len() as u64)).unwrap()].to_owned(),
+        }
+    }
+
+    fn value(&mut self, kind: &Kind, depth: u32) -> Option<Value> {
+        if let Some(inner) = kind.as_message() {
+            return (depth < 5).then(|| Value::Message(self.message(inner, depth + 1)));
+        }
+        if let Some(names) = kind.as_enum() {
+            let all: Vec<_> = names.values().map(|it| it.number()).collect();
+            return Some(Value::EnumNumber(
+                all[usize::try_from(self.roll(all.len() as u64)).unwrap()],
+            ));
+        }
+        if *kind == Kind::String {
+            Some(Value::String(self.text()))
+        } else if *kind == Kind::Bool {
+            Some(Value::Bool(self.roll(2) == 1))
+        } else if *kind == Kind::Uint32 {
+            let wide = u32::try_from(self.roll(1 << 32)).unwrap();
+            Some(Value::U32(wide >> self.roll(32)))
+        } else if *kind == Kind::Int32 {
+            Some(Value::I32(i32::try_from(self.roll(3000)).unwrap()))
+        } else {
+            None
+        }
+    }
+
+    fn message(&mut self, of: &MessageDescriptor, depth: u32) -> DynamicMessage {
+        let mut message = DynamicMessage::new(of.clone());
+        match of.name() {
+            "Date" => {
+                let (month, day) = (1 + self.roll(12), 1 + self.roll(28));
+                message.set_field_by_name(
+                    "year",
+                    Value::I32(i32::try_from(1900 + self.roll(200)).unwrap()),
+                );
+                if self.roll(6) > 0 {
+                    message.set_field_by_name("month", Value::I32(i32::try_from(month).unwrap()));
+                    message.set_field_by_name("day", Value::I32(i32::try_from(day).unwrap()));
+                }
+                return message;
+            }
+            "Timestamp" => {
+                message.set_field_by_name(
+                    "seconds",
+                    Value::I64(i64::try_from(self.roll(4_000_000_000)).unwrap()),
+                );
+                if self.roll(4) == 0 {
+                    message.set_field_by_name("nanos", Value::I32(5));
+                }
+                return message;
+            }
+            _ => {}
+        }
+        for field in of.fields().filter(|it| !["leftovers", "content"].contains(&it.name())) {
+            if self.roll(10) < u64::from(depth) * 3 {
+                continue;
+            }
+            let count = if field.is_list() { self.roll(3) } else { 1 };
+            let mut values = Vec::new();
+            for _ in 0..count {
+                values.extend(self.value(&field.kind(), depth));
+            }
+            if field.is_list() {
+                message.set_field(&field, Value::List(values));
+            } else if let Some(value) = values.pop() {
+                message.set_field(&field, value);
+            }
+        }
+        message
+    }
+
+    pub(super) fn canonical(
+        &mut self,
+        format: &Format,
+        files: &mut Files,
+    ) -> (Canonical, DynamicMessage) {
+        let mut message = self.message(&format.message().unwrap().descriptor_of(), 0);
+        let is_document = message.descriptor_of().name() == "Document";
+        let bytes = message.encode_to_vec();
+        let body = if is_document {
+            let mut it = Document::decode(bytes.as_slice()).unwrap();
+            if self.roll(10) > 0 {
+                needed(&mut it);
+            }
+            Body::Document(it)
+        } else {
+            let mut it = Status::decode(bytes.as_slice()).unwrap();
+            it.attachments.clear();
+            if it.kind == 0 || it.kind > 16 {
+                it.kind = 1;
+            }
+            it.addressee = Some(organisation("A99.1"));
+            it.reporter = Some(organisation("A99.2"));
+            Body::Status(it)
+        };
+        let mut canonical = Canonical { origin: None, body: Some(body) };
+        if let Some(Body::Document(it)) = &mut canonical.body {
+            for (place, it) in it.attachments.iter_mut().enumerate() {
+                let bytes = vec![
+                    u8::try_from(place).unwrap();
+                    10 + usize::try_from(self.roll(3000)).unwrap()
+                ];
+                let sha256: [u8; 32] = Sha256::digest(&bytes).into();
+                let hex: String = sha256.iter().map(|it| format!("{it:02x}")).collect();
+                it.content = Some(proto::canonical::v1::Blob {
+                    r#ref: format!("sha256:{hex}"),
+                    size: bytes.len() as u64,
+                    digests: vec![proto::canonical::v1::Digest {
+                        algorithm: "sha256".into(),
+                        value: sha256.to_vec().into(),
+                    }],
+                });
+                files.kept.insert(sha256, bytes);
+            }
+        }
+        let bytes = match canonical.body.as_ref().unwrap() {
+            Body::Document(it) => it.encode_to_vec(),
+            Body::Status(it) => it.encode_to_vec(),
+            Body::Receipt(_) => Vec::new(),
+        };
+        message = DynamicMessage::new(message.descriptor_of());
+        message.merge(bytes.as_slice()).unwrap();
+        (canonical, message)
+    }
+}
+
+trait Described {
+    fn descriptor_of(&self) -> MessageDescriptor;
+}
+
+impl Described for DynamicMessage {
+    fn descriptor_of(&self) -> MessageDescriptor {
+        prost_reflect::ReflectMessage::descriptor(self)
+    }
+}
+
+fn organisation(code: &str) -> proto::canonical::v1::Organisation {
+    let id = proto::canonical::v1::OrganisationId {
+        scheme: proto::scheme::scheme_of(code).into(),
+        value: code.into(),
+        ..Default::default()
+    };
+    proto::canonical::v1::Organisation { ids: vec![id], ..Default::default() }
+}
+
+/// Gives a random document what most formats cannot do without.
+fn needed(it: &mut Document) {
+    it.id = "A99.1,2026/11/20,45/CV/TU".into();
+    it.subject = "Trích yếu".into();
+    it.sender = Some(organisation("A99.1"));
+    it.issued = Some(proto::canonical::v1::Date { year: 2026, month: 11, day: 20 });
+    let number = it.number.get_or_insert_default();
+    number.number = "45".into();
+    number.notation = "CV/TU".into();
+    it.recipients.push(proto::canonical::v1::Recipient {
+        organisation: Some(organisation("A99.2")),
+        role: 1,
+        ..Default::default()
+    });
+    for it in &mut it.recipients {
+        it.organisation = Some(organisation("A99.3"));
+    }
+    for it in &mut it.relations {
+        it.target.get_or_insert_default().id = "id".into();
+    }
+    for it in &mut it.attachments {
+        it.file_name = "a.pdf".into();
+    }
+}

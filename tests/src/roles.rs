@@ -1,7 +1,7 @@
 //! The roles of the real binary as processes of their own, as in production.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,18 +13,20 @@ const ROLES: [&str; 4] = ["registry", "journal", "mapping", "gateway"];
 /// One process each for registry, journal, mapping and gateway; killed when dropped.
 #[derive(Debug)]
 pub struct Roles {
+    folder: PathBuf,
     running: Vec<(&'static str, Child)>,
     gateway: u16,
     internal: u16,
 }
 
 impl Roles {
-    /// Starts them on a folder that holds a registry, and waits until all are ready.
+    /// Starts them on a folder that holds a registry, on this broker and database and with these
+    /// variables, and waits until all are ready.
     ///
     /// # Panics
     ///
     /// One does not become ready within a minute.
-    pub fn start(folder: &Path, broker: &str, database: &str) -> Self {
+    pub fn start(folder: &Path, (broker, database): (&str, &str), extra: &[(&str, &str)]) -> Self {
         let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let ports = ROLES.map(|role| (role, free_port(), free_port()));
         let gateway = free_port();
@@ -49,6 +51,7 @@ impl Roles {
                 .env("LIENTHONG__UPSTREAM__JOURNAL", address("journal"))
                 .env("LIENTHONG__UPSTREAM__MAPPING", address("mapping"))
                 .env("LIENTHONG__UPSTREAM__REGISTRY", address("registry"))
+                .envs(extra.iter().copied())
                 .stdin(Stdio::null())
                 .stdout(log.try_clone().unwrap())
                 .stderr(log)
@@ -57,7 +60,7 @@ impl Roles {
             running.push((role, child));
         }
         let internal = ports.iter().find(|it| it.0 == "journal").map_or(0, |it| it.1);
-        let roles = Self { running, gateway, internal };
+        let roles = Self { folder: folder.to_owned(), running, gateway, internal };
         let limit = Instant::now() + Duration::from_secs(60);
         for (role, _, ops) in ports {
             while !page(ops, "/readyz").is_some_and(|it| it.starts_with("HTTP/1.1 200")) {
@@ -82,6 +85,11 @@ impl Roles {
     /// Where the journal answers operators' commands.
     pub fn internal(&self) -> String {
         format!("http://127.0.0.1:{}", self.internal)
+    }
+
+    /// File with the token of operators' commands.
+    pub fn token_file(&self) -> PathBuf {
+        self.folder.join("internal.token")
     }
 
     /// The processes: role and id.

@@ -157,6 +157,11 @@ impl Up {
         format!("http://127.0.0.1:{}", self.ports[1])
     }
 
+    /// File with the token of operators' commands.
+    pub fn token_file(&self) -> PathBuf {
+        self.folder.join("internal.token")
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.as_ref().map_or(0, Child::id)

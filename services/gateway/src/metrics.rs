@@ -16,13 +16,13 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new() -> Self {
         Self {
-            submits: Count::new("lienthong_gateway_submits", "submits by outcome or code"),
-            submitting: Seconds::new("lienthong_gateway_submit_duration", "from call to receipt"),
+            submits: Count::new("lienthong.gateway.submits", "submits by outcome or code"),
+            submitting: Seconds::new("lienthong.gateway.submit.duration", "from call to receipt"),
             deliveries: Count::new(
-                "lienthong_gateway_deliveries",
+                "lienthong.gateway.deliveries",
                 "deliveries by what became of them",
             ),
-            settles: Count::new("lienthong_gateway_settles", "answers of applications by outcome"),
+            settles: Count::new("lienthong.gateway.settles", "answers of applications by outcome"),
         }
     }
 

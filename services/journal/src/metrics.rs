@@ -15,12 +15,12 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new() -> Self {
         Self {
-            calls: Count::new("lienthong_journal_calls", "calls that were committed, by kind"),
+            calls: Count::new("lienthong.journal.calls", "calls that were committed, by kind"),
             commits: Seconds::new(
-                "lienthong_journal_group_duration",
+                "lienthong.journal.group_duration",
                 "how long a group of calls takes from its first statement to its commit",
             ),
-            drives: Count::new("lienthong_journal_drives", "messages driven again, by outcome"),
+            drives: Count::new("lienthong.journal.drives", "messages driven again, by outcome"),
         }
     }
 

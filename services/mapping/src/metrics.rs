@@ -16,8 +16,8 @@ impl Metrics {
     /// The instruments of this process.
     pub(crate) fn new() -> Self {
         Self {
-            reads: Count::new("lienthong_mapping_reads", "Items read at the door, by outcome"),
-            copies: Count::new("lienthong_mapping_copies", "Copies for applications, by outcome"),
+            reads: Count::new("lienthong.mapping.reads", "Items read at the door, by outcome"),
+            copies: Count::new("lienthong.mapping.copies", "Copies for applications, by outcome"),
             windows: Seconds::new("messaging.process.duration", "Time a window took"),
         }
     }

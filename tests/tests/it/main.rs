@@ -14,4 +14,5 @@ mod door;
 mod folder;
 mod house;
 mod journey;
+mod telemetry;
 mod vendor;

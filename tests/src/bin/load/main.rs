@@ -84,7 +84,7 @@ impl Standing {
             Group { name: "broker".to_owned(), root: descendant("beam.smp").unwrap() },
             Group { name: "database".to_owned(), root: postmaster(&database) },
         ];
-        let roles = Roles::start(folder, &node.url(0), &database);
+        let roles = Roles::start(folder, (&node.url(0), &database), &[]);
         groups.extend(
             roles.processes().into_iter().map(|(name, root)| Group { name: name.to_owned(), root }),
         );
@@ -96,6 +96,24 @@ impl Standing {
             Self::Apart { roles, .. } => roles.gateway(),
             Self::Together { up } => up.gateway(),
         }
+    }
+
+    /// The hops of a document, as the operators' command shows them.
+    fn journey(&self, number: &str) -> Value {
+        let (internal, token) = match self {
+            Self::Apart { roles, .. } => (roles.internal(), roles.token_file()),
+            Self::Together { up } => (up.internal(), up.token_file()),
+        };
+        let output = std::process::Command::new(lienthong_tests::up::program())
+            .args(["trace", number, "--json", "--internal", &internal, "--internal-token-file"])
+            .arg(token)
+            .output()
+            .unwrap();
+        let whole: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let hops = whole["hops"].as_array().cloned().unwrap_or_default();
+        let shown =
+            |it: &Value| format!("{} {}", it["at"].as_str().unwrap_or_default(), it["step"]);
+        hops.iter().map(shown).collect()
     }
 
     fn groups(&self) -> Vec<Group> {
@@ -152,10 +170,15 @@ async fn measured(arguments: &Arguments, standing: &Standing, raw: Option<f64>) 
     let half_rate = Some(full.rate() / 2.0);
     let half = road.run(pace(arguments.messages / 2, half_rate), &groups).await;
     road.close().await;
-    report(&groups, (&full, &half), raw)
+    let journey = standing.journey(&format!("{}/CV-TU", full.slowest_number));
+    report(&groups, (&full, &half), (raw, journey))
 }
 
-fn report(groups: &[Group], (full, half): (&Run, &Run), raw: Option<f64>) -> Value {
+fn report(
+    groups: &[Group],
+    (full, half): (&Run, &Run),
+    (raw, journey): (Option<f64>, Value),
+) -> Value {
     let round = |value: f64| (value * 1_000.0).round() / 1_000.0;
     let milliseconds = |time: Duration| round(time.as_secs_f64() * 1_000.0);
     let each = |times: &[Duration], count: usize| -> serde_json::Map<String, Value> {
@@ -179,6 +202,8 @@ fn report(groups: &[Group], (full, half): (&Run, &Run), raw: Option<f64>) -> Val
         "ratio": raw.map(|it| round(full.rate() / it)),
         "p50_ms": milliseconds(full.p50),
         "p99_ms": milliseconds(full.p99),
+        "slowest_ms": milliseconds(full.slowest),
+        "slowest_journey": journey,
         "half_load": {
             "rate": round(half.rate()),
             "p50_ms": milliseconds(half.p50),

@@ -32,6 +32,9 @@ pub(crate) struct Run {
     pub(crate) seconds: f64,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
+    pub(crate) slowest: Duration,
+    /// The number of the slowest document.
+    pub(crate) slowest_number: usize,
     /// Processor time of each group during the run.
     pub(crate) processor: Vec<Duration>,
 }
@@ -198,8 +201,10 @@ impl Road {
                 Duration::from_micros(came.saturating_sub(due))
             })
             .collect();
+        let slowest = times.iter().copied().max().unwrap_or_default();
+        let slowest_number = first + times.iter().position(|it| *it == slowest).unwrap_or_default();
         let (p50, p99) = (percentile(&mut times, 0.5), percentile(&mut times, 0.99));
-        Run { messages: load.messages, seconds, p50, p99, processor }
+        Run { messages: load.messages, seconds, p50, p99, slowest, slowest_number, processor }
     }
 
     pub(crate) async fn close(mut self) {

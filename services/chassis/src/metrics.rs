@@ -1,6 +1,7 @@
 //! Metrics: counted once, read as Prometheus text and sent over OTLP.
 //!
-//! Names are `<room>_<noun>_<unit>`; labels come from small closed sets, never an id.
+//! Names are OpenTelemetry's where it has one, else `lienthong.<room>.<noun>`; Prometheus gets them
+//! with underscores. Labels come from small closed sets, never an id.
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
@@ -10,12 +11,12 @@ pub fn meter() -> Meter {
     opentelemetry::global::meter("lienthong")
 }
 
-/// Counts things; `lienthong_…_total` in Prometheus.
+/// Counts things; in Prometheus the name ends with `_total`.
 #[derive(Clone, Debug)]
 pub struct Count(Counter<u64>);
 
 impl Count {
-    /// A counter of this name, e.g. `lienthong_gateway_submits`.
+    /// A counter of this name, e.g. `lienthong.gateway.submits`.
     pub fn new(name: &'static str, description: &'static str) -> Self {
         Self(meter().u64_counter(name).with_description(description).build())
     }

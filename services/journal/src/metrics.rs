@@ -17,7 +17,7 @@ impl Metrics {
         Self {
             calls: Count::new("lienthong.journal.calls", "calls that were committed, by kind"),
             commits: Seconds::new(
-                "lienthong.journal.group_duration",
+                "lienthong.journal.group.duration",
                 "how long a group of calls takes from its first statement to its commit",
             ),
             drives: Count::new("lienthong.journal.drives", "messages driven again, by outcome"),

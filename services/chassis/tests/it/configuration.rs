@@ -1,0 +1,101 @@
+//! Where a value comes from, and what is said about one that nobody knows.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use chassis::config::{ConfigError, Layers};
+use serde::Deserialize;
+
+const DEFAULTS: &str = "# A port.\nport = 7400\nname = \"trục\"\n[limits]\nbytes_max = 10\n";
+
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    port: u16,
+    name: String,
+    limits: Limits,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Limits {
+    bytes_max: u64,
+}
+
+fn layers(file: &str, environment: &[(&str, &str)]) -> Result<Layers, ConfigError> {
+    let mut written = tempfile::NamedTempFile::new().unwrap();
+    written.write_all(file.as_bytes()).unwrap();
+    let environment: BTreeMap<_, _> =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Layers::from_parts(Some(written.path()), environment)
+}
+
+#[test]
+fn the_file_lies_over_the_defaults_the_environment_over_the_file_and_flags_over_all() {
+    let file = "[gateway]\nport = 1\nname = \"tệp\"\nlimits.bytes_max = 20\n";
+    let environment =
+        [("LIENTHONG__GATEWAY__PORT", "2"), ("LIENTHONG__GATEWAY__LIMITS__BYTES_MAX", "30")];
+    let layers = layers(file, &environment).unwrap().flag("gateway.port", "3");
+    let section: Section = layers.section("gateway", DEFAULTS).unwrap();
+    let limits = Limits { bytes_max: 30 };
+    assert_eq!(section, Section { port: 3, name: "tệp".to_owned(), limits });
+    let origins: BTreeMap<_, _> = layers
+        .show("gateway", DEFAULTS)
+        .unwrap()
+        .into_iter()
+        .map(|it| (it.key, (it.value, it.origin)))
+        .collect();
+    assert_eq!(origins["gateway.port"], ("3".to_owned(), "flag".to_owned()));
+    let variable = "LIENTHONG__GATEWAY__LIMITS__BYTES_MAX".to_owned();
+    assert_eq!(origins["gateway.limits.bytes_max"], ("30".to_owned(), variable));
+    assert!(origins["gateway.name"].1.ends_with(|it: char| it.is_alphanumeric()), "the file");
+    assert_ne!(origins["gateway.name"].1, "default");
+}
+
+#[test]
+fn an_unknown_setting_is_an_error_that_names_the_nearest_one() {
+    let error = layers("[gateway]\nprot = 1\n", &[])
+        .unwrap()
+        .section::<Section>("gateway", DEFAULTS)
+        .unwrap_err();
+    assert_eq!(error.code(), "LT-CFG-003");
+    let words = error.to_string();
+    assert!(words.contains("`gateway.prot`; did you mean `port`?"), "{words}");
+    let error = layers("", &[("LIENTHONG__GATEWAY__LIMIT__BYTES_MAX", "1")])
+        .unwrap()
+        .section::<Section>("gateway", DEFAULTS)
+        .unwrap_err();
+    let words = error.to_string();
+    assert!(words.contains("LIENTHONG__GATEWAY__LIMIT__BYTES_MAX"), "{words}");
+    assert!(words.contains("did you mean `limits.bytes_max`?"), "{words}");
+}
+
+#[test]
+fn an_unknown_section_is_an_error_in_the_file_and_in_the_environment() {
+    let error = layers("[gatway]\n", &[]).unwrap().check(&["gateway", "journal"]).unwrap_err();
+    assert!(error.to_string().contains("did you mean `gateway`?"), "{error}");
+    let variable = [("LIENTHONG__JOURNALS__DATABASE", "x")];
+    let error = layers("", &variable).unwrap().check(&["gateway", "journal"]).unwrap_err();
+    assert!(error.to_string().contains("did you mean `journal`?"), "{error}");
+    layers("[journal]\n", &[]).unwrap().check(&["gateway", "journal"]).unwrap();
+}
+
+#[test]
+fn a_malformed_file_is_told_by_its_line_and_a_wrong_value_by_its_section() {
+    let error = layers("[gateway]\n\nport = \n", &[]).unwrap_err();
+    assert_eq!(error.code(), "LT-CFG-002");
+    assert!(error.to_string().contains(":3: "), "{error}");
+    let wrong = layers("[gateway]\nport = \"đông\"\n", &[]).unwrap();
+    let error = wrong.section::<Section>("gateway", DEFAULTS).unwrap_err();
+    assert_eq!(error.code(), "LT-CFG-004");
+    assert!(error.to_string().contains("[gateway]"), "{error}");
+    let missing = Layers::from_parts(Some("/no/such/file".as_ref()), BTreeMap::new());
+    assert_eq!(missing.unwrap_err().code(), "LT-CFG-001");
+}
+
+#[test]
+fn a_password_in_an_address_is_not_shown() {
+    let defaults = "url = \"\"\n";
+    let layers = layers("[bus]\nurl = \"amqps://bus:bí-mật@host:5671/%2f\"\n", &[]).unwrap();
+    let shown = layers.show("bus", defaults).unwrap();
+    assert_eq!(shown[0].value, "amqps://bus:***@host:5671/%2f");
+}

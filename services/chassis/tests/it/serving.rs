@@ -1,0 +1,75 @@
+//! A server that stops lets open requests finish, and no more come.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use chassis::serve::{Bounds, serve};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+async fn get_page(address: std::net::SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn a_request_that_is_open_at_the_stop_is_answered() {
+    let (entered, go_on) = (std::sync::Arc::new(Notify::new()), std::sync::Arc::new(Notify::new()));
+    let (inside, wait) = (entered.clone(), go_on.clone());
+    let app = Router::new().route(
+        "/",
+        get(move || async move {
+            inside.notify_one();
+            wait.notified().await;
+            "xong"
+        }),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let mut working = JoinSet::new();
+    let stop = shutdown.clone();
+    working.spawn(async move { serve(listener, app, Bounds::default(), stop).await.unwrap() });
+    let mut asking = JoinSet::new();
+    asking.spawn(async move { get_page(address).await.unwrap() });
+    tokio::time::timeout(LIMIT, entered.notified()).await.unwrap();
+    shutdown.cancel();
+    go_on.notify_one();
+    let answer = tokio::time::timeout(LIMIT, asking.join_next()).await.unwrap().unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("xong"), "{answer}");
+    tokio::time::timeout(LIMIT, working.join_next()).await.unwrap().unwrap().unwrap();
+    assert!(get_page(address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_end_is_cut_off_at_the_bound() {
+    let entered = std::sync::Arc::new(Notify::new());
+    let inside = entered.clone();
+    let app = Router::new().route(
+        "/",
+        get(move || async move {
+            inside.notify_one();
+            std::future::pending::<String>().await
+        }),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let (mut working, mut asking) = (JoinSet::new(), JoinSet::new());
+    let stop = shutdown.clone();
+    let bounds = Bounds { drain_ms_max: 50, ..Bounds::default() };
+    working.spawn(async move { serve(listener, app, bounds, stop).await.unwrap() });
+    asking.spawn(async move { get_page(address).await });
+    tokio::time::timeout(LIMIT, entered.notified()).await.unwrap();
+    shutdown.cancel();
+    tokio::time::timeout(LIMIT, working.join_next()).await.unwrap().unwrap().unwrap();
+}

@@ -16,10 +16,10 @@ fn portal(change: impl Fn(&mut Value)) -> Item {
     Item { format: "ioffice.portal".to_owned(), body: body.to_string().into(), ..Item::default() }
 }
 
-async fn refused(outlet: &Outlet, item: &Item) -> Fault {
+async fn refused(outlet: &Outlet, item: &Item, what: &str) -> Fault {
     match outlet.submit(item).await {
         Err(SubmitError::Refused(fault)) => fault,
-        other => panic!("not refused: {other:?}"),
+        other => panic!("{what} is not refused: {other:?}"),
     }
 }
 
@@ -28,8 +28,10 @@ fn files_in(folder: &std::path::Path) -> usize {
     entries.map(|it| it.unwrap().path()).map(|it| if it.is_dir() { files_in(&it) } else { 1 }).sum()
 }
 
+type Case = (&'static str, Item, &'static str);
+
 /// Items that are wrong, each with its code and what is wrong with it.
-fn cases() -> Vec<(&'static str, Item, &'static str)> {
+fn cases() -> Vec<Case> {
     let raw = |format: &str, body: &str| Item {
         format: format.to_owned(),
         body: body.to_owned().into(),
@@ -41,6 +43,18 @@ fn cases() -> Vec<(&'static str, Item, &'static str)> {
         media_type: String::new(),
         content: vec![1, 2, 3].into(),
     };
+    let raw_bytes = |format: &str, body: &[u8]| Item {
+        format: format.to_owned(),
+        body: body.to_vec().into(),
+        ..Item::default()
+    };
+    let mut wrong_size = portal(|it| {
+        it["Attachments"] =
+            json!([{"Id": "1", "FileName": "a.pdf", "FilePath": "/u/a.pdf", "FileSize": "4"}])
+    });
+    wrong_size.files = vec![file.clone()];
+    let mut crowd = portal(|_| ());
+    crowd.files = vec![file.clone(); 201];
     let mut unlisted = portal(|_| ());
     unlisted.files = vec![file];
     let doctype = "<!DOCTYPE edXML [<!ENTITY a \"b\">]><edXML/>";
@@ -73,6 +87,22 @@ fn cases() -> Vec<(&'static str, Item, &'static str)> {
             "a file that did not come",
         ),
         ("LT-MAP-013", unlisted, "a file nobody named"),
+        ("LT-MAP-011", wrong_size, "a file of another size"),
+        (
+            "LT-MAP-006",
+            raw("edxml.document", "<edXML xmlns=\"http://example.vn/khac\"/>"),
+            "another namespace",
+        ),
+        ("LT-MAP-016", raw_bytes("ioffice.portal", b"{\"Value\": \"\xff\"}"), "no UTF-8"),
+        ("LT-MAP-009", raw("ioffice.portal", "{\"Value\":{\"Data\":[]}}"), "no document"),
+        ("LT-MAP-201", portal(|it| it["MaDinhDanh"] = json!("A99.9")), "an unknown sender"),
+        ("LT-MAP-202", portal(|it| it["MaDinhDanh"] = json!("A99.2")), "a foreign sender"),
+        (
+            "LT-MAP-207",
+            portal(|it| it["DonViNhanVanBanNgoaDonVi"] = json!([{"MaDonVi": "A99.3"}])),
+            "no right to write to them",
+        ),
+        ("LT-GW-002", crowd, "more files than are taken"),
     ]
 }
 
@@ -82,17 +112,26 @@ async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
     let agencies = [
         Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
         Agency { key: "hai", code: "A99.2", takes: "ioffice.portal" },
+        Agency { key: "ba", code: "A99.3", takes: "ioffice.portal" },
     ];
     write_registry(&folder.path().join("registry"), &agencies);
+    let registry = folder.path().join("registry/registry.yaml");
+    let open = std::fs::read_to_string(&registry).unwrap();
+    let narrow = open.replace("from: \"*\", to: \"*\"", "from: mot, to: hai");
+    assert_ne!(open, narrow);
+    std::fs::write(&registry, narrow).unwrap();
     let up = Up::start(folder.path(), &[]);
     let connection = Connection { gateway: up.gateway(), token: "mot-token".to_owned() };
     let outlet = connection.outlet().unwrap();
     for (code, item, what) in cases() {
-        let fault = refused(&outlet, &item).await;
+        let fault = refused(&outlet, &item, what).await;
         assert_eq!(fault.code, code, "{what}: {fault:?}");
     }
     let stranger = Connection { gateway: up.gateway(), token: "guess".to_owned() };
-    assert_eq!(refused(&stranger.outlet().unwrap(), &portal(|_| ())).await.code, "LT-GW-006");
+    assert_eq!(
+        refused(&stranger.outlet().unwrap(), &portal(|_| ()), "a guess").await.code,
+        "LT-GW-006"
+    );
     assert_eq!(files_in(&folder.path().join("claims")), 0, "no file is left");
     let data = folder.path().display().to_string();
     let (found, exit) =
@@ -106,7 +145,7 @@ async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
     outlet.submit(&first).await.unwrap();
     let mut other = portal(|it| it["TrichYeu"] = json!("Khác"));
     other.key = "k".to_owned();
-    assert_eq!(refused(&outlet, &other).await.code, "LT-JNL-001");
+    assert_eq!(refused(&outlet, &other, "a used key").await.code, "LT-JNL-001");
     assert!(outlet.submit(&portal(|_| ())).await.unwrap().repeat, "the same content without a key");
     for spelling in ["1/BC-VP", "1-bc-vp", "bao cao"] {
         let (found, exit) = up.command(&[

@@ -28,81 +28,67 @@ fn files_in(folder: &std::path::Path) -> usize {
     entries.map(|it| it.unwrap().path()).map(|it| if it.is_dir() { files_in(&it) } else { 1 }).sum()
 }
 
+/// A code, the item that is refused by it, and what is wrong with the item.
 type Case = (&'static str, Item, &'static str);
 
-/// Items that are wrong, each with its code and what is wrong with it.
-fn cases() -> Vec<Case> {
-    let raw = |format: &str, body: &str| Item {
-        format: format.to_owned(),
-        body: body.to_owned().into(),
-        ..Item::default()
-    };
+fn raw(format: &str, body: &[u8]) -> Item {
+    Item { format: format.to_owned(), body: body.to_vec().into(), ..Item::default() }
+}
+
+/// Bodies that cannot be read.
+fn unreadable() -> Vec<Case> {
+    let doctype = b"<!DOCTYPE edXML [<!ENTITY a \"b\">]><edXML/>";
+    let elsewhere = b"<edXML xmlns=\"http://example.vn/khac\"/>";
+    vec![
+        ("LT-MAP-001", raw("edxml.document", b"<edXML><a>"), "truncated XML"),
+        ("LT-MAP-002", raw("ioffice.portal", b"{\"Value\":"), "truncated JSON"),
+        ("LT-MAP-003", raw("edxml.document", doctype), "a DTD"),
+        ("LT-MAP-004", raw("edxml.document", b"<eDoc/>"), "another root"),
+        ("LT-MAP-006", raw("edxml.document", elsewhere), "another namespace"),
+        ("LT-MAP-009", raw("ioffice.portal", b"{\"Value\":{\"Data\":[]}}"), "no document"),
+        ("LT-MAP-016", raw("ioffice.portal", b"{\"Value\": \"\xff\"}"), "no UTF-8"),
+        ("LT-MAP-017", raw("no.such", b"{}"), "an unknown format"),
+        ("LT-MAP-018", raw("auto", "xin chào".as_bytes()), "an unknown content"),
+    ]
+}
+
+/// Documents with a wrong field, or that must not go where they are to go.
+fn wrong() -> Vec<Case> {
+    let to =
+        |code: &str| portal(|it| it["DonViNhanVanBanNgoaDonVi"] = json!([{ "MaDonVi": code }]));
+    let subject = |text: &str| portal(|it| it["TrichYeu"] = json!(text));
+    vec![
+        ("LT-MAP-014", subject(""), "no subject"),
+        ("LT-MAP-014", portal(|it| it["NgayBanHanh"] = json!("30/02/2026")), "an impossible day"),
+        ("LT-MAP-007", portal(|it| it["DoMat"] = json!("2")), "a secret document"),
+        ("LT-MAP-210", subject("TUYỆT MẬT: phương án"), "a mark in the subject"),
+        ("LT-MAP-201", portal(|it| it["MaDinhDanh"] = json!("A99.9")), "an unknown sender"),
+        ("LT-MAP-202", portal(|it| it["MaDinhDanh"] = json!("A99.2")), "a foreign sender"),
+        ("LT-MAP-204", to("A99.9"), "an unknown recipient"),
+        ("LT-MAP-207", to("A99.3"), "no right to write to them"),
+    ]
+}
+
+/// Documents whose files are not as they say.
+fn misfiled() -> Vec<Case> {
     let file = File {
         reference: "/u/a.pdf".to_owned(),
         name: "a.pdf".to_owned(),
         media_type: String::new(),
         content: vec![1, 2, 3].into(),
     };
-    let raw_bytes = |format: &str, body: &[u8]| Item {
-        format: format.to_owned(),
-        body: body.to_vec().into(),
-        ..Item::default()
+    let named = json!({ "Id": "1", "FileName": "a.pdf", "FilePath": "/u/a.pdf" });
+    let mut sized = named.clone();
+    sized["FileSize"] = json!("4");
+    let with = |listed: Vec<&Value>, files: usize| Item {
+        files: vec![file.clone(); files],
+        ..portal(|it| it["Attachments"] = json!(listed))
     };
-    let mut wrong_size = portal(|it| {
-        it["Attachments"] =
-            json!([{"Id": "1", "FileName": "a.pdf", "FilePath": "/u/a.pdf", "FileSize": "4"}])
-    });
-    wrong_size.files = vec![file.clone()];
-    let mut crowd = portal(|_| ());
-    crowd.files = vec![file.clone(); 201];
-    let mut unlisted = portal(|_| ());
-    unlisted.files = vec![file];
-    let doctype = "<!DOCTYPE edXML [<!ENTITY a \"b\">]><edXML/>";
     vec![
-        ("LT-MAP-001", raw("edxml.document", "<edXML><a>"), "truncated XML"),
-        ("LT-MAP-002", raw("ioffice.portal", "{\"Value\":"), "truncated JSON"),
-        ("LT-MAP-003", raw("edxml.document", doctype), "a DTD"),
-        ("LT-MAP-004", raw("edxml.document", "<eDoc/>"), "another root"),
-        ("LT-MAP-017", raw("no.such", "{}"), "an unknown format"),
-        ("LT-MAP-018", raw("auto", "xin chào"), "an unknown content"),
-        ("LT-MAP-014", portal(|it| it["TrichYeu"] = json!("")), "no subject"),
-        ("LT-MAP-014", portal(|it| it["NgayBanHanh"] = json!("30/02/2026")), "an impossible day"),
-        (
-            "LT-MAP-204",
-            portal(|it| it["DonViNhanVanBanNgoaDonVi"] = json!([{"MaDonVi": "A99.9"}])),
-            "an unknown recipient",
-        ),
-        ("LT-MAP-007", portal(|it| it["DoMat"] = json!("2")), "a secret document"),
-        (
-            "LT-MAP-210",
-            portal(|it| it["TrichYeu"] = json!("TUYỆT MẬT: phương án")),
-            "a mark in the subject",
-        ),
-        (
-            "LT-MAP-008",
-            portal(|it| {
-                it["Attachments"] =
-                    json!([{"Id": "1", "FileName": "a.pdf", "FilePath": "/u/a.pdf"}])
-            }),
-            "a file that did not come",
-        ),
-        ("LT-MAP-013", unlisted, "a file nobody named"),
-        ("LT-MAP-011", wrong_size, "a file of another size"),
-        (
-            "LT-MAP-006",
-            raw("edxml.document", "<edXML xmlns=\"http://example.vn/khac\"/>"),
-            "another namespace",
-        ),
-        ("LT-MAP-016", raw_bytes("ioffice.portal", b"{\"Value\": \"\xff\"}"), "no UTF-8"),
-        ("LT-MAP-009", raw("ioffice.portal", "{\"Value\":{\"Data\":[]}}"), "no document"),
-        ("LT-MAP-201", portal(|it| it["MaDinhDanh"] = json!("A99.9")), "an unknown sender"),
-        ("LT-MAP-202", portal(|it| it["MaDinhDanh"] = json!("A99.2")), "a foreign sender"),
-        (
-            "LT-MAP-207",
-            portal(|it| it["DonViNhanVanBanNgoaDonVi"] = json!([{"MaDonVi": "A99.3"}])),
-            "no right to write to them",
-        ),
-        ("LT-GW-002", crowd, "more files than are taken"),
+        ("LT-MAP-008", with(vec![&named], 0), "a file that did not come"),
+        ("LT-MAP-013", with(vec![], 1), "a file nobody named"),
+        ("LT-MAP-011", with(vec![&sized], 1), "a file of another size"),
+        ("LT-GW-002", with(vec![&named], 201), "more files than are taken"),
     ]
 }
 
@@ -123,7 +109,7 @@ async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
     let up = Up::start(folder.path(), &[]);
     let connection = Connection { gateway: up.gateway(), token: "mot-token".to_owned() };
     let outlet = connection.outlet().unwrap();
-    for (code, item, what) in cases() {
+    for (code, item, what) in [unreadable(), wrong(), misfiled()].concat() {
         let fault = refused(&outlet, &item, what).await;
         assert_eq!(fault.code, code, "{what}: {fault:?}");
     }

@@ -19,12 +19,61 @@ impl Group {
     }
 }
 
-/// Processor time of a group since each of its processes began.
-pub fn processor_time(group: &Group) -> Duration {
+/// Processor time of a group since each of its processes began, with that of those which ended.
+pub fn spent(group: &Group) -> Duration {
     // USER_HZ, which Linux fixes at 100 for what it shows to programs.
     const TICK_MS: u64 = 10;
-    let ticks: u64 = group.members().into_iter().filter_map(ticks).sum();
+    // What this program started is measured by itself.
+    let with_ended = group.root != std::process::id();
+    let ticks: u64 = group.members().into_iter().filter_map(|it| ticks(it, with_ended)).sum();
     Duration::from_millis(ticks * TICK_MS)
+}
+
+/// Forgets the most memory that the processes of a group had until now, where the kernel lets us.
+pub fn forget_peak(group: &Group) {
+    for id in group.members() {
+        // Who may not do so measures from the start of the process.
+        drop(fs::write(format!("/proc/{id}/clear_refs"), "5"));
+    }
+}
+
+/// What the processors of the whole machine did, in ticks since it started.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    busy: u64,
+    idle: u64,
+    disk: u64,
+}
+
+/// Shares of the processors' time, each 0 to 1.
+#[derive(Clone, Copy, Debug)]
+pub struct Shares {
+    /// At work, for whomever.
+    pub busy: f64,
+    /// Idle while somebody waited for a disk.
+    pub disk: f64,
+}
+
+impl Machine {
+    /// What they did until now; nothing where the kernel does not tell.
+    pub fn now() -> Self {
+        let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+        let first = stat.lines().next().unwrap_or_default();
+        let fields: Vec<u64> =
+            first.split_whitespace().skip(1).filter_map(|it| it.parse().ok()).collect();
+        let of = |place: usize| fields.get(place).copied().unwrap_or_default();
+        // user, nice, system, idle, iowait, irq, softirq, steal
+        let busy = [0, 1, 2, 5, 6, 7].map(of).iter().sum();
+        Self { busy, idle: of(3), disk: of(4) }
+    }
+
+    /// What they did from then until now.
+    pub fn since(self, then: Self) -> Shares {
+        let (busy, idle) = (self.busy - then.busy, self.idle - then.idle);
+        let disk = self.disk.saturating_sub(then.disk);
+        let all = (busy + idle + disk).max(1) as f64;
+        Shares { busy: busy as f64 / all, disk: disk as f64 / all }
+    }
 }
 
 /// The most memory that one process of the group ever had in RAM, bytes.
@@ -61,9 +110,11 @@ pub fn descendant(name: &str) -> Option<u32> {
         .find(|id| fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|it| it.trim() == name))
 }
 
-fn ticks(id: u32) -> Option<u64> {
+/// utime and stime, and where asked cutime and cstime: of children that ended and were waited for.
+fn ticks(id: u32, with_ended: bool) -> Option<u64> {
     let fields = fields(id)?;
-    Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+    let last = if with_ended { 14 } else { 12 };
+    fields.get(11..=last)?.iter().map(|it| it.parse::<u64>().ok()).sum()
 }
 
 /// The fields of `/proc/<id>/stat` after the name, which may hold spaces: state, parent, …
@@ -94,10 +145,25 @@ mod tests {
     }
 
     #[test]
+    fn who_works_spends_time_and_keeps_the_machine_busy() {
+        let own = Group { name: String::new(), root: std::process::id() };
+        let (before, machine) = (spent(&own), Machine::now());
+        let begun = std::time::Instant::now();
+        while spent(&own) < before + Duration::from_millis(50) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "no time is counted");
+        }
+        let shares = Machine::now().since(machine);
+        assert!(shares.busy > 0.0 && shares.busy + shares.disk <= 1.0, "{shares:?}");
+    }
+
+    #[test]
     fn a_family_holds_what_a_process_started() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         assert!(family(std::process::id()).contains(&child.id()));
-        assert!(peak_bytes(&Group { name: String::new(), root: child.id() }) > 0);
+        let group = Group { name: String::new(), root: child.id() };
+        assert!(peak_bytes(&group) > 0);
+        forget_peak(&group);
+        assert!(peak_bytes(&group) > 0, "what it has now remains");
         child.kill().unwrap();
         child.wait().unwrap();
     }

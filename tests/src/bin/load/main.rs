@@ -24,12 +24,17 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
-use lienthong_tests::measure::{Group, descendant, peak_bytes};
+use lienthong_tests::measure::{Group, descendant, forget_peak, peak_bytes};
 use lienthong_tests::roles::Roles;
 use lienthong_tests::up::{Agency, Up, write_registry};
 use serde_json::{Value, json};
 
+use crate::raw::Limit;
 use crate::road::{Load, Road, Run};
+
+/// The product's, so that the limit is not measured with a slower one.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Pairs of a sending and a receiving agency.
 const AGENCIES: [Agency; 8] = [
@@ -140,12 +145,7 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     write_registry(&folder.path().join("registry"), &AGENCIES);
     let (standing, node) = Standing::start(&arguments, folder.path());
-    let bytes = road::packet(0, &AGENCIES[0], &AGENCIES[4]).len();
-    let raw = node.as_ref().map(|node| {
-        eprintln!("raw relay: two hops, windows of 256, {bytes} bytes …");
-        runtime.block_on(raw::relay(&node.url(1), arguments.messages, bytes))
-    });
-    let report = runtime.block_on(measured(&arguments, &standing, raw));
+    let report = runtime.block_on(measured(&arguments, &standing, node.as_ref()));
     if arguments.json {
         println!("{report:#}");
     } else {
@@ -153,9 +153,11 @@ fn main() {
     }
 }
 
-async fn measured(arguments: &Arguments, standing: &Standing, raw: Option<f64>) -> Value {
+async fn measured(arguments: &Arguments, standing: &Standing, node: Option<&node::Node>) -> Value {
     let mut groups = standing.groups();
     groups.push(Group { name: "load".to_owned(), root: std::process::id() });
+    let before = raw_limit(arguments, node, &groups).await;
+    groups.iter().for_each(forget_peak);
     let capacity = arguments.messages * 2 + 10_000;
     let road = Road::open(&standing.gateway(), &AGENCIES, capacity).await;
     let pace = |messages, rate| Load { messages, on_the_way: arguments.on_the_way, rate };
@@ -170,53 +172,88 @@ async fn measured(arguments: &Arguments, standing: &Standing, raw: Option<f64>) 
     let half_rate = Some(full.rate() / 2.0);
     let half = road.run(pace(arguments.messages / 2, half_rate), &groups).await;
     road.close().await;
+    let peaks = groups.iter().map(peak_bytes).collect();
     let journey = standing.journey(&format!("{}/CV-TU", full.slowest_number));
-    report(&groups, (&full, &half), (raw, journey))
+    let after = raw_limit(arguments, node, &groups).await;
+    let best = [before, after].into_iter().flatten().max_by(|a, b| a.rate.total_cmp(&b.rate));
+    let figures = Figures { groups, peaks, full, half, limit: best, journey };
+    figures.report()
 }
 
-fn report(
+/// What the broker alone carries, where there is one.
+async fn raw_limit(
+    arguments: &Arguments,
+    node: Option<&node::Node>,
     groups: &[Group],
-    (full, half): (&Run, &Run),
-    (raw, journey): (Option<f64>, Value),
-) -> Value {
-    let round = |value: f64| (value * 1_000.0).round() / 1_000.0;
-    let milliseconds = |time: Duration| round(time.as_secs_f64() * 1_000.0);
-    let each = |times: &[Duration], count: usize| -> serde_json::Map<String, Value> {
-        groups
-            .iter()
-            .zip(times)
-            .map(|(group, time)| {
-                (group.name.clone(), round(time.as_secs_f64() * 1_000.0 / count as f64).into())
-            })
-            .collect()
-    };
-    let peaks: serde_json::Map<String, Value> = groups
-        .iter()
-        .map(|it| (it.name.clone(), round(peak_bytes(it) as f64 / 1_048_576.0).into()))
-        .collect();
-    json!({
-        "documents": full.messages,
-        "seconds": round(full.seconds),
-        "rate": round(full.rate()),
-        "raw_rate": raw.map(round),
-        "ratio": raw.map(|it| round(full.rate() / it)),
-        "p50_ms": milliseconds(full.p50),
-        "p99_ms": milliseconds(full.p99),
-        "slowest_ms": milliseconds(full.slowest),
-        "slowest_journey": journey,
-        "half_load": {
-            "rate": round(half.rate()),
-            "p50_ms": milliseconds(half.p50),
-            "p99_ms": milliseconds(half.p99),
-            "cpu_ms_per_message": each(&half.processor, half.messages),
-        },
-        "cpu_ms_per_message": each(&full.processor, full.messages),
-        "peak_mib": peaks,
-        "binds": binds(groups, full),
-    })
+) -> Option<Limit> {
+    let node = node?;
+    let bytes = road::packet(0, &AGENCIES[0], &AGENCIES[4]).len();
+    let load = raw::Load { messages: arguments.messages, bytes, on_the_way: arguments.on_the_way };
+    eprintln!("raw relay: two hops, windows of 256, {bytes} bytes …");
+    Some(raw::limit(&node.url(1), load, groups).await)
 }
 
-/// What stands in the way of a higher rate: the processors, or waiting.
+/// Everything that was measured.
+struct Figures {
+    groups: Vec<Group>,
+    peaks: Vec<u64>,
+    full: Run,
+    half: Run,
+    limit: Option<Limit>,
+    journey: Value,
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+impl Figures {
+    fn report(&self) -> Value {
+        let milliseconds = |time: Duration| round(time.as_secs_f64() * 1_000.0);
+        let (full, half, limit) = (&self.full, &self.half, self.limit.as_ref());
+        json!({
+            "documents": full.messages,
+            "seconds": round(full.seconds),
+            "rate": round(full.rate()),
+            "raw_rate": limit.map(|it| round(it.rate)),
+            "ratio": limit.map(|it| round(full.rate() / it.rate)),
+            "p50_ms": milliseconds(full.p50),
+            "p99_ms": milliseconds(full.p99),
+            "slowest_ms": milliseconds(full.slowest),
+            "slowest_journey": self.journey,
+            "half_load": {
+                "rate": round(half.rate()),
+                "p50_ms": milliseconds(half.p50),
+                "p99_ms": milliseconds(half.p99),
+                "cpu_ms_per_message": self.each(&half.processor, half.messages),
+            },
+            "raw": limit.map(|it| json!({
+                "pairs_of_queues": it.pairs,
+                "cpu_ms_per_message": self.each(&it.processor, it.messages),
+            })),
+            "cpu_ms_per_message": self.each(&full.processor, full.messages),
+            "peak_mib": self.peaks(),
+            "binds": binds(&self.groups, full),
+        })
+    }
+
+    /// Processor time a message by group, milliseconds.
+    fn each(&self, times: &[Duration], count: usize) -> serde_json::Map<String, Value> {
+        let each = |time: &Duration| round(time.as_secs_f64() * 1_000.0 / count as f64);
+        self.named(times.iter().map(|it| each(it).into()))
+    }
+
+    fn peaks(&self) -> serde_json::Map<String, Value> {
+        self.named(self.peaks.iter().map(|it| round(*it as f64 / 1_048_576.0).into()))
+    }
+
+    fn named(&self, values: impl Iterator<Item = Value>) -> serde_json::Map<String, Value> {
+        self.groups.iter().map(|it| it.name.clone()).zip(values).collect()
+    }
+}
+
+/// What stands in the way of a higher rate, as far as the machine tells: the processors, the disk,
+/// or waiting for one another.
 fn binds(groups: &[Group], run: &Run) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     let total: f64 = run.processor.iter().map(Duration::as_secs_f64).sum();
@@ -228,12 +265,22 @@ fn binds(groups: &[Group], run: &Run) -> String {
     shares.sort_by(|left, right| right.0.total_cmp(&left.0));
     let shares: Vec<_> =
         shares.iter().map(|(share, name)| format!("{name} {:.0}%", share * 100.0)).collect();
-    let busy = total / (run.seconds * cores);
-    let what = if busy > 0.85 { "the processors" } else { "waiting, not the processors" };
+    let ours = total / (run.seconds * cores);
+    let (busy, disk) = (run.machine.busy, run.machine.disk);
+    let what = if busy > 0.85 {
+        "the processors"
+    } else if disk > (1.0 - busy) / 2.0 {
+        "waiting for the disk"
+    } else {
+        "waiting for answers (commits, confirms), neither the processors nor the disk"
+    };
     format!(
-        "{what}: {cores} cores are busy for {:.0}% of the time ({})",
+        "{what}: {cores} cores are busy for {:.0}% of the time, {:.0}% with what is measured ({}); \
+         idle while the disk works for {:.0}%",
         busy * 100.0,
-        shares.join(", ")
+        ours * 100.0,
+        shares.join(", "),
+        disk * 100.0
     )
 }
 
@@ -249,6 +296,7 @@ fn shown(report: &Value) {
         half["rate"], half["p50_ms"], half["p99_ms"]
     );
     println!("processor time, ms a document: {}", report["cpu_ms_per_message"]);
+    println!("raw relay: {}", report["raw"]);
     println!("peak memory, MiB: {}", report["peak_mib"]);
     println!("what binds the rate: {}", report["binds"].as_str().unwrap_or_default());
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use lienthong_tests::measure::{Group, percentile, processor_time};
+use lienthong_tests::measure::{Group, Machine, Shares, percentile, spent};
 use lienthong_tests::up::Agency;
 use sdk::{
     Application, CollectError, Connection, DeliverError, Delivery, Description, Item, Outlet, Taken,
@@ -37,6 +37,8 @@ pub(crate) struct Run {
     pub(crate) slowest_number: usize,
     /// Processor time of each group during the run.
     pub(crate) processor: Vec<Duration>,
+    /// What the whole machine did meanwhile.
+    pub(crate) machine: Shares,
 }
 
 impl Run {
@@ -148,8 +150,7 @@ impl Road {
     pub(crate) async fn run(&self, load: Load, groups: &[Group]) -> Run {
         let first = self.next.fetch_add(load.messages, Ordering::Relaxed);
         let until = first + load.messages;
-        let processor = |group: &Group| processor_time(group);
-        let before: Vec<_> = groups.iter().map(processor).collect();
+        let (before, machine) = (groups.iter().map(spent).collect::<Vec<_>>(), Machine::now());
         self.ledger.free.forget_permits(self.ledger.free.available_permits());
         self.ledger.free.add_permits(load.on_the_way);
         let begun = Instant::now();
@@ -188,8 +189,9 @@ impl Road {
             waiting.await.expect_arrivals(self, until);
         }
         let seconds = begun.elapsed().as_secs_f64();
-        let processor: Vec<_> =
-            groups.iter().map(processor).zip(before).map(|(now, then)| now - then).collect();
+        let machine = Machine::now().since(machine);
+        let spent = groups.iter().map(spent).zip(before);
+        let processor = spent.map(|(now, then)| now.saturating_sub(then)).collect();
         while let Some(done) = sending.join_next().await {
             done.unwrap();
         }
@@ -204,7 +206,16 @@ impl Road {
         let slowest = times.iter().copied().max().unwrap_or_default();
         let slowest_number = first + times.iter().position(|it| *it == slowest).unwrap_or_default();
         let (p50, p99) = (percentile(&mut times, 0.5), percentile(&mut times, 0.99));
-        Run { messages: load.messages, seconds, p50, p99, slowest, slowest_number, processor }
+        Run {
+            messages: load.messages,
+            seconds,
+            p50,
+            p99,
+            slowest,
+            slowest_number,
+            processor,
+            machine,
+        }
     }
 
     pub(crate) async fn close(mut self) {

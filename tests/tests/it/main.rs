@@ -14,5 +14,6 @@ mod door;
 mod folder;
 mod house;
 mod journey;
+mod load;
 mod telemetry;
 mod vendor;

@@ -1,15 +1,21 @@
 //! A message handed over: its envelope, and its bytes when they are asked for.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use proto::exchange::v1::delivery::Body;
 use proto::exchange::v1::{Delivery as Handed, GetPartRequest};
+use proto::fault::v1::Fault;
 use proto::journal::v1::{Attachment, Index, MessageType};
 use sha2::{Digest as _, Sha256};
 
 use crate::Client;
 
-/// How often a download that was cut is taken up again.
+/// How often a download that was cut in one place is taken up again.
 const RESUMES_MAX: u32 = 5;
+/// How long the first pause before that is; each further one in the same place is three times as
+/// long, so that a gateway that starts again is waited for.
+const RESUME_PAUSE: Duration = Duration::from_millis(100);
 
 /// Bytes could not be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -54,11 +60,14 @@ impl Fetched {
                 Ok(Some(data)) => {
                     self.digest.update(&data);
                     self.request.offset += u64::try_from(data.len()).unwrap_or(u64::MAX);
+                    self.resumes = 0;
                     return Ok(Some(data));
                 }
+                Err(status) if is_final(&status) => return Err(status.into()),
                 Ok(None) | Err(_) if self.resumes < RESUMES_MAX => {
-                    self.resumes += 1;
                     self.stream = None;
+                    tokio::time::sleep(RESUME_PAUSE * 3_u32.pow(self.resumes)).await;
+                    self.resumes += 1;
                 }
                 Ok(None) => return Err(FetchError::Damaged),
                 Err(status) => return Err(status.into()),
@@ -98,6 +107,11 @@ impl Fetched {
         }
         Ok(all)
     }
+}
+
+/// True when the gateway will give the same answer however often it is asked.
+fn is_final(status: &tonic::Status) -> bool {
+    Fault::from_status(status).is_some_and(|it| !it.may_pass())
 }
 
 /// A message for the application. It is in hand until [`crate::Application::deliver`] answers.

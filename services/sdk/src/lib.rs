@@ -8,6 +8,8 @@
 //! - [`Outlet::submit`] returns a receipt only when the bus holds the item with all its files.
 //! - Messages of one conversation are delivered one after the other, in their order.
 //! - A file that was read to its end has the digest its sender gave it.
+//! - A stop and a broken link let what is being delivered finish and be answered; what was not
+//!   begun goes back at once.
 //! - When the link breaks [`serve`] returns its error; whoever started it starts it again.
 //!
 //! # Not here
@@ -18,6 +20,7 @@ mod application;
 mod content;
 mod delivery;
 mod outlet;
+mod receive;
 mod serve;
 
 pub use application::{Application, CollectError, DeliverError, Description, Taken};

@@ -6,9 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use proto::exchange::v1::submit_request::Body;
 use proto::exchange::v1::{PutPartRequest, SubmitRequest, SubmittedAttachment};
-use proto::fault::v1::Fault;
+use proto::fault::code;
+use proto::fault::v1::{Fault, Reason};
 use proto::journal::v1::Receipt;
 use tonic::{Code, Status};
+use uuid::Uuid;
 
 use crate::Client;
 use crate::content::Content;
@@ -17,6 +19,8 @@ use crate::content::Content;
 const INLINE: u64 = 1024 * 1024;
 /// How often a call that may succeed later is repeated.
 const TRIES: u32 = 8;
+/// How often an item's files are uploaded, when the gateway no longer has them at the submit.
+const ROUNDS: u32 = 3;
 
 /// A file that goes with an item.
 #[derive(Clone, Debug)]
@@ -52,6 +56,10 @@ pub enum SubmitError {
     /// It will not be taken as it is; nothing of it was kept.
     #[error("the bus refused the item")]
     Refused(#[source] Fault),
+    /// The bus does not let this application in: its token is wrong, or it is disabled. That says
+    /// nothing about the item: keep it, and submit it when somebody has put that right.
+    #[error("the bus does not let the application in")]
+    NotAdmitted(#[source] Fault),
     /// The bus is away; whether it has the item is not known. Submit it again under the same key.
     #[error("the bus is away")]
     Unavailable(#[source] Status),
@@ -68,12 +76,25 @@ pub struct Outlet {
 
 impl Outlet {
     /// Hands an item over, and returns when the bus holds it with all its files. What may pass is
-    /// tried again for about half a minute.
+    /// tried again for about half a minute; files the bus lost on the way are uploaded again.
     ///
     /// # Errors
     ///
-    /// The bus refuses the item, or is away for longer.
+    /// The bus refuses the item, does not let the application in, or is away for longer.
     pub async fn submit(&self, item: &Item) -> Result<Receipt, SubmitError> {
+        let mut lost = Fault::default();
+        for _ in 0..ROUNDS {
+            let request = self.uploaded(item).await?;
+            match self.handed_over(request).await {
+                Err(SubmitError::Refused(fault)) if is_upload_lost(&fault) => lost = fault,
+                outcome => return outcome,
+            }
+        }
+        Err(SubmitError::Unavailable(lost.into()))
+    }
+
+    /// Uploads what an item has, and says how to submit it.
+    async fn uploaded(&self, item: &Item) -> Result<SubmitRequest, SubmitError> {
         let mut attachments = Vec::with_capacity(item.files.len());
         for file in &item.files {
             let part = self.upload(&file.content).await?;
@@ -88,14 +109,17 @@ impl Outlet {
             Some(bytes) => Body::Inline(bytes),
             None => Body::Part(self.upload(&item.body).await?),
         };
-        let request = SubmitRequest {
+        Ok(SubmitRequest {
             key: item.key.clone(),
             format: item.format.clone(),
             body: Some(body),
             attachments,
             recipients: item.recipients.clone(),
             traceparent: String::new(),
-        };
+        })
+    }
+
+    async fn handed_over(&self, request: SubmitRequest) -> Result<Receipt, SubmitError> {
         let mut client = self.client.clone();
         let mut tries = Tries::new();
         loop {
@@ -106,18 +130,20 @@ impl Outlet {
         }
     }
 
-    /// Uploads bytes under the name of their digest, going on where an earlier try was cut.
+    /// Uploads bytes under a name nobody else uses, so that no other item can take them away;
+    /// goes on where a call was cut.
     async fn upload(&self, content: &Content) -> Result<String, SubmitError> {
         let (sha256, size) = content.digest().await?;
-        let part: String = sha256.iter().map(|it| format!("{it:02x}")).collect();
+        let digest: String = sha256.iter().map(|it| format!("{it:02x}")).collect();
+        let part = format!("{digest}-{}", Uuid::now_v7().simple());
         let mut client = self.client.clone();
         let mut tries = Tries::new();
-        let mut offset = 0;
+        let (mut offset, mut farthest) = (0, 0);
         loop {
             let request = PutPartRequest {
                 part: part.clone(),
                 offset,
-                data: content.chunk(offset).await?,
+                data: whole(content.chunk(offset).await?, size - offset)?,
                 size,
                 sha256: Bytes::copy_from_slice(&sha256),
             };
@@ -132,14 +158,39 @@ impl Outlet {
                     None => tries.again(status).await?,
                 },
             }
+            // A long upload may meet many troubles; only those in one place count together.
+            if offset > farthest {
+                farthest = offset;
+                tries = Tries::new();
+            }
         }
     }
+}
+
+/// A chunk of what is still to come; an empty one would be sent for ever.
+fn whole(chunk: Bytes, left: u64) -> io::Result<Bytes> {
+    if chunk.is_empty() && left > 0 {
+        let words = "the file became shorter while it was sent";
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, words));
+    }
+    Ok(chunk)
 }
 
 /// Where the gateway says that the upload stands; the start when it no longer has it.
 fn expected(status: &Status) -> Option<u64> {
     let fault = Fault::from_status(status)?;
     fault.params.get("expected")?.parse().ok()
+}
+
+/// True when a submit names an upload that is gone or not whole: the gateway started again
+/// meanwhile, or an earlier submit used the upload and its answer was lost.
+fn is_upload_lost(fault: &Fault) -> bool {
+    [&code::LT_EX_004, &code::LT_EX_009].iter().any(|it| it.code == fault.code)
+}
+
+/// True when the fault is about who calls, and not about the item.
+fn is_shut_out(fault: &Fault) -> bool {
+    fault.reason() == Reason::Unauthenticated || fault.code == code::LT_GW_007.code
 }
 
 /// Bounded repetition with growing pauses.
@@ -155,20 +206,13 @@ impl Tries {
 
     /// Waits and lets the caller try again, if that may help.
     async fn again(&mut self, status: Status) -> Result<(), SubmitError> {
-        let fault = Fault::from_status(&status);
-        let may_pass = match &fault {
-            Some(fault) => fault.may_pass(),
-            None => {
-                matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Unknown)
-            }
+        let asked = match Fault::from_status(&status) {
+            Some(fault) if fault.may_pass() => fault.retry_after_ms,
+            Some(fault) if is_shut_out(&fault) => return Err(SubmitError::NotAdmitted(fault)),
+            Some(fault) => return Err(SubmitError::Refused(fault)),
+            None if is_passing(status.code()) => 0,
+            None => return Err(SubmitError::Unavailable(status)),
         };
-        if !may_pass {
-            return Err(match fault {
-                Some(fault) => SubmitError::Refused(fault),
-                None => SubmitError::Unavailable(status),
-            });
-        }
-        let asked = fault.map_or(0, |it| it.retry_after_ms);
         self.count(status)?;
         let pause = self.pause.max(Duration::from_millis(asked.min(10_000)));
         tokio::time::sleep(pause).await;
@@ -183,4 +227,9 @@ impl Tries {
         self.left -= 1;
         Ok(())
     }
+}
+
+/// Codes of a transport in trouble, which says nothing about the call.
+fn is_passing(code: Code) -> bool {
+    matches!(code, Code::Unavailable | Code::DeadlineExceeded | Code::Unknown)
 }

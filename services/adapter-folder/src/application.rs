@@ -7,6 +7,7 @@ use chassis::Clock;
 use chassis::health::Health;
 use proto::fault::code;
 use proto::fault::v1::Fault;
+use proto::journal::v1::Receipt;
 use proto::registry::v1::ReceiverClass;
 use sdk::{
     Application, CollectError, DeliverError, Delivery, Description, File, Item, Outlet, SubmitError,
@@ -54,21 +55,38 @@ impl Folder {
         };
         let file = taken.name.to_string_lossy().into_owned();
         let layout = self.layout.clone();
-        match outlet.submit(&item).await {
-            Ok(receipt) => {
+        match fate(outlet.submit(&item).await) {
+            Fate::Sent(receipt) => {
                 tracing::info!(file, message_id = receipt.message_id, "document sent");
                 blocking(move || taken.sent(&layout, &receipt)).await
             }
-            Err(SubmitError::Refused(fault)) => {
+            Fate::Refused(fault) => {
                 tracing::warn!(file, code = fault.code, "document refused");
                 blocking(move || taken.refused(&layout, &fault)).await
             }
-            Err(SubmitError::Unreadable(error)) => {
-                tracing::warn!(file, %error, "document cannot be read");
-                let fault = Fault::new(&code::LT_FLD_001).detail(error.to_string());
-                blocking(move || taken.refused(&layout, &fault)).await
-            }
-            Err(error @ SubmitError::Unavailable(_)) => Err(CollectError(error.into())),
+            Fate::Waits(error) => Err(error),
+        }
+    }
+}
+
+/// What becomes of a document by the bus's answer.
+#[derive(Debug)]
+enum Fate {
+    Sent(Receipt),
+    Refused(Fault),
+    /// It says nothing about the document, which is sent again when collecting begins again.
+    Waits(CollectError),
+}
+
+fn fate(outcome: Result<Receipt, SubmitError>) -> Fate {
+    match outcome {
+        Ok(receipt) => Fate::Sent(receipt),
+        Err(SubmitError::Refused(fault)) => Fate::Refused(fault),
+        Err(SubmitError::Unreadable(error)) => {
+            Fate::Refused(Fault::new(&code::LT_FLD_001).detail(error.to_string()))
+        }
+        Err(error @ (SubmitError::Unavailable(_) | SubmitError::NotAdmitted(_))) => {
+            Fate::Waits(CollectError(error.into()))
         }
     }
 }
@@ -123,9 +141,10 @@ impl Application for Folder {
                 let days = self.config.remember_days;
                 blocking(move || inbox::forget(&layout, now_us, days)).await?;
             }
-            let layout = self.layout.clone();
+            let (layout, settle) = (self.layout.clone(), self.config.settle_ms);
+            let times = (Instant::now().into_std(), Duration::from_millis(settle));
             let (back, taken) = blocking(move || {
-                let taken = seen.take(&layout)?;
+                let taken = seen.take(&layout, times)?;
                 Ok((seen, taken))
             })
             .await?;
@@ -139,5 +158,31 @@ impl Application for Folder {
     async fn has(&self, message_id: &str) -> Result<Option<sdk::Taken>, DeliverError> {
         let was_placed = inbox::was_placed(&self.layout, message_id);
         Ok(was_placed.then(|| sdk::Taken { reference: format!("inbox/{message_id}") }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_about_the_document_files_it() {
+        let fault = || Fault::new(&code::LT_MAP_002);
+        let cases = [
+            (Ok(Receipt::default()), "sent"),
+            (Err(SubmitError::Refused(fault())), "refused LT-MAP-002"),
+            (Err(SubmitError::Unreadable(io::Error::other("disk"))), "refused LT-FLD-001"),
+            (Err(SubmitError::Unavailable(sdk::Status::unavailable("away"))), "waits"),
+            (Err(SubmitError::NotAdmitted(Fault::new(&code::LT_GW_006))), "waits"),
+        ];
+        for (outcome, expected) in cases {
+            let told = format!("{outcome:?}");
+            let becomes = match fate(outcome) {
+                Fate::Sent(_) => "sent".to_owned(),
+                Fate::Refused(fault) => format!("refused {}", fault.code),
+                Fate::Waits(_) => "waits".to_owned(),
+            };
+            assert_eq!(becomes, expected, "{told}");
+        }
     }
 }

@@ -25,6 +25,8 @@ pub struct Config {
     pub format: String,
     /// Milliseconds between two looks at the outbox.
     pub look_every_ms: u64,
-    /// Days a delivered message is remembered.
+    /// Milliseconds a document must have looked the same before it is taken.
+    pub settle_ms: u64,
+    /// Days a delivered message is remembered; 0: for ever.
     pub remember_days: u32,
 }

@@ -39,10 +39,7 @@ pub(crate) async fn place(
     }
     let arriving = layout.arriving.join(id);
     if !was_placed(layout, id) {
-        match fs::remove_dir_all(&arriving) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            Ok(()) | Err(_) => {}
-        }
+        removed(&arriving)?;
         gather(&arriving, delivery, now_us).await?;
     }
     let (layout, id) = (layout.clone(), id.to_owned());
@@ -52,18 +49,30 @@ pub(crate) async fn place(
 
 /// True when the message is in the inbox, or was.
 pub(crate) fn was_placed(layout: &Layout, id: &str) -> bool {
-    layout.delivered.join(id).exists()
+    layout.delivered.join(id).exists() || layout.inbox.join(id).exists()
 }
 
 /// From its mark on, a message is never gathered again: it is whole, and either still to be
 /// renamed or renamed already.
 fn finish(layout: &Layout, id: &str) -> io::Result<()> {
+    let (arriving, placed) = (layout.arriving.join(id), layout.inbox.join(id));
     let mark = layout.delivered.join(id);
     if !mark.exists() {
+        kept(&layout.arriving)?;
         written(&mark, b"")?;
         kept(&layout.delivered)?;
     }
-    match moved(&layout.arriving.join(id), &layout.inbox.join(id)) {
+    if placed.exists() {
+        return removed(&arriving);
+    }
+    match moved(&arriving, &placed) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn removed(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
@@ -139,8 +148,11 @@ fn extension(format: &str) -> &'static str {
     }
 }
 
-/// Forgets messages that came long ago.
+/// Forgets messages that came long ago; with 0 days, none.
 pub(crate) fn forget(layout: &Layout, now_us: i64, days: u32) -> io::Result<()> {
+    if days == 0 {
+        return Ok(());
+    }
     let now = UNIX_EPOCH + Duration::from_micros(u64::try_from(now_us).unwrap_or_default());
     let age_max = Duration::from_secs(u64::from(days) * 86_400);
     for entry in fs::read_dir(&layout.delivered)? {
@@ -190,7 +202,24 @@ mod tests {
         let day_us = 86_400 * 1_000_000;
         forget(&layout, made_us + day_us - 1, 1).unwrap();
         assert!(was_placed(&layout, "m-1"));
+        forget(&layout, made_us + 99 * day_us, 0).unwrap();
+        assert!(was_placed(&layout, "m-1"));
         forget(&layout, made_us + day_us + 1_000_000, 1).unwrap();
         assert!(!was_placed(&layout, "m-1"));
+    }
+
+    #[test]
+    fn a_message_that_still_lies_in_the_inbox_is_known_without_its_mark() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::open(folder.path()).unwrap();
+        for of in [&layout.inbox, &layout.arriving] {
+            fs::create_dir(of.join("m-1")).unwrap();
+            fs::write(of.join("m-1/message.json"), "{}").unwrap();
+        }
+        assert!(was_placed(&layout, "m-1"));
+        finish(&layout, "m-1").unwrap();
+        assert!(layout.inbox.join("m-1/message.json").exists());
+        assert!(!layout.arriving.join("m-1").exists());
+        assert!(layout.delivered.join("m-1").exists());
     }
 }

@@ -10,8 +10,18 @@
 //!   .lienthong/                       what is on its way; nobody else writes here
 //! ```
 //!
+//! # Putting a document
+//!
+//! A document is taken with its files once they have looked the same for some seconds
+//! (`settle_ms`). Who wants to be sure writes the files into `<name>.files/` first and the document
+//! last, each under a name that ends in `.tmp` (or `.part`, `.partial`), and renames each when it
+//! is whole: such a name is never taken, and a document waits while one lies beside it.
+//!
 //! # Promises
 //!
+//! - A document that cannot be taken (a folder that cannot be read) stays in the outbox, is told in
+//!   the log once, and keeps no other waiting.
+//! - A wrong token or a disabled application refuses no document: they wait until it is put right.
 //! - A file leaves the outbox whole, and stands in `sent` or `refused` only after the bus answered.
 //!   A crash in between sends the same content again, and the bus answers with the first receipt.
 //! - A message appears in the inbox whole, with all its files on the disk, by one rename, once:

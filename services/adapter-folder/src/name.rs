@@ -61,7 +61,7 @@ fn is_invisible(it: char) -> bool {
 }
 
 /// Cuts a long name in the middle, so that its extension stays.
-fn shortened(name: &str) -> String {
+pub(crate) fn shortened(name: &str) -> String {
     if name.len() <= NAME_BYTES_MAX {
         return name.to_owned();
     }

@@ -25,6 +25,7 @@ impl Adapter {
             .env("LIENTHONG__ADAPTER_FOLDER__APPLICATION", format!("{key}-app"))
             .env("LIENTHONG__ADAPTER_FOLDER__FOLDER", folder)
             .env("LIENTHONG__ADAPTER_FOLDER__LOOK_EVERY_MS", "50")
+            .env("LIENTHONG__ADAPTER_FOLDER__SETTLE_MS", "100")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -36,8 +37,9 @@ impl Adapter {
 
 impl Drop for Adapter {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        // A panic here, in the middle of another one, would hide what failed.
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

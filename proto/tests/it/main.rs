@@ -1,10 +1,12 @@
-//! The contracts stay what they were, and the catalogue stays readable.
+//! The contracts stay what they were, and they and the catalogue stay readable.
+
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use prost::Message as _;
-use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
+use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 use proto::envelope::InvalidEnvelope;
 use proto::fault::v1::{Fault, Reason};
 use proto::fault::{Lang, catalogue, code, find};
@@ -15,18 +17,21 @@ fn committed() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("contracts.binpb")
 }
 
-/// Every field, value and method as one line; two sets are equal when their lines are.
+/// Every part of the contracts as one line; two sets are equal when their lines are.
 fn lines(set: &FileDescriptorSet) -> BTreeMap<String, String> {
     let mut lines = BTreeMap::new();
     for file in set.file.iter().filter(|it| it.package().starts_with("lienthong.")) {
         for message in &file.message_type {
             messages(&mut lines, file.package(), message);
         }
-        enums(&mut lines, file);
+        for of in &file.enum_type {
+            values(&mut lines, file.package(), of);
+        }
         for service in &file.service {
+            let name = format!("{}.{}", file.package(), service.name());
             for it in &service.method {
                 lines.insert(
-                    format!("{}.{}.{}", file.package(), service.name(), it.name()),
+                    format!("{name}.{}", it.name()),
                     format!(
                         "({} stream={}) -> {} stream={}",
                         it.input_type(),
@@ -36,45 +41,46 @@ fn lines(set: &FileDescriptorSet) -> BTreeMap<String, String> {
                     ),
                 );
             }
+            lines.insert(name, "service".to_owned());
         }
     }
     lines
 }
 
-fn enums(lines: &mut BTreeMap<String, String>, file: &FileDescriptorProto) {
-    for of in &file.enum_type {
-        for value in &of.value {
-            let name = format!("{}.{}.{}", file.package(), of.name(), value.name());
-            lines.insert(name, value.number().to_string());
-        }
+fn values(lines: &mut BTreeMap<String, String>, within: &str, of: &EnumDescriptorProto) {
+    let name = format!("{within}.{}", of.name());
+    for value in &of.value {
+        lines.insert(format!("{name}.{}", value.name()), value.number().to_string());
     }
+    lines.insert(name, "enum".to_owned());
 }
 
 fn messages(lines: &mut BTreeMap<String, String>, within: &str, message: &DescriptorProto) {
     let name = format!("{within}.{}", message.name());
-    for field in &message.field {
-        lines.insert(
-            format!("{name}.{}", field.name()),
-            format!(
-                "{} {:?} {:?} {}",
-                field.number(),
-                field.r#type(),
-                field.label(),
-                field.type_name()
-            ),
-        );
+    for it in &message.field {
+        lines.insert(format!("{name}.{}", it.name()), field(message, it));
     }
     for of in &message.enum_type {
-        for value in &of.value {
-            lines.insert(
-                format!("{name}.{}.{}", of.name(), value.name()),
-                value.number().to_string(),
-            );
-        }
+        values(lines, &name, of);
     }
     for nested in &message.nested_type {
         messages(lines, &name, nested);
     }
+    lines.insert(name, "message".to_owned());
+}
+
+/// A field as it is on the wire and in JSON, and as generated code offers it.
+fn field(message: &DescriptorProto, it: &FieldDescriptorProto) -> String {
+    let one_of = it.oneof_index.map_or("", |at| message.oneof_decl[at as usize].name());
+    format!(
+        "{} {:?} {:?} {} json={} oneof={one_of} optional={}",
+        it.number(),
+        it.r#type(),
+        it.label(),
+        it.type_name(),
+        it.json_name(),
+        it.proto3_optional()
+    )
 }
 
 #[test]
@@ -109,15 +115,46 @@ fn the_contracts_are_the_committed_ones() {
     );
 }
 
+/// A contract with one change; each must be seen.
+#[test]
+fn a_break_of_any_kind_shows() {
+    let set = FileDescriptorSet::decode(proto::CONTRACTS).unwrap();
+    let before = lines(&set);
+    let file = set.file.iter().position(|it| it.package() == "lienthong.exchange.v1").unwrap();
+    let of =
+        |name: &str| set.file[file].message_type.iter().position(|it| it.name() == name).unwrap();
+    let (submit, track) = (of("SubmitRequest"), of("TrackRequest"));
+    let mut changed = Vec::new();
+    for change in 0..6 {
+        let mut set = set.clone();
+        let file = &mut set.file[file];
+        match change {
+            0 => file.message_type[submit].field[2].oneof_index = None,
+            1 => file.message_type[submit].oneof_decl[0].name = Some("other".to_owned()),
+            2 => file.message_type[submit].field[0].json_name = Some("other".to_owned()),
+            3 => file.message_type[submit].field[0].proto3_optional = Some(true),
+            4 => drop(file.message_type.remove(track)),
+            _ => file.service.clear(),
+        }
+        changed.push(lines(&set) != before);
+    }
+    assert_eq!(changed, [true; 6]);
+}
+
 #[test]
 fn vendors_need_unary_and_server_streaming_calls_only() {
     let set = FileDescriptorSet::decode(proto::CONTRACTS).unwrap();
-    let streaming: Vec<_> = set
+    let exchange = set
         .file
         .iter()
         .filter(|it| it.package() == "lienthong.exchange.v1")
         .flat_map(|it| &it.service)
-        .flat_map(|it| &it.method)
+        .find(|it| it.name() == "Exchange")
+        .expect("the contract is there");
+    assert!(exchange.method.len() >= 8, "{exchange:?}");
+    let streaming: Vec<_> = exchange
+        .method
+        .iter()
         .filter(|it| it.client_streaming())
         .map(|it| it.name().to_owned())
         .collect();

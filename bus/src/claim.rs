@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 pub use self::{
     folder::Folder,
-    object::{Objects, S3},
+    object::{Limits, Objects, S3},
     reader::Reader,
     spool::Spool,
 };
@@ -118,6 +118,14 @@ pub enum ClaimError {
         #[source]
         source: io::Error,
     },
+    /// The disk did not say that the content or its name is safe, so neither is promised. What was
+    /// written may look whole until the machine is started again: spool it anew.
+    #[error("the disk did not keep what was written")]
+    NotDurable {
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
     /// The object store failed.
     #[error("the object store failed ({action})")]
     Objects {
@@ -135,7 +143,7 @@ pub enum ClaimError {
 impl ClaimError {
     /// Whether trying again may help: a missing or damaged body stays so.
     pub const fn may_pass(&self) -> bool {
-        matches!(self, Self::Folder { .. } | Self::Objects { .. })
+        matches!(self, Self::Folder { .. } | Self::NotDurable { .. } | Self::Objects { .. })
     }
 }
 
@@ -164,7 +172,16 @@ impl ClaimStore {
     ///
     /// When the settings cannot be, or the spool's folder is of no use.
     pub async fn s3(settings: S3) -> Result<Self, ClaimError> {
-        Ok(Self::Objects(Objects::open(settings).await?))
+        Self::s3_within(settings, Limits::default()).await
+    }
+
+    /// The store in an S3-compatible service that is given other time limits than the usual ones.
+    ///
+    /// # Errors
+    ///
+    /// As [`s3`](Self::s3).
+    pub async fn s3_within(settings: S3, limits: Limits) -> Result<Self, ClaimError> {
+        Ok(Self::Objects(Objects::open(settings, limits).await?))
     }
 
     /// A new spool, to be filled, and then kept or dropped.
@@ -180,11 +197,11 @@ impl ClaimStore {
     }
 
     /// Stores what was spooled. When this returned, it survives a crash. What is stored already
-    /// is a success.
+    /// is a success; what is damaged there is replaced.
     ///
     /// # Errors
     ///
-    /// When the store fails, or holds something else under that name; nothing is then promised.
+    /// When the store fails; nothing is then promised.
     pub async fn keep(&self, spool: Spool) -> Result<Claim, ClaimError> {
         match self {
             Self::Folder(store) => store.keep(spool).await,

@@ -1,11 +1,13 @@
 //! Claims in an S3-compatible object store, uploaded from a spool on this machine.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart,
-    aws::AmazonS3Builder, path::Path,
+    ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
+    WriteMultipart,
+    aws::{AmazonS3Builder, Checksum},
+    path::Path,
 };
 
 use super::{
@@ -37,15 +39,40 @@ pub struct S3 {
     pub spool: PathBuf,
 }
 
+/// How long an S3-compatible service may take. A body has no limit of its own, because it may be of
+/// any size: what counts is that it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest a connection may take to open.
+    pub connect_ms_max: u64,
+    /// The longest nothing may come.
+    pub quiet_ms_max: u64,
+    /// The longest any one call may take, with what is tried again; of a body only its beginning.
+    pub call_ms_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connect_ms_max: 5_000, quiet_ms_max: 30_000, call_ms_max: 120_000 }
+    }
+}
+
 /// A store in an object store.
 #[derive(Clone)]
 pub struct Objects {
     store: Arc<dyn ObjectStore>,
     spool: Arc<std::path::Path>,
+    limit: Duration,
 }
 
 impl Objects {
-    pub(super) async fn open(settings: S3) -> Result<Self, ClaimError> {
+    pub(super) async fn open(settings: S3, limits: Limits) -> Result<Self, ClaimError> {
+        let limit = Duration::from_millis(limits.call_ms_max);
+        let client = ClientOptions::new()
+            .with_allow_http(true)
+            .with_connect_timeout(Duration::from_millis(limits.connect_ms_max))
+            .with_read_timeout(Duration::from_millis(limits.quiet_ms_max))
+            .with_timeout_disabled();
         // The client takes the process's provider; an error says that one is chosen already.
         drop(rustls::crypto::ring::default_provider().install_default());
         let store = AmazonS3Builder::new()
@@ -54,17 +81,17 @@ impl Objects {
             .with_region(settings.region)
             .with_access_key_id(settings.access_key_id)
             .with_secret_access_key(settings.secret_access_key)
-            .with_allow_http(true)
+            .with_client_options(client)
+            .with_retry(RetryConfig { retry_timeout: limit, ..RetryConfig::default() })
+            // The service compares what came with what was sent, before it says that it has it.
+            .with_checksum_algorithm(Checksum::SHA256)
             .build()
             .map_err(failed("configure"))?;
-        Self::over(Arc::new(store), settings.spool).await
-    }
-
-    async fn over(store: Arc<dyn ObjectStore>, spool: PathBuf) -> Result<Self, ClaimError> {
+        let (store, spool) = (Arc::new(store), settings.spool);
         let made = spool.clone();
         blocking("make folder", move || std::fs::create_dir_all(made)).await?;
         Spool::create(spool.clone()).await?;
-        Ok(Self { store, spool: spool.into() })
+        Ok(Self { store, spool: spool.into(), limit })
     }
 
     pub(super) async fn spool(&self) -> Result<Spool, ClaimError> {
@@ -83,7 +110,7 @@ impl Objects {
                 parts.push(chunk);
             }
             let payload: PutPayload = parts.into_iter().collect();
-            self.store.put(&path(&claim), payload).await.map_err(failed("put"))?;
+            self.within("put", self.store.put(&path(&claim), payload)).await?;
         } else {
             self.upload(&claim, &mut reader).await?;
         }
@@ -91,14 +118,14 @@ impl Objects {
     }
 
     async fn upload(&self, claim: &Claim, reader: &mut Reader) -> Result<(), ClaimError> {
-        let upload =
-            self.store.put_multipart(&path(claim)).await.map_err(failed("begin upload"))?;
+        let path = path(claim);
+        let upload = self.within("begin upload", self.store.put_multipart(&path)).await?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-        match feed(&mut upload, reader).await {
-            Ok(()) => upload.finish().await.map(drop).map_err(failed("finish upload")),
+        match self.feed(&mut upload, reader).await {
+            Ok(()) => self.within("finish upload", upload.finish()).await.map(drop),
             Err(error) => {
                 // The first error is the one to tell; the service drops old uploads by its rules.
-                drop(upload.abort().await);
+                drop(self.within("abort upload", upload.abort()).await);
                 Err(error)
             }
         }
@@ -113,10 +140,12 @@ impl Objects {
         }
         let range = (offset > 0).then_some(GetRange::Offset(offset));
         let options = GetOptions { range, ..GetOptions::default() };
-        let found = match self.store.get_opts(&path(&claim), options).await {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Err(ClaimError::Missing { claim }),
-            Err(source) => return Err(ClaimError::Objects { action: "open", source }),
+        let path = path(&claim);
+        let found = match self.within("open", self.store.get_opts(&path, options)).await {
+            Err(ClaimError::Objects { source: object_store::Error::NotFound { .. }, .. }) => {
+                return Err(ClaimError::Missing { claim });
+            }
+            found => found?,
         };
         if found.meta.size != claim.size {
             return Err(ClaimError::Damaged { claim });
@@ -129,21 +158,38 @@ impl Objects {
     }
 
     pub(super) async fn exists(&self, claim: &Claim) -> Result<bool, ClaimError> {
-        match self.store.head(&path(claim)).await {
+        match self.within("look", self.store.head(&path(claim))).await {
             Ok(found) => Ok(found.size == claim.size),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(source) => Err(ClaimError::Objects { action: "look", source }),
+            Err(ClaimError::Objects { source: object_store::Error::NotFound { .. }, .. }) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
     }
-}
 
-/// Hands over what the reader gives, waiting while enough is on its way.
-async fn feed(upload: &mut WriteMultipart, reader: &mut Reader) -> Result<(), ClaimError> {
-    while let Some(chunk) = reader.next().await? {
-        upload.wait_for_capacity(PARTS_MAX).await.map_err(failed("upload"))?;
-        upload.put(chunk);
+    /// Hands over what the reader gives, waiting while enough is on its way.
+    async fn feed(
+        &self,
+        upload: &mut WriteMultipart,
+        reader: &mut Reader,
+    ) -> Result<(), ClaimError> {
+        while let Some(chunk) = reader.next().await? {
+            self.within("upload", upload.wait_for_capacity(PARTS_MAX)).await?;
+            upload.put(chunk);
+        }
+        Ok(())
     }
-    Ok(())
+
+    async fn within<T>(
+        &self,
+        action: &'static str,
+        call: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, ClaimError> {
+        let late =
+            |elapsed| object_store::Error::Generic { store: "S3", source: Box::new(elapsed) };
+        let outcome = tokio::time::timeout(self.limit, call).await;
+        outcome.unwrap_or_else(|elapsed| Err(late(elapsed))).map_err(failed(action))
+    }
 }
 
 fn path(claim: &Claim) -> Path {

@@ -3,11 +3,12 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use bus::{
     Claim, ClaimStore,
-    claim::{ClaimError, Reader, S3},
+    claim::{ClaimError, Limits, Reader, S3},
 };
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -41,6 +42,7 @@ promises! {
     the_same_content_is_stored_once
     what_is_missing_is_told_apart_from_what_is_damaged
     changed_content_is_found_before_the_end_is_given
+    what_is_there_in_part_is_replaced
 }
 
 /// A store, and a way to see and to spoil what it holds.
@@ -58,6 +60,10 @@ impl Place {
     }
 
     async fn objects() -> Self {
+        Self::objects_within(Limits::default()).await
+    }
+
+    async fn objects_within(limits: Limits) -> Self {
         let home = TempDir::new().unwrap();
         let service = Service::start().await;
         let settings = S3 {
@@ -68,7 +74,7 @@ impl Place {
             secret_access_key: "word".to_owned(),
             spool: home.path().join("spool"),
         };
-        let store = ClaimStore::s3(settings).await.unwrap();
+        let store = ClaimStore::s3_within(settings, limits).await.unwrap();
         Self { store, home, service: Some(service) }
     }
 
@@ -205,12 +211,64 @@ async fn changed_content_is_found_before_the_end_is_given(place: Place) {
     assert!(matches!(found, Err(ClaimError::Damaged { .. })), "{found:?}");
 }
 
-#[tokio::test]
-async fn what_was_there_in_part_is_not_taken_for_the_whole() {
-    let place = Place::folder().await;
+async fn what_is_there_in_part_is_replaced(place: Place) {
     let bytes = content(1_000);
-    place.store.put(bytes.clone()).await.unwrap();
+    let claim = place.store.put(bytes.clone()).await.unwrap();
     place.spoil(b"half").await;
-    let found = place.store.put(bytes).await;
-    assert!(matches!(found, Err(ClaimError::Damaged { .. })), "{found:?}");
+    assert_eq!(place.store.put(bytes.clone()).await.unwrap(), claim);
+    assert!(read(place.store.open(&claim, 0).await.unwrap()).await.unwrap() == bytes);
+    assert_eq!(place.counts().await.0, 1);
+}
+
+#[tokio::test]
+async fn a_file_of_the_right_size_and_other_content_is_replaced() {
+    let place = Place::folder().await;
+    let bytes = content(600_000);
+    let claim = place.store.put(bytes.clone()).await.unwrap();
+    let mut changed = bytes.to_vec();
+    changed[599_999] ^= 1;
+    place.spoil(&changed).await;
+    let before = place.store.open(&claim, 1).await.unwrap();
+    assert_eq!(place.store.put(bytes.clone()).await.unwrap(), claim);
+    assert!(read(place.store.open(&claim, 0).await.unwrap()).await.unwrap() == bytes);
+    // Whoever was reading goes on with what he had.
+    assert!(read(before).await.unwrap() == changed[1..]);
+    assert_eq!(place.counts().await.0, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_may_take_long_while_it_goes_on() {
+    let limits = Limits { quiet_ms_max: 400, ..Limits::default() };
+    let place = Place::objects_within(limits).await;
+    let bytes = content(60_000);
+    let claim = place.store.put(bytes.clone()).await.unwrap();
+    place.service.as_ref().unwrap().held.lock().await.pause = Some(Duration::from_millis(100));
+    let begun = Instant::now();
+    assert!(read(place.store.open(&claim, 0).await.unwrap()).await.unwrap() == bytes);
+    assert!(begun.elapsed() > Duration::from_millis(400), "it was not slow");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_falls_silent_is_an_error_that_may_pass() {
+    let limits = Limits { quiet_ms_max: 100, call_ms_max: 1_000, ..Limits::default() };
+    let place = Place::objects_within(limits).await;
+    let claim = place.store.put(content(60_000)).await.unwrap();
+    place.service.as_ref().unwrap().held.lock().await.pause = Some(Duration::from_secs(3_600));
+    let begun = Instant::now();
+    let stuck = read(place.store.open(&claim, 0).await.unwrap()).await;
+    assert!(stuck.unwrap_err().may_pass());
+    place.service.as_ref().unwrap().held.lock().await.is_silent = true;
+    assert!(place.store.put(content(100)).await.unwrap_err().may_pass());
+    assert!(place.store.exists(&claim).await.unwrap_err().may_pass());
+    assert!(place.store.open(&claim, 0).await.unwrap_err().may_pass());
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_is_told_the_digest_of_what_it_is_given() {
+    let place = Place::objects().await;
+    place.store.put(content(10)).await.unwrap();
+    place.store.put(content(9_000_000)).await.unwrap();
+    let held = place.service.as_ref().unwrap().held.lock().await;
+    assert_eq!((held.puts, held.digests), (3, 3), "one at once, and two parts");
 }

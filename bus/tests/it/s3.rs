@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use tokio::{
@@ -18,6 +19,13 @@ pub(crate) struct Held {
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
     uploads: HashMap<String, BTreeMap<u32, Vec<u8>>>,
     pub(crate) parts: usize,
+    /// Uploads with a body, and how many of them came with its digest.
+    pub(crate) puts: usize,
+    pub(crate) digests: usize,
+    /// Waits this long after each tenth of a body.
+    pub(crate) pause: Option<Duration>,
+    /// Answers nothing any more.
+    pub(crate) is_silent: bool,
 }
 
 /// A running service; it ends with this value.
@@ -49,6 +57,7 @@ struct Request {
     path: String,
     query: String,
     range_begin: Option<usize>,
+    has_digest: bool,
     body: Vec<u8>,
 }
 
@@ -56,6 +65,13 @@ struct Request {
 async fn serve(connection: TcpStream, held: Arc<Mutex<Held>>) {
     let mut stream = BufStream::new(connection);
     let Some(request) = read(&mut stream).await else { return };
+    let (is_silent, pause) = {
+        let held = held.lock().await;
+        (held.is_silent, held.pause)
+    };
+    if is_silent {
+        return std::future::pending().await;
+    }
     let (status, headers, body) = answer(&request, &mut *held.lock().await);
     let length = if request.method == "HEAD" { headers.len() } else { body.len() };
     let length = match headers.strip_prefix("length:") {
@@ -71,7 +87,13 @@ async fn serve(connection: TcpStream, held: Arc<Mutex<Held>>) {
          Last-Modified: Tue, 24 Nov 2026 00:00:00 GMT\r\n{range}Connection: close\r\n\r\n"
     );
     drop(stream.write_all(head.as_bytes()).await);
-    drop(stream.write_all(&body).await);
+    for part in body.chunks((body.len() / 10).max(1)) {
+        drop(stream.write_all(part).await);
+        drop(stream.flush().await);
+        if let Some(pause) = pause {
+            tokio::time::sleep(pause).await;
+        }
+    }
     drop(stream.flush().await);
 }
 
@@ -81,12 +103,13 @@ async fn read(stream: &mut BufStream<TcpStream>) -> Option<Request> {
     let mut words = first.split(' ');
     let (method, target) = (words.next()?.to_owned(), words.next()?);
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let (mut length, mut range_begin) = (0, None);
+    let (mut length, mut range_begin, mut has_digest) = (0, None, false);
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).await.ok()?;
         let Some((name, value)) = line.trim().split_once(": ") else { break };
         match name.to_ascii_lowercase().as_str() {
+            "x-amz-checksum-sha256" => has_digest = true,
             "content-length" => length = value.parse().ok()?,
             "range" => {
                 let begin = value.strip_prefix("bytes=")?.trim_end_matches('-');
@@ -98,13 +121,17 @@ async fn read(stream: &mut BufStream<TcpStream>) -> Option<Request> {
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     let (path, query) = (path.to_owned(), query.to_owned());
-    Some(Request { method, path, query, range_begin, body })
+    Some(Request { method, path, query, range_begin, has_digest, body })
 }
 
 fn answer(request: &Request, held: &mut Held) -> (u16, String, Vec<u8>) {
     let query: HashMap<_, _> =
         request.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
     let none = String::new;
+    if request.method == "PUT" {
+        held.puts += 1;
+        held.digests += usize::from(request.has_digest);
+    }
     match (request.method.as_str(), query.get("uploadId")) {
         ("HEAD", _) => match held.objects.get(&request.path) {
             Some(object) => (200, format!("length:{}", object.len()), Vec::new()),

@@ -23,7 +23,10 @@
 //!   its reason, before the delivery is settled.
 //! - A message's verdict is its own: a handler that panics on one message loses that one only.
 //! - One partition of `intake` has one active receiver, so it keeps its order.
-//! - Every channel, wait and window is bounded.
+//! - Every wait and window is bounded, and so is every channel in memory. A broker's queues are
+//!   bounded by its policies (`max-length`, `max-length-bytes`); a full one refuses what is new
+//!   ([`PublishError::Refused`]) and drops nothing.
+//! - A broker that is short of memory or disk ends nobody: until it goes on, publishes are refused.
 //!
 //! # Not here
 //!
@@ -57,7 +60,9 @@ mod verdict;
 
 pub use channel::{Channel, InvalidChannel, partition};
 pub use claim::{Claim, ClaimStore};
-pub use message::{Body, INLINE_BYTES_MAX, InvalidMessage, Message, MessageId};
+pub use message::{
+    ATTRIBUTES_BYTES_MAX, Body, INLINE_BYTES_MAX, InvalidMessage, Message, MessageId,
+};
 pub use publish::{Publish, PublishError, PublisherFailed};
 pub use receive::{Handle, Keep, KeepError, ReceiveError, Receiver};
 pub use settings::Settings;

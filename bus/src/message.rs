@@ -10,6 +10,13 @@ use crate::claim::Claim;
 /// The largest body that rides inside a message; anything larger is a [`Claim`].
 pub const INLINE_BYTES_MAX: usize = 256 * 1024;
 
+/// The most that a message's attributes may weigh together. AMQP puts all of them into one frame,
+/// and a frame that is larger than the broker takes (128 KiB) ends the whole connection.
+pub const ATTRIBUTES_BYTES_MAX: usize = 64 * 1024;
+
+/// What one attribute weighs beside its name and its value: the lengths and the type.
+const ATTRIBUTE_BYTES: usize = 6;
+
 /// AMQP's short strings, which names and conversations become, end here.
 const SHORT_BYTES_MAX: usize = 255;
 
@@ -126,6 +133,12 @@ pub enum InvalidMessage {
         /// The name.
         name: String,
     },
+    /// The attributes together are over [`ATTRIBUTES_BYTES_MAX`].
+    #[error("the attributes of {bytes} bytes are too large to ride along")]
+    LargeAttributes {
+        /// What they weigh.
+        bytes: usize,
+    },
 }
 
 impl Message {
@@ -133,7 +146,7 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// When the body, the conversation's key or an attribute's name is beyond what is carried.
+    /// When the body, the conversation's key or the attributes are beyond what is carried.
     pub fn check(&self) -> Result<(), InvalidMessage> {
         let bytes = self.body.inline_bytes();
         if bytes > INLINE_BYTES_MAX {
@@ -142,20 +155,25 @@ impl Message {
         if self.conversation.len() > SHORT_BYTES_MAX {
             return Err(InvalidMessage::LongConversation);
         }
-        match self.attributes.keys().find(|name| !may_be_attribute(name)) {
-            Some(name) => Err(InvalidMessage::AttributeName { name: name.clone() }),
-            None => Ok(()),
+        if let Some(name) = self.attributes.keys().find(|name| !may_be_attribute(name)) {
+            return Err(InvalidMessage::AttributeName { name: name.clone() });
         }
+        let bytes = self.attributes_bytes();
+        if bytes > ATTRIBUTES_BYTES_MAX {
+            return Err(InvalidMessage::LargeAttributes { bytes });
+        }
+        Ok(())
     }
 
-    /// The span of one step of this message, with the field names of OpenTelemetry.
-    pub fn span(&self, operation: &'static str) -> tracing::Span {
-        tracing::debug_span!(
-            "message",
-            messaging.operation.type = operation,
-            messaging.message.id = %self.id,
-            messaging.message.conversation_id = self.conversation,
-        )
+    /// What the attributes weigh together.
+    pub fn attributes_bytes(&self) -> usize {
+        let weigh = |(name, value): (&String, &String)| name.len() + value.len() + ATTRIBUTE_BYTES;
+        self.attributes.iter().map(weigh).sum()
+    }
+
+    /// How many bytes of this message lie in memory while it is on its way.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.inline_bytes() + self.attributes_bytes()
     }
 }
 
@@ -198,6 +216,18 @@ mod tests {
             let name = name.to_owned();
             assert_eq!(message(0, 0, &name).check(), Err(InvalidMessage::AttributeName { name }));
         }
+    }
+
+    #[test]
+    fn many_small_attributes_weigh_as_much_as_a_large_one() {
+        let count = ATTRIBUTES_BYTES_MAX / (4 + ATTRIBUTE_BYTES);
+        let many = |count: usize| Message {
+            attributes: (0..count).map(|it| (format!("{it:04}"), String::new())).collect(),
+            ..message(0, 0, "type")
+        };
+        assert_eq!(many(count).check(), Ok(()));
+        let bytes = many(count + 1).attributes_bytes();
+        assert_eq!(many(count + 1).check(), Err(InvalidMessage::LargeAttributes { bytes }));
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use bus::{Body, Channel, Claim, INLINE_BYTES_MAX, Message, Publish, PublishError};
+use bus::{
+    ATTRIBUTES_BYTES_MAX, Body, Channel, Claim, INLINE_BYTES_MAX, InvalidMessage, Message, Publish,
+    PublishError,
+};
 use bytes::Bytes;
 
 use crate::{
@@ -15,6 +18,7 @@ promises! {
     an_unroutable_message_is_reported_as_itself
     a_message_arrives_as_it_was_sent
     what_cannot_be_carried_is_refused
+    attributes_have_a_bound_and_one_beyond_it_harms_nobody
     everybody_who_listens_hears_a_broadcast
     a_probe_comes_back
     many_publishers_share_a_channel
@@ -100,6 +104,47 @@ async fn what_cannot_be_carried_is_refused(stage: Stage) {
         "{outcomes:?}"
     );
     assert!(!outcomes[1].as_ref().unwrap_err().may_pass());
+}
+
+/// The message number `number`, whose attributes weigh `bytes`.
+fn heavy(number: u64, bytes: usize) -> Message {
+    let mut heavy = message(number);
+    heavy.attributes.insert("filler".to_owned(), String::new());
+    let rest = bytes - heavy.attributes_bytes();
+    heavy.attributes.insert("filler".to_owned(), "x".repeat(rest));
+    heavy
+}
+
+async fn attributes_have_a_bound_and_one_beyond_it_harms_nobody(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = Channel::intake(0);
+    let publisher = bus.publisher().await.unwrap();
+    let largest = Message {
+        body: Body::Inline(vec![b'7'; INLINE_BYTES_MAX].into()),
+        conversation: "c".repeat(255),
+        ..heavy(0, ATTRIBUTES_BYTES_MAX)
+    };
+    let beyond = heavy(1, ATTRIBUTES_BYTES_MAX + 1);
+    let batch = [largest.clone(), beyond, heavy(2, 200_000), message(3)];
+    let batch = batch.map(|message| (channel.clone(), message)).into();
+    let outcomes = soon(publisher.publish(batch)).await;
+    assert!(
+        matches!(
+            &outcomes[..],
+            [
+                Ok(()),
+                Err(PublishError::Invalid(InvalidMessage::LargeAttributes { bytes })),
+                Err(PublishError::Invalid(InvalidMessage::LargeAttributes { .. })),
+                Ok(())
+            ] if *bytes == ATTRIBUTES_BYTES_MAX + 1
+        ),
+        "{outcomes:?}"
+    );
+    let recorder = Recorder::done();
+    let running = start_simple(&bus, &channel, recorder.clone());
+    let windows = until(&recorder.windows, |windows| windows.concat().len() == 2).await;
+    running.stop().await;
+    assert_eq!(windows.concat(), [largest, message(3)]);
 }
 
 async fn everybody_who_listens_hears_a_broadcast(stage: Stage) {

@@ -58,6 +58,9 @@ pub enum BrokerError {
 
 impl RabbitMq {
     pub(crate) async fn connect(settings: Settings) -> Result<Self, ConnectError> {
+        if settings.partitions == 0 {
+            return Err(ConnectError::NoPartitions);
+        }
         let mut address: AMQPUri =
             settings.url.parse().map_err(|_words: String| ConnectError::Address)?;
         address.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
@@ -83,6 +86,11 @@ impl RabbitMq {
                 return std::future::pending().await;
             }
         }
+    }
+
+    /// Whether the broker takes nothing for now, because it is short of memory or disk.
+    fn is_blocked(&self) -> bool {
+        self.0.publishing.status().blocked()
     }
 
     /// A link for publishing, on which every publish is confirmed.

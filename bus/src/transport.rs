@@ -47,6 +47,9 @@ pub enum ConnectError {
     /// The address cannot be read. It is not repeated, because it holds a password.
     #[error("the broker's address is not an amqp or amqps address")]
     Address,
+    /// A bus without partitions would carry nothing.
+    #[error("there must be at least one partition of intake")]
+    NoPartitions,
     /// The broker could not be reached, or would not have us.
     #[error("the broker could not be connected to")]
     Broker(#[from] BrokerError),
@@ -117,7 +120,8 @@ impl Bus {
         }
     }
 
-    /// Checks that the channels are there and as they must be, and changes nothing.
+    /// Checks that the channels are there and as they must be, and changes nothing. Bindings cannot
+    /// be asked for; the owner makes them anew with each [`declare`](Self::declare).
     ///
     /// # Errors
     ///
@@ -193,11 +197,14 @@ impl Bus {
         })
     }
 
-    /// Sends a probe through a channel of its own and waits for it: the only proof of health.
+    /// Sends a probe through a channel of its own and waits for it: the only proof of health. It
+    /// costs a dozen small calls and never more than the limit, on links of its own, so it may be
+    /// repeated every few seconds beside any load.
     ///
     /// # Errors
     ///
-    /// When it could not be published, or did not come back within the limit.
+    /// When it could not be published, or did not come back within the limit. A broker that is
+    /// short of memory or disk refuses it at once.
     pub async fn probe(&self) -> Result<Duration, ProbeError> {
         let begun = tokio::time::Instant::now();
         let limit = self.settings().probe_limit();

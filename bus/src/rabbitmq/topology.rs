@@ -59,8 +59,8 @@ impl fmt::Display for Difference {
 /// Why the topology is not known to be right.
 #[derive(Debug, thiserror::Error)]
 pub enum TopologyError {
-    /// These things are not as they must be. Remove them at the broker, when they are empty, and
-    /// let the owner declare them anew.
+    /// These things are not as they must be. Remove them at the broker, when they and the channels
+    /// behind them are empty, and let the owner declare them anew.
     #[error("not as declared: {}", Listed(differences))]
     Differs {
         /// All of them.
@@ -87,7 +87,7 @@ impl fmt::Display for Listed<'_> {
 
 /// One thing to declare.
 enum Part {
-    Exchange { name: &'static str, kind: ExchangeKind, arguments: FieldTable },
+    Exchange { name: String, kind: ExchangeKind, arguments: FieldTable },
     Queue { name: String, arguments: FieldTable },
     Binding { queue: String, exchange: &'static str },
 }
@@ -121,6 +121,9 @@ pub(crate) async fn declare_delivery(
 }
 
 async fn settle(bus: &RabbitMq, parts: Vec<Part>, purpose: Purpose) -> Result<(), TopologyError> {
+    if let Some(difference) = other_number(bus).await? {
+        return report(vec![difference]);
+    }
     let mut found = Vec::new();
     for part in parts {
         found.extend(look(bus, &part, purpose).await?);
@@ -132,6 +135,24 @@ async fn settle(bus: &RabbitMq, parts: Vec<Part>, purpose: Purpose) -> Result<()
         found.push(Difference { name: beyond, argument: None, detail });
     }
     report(found)
+}
+
+/// Whether `intake` was declared with another number of partitions: with another number,
+/// conversations would go on in other partitions, past what still waits in the old ones.
+async fn other_number(bus: &RabbitMq) -> Result<Option<Difference>, BrokerError> {
+    let partitions = bus.settings().partitions;
+    let intake = exchange(INTAKE, ExchangeKind::Direct, &[]);
+    if !exists(bus, &intake).await? || exists(bus, &mark(partitions)).await? {
+        return Ok(None);
+    }
+    let detail = format!("it was declared with another number of partitions than {partitions}");
+    Ok(Some(Difference { name: INTAKE.to_owned(), argument: None, detail }))
+}
+
+/// Says by its name how many partitions there are, and carries nothing. The broker has no other
+/// place to write a number down.
+fn mark(partitions: u16) -> Part {
+    exchange(&format!("{INTAKE}.partitions.{partitions}"), ExchangeKind::Fanout, &[])
 }
 
 fn report(differences: Vec<Difference>) -> Result<(), TopologyError> {
@@ -147,6 +168,8 @@ fn parts(partitions: u16) -> Vec<Part> {
             arguments: quorum(&[("x-delivery-limit", DELIVERIES_OF_LAST_NET.into())]),
         },
         Part::Binding { queue: stranded, exchange: STRANDED },
+        // Before the exchange it speaks of, so that a start that was cut short says nothing wrong.
+        mark(partitions),
         exchange(INTAKE, ExchangeKind::Direct, &[("alternate-exchange", text(STRANDED))]),
         exchange(DELIVERY, ExchangeKind::Direct, &[("alternate-exchange", text(STRANDED))]),
         // A broadcast that nobody hears is not a message that got lost: no alternate.
@@ -176,6 +199,7 @@ fn work_queue(
         ("x-delivery-limit", DELIVERIES_MAX.into()),
         ("x-dead-letter-exchange", text(STRANDED)),
         // Together: what is dead-lettered leaves its queue when `stranded` has it, not before.
+        // And a queue that a policy bounds (`max-length`) refuses what is new, and drops nothing.
         ("x-dead-letter-strategy", text("at-least-once")),
         ("x-overflow", text("reject-publish")),
     ]);
@@ -185,12 +209,8 @@ fn work_queue(
     [Part::Queue { name: name.clone(), arguments }, Part::Binding { queue: name, exchange }]
 }
 
-fn exchange(
-    name: &'static str,
-    kind: ExchangeKind,
-    arguments: &[(&'static str, Argument)],
-) -> Part {
-    Part::Exchange { name, kind, arguments: table(arguments) }
+fn exchange(name: &str, kind: ExchangeKind, arguments: &[(&'static str, Argument)]) -> Part {
+    Part::Exchange { name: name.to_owned(), kind, arguments: table(arguments) }
 }
 
 fn quorum(arguments: &[(&'static str, Argument)]) -> FieldTable {
@@ -267,8 +287,12 @@ async fn attempt(bus: &RabbitMq, part: &Part, passive: bool) -> Result<(), Broke
                 durable: true,
                 ..ExchangeDeclareOptions::default()
             };
-            let declaring =
-                link.exchange_declare((*name).into(), kind.clone(), options, arguments.clone());
+            let declaring = link.exchange_declare(
+                name.as_str().into(),
+                kind.clone(),
+                options,
+                arguments.clone(),
+            );
             bus.call("declare exchange", declaring).await?;
         }
         Part::Queue { name, arguments } => {
@@ -312,8 +336,7 @@ fn refusal(error: &lapin::Error) -> Option<(u16, String)> {
 impl Part {
     fn name(&self) -> &str {
         match self {
-            Self::Exchange { name, .. } => name,
-            Self::Queue { name, .. } => name,
+            Self::Exchange { name, .. } | Self::Queue { name, .. } => name,
             Self::Binding { queue, .. } => queue,
         }
     }

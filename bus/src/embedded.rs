@@ -5,7 +5,7 @@
 
 mod queue;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -42,6 +42,7 @@ pub struct Listener(broadcast::Receiver<Message>);
 
 impl Embedded {
     pub(crate) fn new(settings: Settings) -> Self {
+        let settings = Settings { partitions: settings.partitions.max(1), ..settings };
         let channels = (0..settings.partitions)
             .map(Channel::intake)
             .chain([Channel::stranded(), Channel::probe()]);
@@ -112,7 +113,13 @@ impl Embedded {
                 |(place, _)| (place, PublishError::Unroutable { channel: channel.clone() });
             return messages.into_iter().map(unroutable).collect();
         };
-        let left = queue.put(messages, self.0.settings.room_limit()).await;
+        // A partition's receiver takes the next ones soon. An application may be asleep, and would
+        // keep back what goes to others.
+        let limit = match channel.kind() {
+            Kind::Intake => self.0.settings.room_limit(),
+            Kind::Delivery | Kind::Control | Kind::Stranded | Kind::Probe => Duration::ZERO,
+        };
+        let left = queue.put(messages, limit).await;
         let refused = |place| (place, PublishError::Refused { channel: channel.clone() });
         left.into_iter().map(refused).collect()
     }
@@ -155,6 +162,7 @@ pub(crate) async fn receive<K: Keep, H: Handle>(
         Kind::Delivery | Kind::Control | Kind::Stranded | Kind::Probe => None,
     };
     let most = usize::from(receiver.window.max(1));
+    let keeper = (&receiver.keeper, bus.settings().keep_limit());
     loop {
         let hands = tokio::select! {
             biased;
@@ -163,7 +171,7 @@ pub(crate) async fn receive<K: Keep, H: Handle>(
         };
         // Another receiver of the channel may have been faster while the hands were asked for.
         let Some(mut in_hand) = queue.take(hands.min(most)) else { continue };
-        step(&receiver.keeper, handler, &mut in_hand, Vec::new()).await?;
+        step(keeper, handler, &mut in_hand, Vec::new()).await?;
         in_hand.settle();
     }
 }

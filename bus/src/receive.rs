@@ -12,6 +12,9 @@ use crate::{
     verdict::{Fate, Fault, Verdict, Verdicts, code},
 };
 
+/// A window ends with the message that brings it to this many bytes.
+pub(crate) const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+
 /// How soon a handler that answered "no hands" without waiting is asked again.
 const HANDS_AGAIN: Duration = Duration::from_millis(50);
 
@@ -43,7 +46,8 @@ impl<H: Handle> Handle for Arc<H> {
 
 /// Keeps what cannot go on, and brings it back when it is due. The journal implements it.
 pub trait Keep: Clone + Send + Sync + 'static {
-    /// Parks or buries each message, as its fate says; all of them are safe, or none is.
+    /// Parks or buries each message, as its fate says; all of them are safe, or none is. One that
+    /// takes longer than the bus's bound failed.
     fn keep(
         &self,
         kept: Vec<(Message, Fate)>,
@@ -97,6 +101,12 @@ pub enum ReceiveError {
     /// What could not go on was not made safe.
     #[error("a message that cannot go on was not kept")]
     NotKept(#[from] KeepError),
+    /// Nobody said in time whether what could not go on is safe.
+    #[error("a message that cannot go on was not kept within {limit:?}")]
+    KeptLate {
+        /// The limit.
+        limit: Duration,
+    },
     /// A publisher of the same bus ended, so results could no longer be made safe.
     #[error("a publisher of this bus has ended")]
     Publisher(#[source] Arc<PublisherFailed>),
@@ -119,11 +129,11 @@ pub(crate) trait Held: Sync {
 /// One window, until everything its verdicts ask for is safe. It is then still to be settled.
 /// `kept` holds what was buried before the handler could see it.
 pub(crate) async fn step<K: Keep, H: Handle>(
-    keeper: &K,
+    (keeper, limit): (&K, Duration),
     handler: &H,
     window: &mut impl Held,
     mut kept: Vec<(Message, Fate)>,
-) -> Result<(), KeepError> {
+) -> Result<(), ReceiveError> {
     let verdicts = judge(handler, window).await;
     kept.extend(verdicts.into_iter().enumerate().filter_map(|(place, verdict)| match verdict {
         Verdict::Done => None,
@@ -134,7 +144,10 @@ pub(crate) async fn step<K: Keep, H: Handle>(
         return Ok(());
     }
     tracing::warn!(count = kept.len(), "messages cannot go on");
-    keeper.keep(kept).await
+    match tokio::time::timeout(limit, keeper.keep(kept)).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(_elapsed) => Err(ReceiveError::KeptLate { limit }),
+    }
 }
 
 async fn judge<H: Handle>(handler: &H, window: &mut impl Held) -> Vec<Verdict> {

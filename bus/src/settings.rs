@@ -12,7 +12,7 @@ pub struct Settings {
     /// Certificates, as PEM, that an `amqps` broker's certificate must lead to; without them the
     /// public ones.
     pub certificates: Option<String>,
-    /// Partitions of `intake`: how many documents can be worked on at once, fixed for the life of
+    /// Partitions of `intake`, at least one: how many documents can be worked on at once, fixed for the life of
     /// an installation, because a conversation's partition must not change under its messages.
     pub partitions: u16,
     /// The most messages of one window, of receivers and of the publisher. More gains no speed.
@@ -23,15 +23,19 @@ pub struct Settings {
     pub publish_ms_max: u64,
     /// The longest messages lie unsettled at a receiver whose handler has no free hands.
     pub hands_ms_max: u64,
+    /// The longest a keeper may take to make a window's messages safe.
+    pub keep_ms_max: u64,
     /// The longest a probe may take from end to end.
     pub probe_ms_max: u64,
-    /// Requests that wait for one publisher; more wait with their callers.
+    /// Requests that wait for one publisher; more wait with their callers, and are refused in the
+    /// end.
     pub requests_max: usize,
     /// Messages that one channel of the embedded bus holds.
     pub channel_messages_max: usize,
     /// Bytes of bodies that one channel of the embedded bus holds.
     pub channel_bytes_max: usize,
-    /// The longest a publish to a full channel of the embedded bus waits for room.
+    /// The longest a publish to a full partition of the embedded bus's `intake` waits for room. A
+    /// full channel of an application refuses at once: it must not keep the others waiting.
     pub room_ms_max: u64,
 }
 
@@ -46,6 +50,7 @@ impl Default for Settings {
             call_ms_max: 10_000,
             publish_ms_max: 30_000,
             hands_ms_max: 60_000,
+            keep_ms_max: 30_000,
             probe_ms_max: 5_000,
             requests_max: 64,
             channel_messages_max: 8_192,
@@ -66,6 +71,10 @@ impl Settings {
 
     pub(crate) const fn hands_limit(&self) -> Duration {
         Duration::from_millis(self.hands_ms_max)
+    }
+
+    pub(crate) const fn keep_limit(&self) -> Duration {
+        Duration::from_millis(self.keep_ms_max)
     }
 
     pub(crate) const fn probe_limit(&self) -> Duration {

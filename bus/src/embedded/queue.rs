@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::message::Message;
+use crate::{message::Message, receive::WINDOW_BYTES};
 
 /// Every change is one short closure on the state, which wakes whoever waits for it.
 pub(super) struct Queue {
@@ -23,6 +23,21 @@ struct State {
     messages: usize,
     bytes: usize,
     has_turn: bool,
+}
+
+impl State {
+    /// Takes the next messages out, up to `most` and to a window's bytes.
+    fn window(&mut self, most: usize) -> Vec<Message> {
+        let (mut messages, mut bytes) = (Vec::new(), 0);
+        while messages.len() < most
+            && bytes < WINDOW_BYTES
+            && let Some(message) = self.ready.pop_front()
+        {
+            bytes += message.bytes();
+            messages.push(message);
+        }
+        messages
+    }
 }
 
 /// A window that was taken. Unless it is settled, it goes back to where it was.
@@ -80,12 +95,11 @@ impl Queue {
         drop(changes.wait_for(|state| !state.ready.is_empty()).await);
     }
 
-    /// Takes what is ready, up to `most`.
+    /// Takes what is ready, up to `most` and to a window's bytes.
     pub(super) fn take(self: &Arc<Self>, most: usize) -> Option<InHand> {
         let mut messages = Vec::new();
         self.state.send_if_modified(|state| {
-            let count = most.min(state.ready.len());
-            messages = state.ready.drain(..count).collect();
+            messages = state.window(most);
             // Nobody waits for less to be ready; room is made by settling.
             false
         });

@@ -24,6 +24,9 @@ pub(crate) async fn round(bus: &RabbitMq) -> Result<(), ProbeError> {
         attributes: BTreeMap::new(),
         body: Body::Inline(Bytes::new()),
     };
+    if bus.is_blocked() {
+        return Err(PublishError::Refused { channel: Channel::probe() }.into());
+    }
     let link = bus.publishing_link().await.map_err(ReceiveError::from)?;
     let mut outcomes = Vec::with_capacity(1);
     let published =

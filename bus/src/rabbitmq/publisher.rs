@@ -4,10 +4,10 @@
 //! be attached to any confirm of its time. So nobody shares the link, and returns are matched by
 //! name when the whole window is confirmed.
 
-use std::{collections::HashSet, pin::pin, sync::Arc};
+use std::{collections::HashSet, future::Future, pin::pin, sync::Arc, time::Duration};
 
 use futures::{StreamExt, poll};
-use lapin::{Confirmation, PublisherConfirm, options::BasicPublishOptions};
+use lapin::{Confirmation, ConnectionStatus, PublisherConfirm, options::BasicPublishOptions};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -19,10 +19,11 @@ use crate::{
     channel::Channel,
     message::{Message, MessageId},
     publish::{Publish, PublishError, PublisherFailed},
+    receive::WINDOW_BYTES,
 };
 
-/// Bytes of bodies in one window: what waits in the client's buffer at most.
-const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+/// How often somebody who waits for the broker looks whether it blocks publishing.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 type Outcome = Result<(), PublishError>;
 
@@ -30,7 +31,8 @@ type Outcome = Result<(), PublishError>;
 #[derive(Clone, Debug)]
 pub struct Publisher {
     requests: mpsc::Sender<Request>,
-    limit: std::time::Duration,
+    connection: ConnectionStatus,
+    limit: Duration,
     _actor: Arc<JoinSet<()>>,
 }
 
@@ -46,7 +48,9 @@ impl Publisher {
         let (requests, waiting) = mpsc::channel(bus.settings().requests_max.max(1));
         let mut actor = JoinSet::new();
         actor.spawn(run(bus.clone(), link, waiting));
-        Ok(Self { requests, limit: bus.settings().publish_limit(), _actor: Arc::new(actor) })
+        let connection = bus.0.publishing.status().clone();
+        let limit = bus.settings().publish_limit();
+        Ok(Self { requests, connection, limit, _actor: Arc::new(actor) })
     }
 }
 
@@ -56,17 +60,29 @@ impl Publish for Publisher {
         if count == 0 {
             return Vec::new();
         }
+        // Nothing would be written while the broker is short of memory or disk.
+        if self.connection.blocked() {
+            return refused(&batch);
+        }
         let (answer, answered) = oneshot::channel();
         let until = Instant::now() + self.limit;
-        let sent = timeout_at(until, self.requests.send(Request { batch, answer })).await;
-        if !matches!(sent, Ok(Ok(()))) {
-            return (0..count).map(|_| Err(PublishError::NotSent { source: None })).collect();
+        match timeout_at(until, self.requests.reserve()).await {
+            Ok(Ok(place)) => place.send(Request { batch, answer }),
+            Ok(Err(_ended)) => {
+                return (0..count).map(|_| Err(PublishError::NotSent { source: None })).collect();
+            }
+            Err(_elapsed) => return refused(&batch),
         }
         match timeout_at(until, answered).await {
             Ok(Ok(outcomes)) => outcomes,
             _ => (0..count).map(|_| Err(PublishError::Unknown { source: None })).collect(),
         }
     }
+}
+
+fn refused(batch: &[(Channel, Message)]) -> Vec<Outcome> {
+    let refused = |channel: &Channel| Err(PublishError::Refused { channel: channel.clone() });
+    batch.iter().map(|(channel, _)| refused(channel)).collect()
 }
 
 /// Serves requests until nobody can make any, or the link fails.
@@ -99,7 +115,8 @@ async fn run(bus: RabbitMq, link: lapin::Channel, mut requests: mpsc::Receiver<R
     }
 }
 
-/// What the connection tells between publishes. Only its end matters; a block shows as lateness.
+/// What the connection tells between publishes. Only its end matters; a block is looked up where
+/// somebody waits.
 fn heed(event: lapin::Event) -> Result<(), Arc<PublisherFailed>> {
     if let lapin::Event::Error(source) = event {
         let error = BrokerError::Failed { call: "keep connection", source };
@@ -123,8 +140,11 @@ async fn serve(
     let mut answers = Vec::new();
     let mut next = Some(first);
     while let Some(Request { mut batch, answer }) = next {
-        answers.push((answer, batch.len()));
-        messages.append(&mut batch);
+        // Whoever gave up on a request publishes it again, if it is still due.
+        if !answer.is_closed() {
+            answers.push((answer, batch.len()));
+            messages.append(&mut batch);
+        }
         next = if messages.len() < window { requests.try_recv().ok() } else { None };
     }
     let mut outcomes = Vec::with_capacity(messages.len());
@@ -156,10 +176,9 @@ fn cut(
     let mut part = Vec::with_capacity(window.min(messages.len()));
     let mut bytes = 0;
     while let Some(next) = messages.next_if(|(_, message)| {
-        part.is_empty()
-            || (part.len() < window && bytes + message.body.inline_bytes() <= WINDOW_BYTES)
+        part.is_empty() || (part.len() < window && bytes + message.bytes() <= WINDOW_BYTES)
     }) {
-        bytes += next.1.body.inline_bytes();
+        bytes += next.1.bytes();
         part.push(next);
     }
     part
@@ -173,7 +192,7 @@ pub(super) async fn publish_window(
     window: Vec<(Channel, Message)>,
     outcomes: &mut Vec<Outcome>,
 ) -> Result<(), Arc<PublisherFailed>> {
-    let until = Instant::now() + bus.settings().call_limit();
+    let mut until = Instant::now() + bus.settings().call_limit();
     let begin = outcomes.len();
     let mut names = Vec::with_capacity(window.len());
     let mut on_the_way = Vec::with_capacity(window.len());
@@ -202,22 +221,43 @@ pub(super) async fn publish_window(
             };
             confirm.await
         };
-        let failure = match timeout_at(until, answered).await {
-            Ok(Ok(confirmation)) => {
+        let failure = match patiently(bus, &mut until, answered).await {
+            Some(Ok(confirmation)) => {
                 let channel = &names[place - begin].1;
                 outcomes[place] = judge(confirmation, channel, &mut returned);
                 continue;
             }
-            Ok(Err(source)) => {
+            Some(Err(source)) => {
                 PublisherFailed::Link(BrokerError::Failed { call: "publish", source })
             }
-            Err(_elapsed) => PublisherFailed::Unconfirmed,
+            None => PublisherFailed::Unconfirmed,
         };
         let failed: &Arc<_> = failed.get_or_insert_with(|| Arc::new(failure));
         outcomes[place] = Err(PublishError::Unknown { source: Some(Arc::clone(failed)) });
     }
     flag(&returned, &names, &mut outcomes[begin..]);
     failed.map_or(Ok(()), Err)
+}
+
+/// The answer, if it comes before `until`. While the broker blocks publishing it owes none: the
+/// time begins anew when it goes on.
+async fn patiently<T>(
+    bus: &RabbitMq,
+    until: &mut Instant,
+    answer: impl Future<Output = T>,
+) -> Option<T> {
+    let mut answer = pin!(answer);
+    loop {
+        let look = Instant::now() + LOOK_AGAIN;
+        if let Ok(answered) = timeout_at(look.min(*until), answer.as_mut()).await {
+            return Some(answered);
+        }
+        if bus.is_blocked() {
+            *until = Instant::now() + bus.settings().call_limit();
+        } else if Instant::now() >= *until {
+            return None;
+        }
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that publishes")]

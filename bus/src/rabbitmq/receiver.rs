@@ -10,30 +10,57 @@ use lapin::{
         BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueBindOptions,
         QueueDeclareOptions,
     },
-    types::FieldTable,
+    types::{AMQPValue, FieldTable},
 };
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    RabbitMq,
+    CLOSED_NORMALLY, RabbitMq,
     topology::{CONTROL, is_missing},
     wire,
 };
 use crate::{
     channel::Channel,
     message::Message,
-    receive::{Handle, Held, Keep, ReceiveError, Receiver, free_hands, step},
+    receive::{Handle, Held, Keep, ReceiveError, Receiver, WINDOW_BYTES, free_hands, step},
     verdict::Fate,
 };
 
 /// Broadcasts that may lie at a listener; they are rare and small.
 const BROADCASTS_AHEAD: u16 = 64;
 
+/// Broadcasts that wait for a listener at the broker; the oldest go first.
+const BROADCASTS_MAX: i32 = 1_024;
+
+/// Hands that are waited for longer than this are slow: what lies before them is then better taken
+/// by somebody else.
+const SLOW_HANDS: Duration = Duration::from_secs(1);
+
 /// How a time at a link came to its good end.
 enum Ended {
     Shutdown,
     NoHands,
+    OtherHands,
+}
+
+/// A consumer on its link.
+#[derive(Debug)]
+struct Consuming {
+    link: lapin::Channel,
+    deliveries: lapin::Consumer,
+    /// How many messages the broker sends ahead of their settling.
+    ahead: u16,
+}
+
+impl Drop for Consuming {
+    /// Closes the link before the consumer goes, whatever ends it: a consumer that is taken away
+    /// first lets the next one begin behind messages that still lie here.
+    fn drop(&mut self) {
+        // The first poll hands the frame over; whether it is answered is nobody's concern.
+        drop(self.link.close(CLOSED_NORMALLY, "done".into()).now_or_never());
+    }
 }
 
 pub(crate) async fn receive<K: Keep, H: Handle>(
@@ -44,38 +71,38 @@ pub(crate) async fn receive<K: Keep, H: Handle>(
 ) -> Result<(), ReceiveError> {
     loop {
         // Without hands there is no link, so nothing lies unsettled at somebody who sleeps.
-        tokio::select! {
+        let hands = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
             failed = bus.failed() => return Err(ReceiveError::Publisher(failed)),
-            _hands = free_hands(handler) => {}
-        }
-        let link = bus.consuming_link().await?;
-        let ended = consume(bus, &link, (receiver, handler), shutdown).await;
-        // A link that failed is closed already.
-        if ended.is_ok() {
-            bus.close(&link).await;
-        }
+            hands = free_hands(handler) => hands,
+        };
+        let (link, channel) = (bus.consuming_link().await?, &receiver.channel);
+        let ahead = ahead(hands, receiver.window);
+        let mut consuming = open(bus, link, (channel, channel.name()), ahead).await?;
+        let ended = consume(bus, &mut consuming, (receiver, handler), shutdown).await;
+        bus.close(&consuming.link).await;
         match ended? {
             Ended::Shutdown => return Ok(()),
-            Ended::NoHands => {
-                tracing::info!(channel = %receiver.channel, "no free hands, link closed");
-            }
+            Ended::NoHands => tracing::info!(%channel, "no free hands, link closed"),
+            Ended::OtherHands => tracing::debug!(%channel, "more or fewer hands, link renewed"),
         }
     }
 }
 
+/// How much is sent ahead: no more than there are hands for, and at most twice the window, of which
+/// one arrives while the other is worked on.
+fn ahead(hands: usize, window: u16) -> u16 {
+    u16::try_from(hands).unwrap_or(u16::MAX).min(window.max(1).saturating_mul(2))
+}
+
 async fn consume<K: Keep, H: Handle>(
     bus: &RabbitMq,
-    link: &lapin::Channel,
+    Consuming { deliveries, ahead: opened, .. }: &mut Consuming,
     (receiver, handler): (&Receiver<K>, &H),
     shutdown: &CancellationToken,
 ) -> Result<Ended, ReceiveError> {
-    let window = receiver.window.max(1);
-    // Twice the window: the next one arrives while this one is worked on.
-    let ahead = window.saturating_mul(2);
-    let mut deliveries =
-        open(bus, link, (&receiver.channel, receiver.channel.name()), ahead).await?;
+    let keeper = (&receiver.keeper, bus.settings().keep_limit());
     loop {
         let first = tokio::select! {
             biased;
@@ -83,24 +110,31 @@ async fn consume<K: Keep, H: Handle>(
             failed = bus.failed() => return Err(ReceiveError::Publisher(failed)),
             next = deliveries.next() => taken(next, &receiver.channel)?,
         };
+        let asked = Instant::now();
         let hands = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(Ended::Shutdown),
             hands = hands_within(bus.settings().hands_limit(), handler) => hands,
         };
         let Some(hands) = hands else { return Ok(Ended::NoHands) };
-        let mut window = fill(first, &mut deliveries, hands.min(window.into()), &receiver.channel)?;
-        step(&receiver.keeper, handler, &mut window.readable, window.buried).await?;
+        let (is_slow, now) = (asked.elapsed() >= SLOW_HANDS, ahead(hands, receiver.window));
+        let most = hands.min(receiver.window.max(1).into());
+        let mut window = fill(first, deliveries, most, &receiver.channel)?;
+        step(keeper, handler, &mut window.readable, window.buried).await?;
         settle(bus, &window.last).await?;
+        // Halves and doubles only, so that hands that come and go do not renew the link each time.
+        if now / 2 >= *opened || (is_slow && now <= *opened / 2) {
+            return Ok(Ended::OtherHands);
+        }
     }
 }
 
 async fn open(
     bus: &RabbitMq,
-    link: &lapin::Channel,
+    link: lapin::Channel,
     (channel, queue): (&Channel, &str),
     ahead: u16,
-) -> Result<lapin::Consumer, ReceiveError> {
+) -> Result<Consuming, ReceiveError> {
     bus.call("set prefetch", link.basic_qos(ahead, BasicQosOptions { global: false })).await?;
     let tag = format!("{}.{}", bus.settings().name, Uuid::now_v7());
     let consuming = link.basic_consume(
@@ -110,7 +144,7 @@ async fn open(
         FieldTable::default(),
     );
     match bus.call("consume", consuming).await {
-        Ok(deliveries) => Ok(deliveries),
+        Ok(deliveries) => Ok(Consuming { link, deliveries, ahead }),
         Err(error) if is_missing(&error) => {
             Err(ReceiveError::NoChannel { channel: channel.clone() })
         }
@@ -158,6 +192,7 @@ struct Readable {
 }
 
 /// What is ready now, beginning with `first`: light traffic makes windows of one, and nobody waits.
+/// Large messages make short windows.
 fn fill(
     first: Taken,
     deliveries: &mut lapin::Consumer,
@@ -167,9 +202,10 @@ fn fill(
     let mut window =
         Window { readable: Readable::default(), buried: Vec::new(), last: first.acker.clone() };
     let mut next = Some(first);
-    let mut count = 0;
+    let (mut count, mut bytes) = (0, 0);
     while let Some(Taken { properties, body, acker }) = next {
         count += 1;
+        bytes += body.len();
         window.last = acker;
         match wire::open(&properties, &body) {
             Ok(message) => {
@@ -178,7 +214,8 @@ fn fill(
             }
             Err(why) => window.buried.push(wire::bury(&properties, &body, &why)),
         }
-        let ready = if count < most { deliveries.next().now_or_never() } else { None };
+        let has_room = count < most && bytes < WINDOW_BYTES;
+        let ready = if has_room { deliveries.next().now_or_never() } else { None };
         next = ready.map(|ready| taken(ready, channel)).transpose()?;
     }
     Ok(window)
@@ -206,19 +243,19 @@ impl Held for Readable {
 /// Takes one message from a channel and settles it, whatever it is.
 pub(super) async fn take_one(bus: &RabbitMq, channel: &Channel) -> Result<(), ReceiveError> {
     let link = bus.consuming_link().await?;
-    let mut deliveries = open(bus, &link, (channel, channel.name()), 1).await?;
-    let Taken { acker, .. } = taken(deliveries.next().await, channel)?;
+    let mut consuming = open(bus, link, (channel, channel.name()), 1).await?;
+    let Taken { acker, .. } = taken(consuming.deliveries.next().await, channel)?;
     settle(bus, &acker).await?;
-    bus.close(&link).await;
+    bus.close(&consuming.link).await;
     Ok(())
 }
 
-/// Hears what is broadcast, on a queue of its own that goes with it.
+/// Hears what is broadcast, on a queue of its own that goes with it. One that is further behind than
+/// that queue holds hears only the latest.
 #[derive(Debug)]
 pub struct Listener {
     bus: RabbitMq,
-    deliveries: lapin::Consumer,
-    _link: lapin::Channel,
+    consuming: Consuming,
 }
 
 impl Listener {
@@ -226,7 +263,9 @@ impl Listener {
         let link = bus.consuming_link().await?;
         let queue = format!("control.{}", Uuid::now_v7());
         let options = QueueDeclareOptions::exclusive().auto_delete();
-        let declaring = link.queue_declare(queue.as_str().into(), options, FieldTable::default());
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-max-length".into(), AMQPValue::LongInt(BROADCASTS_MAX));
+        let declaring = link.queue_declare(queue.as_str().into(), options, arguments);
         bus.call("declare listener", declaring).await?;
         let binding = link.queue_bind(
             queue.as_str().into(),
@@ -236,14 +275,15 @@ impl Listener {
             FieldTable::default(),
         );
         bus.call("bind listener", binding).await?;
-        let deliveries = open(bus, &link, (&Channel::control(), &queue), BROADCASTS_AHEAD).await?;
-        Ok(Self { bus: bus.clone(), deliveries, _link: link })
+        let consuming = open(bus, link, (&Channel::control(), &queue), BROADCASTS_AHEAD).await?;
+        Ok(Self { bus: bus.clone(), consuming })
     }
 
     pub(crate) async fn next(&mut self) -> Result<Message, ReceiveError> {
         let channel = Channel::control();
         loop {
-            let Taken { properties, body, acker } = taken(self.deliveries.next().await, &channel)?;
+            let next = self.consuming.deliveries.next().await;
+            let Taken { properties, body, acker } = taken(next, &channel)?;
             settle(&self.bus, &acker).await?;
             match wire::open(&properties, &body) {
                 Ok(message) => return Ok(message),

@@ -1,11 +1,15 @@
 //! What only a broker can do to us: other topologies, foreign messages, silence, sudden death.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use bus::{
-    Body, Bus, Channel, ConnectError, Fate, Handle, Message, Publish, PublishError, ReceiveError,
-    Settings, Verdict, Verdicts, code, rabbitmq::TopologyError,
+    Body, Bus, Channel, ConnectError, Fate, Handle, Message, ProbeError, Publish, PublishError,
+    ReceiveError, Settings, Verdict, Verdicts, code, rabbitmq::TopologyError,
 };
+use futures::FutureExt;
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
     options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions},
@@ -15,8 +19,8 @@ use lapin::{
 use crate::{
     node::Node,
     stage::{
-        Drawer, Mood, Recorder, broker, message, number, publish, rabbitmq, settings, soon, start,
-        start_simple, until,
+        Drawer, LIMIT, Mood, Recorder, broker, message, number, publish, rabbitmq, settings, soon,
+        start, start_simple, until,
     },
 };
 
@@ -120,6 +124,26 @@ async fn a_different_topology_is_named_by_queue_and_argument() {
         );
         assert_eq!(found[1], ("intake.2".to_owned(), None));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_number_of_partitions_is_a_difference_and_makes_nothing() {
+    let (node, host) = broker().await;
+    let of = |partitions| Settings { url: node.url(host), partitions, ..settings() };
+    let none = Bus::connect(of(0)).await;
+    assert!(matches!(none, Err(ConnectError::NoPartitions)), "{none:?}");
+
+    let bus = Bus::connect(of(2)).await.unwrap();
+    bus.declare().await.unwrap();
+    for partitions in [1, 3] {
+        let other = Bus::connect(of(partitions)).await.unwrap();
+        for found in [other.compare().await, other.declare().await] {
+            assert_eq!(differences(found), [("lienthong.intake".to_owned(), None)]);
+        }
+    }
+    let nobody = start_simple(&bus, &Channel::intake(2), Recorder::done()).end().await;
+    assert!(matches!(nobody, Err(ReceiveError::NoChannel { .. })), "{nobody:?}");
+    bus.compare().await.unwrap();
 }
 
 fn differences(found: Result<(), ConnectError>) -> Vec<(String, Option<String>)> {
@@ -236,10 +260,11 @@ async fn a_broker_that_dies_loses_nothing_confirmed_and_ends_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_blocked_broker_leaves_publishes_unknown_and_receivers_at_work() {
+async fn a_broker_short_of_memory_refuses_publishes_and_nothing_ends() {
     let node = tokio::task::spawn_blocking(|| Node::start(1)).await.unwrap();
-    let bounds = Settings { url: node.url(0), call_ms_max: 1_500, ..settings() };
-    let bus = Bus::connect(bounds.clone()).await.unwrap();
+    let bounds =
+        Settings { url: node.url(0), call_ms_max: 1_500, publish_ms_max: 4_000, ..settings() };
+    let bus = Bus::connect(bounds).await.unwrap();
     bus.declare().await.unwrap();
     let channel = Channel::intake(0);
     publish(&bus, &channel, 0..10).await;
@@ -248,32 +273,66 @@ async fn a_blocked_broker_leaves_publishes_unknown_and_receivers_at_work() {
         tokio::task::block_in_place(|| node.control(&["set_vm_memory_high_watermark", share]))
     };
     alarm("0.00001");
-    let batch = vec![(channel.clone(), message(10))];
-    let outcome = soon(publisher.publish(batch)).await;
+    // The broker tells of its alarm when somebody publishes: this one may be stored or not.
+    let begun = Instant::now();
+    let outcome = soon(publisher.publish(vec![(channel.clone(), message(10))])).await;
     assert!(matches!(outcome[..], [Err(PublishError::Unknown { .. })]), "{outcome:?}");
-    soon(bus.failed()).await;
-
-    // Of a bus that is more patient, publishing waits; receiving goes on, and acknowledgements
-    // pass, because they have their own connection.
-    let patient = Bus::connect(Settings { call_ms_max: 20_000, ..bounds }).await.unwrap();
-    let publisher = patient.publisher().await.unwrap();
+    // From then on nobody waits, and what is refused may be published again later.
+    let told = begun.elapsed();
+    let outcome = soon(publisher.publish(vec![(channel.clone(), message(11))])).await;
+    assert!(matches!(outcome[..], [Err(PublishError::Refused { .. })]), "{outcome:?}");
+    assert!(matches!(bus.probe().await, Err(ProbeError::Publish(PublishError::Refused { .. }))));
+    assert!(begun.elapsed() < told + Duration::from_secs(1));
+    // Acknowledgements pass, because they have a connection of their own.
     let recorder = Recorder::done();
-    let receiving = async {
-        let running = start_simple(&patient, &channel, recorder.clone());
-        recorder.handled(10).await;
-        running.stop().await;
-        alarm("0.4");
-    };
-    let publishing = publisher.publish(vec![(channel.clone(), message(11))]);
-    let (outcome, ()) = soon(futures::future::join(publishing, receiving)).await;
-    assert!(matches!(outcome[..], [Ok(())]), "{outcome:?}");
+    let running = start_simple(&bus, &channel, recorder.clone());
+    assert_eq!(recorder.handled(10).await, (0..10).collect::<Vec<_>>());
+    assert!(bus.failed().now_or_never().is_none(), "an alarm is no failure");
 
-    let rest = Recorder::done();
-    let running = start_simple(&patient, &channel, rest.clone());
-    let left = until(&rest.windows, |windows| {
-        windows.iter().flatten().any(|message| number(message) == 11)
-    });
-    assert!(left.await.iter().flatten().all(|message| number(message) >= 10));
+    alarm("0.4");
+    let until = Instant::now() + LIMIT;
+    loop {
+        let outcome = publisher.publish(vec![(channel.clone(), message(12))]).await;
+        match &outcome[..] {
+            [Ok(())] => break,
+            [Err(PublishError::Refused { .. })] => assert!(Instant::now() < until),
+            _ => panic!("{outcome:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    soon(bus.probe()).await.unwrap();
+    // What was unknown was only late.
+    assert_eq!(recorder.handled(12).await[10..], [10, 12]);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_refuses_and_keeps_what_it_has() {
+    let (node, host) = broker().await;
+    let bus = Bus::connect(Settings { url: node.url(host), ..settings() }).await.unwrap();
+    bus.declare().await.unwrap();
+    let channel = bus.declare_delivery("full").await.unwrap();
+    let (vhost, limit) = (format!("v{host}"), r#"{"max-length":5}"#);
+    let policy = ["set_policy", "-p", &vhost, "--apply-to", "queues", "few", "^delivery", limit];
+    tokio::task::block_in_place(|| node.control(&policy));
+
+    let publisher = bus.publisher().await.unwrap();
+    let mut taken = Vec::new();
+    let mut refused = 0;
+    // One at a time: the broker's limit is a soft one, which what is on its way may exceed.
+    for number in 0..10 {
+        let outcome = soon(publisher.publish(vec![(channel.clone(), message(number))])).await;
+        match &outcome[..] {
+            [Ok(())] => taken.push(number),
+            [Err(PublishError::Refused { .. })] => refused += 1,
+            _ => panic!("{outcome:?}"),
+        }
+    }
+    assert!(refused > 0, "the queue has no bound");
+    assert_eq!(refused + taken.len(), 10);
+    let recorder = Recorder::done();
+    let running = start_simple(&bus, &channel, recorder.clone());
+    assert_eq!(recorder.handled(taken.len()).await, taken);
     running.stop().await;
 }
 

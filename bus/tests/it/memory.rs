@@ -48,6 +48,18 @@ async fn bodies_take_room_and_an_empty_channel_takes_any_one() {
     assert_eq!(refused(&bus, batch).await, [false, true]);
 }
 
+#[tokio::test]
+async fn an_application_that_sleeps_keeps_nobody_waiting() {
+    let bounds = Settings { channel_messages_max: 1, room_ms_max: 20_000, ..settings() };
+    let bus = embedded(bounds).await;
+    let channel = bus.declare_delivery("app").await.unwrap();
+    let batch = (0..2).map(|number| (channel.clone(), message(number))).collect();
+    let publisher = bus.publisher().await.unwrap();
+    let outcomes = publisher.publish(batch);
+    let outcomes = tokio::time::timeout(std::time::Duration::from_secs(5), outcomes).await.unwrap();
+    assert!(matches!(outcomes[..], [Ok(()), Err(PublishError::Refused { .. })]), "{outcomes:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_publish_waits_for_room() {
     let bounds = Settings { channel_messages_max: 2, room_ms_max: 20_000, ..settings() };

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use bus::{Channel, Fate, Fault, Handle, Message, ReceiveError, Settings, Verdict, Verdicts, code};
+use bus::{
+    Body, Channel, Fate, Fault, Handle, INLINE_BYTES_MAX, Message, Publish, ReceiveError, Settings,
+    Verdict, Verdicts, code,
+};
 
 use crate::{
     promises::{Stage, promises},
@@ -28,8 +31,15 @@ promises! {
     verdicts_that_do_not_fit_lose_nothing
     free_hands_bound_the_window
     messages_do_not_lie_with_somebody_without_hands
+    a_busy_hand_keeps_only_its_own_message
+    slow_hands_keep_only_as_much_as_they_can_hold
+    hands_that_come_at_the_last_moment_lose_and_double_nothing
     a_keeper_that_fails_keeps_messages_on_their_channel
+    a_keeper_that_never_answers_keeps_messages_on_their_channel
     a_window_has_a_bound
+    a_window_has_a_bound_in_bytes
+    the_next_receiver_goes_on_where_the_first_one_stopped
+    the_next_receiver_goes_on_where_the_first_one_broke_down
     shutdown_finishes_the_window_in_hand
     receiving_from_nowhere_is_an_error
 }
@@ -225,6 +235,71 @@ async fn messages_do_not_lie_with_somebody_without_hands(stage: Stage) {
     sleeping.stop().await;
 }
 
+/// Takes one message and is busy with it for ever.
+struct OneHand(Stuck);
+
+impl Handle for OneHand {
+    async fn handle(&self, window: Vec<Message>) -> Verdicts {
+        self.0.handle(window).await
+    }
+
+    async fn free_hands(&self) -> usize {
+        1
+    }
+}
+
+async fn a_busy_hand_keeps_only_its_own_message(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = bus.declare_delivery("app").await.unwrap();
+    publish(&bus, &channel, 0..10).await;
+    let stuck = Stuck::new();
+    let busy = start_simple(&bus, &channel, OneHand(stuck.clone()));
+    let windows = until(&stuck.0, |windows| !windows.is_empty()).await;
+    assert_eq!(numbers(&windows.concat()), [0]);
+
+    let free = Recorder::done();
+    let running = start_simple(&bus, &channel, free.clone());
+    assert_eq!(free.handled(9).await, (1..10).collect::<Vec<_>>());
+    running.stop().await;
+    busy.cut().await;
+}
+
+async fn slow_hands_keep_only_as_much_as_they_can_hold(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = bus.declare_delivery("app").await.unwrap();
+    let slow = Recorder::done();
+    slow.hands.send_replace(Some(8));
+    let running = start(&bus, &channel, 4, Drawer::new(Mood::Failing), slow.clone());
+    publish(&bus, &channel, 0..20).await;
+    slow.handled(8).await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    slow.hands.send_replace(Some(1));
+    slow.handled(9).await;
+    // One more may lie at the slow one, for when its hand is free again.
+    let free = Recorder::done();
+    let helping = start_simple(&bus, &channel, free.clone());
+    free.handled(10).await;
+    helping.stop().await;
+    running.stop().await;
+}
+
+async fn hands_that_come_at_the_last_moment_lose_and_double_nothing(stage: Stage) {
+    let bus = stage.bus_with(Settings { hands_ms_max: 40, ..settings() }).await;
+    let channel = bus.declare_delivery("app").await.unwrap();
+    let recorder = Recorder::done();
+    recorder.hands.send_replace(Some(1));
+    let running = start(&bus, &channel, 4, Drawer::new(Mood::Failing), recorder.clone());
+    for round in 0..20 {
+        publish(&bus, &channel, [round]).await;
+        let handled = usize::try_from(round).unwrap() + 1;
+        assert_eq!(recorder.handled(handled).await, (0..=round).collect::<Vec<_>>());
+        tokio::time::sleep(Duration::from_millis(35 + round / 2)).await;
+        recorder.hands.send_replace(Some(1));
+    }
+    stays_quiet(&recorder.windows).await;
+    running.stop().await;
+}
+
 async fn a_keeper_that_fails_keeps_messages_on_their_channel(stage: Stage) {
     let bus = stage.bus().await;
     let channel = Channel::intake(0);
@@ -238,6 +313,85 @@ async fn a_keeper_that_fails_keeps_messages_on_their_channel(stage: Stage) {
     let running = start_simple(&bus, &channel, recorder.clone());
     assert_eq!(recorder.handled(4).await, [0, 1, 2, 3]);
     running.stop().await;
+}
+
+async fn a_keeper_that_never_answers_keeps_messages_on_their_channel(stage: Stage) {
+    let bus = stage.bus_with(Settings { keep_ms_max: 100, ..settings() }).await;
+    let channel = Channel::intake(0);
+    publish(&bus, &channel, 0..4).await;
+    let handler = Recorder::new(|_| Verdict::Reject(fault()));
+    let running = start(&bus, &channel, 256, Drawer::new(Mood::Stuck), handler);
+    let ended = running.end().await;
+    assert!(matches!(ended, Err(ReceiveError::KeptLate { .. })), "{ended:?}");
+
+    let recorder = Recorder::done();
+    let running = start_simple(&bus, &channel, recorder.clone());
+    assert_eq!(recorder.handled(4).await, [0, 1, 2, 3]);
+    running.stop().await;
+}
+
+async fn a_window_has_a_bound_in_bytes(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = bus.declare_delivery("app").await.unwrap();
+    let large = |number| Message {
+        body: Body::Inline(vec![b'7'; INLINE_BYTES_MAX].into()),
+        ..message(number)
+    };
+    let batch = (0..80).map(|number| (channel.clone(), large(number))).collect();
+    for outcome in bus.publisher().await.unwrap().publish(batch).await {
+        outcome.unwrap();
+    }
+    let recorder = Recorder::done();
+    let running = start_simple(&bus, &channel, recorder.clone());
+    let windows = until(&recorder.windows, |windows| windows.concat().len() == 80).await;
+    running.stop().await;
+    let sizes: Vec<_> = windows.iter().map(Vec::len).collect();
+    let most = 8 * 1024 * 1024 / INLINE_BYTES_MAX;
+    assert!(sizes.iter().all(|size| *size <= most), "{sizes:?}");
+}
+
+async fn the_next_receiver_goes_on_where_the_first_one_stopped(stage: Stage) {
+    let bus = stage.bus().await;
+    let channel = Channel::intake(0);
+    publish(&bus, &channel, 0..400).await;
+    let (tell, told) = tokio::sync::watch::channel(false);
+    let seen = Recorder::done();
+    let handler = Arc::new(Waiting { seen: seen.clone(), shutdown: told });
+    let first = start(&bus, &channel, 16, Drawer::new(Mood::Failing), handler);
+    let handled = until(&seen.windows, |windows| !windows.is_empty()).await.concat();
+    let standing_by = Recorder::done();
+    let second = start(&bus, &channel, 16, Drawer::new(Mood::Failing), standing_by.clone());
+    stays_quiet(&standing_by.windows).await;
+    first.shutdown.cancel();
+    tell.send_replace(true);
+    first.end().await.unwrap();
+    publish(&bus, &channel, 400..420).await;
+    let rest = standing_by.handled(420 - handled.len()).await;
+    second.stop().await;
+    assert_eq!([numbers(&handled), rest].concat(), (0..420).collect::<Vec<_>>());
+}
+
+async fn the_next_receiver_goes_on_where_the_first_one_broke_down(stage: Stage) {
+    let bus = stage.bus().await;
+    let (tell, told) = tokio::sync::watch::channel(false);
+    for channel in [Channel::intake(0), Channel::intake(1)] {
+        publish(&bus, &channel, 0..400).await;
+        let seen = Recorder::new(|_| Verdict::Reject(fault()));
+        let handler = Arc::new(Waiting { seen: seen.clone(), shutdown: told.clone() });
+        let first = start(&bus, &channel, 16, Drawer::new(Mood::Failing), handler);
+        until(&seen.windows, |windows| !windows.is_empty()).await;
+        let standing_by = Recorder::done();
+        let second = start(&bus, &channel, 16, Drawer::new(Mood::Failing), standing_by.clone());
+        stays_quiet(&standing_by.windows).await;
+        if channel == Channel::intake(0) {
+            first.cut().await;
+        } else {
+            tell.send_replace(true);
+            assert!(matches!(first.end().await, Err(ReceiveError::NotKept(_))));
+        }
+        assert_eq!(standing_by.handled(400).await, (0..400).collect::<Vec<_>>());
+        second.stop().await;
+    }
 }
 
 async fn a_window_has_a_bound(stage: Stage) {

@@ -1,79 +1,35 @@
 //! The checks that need the whole folder, and the snapshot of a folder without mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::Path;
 
 use prost::Message as _;
 use proto::fault::code;
-use proto::registry::v1::{Organisation, OrganisationCode, Snapshot};
+use proto::registry::v1::{Application, CodeList, Organisation, Snapshot};
 use sha2::{Digest as _, Sha256};
 
 use crate::code::fits;
-use crate::mistake::{Mistake, Place};
+use crate::folder::texts;
+use crate::mistake::{Mistake, Place, Places};
 use crate::read::{Found, file};
 
-/// Reads every `.yaml` file of a folder, its folders included.
+/// Reads every `.yaml` file of a folder, its folders included. With `formats`, every format that
+/// an application gives or takes must be one of them.
 ///
 /// # Errors
 ///
 /// Every mistake in every file, by file and line.
-pub fn check(folder: &Path) -> Result<Snapshot, Vec<Mistake>> {
-    let mut texts = Vec::new();
-    if let Err(error) = collect(folder, "", &mut texts) {
-        let place = Place { file: folder.display().to_string(), line: 0 };
-        let mistake = Mistake::new(&place, &code::LT_REG_012).param("message", error.to_string());
-        return Err(vec![mistake]);
-    }
-    texts.sort();
+pub fn check(folder: &Path, formats: Option<&[String]>) -> Result<Snapshot, Vec<Mistake>> {
     let mut found = Found::default();
-    for (name, text) in &texts {
-        file(name, text, &mut found);
+    for (name, text) in texts(folder, &mut found.mistakes) {
+        file(&name, &text, &mut found);
     }
-    whole(&mut found);
+    whole(&mut found, formats);
     if found.mistakes.is_empty() {
         return Ok(snapshot(found));
     }
     found.mistakes.sort_by(|left, right| (&left.file, left.line).cmp(&(&right.file, right.line)));
     Err(found.mistakes)
-}
-
-fn collect(folder: &Path, within: &str, into: &mut Vec<(String, String)>) -> std::io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name =
-            path.file_name().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
-        if name.starts_with('.') {
-            continue;
-        }
-        let name = format!("{within}{name}");
-        if path.is_dir() {
-            collect(&path, &format!("{name}/"), into)?;
-        } else if path.extension().is_some_and(|it| it == "yaml" || it == "yml") {
-            into.push((name, fs::read_to_string(&path)?));
-        }
-    }
-    Ok(())
-}
-
-/// What tells that a folder changed: each file's name, size and time of change. Unreadable
-/// places are passed over; [`check`] tells about them.
-pub(crate) fn stamp(folder: &Path) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
-    let mut stamps = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            match fs::metadata(&path) {
-                Ok(found) if found.is_dir() => folders.push(path),
-                Ok(found) => stamps.push((path, found.len(), found.modified().ok())),
-                Err(_unreadable) => stamps.push((path, 0, None)),
-            }
-        }
-    }
-    stamps.sort();
-    stamps
 }
 
 fn snapshot(found: Found) -> Snapshot {
@@ -89,49 +45,42 @@ fn snapshot(found: Found) -> Snapshot {
     snapshot
 }
 
-fn whole(found: &mut Found) {
+fn whole(found: &mut Found, formats: Option<&[String]>) {
     let mut mistakes = Vec::new();
-    unique(
-        "organisation",
-        found.organisations.iter().map(|(at, it)| (at, it.key.as_str())),
-        &mut mistakes,
-    );
-    unique(
-        "application",
-        found.applications.iter().map(|(at, it)| (at, it.id.as_str())),
-        &mut mistakes,
-    );
-    unique(
-        "code_list",
-        found.code_lists.iter().map(|(at, it)| (at, it.name.as_str())),
-        &mut mistakes,
-    );
-    unique(
-        "token_sha256",
-        found
-            .applications
-            .iter()
-            .flat_map(|(at, it)| it.token_sha256.iter().map(move |hash| (at, hash.as_str()))),
-        &mut mistakes,
-    );
+    let keys = found.organisations.iter().map(|(at, it)| (at.at("key"), it.key.as_str()));
+    unique("organisation", keys, &mut mistakes);
+    let ids = found.applications.iter().map(|(at, it)| (at.at("id"), it.id.as_str()));
+    unique("application", ids, &mut mistakes);
+    let names = found.code_lists.iter().map(|(at, it)| (at.at("name"), it.name.as_str()));
+    unique("code_list", names, &mut mistakes);
+    let tokens = found.applications.iter().flat_map(|(at, it)| {
+        let hashes = it.token_sha256.iter().enumerate();
+        hashes.map(|(row, hash)| (at.at(&format!("token_sha256[{row}]")), hash.as_str()))
+    });
+    unique("token_sha256", tokens, &mut mistakes);
     codes(&found.organisations, &mut mistakes);
     references(found, &mut mistakes);
     succession(&found.organisations, &mut mistakes);
-    applications(found, &mut mistakes);
+    for (at, it) in &found.applications {
+        application(at, it, formats, &mut mistakes);
+    }
+    for (at, it) in &found.code_lists {
+        rows(at, it, &mut mistakes);
+    }
     found.mistakes.append(&mut mistakes);
 }
 
 fn unique<'a>(
     what: &str,
-    names: impl Iterator<Item = (&'a Place, &'a str)>,
+    names: impl Iterator<Item = (Place, &'a str)>,
     mistakes: &mut Vec<Mistake>,
 ) {
-    let mut seen: BTreeMap<&str, &Place> = BTreeMap::new();
+    let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
     for (at, name) in names.filter(|(_, name)| !name.is_empty()) {
         if let Some(first) = seen.get(name) {
             let first = format!("{}:{}", first.file, first.line);
             mistakes.push(
-                Mistake::new(at, &code::LT_REG_005)
+                Mistake::new(&at, &code::LT_REG_005)
                     .param("what", what)
                     .param("value", name)
                     .param("first", first),
@@ -142,36 +91,42 @@ fn unique<'a>(
     }
 }
 
-fn codes(organisations: &[(Place, Organisation)], mistakes: &mut Vec<Mistake>) {
-    let mut owners: BTreeMap<&str, Vec<(&str, &OrganisationCode)>> = BTreeMap::new();
+/// First and last day, each empty when it is open.
+type Period<'a> = (&'a str, &'a str);
+
+/// Whoever looks a code up does so in capitals, so a code is the same in any case.
+fn codes(organisations: &[(Places, Organisation)], mistakes: &mut Vec<Mistake>) {
+    let mut owners: BTreeMap<String, Vec<(&str, Period<'_>)>> = BTreeMap::new();
     for (at, organisation) in organisations {
-        period(at, &organisation.valid_from, &organisation.valid_to, mistakes);
-        for it in &organisation.codes {
+        period(&at.at("to"), (&organisation.valid_from, &organisation.valid_to), mistakes);
+        for (row, it) in organisation.codes.iter().enumerate() {
+            let at = at.at(&format!("codes[{row}]"));
             if !fits(&it.scheme, &it.value) {
-                let mistake = Mistake::new(at, &code::LT_REG_007);
+                let mistake = Mistake::new(&at, &code::LT_REG_007);
                 mistakes.push(mistake.param("code", &it.value).param("scheme", &it.scheme));
             }
-            period(at, &it.valid_from, &it.valid_to, mistakes);
-            let before = owners.entry(&it.value).or_default();
-            if let Some((other, _)) = before.iter().find(|(_, other)| overlaps(other, it)) {
+            let valid = (it.valid_from.as_str(), it.valid_to.as_str());
+            period(&at, valid, mistakes);
+            let before = owners.entry(it.value.to_uppercase()).or_default();
+            if let Some((other, _)) = before.iter().find(|(_, other)| overlap(*other, valid)) {
                 mistakes.push(
-                    Mistake::new(at, &code::LT_REG_014)
+                    Mistake::new(&at, &code::LT_REG_014)
                         .param("code", &it.value)
                         .param("first", *other)
                         .param("second", &organisation.key),
                 );
             }
-            before.push((&organisation.key, it));
+            before.push((&organisation.key, valid));
         }
     }
 }
 
-fn overlaps(left: &OrganisationCode, right: &OrganisationCode) -> bool {
+fn overlap(left: Period<'_>, right: Period<'_>) -> bool {
     let before = |end: &str, begin: &str| !end.is_empty() && !begin.is_empty() && end < begin;
-    !before(&left.valid_to, &right.valid_from) && !before(&right.valid_to, &left.valid_from)
+    !before(left.1, right.0) && !before(right.1, left.0)
 }
 
-fn period(at: &Place, from: &str, to: &str, mistakes: &mut Vec<Mistake>) {
+fn period(at: &Place, (from, to): Period<'_>, mistakes: &mut Vec<Mistake>) {
     if !from.is_empty() && !to.is_empty() && to < from {
         mistakes.push(Mistake::new(at, &code::LT_REG_009).param("from", from).param("to", to));
     }
@@ -179,7 +134,7 @@ fn period(at: &Place, from: &str, to: &str, mistakes: &mut Vec<Mistake>) {
 
 fn references(found: &Found, mistakes: &mut Vec<Mistake>) {
     let known: BTreeSet<&str> = found.organisations.iter().map(|(_, it)| it.key.as_str()).collect();
-    let mut named: Vec<(&Place, &str, &str)> = Vec::new();
+    let mut named: Vec<(&Places, &str, &str)> = Vec::new();
     for (at, it) in &found.organisations {
         named.push((at, "parent", &it.parent));
         named.push((at, "predecessor", &it.predecessor));
@@ -189,43 +144,89 @@ fn references(found: &Found, mistakes: &mut Vec<Mistake>) {
         named.push((at, "organisation", &it.organisation));
     }
     for (at, it) in &found.rights {
-        period(at, &it.valid_from, &it.valid_to, mistakes);
+        period(&at.at("valid_to"), (&it.valid_from, &it.valid_to), mistakes);
         named.push((at, "from", &it.from));
         named.push((at, "to", &it.to));
     }
     for (at, key, value) in named {
-        if !value.is_empty() && value != "*" && !known.contains(value) {
-            let mistake = Mistake::new(at, &code::LT_REG_006);
+        let is_any = value == "*" && ["from", "to"].contains(&key);
+        if !value.is_empty() && !is_any && !known.contains(value) {
+            let mistake = Mistake::new(&at.at(key), &code::LT_REG_006);
             mistakes.push(mistake.param("key", key).param("value", value));
         }
     }
 }
 
+/// One kind of link from an organisation to another: its key, and whom it names.
+type Link = (&'static str, fn(&Organisation) -> &str);
+
 /// Nobody may succeed himself, over however many steps.
-fn succession(organisations: &[(Place, Organisation)], mistakes: &mut Vec<Mistake>) {
-    let links: [fn(&Organisation) -> &str; 3] =
-        [|it| &it.parent, |it| &it.predecessor, |it| &it.successor];
-    for link in links {
+fn succession(organisations: &[(Places, Organisation)], mistakes: &mut Vec<Mistake>) {
+    let links: [Link; 3] = [
+        ("parent", |it| &it.parent),
+        ("predecessor", |it| &it.predecessor),
+        ("successor", |it| &it.successor),
+    ];
+    for (name, link) in links {
         let next: BTreeMap<&str, &str> =
             organisations.iter().map(|(_, it)| (it.key.as_str(), link(it))).collect();
         for (at, organisation) in organisations {
             let key = organisation.key.as_str();
             let mut steps = std::iter::successors(Some(key), |it| next.get(it).copied()).skip(1);
             if !key.is_empty() && steps.by_ref().take(organisations.len()).any(|it| it == key) {
-                mistakes.push(Mistake::new(at, &code::LT_REG_010).param("key", key));
+                let mistake = Mistake::new(&at.at(name), &code::LT_REG_010);
+                mistakes.push(mistake.param("key", key));
             }
         }
     }
 }
 
-fn applications(found: &Found, mistakes: &mut Vec<Mistake>) {
-    for (at, it) in &found.applications {
-        let mut seen = BTreeSet::new();
-        for takes in &it.takes {
-            if !seen.insert(takes.r#type) {
-                let mistake = Mistake::new(at, &code::LT_REG_011);
-                mistakes.push(mistake.param("id", &it.id).param("type", takes.r#type().word()));
-            }
+fn application(
+    at: &Places,
+    application: &Application,
+    formats: Option<&[String]>,
+    mistakes: &mut Vec<Mistake>,
+) {
+    let mut seen = BTreeSet::new();
+    let mut named: Vec<(String, &str)> = Vec::new();
+    for takes in &application.takes {
+        let word = takes.r#type().word();
+        named.push((format!("takes.{word}"), &takes.format));
+        if !seen.insert(takes.r#type) {
+            let mistake = Mistake::new(&at.at(&format!("takes.{word}")), &code::LT_REG_011);
+            mistakes.push(mistake.param("id", &application.id).param("type", word));
         }
+    }
+    let gives = application.gives.iter().enumerate();
+    named.extend(gives.map(|(row, it)| (format!("gives[{row}]"), it.as_str())));
+    let Some(known) = formats else { return };
+    for (key, format) in named.iter().filter(|(_, it)| !known.iter().any(|of| of == it)) {
+        mistakes.push(
+            Mistake::new(&at.at(key), &code::LT_REG_017)
+                .param("format", *format)
+                .param("known", known.join(", ")),
+        );
+    }
+}
+
+/// A code stands once in a list at a time.
+fn rows(at: &Places, list: &CodeList, mistakes: &mut Vec<Mistake>) {
+    let mut seen: BTreeMap<&str, Vec<(Place, Period<'_>)>> = BTreeMap::new();
+    for (row, it) in list.rows.iter().enumerate() {
+        let at = at.at(&format!("rows[{row}]"));
+        let valid = (it.valid_from.as_str(), it.valid_to.as_str());
+        period(&at, valid, mistakes);
+        let before = seen.entry(&it.code).or_default();
+        if let Some((first, _)) = before.iter().find(|(_, other)| overlap(*other, valid))
+            && !it.code.is_empty()
+        {
+            mistakes.push(
+                Mistake::new(&at, &code::LT_REG_016)
+                    .param("code", &it.code)
+                    .param("list", &list.name)
+                    .param("first", format!("{}:{}", first.file, first.line)),
+            );
+        }
+        before.push((at, valid));
     }
 }

@@ -7,7 +7,8 @@
 //! # Promises
 //!
 //! - [`check`] tells every mistake at once, with file and line.
-//! - A change that has a mistake keeps the last good state in force, and readiness says so.
+//! - A folder that has a mistake keeps the last good state in force, over a new start of [`run`] as
+//!   well; it is warned of, and [`Service::mistakes`] tells what it is.
 //! - What no right allows is not allowed; an empty folder allows nothing.
 //!
 //! # Not here
@@ -16,6 +17,7 @@
 
 mod check;
 mod code;
+mod folder;
 mod mistake;
 mod node;
 mod read;

@@ -7,16 +7,19 @@ use proto::registry::v1::{
 };
 
 use crate::code::{is_day, is_key, is_scheme, scheme_of};
-use crate::mistake::{Mistake, Place};
+use crate::mistake::{Mistake, Place, Places};
 use crate::node::{Node, Value, parse};
 
-/// Everything read so far, each with its place, and every mistake.
+/// The losses that an application may accept.
+const LOSSES: [&str; 6] = ["attachments", "change", "number", "subject", "issued", "due"];
+
+/// Everything read so far, each with its places, and every mistake.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    pub(crate) organisations: Vec<(Place, Organisation)>,
-    pub(crate) applications: Vec<(Place, Application)>,
-    pub(crate) rights: Vec<(Place, Right)>,
-    pub(crate) code_lists: Vec<(Place, CodeList)>,
+    pub(crate) organisations: Vec<(Places, Organisation)>,
+    pub(crate) applications: Vec<(Places, Application)>,
+    pub(crate) rights: Vec<(Places, Right)>,
+    pub(crate) code_lists: Vec<(Places, CodeList)>,
     pub(crate) mistakes: Vec<Mistake>,
 }
 
@@ -42,20 +45,16 @@ pub(crate) fn file(name: &str, text: &str, found: &mut Found) {
     let code_lists = table.list("code_lists");
     table.close();
     for node in organisations {
-        let read = organisation(Table::open(name, node, &mut found.mistakes));
-        found.organisations.push((at(name, node), read));
+        found.organisations.push(organisation(Table::open(name, node, &mut found.mistakes)));
     }
     for node in applications {
-        let read = application(Table::open(name, node, &mut found.mistakes));
-        found.applications.push((at(name, node), read));
+        found.applications.push(application(Table::open(name, node, &mut found.mistakes)));
     }
     for node in rights {
-        let read = right(Table::open(name, node, &mut found.mistakes));
-        found.rights.push((at(name, node), read));
+        found.rights.push(right(Table::open(name, node, &mut found.mistakes)));
     }
     for node in code_lists {
-        let read = code_list(Table::open(name, node, &mut found.mistakes));
-        found.code_lists.push((at(name, node), read));
+        found.code_lists.push(code_list(Table::open(name, node, &mut found.mistakes)));
     }
 }
 
@@ -63,7 +62,7 @@ fn at(file: &str, node: &Node) -> Place {
     Place { file: file.to_owned(), line: node.line }
 }
 
-fn organisation(mut table: Table<'_, '_>) -> Organisation {
+fn organisation(mut table: Table<'_, '_>) -> (Places, Organisation) {
     let read = Organisation {
         key: table.key("key"),
         name: table.needed("name"),
@@ -75,16 +74,17 @@ fn organisation(mut table: Table<'_, '_>) -> Organisation {
         codes: Vec::new(),
     };
     let nodes = table.list("codes");
-    let (file, mistakes) = table.close();
+    let (file, places, mistakes) = table.close();
     let codes = nodes.into_iter().map(|it| organisation_code(file, it, mistakes)).collect();
-    Organisation { codes, ..read }
+    (places, Organisation { codes, ..read })
 }
 
 /// `A99.1` alone, or a table with its scheme and its days.
 fn organisation_code(file: &str, node: &Node, mistakes: &mut Vec<Mistake>) -> OrganisationCode {
     if let Value::Text(value) = &node.value {
-        let scheme = scheme_of(value).to_owned();
-        return OrganisationCode { scheme, value: value.clone(), ..OrganisationCode::default() };
+        let value = value.trim().to_owned();
+        let scheme = scheme_of(&value).to_owned();
+        return OrganisationCode { scheme, value, ..OrganisationCode::default() };
     }
     let mut table = Table::open(file, node, mistakes);
     let value = table.needed("value");
@@ -93,22 +93,22 @@ fn organisation_code(file: &str, node: &Node, mistakes: &mut Vec<Mistake>) -> Or
         scheme_of(&value).clone_into(&mut scheme);
     } else if !is_scheme(&scheme) {
         let words = "qd20, qcvn102, enterprise, z, centre, local";
-        table.mistake(&code::LT_REG_013, &[("value", &scheme), ("words", words)]);
+        table.mistake("scheme", &code::LT_REG_013, &[("value", &scheme), ("words", words)]);
     }
     let (valid_from, valid_to) = (table.day("from"), table.day("to"));
     table.close();
     OrganisationCode { scheme, value, valid_from, valid_to }
 }
 
-fn application(mut table: Table<'_, '_>) -> Application {
+fn application(mut table: Table<'_, '_>) -> (Places, Application) {
     let class = table.text("receiver_class");
     let receiver_class = match class.as_str() {
         "" | "repeatable" => ReceiverClass::Repeatable,
         "askable" => ReceiverClass::Askable,
         "neither" => ReceiverClass::Neither,
         other => {
-            let words = "repeatable, askable, neither";
-            table.mistake(&code::LT_REG_013, &[("value", other), ("words", words)]);
+            let params = [("value", other), ("words", "repeatable, askable, neither")];
+            table.mistake("receiver_class", &code::LT_REG_013, &params);
             ReceiverClass::Unspecified
         }
     };
@@ -118,31 +118,40 @@ fn application(mut table: Table<'_, '_>) -> Application {
         organisation: table.needed("organisation"),
         name: table.text("name"),
         gives: table.texts("gives"),
-        takes: Vec::new(),
+        takes: takes.into_iter().filter_map(|(word, node)| table.takes(&word, node)).collect(),
         receiver_class: receiver_class.into(),
         token_sha256: table.texts("token_sha256"),
         in_hand_max: u32::try_from(table.number("in_hand_max", 1..=10_000, 32)).unwrap_or(32),
         lease_ms: 1000 * table.number("lease_seconds", 10..=86_400, 600),
         disabled: table.flag("disabled"),
+        accepts_losses: table.texts("accepts_losses"),
     };
-    for hash in &read.token_sha256 {
+    for (place, hash) in read.token_sha256.iter().enumerate() {
         let hex = |it: u8| it.is_ascii_digit() || (b'a'..=b'f').contains(&it);
         if hash.len() != 64 || !hash.bytes().all(hex) {
-            table
-                .mistake(&code::LT_REG_004, &[("key", "token_sha256"), ("expected", "sha256 hex")]);
+            let params = [("key", "token_sha256"), ("expected", "sha256 hex")];
+            table.mistake(&format!("token_sha256[{place}]"), &code::LT_REG_004, &params);
         }
     }
-    let takes = takes.into_iter().filter_map(|(word, format)| table.takes(&word, format)).collect();
-    table.close();
-    Application { takes, ..read }
+    for (place, loss) in read.accepts_losses.iter().enumerate() {
+        if !LOSSES.contains(&loss.as_str()) {
+            let params = [("value", loss.as_str()), ("words", &LOSSES.join(", "))];
+            table.mistake(&format!("accepts_losses[{place}]"), &code::LT_REG_013, &params);
+        }
+    }
+    let (_file, places, _mistakes) = table.close();
+    (places, read)
 }
 
-fn right(mut table: Table<'_, '_>) -> Right {
+fn right(mut table: Table<'_, '_>) -> (Places, Right) {
     let words = table.texts("types");
     if words.is_empty() {
-        table.mistake(&code::LT_REG_003, &[("key", "types")]);
+        table.mistake("types", &code::LT_REG_003, &[("key", "types")]);
     }
-    let types = words.iter().filter_map(|it| table.message_type(it)).map(i32::from).collect();
+    let types = words.iter().enumerate().filter_map(|(place, it)| {
+        table.message_type(&format!("types[{place}]"), it).map(i32::from)
+    });
+    let types = types.collect();
     let read = Right {
         from: table.needed("from"),
         to: table.needed("to"),
@@ -150,15 +159,15 @@ fn right(mut table: Table<'_, '_>) -> Right {
         valid_from: table.day("valid_from"),
         valid_to: table.day("valid_to"),
     };
-    table.close();
-    read
+    let (_file, places, _mistakes) = table.close();
+    (places, read)
 }
 
-fn code_list(mut table: Table<'_, '_>) -> CodeList {
+fn code_list(mut table: Table<'_, '_>) -> (Places, CodeList) {
     let read =
         CodeList { name: table.key("name"), version: table.needed("version"), rows: Vec::new() };
     let nodes = table.list("rows");
-    let (file, mistakes) = table.close();
+    let (file, places, mistakes) = table.close();
     let mut rows = Vec::new();
     for node in nodes {
         let mut table = Table::open(file, node, mistakes);
@@ -171,13 +180,13 @@ fn code_list(mut table: Table<'_, '_>) -> CodeList {
         });
         table.close();
     }
-    CodeList { rows, ..read }
+    (places, CodeList { rows, ..read })
 }
 
 /// A map being read: keys are taken out one by one, and what is left in the end is unknown.
 struct Table<'a, 'm> {
     file: &'a str,
-    line: u64,
+    places: Places,
     entries: Vec<(&'a str, u64, &'a Node)>,
     known: Vec<&'static str>,
     mistakes: &'m mut Vec<Mistake>,
@@ -200,11 +209,12 @@ impl<'a, 'm> Table<'a, 'm> {
                 Vec::new()
             }
         };
-        Self { file, line: node.line, entries, known: Vec::new(), mistakes }
+        Self { file, places: Places::new(at(file, node)), entries, known: Vec::new(), mistakes }
     }
 
-    fn mistake(&mut self, page: proto::fault::Code, params: &[(&str, &str)]) {
-        self.mistake_at(self.line, page, params);
+    /// A mistake at a key; at the item, when it has no such key.
+    fn mistake(&mut self, key: &str, page: proto::fault::Code, params: &[(&str, &str)]) {
+        self.mistake_at(self.places.at(key).line, page, params);
     }
 
     fn mistake_at(&mut self, line: u64, page: proto::fault::Code, params: &[(&str, &str)]) {
@@ -219,6 +229,7 @@ impl<'a, 'm> Table<'a, 'm> {
         self.known.push(key);
         let place = self.entries.iter().position(|(it, ..)| *it == key)?;
         let (_, line, node) = self.entries.remove(place);
+        self.places.put(key, line);
         Some((line, node))
     }
 
@@ -237,7 +248,7 @@ impl<'a, 'm> Table<'a, 'm> {
         let before = self.mistakes.len();
         let text = self.text(key);
         if text.is_empty() && self.mistakes.len() == before {
-            self.mistake(&code::LT_REG_003, &[("key", key)]);
+            self.mistake(key, &code::LT_REG_003, &[("key", key)]);
         }
         text
     }
@@ -245,7 +256,7 @@ impl<'a, 'm> Table<'a, 'm> {
     fn key(&mut self, key: &'static str) -> String {
         let text = self.needed(key);
         if !text.is_empty() && !is_key(&text) {
-            self.mistake(&code::LT_REG_004, &[("key", key), ("expected", "a-z 0-9 -")]);
+            self.mistake(key, &code::LT_REG_004, &[("key", key), ("expected", "a-z 0-9 -")]);
         }
         text
     }
@@ -253,7 +264,7 @@ impl<'a, 'm> Table<'a, 'm> {
     fn day(&mut self, key: &'static str) -> String {
         let text = self.text(key);
         if !text.is_empty() && !is_day(&text) {
-            self.mistake(&code::LT_REG_008, &[("value", &text)]);
+            self.mistake(key, &code::LT_REG_008, &[("value", &text)]);
         }
         text
     }
@@ -295,7 +306,12 @@ impl<'a, 'm> Table<'a, 'm> {
     fn list(&mut self, key: &'static str) -> Vec<&'a Node> {
         match self.take(key) {
             None | Some((_, Node { value: Value::Empty, .. })) => Vec::new(),
-            Some((_, Node { value: Value::List(items), .. })) => items.iter().collect(),
+            Some((_, Node { value: Value::List(items), .. })) => {
+                for (place, it) in items.iter().enumerate() {
+                    self.places.put(format!("{key}[{place}]"), it.line);
+                }
+                items.iter().collect()
+            }
             Some((line, _)) => {
                 self.mistake_at(line, &code::LT_REG_004, &[("key", key), ("expected", "- …")]);
                 Vec::new()
@@ -323,7 +339,10 @@ impl<'a, 'm> Table<'a, 'm> {
         match self.take(key) {
             None => Vec::new(),
             Some((_, Node { value: Value::Map(entries), .. })) => {
-                entries.iter().map(|(key, _, node)| (key.clone(), node)).collect()
+                for (word, line, _) in entries {
+                    self.places.put(format!("{key}.{word}"), *line);
+                }
+                entries.iter().map(|(word, _, node)| (word.clone(), node)).collect()
             }
             Some((line, _)) => {
                 self.mistake_at(
@@ -336,17 +355,17 @@ impl<'a, 'm> Table<'a, 'm> {
         }
     }
 
-    fn message_type(&mut self, word: &str) -> Option<MessageType> {
+    fn message_type(&mut self, key: &str, word: &str) -> Option<MessageType> {
         let found = MessageType::from_word(word);
         if found.is_none() {
             let words = "document, status, meeting, notice, dataset";
-            self.mistake(&code::LT_REG_013, &[("value", word), ("words", words)]);
+            self.mistake(key, &code::LT_REG_013, &[("value", word), ("words", words)]);
         }
         found
     }
 
     fn takes(&mut self, word: &str, format: &Node) -> Option<Takes> {
-        let of = self.message_type(word)?;
+        let of = self.message_type(&format!("takes.{word}"), word)?;
         let Value::Text(format) = &format.value else {
             self.mistake_at(
                 format.line,
@@ -359,12 +378,12 @@ impl<'a, 'm> Table<'a, 'm> {
     }
 
     /// Names what nobody knows, and lets go of the rest.
-    fn close(mut self) -> (&'a str, &'m mut Vec<Mistake>) {
+    fn close(mut self) -> (&'a str, Places, &'m mut Vec<Mistake>) {
         let left = std::mem::take(&mut self.entries);
         for (key, line, _) in left {
             let known = self.known.join(", ");
             self.mistake_at(line, &code::LT_REG_002, &[("key", key), ("known", &known)]);
         }
-        (self.file, self.mistakes)
+        (self.file, self.places, self.mistakes)
     }
 }

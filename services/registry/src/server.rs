@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::check::{check, stamp};
+use crate::check::check;
+use crate::folder::stamp;
 use crate::mistake::Mistake;
 
 /// Defaults and words of the section `registry`.
@@ -30,16 +31,25 @@ pub struct Config {
     pub poll_ms: u64,
 }
 
-/// Serves the registry; clones share it.
+/// Serves the registry; clones share it. Made once, it keeps the last good state while [`run`] ends
+/// and starts again.
 #[derive(Clone, Debug)]
 pub struct Service {
     state: watch::Sender<Arc<Snapshot>>,
-    ended: CancellationToken,
+    mistakes: watch::Sender<Arc<Vec<Mistake>>>,
+    /// Ends the watches of one [`run`].
+    ended: watch::Sender<CancellationToken>,
+    formats: Option<Arc<[String]>>,
 }
 
 impl Default for Service {
     fn default() -> Self {
-        Self { state: watch::Sender::new(Arc::default()), ended: CancellationToken::new() }
+        Self {
+            state: watch::Sender::new(Arc::default()),
+            mistakes: watch::Sender::new(Arc::default()),
+            ended: watch::Sender::new(CancellationToken::new()),
+            formats: None,
+        }
     }
 }
 
@@ -49,9 +59,32 @@ impl Service {
         Self::default()
     }
 
+    /// The same, with the names that its applications' formats may have.
+    #[must_use]
+    pub fn knowing(self, formats: impl IntoIterator<Item = String>) -> Self {
+        Self { formats: Some(formats.into_iter().collect()), ..self }
+    }
+
     /// The state in force.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.state.borrow().clone()
+    }
+
+    /// What is wrong with the folder as it is now; the state in force is the one before.
+    pub fn mistakes(&self) -> Arc<Vec<Mistake>> {
+        self.mistakes.borrow().clone()
+    }
+
+    /// The end of this run; a new one, when the last run has ended.
+    fn begin(&self) -> CancellationToken {
+        self.ended.send_if_modified(|ended| {
+            let is_over = ended.is_cancelled();
+            if is_over {
+                *ended = CancellationToken::new();
+            }
+            is_over
+        });
+        self.ended.borrow().clone()
     }
 
     fn take(
@@ -63,6 +96,7 @@ impl Service {
         let mistakes = match checked {
             Ok(snapshot) => {
                 health.well("registry");
+                self.mistakes.send_replace(Arc::default());
                 self.replace(snapshot);
                 return Ok(());
             }
@@ -70,15 +104,20 @@ impl Service {
         };
         for it in &mistakes {
             let (file, line) = (it.file.as_str(), it.line);
-            tracing::error!(file, line, error = %it.fault, "registry has a mistake");
+            tracing::warn!(file, line, error = %it.fault, "registry has a mistake");
         }
-        health.unwell("registry", format!("{} mistakes in its folder", mistakes.len()));
-        anyhow::ensure!(
-            !self.snapshot().revision.is_empty(),
-            "the registry folder {} has {} mistakes; `lienthong registry check` lists them",
-            config.folder.display(),
-            mistakes.len()
-        );
+        let count = mistakes.len();
+        self.mistakes.send_replace(Arc::new(mistakes));
+        if self.snapshot().revision.is_empty() {
+            health.unwell("registry", format!("{count} mistakes in its folder"));
+            anyhow::bail!(
+                "the registry folder {} has {count} mistakes; `lienthong registry check` lists them",
+                config.folder.display(),
+            );
+        }
+        // What is in force is good, and serving it is all that anybody waits for.
+        health.well("registry");
+        tracing::warn!(mistakes = count, "the registry's last good state stays in force");
         Ok(())
     }
 
@@ -95,35 +134,35 @@ impl Service {
 }
 
 /// Reads the folder, and again whenever it changes, until `shutdown`. A folder with mistakes
-/// changes nothing; each is logged and readiness says so.
+/// changes nothing; each is warned of.
 ///
 /// # Errors
 ///
-/// The first reading finds mistakes: a registry without a good state does not start.
+/// There are mistakes, and no good state was ever read: such a registry does not start.
 pub async fn run(
     config: Config,
     service: Service,
     health: Health,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    // Watches would otherwise keep a draining server waiting.
+    let _ended = service.begin().drop_guard();
     let mut seen = None;
     loop {
         let folder = config.folder.clone();
         let now = tokio::task::spawn_blocking(move || stamp(&folder)).await?;
         if seen.as_ref() != Some(&now) {
-            let folder = config.folder.clone();
-            let checked = tokio::task::spawn_blocking(move || check(&folder)).await?;
+            let (folder, formats) = (config.folder.clone(), service.formats.clone());
+            let reading = move || check(&folder, formats.as_deref());
+            let checked = tokio::task::spawn_blocking(reading).await?;
             service.take(checked, &health, &config)?;
             seen = Some(now);
         }
         tokio::select! {
-            () = shutdown.cancelled() => break,
+            () = shutdown.cancelled() => return Ok(()),
             () = tokio::time::sleep(Duration::from_millis(config.poll_ms)) => {}
         }
     }
-    // Watches would otherwise keep a draining server waiting.
-    service.ended.cancel();
-    Ok(())
 }
 
 type Snapshots = Pin<Box<dyn Stream<Item = Result<Snapshot, Status>> + Send>>;
@@ -137,7 +176,7 @@ impl Registry for Service {
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let known = request.into_inner().known_revision;
-        let begin = (self.state.subscribe(), known, self.ended.clone());
+        let begin = (self.state.subscribe(), known, self.ended.borrow().clone());
         let changes = futures::stream::unfold(begin, |(mut states, mut known, ended)| async move {
             let fresh = |it: &Arc<Snapshot>| !it.revision.is_empty() && it.revision != known;
             let next = tokio::select! {

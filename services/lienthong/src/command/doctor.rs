@@ -87,7 +87,7 @@ fn registry_folder(screen: Screen, link: &Link) -> Finding {
     let folder = link.data.join("registry");
     Finding {
         what: screen.say("Sổ đăng ký", "Registry"),
-        outcome: registry::check(&folder)
+        outcome: registry::check(&folder, None)
             .map(|it| {
                 format!("{} {}", it.organisations.len(), screen.say("cơ quan", "organisations"))
             })

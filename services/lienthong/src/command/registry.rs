@@ -13,7 +13,9 @@ pub(crate) fn run(screen: Screen, command: Registry) -> anyhow::Result<Ending> {
         Registry::Show { folder } => (folder, true),
         Registry::Token => return Ok(token(screen)),
     };
-    match registry::check(&folder) {
+    let shelf = formats::Shelf::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))?;
+    let formats: Vec<String> = shelf.all().iter().map(|it| it.name().to_owned()).collect();
+    match registry::check(&folder, Some(&formats)) {
         Ok(snapshot) if show => print(screen, &snapshot),
         Ok(snapshot) if screen.json => {
             screen.value(&json!({ "mistakes": [], "revision": snapshot.revision }));

@@ -41,7 +41,7 @@ fn folder(text: &str) -> TempDir {
 /// Code and line of each mistake.
 fn mistakes(text: &str) -> Vec<(String, u64)> {
     let folder = folder(text);
-    registry::check(folder.path())
+    registry::check(folder.path(), None)
         .unwrap_err()
         .into_iter()
         .map(|it| (it.fault.code.trim_start_matches("LT-REG-").to_owned(), it.line))
@@ -51,7 +51,7 @@ fn mistakes(text: &str) -> Vec<(String, u64)> {
 #[test]
 fn a_folder_without_mistakes_is_a_snapshot() {
     let folder = folder(GOOD);
-    let snapshot = registry::check(folder.path()).unwrap();
+    let snapshot = registry::check(folder.path(), None).unwrap();
     assert_eq!(snapshot.organisations[0].codes[1].scheme, "qcvn102");
     assert_eq!(snapshot.applications[0].lease_ms, 60_000);
     assert_eq!(snapshot.applications[0].takes.len(), 2);
@@ -85,21 +85,95 @@ rights:
     let expected = [
         ("002", 4),
         ("004", 6),
-        ("007", 6),
-        ("008", 6),
-        ("014", 6),
+        ("008", 8),
+        ("007", 9),
+        ("014", 9),
         ("003", 10),
         ("005", 10),
-        ("006", 10),
-        ("006", 14),
-        ("013", 14),
-        ("013", 14),
+        ("006", 12),
+        ("006", 15),
+        ("013", 16),
+        ("013", 17),
         ("009", 19),
     ];
     for (code, line) in expected {
         assert!(found.contains(&(code.to_owned(), line)), "{code} at {line} is not in {found:?}");
     }
     assert_eq!(found.len(), expected.len(), "{found:?}");
+}
+
+#[test]
+fn a_mistake_in_a_row_points_at_the_row() {
+    let found = mistakes(
+        r#"organisations:
+  - key: a
+    name: A
+    codes:
+      - "A99.1"
+      - "A99.2"
+  - key: b
+    name: B
+    codes:
+      - "A99.3"
+      - {scheme: local, value: "a99.2"}
+applications:
+  - id: x
+    organisation: a
+    accepts_losses:
+      - change
+      - secrecy
+    token_sha256:
+      - "abc"
+rights:
+  - from: a
+    to: nobody
+    types:
+      - document
+      - letter
+code_lists:
+  - name: degrees
+    version: "1"
+    rows:
+      - {code: "1", vi: Một, to: "2025-06-30"}
+      - {code: "1", vi: Một, from: "2025-07-01"}
+      - {code: "1", vi: Một, from: "2025-12-01"}
+      - {code: "2", vi: Hai, from: "2025-12-01", to: "2025-01-01"}
+"#,
+    );
+    let expected =
+        [("014", 11), ("013", 17), ("004", 19), ("006", 22), ("013", 25), ("016", 32), ("009", 33)];
+    assert_eq!(found, expected.map(|(code, line)| (code.to_owned(), line)));
+}
+
+#[test]
+fn formats_nobody_has_are_mistakes_where_they_stand() {
+    let text = GOOD.replace("status: edxml.status", "status: edxml.statu");
+    let text = text.replace("gives: [edxml.document]", "gives: [edxml.document, portal]");
+    let folder = folder(&text);
+    assert!(registry::check(folder.path(), None).is_ok());
+    let known = ["edxml.document", "edxml.status"].map(str::to_owned);
+    assert!(registry::check(self::folder(GOOD).path(), Some(&known)).is_ok());
+    let found = registry::check(folder.path(), Some(&known)).unwrap_err();
+    let found: Vec<_> =
+        found.iter().map(|it| (it.fault.params["format"].as_str(), it.line)).collect();
+    assert_eq!(found, [("portal", 13), ("edxml.statu", 14)]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_and_hides_nothing() {
+    let folder = folder("organisations: 7\n");
+    fs::create_dir(folder.path().join("more")).unwrap();
+    fs::write(folder.path().join("more/latin.yaml"), b"name: \"Ti\xe9ng\"\n").unwrap();
+    fs::write(folder.path().join("z.yaml"), b"\xff").unwrap();
+    let found = registry::check(folder.path(), None).unwrap_err();
+    let found: Vec<_> =
+        found.iter().map(|it| (it.file.as_str(), it.line, it.fault.code.as_str())).collect();
+    let expected = [
+        ("all.yaml", 1, "LT-REG-004"),
+        ("more/latin.yaml", 0, "LT-REG-015"),
+        ("z.yaml", 0, "LT-REG-015"),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -124,7 +198,7 @@ fn a_code_that_was_reused_with_days_has_one_owner_at_a_time() {
   - {key: a, name: A, codes: [{value: "A99.1", to: "2025-06-30"}]}
   - {key: b, name: B, codes: [{value: "A99.1", from: "2025-07-01"}]}
 "#;
-    assert!(registry::check(folder(text).path()).is_ok());
+    assert!(registry::check(folder(text).path(), None).is_ok());
 }
 
 #[tokio::test]
@@ -135,21 +209,65 @@ async fn a_change_reaches_who_watches_and_a_mistake_changes_nothing() {
     let config = registry::Config { folder: folder.path().to_owned(), poll_ms: 10 };
     let mut running = tokio::task::JoinSet::new();
     running.spawn(registry::run(config, service.clone(), health.clone(), shutdown.clone()));
-    let mut client = RegistryClient::new(Upstream::local(RegistryServer::new(service)));
+    let mut client = RegistryClient::new(Upstream::local(RegistryServer::new(service.clone())));
     let mut watch = client.watch(WatchRequest::default()).await.unwrap().into_inner();
     assert_eq!(watch.message().await.unwrap().unwrap().organisations.len(), 2);
 
     fs::write(folder.path().join("all.yaml"), "organisations: 7").unwrap();
     let limit = tokio::time::Instant::now() + Duration::from_secs(10);
-    while health.is_ready() {
+    while service.mistakes().is_empty() {
         assert!(tokio::time::Instant::now() < limit, "the mistake was not noticed");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    assert!(health.is_ready(), "what is in force is good");
     fs::write(folder.path().join("all.yaml"), GOOD.replace("MTTQ", "Mặt trận")).unwrap();
     let changed = watch.message().await.unwrap().unwrap();
     assert_eq!(changed.organisations[1].name, "Ủy ban Mặt trận");
     shutdown.cancel();
     running.join_next().await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_new_start_serves_the_last_good_state_though_the_folder_has_a_mistake() {
+    let folder = folder(GOOD);
+    let service = registry::Service::new();
+    let config = registry::Config { folder: folder.path().to_owned(), poll_ms: 10 };
+    let mut client = RegistryClient::new(Upstream::local(RegistryServer::new(service.clone())));
+    let mut running = tokio::task::JoinSet::new();
+    let start = |health: Health, shutdown: CancellationToken| {
+        registry::run(config.clone(), service.clone(), health, shutdown)
+    };
+    let shutdown = CancellationToken::new();
+    running.spawn(start(Health::new(), shutdown.clone()));
+    let mut first = client.watch(WatchRequest::default()).await.unwrap().into_inner();
+    let good = first.message().await.unwrap().unwrap();
+    shutdown.cancel();
+    running.join_next().await.unwrap().unwrap().unwrap();
+    assert!(first.message().await.unwrap().is_none(), "the watch of a run ends with it");
+
+    fs::write(folder.path().join("all.yaml"), "organisations: 7").unwrap();
+    let (health, shutdown) = (Health::new(), CancellationToken::new());
+    running.spawn(start(health.clone(), shutdown.clone()));
+    let limit = tokio::time::Instant::now() + Duration::from_secs(10);
+    while service.mistakes().is_empty() {
+        assert!(tokio::time::Instant::now() < limit, "the mistake was not noticed");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(health.is_ready());
+    let mut second = client.watch(WatchRequest::default()).await.unwrap().into_inner();
+    assert_eq!(second.message().await.unwrap().unwrap(), good);
+    fs::write(folder.path().join("all.yaml"), GOOD.replace("MTTQ", "Mặt trận")).unwrap();
+    let changed = second.message().await.unwrap().unwrap();
+    assert_eq!(changed.organisations[1].name, "Ủy ban Mặt trận");
+    assert!(service.mistakes().is_empty());
+    shutdown.cancel();
+    running.join_next().await.unwrap().unwrap().unwrap();
+
+    let empty = registry::Service::new();
+    fs::write(folder.path().join("all.yaml"), "organisations: 7").unwrap();
+    let health = Health::new();
+    let refused = registry::run(config, empty, health.clone(), CancellationToken::new()).await;
+    assert!(refused.is_err() && !health.is_ready(), "without a good state it does not start");
 }
 
 #[test]
@@ -166,6 +284,6 @@ fn a_right_for_nothing_a_token_of_two_and_an_odd_hash_are_mistakes() {
 
 #[test]
 fn a_folder_that_is_not_there_is_one_mistake() {
-    let found = registry::check(std::path::Path::new("/nowhere/at/all")).unwrap_err();
+    let found = registry::check(std::path::Path::new("/nowhere/at/all"), None).unwrap_err();
     assert_eq!(found[0].fault.code, "LT-REG-012");
 }

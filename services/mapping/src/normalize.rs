@@ -11,7 +11,8 @@ use proto::mapping::v1::{Finding, Normalized};
 use proto::registry::v1::Organisation as Registered;
 
 use crate::directory::{Answer, Directory};
-use crate::{identity, parties, secrecy};
+use crate::secrecy::{self, Mark};
+use crate::{identity, parties};
 
 /// What a format made of native bytes.
 #[derive(Clone, Debug, Default)]
@@ -48,12 +49,8 @@ pub(crate) struct Asked<'a> {
 /// Decides. Attachments are added by whoever holds their bytes.
 pub(crate) fn normalize(reading: Reading, asked: &Asked<'_>) -> Result<Normalized, Fault> {
     let Reading { mut canonical, format, version, hash, native_sha256, mut findings } = reading;
-    if let Some(path) = secrecy::marked(&canonical) {
-        return Err(Fault::new(&code::LT_MAP_210).violation(
-            (asked.place)(&path),
-            "Có dấu chỉ độ mật; văn bản mật không được gửi qua trục này.",
-            "It bears a secrecy mark; secret documents are not sent on this road.",
-        ));
+    if let Some(mark) = secrecy::marked(&canonical) {
+        return Err(secret(mark, asked));
     }
     let Some(kind) = identity::kind(&canonical) else {
         return Err(Fault::new(&code::LT_MAP_215));
@@ -83,6 +80,19 @@ pub(crate) fn normalize(reading: Reading, asked: &Asked<'_>) -> Result<Normalize
         attachments: Vec::new(),
         findings,
     })
+}
+
+/// A refusal that names the place and not a word of what stands there.
+fn secret(mark: Mark, asked: &Asked<'_>) -> Fault {
+    let place = match mark {
+        Mark::Canonical(path) => (asked.place)(&path),
+        Mark::Native(place) => place,
+    };
+    Fault::new(&code::LT_MAP_210).violation(
+        place,
+        "Có dấu chỉ độ mật; văn bản mật không được gửi qua trục này.",
+        "It bears a secrecy mark; secret documents are not sent on this road.",
+    )
 }
 
 /// The sender in the message must be the organisation that was authenticated.

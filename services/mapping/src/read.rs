@@ -10,6 +10,7 @@ use crate::blobs::Found;
 use crate::codec::Shelf;
 use crate::directory::Directory;
 use crate::normalize::{Asked, normalize};
+use crate::secrecy;
 use crate::server::PIECE_BYTES;
 
 /// An item whose bytes have all come.
@@ -40,7 +41,9 @@ fn decide(
 ) -> Result<(Found, Normalized), Fault> {
     let open = &item.open;
     let mut found = Found::default();
-    let reading = shelf.read(&open.format, &item.native, &open.attachments, &mut found)?;
+    let reading = shelf
+        .read(&open.format, &item.native, &open.attachments, &mut found)
+        .map_err(|fault| secrecy::of_unread(&item.native, fault))?;
     let files = attachments::sources(&reading.canonical, &found, &open.attachments);
     let format = reading.format.clone();
     let asked = Asked {

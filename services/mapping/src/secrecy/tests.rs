@@ -1,0 +1,134 @@
+//! Cases of where a mark may hide in a message.
+
+use proto::canonical::v1::{Leftover, Relation, Restriction, status::Reason};
+
+use super::*;
+
+fn path(document: Document) -> Option<Mark> {
+    marked(&Canonical { origin: None, body: Some(Body::Document(document)) })
+}
+
+fn at(path: &str) -> Option<Mark> {
+    Some(Mark::Canonical(path.to_owned()))
+}
+
+fn of_number(number: &str) -> Option<DocumentNumber> {
+    Some(DocumentNumber { number: number.into(), ..DocumentNumber::default() })
+}
+
+#[test]
+fn every_text_of_a_document_is_looked_at() {
+    let mark = || "Tối mật: Kế hoạch".to_owned();
+    let of =
+        |subject: &str| Some(DocumentRef { subject: subject.into(), ..DocumentRef::default() });
+    let plain = Document { subject: "Kế hoạch bảo mật".into(), ..Document::default() };
+    assert_eq!(path(plain), None);
+    let attachment = |name: &str, description: &str| {
+        let (file_name, description) = (name.to_owned(), description.to_owned());
+        vec![Attachment::default(), Attachment { file_name, description, ..Attachment::default() }]
+    };
+    let cases = [
+        ("subject", Document { subject: mark(), ..Document::default() }),
+        ("summary", Document { summary: mark(), ..Document::default() }),
+        ("note", Document { note: mark(), ..Document::default() }),
+        ("number.number", Document { number: of_number("12 (M)"), ..Document::default() }),
+        ("annex_titles[0]", Document { annex_titles: vec![mark()], ..Document::default() }),
+        (
+            "attachments[1].file_name",
+            Document { attachments: attachment("Mật.pdf", ""), ..Document::default() },
+        ),
+        (
+            "attachments[1].description",
+            Document { attachments: attachment("a.pdf", "Mật.pdf"), ..Document::default() },
+        ),
+        (
+            "relations[0].target.subject",
+            Document {
+                relations: vec![Relation { target: of("MẬT: x"), ..Relation::default() }],
+                ..Document::default()
+            },
+        ),
+        (
+            "restrictions[0].basis",
+            Document {
+                restrictions: vec![Restriction { basis: "MẬT".into(), ..Restriction::default() }],
+                ..Document::default()
+            },
+        ),
+    ];
+    for (expected, document) in cases {
+        assert_eq!(path(document), at(expected));
+    }
+}
+
+#[test]
+fn statuses_are_looked_at_too() {
+    let of = |status: Status| marked(&Canonical { origin: None, body: Some(Body::Status(status)) });
+    assert_eq!(of(Status { text: "Đã đến".into(), ..Status::default() }), None);
+    assert_eq!(of(Status { text: "MẬT: đã đến".into(), ..Status::default() }), at("text"));
+    let about = DocumentRef { number: of_number("5-BC/TU (M)"), ..DocumentRef::default() };
+    let status = Status { about: Some(about), ..Status::default() };
+    assert_eq!(of(status), at("about.number.number"));
+    let reason = Reason { text: "Tuyệt mật".into(), ..Reason::default() };
+    assert_eq!(of(Status { reasons: vec![reason], ..Status::default() }), at("reasons[0].text"));
+}
+
+#[test]
+fn what_the_model_has_no_place_for_is_looked_at_by_name_and_by_text() {
+    let of = |at: &str, raw: &str| {
+        let item = Leftover { at: at.into(), raw: raw.into(), ..Leftover::default() };
+        let leftovers = Leftovers { items: vec![item], ..Leftovers::default() };
+        path(Document { leftovers: vec![leftovers], ..Document::default() })
+    };
+    for (at, raw) in [
+        ("Value/Data[0]/DoMat", "2"),
+        ("Value/Data[0]/DoMat/Id", "2"),
+        ("edXMLEnvelope/OtherInfo/Secret", "1"),
+        ("intMat", "Tối mật"),
+        ("GhiChuRieng", "MẬT: không phát hành"),
+    ] {
+        assert_eq!(of(at, raw), Some(Mark::Native(at.to_owned())), "{at} {raw}");
+    }
+    for (at, raw) in [
+        ("Value/Data[0]/DoMat", "0"),
+        ("Value/Data[0]/TenDoMat", "Thường"),
+        ("SecretKey", "abc"),
+        ("MatTran", "1"),
+        ("GhiChuRieng", "Mật độ"),
+    ] {
+        assert_eq!(of(at, raw), None, "{at} {raw}");
+    }
+    let extra = Extra { name: "DoMat".into(), value: "1".into(), ..Extra::default() };
+    let document = Document { extras: vec![extra], ..Document::default() };
+    assert_eq!(path(document), at("extras[0].value"));
+}
+
+#[test]
+fn only_plain_codes_pass_the_gate() {
+    let code = |code: &str, name: &str| Code {
+        list: "secrecy".into(),
+        code: code.into(),
+        name: name.into(),
+    };
+    for plain in [code("none", ""), code("", "Thường"), code("0", "Không"), code("", "Thường")]
+    {
+        assert!(!is_secret(&plain), "{plain:?}");
+    }
+    for secret in [code("mat", ""), code("", "Tuyệt mật"), code("none", "Mật")] {
+        assert!(is_secret(&secret), "{secret:?}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_and_bears_a_mark_is_answered_without_a_word_of_it() {
+    let quoting = || Fault::new(&code::LT_MAP_008).param("name", "kehoach.pdf");
+    for marked in ["<Subject>TUYỆT MẬT: phương án</Subject", "{\"TrichYeu\": \"Báo cáo (Mật)\""]
+    {
+        let fault = of_unread(marked.as_bytes(), quoting());
+        assert_eq!((fault.code.as_str(), fault.params.len()), ("LT-MAP-210", 0), "{marked}");
+    }
+    for plain in ["<Subject>Luật Bảo vệ bí mật nhà nước</Subject", "{\"DoMat\":\"0\",\"MatKhau\":1"]
+    {
+        assert_eq!(of_unread(plain.as_bytes(), quoting()), quoting(), "{plain}");
+    }
+}

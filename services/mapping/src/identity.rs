@@ -3,10 +3,11 @@
 use prost::Message as _;
 use proto::canonical::v1::{
     Attachment, Canonical, Date, Document, DocumentNumber, DocumentRef, Moment, Organisation,
-    Status, canonical::Body, change, document::Urgency, status,
+    Status, canonical::Body, change, document::Urgency, relation, status,
 };
 use proto::journal::v1::{Index, MessageType};
 use sha2::{Digest as _, Sha256};
+use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 
 use crate::parties;
@@ -28,9 +29,9 @@ pub(crate) fn kind(canonical: &Canonical) -> Option<MessageType> {
 
 /// The order key: the same for a document, for what changes it, and for every status about it.
 ///
-/// It follows from the organisation that owns the document and the document's id, or its number
-/// where it has no id. Nothing of either: the message is a conversation of its own, named by
-/// `otherwise`.
+/// It follows from the organisation that owns the document and the document's number, which every
+/// document has and every reference to one can say; from its id where no number is said. Nothing
+/// of either: the message is a conversation of its own, named by `otherwise`.
 pub(crate) fn conversation(
     canonical: &Canonical,
     sender: &str,
@@ -59,14 +60,28 @@ fn status_owner<'a>(status: &'a Status, sender: &'a str, recipients: &'a [String
     if said.is_empty() { recipients.first().map_or("", String::as_str) } else { said }
 }
 
-/// A packet that revokes or updates a document stays behind it.
+/// A packet that revokes, updates or corrects a document stays behind it.
 fn document_name(document: &Document) -> String {
-    let changed = document
-        .change
-        .as_ref()
-        .filter(|it| matches!(it.kind(), change::Kind::Revoke | change::Kind::Update));
-    let target = about_name(changed.and_then(|it| it.target.as_ref()));
-    if target.is_empty() { name(&document.id, document.number.as_ref()) } else { target }
+    let own = name(&document.id, document.number.as_ref());
+    let change = document.change.as_ref();
+    let kind = change.map_or(change::Kind::Unspecified, |it| it.kind());
+    let related = match kind {
+        change::Kind::Revoke => relation::Kind::Revokes,
+        change::Kind::Update | change::Kind::Correct => relation::Kind::Updates,
+        change::Kind::Unspecified
+        | change::Kind::New
+        | change::Kind::Replace
+        | change::Kind::Forward => return own,
+    };
+    // Some software names the document it revokes where others name the one they answer.
+    let relations = [related, relation::Kind::Answers].into_iter().filter_map(|kind| {
+        document.relations.iter().find(|it| it.kind() == kind).and_then(|it| it.target.as_ref())
+    });
+    let targets = change.and_then(|it| it.target.as_ref()).into_iter().chain(relations);
+    let mut numbers = targets.map(|it| numbered(&it.id, it.number.as_ref()));
+    // An id that only its sender can read leaves the number of this packet, which bears the one
+    // of the document that it changes.
+    numbers.find(|it| !it.is_empty()).unwrap_or(own)
 }
 
 fn about_name(about: Option<&DocumentRef>) -> String {
@@ -74,7 +89,15 @@ fn about_name(about: Option<&DocumentRef>) -> String {
 }
 
 fn name(id: &str, number: Option<&DocumentNumber>) -> String {
-    if id.trim().is_empty() { fold(&printed(number)) } else { id.trim().to_owned() }
+    let number = numbered(id, number);
+    if number.is_empty() { id.trim().to_owned() } else { number }
+}
+
+/// The number, as said or as it stands in an id of QCVN 102 (`organisation,day,number`).
+fn numbered(id: &str, number: Option<&DocumentNumber>) -> String {
+    let said = fold(&printed(number));
+    let within = || id.splitn(3, ',').nth(2).map(fold).unwrap_or_default();
+    if said.is_empty() { within() } else { said }
 }
 
 /// The number as people read it.
@@ -87,13 +110,17 @@ fn printed(number: Option<&DocumentNumber>) -> String {
     format!("{}{apart}{}", it.number, it.notation)
 }
 
+/// A number however it is written: `05-CV/TU`, `5/cv/tu` and `5 / CV – TU` are the same.
 fn fold(number: &str) -> String {
-    number
-        .chars()
-        .filter(|it| !it.is_whitespace())
-        .flat_map(char::to_lowercase)
-        .map(|it| if matches!(it, '‐' | '‑' | '–' | '—') { '-' } else { it })
-        .collect()
+    let mut folded = String::new();
+    for it in number.nfc().flat_map(char::to_lowercase).filter(|it| !it.is_whitespace()) {
+        if it.is_alphanumeric() {
+            folded.push(it);
+        } else if !folded.is_empty() && !folded.ends_with('/') {
+            folded.push('/');
+        }
+    }
+    folded.trim_start_matches('0').trim_end_matches('/').to_owned()
 }
 
 /// Equal for the same content of the same organisation to the same recipients, however it came:
@@ -142,10 +169,11 @@ fn strip_attachment(attachment: &mut Attachment) {
     attachment.rendition_of.clear();
 }
 
-/// Whoever is known is the same by whichever of its codes.
+/// Whoever is known is the same by whichever of its codes and names.
 fn strip_organisation(organisation: &mut Organisation) {
     if !organisation.directory_key.is_empty() {
         organisation.ids.clear();
+        organisation.name.clear();
     }
 }
 

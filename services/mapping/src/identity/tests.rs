@@ -1,6 +1,6 @@
 //! Laws of names: what is the same gets the same one.
 
-use proto::canonical::v1::{Blob, Change, NamedMoment, OrganisationId, Trace};
+use proto::canonical::v1::{Blob, Change, NamedMoment, OrganisationId, Relation, Trace};
 
 use super::*;
 
@@ -67,7 +67,8 @@ fn other_content_recipients_sender_or_file_is_no_repeat() {
 
 #[test]
 fn a_document_its_recall_and_its_statuses_are_one_conversation() {
-    let reference = DocumentRef { id: "doc-1".into(), ..DocumentRef::default() };
+    let number = document("").number;
+    let reference = DocumentRef { id: "doc-1".into(), number, ..DocumentRef::default() };
     let sent = conversation(&of_document(document("doc-1")), "tinhuy", &[], b"");
     let mut recall = document("packet-2");
     recall.change = Some(Change {
@@ -90,6 +91,62 @@ fn a_document_its_recall_and_its_statuses_are_one_conversation() {
 }
 
 #[test]
+fn a_reference_by_number_and_one_by_id_lead_to_the_same_conversation() {
+    let number = |number: &str, notation: &str, printed: &str| {
+        Some(DocumentNumber {
+            number: number.into(),
+            notation: notation.into(),
+            printed: printed.into(),
+            ..DocumentNumber::default()
+        })
+    };
+    let reference = |id: &str, printed: &str| {
+        Some(DocumentRef {
+            id: id.into(),
+            number: (!printed.is_empty()).then(|| number("", "", printed)).flatten(),
+            ..DocumentRef::default()
+        })
+    };
+    const ID: &str = "000.00.00.G22,2015/09/30,7816/VPCP-TTĐT";
+    for id in [ID, "8f1c-guid", ""] {
+        let document =
+            Document { id: id.into(), number: number("7816", "VPCP-TTĐT", ""), ..document("") };
+        let of = |canonical: &Canonical| conversation(canonical, "tinhuy", &[], b"x");
+        let sent = of(&of_document(document.clone()));
+        let status = |about| {
+            let addressee = Some(organisation("A99.1", "tinhuy"));
+            message(Body::Status(Status { about, addressee, ..Status::default() }))
+        };
+        for about in
+            [reference("", "7816/vpcp-ttđt"), reference(ID, ""), reference(id, "7816-VPCP-TTĐT")]
+        {
+            assert_eq!(of(&status(about.clone())), sent, "{id} {about:?}");
+        }
+        let changed = |kind: change::Kind, target| {
+            let change = Change { kind: kind.into(), target, ..Change::default() };
+            Document { id: "other".into(), change: Some(change), ..document.clone() }
+        };
+        for target in
+            [reference(ID, ""), reference("8f1c-guid", ""), reference("", "7816/VPCP-TTĐT")]
+        {
+            for kind in [change::Kind::Revoke, change::Kind::Update] {
+                let it = changed(kind, target.clone());
+                assert_eq!(of(&of_document(it)), sent, "{id} {target:?}");
+            }
+        }
+        // A letter with a number of its own that revokes what it answers.
+        let mut recall = changed(change::Kind::Revoke, None);
+        recall.number = number("9", "VPCP-TTĐT", "");
+        recall.relations = vec![Relation {
+            kind: relation::Kind::Answers.into(),
+            target: reference(ID, "7816/VPCP-TTĐT"),
+            ..Relation::default()
+        }];
+        assert_eq!(of(&of_document(recall)), sent, "{id}");
+    }
+}
+
+#[test]
 fn without_an_id_the_number_names_the_document_in_any_spelling() {
     let number = |number: &str, notation: &str, printed: &str| {
         of_document(Document {
@@ -103,7 +160,7 @@ fn without_an_id_the_number_names_the_document_in_any_spelling() {
         })
     };
     let names =
-        [number("45", "CV/TU", ""), number("", "", "45/cv/TU"), number("", "", "45 /CV/TU ")]
+        [number("45", "CV/TU", ""), number("", "", "45-cv/TU"), number("", "", "045 –CV/TU ")]
             .map(|it| conversation(&it, "tinhuy", &[], b"x"));
     assert_eq!(names[0], names[1]);
     assert_eq!(names[0], names[2]);

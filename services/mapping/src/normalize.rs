@@ -6,13 +6,15 @@ use prost::Message as _;
 use proto::canonical::v1::{Canonical, Organisation, OrganisationId, canonical::Body};
 use proto::fault::v1::Fault;
 use proto::fault::{Code, code};
-use proto::journal::v1::MessageType;
 use proto::mapping::v1::{Finding, Normalized};
 use proto::registry::v1::Organisation as Registered;
 
 use crate::directory::{Answer, Directory};
 use crate::secrecy::{self, Mark};
 use crate::{identity, parties};
+
+mod acceptance;
+mod recipients;
 
 /// What a format made of native bytes.
 #[derive(Clone, Debug, Default)]
@@ -55,9 +57,11 @@ pub(crate) fn normalize(reading: Reading, asked: &Asked<'_>) -> Result<Normalize
     let Some(kind) = identity::kind(&canonical) else {
         return Err(Fault::new(&code::LT_MAP_215));
     };
+    acceptance::check(&canonical, &findings, asked.place)?;
     own(&mut canonical, asked, &mut findings)?;
-    let recipients = recipients(&canonical, kind, asked)?;
+    let recipients = recipients::resolve(&canonical, kind, asked)?;
     parties::recognise(&mut canonical, asked.directory, asked.day);
+    recipients::complete(&mut canonical, &recipients, asked.directory);
     if let Some(Body::Document(document)) = &mut canonical.body {
         // Whoever submits is the sender, by whichever of its codes it is named.
         document.sender.get_or_insert_default().directory_key = asked.sender.to_owned();
@@ -95,29 +99,39 @@ fn secret(mark: Mark, asked: &Asked<'_>) -> Fault {
     )
 }
 
-/// The sender in the message must be the organisation that was authenticated.
+/// The sender in the message must be the organisation that was authenticated. Where a format has
+/// no place for the sender, the issuer is who the receiver will see, so the issuer must be it.
 fn own(
     canonical: &mut Canonical,
     asked: &Asked<'_>,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Fault> {
-    let (said, path) = match &mut canonical.body {
-        Some(Body::Document(it)) => (&mut it.sender, "sender.ids[0].value"),
-        Some(Body::Status(it)) => (&mut it.reporter, "reporter.ids[0].value"),
+    let (sender, issuer, path) = match &mut canonical.body {
+        Some(Body::Document(it)) => (&mut it.sender, it.issuer.as_ref(), "sender.ids[0].value"),
+        Some(Body::Status(it)) => (&mut it.reporter, None, "reporter.ids[0].value"),
         Some(Body::Receipt(_)) | None => return Ok(()),
     };
-    let ids: Vec<&str> = said.iter().flat_map(|it| &it.ids).map(|it| it.value.as_str()).collect();
-    if ids.iter().all(|it| it.is_empty()) {
-        *said = asked.directory.organisation(asked.sender).map(written);
+    if first_code(sender.as_ref()).is_some() {
+        return claimed(sender.as_ref(), path, asked);
+    }
+    if first_code(issuer).is_some() {
+        claimed(issuer, "issuer.ids[0].value", asked)?;
+    } else {
         findings.push(Finding {
             code: "LT-MAP-222".to_owned(),
             field: (asked.place)(path),
             text_vi: "Không nêu mã cơ quan gửi; lấy cơ quan của ứng dụng.".to_owned(),
             text_en: "No sender code is given; the application's organisation is taken.".to_owned(),
         });
-        return Ok(());
     }
-    for id in ids.into_iter().filter(|it| !it.is_empty()) {
+    *sender = asked.directory.organisation(asked.sender).map(written);
+    Ok(())
+}
+
+/// Every code of an organisation that a message comes from must be the sender's.
+fn claimed(said: Option<&Organisation>, path: &str, asked: &Asked<'_>) -> Result<(), Fault> {
+    let ids = said.into_iter().flat_map(|it| &it.ids).map(|it| it.value.as_str());
+    for id in ids.filter(|it| !it.is_empty()) {
         let wrong = match asked.directory.find(id, asked.day) {
             Answer::Known(it) | Answer::Expired(it) if it.key == asked.sender => continue,
             Answer::Ended(it) if it.key == asked.sender => ended(it, &code::LT_MAP_206),
@@ -157,105 +171,8 @@ fn written(registered: &Registered) -> Organisation {
     }
 }
 
-/// One recipient as somebody wrote it.
-struct Named {
-    code: String,
-    path: String,
-}
-
-/// Directory keys of everybody it goes to, each able and allowed to receive it. All that is wrong
-/// is told at once, under the code of the first.
-fn recipients(
-    canonical: &Canonical,
-    kind: MessageType,
-    asked: &Asked<'_>,
-) -> Result<Vec<String>, Fault> {
-    let named = named(canonical, asked);
-    let mut keys: Vec<String> = Vec::new();
-    let mut refused: Option<Fault> = None;
-    for it in &named {
-        match recipient(&it.code, kind, asked) {
-            Ok(key) if keys.contains(&key) => {}
-            Ok(key) => keys.push(key),
-            Err(fault) => {
-                let words =
-                    (fault.title(proto::fault::Lang::Vi), fault.title(proto::fault::Lang::En));
-                let first = refused.take().unwrap_or(fault);
-                refused = Some(first.violation(&it.path, words.0, words.1));
-            }
-        }
-    }
-    match refused {
-        Some(fault) => Err(fault),
-        None if keys.is_empty() => {
-            let path = if kind == MessageType::Status { "addressee" } else { "recipients" };
-            Err(Fault::new(&code::LT_MAP_209).violation(
-                (asked.place)(path),
-                "Chưa nêu cơ quan nhận nào có mã.",
-                "No receiving organisation with a code is named.",
-            ))
-        }
-        None => Ok(keys),
-    }
-}
-
-/// Those the call names, else those the message names; whoever has no code only informs people.
-fn named(canonical: &Canonical, asked: &Asked<'_>) -> Vec<Named> {
-    if !asked.recipients.is_empty() {
-        let each = asked.recipients.iter().enumerate();
-        return each
-            .map(|(place, code)| Named { code: code.clone(), path: format!("recipients[{place}]") })
-            .collect();
-    }
-    match &canonical.body {
-        Some(Body::Document(document)) => document
-            .recipients
-            .iter()
-            .enumerate()
-            .filter_map(|(place, it)| {
-                let path = format!("recipients[{place}].organisation.ids[0].value");
-                let code = first_code(it.organisation.as_ref())?;
-                Some(Named { code, path: (asked.place)(&path) })
-            })
-            .collect(),
-        Some(Body::Status(status)) => first_code(status.addressee.as_ref())
-            .map(|code| Named { code, path: (asked.place)("addressee.ids[0].value") })
-            .into_iter()
-            .collect(),
-        Some(Body::Receipt(_)) | None => Vec::new(),
-    }
-}
-
 fn first_code(organisation: Option<&Organisation>) -> Option<String> {
     organisation?.ids.iter().map(|it| &it.value).find(|it| !it.is_empty()).cloned()
-}
-
-fn recipient(code: &str, kind: MessageType, asked: &Asked<'_>) -> Result<String, Fault> {
-    let directory = asked.directory;
-    let fault = |page: Code| Fault::new(page).param("code", code);
-    let key = match directory.find(code, asked.day) {
-        Answer::Known(it) => &it.key,
-        Answer::Unknown => return Err(fault(&code::LT_MAP_204)),
-        Answer::Ambiguous(owners) => {
-            return Err(fault(&code::LT_MAP_205).param("owners", owners.join(", ")));
-        }
-        Answer::Ended(it) => return Err(ended(it, &code::LT_MAP_206).param("code", code)),
-        Answer::Expired(it) => {
-            let now = it.codes.first().map_or("", |it| it.value.as_str());
-            return Err(fault(&code::LT_MAP_220).param("owner", &it.key).param("now", now));
-        }
-    };
-    if !directory.permits(asked.sender, key, kind, asked.day) {
-        return Err(fault(&code::LT_MAP_207)
-            .param("sender", asked.sender)
-            .param("recipient", key)
-            .param("type", kind.word()));
-    }
-    if directory.receivers(key, kind).is_empty() {
-        let fault = fault(&code::LT_MAP_208).param("recipient", key);
-        return Err(fault.param("type", kind.word()));
-    }
-    Ok(key.clone())
 }
 
 fn ended(organisation: &Registered, page: Code) -> Fault {

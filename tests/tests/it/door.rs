@@ -57,11 +57,21 @@ fn wrong() -> Vec<Case> {
     let to =
         |code: &str| portal(|it| it["DonViNhanVanBanNgoaDonVi"] = json!([{ "MaDonVi": code }]));
     let subject = |text: &str| portal(|it| it["TrichYeu"] = json!(text));
+    let unnumbered = portal(|it| {
+        it["SoHieu"] = json!("");
+        it["KyHieu"] = json!("");
+    });
     vec![
         ("LT-MAP-014", subject(""), "no subject"),
         ("LT-MAP-014", portal(|it| it["NgayBanHanh"] = json!("30/02/2026")), "an impossible day"),
         ("LT-MAP-007", portal(|it| it["DoMat"] = json!("2")), "a secret document"),
         ("LT-MAP-210", subject("TUYỆT MẬT: phương án"), "a mark in the subject"),
+        ("LT-MAP-210", subject("Báo cáo tình hình - MẬT"), "a mark behind the subject"),
+        ("LT-MAP-210", subject("TUYET MAT phuong an"), "a mark without accents"),
+        ("LT-MAP-210", portal(|it| it["SoHieu"] = json!("12 (M)")), "a mark in the number"),
+        ("LT-MAP-210", portal(|it| it["GhiChu"] = json!("Tối mật")), "a mark in a note"),
+        ("LT-MAP-210", portal(|it| it["MucDoMat"] = json!("2")), "a mark in an unknown field"),
+        ("LT-MAP-014", unnumbered, "no number"),
         ("LT-MAP-201", portal(|it| it["MaDinhDanh"] = json!("A99.9")), "an unknown sender"),
         ("LT-MAP-202", portal(|it| it["MaDinhDanh"] = json!("A99.2")), "a foreign sender"),
         ("LT-MAP-204", to("A99.9"), "an unknown recipient"),

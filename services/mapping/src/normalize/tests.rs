@@ -1,6 +1,10 @@
 //! Every refusal at the door, and what passes.
 
-use proto::canonical::v1::{Code as Value, Document, Recipient, Status};
+use proto::canonical::v1::recipient::{Delta, Role};
+use proto::canonical::v1::{
+    Code as Value, Date, Document, DocumentNumber, Leftover, Leftovers, Recipient, Status,
+};
+use proto::journal::v1::MessageType;
 use proto::registry::v1::{Application, OrganisationCode, Right, Snapshot, Takes};
 
 use super::*;
@@ -66,7 +70,9 @@ fn organisation(code: &str) -> Option<Organisation> {
 fn document(sender: &str, recipients: &[&str]) -> Document {
     Document {
         id: "1".into(),
+        number: Some(DocumentNumber { number: "1".into(), ..DocumentNumber::default() }),
         subject: "V/v".into(),
+        issued: Some(Date { year: 2026, month: 11, day: 20 }),
         sender: organisation(sender),
         recipients: recipients
             .iter()
@@ -74,6 +80,15 @@ fn document(sender: &str, recipients: &[&str]) -> Document {
             .collect(),
         ..Document::default()
     }
+}
+
+fn of_document(passed: Normalized) -> Document {
+    let Ok(Canonical { body: Some(Body::Document(document)), .. }) =
+        Canonical::decode(passed.canonical)
+    else {
+        panic!("not a document")
+    };
+    document
 }
 
 fn decide(body: Body, instead: &[&str]) -> Result<Normalized, Fault> {
@@ -140,11 +155,7 @@ fn what_passes_is_known_by_its_directory_keys_and_goes_once_to_each() {
     let passed = decide(Body::Document(given), &[]).unwrap();
     assert_eq!(passed.recipients, ["mttq"]);
     assert_eq!(passed.r#type(), MessageType::Document);
-    let Ok(Canonical { body: Some(Body::Document(document)), .. }) =
-        Canonical::decode(passed.canonical)
-    else {
-        panic!("not a document")
-    };
+    let document = of_document(passed);
     assert_eq!(document.sender.unwrap().directory_key, "tinhuy");
     assert_eq!(document.recipients[1].organisation.as_ref().unwrap().directory_key, "mttq");
 }
@@ -162,11 +173,7 @@ fn a_missing_sender_is_filled_in_and_told() {
     let given = Document { sender: None, ..document("", &["A99.2"]) };
     let passed = decide(Body::Document(given), &[]).unwrap();
     assert_eq!(passed.findings[0].code, "LT-MAP-222");
-    let Ok(Canonical { body: Some(Body::Document(document)), .. }) =
-        Canonical::decode(passed.canonical)
-    else {
-        panic!("not a document")
-    };
+    let document = of_document(passed);
     assert_eq!(document.sender.unwrap().ids[0].value, "A99.1");
 }
 
@@ -190,4 +197,124 @@ fn a_status_goes_to_its_addressee_and_a_receipt_goes_nowhere() {
     assert_eq!((passed.recipients, passed.r#type), (vec!["mttq".to_owned()], 2));
     let fault = decide(Body::Receipt(Default::default()), &[]).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-215");
+}
+
+#[test]
+fn who_names_no_sender_is_known_by_the_issuer() {
+    let of = |issuer: &str| {
+        let given =
+            Document { sender: None, issuer: organisation(issuer), ..document("", &["A99.2"]) };
+        decide(Body::Document(given), &[])
+    };
+    for (code, expected) in [("A99.2", "LT-MAP-202"), ("nobody", "LT-MAP-201")] {
+        let fault = of(code).unwrap_err();
+        assert_eq!(
+            (fault.code.as_str(), fault.violations[0].field.as_str()),
+            (expected, "/native/issuer.ids[0].value")
+        );
+    }
+    let passed = of("000.00.01.A99").unwrap();
+    assert!(passed.findings.is_empty());
+    assert_eq!(of_document(passed).sender.unwrap().ids[0].value, "A99.1");
+    // Who says for whom it sends may send what another organisation issued.
+    let given = Document { issuer: organisation("A99.2"), ..document("A99.1", &["A99.2"]) };
+    assert!(decide(Body::Document(given), &[]).is_ok());
+}
+
+#[test]
+fn an_update_goes_to_whom_it_is_addressed_and_not_to_whom_it_takes_away() {
+    // As `edoc_update.edxml`: H41 is taken away and not addressed, H14 is both.
+    let listed = |code: &str, role: Role, delta: Delta| Recipient {
+        organisation: organisation(code),
+        role: role.into(),
+        delta: delta.into(),
+        ..Recipient::default()
+    };
+    let given = Document {
+        recipients: vec![
+            listed("A99.2", Role::Main, Delta::Added),
+            listed("A99.1", Role::Unspecified, Delta::Added),
+            listed("nobody", Role::Unspecified, Delta::Removed),
+            listed("cam", Role::Main, Delta::Removed),
+        ],
+        ..document("A99.1", &[])
+    };
+    let passed = decide(Body::Document(given.clone()), &[]).unwrap();
+    assert_eq!(passed.recipients, ["mttq"]);
+    let roles: Vec<_> = of_document(passed).recipients.iter().map(|it| it.role()).collect();
+    assert_eq!(roles, [Role::Main, Role::Unspecified, Role::Unspecified, Role::Main]);
+}
+
+#[test]
+fn a_document_says_to_whom_it_goes() {
+    let mut given = document("A99.1", &["A99.2", ""]);
+    given.recipients.push(Recipient {
+        organisation: organisation("tinhuy"),
+        role: Role::Copy.into(),
+        ..Recipient::default()
+    });
+    let passed = of_document(decide(Body::Document(given), &["mttq", "A99.1"]).unwrap());
+    let found: Vec<_> = passed
+        .recipients
+        .iter()
+        .map(|it| (it.organisation.as_ref().unwrap().directory_key.as_str(), it.role()))
+        .collect();
+    assert_eq!(found, [("mttq", Role::Main), ("", Role::Unspecified), ("tinhuy", Role::Copy)]);
+
+    let passed = of_document(decide(Body::Document(document("A99.1", &[])), &["mttq"]).unwrap());
+    let [added] = &passed.recipients[..] else { panic!("{:?}", passed.recipients) };
+    assert_eq!(added.role(), Role::Main);
+    let organisation = added.organisation.as_ref().unwrap();
+    assert_eq!((organisation.ids[0].value.as_str(), organisation.name.as_str()), ("A99.2", "MTTQ"));
+
+    let status = Status { reporter: self::organisation("A99.1"), ..Status::default() };
+    let passed = decide(Body::Status(status), &["mttq"]).unwrap();
+    let Ok(Canonical { body: Some(Body::Status(status)), .. }) =
+        Canonical::decode(passed.canonical)
+    else {
+        panic!("not a status")
+    };
+    assert_eq!(status.addressee.unwrap().ids[0].value, "A99.2");
+}
+
+#[test]
+fn a_document_without_subject_number_or_day_is_refused_with_all_of_them() {
+    let given = Document {
+        subject: " ".into(),
+        number: None,
+        issued: None,
+        ..document("A99.1", &["A99.2"])
+    };
+    let fault = decide(Body::Document(given), &[]).unwrap_err();
+    assert_eq!(fault.code, "LT-MAP-014");
+    let fields: Vec<_> = fault.violations.iter().map(|it| it.field.as_str()).collect();
+    assert_eq!(fields, ["/native/subject", "/native/number", "/native/issued"]);
+    for (year, month, day, is_real) in [
+        (2026, 2, 30, false),
+        (2026, 13, 1, false),
+        (2026, 0, 5, false),
+        (2028, 2, 29, true),
+        (2026, 2, 0, true),
+        (2026, 0, 0, true),
+    ] {
+        let issued = Some(Date { year, month, day });
+        let given = Document { issued, ..document("A99.1", &["A99.2"]) };
+        assert_eq!(decide(Body::Document(given), &[]).is_ok(), is_real, "{year}-{month}-{day}");
+    }
+}
+
+#[test]
+fn a_refusal_for_secrecy_holds_no_word_of_the_item() {
+    const WORDS: &str = "Kế hoạch Alpha";
+    let item = Leftover { at: "Data[0]/DoMat".into(), raw: WORDS.into(), ..Leftover::default() };
+    let left_over = Leftovers { items: vec![item], ..Leftovers::default() };
+    for given in [
+        Document { subject: format!("TUYỆT MẬT: {WORDS}"), ..document(WORDS, &[WORDS]) },
+        Document { leftovers: vec![left_over], ..document("A99.1", &["A99.2"]) },
+    ] {
+        let fault = decide(Body::Document(given), &[]).unwrap_err();
+        assert_eq!(fault.code, "LT-MAP-210");
+        assert!(fault.params.is_empty() && fault.detail.is_empty());
+        assert!(!format!("{fault:?}").contains("Alpha"), "{fault:?}");
+    }
 }

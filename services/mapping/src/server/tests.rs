@@ -2,7 +2,8 @@
 
 use chassis::Upstream;
 use proto::canonical::v1::{
-    Canonical, Document, Organisation, OrganisationId, Recipient, canonical::Body,
+    Canonical, Date, Document, DocumentNumber, Organisation, OrganisationId, Recipient,
+    canonical::Body,
 };
 use proto::journal::v1::MessageType;
 use proto::mapping::v1::mapping_client::MappingClient;
@@ -68,6 +69,12 @@ fn document(sender: &str, subject: &str) -> Vec<u8> {
     let recipient = Recipient { organisation: organisation("A99.2"), ..Recipient::default() };
     let document = Document {
         id: "1".into(),
+        number: Some(DocumentNumber {
+            number: "45".into(),
+            notation: "CV/TU".into(),
+            ..DocumentNumber::default()
+        }),
+        issued: Some(Date { year: 2026, month: 11, day: 24 }),
         subject: subject.into(),
         sender: organisation(sender),
         recipients: vec![recipient],
@@ -224,17 +231,11 @@ async fn files_inside_a_packet_come_out_as_they_went_in_and_secret_ones_do_not()
 
 /// A national packet with one file in it.
 fn packet(claims: bus::ClaimStore, claim: bus::Claim, subject: &str) -> Vec<u8> {
-    use proto::canonical::v1::{Attachment, Blob, Code, Date, DocumentNumber, Person, recipient};
+    use proto::canonical::v1::{Attachment, Blob, Code, Person, recipient};
     let Some(Body::Document(mut document)) = decoded(&document("A99.1", subject)).body else {
         panic!("not a document")
     };
-    document.number = Some(DocumentNumber {
-        number: "45".into(),
-        notation: "CV/TU".into(),
-        ..DocumentNumber::default()
-    });
     document.recipients[0].set_role(recipient::Role::Main);
-    document.issued = Some(Date { year: 2026, month: 11, day: 24 });
     document.place = "Cà Mau".into();
     document.r#type =
         Some(Code { list: "document-type".into(), name: "Công văn".into(), ..Code::default() });

@@ -23,4 +23,6 @@ pub struct Config {
     pub canonical_bytes_max: u64,
     /// Messages translated at the same time.
     pub translating_max: usize,
+    /// How long a call to the journal may take.
+    pub journal_ms_max: u64,
 }

@@ -100,6 +100,11 @@ fn numbered(id: &str, number: Option<&DocumentNumber>) -> String {
     if said.is_empty() { within() } else { said }
 }
 
+/// True when two numbers are the same but for their spelling.
+pub(crate) fn same_number(left: &DocumentNumber, right: &DocumentNumber) -> bool {
+    fold(&printed(Some(left))) == fold(&printed(Some(right)))
+}
+
 /// The number as people read it.
 fn printed(number: Option<&DocumentNumber>) -> String {
     let Some(it) = number else { return String::new() };

@@ -10,6 +10,8 @@
 //! - A refused item leaves nothing: what is found in it is given out after the decision.
 //! - A secrecy mark refuses, wherever a format can hold one.
 //! - A copy's name follows from its parent and its application, so handling twice makes nothing new.
+//! - A copy that would lose what a document must keep waits for an operator, unless its receiver
+//!   accepts that.
 //! - One recipient's trouble keeps back that recipient's copy, and it is a row an operator can see.
 //! - The registry may be away: the last copy of it stays in force.
 //!
@@ -23,8 +25,10 @@
 mod attachments;
 mod batches;
 mod blobs;
+mod bounded;
 mod codec;
 mod config;
+mod consent;
 mod directory;
 mod follow;
 mod identity;

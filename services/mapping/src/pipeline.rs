@@ -4,18 +4,20 @@
 //! Recorded first: a copy that reached an application before the journal knew it could not begin.
 //! If publishing then fails, the copies are rows that the journal drives.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use bus::{Body, Channel, ClaimStore, Handle, Message, MessageId, Publish, Verdict, Verdicts};
 use bytes::Bytes;
-use chassis::trace::{About, Operation, message_span, traceparent};
+use chassis::trace::{About, Operation, message_span};
 use chassis::{Clock, Upstream};
-use formats::Context;
 use futures::{StreamExt as _, stream};
 use prost::Message as _;
 use proto::canonical::v1::Canonical;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::{Attachment, Claim, Derived, Entry, Envelope, Fact, Step, body, entry};
+use proto::journal::v1::{Attachment, Entry, Envelope, Fact, Step, entry};
 use tonic::Status;
 use tracing::Instrument as _;
 
@@ -24,8 +26,12 @@ use crate::batches::{CALL_BYTES_MAX, calls};
 use crate::config::Config;
 use crate::follow::Registered;
 use crate::metrics::Metrics;
-use crate::route::{Way, route};
-use crate::translate::{Translated, Translator, unstored};
+use crate::route::route;
+use crate::translate::{Translator, unstored};
+
+mod copies;
+
+use self::copies::Made;
 
 /// Who says so in the journal.
 const COMPONENT: &str = "mapping";
@@ -61,6 +67,7 @@ struct Source {
     id: MessageId,
     envelope: Envelope,
     canonical: Bytes,
+    read: Canonical,
     attachments: Vec<Attachment>,
 }
 
@@ -87,10 +94,10 @@ impl<P: Publish> Pipeline<P> {
         let ways = route(&directory, &about.recipients, about.r#type());
         let mut copies = Vec::new();
         let mut derived = Vec::new();
+        let mut made = Made::new();
         for way in &ways {
-            let context = Context { now_us: about.accepted_at_us };
-            let (channel, copy, row) = self.copy(&source, way, context).await;
-            copies.extend(channel.zip(copy));
+            let (copy, row) = self.copy(&source, way, &mut made).await;
+            copies.extend(copy);
             derived.push(row);
         }
         let to: Vec<&str> = ways.iter().map(|it| it.application.as_str()).collect();
@@ -102,93 +109,6 @@ impl<P: Publish> Pipeline<P> {
             fate: Some(entry::Fate::Routed(true)),
         };
         Ok(Routed { entry, copies })
-    }
-
-    /// One application's copy: its channel and message when it could be made, its row always.
-    async fn copy(
-        &self,
-        source: &Source,
-        way: &Way,
-        context: Context,
-    ) -> (Option<Channel>, Option<Message>, Derived) {
-        let target = if way.application.is_empty() { &way.organisation } else { &way.application };
-        let channel = Channel::delivery(target);
-        let name =
-            channel.as_ref().map_or_else(|_| format!("delivery.{target}"), ToString::to_string);
-        let id = source.id.derive(&name);
-        let mut envelope = self.envelope(source, way, id);
-        let span = message_span(
-            Operation::Send,
-            About {
-                destination: &name,
-                message_id: &envelope.id,
-                conversation: &envelope.conversation,
-                traceparent: &source.envelope.traceparent,
-            },
-        );
-        let sent = traceparent(&span);
-        if !sent.is_empty() {
-            envelope.traceparent = sent;
-        }
-        let made = async {
-            let format = way.format.as_deref().map_err(Clone::clone)?;
-            let translator = &self.translator;
-            translator.translate(&source.canonical, &source.attachments, format, context).await
-        };
-        let attachments = source.attachments.clone();
-        match made.instrument(span).await {
-            Ok(made) => {
-                self.metrics.copy(None);
-                envelope.format_version = made.version;
-                envelope.format_hash.clone_from(&made.hash);
-                let message = Message {
-                    id,
-                    conversation: envelope.conversation.clone(),
-                    attributes: envelope.attributes(),
-                    body: made.body.clone(),
-                };
-                let facts = vec![self.translated(&envelope, &made)];
-                let message_row = row(envelope, Some(&made.body));
-                let row = Derived { message: Some(message_row), attachments, facts, fault: None };
-                (channel.ok(), Some(message), row)
-            }
-            Err(fault) => {
-                self.metrics.copy(Some(&fault.code));
-                tracing::warn!(error = %fault, messaging.message.id = %id, "copy is kept back");
-                let message = Some(row(envelope, None));
-                (
-                    None,
-                    None,
-                    Derived { message, attachments, facts: Vec::new(), fault: Some(fault) },
-                )
-            }
-        }
-    }
-
-    fn envelope(&self, source: &Source, way: &Way, id: MessageId) -> Envelope {
-        Envelope {
-            id: id.to_string(),
-            format: way.format.clone().unwrap_or_default(),
-            format_version: 0,
-            format_hash: String::new(),
-            recipients: vec![way.organisation.clone()],
-            application: way.application.clone(),
-            attempt: 1,
-            parent: source.id.to_string(),
-            ..source.envelope.clone()
-        }
-    }
-
-    fn translated(&self, envelope: &Envelope, made: &Translated) -> Fact {
-        Fact {
-            format: envelope.format.clone(),
-            format_version: made.version,
-            format_hash: made.hash.clone(),
-            duration_us: made.took_us,
-            losses: made.losses.clone(),
-            detail: envelope.application.clone(),
-            ..self.fact(Step::Translated)
-        }
     }
 
     fn fact(&self, step: Step) -> Fact {
@@ -218,7 +138,7 @@ impl<P: Publish> Pipeline<P> {
         let read = Canonical::decode(canonical.clone())
             .map_err(|it| Refused::ForGood(unreadable(it.to_string())))?;
         let attachments = attachments::of(&read);
-        Ok(Source { id: message.id, envelope, canonical, attachments })
+        Ok(Source { id: message.id, envelope, canonical, read, attachments })
     }
 
     /// Records what was routed; the ids that the journal does not know.
@@ -229,10 +149,13 @@ impl<P: Publish> Pipeline<P> {
                 away.detail(status.message())
             })
         };
+        let limit = Duration::from_millis(self.config.journal_ms_max);
         let mut unknown = Vec::new();
         for call in calls(entries, CALL_BYTES_MAX) {
-            let answer = self.journal.clone().record(call).await.map_err(away)?;
-            unknown.extend(answer.into_inner().unknown);
+            let mut journal = self.journal.clone();
+            let answer = tokio::time::timeout(limit, journal.record(call)).await;
+            let answer = answer.map_err(|it| away(Status::deadline_exceeded(it.to_string())))?;
+            unknown.extend(answer.map_err(away)?.into_inner().unknown);
         }
         Ok(unknown)
     }
@@ -261,22 +184,28 @@ fn words(fault: &Fault) -> bus::Fault {
     bus::Fault::new(&fault.code, fault.to_string())
 }
 
-fn row(envelope: Envelope, made: Option<&Body>) -> proto::journal::v1::Message {
-    let place = made.map(|it| match it {
-        Body::Inline(bytes) => body::Place::Inline(bytes.clone()),
-        Body::Claim(claim) => body::Place::Claim(Claim {
-            sha256: Bytes::copy_from_slice(&claim.sha256),
-            size: claim.size,
-        }),
-    });
-    let body = Some(proto::journal::v1::Body { place });
-    proto::journal::v1::Message { envelope: Some(envelope), body }
+/// Each message of a window once, and which of those each place is a copy of.
+fn apart(window: Vec<Message>) -> (Vec<usize>, Vec<Message>) {
+    let mut first: HashMap<MessageId, usize> = HashMap::new();
+    let mut fresh: Vec<Message> = Vec::new();
+    let mut places = Vec::new();
+    for message in window {
+        let place = *first.entry(message.id).or_insert(fresh.len());
+        places.push(place);
+        if place == fresh.len() {
+            fresh.push(message);
+        }
+    }
+    (places, fresh)
 }
 
 impl<P: Publish> Handle for Pipeline<P> {
     async fn handle(&self, window: Vec<Message>) -> Verdicts {
         let begun = tokio::time::Instant::now();
-        let verdicts = self.judge(window).await;
+        let (places, fresh) = apart(window);
+        let judged = self.judge(fresh).await;
+        let judged = judged.as_slice();
+        let verdicts = places.iter().filter_map(|it| judged.get(*it).cloned()).collect();
         self.metrics.window(begun.elapsed());
         verdicts
     }

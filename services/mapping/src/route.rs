@@ -4,7 +4,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::MessageType;
 
-use crate::directory::Directory;
+use crate::directory::{Directory, Receiver};
 
 /// One copy to make, or why it cannot be made.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub(crate) struct Way {
     pub(crate) application: String,
     /// Name of the format it takes, or what keeps this recipient's copy back.
     pub(crate) format: Result<String, Fault>,
+    /// What its copies may lose.
+    pub(crate) accepts_losses: Vec<String>,
 }
 
 /// Every copy of a message for these organisations. One that cannot receive now is told apart and
@@ -26,12 +28,13 @@ pub(crate) fn route(directory: &Directory, recipients: &[String], kind: MessageT
 fn ways(directory: &Directory, organisation: &str, kind: MessageType) -> Vec<Way> {
     let receivers = directory.receivers(organisation, kind);
     if !receivers.is_empty() {
-        let way = |application: &str, format: &str| Way {
+        let way = |it: &Receiver<'_>| Way {
             organisation: organisation.to_owned(),
-            application: application.to_owned(),
-            format: Ok(format.to_owned()),
+            application: it.application.id.clone(),
+            format: Ok(it.format.to_owned()),
+            accepts_losses: it.application.accepts_losses.clone(),
         };
-        return receivers.iter().map(|it| way(&it.application.id, it.format)).collect();
+        return receivers.iter().map(way).collect();
     }
     let fault = match directory.organisation(organisation) {
         None => Fault::new(&code::LT_MAP_204).param("code", organisation),
@@ -43,7 +46,12 @@ fn ways(directory: &Directory, organisation: &str, kind: MessageType) -> Vec<Way
     // then has the name of the one that waits.
     let mut idle = directory.applications().iter().filter(|it| it.organisation == organisation);
     let application = idle.next().map(|it| it.id.clone()).unwrap_or_default();
-    vec![Way { organisation: organisation.to_owned(), application, format: Err(fault) }]
+    vec![Way {
+        organisation: organisation.to_owned(),
+        application,
+        format: Err(fault),
+        accepts_losses: Vec::new(),
+    }]
 }
 
 #[cfg(test)]

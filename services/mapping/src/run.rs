@@ -1,5 +1,7 @@
 //! The road through this service, as the chassis starts it.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use bus::{Bus, Channel, ClaimStore, Receiver};
 use chassis::Upstream;
@@ -7,6 +9,7 @@ use chassis::health::Health;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::bounded::Bounded;
 use crate::config::Config;
 use crate::follow::follow;
 use crate::keep::Keeper;
@@ -62,11 +65,12 @@ pub async fn run(config: Config, parts: Parts, shutdown: CancellationToken) -> a
     let files = (translator, parts.claims.clone());
     let registered = parts.service.registered.clone();
     let pipeline = Pipeline::new(publisher, parts.journal.clone(), registered, files, config);
+    let limit = Duration::from_millis(config.journal_ms_max);
     for partition in 0..settings.partitions {
         let receiver = Receiver {
             channel: Channel::intake(partition),
             window: settings.window,
-            keeper: Keeper::new(parts.journal.clone()),
+            keeper: Bounded { keeper: Keeper::new(parts.journal.clone()), limit },
         };
         let (bus, pipeline, stop) = (parts.bus.clone(), pipeline.clone(), stop.clone());
         working.spawn(async move { Ok(bus.receive(receiver, pipeline, stop).await?) });

@@ -1,6 +1,7 @@
 //! The calls: items come in frames, answers go out as they are ready.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -181,7 +182,9 @@ impl Call {
         let item = Item { open, native: native.freeze() };
         let answers = self.answers.clone();
         if bytes(item.native.len()) < service.config.aside_bytes_min {
-            for frame in service.read(&item) {
+            let read = AssertUnwindSafe(|| service.read(&item).collect::<Vec<_>>());
+            let frames = catch_unwind(read).unwrap_or_else(|_panic| vec![broke_down(number)]);
+            for frame in frames {
                 let frame = Some(frame);
                 // Nobody listens any more: the caller has gone.
                 let _gone = answers.send(NormalizeResponse { item: number, frame }).await.is_err();
@@ -191,6 +194,7 @@ impl Call {
         }
         self.working.spawn(async move {
             let _place = Arc::clone(&service.aside).acquire_owned().await;
+            let last = answers.clone();
             let work = move || {
                 let mut frames = service
                     .read(&item)
@@ -198,11 +202,28 @@ impl Call {
                 let _gone = frames.try_for_each(|it| answers.blocking_send(it)).is_err();
                 drop(room);
             };
-            if let Err(cut) = tokio::task::spawn_blocking(work).await {
-                tracing::error!(error = %cut, "reading broke down");
-            }
+            aside(number, last, work).await;
         });
     }
+}
+
+/// Works on a thread that may block; what breaks down there is an answer too.
+async fn aside(
+    item: u32,
+    answers: mpsc::Sender<NormalizeResponse>,
+    work: impl FnOnce() + Send + 'static,
+) {
+    if tokio::task::spawn_blocking(work).await.is_err() {
+        let frame = Some(broke_down(item));
+        // Nobody listens any more: the caller has gone.
+        let _gone = answers.send(NormalizeResponse { item, frame }).await.is_err();
+    }
+}
+
+/// The panic's own words may hold what was read, so they stay in the log of the process.
+fn broke_down(item: u32) -> Frame {
+    tracing::error!(item, "reading broke down");
+    Frame::Refused(Fault::new(&code::LT_SYS_001).param("id", "normalize"))
 }
 
 fn bytes(count: usize) -> u64 {

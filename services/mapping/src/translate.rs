@@ -1,5 +1,6 @@
 //! Canonical to what one application takes, on the side when it is large.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bus::{Body, ClaimStore, INLINE_BYTES_MAX};
@@ -27,7 +28,7 @@ pub(crate) struct Translator {
 }
 
 /// A message as one application will read it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Translated {
     pub(crate) body: Body,
     pub(crate) version: u32,
@@ -60,7 +61,8 @@ impl Translator {
             attachments.iter().filter_map(|it| it.claim.as_ref()).map(|it| it.size).sum();
         let size = files.saturating_add(u64::try_from(canonical.len()).unwrap_or(u64::MAX));
         let written = if attachments.is_empty() && size < self.aside_bytes_min {
-            self.shelf.write(format, canonical, context, &Stored::none())?
+            let write = || self.shelf.write(format, canonical, context, &Stored::none());
+            catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(|_panic| Err(broke_down()))?
         } else {
             self.aside(canonical.clone(), format.to_owned(), context, size).await?
         };
@@ -87,10 +89,13 @@ impl Translator {
         let (shelf, claims) = (Arc::clone(&self.shelf), self.claims.clone());
         let stored = Stored::of(claims, tokio::runtime::Handle::current());
         let work = move || shelf.write(&format, &canonical, context, &stored);
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|cut| {
-            Err(Fault::new(&code::LT_SYS_001).param("id", "translate").detail(cut.to_string()))
-        })
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_panic| Err(broke_down()))
     }
+}
+
+/// One copy's trouble. The panic's own words may hold content, so they stay in the process's log.
+fn broke_down() -> Fault {
+    Fault::new(&code::LT_SYS_001).param("id", "translate")
 }
 
 /// What a failing store means for a message.

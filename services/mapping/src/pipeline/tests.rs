@@ -10,7 +10,7 @@ use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
     CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
     GetRequest, GetResponse, JourneyRequest, JourneyResponse, MessageType, OpenRequest,
-    OpenResponse, RecordRequest, RecordResponse,
+    OpenResponse, RecordRequest, RecordResponse, body,
 };
 use proto::registry::v1::registry_server::{Registry, RegistryServer};
 use proto::registry::v1::{Application, Organisation, Snapshot, Takes, WatchRequest};
@@ -22,17 +22,19 @@ use uuid::Uuid;
 use super::*;
 use crate::{Directory, Parts, Service};
 
-/// Remembers what was recorded; away while told so; does not know `strangers`.
+/// Remembers what was recorded; away or silent while told so; does not know `strangers`.
 #[derive(Clone)]
 struct Rows {
     recorded: watch::Sender<Vec<Entry>>,
     is_away: bool,
+    is_silent: bool,
     strangers: Vec<String>,
 }
 
 impl Rows {
     fn new() -> Self {
-        Self { recorded: watch::Sender::new(Vec::new()), is_away: false, strangers: Vec::new() }
+        let recorded = watch::Sender::new(Vec::new());
+        Self { recorded, is_away: false, is_silent: false, strangers: Vec::new() }
     }
 }
 
@@ -45,6 +47,9 @@ macro_rules! silent {
             async fn record(&self, request: Request<RecordRequest>) -> Answered<RecordResponse> {
                 if self.is_away {
                     return Err(Status::unavailable("away"));
+                }
+                if self.is_silent {
+                    std::future::pending::<()>().await;
                 }
                 let entries = request.into_inner().entries;
                 self.recorded.send_modify(|it| it.extend(entries));
@@ -108,13 +113,14 @@ fn snapshot() -> Snapshot {
     };
     Snapshot {
         revision: "1".into(),
-        organisations: ["a", "b", "c"]
+        organisations: ["a", "b", "c", "d"]
             .map(|key| Organisation { key: key.into(), ..Organisation::default() })
             .into(),
         applications: vec![
             application("a-1", "a", FORMAT),
             application("b-1", "b", "no.such.format"),
             application("c-1", "c", FORMAT),
+            application("d-1", "d", "ioffice.portal"),
         ],
         ..Snapshot::default()
     }
@@ -153,6 +159,7 @@ fn config() -> Config {
         aside_max: 2,
         canonical_bytes_max: 1 << 20,
         translating_max: 4,
+        journal_ms_max: 100,
     }
 }
 
@@ -247,6 +254,7 @@ async fn one_recipients_trouble_keeps_back_its_copy_only() {
         .collect();
     let expected = [("a-1", None), ("b-1", Some("LT-MAP-216")), ("", Some("LT-MAP-204"))];
     assert_eq!(found, expected);
+    assert_eq!(derived[1].fault.as_ref().unwrap().params["application"], "b-1");
     let kept = derived[1].message.as_ref().unwrap().envelope.as_ref().unwrap();
     assert_eq!(kept.id, parent.id.derive("delivery.b-1").to_string());
 }
@@ -257,6 +265,79 @@ async fn nothing_is_published_while_the_journal_is_away() {
     let verdicts = stage.pipeline.handle(vec![message(1, &["a"], "x")]).await;
     assert!(matches!(verdicts.as_slice(), [Verdict::Retry(it)] if it.code == "LT-SYS-002"));
     assert!(stage.published().is_empty());
+}
+
+#[tokio::test]
+async fn a_journal_that_does_not_answer_is_given_up() {
+    let stage = stage(Rows { is_silent: true, ..Rows::new() }, "").await;
+    let verdicts = stage.pipeline.handle(vec![message(1, &["a"], "x")]).await;
+    assert!(matches!(verdicts.as_slice(), [Verdict::Retry(it)] if it.code == "LT-SYS-002"));
+    assert!(stage.published().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_came_twice_is_worked_on_once() {
+    let stage = stage(Rows::new(), "delivery.a-1").await;
+    let (first, other) = (message(1, &["a", "c"], "x"), message(2, &["c"], "y"));
+    let window = vec![first.clone(), other.clone(), first.clone(), other, first];
+    let verdicts = stage.pipeline.handle(window).await;
+    let found: Vec<_> = verdicts.as_slice().iter().map(|it| matches!(it, Verdict::Done)).collect();
+    assert_eq!(found, [false, true, false, true, false], "a copy has its first's verdict");
+    assert_eq!(stage.published().len(), 3);
+    assert_eq!(stage.recorded().len(), 2);
+}
+
+#[tokio::test]
+async fn a_copy_that_would_lose_what_must_be_kept_waits_for_an_operator() {
+    use proto::canonical::v1::{Change, Date, DocumentNumber, change};
+    let document = |kind: change::Kind| Document {
+        id: "1".into(),
+        number: Some(DocumentNumber {
+            number: "45".into(),
+            notation: "CV/TU".into(),
+            ..DocumentNumber::default()
+        }),
+        subject: "Báo cáo".into(),
+        issued: Some(Date { year: 2026, month: 11, day: 24 }),
+        change: Some(Change { kind: kind.into(), ..Change::default() }),
+        ..Document::default()
+    };
+    let of = |number, document| {
+        let canonical = Canonical { origin: None, body: Some(canonical::Body::Document(document)) };
+        let body = Body::Inline(canonical.encode_to_vec().into());
+        Message { body, ..message(number, &["a", "d"], "") }
+    };
+    let stage = stage(Rows::new(), "").await;
+    // The number of a copy has no place in the portal.
+    let mut numbered = document(change::Kind::New);
+    numbered.number.as_mut().unwrap().copy_number = "2".into();
+    let window = vec![of(1, document(change::Kind::New)), of(2, numbered)];
+    let verdicts = stage.pipeline.handle(window).await;
+    assert_eq!(verdicts.as_slice(), [Verdict::Done, Verdict::Done]);
+    let to: Vec<_> = stage.published().into_iter().map(|(to, _)| to).collect();
+    assert_eq!(to, ["delivery.a-1", "delivery.d-1", "delivery.a-1"], "a new one goes");
+    let entries = stage.recorded();
+    let kept = &entries[1].derived[1];
+    let fault = kept.fault.as_ref().unwrap();
+    assert_eq!(fault.code, "LT-MAP-224");
+    assert_eq!(fault.params["application"], "d-1");
+    assert_eq!(fault.violations[0].field, "number.copy_number");
+    assert!(kept.message.as_ref().unwrap().body.as_ref().unwrap().place.is_none());
+    assert_eq!(kept.facts[0].step(), Step::Translated, "the loss report is in the journal");
+}
+
+#[tokio::test]
+async fn one_format_is_written_once_for_all_who_take_it() {
+    let stage = stage(Rows::new(), "").await;
+    let source = stage.pipeline.open(&message(1, &["a", "c"], "x")).await.ok().unwrap();
+    let directory = stage.pipeline.registered.now();
+    let ways = route(&directory, &source.envelope.recipients, MessageType::Document);
+    let mut made = Made::new();
+    for way in &ways {
+        let (copy, _row) = stage.pipeline.copy(&source, way, &mut made).await;
+        assert!(copy.is_some());
+    }
+    assert_eq!((ways.len(), made.len()), (2, 1));
 }
 
 #[tokio::test]
@@ -362,7 +443,7 @@ async fn the_service_carries_from_intake_to_delivery_though_the_registry_went_aw
     let outcomes = publisher.publish(vec![(bus.intake(&sent.conversation), sent)]).await;
     assert!(outcomes.iter().all(Result::is_ok));
     let mut recorded = rows.recorded.subscribe();
-    let limit = std::time::Duration::from_secs(10);
+    let limit = Duration::from_secs(10);
     tokio::time::timeout(limit, recorded.wait_for(|it| !it.is_empty())).await.unwrap().unwrap();
     shutdown.cancel();
     running.join_next().await.unwrap().unwrap().unwrap();

@@ -53,6 +53,7 @@ fn service() -> Service {
         aside_max: 2,
         canonical_bytes_max: LIMIT,
         translating_max: 1,
+        journal_ms_max: 1_000,
     };
     Service::new(config, registered, Clock::System).unwrap()
 }
@@ -182,6 +183,16 @@ async fn nothing_is_read_before_the_registry() {
     let mut client = MappingClient::new(Upstream::local(MappingServer::new(service)));
     let refused = client.normalize(futures::stream::empty()).await.unwrap_err();
     assert_eq!(Fault::from_status(&refused).unwrap().code, "LT-SYS-002");
+}
+
+#[tokio::test]
+async fn what_breaks_down_is_answered() {
+    let (answers, mut ready) = mpsc::channel(1);
+    aside(7, answers, || panic!("in a test")).await;
+    let answer = ready.recv().await.unwrap();
+    let Some(Frame::Refused(fault)) = answer.frame else { panic!("not refused") };
+    assert_eq!((answer.item, fault.code.as_str()), (7, "LT-SYS-001"));
+    assert!(ready.recv().await.is_none());
 }
 
 #[test]

@@ -1,0 +1,145 @@
+//! Cases of losses that keep a copy back, and of those that do not.
+
+use proto::canonical::v1::{Change, Document};
+use proto::journal::v1::Claim;
+use proto::mapping::v1::DeclaredAttachment;
+
+use super::*;
+use crate::blobs::{Found, Stored};
+use crate::codec::Shelf;
+
+fn loss(kind: loss::Kind, path: &str) -> Loss {
+    Loss { kind: kind.into(), path: path.into(), reason: "no-place".into(), value: "x".into() }
+}
+
+fn document(kind: change::Kind) -> Canonical {
+    let number = DocumentNumber {
+        number: "45".into(),
+        notation: "CV/TU".into(),
+        printed: "45-CV/TU".into(),
+        ..DocumentNumber::default()
+    };
+    let document = Document {
+        number: Some(number),
+        change: Some(Change { kind: kind.into(), ..Change::default() }),
+        ..Document::default()
+    };
+    Canonical { origin: None, body: Some(Body::Document(document)) }
+}
+
+#[test]
+fn what_a_document_must_keep_keeps_its_copy_back() {
+    use loss::Kind::{Added, Changed, Lost};
+    for (kind, path, is_refused) in [
+        (Lost, "subject", true),
+        (Changed, "subject", true),
+        (Added, "subject", false),
+        (Lost, "due.year", true),
+        (Changed, "issued.day", true),
+        (Lost, "attachments[1].content.ref", true),
+        (Changed, "attachments[0].file_name", true),
+        (Lost, "attachments[0].description", false),
+        (Changed, "number.notation", true),
+        (Lost, "number.sub_number", true),
+        (Lost, "number.printed", false),
+        (Lost, "change.kind", true),
+        (Lost, "change.reason", true),
+        (Lost, "summary", false),
+        (Lost, "recipients[0].due.year", false),
+    ] {
+        let fault = refusal(&document(change::Kind::Revoke), &[loss(kind, path)], &[]);
+        assert_eq!(fault.is_some(), is_refused, "{kind:?} {path}");
+    }
+}
+
+#[test]
+fn a_new_document_loses_nothing_with_its_kind() {
+    let lost = [loss(loss::Kind::Lost, "change.kind")];
+    assert_eq!(refusal(&document(change::Kind::New), &lost, &[]), None);
+}
+
+#[test]
+fn the_printed_number_may_go_where_its_parts_arrive() {
+    let new = document(change::Kind::New);
+    let printed = loss(loss::Kind::Lost, "number.printed");
+    assert_eq!(refusal(&new, std::slice::from_ref(&printed), &[]), None);
+    let parts = [printed, loss(loss::Kind::Changed, "number.notation")];
+    let fault = refusal(&new, &parts, &[]).unwrap();
+    assert_eq!(fault.params["losses"], "number.printed, number.notation");
+}
+
+#[test]
+fn a_receiver_may_accept_a_loss_and_no_other_with_it() {
+    let losses = [loss(loss::Kind::Lost, "change.kind"), loss(loss::Kind::Lost, "due.year")];
+    let accepted = |all: &[&str]| all.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    let recall = document(change::Kind::Revoke);
+    assert_eq!(refusal(&recall, &losses, &accepted(&["change", "due"])), None);
+    let fault = refusal(&recall, &losses, &accepted(&["change"])).unwrap();
+    assert_eq!(fault.code, "LT-MAP-224");
+    assert_eq!(fault.violations.len(), 1);
+    assert_eq!(fault.violations[0].field, "due.year");
+    assert!(!fault.may_pass(), "it waits for an operator");
+    assert!(!format!("{fault:?}").contains("\"x\""), "no content in a fault");
+}
+
+/// What a shipped case comes to in another format: the losses that would keep its copy back.
+fn crossing(case: &str, to: &str, store: &bus::ClaimStore) -> Option<Fault> {
+    let from = case.split('/').next().unwrap();
+    let name = case.rsplit('/').next().unwrap();
+    let end = if from == "ioffice.portal" { "json" } else { "xml" };
+    let cases = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("formats").join(from);
+    let cases = cases.join("cases").join(name);
+    let native = std::fs::read(cases.join(format!("native.{end}"))).unwrap();
+    let runtime = tokio::runtime::Handle::current();
+    let declared = std::fs::read(cases.join("files/12-CV.pdf")).ok().map(|bytes| {
+        let claim = runtime.block_on(store.put(bytes.into())).unwrap();
+        DeclaredAttachment {
+            reference: "12-CV.pdf".into(),
+            file_name: "12-CV.pdf".into(),
+            claim: Some(Claim { sha256: claim.sha256.to_vec().into(), size: claim.size }),
+            ..DeclaredAttachment::default()
+        }
+    });
+    let declared: Vec<_> = declared.into_iter().collect();
+    let mut found = Found::default();
+    let shelf = Shelf::shipped().unwrap();
+    let mut canonical = shelf.read(from, &native, &declared, &mut found).unwrap().canonical;
+    for place in 0..found.len() {
+        found.rewind(place).unwrap();
+        runtime.block_on(store.put(found.next(place, 1 << 20).unwrap())).unwrap();
+    }
+    let Some(Body::Document(document)) = &mut canonical.body else { panic!("{case}") };
+    if document.sender.is_none() {
+        document.sender = document.issuer.clone();
+    }
+    let stored = Stored::of(store.clone(), runtime);
+    let bytes = prost::Message::encode_to_vec(&canonical);
+    match shelf.write(to, &bytes, formats::Context::default(), &stored) {
+        Ok(written) => refusal(&canonical, &written.losses, &[]),
+        Err(fault) => Some(fault),
+    }
+}
+
+#[tokio::test]
+async fn ordinary_documents_cross_between_the_shipped_formats() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = bus::ClaimStore::folder(folder.path()).await.unwrap();
+    for (case, to) in [
+        ("edxml.document/new", "ioffice.portal"),
+        ("edxml.document/new", "edxml.document"),
+        ("edxml.document/new", "canonical.json"),
+        ("edxml.document/raw-content", "ioffice.portal"),
+        ("edxml.document/answer", "ioffice.portal"),
+        ("edxml.document/revoke", "edxml.document"),
+        ("edxml.document/update", "edxml.document"),
+        ("edxml.document/replace", "canonical.json"),
+        ("ioffice.portal/plain", "edxml.document"),
+        ("ioffice.portal/plain", "ioffice.portal"),
+        ("ioffice.portal/plain", "canonical.json"),
+    ] {
+        let store = store.clone();
+        let outcome = tokio::task::spawn_blocking(move || crossing(case, to, &store));
+        let outcome = outcome.await.unwrap();
+        assert_eq!(outcome, None, "{case} to {to}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Files inside a body: out of base64, out of a ZIP with one file in it, and back.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -8,8 +8,25 @@ use sha2::{Digest as _, Sha256};
 
 use crate::limits::{UNZIP_RATIO_MAX, UNZIPPED_BYTES_MAX};
 
+mod kind;
+mod wrap;
+
+pub(crate) use kind::{by_content, by_name};
+pub(crate) use wrap::{encode, ending};
+
 /// Takes the files that are found while a body is read. Nothing is kept before the whole item is.
 pub trait BlobSink {
+    /// The item as it was read, before its files are opened and before it is told what is wrong
+    /// with it: the place to refuse it altogether.
+    ///
+    /// # Errors
+    ///
+    /// The item may not pass; nothing more of it is read.
+    fn admit(&mut self, canonical: &proto::canonical::v1::Canonical) -> Result<(), Fault> {
+        let _ = canonical;
+        Ok(())
+    }
+
     /// More bytes of the file that is being read.
     ///
     /// # Errors
@@ -44,33 +61,67 @@ pub struct Named {
     pub size: u64,
 }
 
+/// A file as it came out of a body.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) named: Named,
+    /// Its first bytes.
+    pub(crate) head: Vec<u8>,
+    /// Number of bytes that stood in the body, before the wrapping was taken off.
+    pub(crate) packed: u64,
+}
+
+/// How much may still come out of the archives of one item.
+#[derive(Debug)]
+pub(crate) struct Budget(u64);
+
+impl Budget {
+    /// What one item may unpack.
+    pub(crate) fn item() -> Self {
+        Self(UNZIPPED_BYTES_MAX)
+    }
+}
+
+/// First bytes of a file that are kept to tell what it is.
+const HEAD_BYTES: usize = 64;
+
 fn wrong(name: &str, vi: &str, en: &str) -> Fault {
     Fault::new(&code::LT_MAP_010).param("name", name).violation(name, vi, en)
 }
 
 /// Reads base64 text into the sink; a ZIP with one plain file in it gives that file.
-pub(crate) fn decode(text: &str, name: &str, sink: &mut dyn BlobSink) -> Result<Named, Fault> {
-    let compact: Vec<u8> = text.bytes().filter(|it| !it.is_ascii_whitespace()).collect();
-    let bytes = base64_simd::STANDARD
-        .decode_to_vec(&compact)
-        .map_err(|_error| wrong(name, "base64 bị hỏng", "the base64 is damaged"))?;
-    drop(compact);
+pub(crate) fn decode(
+    text: &str,
+    name: &str,
+    budget: &mut Budget,
+    sink: &mut dyn BlobSink,
+) -> Result<Opened, Fault> {
+    let mut bytes: Vec<u8> = text.bytes().filter(|it| !it.is_ascii_whitespace()).collect();
+    let size = base64_simd::STANDARD
+        .decode_inplace(&mut bytes)
+        .map_err(|_error| wrong(name, "base64 bị hỏng", "the base64 is damaged"))?
+        .len();
+    bytes.truncate(size);
+    let packed = size as u64;
     if bytes.starts_with(b"PK\x03\x04")
-        && let Some(named) = unzip(&bytes, name, sink)?
+        && let Some(opened) = unzip(&bytes, name, budget, sink)?
     {
-        return Ok(named);
+        return Ok(Opened { packed, ..opened });
     }
     store(&mut bytes.as_slice(), sink).map_err(|error| internal(&error))
 }
 
-fn store(from: &mut dyn Read, sink: &mut dyn BlobSink) -> io::Result<Named> {
+fn store(from: &mut dyn Read, sink: &mut dyn BlobSink) -> io::Result<Opened> {
     let (mut hash, mut size) = (Sha256::new(), 0);
+    let mut head = Vec::new();
     let mut block = vec![0; 48 * 1024];
     loop {
         match from.read(&mut block)? {
             0 => break,
             count => {
                 let piece = block.get(..count).unwrap_or_default();
+                let room = HEAD_BYTES.saturating_sub(head.len()).min(count);
+                head.extend_from_slice(piece.get(..room).unwrap_or_default());
                 hash.update(piece);
                 size += count as u64;
                 sink.write(piece)?;
@@ -78,24 +129,38 @@ fn store(from: &mut dyn Read, sink: &mut dyn BlobSink) -> io::Result<Named> {
         }
     }
     sink.finish()?;
-    Ok(Named { sha256: hash.finalize().into(), size })
+    let named = Named { sha256: hash.finalize().into(), size };
+    Ok(Opened { named, head, packed: size })
 }
 
 fn internal(error: &io::Error) -> Fault {
     Fault::new(&code::LT_SYS_002).param("part", "formats").detail(error.to_string())
 }
 
-/// A ZIP that is itself the file (an office document, an archive) is passed on as it is: its name
-/// says so. Only a packet's wrapping is taken off.
-fn unzip(bytes: &[u8], name: &str, sink: &mut dyn BlobSink) -> Result<Option<Named>, Fault> {
-    let lower = name.to_lowercase();
-    let is_itself = [".zip", ".docx", ".xlsx", ".pptx", ".odt", ".ods", ".jar"];
-    if is_itself.iter().any(|it| lower.ends_with(it)) && !wraps(bytes, &lower) {
+type Archive<'a> = zip::ZipArchive<io::Cursor<&'a [u8]>>;
+
+/// Takes a packet's wrapping off. None: the ZIP is itself the file, and is passed on as it is.
+///
+/// An office document or a Java archive tells by its entries that it is one. A file that is
+/// called `.zip` is one unless its only entry is named the way wrappings name theirs.
+fn unzip(
+    bytes: &[u8],
+    name: &str,
+    budget: &mut Budget,
+    sink: &mut dyn BlobSink,
+) -> Result<Option<Opened>, Fault> {
+    let broken = || wrong(name, "tệp ZIP bị hỏng hoặc bị cắt", "the ZIP is damaged or cut off");
+    let mut archive = Archive::new(io::Cursor::new(bytes)).map_err(|_error| broken())?;
+    if is_document(&archive) {
         return Ok(None);
     }
-    let broken = || wrong(name, "tệp ZIP bị hỏng hoặc bị cắt", "the ZIP is damaged or cut off");
-    let mut archive = zip::ZipArchive::new(io::Cursor::new(bytes)).map_err(|_error| broken())?;
-    if archive.len() != 1 {
+    let is_alone = archive.len() == 1 && said_entries(bytes).is_none_or(|it| it == 1);
+    let is_called_zip = name.to_lowercase().ends_with(".zip");
+    if is_called_zip && !(is_alone && archive.file_names().flatten().all(|it| wrap::is_entry(&it)))
+    {
+        return Ok(None);
+    }
+    if !is_alone {
         return Err(wrong(name, "ZIP phải có đúng một tệp", "the ZIP must hold exactly one file"));
     }
     let mut file = archive.by_index(0).map_err(|_error| broken())?;
@@ -103,77 +168,51 @@ fn unzip(bytes: &[u8], name: &str, sink: &mut dyn BlobSink) -> Result<Option<Nam
         return Err(wrong(name, "ZIP có mật khẩu", "the ZIP is encrypted"));
     }
     let inside = file.name().map_err(|_error| broken())?.into_owned();
-    if inside.contains("..") || inside.starts_with('/') || inside.contains('\\') || file.is_dir() {
+    if inside.contains(['/', '\\']) || inside == ".." || file.is_dir() {
         return Err(wrong(name, "tên trong ZIP là một đường dẫn", "a name in the ZIP is a path"));
     }
     let bomb = || wrong(name, "ZIP nở ra quá lớn", "the ZIP grows too large");
-    let most = UNZIPPED_BYTES_MAX.min(UNZIP_RATIO_MAX.saturating_mul(bytes.len() as u64));
+    let most = budget.0.min(UNZIP_RATIO_MAX.saturating_mul(bytes.len() as u64));
     if file.size() > most {
         return Err(bomb());
     }
     // The size in the archive may lie; one byte more than allowed is read to tell.
     let mut bounded = (&mut file).take(most + 1);
-    let named = store(&mut bounded, sink).map_err(|_error| broken())?;
-    if named.size > most { Err(bomb()) } else { Ok(Some(named)) }
+    let opened = store(&mut bounded, sink).map_err(|_error| broken())?;
+    if opened.named.size > most {
+        return Err(bomb());
+    }
+    budget.0 -= opened.named.size;
+    Ok(Some(opened))
 }
 
-/// True when the only file inside has the same ending: it is wrapped once more.
-fn wraps(bytes: &[u8], lower: &str) -> bool {
-    let Ok(archive) = zip::ZipArchive::new(io::Cursor::new(bytes)) else { return false };
-    let ending = lower.rsplit('.').next().unwrap_or_default();
-    archive.len() == 1
-        && archive
-            .file_names()
-            .next()
-            .and_then(Result::ok)
-            .is_some_and(|it| it.to_lowercase().ends_with(ending))
+/// True for what an office program, a reader of books or Java would open.
+fn is_document(archive: &Archive<'_>) -> bool {
+    archive.file_names().flatten().any(|it| {
+        *it == *"[Content_Types].xml" || *it == *"mimetype" || it.starts_with("META-INF/")
+    })
 }
 
-/// Writes a file as base64 of a ZIP with it alone inside.
-pub(crate) fn encode(
-    named: Named,
-    entry: &str,
-    source: &dyn BlobSource,
-    out: &mut Vec<u8>,
-) -> Result<(), Fault> {
-    let failed = |error: &dyn std::error::Error| {
-        Fault::new(&code::LT_SYS_002).param("part", "formats").detail(error.to_string())
-    };
-    let mut archive = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default()
-        .compression_method(zip::CompressionMethod::Stored)
-        .last_modified_time(zip::DateTime::default());
-    archive.start_file(entry, options).map_err(|error| failed(&error))?;
-    let mut outcome = Ok(());
-    source.read(named.sha256, named.size, &mut |piece| {
-        if outcome.is_ok() {
-            outcome = archive.write_all(piece);
-        }
-    })?;
-    outcome.map_err(|error| failed(&error))?;
-    let bytes = archive.finish().map_err(|error| failed(&error))?.into_inner();
-    out.extend_from_slice(base64_simd::STANDARD.encode_to_string(bytes).as_bytes());
-    Ok(())
+/// How many entries the end of a ZIP says there are: names that stand twice count twice.
+fn said_entries(bytes: &[u8]) -> Option<usize> {
+    let tail = bytes.get(bytes.len().saturating_sub(22 + 65_535)..)?;
+    let end = tail.windows(4).rposition(|it| it == b"PK\x05\x06")?;
+    let count = tail.get(end + 10..end + 12)?;
+    Some(usize::from(u16::from_le_bytes(count.try_into().ok()?)))
 }
 
-/// The media type that the first bytes of a file show; none: they show nothing.
-pub(crate) fn sniff(file_name: &str) -> &'static str {
-    let lower = file_name.to_lowercase();
-    let known = [
-        (".pdf", "application/pdf"),
-        (".docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
-        (".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
-        (".doc", "application/msword"),
-        (".xls", "application/vnd.ms-excel"),
-        (".zip", "application/zip"),
-        (".txt", "text/plain"),
-        (".xml", "application/xml"),
-        (".edxml", "application/xml"),
-        (".png", "image/png"),
-        (".jpg", "image/jpeg"),
-    ];
-    known
-        .iter()
-        .find(|(ending, _)| lower.ends_with(ending))
-        .map_or("application/octet-stream", |(_, it)| it)
+/// Swallows files that nobody keeps.
+pub(crate) struct Nowhere;
+
+impl BlobSink for Nowhere {
+    fn write(&mut self, _bytes: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
+
+#[cfg(test)]
+mod tests;

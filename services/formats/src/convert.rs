@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use calendar::{date, day_text, moment, moment_text};
+pub(crate) use calendar::is_day as is_real;
+use calendar::{at_text, date, day_text, moment, moment_text};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
@@ -34,6 +35,8 @@ pub(crate) enum Converter {
     List(String),
     /// With or without a prefix; written with it.
     Affix(String),
+    /// A document's number in one text, as printed.
+    FullNumber,
     /// A named, typed extra.
     Extra,
     /// A reference to a file that was uploaded beside the body.
@@ -72,8 +75,15 @@ impl Converter {
                     .ok_or_else(|| Words::new("yes-no cần hai từ", "yes-no needs two words"))?;
                 Self::YesNo(yes.to_owned(), no.to_owned())
             }
-            "date" if !rest.is_empty() => Self::Date(forms()),
-            "time" if !rest.is_empty() => Self::Time(rest.to_owned()),
+            "date" => {
+                let forms = forms();
+                forms.iter().try_for_each(|it| formed(it, "yMd"))?;
+                Self::Date(forms)
+            }
+            "time" => {
+                formed(rest, "yMdHm")?;
+                Self::Time(rest.to_owned())
+            }
             "code" => Self::Code(list(rest).ok_or_else(|| {
                 Words::new(
                     format!("không có danh mục `{rest}`"),
@@ -84,6 +94,7 @@ impl Converter {
             "media-type" => Self::MediaType,
             "list" if !rest.is_empty() => Self::List(rest.to_owned()),
             "affix" if !rest.is_empty() => Self::Affix(rest.to_owned()),
+            "full-number" => Self::FullNumber,
             "extra" => Self::Extra,
             "fetch" => Self::Fetch,
             "content" => Self::Content,
@@ -120,6 +131,11 @@ impl Converter {
             Self::Affix(prefix) => {
                 Ok(Value::String(text.strip_prefix(prefix.as_str()).unwrap_or(&text).to_owned()))
             }
+            Self::FullNumber => {
+                let mut number = message(field);
+                number.set_field_by_name("printed", Value::String(text));
+                Ok(Value::Message(number))
+            }
             Self::Extra => {
                 let mut extra = message(field);
                 extra.set_field_by_name("value", Value::String(text));
@@ -129,6 +145,29 @@ impl Converter {
                 Err(unreadable("tệp không có ở đây", "the file is not here"))
             }
         }
+    }
+
+    /// The list of a converter that has one.
+    pub(crate) fn list(&self) -> Option<&List> {
+        if let Self::Code(list) = self { Some(list) } else { None }
+    }
+
+    /// True when a value stands for the codes that are in no row.
+    pub(crate) fn is_other(&self, value: &Value, field: Option<&FieldDescriptor>) -> bool {
+        let Some(list) = self.list() else { return false };
+        let (Some(other), Some(Kind::Enum(names))) =
+            (&list.other, field.map(FieldDescriptor::kind))
+        else {
+            return false;
+        };
+        let number = names.get_value_by_name(other).map(|it| it.number());
+        number.is_some() && value.as_enum_number() == number
+    }
+
+    /// A moment of seconds since 1970 as text; none for what writes no moments.
+    pub(crate) fn moment(&self, seconds: i64) -> Option<String> {
+        let Self::Time(form) = self else { return None };
+        Some(at_text(seconds, form))
     }
 
     /// The text a value is written as; none when it has none here.
@@ -147,6 +186,7 @@ impl Converter {
             Self::Affix(prefix) => {
                 plain(value).filter(|it| !it.is_empty()).map(|it| format!("{prefix}{it}"))
             }
+            Self::FullNumber => full_number(value.as_message()?),
             Self::OrgId | Self::Extra => part(value.as_message()?, "value"),
             Self::Content => None,
         }
@@ -154,7 +194,7 @@ impl Converter {
 }
 
 /// Names of converters, as a description writes them.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "text",
     "whole",
     "yes-no",
@@ -165,10 +205,22 @@ const NAMES: [&str; 13] = [
     "media-type",
     "list",
     "affix",
+    "full-number",
     "extra",
     "fetch",
     "content",
 ];
+
+/// A form of days or times has all the letters that it needs.
+fn formed(form: &str, needs: &str) -> Result<(), Words> {
+    match needs.chars().find(|it| !form.contains(*it)) {
+        None => Ok(()),
+        Some(letter) => Err(Words::new(
+            format!("dạng `{form}` thiếu `{letter}`"),
+            format!("the form `{form}` lacks `{letter}`"),
+        )),
+    }
+}
 
 fn no_converter(words: &str, name: &str) -> Words {
     let meant = nearest(name, &NAMES);
@@ -179,7 +231,7 @@ fn no_converter(words: &str, name: &str) -> Words {
 }
 
 /// NFC, trimmed, without control characters but line feed.
-fn clean(text: &str) -> Result<String, Unreadable> {
+pub(crate) fn clean(text: &str) -> Result<String, Unreadable> {
     let text = text.trim();
     if text.chars().any(|it| it.is_control() && !['\n', '\r', '\t'].contains(&it)) {
         return Err(unreadable("có ký tự điều khiển", "holds a control character"));
@@ -227,6 +279,11 @@ fn part(message: &DynamicMessage, name: &str) -> Option<String> {
     value.as_str().filter(|it| !it.is_empty()).map(ToOwned::to_owned)
 }
 
+fn full_number(number: &DynamicMessage) -> Option<String> {
+    let printed = part(number, "printed");
+    printed.or_else(|| Some(format!("{}/{}", part(number, "number")?, part(number, "notation")?)))
+}
+
 fn coded(text: &str, list: &List, field: &FieldDescriptor) -> Result<Value, Unreadable> {
     let row = list.rows.get(text).map(String::as_str);
     if let Some(allowed) = &list.gate
@@ -239,6 +296,7 @@ fn coded(text: &str, list: &List, field: &FieldDescriptor) -> Result<Value, Unre
     }
     let wrong = || unreadable("mã không có trong danh sách", "is no code of the list");
     if let Some(names) = field.kind().as_enum() {
+        let row = row.or(list.other.as_deref());
         let value = row.and_then(|it| names.get_value_by_name(it)).ok_or_else(wrong)?;
         return Ok(Value::EnumNumber(value.number()));
     }

@@ -10,19 +10,24 @@ use proto::mapping::v1::Finding;
 use sha2::{Digest as _, Sha256};
 
 use crate::grammar::{Description, Detect, Others, Syntax};
-use crate::leftovers::Owner;
+use crate::leftovers::{Owner, is_xml_name};
 use crate::plan::{Line, native, resolve};
 use crate::tree::Tree;
+use crate::write::json::Frame;
 use crate::{canonical_json, mistake, scan};
+use places::Place;
 
-mod reading;
+pub(crate) mod places;
+pub(crate) mod reading;
 mod writing;
 
 /// What a written message may know besides its content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     /// A time that is the same however often it is written, microseconds since 1970 UTC.
     pub now_us: i64,
+    /// Code of the organisation that writes, for a format that keeps a trace; empty: it adds none.
+    pub organisation: String,
 }
 
 /// One record of native bytes, read.
@@ -48,9 +53,11 @@ pub struct Format {
     others: Others,
     empty: Vec<String>,
     write_empty: Option<String>,
+    frame: Frame,
     lines: Vec<Line>,
-    /// Canonical path without selectors, native path.
-    places: Vec<(String, String)>,
+    places: Vec<Place>,
+    /// Native paths of repeated places.
+    lists: Vec<String>,
 }
 
 impl Format {
@@ -80,9 +87,12 @@ impl Format {
             .get_message_by_name(message)
             .ok_or_else(|| vec![format!("the contracts lack {message}")])?;
         let lines = resolve(&parsed, &descriptor)?;
-        check_frame(&parsed.syntax)?;
-        let mut places = Vec::new();
-        list_places(&lines, "", &mut places);
+        let frame = match &parsed.syntax {
+            Syntax::Json { records, around, count } => Frame::parse(around, records, count)?,
+            Syntax::Xml { .. } | Syntax::CanonicalJson => Frame::default(),
+        };
+        let (places, lists) = places::list(&lines);
+        check_names(&parsed.syntax, &places)?;
         let hash = Sha256::digest(description.as_bytes());
         Ok(Self {
             name: parsed.format,
@@ -96,8 +106,10 @@ impl Format {
             others: parsed.others,
             empty: parsed.empty,
             write_empty: parsed.write_empty,
+            frame,
             lines,
             places,
+            lists,
         })
     }
 
@@ -128,28 +140,23 @@ impl Format {
 
     /// The native path of a canonical one, for messages to people; the path itself if it has none.
     pub fn place(&self, canonical: &str) -> String {
-        let asked = bare(canonical);
-        self.places
-            .iter()
-            .filter(|(it, _)| asked == *it || asked.starts_with(&format!("{it}.")))
-            .max_by_key(|(it, _)| it.len())
-            .map_or_else(|| canonical.to_owned(), |(_, native)| native.clone())
+        places::find(&self.places, canonical)
+            .map_or_else(|| canonical.to_owned(), |it| it.native.clone())
     }
 
-    /// Whether native bytes look like this format.
-    pub fn detects(&self, text: &str) -> bool {
+    /// Whether a tree of native content looks like this format.
+    pub(crate) fn detects(&self, tree: &Tree<'_>) -> bool {
         if matches!(self.syntax, Syntax::CanonicalJson) {
-            return canonical_json::detects(text);
+            return canonical_json::detects(tree);
         }
-        let Ok(tree) = self.scan(text) else { return false };
-        let Some(record) = self.records(&tree).first().copied() else { return false };
+        let Some(record) = self.records(tree).first().copied() else { return false };
         self.detect.iter().all(|it| {
             let is_there = |path: &String| tree.first(record, &native(path)).is_some();
             it.has.as_ref().is_none_or(is_there) && !it.lacks.as_ref().is_some_and(is_there)
         })
     }
 
-    fn scan<'a>(&self, text: &'a str) -> Result<Tree<'a>, Fault> {
+    pub(crate) fn scan<'a>(&self, text: &'a str) -> Result<Tree<'a>, Fault> {
         match &self.syntax {
             Syntax::Xml { root, namespace, .. } => scan::xml::scan(text, root, namespace),
             Syntax::Json { .. } | Syntax::CanonicalJson => scan::json::scan(text),
@@ -187,67 +194,23 @@ impl Format {
     }
 
     fn owner(&self) -> Owner<'_> {
-        Owner { name: &self.name, version: self.version }
+        let is_xml = matches!(self.syntax, Syntax::Xml { .. });
+        Owner { name: &self.name, version: self.version, is_xml, lists: &self.lists }
     }
-}
-
-/// What stands around JSON records has the places that the syntax names.
-fn check_frame(syntax: &Syntax) -> Result<(), Vec<String>> {
-    let Syntax::Json { records, around, count } = syntax else { return Ok(()) };
-    if around.is_empty() {
-        return Ok(());
-    }
-    let frame: serde_json::Value = serde_json::from_str(around)
-        .map_err(|error| vec![format!("syntax: `around` không phải JSON / is no JSON: {error}")])?;
-    let lacks = |path: &&String| !path.is_empty() && frame.pointer(&format!("/{path}")).is_none();
-    let missing: Vec<_> = [records, count]
-        .into_iter()
-        .filter(lacks)
-        .map(|it| format!("syntax: `around` không có chỗ `{it}` / has no place `{it}`"))
-        .collect();
-    if missing.is_empty() { Ok(()) } else { Err(missing) }
 }
 
 fn broken(part: &str) -> Fault {
     Fault::new(&code::LT_SYS_002).param("part", "formats").detail(part)
 }
 
-fn bare(path: &str) -> String {
-    let mut depth = 0;
-    path.chars()
-        .filter(|it| {
-            match it {
-                '[' => depth += 1,
-                ']' => {
-                    depth -= 1;
-                    return false;
-                }
-                _ => {}
-            }
-            depth == 0
-        })
-        .collect()
-}
-
-fn list_places(lines: &[Line], within: &str, into: &mut Vec<(String, String)>) {
-    let joined = |at: &[String]| {
-        let at = at.join("/");
-        [within, &at]
-            .iter()
-            .filter(|it| !it.is_empty() && **it != ".")
-            .copied()
-            .collect::<Vec<_>>()
-            .join("/")
-    };
-    for line in lines {
-        match line {
-            Line::Leaf(it) => into.push((bare(&it.name), joined(&it.at))),
-            Line::Group(it) => list_places(&it.lines, &joined(&it.at), into),
-            Line::Each(it) => {
-                into.push((bare(&it.name), joined(&it.at)));
-                list_places(&it.lines, &joined(&it.at), into);
-            }
-            Line::Constant(..) => {}
-        }
+/// Places have names that the syntax allows.
+fn check_names(syntax: &Syntax, places: &[Place]) -> Result<(), Vec<String>> {
+    if !matches!(syntax, Syntax::Xml { .. }) {
+        return Ok(());
     }
+    let is_name = |it: &str| it == "." || is_xml_name(it.strip_prefix('@').unwrap_or(it));
+    let wrong = places.iter().filter(|it| !it.native.split('/').all(is_name));
+    let words = |it: &Place| format!("`{}` không phải tên XML / is no XML name", it.native);
+    let wrong: Vec<_> = wrong.filter(|it| !it.native.is_empty()).map(words).collect();
+    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }

@@ -76,6 +76,22 @@ pub(crate) enum Syntax {
     CanonicalJson,
 }
 
+impl Syntax {
+    /// True when both see the same bytes as the same tree.
+    pub(crate) fn scans_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Xml { root, namespace, .. },
+                Self::Xml { root: other, namespace: there, .. },
+            ) => root == other && namespace == there,
+            (Self::Xml { .. }, _) | (_, Self::Xml { .. }) => false,
+            (Self::Json { .. } | Self::CanonicalJson, Self::Json { .. } | Self::CanonicalJson) => {
+                true
+            }
+        }
+    }
+}
+
 /// A place that is there, or is not.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -95,6 +111,9 @@ pub(crate) struct List {
     /// Values outside the rows are taken as names.
     #[serde(default)]
     pub(crate) open: bool,
+    /// The enum value that any code outside the rows is taken for; the code itself is kept where
+    /// the line's `unlisted` says, and written from there.
+    pub(crate) other: Option<String>,
     /// The only value that may pass; any other refuses the item.
     pub(crate) gate: Option<String>,
 }
@@ -153,6 +172,14 @@ pub(crate) struct Field {
     pub(crate) when: BTreeMap<String, Values>,
     #[serde(rename = "match")]
     pub(crate) key: Option<String>,
+    /// Every record must meet its counterpart of the same key in the other `each` of the list.
+    #[serde(default)]
+    pub(crate) pair: bool,
+    /// Where a code outside its list is kept.
+    pub(crate) unlisted: Option<String>,
+    /// Read and never written.
+    #[serde(default)]
+    pub(crate) read_only: bool,
     #[serde(default)]
     pub(crate) append: bool,
     #[serde(default)]

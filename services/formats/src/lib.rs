@@ -13,6 +13,9 @@
 //! - Every input ends in a message or in a coded refusal that names the sender's own field.
 //! - The loss report is made by reading back what was written: applied to the message, it gives
 //!   what the receiver will read.
+//! - What bears a secrecy mark in its field is told before anything else of the item is looked at;
+//!   the sink may refuse by what was read before any file is opened.
+//! - A file is the same bytes on the other side, whatever it is and whatever it is called.
 //! - The same bytes and the same context give the same result.
 //!
 //! # Not here
@@ -20,6 +23,7 @@
 //! Files, clocks, networks, expressions, look-ups.
 
 mod canonical_json;
+pub mod cases;
 mod content;
 mod convert;
 mod format;

@@ -208,14 +208,14 @@ pub(crate) fn list_mut<'m>(
 /// Sets the value at the end of a path, making what is on the way.
 pub(crate) fn set(message: &mut DynamicMessage, path: &[Segment], value: Value) {
     let Some((first, rest)) = path.split_first() else { return };
-    let Kind::Message(inner) = first.field.kind() else {
-        message.set_field(&first.field, value);
-        return;
-    };
     if rest.is_empty() && first.selector.is_none() {
-        message.set_field(&first.field, value);
+        // What does not fit is caught when a description is compiled.
+        if value.is_valid_for_field(&first.field) {
+            message.set_field(&first.field, value);
+        }
         return;
     }
+    let Kind::Message(inner) = first.field.kind() else { return };
     if !first.field.is_list() {
         if let Some(inside) = message.get_field_mut(&first.field).as_message_mut() {
             set(inside, rest, value);
@@ -229,7 +229,9 @@ pub(crate) fn set(message: &mut DynamicMessage, path: &[Segment], value: Value) 
         items.len() - 1
     });
     if rest.is_empty() {
-        items[place] = value;
+        if value.is_valid(&first.field.kind()) {
+            items[place] = value;
+        }
     } else if let Some(inside) = items[place].as_message_mut() {
         set(inside, rest, value);
     }
@@ -259,7 +261,12 @@ fn collect(message: &DynamicMessage, within: &str, into: &mut Vec<(String, Strin
     }
 }
 
-fn leaf(field: &FieldDescriptor, value: &Value, name: String, into: &mut Vec<(String, String)>) {
+pub(crate) fn leaf(
+    field: &FieldDescriptor,
+    value: &Value,
+    name: String,
+    into: &mut Vec<(String, String)>,
+) {
     let text = match value {
         Value::Message(message) => {
             let before = into.len();

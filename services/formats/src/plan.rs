@@ -7,10 +7,12 @@ use prost_reflect::{Kind, MessageDescriptor};
 
 use crate::convert::Converter;
 use crate::grammar::{Description, Field, Line as Written, List, Need};
-use crate::mistake::nearest;
+use crate::mistake::{Words, nearest};
 use crate::path::{Path, parse, target};
 
-/// One native place and its canonical field.
+mod check;
+
+/// One native place and its canonical field. Paths begin at the record's message.
 #[derive(Clone, Debug)]
 pub(crate) struct Leaf {
     pub(crate) at: Vec<String>,
@@ -24,6 +26,8 @@ pub(crate) struct Leaf {
     pub(crate) read_default: Option<String>,
     pub(crate) write_default: Option<String>,
     pub(crate) otherwise: Option<Path>,
+    /// Where a code outside its list is kept.
+    pub(crate) unlisted: Option<Path>,
     pub(crate) own_prefix: bool,
 }
 
@@ -31,7 +35,10 @@ pub(crate) struct Leaf {
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) at: Vec<String>,
-    pub(crate) to: Path,
+    pub(crate) name: String,
+    /// It stands for something canonical of its own.
+    pub(crate) is_message: bool,
+    pub(crate) need: Option<Need>,
     pub(crate) when: Vec<(Path, Vec<i32>)>,
     pub(crate) lines: Vec<Line>,
     pub(crate) bare: bool,
@@ -47,6 +54,9 @@ pub(crate) struct Each {
     /// For items that are texts.
     pub(crate) text: Option<(Converter, Option<usize>)>,
     pub(crate) key: Option<Path>,
+    pub(crate) pair: bool,
+    /// Its records hold the bytes of files.
+    pub(crate) holds_files: bool,
     pub(crate) append: bool,
     pub(crate) bare: bool,
     pub(crate) lines: Vec<Line>,
@@ -59,6 +69,8 @@ pub(crate) enum Line {
     Group(Group),
     Each(Each),
     Constant(Vec<String>, String),
+    /// Read as this line, never written.
+    ReadOnly(Box<Line>),
 }
 
 /// Resolves the lines of a description; every mistake at once.
@@ -74,7 +86,9 @@ pub(crate) fn resolve(
         place: String::new(),
         depth: 0,
     };
-    let lines = resolver.lines(&description.fields, message, "");
+    check::lists(&description.lists, &mut resolver.mistakes);
+    let within = Within { message, name: "", prefix: &[] };
+    let lines = resolver.lines(&description.fields, within);
     if resolver.mistakes.is_empty() { Ok(lines) } else { Err(resolver.mistakes) }
 }
 
@@ -87,6 +101,21 @@ struct Resolver<'a> {
     depth: usize,
 }
 
+/// Where lines stand: the message they are in, and the way to it from the record's.
+#[derive(Clone, Copy)]
+struct Within<'w> {
+    message: &'w MessageDescriptor,
+    name: &'w str,
+    prefix: &'w [crate::path::Segment],
+}
+
+/// A line whose places are known and whose kind is not.
+struct Placed {
+    at: Vec<String>,
+    to: Path,
+    name: String,
+}
+
 /// Names of a native path; an attribute is a last name that begins with `@`.
 pub(crate) fn native(text: &str) -> Vec<String> {
     let spread = text.replace('@', "/@");
@@ -94,20 +123,21 @@ pub(crate) fn native(text: &str) -> Vec<String> {
 }
 
 impl Resolver<'_> {
-    fn lines(&mut self, fields: &[Written], within: &MessageDescriptor, name: &str) -> Vec<Line> {
-        self.depth += 1;
-        if self.depth > 20 {
-            self.mistake(
-                "",
-                ("các phần dùng lẫn nhau không dứt", "parts use each other without end"),
-            );
+    fn lines(&mut self, fields: &[Written], within: Within<'_>) -> Vec<Line> {
+        if self.depth >= 20 {
+            let words =
+                Words::new("các phần dùng lẫn nhau không dứt", "parts use each other without end");
+            if !self.mistakes.iter().any(|it| it.contains(&words.en)) {
+                self.mistake("", &words);
+            }
             return Vec::new();
         }
+        self.depth += 1;
         let lines = fields
             .iter()
             .filter_map(|it| {
                 let before = std::mem::replace(&mut self.place, place(it));
-                let line = self.line(&it.value, within, name);
+                let line = self.line(&it.value, within);
                 self.place = before;
                 line
             })
@@ -116,87 +146,99 @@ impl Resolver<'_> {
         lines
     }
 
-    fn mistake(&mut self, at: &str, (vi, en): (&str, &str)) {
-        self.mistakes.push(format!("{}: {at}: {vi} / {en}", self.place));
+    fn mistake(&mut self, at: &str, words: &Words) {
+        self.mistakes.push(format!("{}: {at}: {} / {}", self.place, words.vi, words.en));
     }
 
     fn path(&mut self, text: Option<&String>, within: &MessageDescriptor, at: &str) -> Path {
         let Some(text) = text else { return Path::new() };
         parse(text, within).unwrap_or_else(|why| {
-            self.mistake(at, (&why.vi, &why.en));
+            self.mistake(at, &why);
             Path::new()
         })
     }
 
-    fn line(&mut self, field: &Field, within: &MessageDescriptor, name: &str) -> Option<Line> {
+    /// A path inside a message, from the record's.
+    fn full(&mut self, text: Option<&String>, within: Within<'_>, at: &str) -> Path {
+        let inner = self.path(text, within.message, at);
+        within.prefix.iter().cloned().chain(inner).collect()
+    }
+
+    fn line(&mut self, field: &Field, within: Within<'_>) -> Option<Line> {
         let place = field.at.as_ref().or(field.each.as_ref());
         let at = place.cloned().unwrap_or_default();
         if let Some(value) = &field.constant {
             return Some(Line::Constant(native(&at), value.clone()));
         }
-        let to = self.path(field.to.as_ref(), within, &at);
-        let here = join(name, field.to.as_deref().unwrap_or_default());
-        let inner = target(&to, within);
-        let nested: Vec<Written> = match &field.part {
-            Some(part) => self.parts.get(part).cloned().unwrap_or_else(|| {
-                let known: Vec<_> = self.parts.keys().map(String::as_str).collect();
-                let meant = nearest(part, &known);
-                self.mistake(
-                    &at,
-                    (
-                        &format!("không có phần `{part}`{}", meant.vi),
-                        &format!("there is no part `{part}`{}", meant.en),
-                    ),
-                );
-                Vec::new()
-            }),
-            None => field.fields.clone(),
+        let to = self.path(field.to.as_ref(), within.message, &at);
+        let inner = target(&to, within.message);
+        let name = join(within.name, field.to.as_deref().unwrap_or_default());
+        let to = within.prefix.iter().cloned().chain(to).collect();
+        let nested = self.nested(field, &at);
+        let placed = Placed { at: native(&at), to, name };
+        let line = if field.each.is_some() {
+            self.each(field, placed, &nested, inner.as_ref())
+        } else if nested.is_empty() {
+            self.leaf(field, placed, within)
+        } else {
+            self.group(field, placed, (&nested, inner.as_ref()), within)
         };
-        if field.each.is_some() {
-            return self.each(field, (native(&at), to, here), &nested, inner.as_ref());
-        }
-        if nested.is_empty() {
-            return self.leaf(field, (native(&at), to, here), within);
-        }
-        let Some(inner) = inner else {
-            self.mistake(
-                &at,
-                (
-                    &format!("`{here}` không có trường con"),
-                    &format!("`{here}` has no fields inside"),
-                ),
+        line.map(|it| if field.read_only { Line::ReadOnly(Box::new(it)) } else { it })
+    }
+
+    /// The lines inside a line: its own, or those of the part it uses.
+    fn nested(&mut self, field: &Field, at: &str) -> Vec<Written> {
+        let Some(part) = &field.part else { return field.fields.clone() };
+        self.parts.get(part).cloned().unwrap_or_else(|| {
+            let known: Vec<_> = self.parts.keys().map(String::as_str).collect();
+            let meant = nearest(part, &known);
+            let words = Words::new(
+                format!("không có phần `{part}`{}", meant.vi),
+                format!("there is no part `{part}`{}", meant.en),
             );
+            self.mistake(at, &words);
+            Vec::new()
+        })
+    }
+
+    fn group(
+        &mut self,
+        field: &Field,
+        Placed { at, to, name }: Placed,
+        (nested, inner): (&[Written], Option<&MessageDescriptor>),
+        within: Within<'_>,
+    ) -> Option<Line> {
+        let shown = at.join("/");
+        let Some(inner) = inner else {
+            let words = Words::new(
+                format!("`{name}` không có trường con"),
+                format!("`{name}` has no fields inside"),
+            );
+            self.mistake(&shown, &words);
             return None;
         };
-        let when = field
-            .when
-            .iter()
-            .map(|(of, values)| (self.path(Some(of), within, &at), values.list()))
-            .collect::<Vec<_>>();
-        let when =
-            when.into_iter().map(|(path, values)| self.numbers(path, &values, &at)).collect();
-        let lines = self.lines(&nested, &inner, &here);
-        Some(Line::Group(Group { at: native(&at), to, when, lines, bare: field.bare }))
+        let mut when = Vec::new();
+        for (of, values) in &field.when {
+            let path = self.full(Some(of), within, &shown);
+            when.push(self.numbers(path, &values.list(), &shown));
+        }
+        let inside = Within { message: inner, name: &name, prefix: &to };
+        let lines = self.lines(nested, inside);
+        let (need, bare, is_message) = (field.need, field.bare, field.to.is_some());
+        Some(Line::Group(Group { at, name, is_message, need, when, lines, bare }))
     }
 
     fn numbers(&mut self, path: Path, values: &[String], at: &str) -> (Path, Vec<i32>) {
         let Some(Kind::Enum(names)) = path.last().map(|it| it.field.kind()) else {
-            self.mistake(at, ("điều kiện phải là một enum", "a condition needs an enum"));
+            let words = Words::new("điều kiện phải là một enum", "a condition needs an enum");
+            self.mistake(at, &words);
             return (path, Vec::new());
         };
         let mut numbers = Vec::new();
         for value in values {
-            match names.get_value_by_name(value) {
-                Some(it) => numbers.push(it.number()),
-                None => {
-                    let known: Vec<_> = names.values().map(|it| it.name().to_owned()).collect();
-                    let meant = nearest(value, &known);
-                    let (vi, en) = (
-                        format!("`{value}` không thuộc {}{}", names.name(), meant.vi),
-                        format!("`{value}` is no {}{}", names.name(), meant.en),
-                    );
-                    self.mistake(at, (&vi, &en));
-                }
+            match check::number(&names, value) {
+                Ok(it) => numbers.push(it),
+                Err(words) => self.mistake(at, &words),
             }
         }
         (path, numbers)
@@ -205,52 +247,73 @@ impl Resolver<'_> {
     fn each(
         &mut self,
         field: &Field,
-        (at, to, name): (Vec<String>, Path, String),
+        Placed { at, to, name }: Placed,
         nested: &[Written],
         inner: Option<&MessageDescriptor>,
     ) -> Option<Line> {
-        if !to.last().is_some_and(|it| it.field.is_list()) {
-            let words = (format!("`{name}` không phải danh sách"), format!("`{name}` is no list"));
-            self.mistake(&at.join("/"), (&words.0, &words.1));
+        let shown = at.join("/");
+        let Some(last) = to.last().filter(|it| it.field.is_list()).cloned() else {
+            let words = Words::new(
+                format!("`{name}` không phải danh sách"),
+                format!("`{name}` is no list"),
+            );
+            self.mistake(&shown, &words);
             return None;
-        }
-        let text =
-            if inner.is_none() { Some((self.converter(field, &at), field.max)) } else { None };
-        let (key, lines) = match inner {
-            Some(inner) => {
-                let key = field.key.as_ref().map(|it| self.path(Some(it), inner, &at.join("/")));
-                (key, self.lines(nested, inner, &format!("{name}[]")))
-            }
-            None => (None, Vec::new()),
         };
-        let (need, append, bare) = (field.need, field.append, field.bare);
-        Some(Line::Each(Each { at, to, name, need, text, key, append, bare, lines }))
+        let (need, append, bare, pair) = (field.need, field.append, field.bare, field.pair);
+        let (mut text, mut key, mut lines) = (None, None, Vec::new());
+        match inner {
+            Some(inner) => {
+                key = field.key.as_ref().map(|it| self.path(Some(it), inner, &shown));
+                let within = Within { message: inner, name: &format!("{name}[]"), prefix: &[] };
+                lines = self.lines(nested, within);
+            }
+            None => {
+                let converter = self.converter(field, &at)?;
+                self.checked(check::fits(&converter, &last.field, true), &shown);
+                text = Some((converter, field.max));
+            }
+        }
+        if pair && key.is_none() {
+            self.mistake(&shown, &Words::new("`pair` cần `match`", "`pair` needs a `match`"));
+        }
+        let holds_files = holds_files(&lines);
+        let each = Each { at, to, name, need, text, key, pair, holds_files, append, bare, lines };
+        Some(Line::Each(each))
     }
 
-    fn converter(&mut self, field: &Field, at: &[String]) -> Converter {
+    fn converter(&mut self, field: &Field, at: &[String]) -> Option<Converter> {
         let words = field.converter.as_deref().unwrap_or("text");
-        Converter::parse(words, |name| self.lists.get(name).cloned()).unwrap_or_else(|why| {
-            self.mistake(&at.join("/"), (&why.vi, &why.en));
-            Converter::Text
-        })
+        let parsed = Converter::parse(words, |name| self.lists.get(name).cloned());
+        parsed.map_err(|why| self.mistake(&at.join("/"), &why)).ok()
+    }
+
+    fn checked(&mut self, outcome: Result<(), Words>, at: &str) {
+        if let Err(words) = outcome {
+            self.mistake(at, &words);
+        }
     }
 
     fn leaf(
         &mut self,
         field: &Field,
-        (at, to, name): (Vec<String>, Path, String),
-        within: &MessageDescriptor,
+        Placed { at, to, name }: Placed,
+        within: Within<'_>,
     ) -> Option<Line> {
-        if to.is_empty() {
+        let shown = at.join("/");
+        if to.len() <= within.prefix.len() {
             if field.to.is_none() {
-                self.mistake(&at.join("/"), ("không có đích `to`", "it goes nowhere"));
+                self.mistake(&shown, &Words::new("không có đích `to`", "it goes nowhere"));
             }
             return None;
         }
-        let converter = self.converter(field, &at);
-        let otherwise =
-            field.otherwise.as_ref().map(|it| self.path(Some(it), within, &at.join("/")));
-        Some(Line::Leaf(Leaf {
+        let converter = self.converter(field, &at)?;
+        let full = |it: &mut Self, text: &Option<String>| {
+            text.as_ref().map(|text| it.full(Some(text), within, &shown))
+        };
+        let otherwise = full(self, &field.otherwise);
+        let unlisted = full(self, &field.unlisted);
+        let leaf = Leaf {
             at,
             to,
             name,
@@ -261,9 +324,23 @@ impl Resolver<'_> {
             read_default: field.read_default.clone(),
             write_default: field.write_default.clone(),
             otherwise,
+            unlisted,
             own_prefix: field.own_prefix,
-        }))
+        };
+        for words in check::leaf(&leaf) {
+            self.mistake(&shown, &words);
+        }
+        Some(Line::Leaf(leaf))
     }
+}
+
+fn holds_files(lines: &[Line]) -> bool {
+    lines.iter().any(|it| match it {
+        Line::Leaf(it) => matches!(it.converter, Converter::Content),
+        Line::Group(it) => holds_files(&it.lines),
+        Line::ReadOnly(it) => holds_files(std::slice::from_ref(it)),
+        Line::Each(_) | Line::Constant(..) => false,
+    })
 }
 
 /// Where a line stands: line and column.

@@ -1,28 +1,44 @@
 //! A tree into the canonical model, as the plan says.
 
+use std::collections::HashMap;
+
 use prost_reflect::{DynamicMessage, Kind, Value};
 use proto::fault::code;
 use proto::fault::v1::{Fault, FieldViolation};
 use proto::mapping::v1::{DeclaredAttachment, Finding};
 
-use crate::content::{BlobSink, Named, decode};
-use crate::convert::{Converter, Unreadable};
+pub(crate) use self::file::{attachments, content_of};
+use self::list::Join;
+use self::place::put;
+pub(crate) use self::place::{digest_reference, file_name};
+use crate::convert::Converter;
 use crate::grammar::Need;
-use crate::limits::{FILES_MAX, FINDINGS_MAX, TEXT_BYTES_MAX};
-use crate::path::{Segment, fresh, get, set};
-use crate::plan::{Each, Group, Leaf, Line};
+use crate::limits::TEXT_BYTES_MAX;
+use crate::path::{get, set};
+use crate::plan::{Group, Leaf, Line};
 use crate::tree::Tree;
-use place::{attachment_name, joined, merge, push, put, twin};
-pub(crate) use place::{blob, reference};
+use crate::write::Written;
 
+mod file;
+mod gate;
+mod list;
 mod place;
+mod words;
 
 /// Where the bytes of files are while a tree is read.
+#[derive(Clone, Copy)]
 pub(crate) enum Files<'s> {
-    /// In the tree, to be handed to the sink; or uploaded beside it.
-    Found(&'s mut dyn BlobSink, &'s [DeclaredAttachment]),
+    /// In the tree; or uploaded beside it.
+    Found(&'s [DeclaredAttachment]),
     /// They were written a moment ago, and are known by their places.
-    Known(&'s [Named]),
+    Known(&'s [Written]),
+}
+
+/// Where lines are read: at a place, or where one would be.
+#[derive(Clone, Copy)]
+pub(crate) enum From<'f> {
+    There(usize),
+    Missing(&'f From<'f>, &'f [String]),
 }
 
 /// Reading one record.
@@ -32,77 +48,120 @@ pub(crate) struct Reading<'t, 'a, 's> {
     pub(crate) empty: &'t [String],
     pub(crate) findings: Vec<Finding>,
     pub(crate) violations: Vec<FieldViolation>,
+    /// The first thing that is wrong with a file; told only when the item may be looked at.
+    pub(crate) fault: Option<Fault>,
     /// Places whose text could not be read.
     pub(crate) invalid: Vec<usize>,
     /// Declared attachments that were named.
     pub(crate) used: Vec<String>,
-    pub(crate) count: usize,
+    /// Lists whose records are joined by a key.
+    joins: HashMap<String, Join>,
+    count: usize,
 }
 
-impl Reading<'_, '_, '_> {
-    /// Reads lines into a message; `from` is the native place, none when it is missing.
-    pub(crate) fn lines(
+impl<'t, 'a, 's> Reading<'t, 'a, 's> {
+    /// Nothing is read yet.
+    pub(crate) fn new(tree: &'t mut Tree<'a>, files: Files<'s>, empty: &'t [String]) -> Self {
+        Self {
+            tree,
+            files,
+            empty,
+            findings: Vec::new(),
+            violations: Vec::new(),
+            fault: None,
+            invalid: Vec::new(),
+            used: Vec::new(),
+            joins: HashMap::new(),
+            count: 0,
+        }
+    }
+
+    /// Reads a whole record into a message.
+    pub(crate) fn record(
         &mut self,
         lines: &[Line],
-        from: Option<usize>,
-        prefix: &[Segment],
+        record: usize,
+        message: &mut DynamicMessage,
+    ) -> Result<(), Fault> {
+        self.tree.nodes[record].seen = true;
+        self.lines(lines, From::There(record), message)?;
+        self.join();
+        Ok(())
+    }
+
+    fn lines(
+        &mut self,
+        lines: &[Line],
+        from: From<'_>,
         message: &mut DynamicMessage,
     ) -> Result<(), Fault> {
         for line in lines {
-            match line {
-                Line::Leaf(leaf) => self.leaf(leaf, from, prefix, message)?,
-                Line::Group(group) => self.group(group, from, prefix, message)?,
-                Line::Each(each) => self.each(each, from, prefix, message)?,
-                Line::Constant(at, _) => {
-                    self.see(from, at);
-                }
-            }
+            self.line(line, from, message)?;
         }
         Ok(())
     }
 
-    fn see(&mut self, from: Option<usize>, at: &[String]) {
-        if let Some(place) = from.and_then(|it| self.tree.first(it, at)) {
-            self.tree.nodes[place].seen = true;
+    fn line(
+        &mut self,
+        line: &Line,
+        from: From<'_>,
+        message: &mut DynamicMessage,
+    ) -> Result<(), Fault> {
+        match line {
+            Line::Leaf(leaf) => self.leaf(leaf, from, message),
+            Line::Group(group) => self.group(group, from, message),
+            Line::Each(each) => self.each(each, from, message),
+            Line::ReadOnly(line) => self.line(line, from, message),
+            Line::Constant(at, _) => {
+                if let Some(place) = self.first(from, at) {
+                    self.tree.nodes[place].read = true;
+                }
+                Ok(())
+            }
         }
+    }
+
+    /// The first place at the end of a path, marked as named.
+    fn first(&mut self, from: From<'_>, at: &[String]) -> Option<usize> {
+        let From::There(from) = from else { return None };
+        let place = self.tree.first(from, at)?;
+        self.tree.nodes[place].seen = true;
+        Some(place)
     }
 
     fn group(
         &mut self,
         group: &Group,
-        from: Option<usize>,
-        prefix: &[Segment],
+        from: From<'_>,
         message: &mut DynamicMessage,
     ) -> Result<(), Fault> {
         let is_open = group.when.iter().all(|(path, allowed)| {
-            let path = joined(prefix, path);
-            get(message, &path)
+            get(message, path)
                 .and_then(|it| it.as_enum_number())
                 .is_some_and(|it| allowed.contains(&it))
         });
         if !is_open {
             return Ok(());
         }
-        let place = from.and_then(|it| self.tree.first(it, &group.at));
-        if let Some(place) = place {
-            self.tree.nodes[place].seen = true;
+        if group.at.is_empty() {
+            return self.lines(&group.lines, from, message);
         }
-        self.lines(&group.lines, place, &joined(prefix, &group.to), message)
+        match self.first(from, &group.at) {
+            Some(place) => self.lines(&group.lines, From::There(place), message),
+            None if self.needs(group.need) => {
+                self.missing(from, &group.at);
+                Ok(())
+            }
+            None => self.lines(&group.lines, From::Missing(&from, &group.at), message),
+        }
     }
 
     /// The text of a place; none when it is missing or says nothing.
-    fn text(
-        &mut self,
-        from: Option<usize>,
-        at: &[String],
-        empty: &[String],
-    ) -> Option<(usize, String)> {
-        let place = self.tree.first(from?, at)?;
-        self.tree.nodes[place].seen = true;
-        let node = &self.tree.nodes[place];
-        let text = node.text.trim();
-        let says_nothing = self.says_nothing(text, empty);
-        (!says_nothing || node.file.is_some()).then(|| (place, text.to_owned()))
+    fn text(&mut self, from: From<'_>, at: &[String], empty: &[String]) -> Option<(usize, String)> {
+        let place = self.first(from, at)?;
+        self.tree.nodes[place].read = true;
+        let text = self.tree.nodes[place].text.trim();
+        (!self.says_nothing(text, empty)).then(|| (place, text.to_owned()))
     }
 
     /// True for what a format writes where it has nothing to say.
@@ -113,21 +172,19 @@ impl Reading<'_, '_, '_> {
     fn leaf(
         &mut self,
         leaf: &Leaf,
-        from: Option<usize>,
-        prefix: &[Segment],
+        from: From<'_>,
         message: &mut DynamicMessage,
     ) -> Result<(), Fault> {
-        let to = joined(prefix, &leaf.to);
         if matches!(leaf.converter, Converter::Content) {
-            return self.content(leaf, from, &to, message);
+            self.content(leaf, from, message);
+            return Ok(());
         }
         let needed = self.needs(leaf.need);
-        self.gate(leaf, from)?;
         let Some((place, text)) = self.text(from, &leaf.at, &leaf.empty) else {
-            if needed && from.is_some() {
-                self.missing(from, leaf);
+            if needed {
+                self.missing(from, &leaf.at);
             } else if let Some(default) = &leaf.read_default {
-                self.default(default, &to, message);
+                self.default(default, leaf, message);
             }
             return Ok(());
         };
@@ -135,9 +192,10 @@ impl Reading<'_, '_, '_> {
             return Err(Fault::new(&code::LT_MAP_005));
         }
         if matches!(leaf.converter, Converter::Fetch) {
-            return self.fetch(place, &text, &to, message);
+            self.fetch((place, &text), &leaf.to, message);
+            return Ok(());
         }
-        let Some(last) = to.last() else { return Ok(()) };
+        let Some(last) = leaf.to.last() else { return Ok(()) };
         match leaf.converter.read(&text, &last.field) {
             Ok(mut value) => {
                 self.too_long(place, &text, leaf.max);
@@ -145,42 +203,35 @@ impl Reading<'_, '_, '_> {
                     let is_said = |it: &str| !self.says_nothing(it, &leaf.empty);
                     items.retain(|it| it.as_str().is_none_or(is_said));
                 }
-                put(message, &to, value, &leaf.converter);
+                self.unlisted(leaf, (&value, &text), message);
+                put(message, &leaf.to, value, &leaf.converter);
                 Ok(())
             }
             Err(why) if why.is_secret => {
                 Err(Fault::new(&code::LT_MAP_007).violation(self.tree.path(place), why.vi, why.en))
             }
             Err(why) => {
-                self.unreadable(place, &text, &why, needed);
+                // Where absence means something, what cannot be read is not absent.
+                self.unreadable(place, &text, &why, needed || leaf.read_default.is_some());
                 Ok(())
             }
         }
     }
 
-    fn default(&mut self, default: &str, to: &[Segment], message: &mut DynamicMessage) {
-        let Some(last) = to.last() else { return };
-        if let Kind::Enum(names) = last.field.kind()
-            && let Some(value) = names.get_value_by_name(default)
-        {
-            set(message, to, Value::EnumNumber(value.number()));
+    /// Keeps a code outside its list where the description says.
+    fn unlisted(&self, leaf: &Leaf, (value, text): (&Value, &str), message: &mut DynamicMessage) {
+        let Some(path) = &leaf.unlisted else { return };
+        if leaf.converter.is_other(value, leaf.to.last().map(|it| &it.field)) {
+            set(message, path, Value::String(text.to_owned()));
         }
     }
 
-    /// A mark that is said twice, or not as a text, is taken for a mark.
-    fn gate(&self, leaf: &Leaf, from: Option<usize>) -> Result<(), Fault> {
-        let is_gate = matches!(&leaf.converter, Converter::Code(list) if list.gate.is_some());
-        let places = from.filter(|_| is_gate).map(|it| self.tree.all(it, &leaf.at));
-        let places = places.unwrap_or_default();
-        let is_odd =
-            places.len() > 1 || places.iter().any(|it| !self.tree.nodes[*it].children.is_empty());
-        match places.first().filter(|_| is_odd) {
-            Some(place) => Err(Fault::new(&code::LT_MAP_007).violation(
-                self.tree.path(*place),
-                "độ mật không rõ",
-                "the secrecy mark is unclear",
-            )),
-            None => Ok(()),
+    fn default(&mut self, default: &str, leaf: &Leaf, message: &mut DynamicMessage) {
+        let Some(last) = leaf.to.last() else { return };
+        if let Kind::Enum(names) = last.field.kind()
+            && let Some(value) = names.get_value_by_name(default)
+        {
+            set(message, &leaf.to, Value::EnumNumber(value.number()));
         }
     }
 
@@ -188,208 +239,8 @@ impl Reading<'_, '_, '_> {
     fn needs(&self, need: Option<Need>) -> bool {
         match need {
             Some(Need::Both) => true,
-            Some(Need::Read) => matches!(self.files, Files::Found(..)),
+            Some(Need::Read) => matches!(self.files, Files::Found(_)),
             Some(Need::Write) | None => false,
         }
-    }
-
-    fn missing(&mut self, from: Option<usize>, leaf: &Leaf) {
-        let within = from.map_or_else(String::new, |it| self.tree.path(it));
-        let field = [within.as_str(), &leaf.at.join("/")].join("/");
-        self.violation(
-            field.trim_matches('/').to_owned(),
-            "thiếu thông tin bắt buộc",
-            "is required and missing",
-        );
-    }
-
-    fn violation(&mut self, field: String, vi: &str, en: &str) {
-        if self.violations.len() < FINDINGS_MAX {
-            let (description_vi, description_en) = (vi.to_owned(), en.to_owned());
-            self.violations.push(FieldViolation { field, description_vi, description_en });
-        }
-    }
-
-    fn finding(&mut self, code: &str, field: String, vi: String, en: String) {
-        if self.findings.len() < FINDINGS_MAX {
-            self.findings.push(Finding { code: code.to_owned(), field, text_vi: vi, text_en: en });
-        }
-    }
-
-    fn unreadable(&mut self, place: usize, text: &str, why: &Unreadable, needed: bool) {
-        let field = self.tree.path(place);
-        let shown: String = text.chars().take(40).collect();
-        if needed {
-            let (vi, en) = (format!("“{shown}” {}", why.vi), format!("\"{shown}\" {}", why.en));
-            self.violation(field, &vi, &en);
-        } else {
-            self.invalid.push(place);
-            let vi = format!("“{shown}” {}; giữ nguyên văn, coi như không ghi.", why.vi);
-            let en = format!("\"{shown}\" {}; kept as it was, taken as not said.", why.en);
-            self.finding("LT-MAP-020", field, vi, en);
-        }
-    }
-
-    fn too_long(&mut self, place: usize, text: &str, max: Option<usize>) {
-        if max.is_some_and(|max| text.chars().count() > max) {
-            let field = self.tree.path(place);
-            let most = max.unwrap_or_default();
-            let (vi, en) = (
-                format!("Dài hơn {most} ký tự; vẫn nhận."),
-                format!("Longer than {most} characters; taken all the same."),
-            );
-            self.finding("LT-MAP-021", field, vi, en);
-        }
-    }
-
-    fn content(
-        &mut self,
-        leaf: &Leaf,
-        from: Option<usize>,
-        to: &[Segment],
-        message: &mut DynamicMessage,
-    ) -> Result<(), Fault> {
-        let Some(place) = from.and_then(|it| self.tree.first(it, &leaf.at)) else {
-            if from.is_some() {
-                self.missing(from, leaf);
-            }
-            return Ok(());
-        };
-        self.tree.nodes[place].seen = true;
-        let name = attachment_name(message, to);
-        let named = match &mut self.files {
-            Files::Known(files) => {
-                let file = self.tree.nodes[place].file.and_then(|it| files.get(it)).copied();
-                let Some(file) = file else { return Ok(()) };
-                file
-            }
-            Files::Found(sink, _) => {
-                self.count += 1;
-                if self.count > FILES_MAX {
-                    return Err(Fault::new(&code::LT_MAP_005));
-                }
-                let label = if name.is_empty() { self.tree.path(place) } else { name };
-                decode(&self.tree.nodes[place].text, &label, &mut **sink)?
-            }
-        };
-        blob(message, to, named);
-        Ok(())
-    }
-
-    fn fetch(
-        &mut self,
-        place: usize,
-        text: &str,
-        to: &[Segment],
-        message: &mut DynamicMessage,
-    ) -> Result<(), Fault> {
-        // `content.ref` is set with all that is known of the file.
-        let content = to.get(..to.len().saturating_sub(1)).unwrap_or_default();
-        let field = self.tree.path(place);
-        let named = match &self.files {
-            Files::Known(files) => {
-                let found = files.iter().find(|it| reference(it) == text).copied();
-                let Some(found) = found else { return Ok(()) };
-                found
-            }
-            Files::Found(_, declared) => {
-                let found = declared.iter().find(|it| it.reference == text);
-                let named = found.and_then(|it| {
-                    let claim = it.claim.as_ref()?;
-                    Some(Named { sha256: claim.sha256.as_ref().try_into().ok()?, size: claim.size })
-                });
-                let Some(named) = named else {
-                    return Err(Fault::new(&code::LT_MAP_008).param("name", text).violation(
-                        field,
-                        "tệp được nêu nhưng không gửi kèm",
-                        "the file is named but did not come along",
-                    ));
-                };
-                named
-            }
-        };
-        self.used.push(text.to_owned());
-        let size = get(message, content).and_then(|it| {
-            it.as_message()?.get_field_by_name("size")?.as_u64().filter(|it| *it > 0)
-        });
-        if size.is_some_and(|it| it != named.size) {
-            let (said, is) = (size.unwrap_or_default(), named.size);
-            return Err(Fault::new(&code::LT_MAP_011).param("name", text).violation(
-                field,
-                format!("ghi {said} byte, tệp gửi kèm {is} byte"),
-                format!("says {said} bytes, the file that came has {is}"),
-            ));
-        }
-        blob(message, content, named);
-        Ok(())
-    }
-
-    fn each(
-        &mut self,
-        each: &Each,
-        from: Option<usize>,
-        prefix: &[Segment],
-        message: &mut DynamicMessage,
-    ) -> Result<(), Fault> {
-        let places = from.map_or_else(Vec::new, |it| self.tree.all(it, &each.at));
-        let to = joined(prefix, &each.to);
-        let mut count = 0;
-        for place in places {
-            self.tree.nodes[place].seen = true;
-            match &each.text {
-                Some(of) => count += usize::from(self.push_text(place, of, &to, message)?),
-                None => count += usize::from(self.item(each, place, &to, message)?),
-            }
-        }
-        if count == 0 && from.is_some() && self.needs(each.need) {
-            let within = from.map_or_else(String::new, |it| self.tree.path(it));
-            let field = [within, each.at.join("/")].join("/");
-            self.violation(field, "cần ít nhất một", "needs at least one");
-        }
-        Ok(())
-    }
-
-    fn push_text(
-        &mut self,
-        place: usize,
-        (converter, max): &(Converter, Option<usize>),
-        to: &[Segment],
-        message: &mut DynamicMessage,
-    ) -> Result<bool, Fault> {
-        let (Some(last), Some((_, text))) = (to.last(), self.text(Some(place), &[], &[])) else {
-            return Ok(false);
-        };
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(Fault::new(&code::LT_MAP_005));
-        }
-        self.too_long(place, &text, *max);
-        match converter.read(&text, &last.field) {
-            Ok(value) => push(message, to, value),
-            Err(why) => self.unreadable(place, &text, &why, false),
-        }
-        Ok(true)
-    }
-
-    fn item(
-        &mut self,
-        each: &Each,
-        place: usize,
-        to: &[Segment],
-        message: &mut DynamicMessage,
-    ) -> Result<bool, Fault> {
-        let Some(last) = to.last() else { return Ok(false) };
-        let Kind::Message(of) = last.field.kind() else { return Ok(false) };
-        let mut item = fresh(last.selector.as_ref(), &of);
-        let empty = item.clone();
-        self.lines(&each.lines, Some(place), &[], &mut item)?;
-        if item == empty {
-            return Ok(false);
-        }
-        let twin = each.key.as_ref().and_then(|key| twin(message, to, (&item, key)));
-        match twin {
-            Some(twin) => merge(message, to, twin, &item),
-            None => push(message, to, Value::Message(item)),
-        }
-        Ok(true)
     }
 }

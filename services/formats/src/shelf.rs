@@ -6,6 +6,9 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 
 use crate::format::Format;
+use crate::format::reading::utf8;
+use crate::grammar::Syntax;
+use crate::tree::Tree;
 
 /// The descriptions shipped with the product.
 const SHIPPED: [&str; 4] = [
@@ -53,16 +56,28 @@ impl Shelf {
             };
             return self.get(name).ok_or_else(unknown);
         }
-        let text = std::str::from_utf8(native).map_err(|_error| Fault::new(&code::LT_MAP_016))?;
-        if let Some(found) = self.0.iter().find(|it| it.detects(text)) {
-            return Ok(found);
+        let text = utf8(native)?;
+        let is_xml = match text.trim_start().chars().next() {
+            Some('<') => true,
+            Some('{' | '[') => false,
+            _ => return Err(Fault::new(&code::LT_MAP_018)),
+        };
+        let mut broken = None;
+        let mut scanned: Vec<(&Syntax, Result<Tree<'_>, Fault>)> = Vec::new();
+        for format in self.0.iter().filter(|it| is_xml == matches!(it.syntax, Syntax::Xml { .. })) {
+            // Formats of one syntax look at the same tree.
+            if !scanned.iter().any(|(it, _)| it.scans_as(&format.syntax)) {
+                scanned.push((&format.syntax, format.scan(text)));
+            }
+            match scanned.iter().find(|(it, _)| it.scans_as(&format.syntax)) {
+                Some((_, Ok(tree))) if format.detects(tree) => return Ok(format),
+                Some((_, Err(fault))) => broken = broken.or(Some(fault.clone())),
+                Some((_, Ok(_))) | None => {}
+            }
         }
         // What is broken is told as broken rather than as unknown.
-        let text = text.trim_start();
-        if text.starts_with('<') {
-            crate::scan::xml::scan(text, "edXML", "")?;
-        } else if text.starts_with('{') || text.starts_with('[') {
-            crate::scan::json::scan(text)?;
+        if let Some(fault) = broken {
+            return Err(fault);
         }
         Err(Fault::new(&code::LT_MAP_018))
     }

@@ -26,6 +26,8 @@ pub(crate) struct Node<'a> {
     pub(crate) parent: usize,
     /// A description named this place.
     pub(crate) seen: bool,
+    /// Its text was looked at.
+    pub(crate) read: bool,
     /// Written without the prefix, parts included.
     pub(crate) bare: bool,
     /// Written with the prefix and its declaration, although its parents are bare.
@@ -95,16 +97,22 @@ impl<'a> Tree<'a> {
     }
 
     /// How people find a place: names from the root, with a number where a name repeats.
-    pub(crate) fn path(&self, mut place: usize) -> String {
+    pub(crate) fn path(&self, place: usize) -> String {
+        self.path_within(0, place)
+    }
+
+    /// The same from another place.
+    pub(crate) fn path_within(&self, root: usize, mut place: usize) -> String {
         let mut names = Vec::new();
-        while place != 0 {
+        while place != 0 && place != root {
             let node = &self.nodes[place];
             let twins: Vec<usize> = self.named(node.parent, &node.name).collect();
             let number = twins.iter().position(|it| *it == place).unwrap_or_default();
+            let name = guarded(&node.name);
             names.push(if twins.len() > 1 || node.kind == Kind::Item {
-                format!("{}[{number}]", node.name)
+                format!("{name}[{number}]")
             } else {
-                node.name.clone().into_owned()
+                name.into_owned()
             });
             place = node.parent;
         }
@@ -112,11 +120,26 @@ impl<'a> Tree<'a> {
         names.join("/")
     }
 
-    /// Marks a place and everything in it as named.
-    pub(crate) fn see_all(&mut self, place: usize) {
+    /// Marks a place and everything in it as read.
+    pub(crate) fn read_all(&mut self, place: usize) {
         self.nodes[place].seen = true;
+        self.nodes[place].read = true;
         for child in self.nodes[place].children.clone() {
-            self.see_all(child);
+            self.read_all(child);
         }
     }
+}
+
+/// A name as it stands in a path; marks that paths are made of are spelled out.
+fn guarded<'n>(name: &'n str) -> Cow<'n, str> {
+    if name.contains(['~', '/', '[']) {
+        Cow::Owned(name.replace('~', "~0").replace('/', "~1").replace('[', "~2"))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// A name out of a path.
+pub(crate) fn plain(name: &str) -> String {
+    name.replace("~2", "[").replace("~1", "/").replace("~0", "~")
 }

@@ -62,7 +62,8 @@ fn last_day(year: i32, month: i32) -> i32 {
     }
 }
 
-fn is_day(year: i32, month: i32, day: i32) -> bool {
+/// True for a day of the calendar.
+pub(crate) fn is_day(year: i32, month: i32, day: i32) -> bool {
     (1..=9999).contains(&year) && day >= 1 && day <= last_day(year, month)
 }
 
@@ -137,10 +138,15 @@ pub(super) fn moment(text: &str, form: &str, field: &FieldDescriptor) -> Result<
 
 pub(super) fn moment_text(moment: &DynamicMessage, form: &str) -> Option<String> {
     let at = moment.get_field_by_name("at")?;
-    let seconds = at.as_message()?.get_field_by_name("seconds")?.as_i64()? + ZONE_S;
+    Some(at_text(at.as_message()?.get_field_by_name("seconds")?.as_i64()?, form))
+}
+
+/// Seconds since 1970 in Vietnam's time.
+pub(super) fn at_text(seconds: i64, form: &str) -> String {
+    let seconds = seconds.saturating_add(ZONE_S);
     let (year, month, day) = civil(seconds.div_euclid(86_400));
     let rest = seconds.rem_euclid(86_400);
-    Some(formed(form, [year, month, day, rest / 3_600, rest / 60 % 60, rest % 60]))
+    formed(form, [year, month, day, rest / 3_600, rest / 60 % 60, rest % 60])
 }
 
 #[cfg(test)]

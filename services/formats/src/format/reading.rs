@@ -3,14 +3,14 @@
 use proto::canonical::v1::{Canonical, Leftovers, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::mapping::v1::DeclaredAttachment;
+use proto::mapping::v1::{DeclaredAttachment, Finding};
 use sha2::{Digest as _, Sha256};
 
 use super::{Decoded, Format};
-use crate::content::{BlobSink, sniff};
+use crate::content::{BlobSink, Budget, by_name};
 use crate::grammar::{Others, Syntax};
 use crate::limits::RECORDS_MAX;
-use crate::read::{Files, Reading};
+use crate::read::{Files, Reading, attachments};
 use crate::tree::Tree;
 use crate::{canonical_json, leftovers};
 
@@ -29,7 +29,7 @@ impl Format {
     ) -> Result<Vec<Decoded>, Fault> {
         let text = utf8(native)?;
         if matches!(self.syntax, Syntax::CanonicalJson) {
-            let mut canonical = canonical_json::read(text, declared)?;
+            let mut canonical = canonical_json::read(text, declared, sink)?;
             self.origin(&mut canonical, native);
             return Ok(vec![Decoded { canonical, findings: Vec::new() }]);
         }
@@ -45,12 +45,16 @@ impl Format {
                 "holds no document",
             ));
         }
-        let mut used = Vec::new();
+        // What bears a secrecy mark is told before anything else of the item is looked at.
+        for record in &records {
+            self.reading(&mut tree, declared).gate(&self.lines, *record)?;
+        }
+        let mut whole = Whole { declared, sink, used: Vec::new(), budget: Budget::item() };
         let mut decoded = Vec::new();
         for record in records {
-            decoded.push(self.record(&mut tree, record, (declared, &mut *sink), &mut used)?);
+            decoded.push(self.record(&mut tree, record, &mut whole)?);
         }
-        if let Some(extra) = declared.iter().find(|it| !used.contains(&it.reference)) {
+        if let Some(extra) = declared.iter().find(|it| !whole.used.contains(&it.reference)) {
             return Err(Fault::new(&code::LT_MAP_013).param("name", &extra.reference).violation(
                 &extra.reference,
                 "tệp gửi kèm không được nêu trong nội dung",
@@ -61,6 +65,14 @@ impl Format {
             self.origin(&mut it.canonical, native);
         }
         Ok(decoded)
+    }
+
+    fn reading<'r, 'a>(
+        &'r self,
+        tree: &'r mut Tree<'a>,
+        declared: &'r [DeclaredAttachment],
+    ) -> Reading<'r, 'a, 'r> {
+        Reading::new(tree, Files::Found(declared), &self.empty)
     }
 
     fn origin(&self, canonical: &mut Canonical, native: &[u8]) {
@@ -76,35 +88,35 @@ impl Format {
         });
     }
 
+    /// Reads a record. What is wrong with it is told only when the sink admits what it says, and
+    /// only then are its files opened.
     fn record(
         &self,
         tree: &mut Tree<'_>,
         record: usize,
-        (declared, sink): (&[DeclaredAttachment], &mut dyn BlobSink),
-        used: &mut Vec<String>,
+        whole: &mut Whole<'_>,
     ) -> Result<Decoded, Fault> {
-        let mut reading = Reading {
-            tree,
-            files: Files::Found(sink, declared),
-            empty: &self.empty,
-            findings: Vec::new(),
-            violations: Vec::new(),
-            invalid: Vec::new(),
-            used: Vec::new(),
-            count: 0,
-        };
         let mut message = self.message()?;
-        reading.lines(&self.lines, Some(record), &[], &mut message)?;
-        if !reading.violations.is_empty() {
+        let mut reading = self.reading(tree, whole.declared);
+        reading.record(&self.lines, record, &mut message)?;
+        let (mut findings, invalid) = (reading.findings, reading.invalid);
+        let (violations, fault) = (reading.violations, reading.fault);
+        whole.used.append(&mut reading.used);
+        let mut canonical = self.canonical(&message)?;
+        let (leftovers, more) = self.leftovers(tree, record, &invalid);
+        findings.extend(more);
+        finish(&mut canonical, leftovers);
+        whole.sink.admit(&canonical)?;
+        if !violations.is_empty() {
             let mut fault = Fault::new(&code::LT_MAP_014);
-            fault.violations = reading.violations;
+            fault.violations = violations;
             return Err(fault);
         }
-        let (findings, invalid) = (reading.findings, reading.invalid);
-        used.append(&mut reading.used);
-        let mut canonical = self.canonical(&message)?;
-        let leftovers = self.leftovers(tree, record, &invalid);
-        finish(&mut canonical, leftovers);
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        let reading = self.reading(tree, whole.declared);
+        reading.open(&mut canonical, whole.sink, &mut whole.budget)?;
         Ok(Decoded { canonical, findings })
     }
 
@@ -113,9 +125,9 @@ impl Format {
         tree: &mut Tree<'_>,
         record: usize,
         invalid: &[usize],
-    ) -> Option<Leftovers> {
+    ) -> (Option<Leftovers>, Vec<Finding>) {
         if self.others != Others::Keep {
-            return None;
+            return (None, Vec::new());
         }
         let ignored: &[String] = match &self.syntax {
             Syntax::Xml { ignore, .. } => ignore,
@@ -125,21 +137,30 @@ impl Format {
     }
 }
 
-fn utf8(native: &[u8]) -> Result<&str, Fault> {
+/// What the records of one item share.
+struct Whole<'s> {
+    declared: &'s [DeclaredAttachment],
+    sink: &'s mut dyn BlobSink,
+    /// Declared attachments that were named.
+    used: Vec<String>,
+    budget: Budget,
+}
+
+pub(crate) fn utf8(native: &[u8]) -> Result<&str, Fault> {
     let native = native.strip_prefix(b"\xef\xbb\xbf").unwrap_or(native);
     simdutf8::basic::from_utf8(native).map_err(|_error| Fault::new(&code::LT_MAP_016))
 }
 
 /// Files get ids and types where the source gave none that can be used.
 pub(super) fn finish(canonical: &mut Canonical, leftovers: Option<Leftovers>) {
-    let (attachments, all) = match &mut canonical.body {
-        Some(Body::Document(it)) => (&mut it.attachments, &mut it.leftovers),
-        Some(Body::Status(it)) => (&mut it.attachments, &mut it.leftovers),
+    let all = match &mut canonical.body {
+        Some(Body::Document(it)) => &mut it.leftovers,
+        Some(Body::Status(it)) => &mut it.leftovers,
         Some(Body::Receipt(_)) | None => return,
     };
     all.extend(leftovers);
     let mut taken = std::collections::HashSet::new();
-    for (place, it) in attachments.iter_mut().enumerate() {
+    for (place, it) in attachments(canonical).iter_mut().enumerate() {
         // An id given here may be one that stands further on; that one then gets another.
         let mut number = place + 1;
         while it.id.is_empty() || taken.contains(&it.id) {
@@ -147,9 +168,12 @@ pub(super) fn finish(canonical: &mut Canonical, leftovers: Option<Leftovers>) {
             number += 1;
         }
         taken.insert(it.id.clone());
-        let known = sniff(&it.file_name);
-        if known != "application/octet-stream" || it.media_type.is_empty() {
+        let known = by_name(&it.file_name);
+        if let Some(known) = known.or(it.media_type.is_empty().then_some(UNTOLD)) {
             known.clone_into(&mut it.media_type);
         }
     }
 }
+
+/// The media type of a file that nothing is known of.
+const UNTOLD: &str = "application/octet-stream";

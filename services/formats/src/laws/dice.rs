@@ -123,6 +123,25 @@ impl Dice {
         message
     }
 
+    /// A file: plain bytes, a ZIP that wraps one, an office document, an archive of several.
+    fn bytes(&mut self, place: usize) -> Vec<u8> {
+        let plain =
+            vec![u8::try_from(place).unwrap(); 10 + usize::try_from(self.roll(3000)).unwrap()];
+        let entries: &[&str] = match self.roll(6) {
+            0 => &["105156e5-8646-c527-4f4f-7420d8cd2102.edxml"],
+            1 => &["[Content_Types].xml", "word/document.xml"],
+            2 => &["mimetype", "content.xml"],
+            3 => &["1.pdf", "2.pdf"],
+            _ => return plain,
+        };
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for it in entries {
+            archive.start_file(*it, zip::write::SimpleFileOptions::default()).unwrap();
+            std::io::Write::write_all(&mut archive, &plain).unwrap();
+        }
+        archive.finish().unwrap().into_inner()
+    }
+
     pub(super) fn canonical(
         &mut self,
         format: &Format,
@@ -136,6 +155,11 @@ impl Dice {
             if self.roll(10) > 0 {
                 needed(&mut it);
             }
+            for it in &mut it.attachments {
+                let endings = ["pdf", "docx", "XLSM", "odt", "zip", "jar", "doc", "unk", "b c", ""];
+                let ending = endings[usize::try_from(self.roll(10)).unwrap()];
+                it.file_name = format!("a.{ending}");
+            }
             Body::Document(it)
         } else {
             let mut it = Status::decode(bytes.as_slice()).unwrap();
@@ -143,6 +167,9 @@ impl Dice {
             if it.kind == 0 || it.kind > 16 {
                 it.kind = 1;
             }
+            let about = it.about.get_or_insert_default();
+            about.id = "A99.1,2026/11/20,45/CV/TU".into();
+            about.number.get_or_insert_default().printed = "45-CV/TU".into();
             it.addressee = Some(organisation("A99.1"));
             it.reporter = Some(organisation("A99.2"));
             Body::Status(it)
@@ -150,10 +177,7 @@ impl Dice {
         let mut canonical = Canonical { origin: None, body: Some(body) };
         if let Some(Body::Document(it)) = &mut canonical.body {
             for (place, it) in it.attachments.iter_mut().enumerate() {
-                let bytes = vec![
-                    u8::try_from(place).unwrap();
-                    10 + usize::try_from(self.roll(3000)).unwrap()
-                ];
+                let bytes = self.bytes(place);
                 let sha256: [u8; 32] = Sha256::digest(&bytes).into();
                 let hex: String = sha256.iter().map(|it| format!("{it:02x}")).collect();
                 it.content = Some(proto::canonical::v1::Blob {
@@ -216,8 +240,5 @@ fn needed(it: &mut Document) {
     }
     for it in &mut it.relations {
         it.target.get_or_insert_default().id = "id".into();
-    }
-    for it in &mut it.attachments {
-        it.file_name = "a.pdf".into();
     }
 }

@@ -21,19 +21,6 @@ pub(super) fn push(message: &mut DynamicMessage, to: &[Segment], value: Value) {
     }
 }
 
-/// Where the list has an item with the same key.
-pub(super) fn twin(
-    message: &DynamicMessage,
-    to: &[Segment],
-    (item, key): (&DynamicMessage, &[Segment]),
-) -> Option<usize> {
-    let wanted = get(item, key)?;
-    let is_twin = |it: &Value| {
-        it.as_message().and_then(|it| find(it, key, |value| *value == wanted)).unwrap_or_default()
-    };
-    find(message, &whole(to), |list| list.as_list()?.iter().position(is_twin))?
-}
-
 /// The second record of the same thing adds what the first one did not say.
 pub(super) fn merge(
     message: &mut DynamicMessage,
@@ -80,13 +67,14 @@ pub(super) fn put(
     set(message, to, value);
 }
 
-pub(super) fn joined(prefix: &[Segment], path: &[Segment]) -> Path {
-    prefix.iter().chain(path).cloned().collect()
-}
-
 /// The reference of a file in the canonical model.
 pub(crate) fn reference(named: &Named) -> String {
-    let hex: String = named.sha256.iter().map(|it| format!("{it:02x}")).collect();
+    digest_reference(&named.sha256)
+}
+
+/// The reference of a file by its SHA-256.
+pub(crate) fn digest_reference(sha256: &[u8]) -> String {
+    let hex: String = sha256.iter().map(|it| format!("{it:02x}")).collect();
     format!("sha256:{hex}")
 }
 
@@ -111,17 +99,16 @@ fn blob_of(of: &MessageDescriptor, named: Named) -> DynamicMessage {
     blob
 }
 
-pub(super) fn attachment_name(message: &DynamicMessage, to: &[Segment]) -> String {
+/// The name of the file that the blob at the end of a path is.
+pub(crate) fn file_name(message: &DynamicMessage, to: &[Segment]) -> String {
     let within = to.get(..to.len().saturating_sub(1)).unwrap_or_default();
-    let holder = if within.is_empty() {
-        Some(Value::Message(message.clone()))
-    } else {
-        get(message, within)
+    let name = |it: &DynamicMessage| {
+        it.get_field_by_name("file_name").and_then(|it| it.as_str().map(ToOwned::to_owned))
     };
-    holder
-        .and_then(|it| {
-            let name = it.as_message()?.get_field_by_name("file_name")?.into_owned();
-            name.as_str().map(ToOwned::to_owned)
-        })
-        .unwrap_or_default()
+    let name = if within.is_empty() {
+        name(message)
+    } else {
+        find(message, within, |it| it.as_message().and_then(name)).flatten()
+    };
+    name.unwrap_or_default()
 }

@@ -88,9 +88,11 @@ fn begin<'a>(
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| malformed(reader, &error.to_string()))?;
         let name = attribute.key.as_ref();
-        if name.starts_with("xmlns") || name.contains(':') {
+        let noise = ["xmlns", "xml:", "xsi:", "xlink:"];
+        if noise.iter().any(|it| name.starts_with(it)) {
             continue;
         }
+        let name = local(name);
         if let Some(tree) = tree {
             if tree.nodes.len() >= PLACES_MAX {
                 return Err(Fault::new(&code::LT_MAP_005));

@@ -1,33 +1,101 @@
-//! A tree as JSON: parts become objects, items of one name a list.
+//! A tree as JSON: parts become objects, items of one name a list, in the order of the tree.
 
-use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 use crate::tree::{Kind, Tree};
 
-/// The value at a place.
-pub(crate) fn value(tree: &Tree<'_>, place: usize) -> Value {
-    let node = &tree.nodes[place];
-    if node.children.is_empty() && place != 0 {
-        return Value::String(node.text.clone().into_owned());
-    }
-    let mut object = Map::new();
-    for child in &node.children {
-        let part = &tree.nodes[*child];
-        let name = part.name.clone().into_owned();
-        match part.kind {
-            Kind::NoItems => {
-                object.insert(name, Value::Array(Vec::new()));
+/// What stands before and behind a record.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Frame {
+    pub(crate) before: String,
+    pub(crate) behind: String,
+}
+
+/// Stands in a frame where the record will.
+const HERE: &str = "\u{1}";
+
+impl Frame {
+    /// The frame of a description: `records` is where the list of records stands in `around`,
+    /// `count` where their number does.
+    ///
+    /// # Errors
+    ///
+    /// It is no JSON, or has no such places.
+    pub(crate) fn parse(around: &str, records: &str, count: &str) -> Result<Self, Vec<String>> {
+        let mut frame = serde_json::Value::Array(vec![HERE.into()]);
+        if around.is_empty() {
+            for name in records.rsplit('/').filter(|it| !it.is_empty()) {
+                frame = serde_json::json!({ name: frame });
             }
-            Kind::Item => {
-                let list = object.entry(name).or_insert_with(|| Value::Array(Vec::new()));
-                if let Some(list) = list.as_array_mut() {
-                    list.push(value(tree, *child));
-                }
-            }
-            Kind::Text | Kind::Parts => {
-                object.insert(name, value(tree, *child));
+        } else {
+            let list = frame;
+            frame = serde_json::from_str(around).map_err(|error| {
+                vec![format!("syntax: `around` không phải JSON / is no JSON: {error}")]
+            })?;
+            let places = [(records, list), (count, 1.into())];
+            let missing: Vec<_> = places
+                .into_iter()
+                .filter(|(path, _)| !path.is_empty())
+                .filter_map(|(path, value)| match frame.pointer_mut(&format!("/{path}")) {
+                    Some(place) => {
+                        *place = value;
+                        None
+                    }
+                    None => Some(format!(
+                        "syntax: `around` không có chỗ `{path}` / has no place `{path}`"
+                    )),
+                })
+                .collect();
+            if !missing.is_empty() {
+                return Err(missing);
             }
         }
+        let text = frame.to_string();
+        let parts = text.split_once(&serde_json::Value::from(HERE).to_string());
+        let (before, behind) = parts.unwrap_or_default();
+        Ok(Self { before: before.to_owned(), behind: behind.to_owned() })
     }
-    Value::Object(object)
+}
+
+/// Writes the value at a place.
+pub(crate) fn write(tree: &Tree<'_>, place: usize, out: &mut Vec<u8>) {
+    let node = &tree.nodes[place];
+    if node.children.is_empty() && place != 0 {
+        text(&node.text, out);
+        return;
+    }
+    let mut written = HashSet::new();
+    out.push(b'{');
+    for child in &node.children {
+        let part = &tree.nodes[*child];
+        if !written.insert(part.name.as_ref()) {
+            continue;
+        }
+        if out.last() != Some(&b'{') {
+            out.push(b',');
+        }
+        text(&part.name, out);
+        out.push(b':');
+        match part.kind {
+            Kind::NoItems => out.extend_from_slice(b"[]"),
+            Kind::Item => items(tree, place, &part.name, out),
+            Kind::Text | Kind::Parts => write(tree, *child, out),
+        }
+    }
+    out.push(b'}');
+}
+
+fn items(tree: &Tree<'_>, parent: usize, name: &str, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for item in tree.named(parent, name) {
+        if out.last() != Some(&b'[') {
+            out.push(b',');
+        }
+        write(tree, item, out);
+    }
+    out.push(b']');
+}
+
+fn text(text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
 }

@@ -1,10 +1,9 @@
 //! A tree as XML, with the prefix spelled out as the national packet's readers expect it.
 
-use std::fmt::Write as _;
-
 use proto::fault::v1::Fault;
 
-use crate::content::{BlobSource, Named, encode};
+use super::Written;
+use crate::content::{BlobSource, encode};
 use crate::tree::Tree;
 
 /// How names are written.
@@ -19,7 +18,7 @@ pub(crate) struct Names<'a> {
 pub(crate) fn write(
     tree: &Tree<'_>,
     names: Names<'_>,
-    (files, source): (&[Named], &dyn BlobSource),
+    (files, source): (&mut [Written], &dyn BlobSource),
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -30,7 +29,7 @@ pub(crate) fn write(
 struct Writer<'w, 't> {
     tree: &'w Tree<'t>,
     names: Names<'w>,
-    files: &'w [Named],
+    files: &'w mut [Written],
     source: &'w dyn BlobSource,
     out: &'w mut Vec<u8>,
 }
@@ -88,23 +87,10 @@ impl Writer<'_, '_> {
     }
 
     fn file(&mut self, file: usize) -> Result<(), Fault> {
-        let Some(named) = self.files.get(file).copied() else { return Ok(()) };
-        encode(named, &entry(&named), self.source, self.out)
+        let Some(written) = self.files.get_mut(file) else { return Ok(()) };
+        written.head = encode(written.named, &written.ending, self.source, self.out)?;
+        Ok(())
     }
-}
-
-/// The name a file has inside its ZIP: made from its digest, in the form of a UUID.
-fn entry(named: &Named) -> String {
-    let mut name = String::new();
-    for (place, byte) in named.sha256.iter().take(16).enumerate() {
-        if [4, 6, 8, 10].contains(&place) {
-            name.push('-');
-        }
-        if write!(name, "{byte:02x}").is_err() {
-            break;
-        }
-    }
-    name + ".bin"
 }
 
 fn escaped(text: &str) -> String {

@@ -1,136 +1,95 @@
-//! Cases that are shipped beside the descriptions: what is read, and what writing it back gives.
-//!
-//! Each folder holds `native.*`, `canonical.json` (what reading gives) and `class`:
-//!
-//! - `exact`: written back, it has the very same bytes;
-//! - `same`: written back and read again, it is the same message and nothing is reported;
-//! - `report`: the report of writing it back stands in `outcome`;
-//! - `refused`: the code and the violations stand in `outcome`; there is no `canonical.json`.
-//!
-//! Findings stand in `outcome` too. Files named by a portal lie in `files`.
+//! Cases that are shipped beside the descriptions, and what the checker says of wrong ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use formats::{BlobSink as _, Context, Format};
-use proto::journal::v1::Claim;
-use proto::mapping::v1::DeclaredAttachment;
-use sha2::{Digest as _, Sha256};
+use formats::cases::{Case, Mistake, check, run};
 
-use crate::{Files, shelf};
+use crate::shelf;
 
-fn folders() -> Vec<(String, PathBuf)> {
-    let formats = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../mapping/formats");
-    let mut found = Vec::new();
-    for format in fs::read_dir(formats).unwrap().map(|it| it.unwrap()) {
-        let name = format.file_name().to_string_lossy().into_owned();
-        let Ok(cases) = fs::read_dir(format.path().join("cases")) else { continue };
-        found.extend(cases.map(|it| (name.clone(), it.unwrap().path())));
-    }
+fn formats() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../mapping/formats")
+}
+
+fn sorted(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut found: Vec<_> = entries.map(|it| it.unwrap().path()).collect();
     found.sort();
     found
 }
 
-fn place(case: &Path) -> PathBuf {
-    let mut all = fs::read_dir(case).unwrap().map(|it| it.unwrap().path());
-    all.find(|it| it.file_stem().is_some_and(|it| it == "native")).unwrap()
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_string_lossy().into_owned()
 }
 
-fn native(case: &Path) -> Vec<u8> {
-    fs::read(place(case)).unwrap()
+fn native(case: &Path) -> PathBuf {
+    let is_native = |it: &PathBuf| it.file_stem().is_some_and(|it| it == "native");
+    sorted(case).into_iter().find(is_native).unwrap()
 }
 
-fn declared(case: &Path, into: &mut Files) -> Vec<DeclaredAttachment> {
-    let Ok(files) = fs::read_dir(case.join("files")) else { return Vec::new() };
-    let files = files.map(|it| it.unwrap().path());
-    files
-        .map(|it| {
-            let bytes = fs::read(&it).unwrap();
-            into.write(&bytes).unwrap();
-            into.finish().unwrap();
-            let name = it.file_name().unwrap().to_string_lossy().into_owned();
-            let claim =
-                Claim { sha256: Sha256::digest(&bytes).to_vec().into(), size: bytes.len() as u64 };
-            DeclaredAttachment {
-                reference: name.clone(),
-                file_name: name,
-                claim: Some(claim),
-                ..Default::default()
-            }
-        })
-        .collect()
-}
-
-fn agree(file: &Path, is: &str) {
-    expect_test::expect_file![file].assert_eq(is);
-}
-
-fn refused(format: &Format, case: &Path) {
-    let mut files = Files::default();
-    let declared = declared(case, &mut files);
-    let fault = format.decode(&native(case), &declared, &mut files).unwrap_err();
-    let mut outcome = format!("{}\n", fault.code);
-    for it in &fault.violations {
-        outcome += &format!("{}: {} / {}\n", it.field, it.description_vi, it.description_en);
-    }
-    agree(&case.join("outcome"), &outcome);
-}
-
-fn kept(format: &Format, case: &Path, class: &str) {
-    let shelf = shelf();
-    let mut files = Files::default();
-    let declared = declared(case, &mut files);
-    let native = native(case);
-    let mut decoded = format.decode(&native, &declared, &mut files).unwrap().remove(0);
-    decoded.canonical.origin = None;
-    let mut shown = Vec::new();
-    let json = shelf.get("canonical.json").unwrap();
-    json.encode(&decoded.canonical, Context::default(), &files, &mut shown).unwrap();
-    agree(&case.join("canonical.json"), &(String::from_utf8(shown).unwrap() + "\n"));
-
-    let mut written = Vec::new();
-    let report =
-        format.encode(&decoded.canonical, Context::default(), &files, &mut written).unwrap();
-    let mut outcome: String = decoded
-        .findings
-        .iter()
-        .map(|it| format!("{} {}: {}\n", it.code, it.field, it.text_en))
-        .collect();
-    for it in &report {
-        outcome +=
-            &format!("{} {} {} {:?}\n", it.kind().as_str_name(), it.path, it.reason, it.value);
-    }
-    agree(&case.join("outcome"), &outcome);
-    assert_eq!(report.is_empty(), class != "report", "{report:#?}");
-    if class == "exact" {
-        agree(&place(case), &String::from_utf8(written).unwrap());
-    } else if class == "same" {
-        // What is written names files by their digests.
-        let mut declared = declared;
-        for it in &mut declared {
-            let digest = &it.claim.as_ref().unwrap().sha256;
-            let hex: String = digest.iter().map(|it| format!("{it:02x}")).collect();
-            it.reference = format!("sha256:{hex}");
-        }
-        let mut again = format.decode(&written, &declared, &mut files).unwrap().remove(0);
-        again.canonical.origin = None;
-        assert_eq!(decoded.canonical, again.canonical);
+fn load(folder: &Path) -> Case {
+    let text = |name: &str| fs::read_to_string(folder.join(name));
+    Case {
+        name: name(folder),
+        class: text("class").unwrap(),
+        native: fs::read(native(folder)).unwrap(),
+        canonical: text("canonical.json").ok(),
+        outcome: text("outcome").unwrap_or_default(),
+        files: sorted(&folder.join("files"))
+            .iter()
+            .map(|it| (name(it), fs::read(it).unwrap()))
+            .collect(),
     }
 }
 
+/// With `UPDATE_EXPECT=1` the files are written anew; the classes are not.
 #[test]
 fn every_case_reads_and_writes_as_its_class_says() {
     let shelf = shelf();
     let mut classes = std::collections::BTreeMap::<String, usize>::new();
-    for (format, case) in folders() {
-        let class = fs::read_to_string(case.join("class")).unwrap().trim().to_owned();
-        let format = shelf.get(&format).unwrap();
-        match class.as_str() {
-            "refused" => refused(format, &case),
-            "exact" | "same" | "report" => kept(format, &case, &class),
-            other => panic!("{}: there is no class {other}", case.display()),
+    for folder in sorted(&formats()) {
+        let format = shelf.get(&name(&folder)).unwrap();
+        for case in sorted(&folder.join("cases")) {
+            let ran = run(format, &load(&case));
+            let agree = |file: &str, is: &str| {
+                expect_test::expect_file![case.join(file)].assert_eq(is);
+            };
+            agree("outcome", &ran.outcome);
+            if let Some(canonical) = &ran.canonical {
+                agree("canonical.json", canonical);
+            }
+            if load(&case).class.trim() == "exact" {
+                expect_test::expect_file![native(&case)]
+                    .assert_eq(&String::from_utf8(ran.native).unwrap());
+            }
         }
-        *classes.entry(class).or_default() += 1;
+        let cases: Vec<_> = sorted(&folder.join("cases")).iter().map(|it| load(it)).collect();
+        let description = fs::read_to_string(folder.join("description.yaml")).unwrap();
+        let mistakes = check(&description, &cases);
+        assert!(mistakes.is_empty(), "{}: {mistakes:#?}", folder.display());
+        for it in &cases {
+            *classes.entry(it.class.trim().to_owned()).or_default() += 1;
+        }
     }
     assert_eq!(classes.len(), 4, "every class has a case: {classes:?}");
+}
+
+#[test]
+fn a_case_that_does_not_hold_is_a_mistake() {
+    let folder = formats().join("edxml.document");
+    let description = fs::read_to_string(folder.join("description.yaml")).unwrap();
+    let good = load(&folder.join("cases/new"));
+    let texts = |case: Case| -> Vec<String> {
+        check(&description, &[case]).into_iter().map(|it| it.text).collect()
+    };
+    assert!(texts(good.clone()).is_empty());
+    let class = texts(Case { class: "exact".into(), ..good.clone() });
+    assert!(class.len() == 1 && class[0].contains("should be `same`"), "{class:?}");
+    let changed = good.canonical.clone().unwrap().replacen("A99.2", "A99.3", 1);
+    let canonical = texts(Case { canonical: Some(changed), ..good.clone() });
+    assert!(canonical.len() == 1 && canonical[0].contains("A99.3"), "{canonical:?}");
+    let refused = texts(Case { native: b"<a".to_vec(), ..good });
+    assert!(refused.iter().any(|it| it.contains("should be `refused`")), "{refused:?}");
+    let mistakes = check("format: x", &[]);
+    assert!(matches!(mistakes.as_slice(), [Mistake { case, .. }] if case.is_empty()));
 }

@@ -86,7 +86,7 @@ impl<P: Publish> Pipeline<P> {
         if let Some(known) = made.get(format) {
             return known.clone();
         }
-        let context = Context { now_us: source.envelope.accepted_at_us };
+        let context = Context { now_us: source.envelope.accepted_at_us, ..Context::default() };
         let (canonical, files) = (&source.canonical, &source.attachments);
         let translated = self.translator.translate(canonical, files, format, context).await;
         made.insert(format.to_owned(), translated.clone());

@@ -3,6 +3,10 @@
 //! A section is a table of the file and the settings of one service. Its defaults name every key,
 //! so a key that is not among them is a mistake, and the nearest one is suggested.
 
+mod environment;
+mod error;
+mod nearest;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,67 +15,19 @@ use config::{Config, File, FileFormat};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use self::environment::{key_of, near_miss, ours};
+pub use self::error::ConfigError;
+use self::nearest::closest;
+use crate::secret::{self, Secret};
+
 /// What names of the environment begin with: `LIENTHONG__<SECTION>__<KEY>`.
 pub const PREFIX: &str = "LIENTHONG__";
 
-/// Why there is no configuration. The codes are pages of the error catalogue.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("LT-CFG-001: the configuration file {} cannot be read", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system says.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is no TOML.
-    #[error("LT-CFG-002: {}:{line}: {message}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What is wrong there.
-        message: String,
-    },
-    /// Nobody knows this setting.
-    #[error("LT-CFG-003: {origin}: there is no setting `{key}`{}", nearest(suggestion))]
-    Unknown {
-        /// The key, with its section.
-        key: String,
-        /// The file or the variable it stands in.
-        origin: String,
-        /// The known key that is nearest.
-        suggestion: Option<String>,
-    },
-    /// A value has the wrong form.
-    #[error("LT-CFG-004: [{section}] a value cannot be used")]
-    Value {
-        /// The section.
-        section: String,
-        /// Which key, and what was expected.
-        #[source]
-        source: config::ConfigError,
-    },
-}
+/// Where values come from that follow from the data folder.
+const DATA_FOLDER: &str = "data folder";
 
-impl ConfigError {
-    /// The page of the error catalogue.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unreadable { .. } => "LT-CFG-001",
-            Self::Malformed { .. } => "LT-CFG-002",
-            Self::Unknown { .. } => "LT-CFG-003",
-            Self::Value { .. } => "LT-CFG-004",
-        }
-    }
-}
-
-fn nearest(suggestion: &Option<String>) -> String {
-    suggestion.as_ref().map_or_else(String::new, |it| format!("; did you mean `{it}`?"))
-}
+/// Where values come from that the program brings along.
+const DEFAULT: &str = "default";
 
 /// A value in force, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,13 +36,14 @@ pub struct Shown {
     pub key: String,
     /// As text; a secret is a path to a file, so nothing has to be hidden but passwords in addresses.
     pub value: String,
-    /// `default`, the file, the variable, or `flag`.
+    /// `default`, `data folder`, the file, the variable, or `flag`.
     pub origin: String,
 }
 
 /// Everything that was said about the configuration, before any section is read.
 #[derive(Clone, Debug, Default)]
 pub struct Layers {
+    base: Vec<(String, String)>,
     file: Table,
     file_path: Option<PathBuf>,
     environment: BTreeMap<String, String>,
@@ -98,10 +55,9 @@ impl Layers {
     ///
     /// # Errors
     ///
-    /// The file cannot be read or is no TOML.
+    /// The file cannot be read or is no TOML, or a variable of ours is no text.
     pub fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
-        let environment = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect();
-        Self::from_parts(path, environment)
+        Self::from_parts(path, ours(std::env::vars_os())?)
     }
 
     /// Reads the file, and takes this for the environment.
@@ -114,7 +70,15 @@ impl Layers {
         environment: BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
         let file = path.map(read_file).transpose()?.unwrap_or_default();
-        Ok(Self { file, file_path: path.map(Path::to_owned), environment, flags: Vec::new() })
+        let file_path = path.map(Path::to_owned);
+        Ok(Self { file, file_path, environment, ..Self::default() })
+    }
+
+    /// Sets `section.key` to what follows from the data folder; weaker than anything said aloud.
+    #[must_use]
+    pub fn base(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.base.push((key.to_owned(), value.into()));
+        self
     }
 
     /// Sets `section.key` from a flag; flags win over everything.
@@ -124,25 +88,37 @@ impl Layers {
         self
     }
 
-    /// Refuses sections that no service has.
+    /// Refuses sections that no service has, and variables that miss a section by an underscore.
+    /// Each section comes with its defaults.
     ///
     /// # Errors
     ///
-    /// The file or the environment names an unknown section.
-    pub fn check(&self, sections: &[&str]) -> Result<(), ConfigError> {
-        let known = |name: &str| sections.contains(&name);
+    /// The file or the environment names an unknown section, or one that is no section.
+    pub fn check(&self, sections: &[(&str, &str)]) -> Result<(), ConfigError> {
+        let known = |name: &str| sections.iter().any(|(it, _)| *it == name);
         let unknown = |name: &str, origin: String| ConfigError::Unknown {
             key: name.to_owned(),
             origin,
-            suggestion: closest(name, sections.iter().copied()),
+            suggestion: closest(name, sections.iter().map(|(it, _)| *it)),
         };
-        if let Some(name) = self.file.keys().find(|it| !known(it)) {
-            return Err(unknown(name, self.file_name()));
+        for (name, value) in &self.file {
+            if !known(name) {
+                return Err(unknown(name, self.file_name()));
+            }
+            if !value.is_table() {
+                let reason = format!("a section is written [{name}], with its settings below");
+                return Err(ConfigError::Value {
+                    key: name.clone(),
+                    origin: self.file_name(),
+                    reason,
+                });
+            }
         }
         for variable in self.environment.keys() {
-            let (section, _) = key_of(variable);
-            if !known(&section) {
-                return Err(unknown(&section, variable.clone()));
+            match key_of(variable) {
+                Some((section, _)) if known(&section) => {}
+                Some((section, _)) => return Err(unknown(&section, variable.clone())),
+                None => near_miss(variable, sections)?,
             }
         }
         Ok(())
@@ -158,12 +134,78 @@ impl Layers {
         section: &str,
         defaults: &str,
     ) -> Result<T, ConfigError> {
-        let value = |source| ConfigError::Value { section: section.to_owned(), source };
+        let value = |error: config::ConfigError| self.wrong(section, defaults, error);
         let mut builder = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml));
         for (key, text, _) in self.overlay(section, defaults)? {
             builder = builder.set_override(key, text).map_err(value)?;
         }
         builder.build().map_err(value)?.try_deserialize().map_err(value)
+    }
+
+    /// Refuses a number that is smaller than it may be.
+    ///
+    /// # Errors
+    ///
+    /// It is.
+    pub fn at_least(
+        &self,
+        (section, defaults): (&str, &str),
+        key: &str,
+        (value, least): (u64, u64),
+    ) -> Result<(), ConfigError> {
+        if value >= least {
+            return Ok(());
+        }
+        let origin = self.origin(section, defaults, key);
+        Err(ConfigError::TooSmall { key: format!("{section}.{key}"), origin, value, least })
+    }
+
+    /// The secret in the file that a setting names; none when it names no file.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or is empty.
+    pub fn secret(
+        &self,
+        (section, defaults): (&str, &str),
+        key: &str,
+        path: &Path,
+    ) -> Result<Option<Secret>, ConfigError> {
+        if path.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        secret::read(path).map(Some).map_err(|source| ConfigError::Secret {
+            key: format!("{section}.{key}"),
+            origin: self.origin(section, defaults, key),
+            source,
+        })
+    }
+
+    /// Where the value in force comes from.
+    pub fn origin(&self, section: &str, defaults: &str, key: &str) -> String {
+        let over = self.overlay(section, defaults).unwrap_or_default();
+        let last = over.into_iter().rev().find(|(it, ..)| it == key);
+        last.map_or_else(|| DEFAULT.to_owned(), |(_, _, origin)| origin)
+    }
+
+    /// The error about a value, with the key as people write it.
+    fn wrong(&self, section: &str, defaults: &str, error: config::ConfigError) -> ConfigError {
+        let mut at = section.to_owned();
+        let mut origin = self.file_name();
+        if let config::ConfigError::Type { key: Some(key), .. }
+        | config::ConfigError::At { key: Some(key), .. } = &error
+        {
+            at = format!("{section}.{key}");
+            origin = self.origin(section, defaults, key);
+        }
+        let reason = if let config::ConfigError::Type { unexpected, expected, .. } = error {
+            format!("{unexpected}, expected {expected}")
+        } else if let config::ConfigError::At { error, .. } = error {
+            error.to_string()
+        } else {
+            error.to_string()
+        };
+        ConfigError::Value { key: at, origin, reason }
     }
 
     /// Every value of one section and where it came from.
@@ -174,7 +216,7 @@ impl Layers {
     pub fn show(&self, section: &str, defaults: &str) -> Result<Vec<Shown>, ConfigError> {
         let mut shown: BTreeMap<String, (String, String)> = leaves(defaults)
             .into_iter()
-            .map(|(key, value)| (key, (plain(&value), "default".to_owned())))
+            .map(|(key, value)| (key, (plain(&value), DEFAULT.to_owned())))
             .collect();
         for (key, value, origin) in self.overlay(section, defaults)? {
             shown.insert(key, (value.to_string(), origin));
@@ -209,6 +251,10 @@ impl Layers {
             })
         };
         let mut over = Vec::new();
+        for (key, text) in of(&self.base, section) {
+            check(key, DATA_FOLDER)?;
+            over.push((key.to_owned(), text.clone().into(), DATA_FOLDER.to_owned()));
+        }
         if let Some(table) = self.file.get(section).and_then(Value::as_table) {
             let mut found = BTreeMap::new();
             collect(table, "", &mut found);
@@ -218,17 +264,14 @@ impl Layers {
             }
         }
         for (variable, text) in &self.environment {
-            let (of, key) = key_of(variable);
-            if of == section {
+            if let Some((_, key)) = key_of(variable).filter(|(it, _)| it == section) {
                 check(&key, variable)?;
                 over.push((key, text.clone().into(), variable.clone()));
             }
         }
-        for (name, text) in &self.flags {
-            if let Some(key) = name.strip_prefix(&format!("{section}.")) {
-                check(key, "flag")?;
-                over.push((key.to_owned(), text.clone().into(), "flag".to_owned()));
-            }
+        for (key, text) in of(&self.flags, section) {
+            check(key, "flag")?;
+            over.push((key.to_owned(), text.clone().into(), "flag".to_owned()));
         }
         Ok(over)
     }
@@ -259,11 +302,15 @@ fn read_file(path: &Path) -> Result<Table, ConfigError> {
     })
 }
 
-/// `LIENTHONG__GATEWAY__BODY_BYTES_MAX` is `gateway`, `body_bytes_max`.
-fn key_of(variable: &str) -> (String, String) {
-    let name = variable.trim_start_matches(PREFIX).to_ascii_lowercase();
-    let (section, key) = name.split_once("__").unwrap_or((&name, ""));
-    (section.to_owned(), key.replace("__", "."))
+/// The keys of one section among `section.key` pairs.
+fn of<'a>(
+    pairs: &'a [(String, String)],
+    section: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a String)> {
+    pairs.iter().filter_map(move |(name, text)| {
+        let key = name.strip_prefix(section)?.strip_prefix('.')?;
+        Some((key, text))
+    })
 }
 
 fn leaves(defaults: &str) -> BTreeMap<String, Value> {
@@ -308,29 +355,4 @@ fn mask(value: &str) -> String {
     let Some((user, host)) = rest.rsplit_once('@') else { return value.to_owned() };
     let name = user.split(':').next().unwrap_or_default();
     format!("{scheme}://{name}:***@{host}")
-}
-
-/// The known name that is nearest, if any is near.
-fn closest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    known
-        .map(|it| (distance(name, it), it))
-        .filter(|(distance, it)| *distance <= 2.max(it.len() / 3))
-        .min()
-        .map(|(_, it)| it.to_owned())
-}
-
-/// How many letters have to change (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (line, from) in left.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = line + 1;
-        for (column, to) in right.iter().enumerate() {
-            let change = corner + usize::from(from != *to);
-            corner = row[column + 1];
-            row[column + 1] = change.min(corner + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
 }

@@ -18,6 +18,19 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// Puts the secret into an address as the password of the user it names; without a user there
+    /// is no place for it.
+    pub fn in_address(&self, address: &str) -> Option<String> {
+        let (scheme, rest) = address.split_once("://")?;
+        let (authority, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        let (user, host) = authority.rsplit_once('@')?;
+        let user = user.split(':').next().filter(|it| !it.is_empty())?;
+        Some(format!("{scheme}://{user}:{}@{host}{path}", escaped(&self.0)))
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -58,4 +71,16 @@ pub fn read(path: &Path) -> Result<Secret, SecretError> {
         Some(line) if !line.is_empty() => Ok(Secret::new(line)),
         _ => Err(SecretError::Empty { path: path.to_owned() }),
     }
+}
+
+/// Percent-encodes what has a meaning of its own in an address.
+fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut escaped, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+        escaped
+    })
 }

@@ -38,6 +38,8 @@ pub const DEFAULTS: &str = include_str!("../config.default.toml");
 pub struct Config {
     /// `postgres://…`, or the path of an SQLite file.
     pub database: String,
+    /// File with the password of the address's user; whoever starts this puts it into `database`.
+    pub password_file: std::path::PathBuf,
     /// Calls that may wait for the writer; more are asked to come again.
     pub calls_max: usize,
     /// How often the sweeper looks, milliseconds.

@@ -1,9 +1,11 @@
 //! The settings of a process, gathered from the sections of everything it starts.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chassis::config::{ConfigError, Layers};
+use proto::fault::code;
+use proto::fault::v1::Fault;
 use serde::Deserialize;
 
 /// Every section and its defaults; also the order of `config show`.
@@ -25,9 +27,18 @@ pub(crate) const SECTIONS: [(&str, &str); 10] = [
 #[serde(deny_unknown_fields)]
 pub(crate) struct Bus {
     pub(crate) url: String,
+    pub(crate) password_file: PathBuf,
     pub(crate) certificates_file: String,
     pub(crate) partitions: u16,
     pub(crate) window: u16,
+    pub(crate) call_ms_max: u64,
+    pub(crate) publish_ms_max: u64,
+    pub(crate) hands_ms_max: u64,
+    pub(crate) probe_ms_max: u64,
+    pub(crate) requests_max: usize,
+    pub(crate) channel_messages_max: usize,
+    pub(crate) channel_bytes_max: usize,
+    pub(crate) room_ms_max: u64,
 }
 
 /// The section `claims`.
@@ -50,6 +61,7 @@ pub(crate) struct Listen {
     pub(crate) internal: SocketAddr,
     pub(crate) ops: SocketAddr,
     pub(crate) internal_token_file: PathBuf,
+    pub(crate) stop_ms_max: u64,
 }
 
 /// The section `upstream`.
@@ -77,13 +89,10 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads every section.
+    /// Reads every section, and refuses what no start could work with.
     pub(crate) fn read(layers: &Layers) -> Result<Self, ConfigError> {
-        layers.check(&SECTIONS.map(|(name, _)| name))?;
-        let defaults = |of: &str| {
-            SECTIONS.iter().find(|(name, _)| *name == of).map_or("", |(_, defaults)| defaults)
-        };
-        Ok(Self {
+        layers.check(&SECTIONS)?;
+        let mut settings = Self {
             bus: layers.section("bus", defaults("bus"))?,
             claims: layers.section("claims", defaults("claims"))?,
             listen: layers.section("listen", defaults("listen"))?,
@@ -94,6 +103,143 @@ impl Settings {
             mapping: layers.section("mapping", defaults("mapping"))?,
             gateway: layers.section("gateway", defaults("gateway"))?,
             adapter_folder: layers.section("adapter_folder", defaults("adapter_folder"))?,
-        })
+        };
+        settings.check(layers)?;
+        let (bus, journal) = (&mut settings.bus, &mut settings.journal);
+        bus.url = with_password(layers, ("bus", "url"), &bus.url, &bus.password_file)?;
+        let (key, file) = (("journal", "database"), &journal.password_file);
+        journal.database = with_password(layers, key, &journal.database, file)?;
+        Ok(settings)
+    }
+
+    fn check(&self, layers: &Layers) -> Result<(), ConfigError> {
+        let size = |it: usize| u64::try_from(it).unwrap_or(u64::MAX);
+        let bus = &self.bus;
+        for (section, key, value) in [
+            ("bus", "partitions", bus.partitions.into()),
+            ("bus", "window", bus.window.into()),
+            ("bus", "call_ms_max", bus.call_ms_max),
+            ("bus", "publish_ms_max", bus.publish_ms_max),
+            ("bus", "hands_ms_max", bus.hands_ms_max),
+            ("bus", "probe_ms_max", bus.probe_ms_max),
+            ("bus", "requests_max", size(bus.requests_max)),
+            ("bus", "channel_messages_max", size(bus.channel_messages_max)),
+            ("bus", "channel_bytes_max", size(bus.channel_bytes_max)),
+            ("registry", "poll_ms", self.registry.poll_ms),
+        ] {
+            layers.at_least((section, defaults(section)), key, (value, 1))?;
+        }
+        Ok(())
+    }
+}
+
+/// Where the value in force of a setting comes from.
+pub(crate) fn origin(layers: &Layers, section: &str, key: &str) -> String {
+    layers.origin(section, defaults(section), key)
+}
+
+fn defaults(of: &str) -> &'static str {
+    SECTIONS.iter().find(|(name, _)| *name == of).map_or("", |(_, defaults)| defaults)
+}
+
+/// An address with the password from the file beside it.
+fn with_password(
+    layers: &Layers,
+    (section, key): (&str, &str),
+    address: &str,
+    file: &Path,
+) -> Result<String, ConfigError> {
+    let Some(secret) = layers.secret((section, defaults(section)), "password_file", file)? else {
+        return Ok(address.to_owned());
+    };
+    secret.in_address(address).ok_or_else(|| ConfigError::Value {
+        key: format!("{section}.{key}"),
+        origin: origin(layers, section, key),
+        reason: "a password needs an address with a user, scheme://user@host".to_owned(),
+    })
+}
+
+/// A mistake in the configuration, as people and programs are told it.
+pub(crate) fn fault(error: &ConfigError) -> Fault {
+    let about =
+        |code, key: &str, origin: &str| Fault::new(code).param("key", key).param("origin", origin);
+    match error {
+        ConfigError::Unreadable { path, source } => Fault::new(&code::LT_CFG_001)
+            .param("path", path.display().to_string())
+            .detail(source.to_string()),
+        ConfigError::Malformed { path, line, message } => Fault::new(&code::LT_CFG_002)
+            .param("path", path.display().to_string())
+            .param("line", line.to_string())
+            .param("message", message),
+        ConfigError::Unknown { key, origin, suggestion } => {
+            let fault = about(&code::LT_CFG_003, key, origin);
+            match suggestion {
+                None => fault,
+                Some(it) => fault.param("suggestion", it).violation(
+                    key,
+                    format!("có phải `{it}` không?"),
+                    format!("did you mean `{it}`?"),
+                ),
+            }
+        }
+        ConfigError::Value { key, origin, reason } => {
+            about(&code::LT_CFG_004, key, origin).param("reason", reason)
+        }
+        ConfigError::TooSmall { key, origin, value, least } => {
+            about(&code::LT_CFG_005, key, origin)
+                .param("value", value.to_string())
+                .param("least", least.to_string())
+        }
+        ConfigError::Secret { key, origin, source } => {
+            about(&code::LT_CFG_006, key, origin).param("reason", source.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proto::fault::Lang;
+    use proto::fault::v1::Reason;
+
+    use super::*;
+
+    fn refused(variables: &[(&str, &str)]) -> Fault {
+        let variables: BTreeMap<_, _> = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        fault(&Settings::read(&Layers::from_parts(None, variables).unwrap()).unwrap_err())
+    }
+
+    #[test]
+    fn each_mistake_has_its_page_and_every_place_in_its_texts_is_filled() {
+        let (spin, still) = ("LIENTHONG__REGISTRY__POLL_MS", "LIENTHONG__BUS__PARTITIONS");
+        let file = "LIENTHONG__BUS__PASSWORD_FILE";
+        for (variables, code, words) in [
+            (vec![("LIENTHONG__BUS__UR", "x")], "LT-CFG-003", "`bus.ur`"),
+            (vec![("LIENTHONG_BUS_URL", "x")], "LT-CFG-003", "`LIENTHONG_BUS_URL`"),
+            (vec![("LIENTHONG__BUS__WINDOW", "nhiều")], "LT-CFG-004", "`bus.window`"),
+            (vec![(file, "/proc/self/comm")], "LT-CFG-004", "`bus.url`"),
+            (vec![(spin, "0")], "LT-CFG-005", "`registry.poll_ms`"),
+            (vec![(still, "0")], "LT-CFG-005", still),
+            (vec![(file, "/no/such/file")], "LT-CFG-006", "`bus.password_file`"),
+        ] {
+            let fault = refused(&variables);
+            assert_eq!((fault.code.as_str(), fault.reason()), (code, Reason::Invalid));
+            for lang in [Lang::Vi, Lang::En] {
+                let title = fault.title(lang);
+                assert!(title.contains(words) && !title.contains('{'), "{title}");
+            }
+        }
+        let missing = Layers::from_parts(Some("/no/such/file".as_ref()), BTreeMap::new());
+        assert!(fault(&missing.unwrap_err()).title(Lang::Vi).contains("/no/such/file"));
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_told_the_nearest_one() {
+        let fault = refused(&[("LIENTHONG__BUS__WINDO", "1")]);
+        assert_eq!(fault.violations[0].description_en, "did you mean `window`?");
     }
 }

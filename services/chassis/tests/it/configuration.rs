@@ -6,6 +6,7 @@ use std::io::Write as _;
 use chassis::config::{ConfigError, Layers};
 use serde::Deserialize;
 
+const SECTIONS: &[(&str, &str)] = &[("gateway", DEFAULTS), ("journal", "database = \"\"\n")];
 const DEFAULTS: &str = "# A port.\nport = 7400\nname = \"trục\"\n[limits]\nbytes_max = 10\n";
 
 #[derive(Debug, Deserialize, PartialEq)]
@@ -35,6 +36,7 @@ fn the_file_lies_over_the_defaults_the_environment_over_the_file_and_flags_over_
     let environment =
         [("LIENTHONG__GATEWAY__PORT", "2"), ("LIENTHONG__GATEWAY__LIMITS__BYTES_MAX", "30")];
     let layers = layers(file, &environment).unwrap().flag("gateway.port", "3");
+    let layers = layers.base("gateway.name", "thư mục").base("gateway.port", "4");
     let section: Section = layers.section("gateway", DEFAULTS).unwrap();
     let limits = Limits { bytes_max: 30 };
     assert_eq!(section, Section { port: 3, name: "tệp".to_owned(), limits });
@@ -71,23 +73,24 @@ fn an_unknown_setting_is_an_error_that_names_the_nearest_one() {
 
 #[test]
 fn an_unknown_section_is_an_error_in_the_file_and_in_the_environment() {
-    let error = layers("[gatway]\n", &[]).unwrap().check(&["gateway", "journal"]).unwrap_err();
+    let error = layers("[gatway]\n", &[]).unwrap().check(SECTIONS).unwrap_err();
     assert!(error.to_string().contains("did you mean `gateway`?"), "{error}");
     let variable = [("LIENTHONG__JOURNALS__DATABASE", "x")];
-    let error = layers("", &variable).unwrap().check(&["gateway", "journal"]).unwrap_err();
+    let error = layers("", &variable).unwrap().check(SECTIONS).unwrap_err();
     assert!(error.to_string().contains("did you mean `journal`?"), "{error}");
-    layers("[journal]\n", &[]).unwrap().check(&["gateway", "journal"]).unwrap();
+    layers("[journal]\n", &[]).unwrap().check(SECTIONS).unwrap();
 }
 
 #[test]
-fn a_malformed_file_is_told_by_its_line_and_a_wrong_value_by_its_section() {
+fn a_malformed_file_is_told_by_its_line_and_a_wrong_value_by_its_key() {
     let error = layers("[gateway]\n\nport = \n", &[]).unwrap_err();
     assert_eq!(error.code(), "LT-CFG-002");
     assert!(error.to_string().contains(":3: "), "{error}");
     let wrong = layers("[gateway]\nport = \"đông\"\n", &[]).unwrap();
     let error = wrong.section::<Section>("gateway", DEFAULTS).unwrap_err();
     assert_eq!(error.code(), "LT-CFG-004");
-    assert!(error.to_string().contains("[gateway]"), "{error}");
+    let words = error.to_string();
+    assert!(words.contains("`gateway.port`") && words.contains("\"đông\""), "{words}");
     let missing = Layers::from_parts(Some("/no/such/file".as_ref()), BTreeMap::new());
     assert_eq!(missing.unwrap_err().code(), "LT-CFG-001");
 }
@@ -98,4 +101,61 @@ fn a_password_in_an_address_is_not_shown() {
     let layers = layers("[bus]\nurl = \"amqps://bus:bí-mật@host:5671/%2f\"\n", &[]).unwrap();
     let shown = layers.show("bus", defaults).unwrap();
     assert_eq!(shown[0].value, "amqps://bus:***@host:5671/%2f");
+}
+
+#[test]
+fn what_follows_from_the_data_folder_is_weaker_than_what_was_said() {
+    let said = layers("[gateway]\nport = 1\n", &[]).unwrap();
+    let layers = said.base("gateway.name", "dữ liệu").base("gateway.port", "4");
+    let section: Section = layers.section("gateway", DEFAULTS).unwrap();
+    assert_eq!((section.port, section.name.as_str()), (1, "dữ liệu"));
+    let shown = layers.show("gateway", DEFAULTS).unwrap();
+    let origin = |key: &str| shown.iter().find(|it| it.key == key).unwrap().origin.clone();
+    assert_eq!(origin("gateway.name"), "data folder");
+    assert_ne!(origin("gateway.port"), "data folder");
+}
+
+#[test]
+fn a_variable_without_its_second_underscore_is_told_the_right_name() {
+    for variable in ["LIENTHONG_GATEWAY_PORT", "LIENTHONG_GATEWAY__PORT"] {
+        let error = layers("", &[(variable, "1")]).unwrap().check(SECTIONS).unwrap_err();
+        assert_eq!(error.code(), "LT-CFG-003");
+        let words = error.to_string();
+        assert!(words.contains("did you mean `LIENTHONG__GATEWAY__PORT`?"), "{words}");
+    }
+    // Kubernetes makes these for a service called `lienthong`.
+    let others = [("LIENTHONG_SERVICE_HOST", "10.0.0.1"), ("LIENTHONG_PORT_7400_TCP", "x")];
+    layers("", &others).unwrap().check(SECTIONS).unwrap();
+}
+
+#[test]
+fn a_section_that_is_a_value_and_a_number_that_is_too_small_are_refused() {
+    let error = layers("gateway = 5\n", &[]).unwrap().check(SECTIONS).unwrap_err();
+    assert_eq!(error.code(), "LT-CFG-004");
+    assert!(error.to_string().contains("written [gateway]"), "{error}");
+    let layers = layers("", &[("LIENTHONG__GATEWAY__PORT", "0")]).unwrap();
+    let error = layers.at_least(("gateway", DEFAULTS), "port", (0, 1)).unwrap_err();
+    assert_eq!(error.code(), "LT-CFG-005");
+    assert!(error.to_string().contains("LIENTHONG__GATEWAY__PORT"), "{error}");
+    layers.at_least(("gateway", DEFAULTS), "port", (1, 1)).unwrap();
+}
+
+#[test]
+fn a_secret_that_a_setting_names_is_read_and_its_absence_is_told_by_the_key() {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"m\xc3\xa3/@:\n").unwrap();
+    let layers = layers("", &[]).unwrap();
+    let at = ("bus", "password_file = \"\"\n");
+    assert!(layers.secret(at, "password_file", "".as_ref()).unwrap().is_none());
+    let secret = layers.secret(at, "password_file", file.path()).unwrap().unwrap();
+    let address = secret.in_address("amqp://bus@host:5672/%2f").unwrap();
+    assert_eq!(address, "amqp://bus:m%C3%A3%2F%40%3A@host:5672/%2f");
+    assert_eq!(
+        secret.in_address("postgres://a:old@host/x").unwrap(),
+        "postgres://a:m%C3%A3%2F%40%3A@host/x"
+    );
+    assert_eq!(secret.in_address("amqp://host/x@y"), None, "there is no user to give it to");
+    let error = layers.secret(at, "password_file", "/no/such".as_ref()).unwrap_err();
+    assert_eq!(error.code(), "LT-CFG-006");
+    assert!(error.to_string().contains("`bus.password_file`"), "{error}");
 }

@@ -89,7 +89,12 @@ impl Stage {
             let (bus, shutdown) = (bus.clone(), shutdown.clone());
             running.spawn(async move { bus.receive(receiver, watch, shutdown).await.unwrap() });
         }
-        let config = Config { database: database.clone(), calls_max: 1_000, sweep_ms: 20 };
+        let config = Config {
+            database: database.clone(),
+            calls_max: 1_000,
+            sweep_ms: 20,
+            password_file: "".into(),
+        };
         let service = Service::new(&config);
         let journal = JournalClient::new(Upstream::local(service.server()));
         let health = Health::new();
@@ -103,7 +108,12 @@ impl Stage {
 
     /// Runs a second journal on the same database: how it ends.
     pub(crate) async fn second(&self) -> anyhow::Result<()> {
-        let config = Config { database: self.database.clone(), calls_max: 1_000, sweep_ms: 20 };
+        let config = Config {
+            database: self.database.clone(),
+            calls_max: 1_000,
+            sweep_ms: 20,
+            password_file: "".into(),
+        };
         let parts = (Service::new(&config), self.bus.clone());
         let stands = (self.clock.clone(), Health::new());
         Box::pin(journal::run(config, parts, stands, self.shutdown.clone())).await

@@ -5,12 +5,12 @@ use serde_json::json;
 
 use crate::cli::Config;
 use crate::screen::{Ending, Screen};
-use crate::settings::SECTIONS;
+use crate::settings::{SECTIONS, Settings};
 
 /// Shows the configuration.
 pub(crate) fn run(screen: Screen, layers: &Layers, command: &Config) -> anyhow::Result<Ending> {
     let Config::Show { origin } = command;
-    layers.check(&SECTIONS.map(|(name, _)| name))?;
+    Settings::read(layers)?;
     let mut shown = Vec::new();
     for (section, defaults) in SECTIONS {
         shown.extend(layers.show(section, defaults)?);

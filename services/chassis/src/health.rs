@@ -10,13 +10,26 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::sync::watch;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
+use crate::Upstream;
 use crate::telemetry::Telemetry;
+
+/// How one thing is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Condition {
+    Well,
+    /// Somebody should look, and work goes on.
+    Warning(String),
+    Unwell(String),
+}
 
 /// Named conditions of one process; clones share them.
 #[derive(Clone, Debug)]
 pub struct Health {
-    checks: watch::Sender<BTreeMap<String, Result<(), String>>>,
+    checks: watch::Sender<BTreeMap<String, Condition>>,
     draining: Arc<AtomicBool>,
 }
 
@@ -34,19 +47,24 @@ impl Health {
 
     /// Says that this is well.
     pub fn well(&self, name: &str) {
-        self.set(name, Ok(()));
+        self.set(name, Condition::Well);
     }
 
     /// Says that this is not well, and why.
     pub fn unwell(&self, name: &str, why: impl Into<String>) {
-        self.set(name, Err(why.into()));
+        self.set(name, Condition::Unwell(why.into()));
     }
 
-    fn set(&self, name: &str, state: Result<(), String>) {
+    /// Says that somebody should look at this, and why. It does not keep work away.
+    pub fn warn(&self, name: &str, why: impl Into<String>) {
+        self.set(name, Condition::Warning(why.into()));
+    }
+
+    fn set(&self, name: &str, condition: Condition) {
         self.checks.send_if_modified(|checks| {
-            let changes = checks.get(name) != Some(&state);
+            let changes = checks.get(name) != Some(&condition);
             if changes {
-                checks.insert(name.to_owned(), state);
+                checks.insert(name.to_owned(), condition);
             }
             changes
         });
@@ -60,16 +78,30 @@ impl Health {
 
     /// Everything that is not well; empty: ready.
     pub fn complaints(&self) -> Vec<String> {
-        let mut found: Vec<String> = self
-            .checks
-            .borrow()
-            .iter()
-            .filter_map(|(name, state)| state.as_ref().err().map(|why| format!("{name}: {why}")))
-            .collect();
+        let mut found = self.found(|it| match it {
+            Condition::Unwell(why) => Some(why),
+            Condition::Well | Condition::Warning(_) => None,
+        });
         if self.draining.load(Ordering::SeqCst) {
             found.push("draining".to_owned());
         }
         found
+    }
+
+    /// Everything that somebody should look at.
+    pub fn warnings(&self) -> Vec<String> {
+        self.found(|it| match it {
+            Condition::Warning(why) => Some(why),
+            Condition::Well | Condition::Unwell(_) => None,
+        })
+    }
+
+    fn found(&self, pick: impl Fn(&Condition) -> Option<&String>) -> Vec<String> {
+        let checks = self.checks.borrow();
+        checks
+            .iter()
+            .filter_map(|(name, condition)| Some(format!("{name}: {}", pick(condition)?)))
+            .collect()
     }
 
     /// True when work may be sent here.
@@ -102,6 +134,16 @@ pub fn grpc(router: Router, health: Health) -> (Router, impl Future<Output = ()>
     (router, async move { health.follow(reporter).await })
 }
 
+/// Asks a service's `grpc.health.v1` whether work may be sent to it.
+///
+/// # Errors
+///
+/// It is not there, or has no such page.
+pub async fn ask(service: Upstream) -> Result<bool, tonic::Status> {
+    let answer = HealthClient::new(service).check(HealthCheckRequest::default()).await?;
+    Ok(answer.into_inner().status() == ServingStatus::Serving)
+}
+
 /// `/livez` (the process answers), `/readyz` (everything is well), `/metrics` (Prometheus text).
 pub fn pages(health: Health, telemetry: Telemetry) -> Router {
     Router::new()
@@ -118,9 +160,10 @@ pub fn pages(health: Health, telemetry: Telemetry) -> Router {
 }
 
 async fn ready(State(health): State<Health>) -> impl IntoResponse {
-    let complaints = health.complaints();
-    if complaints.is_empty() {
-        return (StatusCode::OK, "ready\n".to_owned());
-    }
-    (StatusCode::SERVICE_UNAVAILABLE, complaints.join("\n") + "\n")
+    let (complaints, warnings) = (health.complaints(), health.warnings());
+    let status =
+        if complaints.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut lines = if complaints.is_empty() { vec!["ready".to_owned()] } else { complaints };
+    lines.extend(warnings.into_iter().map(|it| format!("warning: {it}")));
+    (status, lines.join("\n") + "\n")
 }

@@ -1,5 +1,6 @@
 //! Serving: HTTP/1.1 and HTTP/2 on one port, with bounds, until told to stop.
 
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::Service;
 use tracing::Instrument as _;
 
 /// Bounds of a listener.
@@ -21,6 +23,9 @@ pub struct Bounds {
     pub streams_max: u32,
     /// Bytes of headers of one request.
     pub header_bytes_max: u32,
+    /// How long a new connection may be silent, milliseconds: one without a first request would
+    /// otherwise hold its place for ever.
+    pub silence_ms_max: u64,
     /// How long open requests may go on after the stop, milliseconds.
     pub drain_ms_max: u64,
 }
@@ -31,6 +36,7 @@ impl Default for Bounds {
             connections_max: 1_000,
             streams_max: 1_024,
             header_bytes_max: 64 * 1024,
+            silence_ms_max: 15_000,
             drain_ms_max: 10_000,
         }
     }
@@ -51,11 +57,14 @@ pub async fn serve(
     let places = std::sync::Arc::new(Semaphore::new(bounds.connections_max));
     let mut connections = JoinSet::new();
     loop {
-        let Ok(place) = places.clone().acquire_owned().await else { return Ok(()) };
-        let (stream, _peer) = tokio::select! {
+        let accepted = async {
+            let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+            Ok::<_, std::io::Error>((place, listener.accept().await?.0))
+        };
+        let (place, stream) = tokio::select! {
             () = shutdown.cancelled() => break,
             Some(_ended) = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = listener.accept() => match accepted {
+            accepted = accepted => match accepted {
                 Ok(accepted) => accepted,
                 // A peer that went away, or no file handles: neither ends the listener.
                 Err(error) => {
@@ -97,11 +106,17 @@ async fn connection(stream: TcpStream, app: Router, bounds: Bounds, shutdown: Ca
         .initial_connection_window_size(16 << 20)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
+    let asked = CancellationToken::new();
+    let app = Heard { app, asked: asked.clone() };
     let served =
         builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(app));
     tokio::pin!(served);
     let outcome = tokio::select! {
         outcome = served.as_mut() => outcome,
+        () = silent(&asked, Duration::from_millis(bounds.silence_ms_max)) => {
+            tracing::debug!("connection asked for nothing and is closed");
+            return;
+        }
         () = shutdown.cancelled() => {
             served.as_mut().graceful_shutdown();
             served.await
@@ -112,11 +127,48 @@ async fn connection(stream: TcpStream, app: Router, bounds: Bounds, shutdown: Ca
     }
 }
 
+/// Pages that tell when they are asked for the first time.
+#[derive(Clone)]
+struct Heard {
+    app: Router,
+    asked: CancellationToken,
+}
+
+impl<R> Service<R> for Heard
+where
+    Router: Service<R>,
+{
+    type Response = <Router as Service<R>>::Response;
+    type Error = <Router as Service<R>>::Error;
+    type Future = <Router as Service<R>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.app.poll_ready(context)
+    }
+
+    fn call(&mut self, request: R) -> Self::Future {
+        self.asked.cancel();
+        self.app.call(request)
+    }
+}
+
+/// Ends when nothing was asked for in time.
+async fn silent(asked: &CancellationToken, limit: Duration) {
+    if tokio::time::timeout(limit, asked.cancelled()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Questions about health come every few seconds for ever, and tell nothing about a message.
+fn is_about_health(path: &str) -> bool {
+    ["/livez", "/readyz", "/metrics"].contains(&path) || path.starts_with("/grpc.health.v1.Health/")
+}
+
 async fn traced(
     request: axum::extract::Request,
     next: axum::middleware::Next,
 ) -> axum::response::Response {
-    if !crate::trace::is_exported() {
+    if !crate::trace::is_exported() || is_about_health(request.uri().path()) {
         return next.run(request).await;
     }
     let span = crate::trace::call_span(request.uri().path(), request.headers());

@@ -45,7 +45,11 @@ async fn ready_is_when_everything_is_well_and_nothing_drains() {
     );
     assert_eq!(page(&pages, "/livez").await.0, StatusCode::OK, "it lives all the same");
     health.well("broker");
-    assert_eq!(page(&pages, "/readyz").await.0, StatusCode::OK);
+    assert_eq!(page(&pages, "/readyz").await, (StatusCode::OK, "ready\n".to_owned()));
+    health.warn("registry", "một lỗi");
+    let (status, text) = page(&pages, "/readyz").await;
+    assert_eq!((status, text.as_str()), (StatusCode::OK, "ready\nwarning: registry: một lỗi\n"));
+    health.well("registry");
     health.drain();
     let (status, text) = page(&pages, "/readyz").await;
     assert_eq!((status, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "draining\n"));

@@ -73,3 +73,34 @@ async fn a_request_that_does_not_end_is_cut_off_at_the_bound() {
     shutdown.cancel();
     tokio::time::timeout(LIMIT, working.join_next()).await.unwrap().unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn silent_connections_give_their_places_back_and_do_not_hold_up_a_stop() {
+    let app = Router::new().route("/", get(|| async { "xong" }));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = CancellationToken::new();
+    let mut working = JoinSet::new();
+    let stop = shutdown.clone();
+    let bounds = Bounds { connections_max: 2, silence_ms_max: 300, ..Bounds::default() };
+    working.spawn(async move { serve(listener, app, bounds, stop).await.unwrap() });
+    let mut silent = Vec::new();
+    for _ in 0..4 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let answer = tokio::time::timeout(LIMIT, get_page(address)).await.unwrap().unwrap();
+    assert!(answer.ends_with("xong"), "{answer}");
+    for mut stream in silent {
+        let ended = tokio::time::timeout(LIMIT, stream.read(&mut [0; 1])).await.unwrap();
+        assert!(matches!(ended, Ok(0) | Err(_)), "it was closed: {ended:?}");
+    }
+    // All places are taken again, so the listener waits for one: the stop must not.
+    let _held =
+        [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+    shutdown.cancel();
+    tokio::time::timeout(Duration::from_secs(5), working.join_next())
+        .await
+        .unwrap()
+        .unwrap()
+        .unwrap();
+}

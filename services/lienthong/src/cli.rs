@@ -151,6 +151,19 @@ pub(crate) enum Role {
     AdapterFolder,
 }
 
+impl Role {
+    /// Its name, as it is given on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Mapping => "mapping",
+            Self::Journal => "journal",
+            Self::Registry => "registry",
+            Self::AdapterFolder => "adapter-folder",
+        }
+    }
+}
+
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
@@ -174,15 +187,15 @@ pub(crate) struct Up {
     /// Thư mục sổ đăng ký; mặc định `<data>/registry` / Registry folder
     #[arg(long, value_name = "DIR")]
     pub(crate) registry: Option<PathBuf>,
-    /// Địa chỉ cho nhà cung cấp / Address for vendors
-    #[arg(long, default_value = "127.0.0.1:7400")]
-    pub(crate) listen: SocketAddr,
-    /// Địa chỉ cho lệnh vận hành / Address for operators' commands
-    #[arg(long, default_value = "127.0.0.1:7401")]
-    pub(crate) internal: SocketAddr,
-    /// Địa chỉ /livez /readyz /metrics / Address of the health pages
-    #[arg(long, default_value = "127.0.0.1:7402")]
-    pub(crate) ops: SocketAddr,
+    /// Địa chỉ cho nhà cung cấp; mặc định 127.0.0.1:7400 / Address for vendors
+    #[arg(long)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Địa chỉ cho lệnh vận hành; mặc định 127.0.0.1:7401 / Address for operators' commands
+    #[arg(long)]
+    pub(crate) internal: Option<SocketAddr>,
+    /// Địa chỉ /livez /readyz /metrics; mặc định 127.0.0.1:7402 / Address of the health pages
+    #[arg(long)]
+    pub(crate) ops: Option<SocketAddr>,
     /// RabbitMQ thay cho bộ nhớ / RabbitMQ instead of memory
     #[arg(long, value_name = "AMQP_URL")]
     pub(crate) broker: Option<String>,

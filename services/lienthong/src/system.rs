@@ -1,37 +1,51 @@
 //! Starting roles: together in one process, or one of them beside the others.
 //!
-//! A start opens everything anew: the broker's connections, the database, the copies of the
-//! registry. When any role fails the start fails, and the chassis starts again.
+//! ```text
+//! stands from the first start to the stop:  health pages, registry, internal door, copies
+//! starts anew when anything fails:          broker, database, mapping, gateway, adapters
+//! ```
+//!
+//! A start opens everything anew: the broker's connections, the database. When any part of it
+//! fails the start fails, and the chassis starts again. What stands is what others ask while that
+//! happens: how this process is, who is registered, what the journal has.
+//!
+//! A stop goes from the front to the back: first what takes work in and works on it, then the
+//! journal, which keeps what the front says at its end, then the pages that tell how it goes.
 
 mod doors;
+mod parts;
+mod surroundings;
 
-use anyhow::Context as _;
-use axum::Router;
-use bus::claim::S3;
+use std::time::Duration;
+
 use bus::{Bus, ClaimStore};
 use chassis::guard::Guard;
 use chassis::health::{self, Health};
 use chassis::telemetry::Telemetry;
 use chassis::upstream::Network;
-use chassis::{Clock, Upstream};
-use proto::journal::v1::journal_server::JournalServer;
+use chassis::{Clock, Upstream, supervise};
 use proto::mapping::v1::mapping_server::MappingServer;
-use proto::registry::v1::WatchRequest;
-use proto::registry::v1::registry_client::RegistryClient;
 use proto::registry::v1::registry_server::RegistryServer;
-use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 
 pub(crate) use self::doors::Doors;
 use self::doors::door;
+use self::parts::{Group, Parts};
+pub(crate) use self::surroundings::{bus_settings, claim_store};
+use self::surroundings::{channels, connect, probing};
 use crate::cli::Role;
 use crate::settings::Settings;
 
 /// Largest message between roles.
 const INTERNAL_BYTES_MAX: usize = 128 << 20;
 
-/// What one start has, beside its settings.
+/// The condition that says whether a start is through.
+const START: &str = "start";
+
+/// What every start has, beside its settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Start {
     pub(crate) settings: Settings,
@@ -40,9 +54,53 @@ pub(crate) struct Start {
     pub(crate) telemetry: Telemetry,
 }
 
-type Working = JoinSet<anyhow::Result<()>>;
+impl Start {
+    /// How long open work may go on after the stop.
+    fn limit(&self) -> Duration {
+        Duration::from_millis(self.settings.listen.stop_ms_max)
+    }
+}
 
-/// Runs every role until `shutdown`.
+/// What outlives a start: whoever asks it meanwhile is answered from what is known.
+#[derive(Clone, Debug)]
+struct Standing {
+    registry: registry::Service,
+    journal: journal::Service,
+    /// Mapping's copy of the registry.
+    registered: mapping::Registered,
+    // The gateway's copy belongs here too, and goes to it with its surroundings.
+    /// Cancelled once the last call that came in by the internal door is answered.
+    answered: CancellationToken,
+}
+
+impl Standing {
+    fn new(start: &Start) -> Self {
+        Self {
+            registry: registry::Service::new(),
+            journal: journal::Service::new(&start.settings.journal),
+            registered: mapping::Registered::new(),
+            answered: CancellationToken::new(),
+        }
+    }
+}
+
+/// What a start is made of.
+type House<'a> = (&'a Start, &'a Doors, &'a Standing);
+
+/// Runs one role, or all of them, until `shutdown`; starts again whatever fails.
+pub(crate) async fn run(
+    name: &'static str,
+    role: Option<Role>,
+    (start, doors): (&Start, &Doors),
+    shutdown: &CancellationToken,
+) {
+    let standing = Standing::new(start);
+    let mut standing_parts = stand(role, (start, doors, &standing), shutdown);
+    supervise(name, shutdown, || begin(role, (start, doors, &standing), shutdown)).await;
+    standing_parts.end(Instant::now() + start.limit()).await;
+}
+
+/// Runs every role until `shutdown`, once.
 ///
 /// # Errors
 ///
@@ -52,130 +110,161 @@ pub(crate) async fn run_all(
     doors: &Doors,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let stop = shutdown.child_token();
-    let _stopped = stop.clone().drop_guard();
-    let mut working = Working::new();
-    let (bus, claims) = surroundings(start).await?;
-    let registry = start_registry(start, &mut working, &stop);
-    let local_registry = Upstream::local(RegistryServer::new(registry.clone()));
-    let journal = start_journal(start, &bus, &mut working, &stop);
-    let local_journal = Upstream::local(sized_journal(journal.clone()));
-    working.spawn(channels(bus.clone(), local_registry.clone(), stop.clone()));
-    let mapping =
-        mapping::Service::new(start.settings.mapping, mapping::Registered::new(), Clock::System)?;
-    let parts = mapping::Parts {
-        bus: bus.clone(),
-        claims: claims.clone(),
-        journal: local_journal.clone(),
-        registry: local_registry.clone(),
-        service: mapping.clone(),
-        health: start.health.clone(),
-    };
-    working.spawn(mapping::run(start.settings.mapping, parts, stop.clone()));
-    let surroundings = gateway::Surroundings {
-        bus,
-        claims,
-        journal: local_journal,
-        mapping: Upstream::local(sized_mapping(mapping)),
-    };
-    let pages = start_gateway(start, surroundings, local_registry, (&mut working, &stop));
-    door(start, doors.vendors_listener(), pages, (&mut working, &stop))?;
-    let guard = Guard::new(&start.token);
-    let internal =
-        tonic::service::Routes::new(InterceptedService::new(sized_journal(journal), guard.clone()))
-            .add_service(InterceptedService::new(RegistryServer::new(registry), guard));
-    let internal_pages = internal.into_axum_router();
-    door(start, doors.internal_listener(), internal_pages, (&mut working, &stop))?;
-    ops(start, doors, &mut working, &stop)?;
-    ended(working, &stop).await
+    let standing = Standing::new(start);
+    let mut standing_parts = stand(None, (start, doors, &standing), &shutdown);
+    let outcome = begin(None, (start, doors, &standing), &shutdown).await;
+    standing_parts.end(Instant::now() + start.limit()).await;
+    outcome
 }
 
-/// Runs one role until `shutdown`.
-///
-/// # Errors
-///
-/// It failed.
-pub(crate) async fn run_role(
-    role: Role,
-    start: &Start,
-    doors: &Doors,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    let stop = shutdown.child_token();
-    let _stopped = stop.clone().drop_guard();
-    let mut working = Working::new();
+/// True when a process with this role does the work of that one.
+fn does(role: Option<Role>, of: Role) -> bool {
+    role.is_none_or(|it| it == of)
+}
+
+/// Begins what stands from the first start to the stop: the registry, the door by which roles and
+/// operators come in, and longest of all the pages that tell how this process is.
+fn stand(role: Option<Role>, house: House<'_>, shutdown: &CancellationToken) -> Group {
+    let (start, doors, standing) = house;
+    start.health.unwell(START, "starting");
+    let mut telling = Group::new(CancellationToken::new());
+    let pages = health::pages(start.health.clone(), start.telemetry.clone());
+    telling.always("health pages", door(start, doors.ops_listener(), pages));
+    // The registry may go at once: everybody who asks it has a copy.
+    let mut answering = Group::new(CancellationToken::new());
+    answer(role, house, &mut answering);
+    let (stop, told) = (shutdown.clone(), telling.token());
+    let (answered, limit) = (standing.answered.clone(), start.limit());
+    telling.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = told.cancelled() => {}
+        }
+        answering.end(Instant::now() + limit).await;
+        answered.cancel();
+        told.cancelled().await;
+        Ok(())
+    });
+    telling
+}
+
+/// Begins what answers calls from elsewhere, whatever starts again behind it.
+fn answer(role: Option<Role>, (start, doors, standing): House<'_>, group: &mut Group) {
     let guard = Guard::new(&start.token);
+    let mut routes = Routes::default();
+    if does(role, Role::Registry) {
+        let (config, health) = (start.settings.registry.clone(), start.health.clone());
+        let service = standing.registry.clone();
+        health.unwell("registry", "its folder was not read yet");
+        routes = routes.add_service(InterceptedService::new(
+            RegistryServer::new(service.clone()),
+            guard.clone(),
+        ));
+        group.always("registry", move |stop| {
+            registry::run(config.clone(), service.clone(), health.clone(), stop)
+        });
+    }
+    if does(role, Role::Journal) {
+        routes = routes.add_service(InterceptedService::new(standing.journal.server(), guard));
+    }
     match role {
-        Role::Registry => {
-            let service = RegistryServer::new(start_registry(start, &mut working, &stop));
-            let routes = tonic::service::Routes::new(InterceptedService::new(service, guard));
-            let internal = doors.internal_listener();
-            door(start, internal, routes.into_axum_router(), (&mut working, &stop))?;
+        None | Some(Role::Registry | Role::Journal) => {
+            let pages = routes.into_axum_router();
+            group.always("internal door", door(start, doors.internal_listener(), pages));
         }
-        Role::Journal => {
-            let (bus, _claims) = surroundings(start).await?;
-            bus.compare().await?;
-            let service = sized_journal(start_journal(start, &bus, &mut working, &stop));
-            let routes = tonic::service::Routes::new(InterceptedService::new(service, guard));
-            let internal = doors.internal_listener();
-            door(start, internal, routes.into_axum_router(), (&mut working, &stop))?;
+        Some(Role::Mapping | Role::Gateway | Role::AdapterFolder) => {}
+    }
+}
+
+/// One start, from its beginning to its end; readiness tells which of both it is at.
+async fn begin(
+    role: Option<Role>,
+    house: House<'_>,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    let (start, _, standing) = house;
+    start.health.unwell(START, "starting");
+    let mut parts = Parts::new(shutdown);
+    let begun = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        begun = begin_parts(role, house, &mut parts) => begun,
+    };
+    let outcome = match begun {
+        Ok(()) => {
+            start.health.well(START);
+            parts.ended(shutdown, &standing.answered, start.limit()).await
         }
-        Role::Mapping => serve_mapping(start, doors, (&mut working, &stop), guard).await?,
-        Role::Gateway => {
-            let (bus, claims) = surroundings(start).await?;
-            bus.compare().await?;
-            let surroundings = gateway::Surroundings {
-                bus,
-                claims,
-                journal: upstream(start, &start.settings.upstream.journal)?,
-                mapping: upstream(start, &start.settings.upstream.mapping)?,
-            };
-            let registry = upstream(start, &start.settings.upstream.registry)?;
-            let pages = start_gateway(start, surroundings, registry, (&mut working, &stop));
-            door(start, doors.vendors_listener(), pages, (&mut working, &stop))?;
+        Err(error) => Err(error),
+    };
+    let why = outcome.as_ref().err().map_or_else(|| "ended".to_owned(), |it| format!("{it:#}"));
+    start.health.unwell(START, why);
+    outcome
+}
+
+async fn begin_parts(
+    role: Option<Role>,
+    house: House<'_>,
+    parts: &mut Parts,
+) -> anyhow::Result<()> {
+    match role {
+        // All of it stands already.
+        Some(Role::Registry) => Ok(()),
+        Some(Role::AdapterFolder) => {
+            let (config, stop) = (house.0.settings.adapter_folder.clone(), parts.front.token());
+            parts.front.spawn(adapter_folder::run(config, house.0.health.clone(), stop));
+            Ok(())
         }
-        Role::AdapterFolder => {
-            let config = start.settings.adapter_folder.clone();
-            working.spawn(adapter_folder::run(config, start.health.clone(), stop.clone()));
+        None | Some(Role::Journal | Role::Mapping | Role::Gateway) => {
+            road(role, house, parts).await
         }
     }
-    ops(start, doors, &mut working, &stop)?;
-    ended(working, &stop).await
 }
 
-async fn serve_mapping(
-    start: &Start,
-    doors: &Doors,
-    (working, stop): (&mut Working, &CancellationToken),
-    guard: Guard,
-) -> anyhow::Result<()> {
-    let (bus, claims) = surroundings(start).await?;
-    let registry = upstream(start, &start.settings.upstream.registry)?;
+/// Begins the parts of the road that this process is.
+async fn road(role: Option<Role>, house: House<'_>, parts: &mut Parts) -> anyhow::Result<()> {
+    let (start, doors, standing) = house;
+    let upstreams = &start.settings.upstream;
+    let bus = connect(start, role).await?;
     // Mapping writes to applications' channels, so it is the one that owns the topology.
-    bus.declare().await?;
-    working.spawn(channels(bus.clone(), registry.clone(), stop.clone()));
-    let config = start.settings.mapping;
-    let service = mapping::Service::new(config, mapping::Registered::new(), Clock::System)?;
-    let routes =
-        tonic::service::Routes::new(InterceptedService::new(sized_mapping(service.clone()), guard));
-    let parts = mapping::Parts {
-        bus,
-        claims,
-        journal: upstream(start, &start.settings.upstream.journal)?,
-        registry,
-        service,
-        health: start.health.clone(),
+    if does(role, Role::Mapping) {
+        bus.declare().await?;
+    } else {
+        bus.compare().await?;
+    }
+    parts.back.spawn(probing(bus.clone(), start.health.clone(), parts.back.token()));
+    let journal = if does(role, Role::Journal) {
+        start_journal(house, &bus, &mut parts.back);
+        Upstream::local(standing.journal.server())
+    } else {
+        upstream(start, &upstreams.journal)?
     };
-    working.spawn(mapping::run(config, parts, stop.clone()));
-    let internal = doors.internal_listener();
-    door(start, internal, routes.into_axum_router(), (working, stop))?;
+    if role == Some(Role::Journal) {
+        return Ok(());
+    }
+    let claims = claim_store(&start.settings.claims).await?;
+    let registry = if does(role, Role::Registry) {
+        Upstream::local(RegistryServer::new(standing.registry.clone()))
+    } else {
+        upstream(start, &upstreams.registry)?
+    };
+    let stands = (bus.clone(), claims.clone(), journal.clone(), registry.clone());
+    let mapping = if does(role, Role::Mapping) {
+        let service = start_mapping(house, stands, &mut parts.front)?;
+        if role == Some(Role::Mapping) {
+            let guarded =
+                InterceptedService::new(sized_mapping(service.clone()), Guard::new(&start.token));
+            let pages = Routes::new(guarded).into_axum_router();
+            parts.front.always("internal door", door(start, doors.internal_listener(), pages));
+        }
+        Upstream::local(sized_mapping(service))
+    } else {
+        upstream(start, &upstreams.mapping)?
+    };
+    if does(role, Role::Gateway) {
+        let surroundings = gateway::Surroundings { bus, claims, journal, mapping };
+        start_gateway(house, surroundings, registry, &mut parts.front);
+    }
     Ok(())
-}
-
-fn sized_journal(service: journal::Service) -> JournalServer<journal::Service> {
-    JournalServer::new(service)
-        .max_decoding_message_size(INTERNAL_BYTES_MAX)
-        .max_encoding_message_size(INTERNAL_BYTES_MAX)
 }
 
 fn sized_mapping(service: mapping::Service) -> MappingServer<mapping::Service> {
@@ -188,133 +277,51 @@ fn upstream(start: &Start, uri: &str) -> anyhow::Result<Upstream> {
     Ok(Upstream::network(&Network::new(uri).token(&start.token))?)
 }
 
-fn start_registry(
-    start: &Start,
-    working: &mut Working,
-    stop: &CancellationToken,
-) -> registry::Service {
-    let service = registry::Service::new();
-    let config = start.settings.registry.clone();
-    working.spawn(registry::run(config, service.clone(), start.health.clone(), stop.clone()));
-    service
+fn start_journal((start, _, standing): House<'_>, bus: &Bus, group: &mut Group) {
+    let config = start.settings.journal.clone();
+    let stands = (Clock::System, start.health.clone());
+    let parts = (standing.journal.clone(), bus.clone());
+    group.spawn(journal::run(config, parts, stands, group.token()));
 }
 
-fn start_journal(
-    start: &Start,
-    bus: &Bus,
-    working: &mut Working,
-    stop: &CancellationToken,
-) -> journal::Service {
-    let config = start.settings.journal.clone();
-    let service = journal::Service::new(&config);
-    let stands = (Clock::System, start.health.clone());
-    working.spawn(journal::run(config, (service.clone(), bus.clone()), stands, stop.clone()));
-    service
+fn start_mapping(
+    (start, _, standing): House<'_>,
+    (bus, claims, journal, registry): (Bus, ClaimStore, Upstream, Upstream),
+    group: &mut Group,
+) -> anyhow::Result<mapping::Service> {
+    let config = start.settings.mapping;
+    let registered = standing.registered.clone();
+    let service = mapping::Service::new(config, registered, Clock::System)?;
+    let (declared, watched) = (bus.clone(), registry.clone());
+    group.always("applications' channels", move |stop| {
+        channels(declared.clone(), watched.clone(), stop)
+    });
+    let health = start.health.clone();
+    let parts = mapping::Parts { bus, claims, journal, registry, service: service.clone(), health };
+    group.spawn(mapping::run(config, parts, group.token()));
+    Ok(service)
 }
 
 fn start_gateway(
-    start: &Start,
+    (start, doors, _): House<'_>,
     surroundings: gateway::Surroundings,
     registry: Upstream,
-    (working, stop): (&mut Working, &CancellationToken),
-) -> Router {
+    group: &mut Group,
+) {
     let config = start.settings.gateway.clone();
     let service = gateway::Service::new(config, surroundings, Clock::System, "gateway".to_owned());
     let pages = service.pages();
-    working.spawn(gateway::run(service, registry, start.health.clone(), stop.clone()));
-    pages
-}
-
-fn ops(
-    start: &Start,
-    doors: &Doors,
-    working: &mut Working,
-    stop: &CancellationToken,
-) -> anyhow::Result<()> {
-    let pages = health::pages(start.health.clone(), start.telemetry.clone());
-    door(start, Ok(doors.ops_listener()), pages, (working, stop))
-}
-
-async fn surroundings(start: &Start) -> anyhow::Result<(Bus, ClaimStore)> {
-    let said = &start.settings.bus;
-    let certificates = match said.certificates_file.as_str() {
-        "" => None,
-        path => Some(std::fs::read_to_string(path).context("the certificates cannot be read")?),
-    };
-    let settings = bus::Settings {
-        url: said.url.clone(),
-        certificates,
-        partitions: said.partitions,
-        window: said.window,
-        ..bus::Settings::default()
-    };
-    let bus = if settings.url.is_empty() {
-        Bus::embedded(settings)
-    } else {
-        let bus = Bus::connect(settings).await?;
-        // On the very first start nobody has made the probe's channel yet; a broker that fails
-        // otherwise fails again right after, with better words.
-        if let Err(error) = bus.probe().await {
-            tracing::info!(%error, "the broker's channels are not there yet");
+    let left = group.token();
+    group.spawn(gateway::run(service, registry, start.health.clone(), group.token()));
+    // Until the gateway has left, answers still come in by the door; an open door is no part that
+    // ended by itself.
+    let mut open = door(start, doors.vendors_listener(), pages);
+    group.always("vendors' door", move |stop| {
+        let closed = open(left.clone());
+        async move {
+            closed.await?;
+            stop.cancelled().await;
+            Ok(())
         }
-        bus
-    };
-    Ok((bus, claim_store(start).await?))
-}
-
-async fn claim_store(start: &Start) -> anyhow::Result<ClaimStore> {
-    let said = &start.settings.claims;
-    if said.bucket.is_empty() {
-        std::fs::create_dir_all(&said.folder)
-            .with_context(|| format!("the folder {} cannot be made", said.folder.display()))?;
-        return Ok(ClaimStore::folder(&said.folder).await?);
-    }
-    let secret = |path: &str| chassis::secret::read(std::path::Path::new(path));
-    let settings = S3 {
-        bucket: said.bucket.clone(),
-        endpoint: said.endpoint.clone(),
-        region: said.region.clone(),
-        access_key_id: secret(&said.access_key_file)?.reveal().to_owned(),
-        secret_access_key: secret(&said.secret_key_file)?.reveal().to_owned(),
-        spool: said.folder.clone(),
-    };
-    std::fs::create_dir_all(&said.folder)?;
-    Ok(ClaimStore::s3(settings).await?)
-}
-
-/// Makes a channel for each application as the registry names them.
-async fn channels(bus: Bus, registry: Upstream, stop: CancellationToken) -> anyhow::Result<()> {
-    bus.declare().await?;
-    let mut client = RegistryClient::new(registry).max_decoding_message_size(INTERNAL_BYTES_MAX);
-    let watching = async {
-        let mut states = client.watch(WatchRequest::default()).await?.into_inner();
-        while let Some(state) = states.message().await? {
-            for application in state.applications {
-                bus.declare_delivery(&application.id).await?;
-            }
-        }
-        anyhow::bail!("the registry ended its watch")
-    };
-    tokio::select! {
-        () = stop.cancelled() => Ok(()),
-        outcome = watching => outcome,
-    }
-}
-
-/// Waits for the end of everything: the first failure ends the start, a stop lets all finish.
-async fn ended(mut working: Working, stop: &CancellationToken) -> anyhow::Result<()> {
-    let mut failure = None;
-    while let Some(ended) = working.join_next().await {
-        let outcome = ended.context("a role broke down").and_then(|it| it);
-        if let Err(error) = outcome {
-            if failure.is_none() && !stop.is_cancelled() {
-                failure = Some(error);
-                stop.cancel();
-            }
-        } else if !stop.is_cancelled() {
-            failure.get_or_insert_with(|| anyhow::anyhow!("a role ended by itself"));
-            stop.cancel();
-        }
-    }
-    failure.map_or(Ok(()), Err)
+    });
 }

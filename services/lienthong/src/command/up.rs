@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -14,34 +15,61 @@ use uuid::Uuid;
 use crate::cli::{Role, Up};
 use crate::screen::{Ending, Screen};
 use crate::settings::Settings;
-use crate::system::{Doors, Start, run_all, run_role};
+use crate::system::{self, Doors, Start};
+
+/// The file of the internal token in a data folder.
+const TOKEN_FILE: &str = "internal.token";
 
 /// Runs every role in this process until a signal.
 pub(crate) async fn up(screen: Screen, layers: Layers, arguments: Up) -> anyhow::Result<Ending> {
     let data = &arguments.data;
     fs::create_dir_all(data)
         .with_context(|| format!("the data folder {} cannot be made", data.display()))?;
-    let registry = arguments.registry.clone().unwrap_or_else(|| data.join("registry"));
-    let made = !registry.exists();
+    let settings = Settings::read(&layered(layers, &arguments))?;
+    // What is not there yet is made in the data folder, and nowhere else.
+    let registry = data.join("registry");
+    let made = settings.registry.folder == registry && !registry.exists();
     if made {
         example(data, &registry)?;
     }
-    let token = internal_token(&data.join("internal.token"))?;
-    let path = |name: &str| data.join(name).display().to_string();
-    let mut layers = layers
-        .flag("registry.folder", registry.display().to_string())
-        .flag("claims.folder", path("claims"))
-        .flag("listen.vendors", arguments.listen.to_string())
-        .flag("listen.internal", arguments.internal.to_string())
-        .flag("listen.ops", arguments.ops.to_string())
-        .flag("journal.database", arguments.database.unwrap_or_else(|| path("journal.sqlite")));
-    if let Some(broker) = arguments.broker {
-        layers = layers.flag("bus.url", broker);
-    }
-    let settings = Settings::read(&layers)?;
+    let file = &settings.listen.internal_token_file;
+    let token = if *file == data.join(TOKEN_FILE) {
+        internal_token(file)?
+    } else {
+        chassis::secret::read(file)?.reveal().to_owned()
+    };
     let doors = Doors::open(&settings, None)?;
     greet(screen, &doors, (data, made))?;
-    run(settings, "up", token, async |start, shutdown| run_all(start, &doors, shutdown).await).await
+    run("up", None, (settings, token), &doors).await
+}
+
+/// What the data folder and the flags say, below and above everything else.
+pub(crate) fn layered(layers: Layers, arguments: &Up) -> Layers {
+    let mut layers = in_folder(layers, &arguments.data);
+    let address = |it: Option<SocketAddr>| it.map(|it| it.to_string());
+    for (key, said) in [
+        ("registry.folder", arguments.registry.as_ref().map(|it| it.display().to_string())),
+        ("listen.vendors", address(arguments.listen)),
+        ("listen.internal", address(arguments.internal)),
+        ("listen.ops", address(arguments.ops)),
+        ("journal.database", arguments.database.clone()),
+        ("bus.url", arguments.broker.clone()),
+    ] {
+        if let Some(said) = said {
+            layers = layers.flag(key, said);
+        }
+    }
+    layers
+}
+
+/// Where things are in a data folder, for whoever says nothing else.
+pub(crate) fn in_folder(layers: Layers, data: &Path) -> Layers {
+    let path = |name: &str| data.join(name).display().to_string();
+    layers
+        .base("registry.folder", path("registry"))
+        .base("claims.folder", path("claims"))
+        .base("journal.database", path("journal.sqlite"))
+        .base("listen.internal_token_file", path(TOKEN_FILE))
 }
 
 /// Runs one role in this process until a signal.
@@ -54,24 +82,14 @@ pub(crate) async fn serve(layers: Layers, role: Role) -> anyhow::Result<Ending> 
         chassis::secret::read(&settings.listen.internal_token_file)?.reveal().to_owned()
     };
     let doors = Doors::open(&settings, Some(role))?;
-    let name = match role {
-        Role::Gateway => "gateway",
-        Role::Mapping => "mapping",
-        Role::Journal => "journal",
-        Role::Registry => "registry",
-        Role::AdapterFolder => "adapter-folder",
-    };
-    run(settings, name, token, async |start, shutdown| {
-        run_role(role, start, &doors, shutdown).await
-    })
-    .await
+    run(role.name(), Some(role), (settings, token), &doors).await
 }
 
 async fn run(
-    settings: Settings,
     name: &'static str,
-    token: String,
-    work: impl AsyncFn(&Start, tokio_util::sync::CancellationToken) -> anyhow::Result<()>,
+    role: Option<Role>,
+    (settings, token): (Settings, String),
+    doors: &Doors,
 ) -> anyhow::Result<Ending> {
     let telemetry = chassis::telemetry::init(name, &settings.telemetry)?;
     let health = Health::new();
@@ -81,8 +99,7 @@ async fn run(
         shutdown.cancelled().await;
         health.drain();
     };
-    let working = chassis::supervise(name, &shutdown, || work(&start, shutdown.clone()));
-    tokio::join!(working, draining);
+    tokio::join!(system::run(name, role, (&start, doors), &shutdown), draining);
     // Exporters are flushed from a thread of their own, because they wait.
     tokio::task::spawn_blocking(move || telemetry.flush()).await?;
     Ok(Ending::Done)

@@ -45,3 +45,12 @@ mod sweep;
 
 pub use database::DatabaseError;
 pub use server::{Config, DEFAULTS, Service, run};
+
+/// Opens the database for reading and lets go of it: whether it is there, and lets us in.
+///
+/// # Errors
+///
+/// It is not, or does not.
+pub async fn reach(config: &Config) -> Result<(), DatabaseError> {
+    database::Database::open(&config.database, database::Purpose::Read).await.map(drop)
+}

@@ -52,7 +52,7 @@ async fn run(screen: Screen, cli: Cli) -> anyhow::Result<Ending> {
         Command::Format(command) => command::format::run(screen, command),
         Command::Registry(command) => command::registry::run(screen, command),
         Command::Config(command) => command::settings::run(screen, &layers()?, &command),
-        Command::Doctor(link) => command::doctor::run(screen, &link).await,
+        Command::Doctor(link) => command::doctor::run(screen, layers(), &link).await,
         Command::Explain { code, .. } => Ok(command::explain::run(screen, code.as_deref())),
         Command::Completion { shell } => {
             let mut script = Vec::new();

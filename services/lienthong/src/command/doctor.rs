@@ -1,117 +1,102 @@
 //! `doctor`: whether this machine and its links are well, and what to do where they are not.
 
-use std::fs;
+mod links;
+mod machine;
 
-use proto::journal::v1::FindRequest;
+use std::time::Duration;
+
+use chassis::config::{ConfigError, Layers};
+use proto::fault::v1::Fault;
 use serde_json::json;
 
 use crate::cli::Link;
-use crate::command::find::journal;
+use crate::command::up::in_folder;
 use crate::screen::{Ending, Screen};
+use crate::settings::{Settings, fault};
+
+/// The longest one look may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One thing that was looked at.
 struct Finding {
+    /// Stays the same for programs, whatever is said to people.
+    id: &'static str,
     what: &'static str,
     outcome: Result<String, String>,
-    remedy: &'static str,
+    remedy: String,
 }
 
 /// Looks at everything, one line each.
-pub(crate) async fn run(screen: Screen, link: &Link) -> anyhow::Result<Ending> {
-    let findings = [
-        formats(screen),
-        catalogue(screen),
-        folder(screen, link),
-        registry_folder(screen, link),
-        running(screen, link).await,
-    ];
+pub(crate) async fn run(
+    screen: Screen,
+    layers: Result<Layers, ConfigError>,
+    link: &Link,
+) -> anyhow::Result<Ending> {
+    let layers = layers.map(|it| in_folder(it, &link.data));
+    let read = layers.and_then(|it| Ok((Settings::read(&it)?, it)));
+    let mut findings = vec![machine::formats(screen), machine::catalogue(screen)];
+    match read {
+        Err(error) => findings.push(unread(screen, &fault(&error))),
+        Ok((settings, layers)) => {
+            findings.push(Finding {
+                id: "configuration",
+                what: screen.say("Cấu hình", "Configuration"),
+                outcome: Ok(screen.say("đọc được", "can be read").to_owned()),
+                remedy: String::new(),
+            });
+            findings.extend(machine::folders(screen, &settings));
+            findings.extend(links::all(screen, (&settings, &layers), link).await);
+        }
+    }
+    Ok(show(screen, &findings))
+}
+
+fn unread(screen: Screen, fault: &Fault) -> Finding {
+    let mut words = format!("{}: {}", fault.code, fault.title(screen.lang));
+    for it in &fault.violations {
+        let more = screen.say(&it.description_vi, &it.description_en);
+        words.push_str(&format!(" ({more})"));
+    }
+    Finding {
+        id: "configuration",
+        what: screen.say("Cấu hình", "Configuration"),
+        outcome: Err(words),
+        remedy: fault.remedy(screen.lang),
+    }
+}
+
+fn show(screen: Screen, findings: &[Finding]) -> Ending {
     let is_well = findings.iter().all(|it| it.outcome.is_ok());
     if screen.json {
-        let all: Vec<_> = findings
+        let checks: Vec<_> = findings
             .iter()
             .map(|it| {
-                let (well, words) = match &it.outcome {
-                    Ok(words) => (true, words),
-                    Err(words) => (false, words),
-                };
-                json!({ "what": it.what, "well": well, "words": words, "remedy": it.remedy })
+                let (Ok(detail) | Err(detail)) = &it.outcome;
+                let remedy = if it.outcome.is_ok() { "" } else { &it.remedy };
+                json!({ "id": it.id, "ok": it.outcome.is_ok(), "detail": detail, "remedy": remedy })
             })
             .collect();
-        screen.value(&json!({ "well": is_well, "findings": all }));
+        screen.value(&json!({ "ok": is_well, "checks": checks }));
     } else {
-        for it in &findings {
+        for it in findings {
             match &it.outcome {
                 Ok(words) => screen.line(&format!("✓ {}: {words}", it.what)),
                 Err(words) => screen.line(&format!("✗ {}: {words}\n    {}", it.what, it.remedy)),
             }
         }
     }
-    Ok(if is_well { Ending::Done } else { Ending::Partial })
+    if is_well { Ending::Done } else { Ending::Partial }
 }
 
-fn formats(screen: Screen) -> Finding {
-    Finding {
-        what: screen.say("Định dạng", "Formats"),
-        outcome: formats::Shelf::shipped()
-            .map(|it| it.all().iter().map(formats::Format::name).collect::<Vec<_>>().join(", "))
-            .map_err(|it| it.join("; ")),
-        remedy: screen.say("Cài lại chương trình.", "Install the program again."),
-    }
-}
-
-fn catalogue(screen: Screen) -> Finding {
-    let count = proto::fault::catalogue().len();
-    Finding {
-        what: screen.say("Danh mục lỗi", "Error catalogue"),
-        outcome: Ok(format!("{count} {}", screen.say("mã", "codes"))),
-        remedy: "",
-    }
-}
-
-fn folder(screen: Screen, link: &Link) -> Finding {
-    let probe = link.data.join(".doctor");
-    let outcome = fs::write(&probe, b"ok").and_then(|()| fs::remove_file(&probe));
-    Finding {
-        what: screen.say("Thư mục dữ liệu", "Data folder"),
-        outcome: outcome
-            .map(|()| link.data.display().to_string())
-            .map_err(|error| format!("{}: {error}", link.data.display())),
-        remedy: screen.say(
-            "Chạy `lienthong up` một lần, hoặc nêu --data.",
-            "Run `lienthong up` once, or name --data.",
-        ),
-    }
-}
-
-fn registry_folder(screen: Screen, link: &Link) -> Finding {
-    let folder = link.data.join("registry");
-    Finding {
-        what: screen.say("Sổ đăng ký", "Registry"),
-        outcome: registry::check(&folder, None)
-            .map(|it| {
-                format!("{} {}", it.organisations.len(), screen.say("cơ quan", "organisations"))
-            })
-            .map_err(|it| format!("{} {}", it.len(), screen.say("lỗi", "mistakes"))),
-        remedy: screen.say(
-            "Chạy `lienthong registry check THƯ-MỤC`.",
-            "Run `lienthong registry check FOLDER`.",
-        ),
-    }
-}
-
-async fn running(screen: Screen, link: &Link) -> Finding {
-    let asked = async {
-        let mut journal = journal(link).map_err(|error| format!("{error:#}"))?;
-        let request = FindRequest { limit: 1, ..FindRequest::default() };
-        journal.find(request).await.map_err(|it| it.message().to_owned())?;
-        Ok(link.internal.clone())
-    };
-    Finding {
-        what: screen.say("Kho thông điệp đang chạy", "Running journal"),
-        outcome: asked.await,
-        remedy: screen.say(
-            "Chạy `lienthong up`, hoặc nêu --internal.",
-            "Run `lienthong up`, or name --internal.",
-        ),
+/// Waits for an outcome, and not for ever.
+async fn within<T, E: Into<anyhow::Error>>(
+    screen: Screen,
+    look: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
+    match tokio::time::timeout(PATIENCE, look).await {
+        Ok(outcome) => outcome.map_err(|error| format!("{:#}", error.into())),
+        Err(_elapsed) => {
+            Err(screen.say("không trả lời trong 10 giây", "no answer in 10 s").to_owned())
+        }
     }
 }

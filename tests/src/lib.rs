@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+pub mod guarded;
 pub mod measure;
 pub mod roles;
 pub mod up;

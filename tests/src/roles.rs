@@ -2,19 +2,29 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use crate::up::{free_port, page, program};
+use crate::guarded::Guarded;
+use crate::up::{free_port, program, until_ready};
 
 /// Roles in the order they are started.
 const ROLES: [&str; 4] = ["registry", "journal", "mapping", "gateway"];
 
-/// One process each for registry, journal, mapping and gateway; killed when dropped.
+/// One role: how it is started, and where it tells how it is.
+#[derive(Debug)]
+struct One {
+    role: &'static str,
+    command: Command,
+    ops: u16,
+    running: Option<Guarded>,
+}
+
+/// One process each for registry, journal, mapping and gateway; killed when dropped, and when this
+/// process ends.
 #[derive(Debug)]
 pub struct Roles {
     folder: PathBuf,
-    running: Vec<(&'static str, Child)>,
+    all: Vec<One>,
     gateway: u16,
     internal: u16,
 }
@@ -25,20 +35,17 @@ impl Roles {
     ///
     /// # Panics
     ///
-    /// One does not become ready within a minute.
+    /// One ends or does not become ready within a minute.
     pub fn start(folder: &Path, (broker, database): (&str, &str), extra: &[(&str, &str)]) -> Self {
         let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let ports = ROLES.map(|role| (role, free_port(), free_port()));
         let gateway = free_port();
         std::fs::write(folder.join("internal.token"), "internal-token-of-a-test\n").unwrap();
-        let address = |of: &str| {
-            let port = ports.iter().find(|it| it.0 == of).map_or(0, |it| it.1);
-            format!("http://{}", at(port))
-        };
-        let mut running = Vec::new();
-        for (role, internal, ops) in ports {
-            let log = std::fs::File::create(folder.join(format!("{role}.log"))).unwrap();
-            let child = Command::new(program())
+        let internal_of = |of: &str| ports.iter().find(|it| it.0 == of).map_or(0, |it| it.1);
+        let address = |of: &str| format!("http://{}", at(internal_of(of)));
+        let all = ports.map(|(role, internal, ops)| {
+            let mut command = Command::new(program());
+            command
                 .args(["serve", role])
                 .env("LIENTHONG__LISTEN__INTERNAL", at(internal).to_string())
                 .env("LIENTHONG__LISTEN__VENDORS", at(gateway).to_string())
@@ -51,30 +58,39 @@ impl Roles {
                 .env("LIENTHONG__UPSTREAM__JOURNAL", address("journal"))
                 .env("LIENTHONG__UPSTREAM__MAPPING", address("mapping"))
                 .env("LIENTHONG__UPSTREAM__REGISTRY", address("registry"))
-                .envs(extra.iter().copied())
-                .stdin(Stdio::null())
-                .stdout(log.try_clone().unwrap())
-                .stderr(log)
-                .spawn()
-                .unwrap();
-            running.push((role, child));
+                .envs(extra.iter().copied());
+            One { role, command, ops, running: None }
+        });
+        let internal = internal_of("journal");
+        let mut roles = Self { folder: folder.to_owned(), all: all.into(), gateway, internal };
+        for it in &mut roles.all {
+            it.running = Some(Guarded::spawn(&it.command, &log(folder, it.role)));
         }
-        let internal = ports.iter().find(|it| it.0 == "journal").map_or(0, |it| it.1);
-        let roles = Self { folder: folder.to_owned(), running, gateway, internal };
-        let limit = Instant::now() + Duration::from_secs(60);
-        for (role, _, ops) in ports {
-            while !page(ops, "/readyz").is_some_and(|it| it.starts_with("HTTP/1.1 200")) {
-                let log = std::fs::read_to_string(folder.join(format!("{role}.log")));
-                let why = page(ops, "/readyz").unwrap_or_default();
-                let log = log.unwrap_or_default();
-                assert!(
-                    Instant::now() < limit,
-                    "{role} is not ready within a minute\n{why}\n{log}"
-                );
-                std::thread::sleep(Duration::from_millis(20));
-            }
+        for it in &mut roles.all {
+            let Some(running) = &mut it.running else { continue };
+            until_ready(it.role, it.ops, (running, &log(folder, it.role)));
         }
         roles
+    }
+
+    /// Kills one of them, as a power cut would.
+    pub fn kill(&mut self, role: &str) {
+        for it in self.all.iter_mut().filter(|it| it.role == role) {
+            it.running = None;
+        }
+    }
+
+    /// Starts one again, and waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// It ends or does not become ready within a minute.
+    pub fn again(&mut self, role: &str) {
+        for it in self.all.iter_mut().filter(|it| it.role == role) {
+            let log = log(&self.folder, it.role);
+            let running = it.running.insert(Guarded::spawn(&it.command, &log));
+            until_ready(it.role, it.ops, (running, &log));
+        }
     }
 
     /// Where vendors come in.
@@ -94,16 +110,17 @@ impl Roles {
 
     /// The processes: role and id.
     pub fn processes(&self) -> Vec<(&'static str, u32)> {
-        self.running.iter().map(|(role, child)| (*role, child.id())).collect()
+        let id = |it: &One| Some((it.role, it.running.as_ref()?.id()));
+        self.all.iter().filter_map(id).collect()
+    }
+
+    /// The port on which a role tells how it is.
+    pub fn ops_port(&self, role: &str) -> u16 {
+        self.all.iter().find(|it| it.role == role).map_or(0, |it| it.ops)
     }
 }
 
-impl Drop for Roles {
-    fn drop(&mut self) {
-        for (_, child) in &mut self.running {
-            // One that ended by itself is gone already.
-            drop(child.kill());
-            drop(child.wait());
-        }
-    }
+/// The file a role's lines go to.
+fn log(folder: &Path, role: &str) -> PathBuf {
+    folder.join(format!("{role}.log"))
 }

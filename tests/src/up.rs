@@ -3,11 +3,13 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
+
+use crate::guarded::Guarded;
 
 /// An agency of a test's registry.
 #[derive(Clone, Copy, Debug)]
@@ -79,13 +81,13 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A running `lienthong up`; it is killed when this is dropped.
+/// A running `lienthong up`; it is killed when this is dropped or this process ends.
 #[derive(Debug)]
 pub struct Up {
     folder: PathBuf,
     ports: [u16; 3],
     extra: Vec<(String, String)>,
-    child: Option<Child>,
+    running: Option<Guarded>,
 }
 
 impl Up {
@@ -97,7 +99,8 @@ impl Up {
     pub fn start(folder: &Path, extra: &[(&str, &str)]) -> Self {
         let extra = extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let ports = [free_port(), free_port(), free_port()];
-        let mut up = Self { folder: folder.to_owned(), ports, extra: extra.collect(), child: None };
+        let mut up =
+            Self { folder: folder.to_owned(), ports, extra: extra.collect(), running: None };
         up.again();
         up
     }
@@ -109,42 +112,38 @@ impl Up {
     /// It does not become ready within a minute.
     pub fn again(&mut self) {
         let at = |port: u16| format!("127.0.0.1:{port}");
-        let log = std::fs::File::options()
-            .append(true)
-            .create(true)
-            .open(self.folder.join("log"))
-            .unwrap();
-        let child = Command::new(program())
+        let mut command = Command::new(program());
+        command
             .args(["up", "--data"])
             .arg(&self.folder)
             .args(["--listen", &at(self.ports[0])])
             .args(["--internal", &at(self.ports[1])])
             .args(["--ops", &at(self.ports[2])])
-            .envs(self.extra.clone())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
-        self.child = Some(child);
-        let limit = Instant::now() + Duration::from_secs(60);
-        while !ready(self.ports[2]) {
-            let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-            assert!(Instant::now() < limit, "not ready within a minute\n{log}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            .envs(self.extra.clone());
+        let mut running = Guarded::spawn(&command, &self.folder.join("log"));
+        until_ready("up", self.ports[2], (&mut running, &self.folder.join("log")));
+        self.running = Some(running);
     }
 
     /// Kills it as a power cut would.
+    pub fn kill(&mut self) {
+        self.running = None;
+    }
+
+    /// Sends it a signal, `TERM` or another.
     ///
     /// # Panics
     ///
-    /// It cannot be waited for.
-    pub fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
+    /// There is no program for that.
+    pub fn signal(&self, name: &str) {
+        if let Some(running) = &self.running {
+            running.signal(name);
         }
+    }
+
+    /// How it ended by itself; none while it runs.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.running.as_mut()?.ended()
     }
 
     /// Where vendors come in.
@@ -164,7 +163,7 @@ impl Up {
 
     /// Its process id.
     pub fn id(&self) -> u32 {
-        self.child.as_ref().map_or(0, Child::id)
+        self.running.as_ref().map_or(0, Guarded::id)
     }
 
     /// Where health is told.
@@ -184,9 +183,22 @@ impl Up {
     }
 }
 
-impl Drop for Up {
-    fn drop(&mut self) {
-        self.kill();
+/// Waits until a process says that it is ready.
+///
+/// # Panics
+///
+/// It ends before, or is not ready within a minute.
+pub(crate) fn until_ready(what: &str, ops: u16, (running, log): (&mut Guarded, &Path)) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !ready(ops) {
+        let ended = running.ended();
+        let words = || {
+            let why = page(ops, "/readyz").unwrap_or_default();
+            format!("{why}\n{}", std::fs::read_to_string(log).unwrap_or_default())
+        };
+        assert!(ended.is_none(), "{what} ended: {ended:?}\n{}", words());
+        assert!(Instant::now() < limit, "{what} is not ready within a minute\n{}", words());
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

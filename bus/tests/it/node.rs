@@ -8,6 +8,7 @@ use std::{
     fs,
     io::Write,
     net::TcpListener,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -178,7 +179,8 @@ impl Guarded {
         for (name, value) in command.get_envs() {
             shell.env(name, value.unwrap_or_default());
         }
-        shell.current_dir(home).stdin(Stdio::piped());
+        // A process group of its own: Ctrl-C in a terminal reaches us, and we the shell.
+        shell.process_group(0).current_dir(home).stdin(Stdio::piped());
         shell.stdout(Stdio::null()).stderr(Stdio::null());
         Self(shell.spawn().unwrap())
     }

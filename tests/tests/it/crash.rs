@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 const MESSAGES: usize = 200;
 
 /// An adapter that is started again whenever its link breaks.
-fn connect(
+pub(crate) fn connect(
     (gateway, key): (String, &str),
     mailroom: &Mailroom,
     (working, stop): (&mut JoinSet<()>, &CancellationToken),
@@ -31,7 +31,7 @@ fn connect(
     });
 }
 
-fn item(number: usize) -> Item {
+pub(crate) fn item(number: usize) -> Item {
     let body = serde_json::json!({ "Code": 0, "Value": { "Total": 1, "Data": [{
         "Guid": format!("guid-{number}"), "SoHieu": number.to_string(), "KyHieu": "BC-VP",
         "TrichYeu": format!("Báo cáo {number}"), "NgayBanHanh": "20/11/2026", "DoMat": "0",

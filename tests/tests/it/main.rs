@@ -15,5 +15,6 @@ mod folder;
 mod house;
 mod journey;
 mod load;
+mod stop;
 mod telemetry;
 mod vendor;

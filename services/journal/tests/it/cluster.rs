@@ -1,6 +1,7 @@
 //! A private PostgreSQL, made for one test run from the installed programs and gone with it.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
@@ -50,7 +51,9 @@ fn start() -> Cluster {
         command = Command::new("sh");
         command.args(["-c", SCRIPT]).arg(&programs);
     }
+    // A process group of its own: Ctrl-C in a terminal reaches us, and we the script.
     let mut script = command
+        .process_group(0)
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

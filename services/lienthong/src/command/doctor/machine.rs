@@ -70,7 +70,7 @@ fn free_bytes(folder: &Path) -> Option<u64> {
 }
 
 fn registry(screen: Screen, folder: &Path) -> Finding {
-    let checked = registry::check(folder);
+    let checked = registry::check(folder, None);
     Finding {
         id: "registry_folder",
         what: screen.say("Thư mục sổ đăng ký", "Registry folder"),

@@ -1,0 +1,114 @@
+//! A stop is quick and clean whatever goes on, and health is told before, during and without a start.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use adapter_sample::Mailroom;
+use lienthong_tests::guarded::Guarded;
+use lienthong_tests::up::{Agency, Up, free_port, page, program, write_registry};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::crash::{connect, item};
+
+const AGENCIES: [Agency; 2] = [
+    Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
+    Agency { key: "hai", code: "A99.2", takes: "ioffice.portal" },
+];
+
+/// Waits until this is so.
+async fn until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
+    let limit = Instant::now() + limit;
+    while !is_so() {
+        assert!(Instant::now() < limit, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_with_an_adapter_and_traffic_takes_seconds_and_ends_well() {
+    let folder = tempfile::tempdir().unwrap();
+    write_registry(&folder.path().join("registry"), &AGENCIES);
+    let mut up = Up::start(folder.path(), &[]);
+    let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
+    let (sender, receiver) = (Mailroom::new(), Mailroom::new());
+    connect((up.gateway(), "mot"), &sender, (&mut working, &stop));
+    connect((up.gateway(), "hai"), &receiver, (&mut working, &stop));
+    let mut sending = JoinSet::new();
+    let post = sender.clone();
+    sending.spawn(async move {
+        for number in 0.. {
+            drop(post.send(item(number)).await);
+        }
+    });
+    receiver.watch().wait_for(|it| it.len() >= 20).await.unwrap();
+    up.signal("TERM");
+    let mut status = None;
+    until("the end", Duration::from_secs(8), || {
+        status = up.ended();
+        status.is_some()
+    })
+    .await;
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert_eq!(status.unwrap().code(), Some(0), "{log}");
+    assert!(!log.contains("cut off"), "{log}");
+    sending.shutdown().await;
+    stop.cancel();
+    working.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    write_registry(&folder.path().join("registry"), &AGENCIES);
+    let mut up = Up::start(folder.path(), &[]);
+    // A request whose end does not come holds the stop up.
+    let mut open = TcpStream::connect(up.gateway().trim_start_matches("http://")).unwrap();
+    let head = "POST /v1/submit HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer mot-token\r\n\
+                Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
+    open.write_all(head.as_bytes()).unwrap();
+    let port = up.ops_port();
+    up.signal("TERM");
+    let draining = || page(port, "/readyz").is_some_and(|it| it.contains("draining"));
+    until("draining", Duration::from_secs(5), draining).await;
+    assert!(up.ended().is_none(), "it waits for the open request");
+    up.signal("TERM");
+    let mut status = None;
+    until("the end", Duration::from_secs(2), || {
+        status = up.ended();
+        status.is_some()
+    })
+    .await;
+    assert_eq!(status.unwrap().code(), Some(130));
+}
+
+#[tokio::test]
+async fn while_the_broker_is_away_the_pages_answer_and_settings_of_the_environment_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    write_registry(&folder.path().join("registry"), &AGENCIES);
+    let [vendors, internal, ops, away] = [(); 4].map(|()| free_port());
+    let token = folder.path().join("elsewhere.token");
+    std::fs::write(&token, "a token of this test\n").unwrap();
+    let mut command = Command::new(program());
+    command
+        .args(["up", "--data"])
+        .arg(folder.path())
+        .env("LIENTHONG__LISTEN__VENDORS", format!("127.0.0.1:{vendors}"))
+        .env("LIENTHONG__LISTEN__INTERNAL", format!("127.0.0.1:{internal}"))
+        .env("LIENTHONG__LISTEN__OPS", format!("127.0.0.1:{ops}"))
+        .env("LIENTHONG__LISTEN__INTERNAL_TOKEN_FILE", &token)
+        .env("LIENTHONG__JOURNAL__DATABASE", folder.path().join("other.sqlite"))
+        .env("LIENTHONG__BUS__URL", format!("amqp://127.0.0.1:{away}/%2f"));
+    let mut running = Guarded::spawn(&command, &folder.path().join("log"));
+    let said = || page(ops, "/readyz").filter(|it| it.contains("broker"));
+    until("why it is not ready", Duration::from_secs(30), || said().is_some()).await;
+    let words = said().unwrap();
+    assert!(words.starts_with("HTTP/1.1 503") && words.contains("\nstart: "), "{words}");
+    assert!(page(ops, "/livez").unwrap().starts_with("HTTP/1.1 200"));
+    // Whoever asks the registry or the journal is answered, and only with the token that was said.
+    assert!(!folder.path().join("internal.token").exists(), "another token was said");
+    running.signal("TERM");
+    until("the end", Duration::from_secs(5), || running.ended().is_some()).await;
+}

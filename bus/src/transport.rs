@@ -147,6 +147,36 @@ impl Bus {
         Ok(channel)
     }
 
+    /// How many receivers the most have that read one partition of `intake`: before this process
+    /// receives, they are somebody else's.
+    ///
+    /// # Errors
+    ///
+    /// When the broker fails or is silent.
+    pub async fn receivers(&self) -> Result<u32, ConnectError> {
+        let Self::RabbitMq(bus) = self else { return Ok(0) };
+        let mut most = 0;
+        for partition in 0..self.settings().partitions {
+            let channel = Channel::intake(partition);
+            most = most.max(rabbitmq::topology::receivers(bus, &channel).await?);
+        }
+        Ok(most)
+    }
+
+    /// Removes the channel of an application with everything in it.
+    ///
+    /// # Errors
+    ///
+    /// When the name cannot be a channel's, or the broker fails.
+    pub async fn remove_delivery(&self, application: &str) -> Result<(), ConnectError> {
+        let channel = Channel::delivery(application)?;
+        match self {
+            // It is gone with the process.
+            Self::Embedded(_) => Ok(()),
+            Self::RabbitMq(bus) => Ok(rabbitmq::topology::remove_delivery(bus, &channel).await?),
+        }
+    }
+
     /// Opens a publisher. Open one a service and clone it: waiting publishes share windows.
     ///
     /// # Errors

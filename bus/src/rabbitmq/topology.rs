@@ -4,7 +4,7 @@ use std::fmt;
 
 use lapin::{
     ExchangeKind,
-    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable},
 };
 
@@ -118,6 +118,30 @@ pub(crate) async fn declare_delivery(
         found.extend(look(bus, &part, Purpose::Declare).await?);
     }
     report(found)
+}
+
+/// How many receivers a channel has; none when it is not there.
+pub(crate) async fn receivers(bus: &RabbitMq, channel: &Channel) -> Result<u32, BrokerError> {
+    let link = bus.consuming_link().await?;
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
+    let asking = link.queue_declare(channel.name().into(), options, FieldTable::default());
+    match bus.call("look at queue", asking).await {
+        Ok(queue) => {
+            bus.close(&link).await;
+            Ok(queue.consumer_count())
+        }
+        Err(error) if is_missing(&error) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes the queue of one application with everything in it.
+pub(crate) async fn remove_delivery(bus: &RabbitMq, channel: &Channel) -> Result<(), BrokerError> {
+    let link = bus.consuming_link().await?;
+    let removing = link.queue_delete(channel.name().into(), QueueDeleteOptions::default());
+    bus.call("remove queue", removing).await?;
+    bus.close(&link).await;
+    Ok(())
 }
 
 async fn settle(bus: &RabbitMq, parts: Vec<Part>, purpose: Purpose) -> Result<(), TopologyError> {

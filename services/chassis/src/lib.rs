@@ -29,7 +29,9 @@ pub mod supervise;
 pub mod telemetry;
 pub mod trace;
 pub mod upstream;
+pub mod user;
 
 pub use clock::Clock;
 pub use supervise::{shutdown_signal, supervise};
 pub use upstream::Upstream;
+pub use user::user;

@@ -21,7 +21,7 @@ pub(crate) fn words(text: &str) -> String {
 }
 
 /// A number's letters and digits alone: `45-CV/TU`, `45/CV/TU` and `45 cv tu` are alike.
-pub(crate) fn number(text: &str) -> String {
+pub fn number(text: &str) -> String {
     words(text).replace(' ', "")
 }
 

@@ -44,6 +44,7 @@ mod stranded;
 mod sweep;
 
 pub use database::DatabaseError;
+pub use fold::number as folded_number;
 pub use server::{Config, DEFAULTS, Service, run};
 
 /// Opens the database for reading and lets go of it: whether it is there, and lets us in.

@@ -101,6 +101,16 @@ pub(crate) enum Command {
         #[command(flatten)]
         link: Link,
     },
+    /// Đưa văn bản cách ly đi lại / Drive dead letters again
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong find --state dead\n  \
+        lienthong redrive 45-CV/TU --reason \"đã sửa sổ đăng ký\"")]
+    Redrive(Act),
+    /// Cho văn bản đang chờ đi ngay / Let a waiting document go now
+    Release(Act),
+    /// Rút văn bản chưa kết thúc / Withdraw a document that has not ended
+    Withdraw(Act),
+    /// Xác nhận văn bản chưa rõ là đã đến / State that a doubtful document did arrive
+    Confirm(Act),
     /// Đọc, ghi, thử, kiểm tra định dạng / Read, write, try, check formats
     #[command(subcommand)]
     Format(Format),
@@ -212,7 +222,7 @@ pub(crate) struct Send {
     /// Định dạng, hoặc auto / Format, or auto
     #[arg(long, default_value = "auto")]
     pub(crate) format: String,
-    /// Khóa của ứng dụng; mặc định tên tệp / The application's key; default the file name
+    /// Khóa của ứng dụng, để gửi lại không thành hai; mặc định không có / The application's own key
     #[arg(long)]
     pub(crate) key: Option<String>,
     /// Tệp đính kèm; nhiều lần / Attachment; may be repeated
@@ -267,6 +277,25 @@ pub(crate) struct Find {
     /// Trang sau / Next page
     #[arg(long)]
     pub(crate) cursor: Option<String>,
+    /// Kể cả bản gửi từng nơi nhận / Also what was made for each recipient
+    #[arg(long)]
+    pub(crate) derived: bool,
+    #[command(flatten)]
+    pub(crate) link: Link,
+}
+
+/// Arguments of `redrive`, `release`, `withdraw` and `confirm`.
+#[derive(Args, Debug)]
+pub(crate) struct Act {
+    /// Mã thông điệp hoặc số văn bản / Message ids or document numbers
+    #[arg(required = true)]
+    pub(crate) what: Vec<String>,
+    /// Vì sao; được lưu lại / Why; kept
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Ai làm; mặc định người dùng của máy / Who; default this machine's user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) actor: Option<String>,
     #[command(flatten)]
     pub(crate) link: Link,
 }
@@ -342,10 +371,13 @@ pub(crate) enum Format {
         /// Định dạng đích / Target format
         #[arg(long)]
         to: String,
+        /// Thư mục để ghi tệp đính kèm lấy ra / Folder for the attachments found
+        #[arg(long, value_name = "DIR")]
+        attachments: Option<PathBuf>,
     },
     /// Các định dạng có sẵn / The formats there are
     List,
-    /// Kiểm tra mô tả định dạng / Check a description
+    /// Kiểm tra mô tả và các ca mẫu bên cạnh / Check a description and the cases beside it
     Check {
         /// Tệp mô tả (YAML) / Description file
         description: PathBuf,

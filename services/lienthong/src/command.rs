@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod act;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod explain;
@@ -8,4 +9,5 @@ pub(crate) mod format;
 pub(crate) mod registry;
 pub(crate) mod send;
 pub(crate) mod settings;
+pub(crate) mod trace;
 pub(crate) mod up;

@@ -1,10 +1,21 @@
 //! What people and programs see: tables and sentences for the one, JSON for the other.
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::pin::pin;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use proto::fault::Lang;
 use proto::fault::v1::{Fault, Reason};
+use tokio::time::Instant;
+
+use crate::fault;
+use crate::table::{self, Row};
+
+/// How often a running line is redrawn for whoever watches.
+const PACE_WATCHED: Duration = Duration::from_millis(200);
+/// How often long work says that it goes on, where nobody watches.
+const PACE: Duration = Duration::from_secs(5);
 
 /// How a command ended; becomes the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +36,10 @@ pub(crate) enum Ending {
     Conflict,
     /// Some of it was done.
     Partial,
+    /// It was called wrongly.
+    Usage,
+    /// A signal ended it.
+    Interrupted,
 }
 
 impl Ending {
@@ -33,12 +48,14 @@ impl Ending {
         match self {
             Self::Done => 0,
             Self::Failed => 1,
+            Self::Usage => 2,
             Self::Refused => 3,
             Self::NotFound => 4,
             Self::Forbidden => 5,
             Self::Unreachable => 6,
             Self::Conflict => 7,
             Self::Partial => 8,
+            Self::Interrupted => 130,
         }
     }
 
@@ -121,109 +138,84 @@ impl Screen {
     /// Prints a fault, what to do, and ends the command.
     pub(crate) fn fault(&self, fault: &Fault) -> Ending {
         if self.json {
-            self.value(&fault_json(fault));
+            self.value(&serde_json::json!({ "error": fault::value(fault) }));
         } else {
-            let mut text = format!("{}: {}", fault.code, fault.title(self.lang));
-            for it in &fault.violations {
-                let words = self.say(&it.description_vi, &it.description_en);
-                text.push_str(&format!("\n  {}: {words}", it.field));
-            }
-            let remedy = fault.remedy(self.lang);
-            if !remedy.is_empty() {
-                text.push_str(&format!("\n{}: {remedy}", self.say("Cách xử lý", "What to do")));
-            }
-            text.push_str(&format!(
-                "\n{}: lienthong explain {}",
-                self.say("Xem thêm", "More"),
-                fault.code
-            ));
-            write_to(&mut io::stderr().lock(), text.as_bytes(), true);
+            self.complain(fault);
         }
         Ending::of(fault)
     }
 
-    /// Prints an error that has no code of its own, with its whole cause.
-    pub(crate) fn error(&self, error: &anyhow::Error) -> Ending {
-        if let Some(fault) = fault_in(error) {
-            return self.fault(&fault);
+    /// Tells people about a fault, beside the data.
+    pub(crate) fn complain(&self, fault: &Fault) {
+        let mut text = format!("{}: {}", fault.code, fault.title(self.lang));
+        for it in &fault.violations {
+            let words = self.say(&it.description_vi, &it.description_en);
+            text.push_str(&format!("\n  {}: {words}", it.field));
         }
-        if self.json {
-            self.value(&serde_json::json!({ "error": format!("{error:#}") }));
-        } else {
-            let text = format!("{}: {error:#}", self.say("Lỗi", "Error"));
-            write_to(&mut io::stderr().lock(), text.as_bytes(), true);
+        if !fault.detail.is_empty() {
+            text.push_str(&format!("\n  {}", fault.detail));
         }
-        Ending::Failed
+        let remedy = fault.remedy(self.lang);
+        if !remedy.is_empty() {
+            text.push_str(&format!("\n{}: {remedy}", self.say("Cách xử lý", "What to do")));
+        }
+        let more = self.say("Xem thêm", "More");
+        self.note(&format!("{text}\n{more}: lienthong explain {}", fault.code));
     }
 
-    /// Prints rows under headings, each column as wide as its widest cell.
-    pub(crate) fn table(&self, headings: &[&str], rows: &[Vec<String>]) {
-        let mut widths: Vec<usize> = headings.iter().map(|it| it.chars().count()).collect();
-        for row in rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.chars().count());
+    /// Prints an error and its whole cause under its code.
+    pub(crate) fn error(&self, error: &anyhow::Error) -> Ending {
+        self.fault(&fault::of(error))
+    }
+
+    /// Prints rows under headings, as wide as the terminal is.
+    pub(crate) fn table(&self, headings: &[&str], rows: &[Row]) {
+        for line in table::lines(headings, rows, self.width()) {
+            self.line(&line);
+        }
+    }
+
+    /// Columns of the terminal on stdout; none where there is no terminal.
+    pub(crate) fn width(&self) -> Option<usize> {
+        terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+    }
+
+    /// Waits for long work, and says every few seconds that it goes on.
+    pub(crate) async fn wait<F: Future>(&self, words: &str, work: F) -> F::Output {
+        let begun = Instant::now();
+        let pace = if self.is_watched() { PACE_WATCHED } else { PACE };
+        let mut look = tokio::time::interval_at(begun + pace, pace);
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                output = &mut work => {
+                    self.progress_done();
+                    return output;
+                }
+                now = look.tick() => {
+                    let line = format!("{words} {} s", (now - begun).as_secs());
+                    if self.is_watched() { self.progress(&line) } else { self.note(&line) }
+                }
             }
         }
-        let heading: Vec<String> = headings.iter().map(|it| (*it).to_owned()).collect();
-        self.line(&joined(&heading, &widths));
-        self.line(&widths.iter().map(|it| "─".repeat(*it)).collect::<Vec<_>>().join("  "));
-        for row in rows {
-            self.line(&joined(row, &widths));
-        }
     }
-}
-
-/// A fault as programs read it.
-pub(crate) fn fault_json(fault: &Fault) -> serde_json::Value {
-    let violations: Vec<_> = fault
-        .violations
-        .iter()
-        .map(|it| {
-            serde_json::json!({
-                "field": it.field,
-                "description_vi": it.description_vi,
-                "description_en": it.description_en,
-            })
-        })
-        .collect();
-    serde_json::json!({
-        "code": fault.code,
-        "title_vi": fault.title(Lang::Vi),
-        "title_en": fault.title(Lang::En),
-        "remedy_vi": fault.remedy(Lang::Vi),
-        "remedy_en": fault.remedy(Lang::En),
-        "violations": violations,
-        "retry_after_ms": fault.retry_after_ms,
-    })
-}
-
-/// The coded fault somewhere in a chain of causes.
-fn fault_in(error: &anyhow::Error) -> Option<Fault> {
-    error.chain().find_map(|it| {
-        it.downcast_ref::<Fault>()
-            .cloned()
-            .or_else(|| it.downcast_ref::<tonic::Status>().and_then(Fault::from_status))
-    })
-}
-
-fn joined(cells: &[String], widths: &[usize]) -> String {
-    let mut line = String::new();
-    for (index, (cell, width)) in cells.iter().zip(widths).enumerate() {
-        line.push_str(cell);
-        if index + 1 < cells.len() {
-            line.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 2));
-        }
-    }
-    line.trim_end().to_owned()
 }
 
 /// A closed pipe (`| head`) is how a reader says it has seen enough; nothing is lost by stopping.
+/// Anything else, a full disk, is a failure: what was asked for is not there.
 fn write_to(stream: &mut impl io::Write, bytes: &[u8], newline: bool) {
     let mut outcome = stream.write_all(bytes);
     if newline {
         outcome = outcome.and_then(|()| stream.write_all(b"\n"));
     }
-    if outcome.and_then(|()| stream.flush()).is_err() {
-        std::process::exit(0);
+    match outcome.and_then(|()| stream.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) => {
+            let words = format!("LT-CLI-012: không ghi được / cannot be written: {error}\n");
+            // Where even this cannot be said, the exit code says it.
+            drop(io::stderr().lock().write_all(words.as_bytes()));
+            std::process::exit(1);
+        }
     }
 }

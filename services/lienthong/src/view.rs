@@ -7,11 +7,13 @@ use proto::journal::v1::{Fact, JourneyResponse, MessageType, State, Step, Summar
 use proto::mapping::v1::loss;
 use serde_json::{Value, json};
 
-use crate::screen::{Screen, fault_json};
+use crate::fault;
+use crate::screen::Screen;
+use crate::table::Row;
 
 /// A time as the law writes it in Vietnam: local time of Vietnam, day first.
 pub(crate) fn local(at_us: i64) -> String {
-    format(at_us, "%d/%m/%Y %H:%M:%S%.3f")
+    format(at_us, "%d/%m/%Y %H:%M:%S")
 }
 
 /// The time of day alone.
@@ -95,15 +97,14 @@ pub(crate) fn kind(screen: Screen, of: MessageType) -> &'static str {
 
 /// Prints messages as rows.
 pub(crate) fn summaries(screen: Screen, messages: &[Summary]) {
-    let rows: Vec<_> = messages.iter().map(|it| summary_row(screen, it)).collect();
+    let rows: Vec<Row> = messages.iter().map(|it| summary_row(screen, it).into()).collect();
     screen.table(
         &[
-            screen.say("Thời gian", "Time"),
+            screen.say("Giờ Việt Nam", "Time in Vietnam"),
             screen.say("Loại", "Type"),
             screen.say("Số, ký hiệu", "Number"),
             screen.say("Trích yếu", "Subject"),
-            screen.say("Gửi", "From"),
-            screen.say("Nhận", "To"),
+            screen.say("Gửi → nhận", "From → to"),
             screen.say("Trạng thái", "State"),
             screen.say("Mã", "Id"),
         ],
@@ -114,97 +115,132 @@ pub(crate) fn summaries(screen: Screen, messages: &[Summary]) {
 fn summary_row(screen: Screen, of: &Summary) -> Vec<String> {
     let envelope = of.envelope.clone().unwrap_or_default();
     let index = of.index.clone().unwrap_or_default();
-    let progress = if of.recipients_total > 0 {
-        format!(" {}/{}", of.recipients_taken, of.recipients_total)
-    } else {
-        String::new()
-    };
     vec![
         local(envelope.accepted_at_us),
         kind(screen, envelope.r#type()).to_owned(),
         index.number,
-        shortened(&index.subject, 40),
-        envelope.sender.clone(),
-        envelope.recipients.join(", "),
-        format!("{}{progress}", state(screen, of.state())),
+        shortened(&index.subject, 60),
+        format!("{} → {}", envelope.sender, envelope.recipients.join(", ")),
+        progress(screen, of),
         envelope.id,
     ]
 }
 
-/// Prints everything that happened to a message.
+/// The state, and how many recipients have it.
+fn progress(screen: Screen, of: &Summary) -> String {
+    let mut words = state(screen, of.state()).to_owned();
+    if of.recipients_total > 0 {
+        words.push_str(&format!(" {}/{}", of.recipients_taken, of.recipients_total));
+    }
+    if of.recipients_failed > 0 {
+        words.push_str(&format!(", {} {}", of.recipients_failed, screen.say("lỗi", "failed")));
+    }
+    if let Some(fault) = &of.fault {
+        words.push_str(&format!(" {}", fault.code));
+    }
+    words
+}
+
+/// Prints everything that happened to a message: at the door, then on the way to each recipient.
 pub(crate) fn journey(screen: Screen, journey: &JourneyResponse) {
     let message = journey.message.clone().unwrap_or_default();
     let envelope = message.envelope.clone().unwrap_or_default();
     let index = message.index.clone().unwrap_or_default();
+    let words = if index.status.is_empty() {
+        index.subject
+    } else {
+        format!("{} {}", index.status, index.status_text)
+    };
     screen.line(&format!(
         "{} {}  {}",
         kind(screen, envelope.r#type()),
         index.number,
-        shortened(&index.subject, 80)
+        shortened(&words, 80)
     ));
     screen.line(&format!(
-        "{} → {}   {}   {}",
+        "{} → {}  {}",
         envelope.sender,
         envelope.recipients.join(", "),
-        state(screen, message.state()),
-        envelope.id
+        progress(screen, &message),
     ));
-    let rows: Vec<_> = journey
-        .hops
-        .iter()
-        .filter_map(|hop| hop.fact.as_ref().map(|fact| (hop, fact)))
-        .map(|(hop, fact)| {
-            vec![
-                time_of_day(fact.at_us),
-                step(screen, fact.step()).to_owned(),
-                hop.application.clone(),
-                fact.component.clone(),
-                description(fact),
-                duration(fact.duration_us),
-                result(screen, fact),
-            ]
-        })
-        .collect();
+    let zone = screen.say("giờ Việt Nam", "Vietnam time");
+    screen.line(&format!("{} {zone}  {}", local(envelope.accepted_at_us), envelope.id));
     screen.line("");
+    let mut rows = hops(screen, journey, &envelope.id);
+    for it in &journey.derived {
+        let envelope = it.envelope.clone().unwrap_or_default();
+        let receiver = format!("{} ({})", envelope.recipients.join(", "), envelope.application);
+        rows.push(Row::Line(format!("→ {receiver}: {}", progress(screen, it))));
+        rows.extend(hops(screen, journey, &envelope.id));
+    }
     screen.table(
         &[
             screen.say("Giờ", "Time"),
             screen.say("Chặng", "Hop"),
-            screen.say("Nơi nhận", "Receiver"),
             screen.say("Thành phần", "Component"),
-            screen.say("Mô tả định dạng", "Description"),
             screen.say("Lâu", "Took"),
             screen.say("Kết quả", "Result"),
         ],
         &rows,
     );
-    if !journey.statuses.is_empty() {
-        screen.line("");
-        screen.line(screen.say("Trạng thái nơi nhận báo về:", "Statuses that came back:"));
-        for it in &journey.statuses {
-            screen.line(&status_line(it));
-        }
+}
+
+fn hops(screen: Screen, journey: &JourneyResponse, message_id: &str) -> Vec<Row> {
+    let of_message = journey.hops.iter().filter(|it| it.message_id == message_id);
+    let facts = of_message.filter_map(|it| it.fact.as_ref());
+    facts
+        .map(|fact| {
+            let cells = vec![
+                time_of_day(fact.at_us),
+                step(screen, fact.step()).to_owned(),
+                component(fact),
+                duration(fact.duration_us),
+                result(screen, fact),
+            ];
+            cells.into()
+        })
+        .collect()
+}
+
+/// Prints what the recipients reported.
+pub(crate) fn statuses(screen: Screen, statuses: &[Summary]) {
+    if statuses.is_empty() {
+        return;
     }
+    screen.line("");
+    screen.line(screen.say("Trạng thái nơi nhận báo về:", "Statuses that came back:"));
+    let rows: Vec<Row> = statuses
+        .iter()
+        .map(|it| {
+            let envelope = it.envelope.clone().unwrap_or_default();
+            let index = it.index.clone().unwrap_or_default();
+            let cells = vec![
+                local(envelope.accepted_at_us),
+                envelope.sender,
+                format!("{} {}", index.status, index.status_text),
+                progress(screen, it),
+            ];
+            cells.into()
+        })
+        .collect();
+    screen.table(
+        &[
+            screen.say("Giờ Việt Nam", "Time in Vietnam"),
+            screen.say("Nơi báo", "From"),
+            screen.say("Trạng thái", "Status"),
+            screen.say("Trên trục", "On the bus"),
+        ],
+        &rows,
+    );
 }
 
-fn status_line(of: &Summary) -> String {
-    let envelope = of.envelope.clone().unwrap_or_default();
-    let index = of.index.clone().unwrap_or_default();
-    format!(
-        "  {}  {}: {} {}",
-        local(envelope.accepted_at_us),
-        envelope.sender,
-        index.status,
-        index.status_text
-    )
-}
-
-fn description(fact: &Fact) -> String {
+/// Who did it, with which description.
+fn component(fact: &Fact) -> String {
     if fact.format.is_empty() {
-        return String::new();
+        return fact.component.clone();
     }
     let hash: String = fact.format_hash.chars().take(8).collect();
-    format!("{} v{} {hash}", fact.format, fact.format_version)
+    format!("{}: {} v{} {hash}", fact.component, fact.format, fact.format_version)
 }
 
 fn duration(us: u64) -> String {
@@ -217,6 +253,9 @@ fn duration(us: u64) -> String {
 
 fn result(screen: Screen, fact: &Fact) -> String {
     let mut parts = Vec::new();
+    if fact.attempt > 1 {
+        parts.push(format!("{} {}", screen.say("lần", "try"), fact.attempt));
+    }
     if let Some(fault) = &fact.fault {
         parts.push(format!("{}: {}", fault.code, fault.title(screen.lang)));
     }
@@ -229,7 +268,7 @@ fn result(screen: Screen, fact: &Fact) -> String {
     if !fact.findings.is_empty() {
         parts.push(format!("{} {}", fact.findings.len(), screen.say("lưu ý", "findings")));
     }
-    shortened(&parts.join("; "), 70)
+    shortened(&parts.join("; "), 120)
 }
 
 fn losses(screen: Screen, fact: &Fact) -> String {
@@ -239,6 +278,20 @@ fn losses(screen: Screen, fact: &Fact) -> String {
     match screen.lang {
         Lang::Vi => format!("mất {lost}, đổi {changed}, thêm {added}"),
         Lang::En => format!("lost {lost}, changed {changed}, added {added}"),
+    }
+}
+
+/// Bytes as people write digests.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|it| format!("{it:02x}")).collect()
+}
+
+/// A number of bytes as people say it.
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{} kB", count / 1_000),
+        _ => format!("{}.{} MB", count / 1_000_000, count % 1_000_000 / 100_000),
     }
 }
 
@@ -275,7 +328,7 @@ pub(crate) fn summary_json(of: &Summary) -> Value {
         "recipients_failed": of.recipients_failed,
         "detail": of.detail,
         "behind": of.behind,
-        "fault": of.fault.as_ref().map(fault_json),
+        "fault": of.fault.as_ref().map(fault::value),
     })
 }
 
@@ -298,7 +351,7 @@ pub(crate) fn journey_json(journey: &JourneyResponse) -> Value {
                 "format_hash": fact.format_hash,
                 "duration_us": fact.duration_us,
                 "detail": fact.detail,
-                "fault": fact.fault.as_ref().map(fault_json),
+                "fault": fact.fault.as_ref().map(fault::value),
                 "losses": fact.losses.iter().map(|it| json!({
                     "kind": it.kind().as_str_name().to_ascii_lowercase(),
                     "path": it.path,

@@ -1,9 +1,12 @@
 //! `explain`: the page of an error code, in both languages.
 
-use proto::fault::{Code, Lang, Words, catalogue, find};
+use proto::fault::v1::Fault;
+use proto::fault::{Code, Lang, Words, catalogue, code, find};
 use serde_json::json;
 
+use crate::fault;
 use crate::screen::{Ending, Screen};
+use crate::table::Row;
 
 /// Prints the page of `code`, or a line for every code.
 pub(crate) fn run(screen: Screen, code: Option<&str>) -> Ending {
@@ -21,9 +24,9 @@ fn list(screen: Screen) -> Ending {
         screen.value(&catalogue().iter().map(|it| value(it)).collect());
         return Ending::Done;
     }
-    let rows: Vec<_> = catalogue()
+    let rows: Vec<Row> = catalogue()
         .iter()
-        .map(|it| vec![it.code.to_owned(), it.title.get(screen.lang).to_owned()])
+        .map(|it| vec![it.code.to_owned(), it.title.get(screen.lang).to_owned()].into())
         .collect();
     screen.table(&[screen.say("Mã", "Code"), screen.say("Nội dung", "What happened")], &rows);
     Ending::Done
@@ -48,29 +51,46 @@ fn one(screen: Screen, page: Code) {
     screen.line(&format!("\ngRPC {:?}, HTTP {}", page.grpc, page.http));
 }
 
-fn unknown(screen: Screen, code: &str) -> Ending {
-    let near: Vec<_> = catalogue()
-        .iter()
-        .map(|it| it.code)
-        .filter(|it| near(it, &code.to_ascii_uppercase()))
-        .take(5)
-        .collect();
+fn unknown(screen: Screen, asked: &str) -> Ending {
+    let fault = Fault::new(&code::LT_CLI_008).param("code", asked);
+    let near = nearest(&asked.to_ascii_uppercase());
     if screen.json {
-        screen.value(&json!({ "error": "unknown code", "code": code, "near": near }));
-    } else {
-        let words = screen.say("Không có mã", "There is no code");
-        let list = screen
-            .say("Danh sách: lienthong explain --all", "All of them: lienthong explain --all");
-        screen.note(&format!("{words} {code}. {} {list}", near.join(" ")));
+        screen.value(&json!({ "error": fault::value(&fault), "near": near }));
+        return Ending::NotFound;
+    }
+    screen.complain(&fault);
+    for it in near.iter().filter_map(|it| find(it)) {
+        let words = screen.say("Gần nhất", "Nearest");
+        screen.note(&format!("{words}: {}  {}", it.code, it.title.get(screen.lang)));
     }
     Ending::NotFound
 }
 
-/// Same room, or the same number elsewhere.
-fn near(code: &str, asked: &str) -> bool {
-    let room = |it: &str| it.split('-').nth(1).map(ToOwned::to_owned);
-    let number = |it: &str| it.rsplit('-').next().and_then(|it| it.parse::<u32>().ok());
-    room(code) == room(asked) || (number(code).is_some() && number(code) == number(asked))
+/// The codes that differ least from what was asked, the nearest first; none when nothing is near.
+fn nearest(asked: &str) -> Vec<&'static str> {
+    let mut all: Vec<(usize, &'static str)> = catalogue()
+        .iter()
+        .map(|it| (distance(it.code, asked), it.code))
+        .filter(|(distance, code)| *distance <= code.len() / 2)
+        .collect();
+    all.sort_unstable();
+    all.into_iter().map(|(_, code)| code).take(3).collect()
+}
+
+/// How many letters have to be changed, added or taken away.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for (row, left) in from.chars().enumerate() {
+        let mut next = vec![row + 1];
+        for (right, around) in to.iter().zip(last.windows(2)) {
+            let [corner, above] = around else { continue };
+            let before = next.last().copied().unwrap_or_default();
+            next.push((corner + usize::from(left != *right)).min(above + 1).min(before + 1));
+        }
+        last = next;
+    }
+    last.last().copied().unwrap_or_default()
 }
 
 fn value(page: Code) -> serde_json::Value {
@@ -85,4 +105,17 @@ fn value(page: Code) -> serde_json::Value {
         "grpc": format!("{:?}", page.grpc),
         "http": page.http,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_code_suggests_the_nearest() {
+        assert_eq!(nearest("LT-MAP-01").first(), Some(&"LT-MAP-001"));
+        assert_eq!(nearest("LT-MPA-007").first(), Some(&"LT-MAP-007"));
+        assert_eq!(nearest("LT_JNL_001").first(), Some(&"LT-JNL-001"));
+        assert_eq!(nearest("hôm nay trời đẹp"), Vec::<&str>::new());
+    }
 }

@@ -1,24 +1,45 @@
-//! `find` and `trace`: the journal, read from the command line.
+//! `find`: the journal, searched from the command line.
 
-use anyhow::Context as _;
+use std::time::Duration;
+
 use chassis::Upstream;
 use chassis::upstream::Network;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
+use proto::fault::code;
+use proto::fault::v1::Fault;
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::{FindRequest, FindResponse, JourneyRequest, State};
+use proto::journal::v1::{FindRequest, FindResponse, State};
 use serde_json::json;
+use tonic::{Response, Status};
 
 use crate::cli::{Find, Link, StateWord};
+use crate::fault;
 use crate::screen::{Ending, Screen};
 use crate::view;
+
+/// Largest answer of the journal.
+const ANSWER_BYTES_MAX: usize = 128 << 20;
+/// The longest one question to the journal may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client of the journal behind a link.
 pub(crate) fn journal(link: &Link) -> anyhow::Result<JournalClient<Upstream>> {
     let file = link.internal_token_file.clone().unwrap_or_else(|| link.data.join("internal.token"));
-    let token = chassis::secret::read(&file).context("the internal token cannot be read")?;
+    let token = chassis::secret::read(&file)?;
     let network = Network::new(&link.internal).token(token.reveal());
-    Ok(JournalClient::new(Upstream::network(&network)?).max_decoding_message_size(128 << 20))
+    let client = JournalClient::new(Upstream::network(&network)?);
+    Ok(client.max_decoding_message_size(ANSWER_BYTES_MAX))
+}
+
+/// Waits for the journal's answer, for a bounded time; whatever goes wrong is a coded fault.
+pub(crate) async fn ask<T>(
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Fault> {
+    let silent = || Status::deadline_exceeded(format!("no answer in {} s", PATIENCE.as_secs()));
+    let outcome = tokio::time::timeout(PATIENCE, call).await;
+    let answer = outcome.unwrap_or_else(|_elapsed| Err(silent()));
+    answer.map(Response::into_inner).map_err(|it| fault::answered(&it, "journal"))
 }
 
 /// Finds messages.
@@ -33,9 +54,10 @@ pub(crate) async fn find(screen: Screen, arguments: Find) -> anyhow::Result<Endi
         to_us: arguments.until.as_deref().map(day).transpose()?.map_or(0, |it| it + day_us),
         limit: arguments.limit,
         cursor: arguments.cursor.unwrap_or_default(),
+        derived: arguments.derived,
         ..FindRequest::default()
     };
-    let found = journal.find(request).await?.into_inner();
+    let found = ask(journal.find(request)).await?;
     Ok(show(screen, &found))
 }
 
@@ -58,34 +80,14 @@ fn show(screen: Screen, found: &FindResponse) -> Ending {
     if found.messages.is_empty() { Ending::NotFound } else { Ending::Done }
 }
 
-/// Shows the journey of one message, by its id or its number.
-pub(crate) async fn trace(screen: Screen, what: String, link: &Link) -> anyhow::Result<Ending> {
-    let mut journal = journal(link)?;
-    let is_id = uuid::Uuid::parse_str(what.trim()).is_ok();
-    let message_id = if is_id {
-        what.trim().to_ascii_lowercase()
-    } else {
-        let request = FindRequest { text: what, limit: 20, ..FindRequest::default() };
-        let found = journal.find(request).await?.into_inner();
-        match found.messages.as_slice() {
-            [one] => one.envelope.clone().unwrap_or_default().id,
-            _ => return Ok(show(screen, &found)),
-        }
-    };
-    let journey = journal.journey(JourneyRequest { message_id }).await?.into_inner();
-    if screen.json {
-        screen.value(&view::journey_json(&journey));
-    } else {
-        view::journey(screen, &journey);
-    }
-    Ok(Ending::Done)
-}
-
 /// The beginning of a day in Vietnam.
-fn day(text: &str) -> anyhow::Result<i64> {
-    let date: Date = text.parse().with_context(|| format!("`{text}` is no day yyyy-mm-dd"))?;
+fn day(text: &str) -> Result<i64, Fault> {
+    let none = |error: jiff::Error| {
+        Fault::new(&code::LT_CLI_002).param("text", text).detail(error.to_string())
+    };
+    let date: Date = text.parse().map_err(none)?;
     let zone = TimeZone::fixed(Offset::constant(7));
-    Ok(date.to_zoned_datetime(zone)?.timestamp().as_microsecond())
+    Ok(date.to_zoned_datetime(zone).map_err(none)?.timestamp().as_microsecond())
 }
 
 fn state(word: StateWord) -> State {

@@ -1,73 +1,34 @@
 //! `format`: reading, writing and trying formats without a running system.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+mod cases;
+mod files;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::Context as _;
-use formats::{BlobSink, BlobSource, Context, Decoded, Format as Plan, Shelf};
+use formats::{Context, Decoded, Format as Plan, Shelf};
 use proto::canonical::v1::Canonical;
+use proto::fault::Lang;
 use proto::fault::v1::Fault;
-use proto::fault::{Lang, code};
-use proto::mapping::v1::{Loss, loss};
+use proto::mapping::v1::{DeclaredAttachment, Finding, Loss, loss};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
+use self::files::Files;
 use crate::cli::Format;
+use crate::fault;
 use crate::screen::{Ending, Screen};
+use crate::table::Row;
+use crate::view;
 
-/// Files found in a body, or lying in a folder under their digests.
-#[derive(Default)]
-struct Files {
-    open: Vec<u8>,
-    found: RefCell<HashMap<String, Vec<u8>>>,
-    folder: Option<PathBuf>,
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|it| format!("{it:02x}")).collect()
-}
-
-impl BlobSink for Files {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.open.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finish(&mut self) -> std::io::Result<()> {
-        let bytes = std::mem::take(&mut self.open);
-        let name = hex(&Sha256::digest(&bytes));
-        if let Some(folder) = &self.folder {
-            fs::create_dir_all(folder)?;
-            fs::write(folder.join(&name), &bytes)?;
-        }
-        self.found.get_mut().insert(name, bytes);
-        Ok(())
-    }
-}
-
-impl BlobSource for Files {
-    fn read(&self, sha256: [u8; 32], _size: u64, into: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
-        let name = hex(&sha256);
-        if let Some(bytes) = self.found.borrow().get(&name) {
-            into(bytes);
-            return Ok(());
-        }
-        let path = self.folder.as_ref().map(|it| it.join(&name));
-        let bytes = path.and_then(|it| fs::read(it).ok());
-        let missing = || Fault::new(&code::LT_MAP_008).param("name", &name);
-        into(&bytes.ok_or_else(missing)?);
-        Ok(())
-    }
-}
+/// A file longer than this takes a moment, and whoever waits is told.
+const LONG: u64 = 16 << 20;
 
 /// Runs a command on formats.
 pub(crate) fn run(screen: Screen, command: Format) -> anyhow::Result<Ending> {
     let shelf = Shelf::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))?;
     match command {
         Format::Detect { file } => {
-            let format = shelf.choose("auto", &load(&file)?)?;
+            let format = shelf.choose("auto", &load(screen, &file)?)?;
             if screen.json {
                 screen.value(&about(format));
             } else {
@@ -75,30 +36,33 @@ pub(crate) fn run(screen: Screen, command: Format) -> anyhow::Result<Ending> {
             }
         }
         Format::Read { format, file, attachments } => {
-            let mut files = Files { folder: attachments, ..Files::default() };
-            let read = read(&shelf, &format, &file, &mut files)?;
-            show(screen, &shelf, &read)?;
+            let mut files = Files::new(attachments);
+            let read = read((screen, &shelf), &format, &file, &mut files)?;
+            show(screen, &shelf, (&read, &files))?;
         }
         Format::Write { format, canonical, attachments } => {
-            let files = Files { folder: attachments, ..Files::default() };
-            let message = from_json(&shelf, &load(&canonical)?)?;
-            let mut out = Vec::new();
-            let losses =
-                chosen(&shelf, &format)?.encode(&message, Context::default(), &files, &mut out)?;
-            screen.bytes(&out);
-            report(screen, &losses);
+            let text = load(screen, &canonical)?;
+            let files = Files::new(attachments);
+            write((screen, &shelf), &format, &text, &files)?;
         }
-        Format::Try { format, file, to } => {
-            return attempt(screen, &shelf, (&format, &file), &to);
+        Format::Try { format, file, to, attachments } => {
+            let mut files = Files::new(attachments);
+            let read = read((screen, &shelf), &format, &file, &mut files)?;
+            attempt(screen, chosen(&shelf, &to)?, (&read, &files))?;
         }
         Format::List => list(screen, &shelf),
-        Format::Check { description } => return check(screen, &description),
+        Format::Check { description } => return check(screen, &shelf, &description),
     }
     Ok(Ending::Done)
 }
 
-fn load(path: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+fn load(screen: Screen, path: &Path) -> Result<Vec<u8>, Fault> {
+    let size = fs::metadata(path).map_or(0, |it| it.len());
+    if size > LONG {
+        let words = screen.say("Đang xử lý", "Working on");
+        screen.note(&format!("{words} {} ({})…", path.display(), view::bytes(size)));
+    }
+    fs::read(path).map_err(|error| fault::unreadable(path, &error))
 }
 
 fn chosen<'a>(shelf: &'a Shelf, name: &str) -> Result<&'a Plan, Fault> {
@@ -106,48 +70,46 @@ fn chosen<'a>(shelf: &'a Shelf, name: &str) -> Result<&'a Plan, Fault> {
 }
 
 fn read(
-    shelf: &Shelf,
+    (screen, shelf): (Screen, &Shelf),
     format: &str,
     file: &Path,
     files: &mut Files,
-) -> anyhow::Result<Vec<Decoded>> {
-    let native = load(file)?;
+) -> Result<Vec<Decoded>, Fault> {
+    let native = load(screen, file)?;
     let plan = shelf.choose(format, &native)?;
-    // Files that the body names by path are those beside it.
-    let declared = beside(file, plan, &native);
-    Ok(plan.decode(&native, &declared, files)?)
+    let beside = files.beside(file, plan, &native);
+    let declared = beside.map_err(|error| fault::unwritable(file, &error))?;
+    plan.decode(&native, &declared, files)
 }
 
-/// Uploads stand-ins: what the refusal of a missing file names is looked up beside the body.
-fn beside(file: &Path, plan: &Plan, native: &[u8]) -> Vec<proto::mapping::v1::DeclaredAttachment> {
-    let mut declared: Vec<proto::mapping::v1::DeclaredAttachment> = Vec::new();
-    for _ in 0..200 {
-        let Err(fault) = plan.decode(native, &declared, &mut Files::default()) else { break };
-        let Some(reference) = fault.params.get("name").filter(|_| fault.code == "LT-MAP-008")
-        else {
-            break;
-        };
-        let name = reference.rsplit('/').next().unwrap_or_default().to_owned();
-        let Ok(bytes) = fs::read(file.with_file_name(&name)) else { break };
-        declared.push(proto::mapping::v1::DeclaredAttachment {
-            reference: reference.clone(),
-            file_name: name,
-            media_type: String::new(),
-            claim: Some(proto::journal::v1::Claim {
-                sha256: Sha256::digest(&bytes).to_vec().into(),
-                size: bytes.len() as u64,
-            }),
-        });
+fn canonical_json(shelf: &Shelf) -> Result<&Plan, Fault> {
+    chosen(shelf, "canonical.json")
+}
+
+/// A message as canonical JSON. Where it came from is not part of it: the file is at hand.
+fn shown(shelf: &Shelf, of: &Decoded) -> Result<Vec<u8>, Fault> {
+    let message = Canonical { origin: None, ..of.canonical.clone() };
+    let mut out = Vec::new();
+    canonical_json(shelf)?.encode(&message, Context::default(), &Files::default(), &mut out)?;
+    Ok(out)
+}
+
+fn show(screen: Screen, shelf: &Shelf, (read, files): (&[Decoded], &Files)) -> anyhow::Result<()> {
+    if screen.json {
+        let messages: Result<Vec<Value>, _> =
+            read.iter().map(|it| anyhow::Ok(serde_json::from_slice(&shown(shelf, it)?)?)).collect();
+        let files = files.all();
+        let files: Vec<_> =
+            files.iter().map(|(sha256, size)| json!({ "sha256": sha256, "size": size })).collect();
+        screen.value(&json!({
+            "messages": messages?,
+            "findings": findings(read),
+            "attachments": files,
+        }));
+        return Ok(());
     }
-    declared
-}
-
-fn show(screen: Screen, shelf: &Shelf, read: &[Decoded]) -> anyhow::Result<()> {
-    let json = shelf.get("canonical.json").context("canonical.json is not shipped")?;
     for it in read {
-        let mut out = Vec::new();
-        json.encode(&it.canonical, Context::default(), &Files::default(), &mut out)?;
-        screen.bytes(&out);
+        screen.bytes(&shown(shelf, it)?);
         screen.line("");
         for finding in &it.findings {
             let words = screen.say(&finding.text_vi, &finding.text_en);
@@ -157,9 +119,54 @@ fn show(screen: Screen, shelf: &Shelf, read: &[Decoded]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Canonical JSON from `format read`: its files are named by digest already.
-fn from_json(shelf: &Shelf, text: &[u8]) -> anyhow::Result<Canonical> {
-    let value: Value = serde_json::from_slice(text).context("the canonical file is no JSON")?;
+/// What was odd, with the place of its message among those that were read.
+fn findings(read: &[Decoded]) -> Vec<Value> {
+    let value = |message: usize, it: &Finding| {
+        json!({
+            "message": message, "code": it.code, "field": it.field,
+            "text_vi": it.text_vi, "text_en": it.text_en,
+        })
+    };
+    let each = read.iter().enumerate();
+    each.flat_map(|(place, it)| it.findings.iter().map(move |it| value(place, it))).collect()
+}
+
+fn write(
+    (screen, shelf): (Screen, &Shelf),
+    format: &str,
+    text: &[u8],
+    files: &Files,
+) -> Result<(), Fault> {
+    let mut read = canonical_json(shelf)?.decode(text, &named(text), &mut Files::default())?;
+    let message = Canonical { origin: None, ..read.remove(0).canonical };
+    let mut out = Vec::new();
+    let losses = chosen(shelf, format)?.encode(&message, Context::default(), files, &mut out)?;
+    if screen.json {
+        screen.value(&written(&out, &losses));
+    } else {
+        screen.bytes(&out);
+        report(screen, &losses);
+    }
+    Ok(())
+}
+
+/// Native bytes and what they do not say, for programs.
+fn written(native: &[u8], losses: &[Loss]) -> Value {
+    let (encoding, text) = match std::str::from_utf8(native) {
+        Ok(text) => ("utf-8", text.to_owned()),
+        Err(_other) => ("base64", base64_simd::STANDARD.encode_to_string(native)),
+    };
+    json!({
+        "native": text,
+        "encoding": encoding,
+        "losses": losses.iter().map(loss_json).collect::<Vec<_>>(),
+    })
+}
+
+/// The files that canonical JSON names: by digest, as `format read` wrote them.
+fn named(text: &[u8]) -> Vec<DeclaredAttachment> {
+    // What is no JSON is told by whoever reads it as a message.
+    let value: Value = serde_json::from_slice(text).unwrap_or_default();
     let mut declared = Vec::new();
     for body in ["document", "status"] {
         let attachments = value.get(body).and_then(|it| it.get("attachments"));
@@ -167,47 +174,42 @@ fn from_json(shelf: &Shelf, text: &[u8]) -> anyhow::Result<Canonical> {
             let content = it.get("content").cloned().unwrap_or_default();
             let reference =
                 content.get("ref").and_then(Value::as_str).unwrap_or_default().to_owned();
-            let claim = bus::Claim::from_reference(
-                &reference,
-                content.get("size").and_then(Value::as_u64).unwrap_or_default(),
-            );
-            declared.extend(claim.map(|claim| proto::mapping::v1::DeclaredAttachment {
+            let size = content.get("size").and_then(Value::as_u64).unwrap_or_default();
+            let claim = bus::Claim::from_reference(&reference, size);
+            declared.extend(claim.map(|claim| DeclaredAttachment {
                 reference,
                 claim: Some(proto::journal::v1::Claim {
                     sha256: claim.sha256.to_vec().into(),
                     size: claim.size,
                 }),
-                ..Default::default()
+                ..DeclaredAttachment::default()
             }));
         }
     }
-    let json = shelf.get("canonical.json").context("canonical.json is not shipped")?;
-    let mut read = json.decode(text, &declared, &mut Files::default())?;
-    Ok(read.remove(0).canonical)
+    declared
 }
 
 fn attempt(
     screen: Screen,
-    shelf: &Shelf,
-    (format, file): (&str, &Path),
-    to: &str,
-) -> anyhow::Result<Ending> {
-    let mut files = Files::default();
-    let decoded = read(shelf, format, file, &mut files)?;
-    let target = chosen(shelf, to)?;
-    for it in decoded {
+    target: &Plan,
+    (read, files): (&[Decoded], &Files),
+) -> Result<(), Fault> {
+    let mut translated = Vec::new();
+    for it in read {
         let mut out = Vec::new();
-        let losses = target.encode(&it.canonical, Context::default(), &files, &mut out)?;
+        let losses = target.encode(&it.canonical, Context::default(), files, &mut out)?;
         if screen.json {
-            let native = String::from_utf8_lossy(&out).into_owned();
-            screen.value(&json!({ "native": native, "losses": losses.iter().map(loss_json).collect::<Vec<_>>() }));
+            translated.push(written(&out, &losses));
         } else {
             screen.bytes(&out);
             screen.line("");
             report(screen, &losses);
         }
     }
-    Ok(Ending::Done)
+    if screen.json {
+        screen.value(&json!({ "messages": translated, "findings": findings(read) }));
+    }
+    Ok(())
 }
 
 fn loss_json(of: &Loss) -> Value {
@@ -250,7 +252,7 @@ fn list(screen: Screen, shelf: &Shelf) {
         screen.value(&shelf.all().iter().map(about).collect());
         return;
     }
-    let rows: Vec<_> = shelf
+    let rows: Vec<Row> = shelf
         .all()
         .iter()
         .map(|it| {
@@ -262,6 +264,7 @@ fn list(screen: Screen, shelf: &Shelf) {
                 carries.join(", "),
                 it.title().to_owned(),
             ]
+            .into()
         })
         .collect();
     screen.table(
@@ -275,23 +278,38 @@ fn list(screen: Screen, shelf: &Shelf) {
     );
 }
 
-fn check(screen: Screen, description: &Path) -> anyhow::Result<Ending> {
-    let text = String::from_utf8(load(description)?).context("the description is not UTF-8")?;
-    match Plan::compile(&text) {
-        Ok(format) if screen.json => {
-            screen.value(&json!({ "mistakes": [], "format": about(&format) }))
+fn check(screen: Screen, shelf: &Shelf, description: &Path) -> anyhow::Result<Ending> {
+    let text = String::from_utf8_lossy(&load(screen, description)?).into_owned();
+    let (mistakes, format, cases) = match Plan::compile(&text) {
+        Ok(plan) => {
+            let cases = cases::run(&plan, shelf, description)?;
+            (Vec::new(), Some(plan), cases)
         }
-        Ok(format) => screen.line(&format!("✓ {} v{}", format.name(), format.version())),
-        Err(mistakes) => {
-            if screen.json {
-                screen.value(&json!({ "mistakes": mistakes }));
-            } else {
-                for it in &mistakes {
-                    screen.line(it);
-                }
+        Err(mistakes) => (mistakes, None, Vec::new()),
+    };
+    let failed = cases.iter().filter(|it| !it.mistakes.is_empty()).count();
+    if screen.json {
+        let cases: Vec<_> =
+            cases.iter().map(|it| json!({ "name": it.name, "mistakes": it.mistakes })).collect();
+        let format = format.as_ref().map(about);
+        screen.value(&json!({ "mistakes": mistakes, "format": format, "cases": cases }));
+    } else {
+        let file = description.display();
+        mistakes.iter().for_each(|it| screen.line(&format!("{file}: {it}")));
+        for case in &cases {
+            case.mistakes.iter().for_each(|it| screen.line(&format!("{}: {it}", case.name)));
+        }
+        let words = screen.say("ca mẫu", "cases");
+        let (held, all) = (cases.len() - failed, cases.len());
+        match &format {
+            Some(it) if failed == 0 => {
+                screen.line(&format!("✓ {} v{}, {all} {words}", it.name(), it.version()));
             }
-            return Ok(Ending::Refused);
+            Some(_) => screen.note(&format!("✗ {held}/{all} {words}")),
+            None => {
+                screen.note(&format!("✗ {} {}", mistakes.len(), screen.say("lỗi", "mistakes")));
+            }
         }
     }
-    Ok(Ending::Done)
+    Ok(if format.is_some() && failed == 0 { Ending::Done } else { Ending::Refused })
 }

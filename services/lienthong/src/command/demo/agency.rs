@@ -80,7 +80,7 @@ pub(super) const AGENCIES: [Agency; 4] = [
     },
 ];
 
-/// The agency of a directory key.
+/// The agency of a directory key, whatever a run adds to it.
 pub(super) fn by_key(key: &str) -> Option<&'static Agency> {
-    AGENCIES.iter().find(|it| it.key == key)
+    AGENCIES.iter().find(|it| key.split('-').next() == Some(it.key))
 }

@@ -3,19 +3,27 @@
 use std::sync::Arc;
 
 use adapter_sample::{Mailroom, Received, Sample};
-use proto::journal::v1::{MessageType, Receipt};
+use formats::{BlobSink, Shelf};
+use proto::canonical::v1::canonical::Body;
+use proto::canonical::v1::{Canonical, change};
+use proto::journal::v1::{Claim, MessageType, Receipt};
+use proto::mapping::v1::DeclaredAttachment;
 use sdk::{Connection, File as SentFile, Item, SubmitError};
+use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::agency::{Agency, Software, by_key};
 use super::paper::{Paper, StatusPaper};
+use crate::view::hex;
 
 /// An agency at work.
 #[derive(Debug)]
 pub(super) struct Office {
     /// Which agency.
     pub(super) agency: &'static Agency,
+    /// Its directory key in this run.
+    pub(super) key: String,
     /// Its application.
     pub(super) mailroom: Mailroom,
 }
@@ -27,10 +35,10 @@ impl Office {
         run: &str,
         (gateway, token): (String, String),
         (working, shutdown): (&mut JoinSet<()>, &CancellationToken),
-    ) -> Self {
+    ) -> anyhow::Result<Self> {
         let mailroom = Mailroom::new();
         let connection = Connection { gateway, token };
-        let application = format!("{}-{run}", agency.application);
+        let application = format!("{}{run}", agency.application);
         let sample = Arc::new(Sample::new(application, "demo".to_owned(), mailroom.clone()));
         let stop = shutdown.clone();
         working.spawn(async move {
@@ -39,14 +47,15 @@ impl Office {
             })
             .await;
         });
-        let (clerk, stop) = (mailroom.clone(), shutdown.clone());
+        let clerk = Clerk { agency, mailroom: mailroom.clone(), shelf: shelf()? };
+        let stop = shutdown.clone();
         working.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = register(agency, clerk) => {}
+                () = clerk.work() => {}
             }
         });
-        Self { agency, mailroom }
+        Ok(Self { agency, key: format!("{}{run}", agency.key), mailroom })
     }
 
     /// Hands a paper to the bus.
@@ -86,47 +95,159 @@ impl Office {
     }
 }
 
-/// Answers each document with status 03, entered in the register, and a recall with 15, agreed.
-async fn register(agency: &'static Agency, mailroom: Mailroom) {
-    let mut inbox = mailroom.watch();
-    let mut answered = 0;
-    loop {
-        let fresh: Vec<Received> =
-            inbox.borrow_and_update().iter().skip(answered).cloned().collect();
-        for received in fresh {
-            answered += 1;
-            if received.kind == MessageType::Document {
-                answer(agency, &mailroom, &received).await;
+/// The shipped formats, as the agencies' software knows them.
+pub(super) fn shelf() -> anyhow::Result<Shelf> {
+    Shelf::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))
+}
+
+/// Code of QCVN 102 for a document that was entered in the register.
+pub(super) const REGISTERED: &str = "03";
+/// Code of QCVN 102 for a recall that was agreed to.
+pub(super) const RECALL_AGREED: &str = "15";
+
+/// True when software of this kind can tell a recall from a new document: its format has a place
+/// for what a packet is for.
+pub(super) fn sees_recalls(shelf: &Shelf, software: Software) -> bool {
+    const KIND: &str = "change.kind";
+    shelf.get(software.documents()).is_some_and(|it| it.place(KIND) != KIND)
+}
+
+/// The clerk of an office.
+struct Clerk {
+    agency: &'static Agency,
+    mailroom: Mailroom,
+    shelf: Shelf,
+}
+
+impl Clerk {
+    /// Answers each document that arrives.
+    async fn work(&self) {
+        let mut inbox = self.mailroom.watch();
+        let mut answered = 0;
+        loop {
+            let fresh: Vec<Received> =
+                inbox.borrow_and_update().iter().skip(answered).cloned().collect();
+            for received in fresh {
+                answered += 1;
+                self.answer(&received, answered).await;
+            }
+            if inbox.changed().await.is_err() {
+                return;
             }
         }
-        if inbox.changed().await.is_err() {
+    }
+
+    /// A document is entered in the register under its next number; a recall is agreed to.
+    async fn answer(&self, received: &Received, number: usize) {
+        let Some(to) = by_key(&received.sender) else { return };
+        if received.kind != MessageType::Document {
             return;
         }
+        let (code, words) = if self.is_recall(received) {
+            (RECALL_AGREED, "Đồng ý lấy lại".to_owned())
+        } else {
+            (REGISTERED, format!("Đã vào sổ văn bản đến, số đến {number}"))
+        };
+        let status = StatusPaper {
+            from: self.agency,
+            to,
+            document_id: &received.index.document_id,
+            number: &received.index.number,
+            code,
+            words,
+        };
+        let item = Item {
+            key: format!("tt-{}", received.message_id),
+            format: self.agency.software.statuses().to_owned(),
+            body: status.native().into(),
+            ..Item::default()
+        };
+        if let Err(error) = self.mailroom.send(item).await {
+            tracing::warn!(%error, "status was not sent");
+        }
+    }
+
+    /// Reads what the document is for, in the words of the office's own software.
+    fn is_recall(&self, received: &Received) -> bool {
+        let Some(format) = self.shelf.get(self.agency.software.documents()) else { return false };
+        let declared: Vec<_> = received.files.iter().map(|(_, _, it)| by_digest(it)).collect();
+        let read = format.decode(&received.body, &declared, &mut Digests::default());
+        read.is_ok_and(|it| it.iter().any(|it| revokes(&it.canonical)))
     }
 }
 
-async fn answer(agency: &'static Agency, mailroom: &Mailroom, received: &Received) {
-    let Some(to) = by_key(&received.sender) else { return };
-    let (code, words) = if received.index.subject.starts_with("Thu hồi") {
-        ("15", "Đồng ý lấy lại")
-    } else {
-        ("03", "Đã tiếp nhận, vào sổ văn bản đến")
-    };
-    let status = StatusPaper {
-        from: agency,
-        to,
-        document_id: &received.index.document_id,
-        number: &received.index.number,
-        code,
-        words,
-    };
-    let item = Item {
-        key: format!("tt-{}", received.message_id),
-        format: agency.software.statuses().to_owned(),
-        body: status.native().into(),
-        ..Item::default()
-    };
-    if let Err(error) = mailroom.send(item).await {
-        tracing::warn!(%error, "status was not sent");
+fn revokes(message: &Canonical) -> bool {
+    match &message.body {
+        Some(Body::Document(it)) => {
+            it.change.as_ref().is_some_and(|it| it.kind() == change::Kind::Revoke)
+        }
+        Some(_) | None => false,
+    }
+}
+
+/// A file beside a body, under the name the bus writes into it.
+fn by_digest(bytes: &[u8]) -> DeclaredAttachment {
+    let sha256: [u8; 32] = Sha256::digest(bytes).into();
+    let claim = Claim { sha256: sha256.to_vec().into(), size: bytes.len() as u64 };
+    DeclaredAttachment {
+        reference: format!("sha256:{}", hex(&sha256)),
+        claim: Some(claim),
+        ..DeclaredAttachment::default()
+    }
+}
+
+/// Digests of the files inside a packet.
+#[derive(Default)]
+pub(super) struct Digests {
+    open: Sha256,
+    /// One a file, in their order.
+    pub(super) done: Vec<[u8; 32]>,
+}
+
+impl BlobSink for Digests {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.open.update(bytes);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> std::io::Result<()> {
+        self.done.push(std::mem::take(&mut self.open).finalize().into());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::demo::agency::AGENCIES;
+    use crate::command::demo::paper::Business;
+
+    #[test]
+    fn a_recall_is_told_by_what_the_packet_is_for_and_not_by_its_subject() {
+        let agency = AGENCIES.first().unwrap();
+        let clerk = Clerk { agency, mailroom: Mailroom::new(), shelf: shelf().unwrap() };
+        let paper = |business: Business, subject: &str| Paper {
+            number: "45".to_owned(),
+            notation: "CV/TU".to_owned(),
+            subject: subject.to_owned(),
+            from: agency,
+            to: vec![agency],
+            files: Vec::new(),
+            business,
+            run: String::new(),
+        };
+        let received = |paper: &Paper| Received {
+            message_id: String::new(),
+            kind: MessageType::Document,
+            format: String::new(),
+            sender: String::new(),
+            index: proto::journal::v1::Index::default(),
+            conversation: String::new(),
+            body: paper.native().into_bytes(),
+            files: Vec::new(),
+        };
+        assert!(sees_recalls(&clerk.shelf, Software::Edxml));
+        assert!(clerk.is_recall(&received(&paper(Business::Recall("x".to_owned()), "Công văn"))));
+        assert!(!clerk.is_recall(&received(&paper(Business::New, "Thu hồi giấy phép"))));
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Paper {
     pub(super) files: Vec<File>,
     /// What it is for.
     pub(super) business: Business,
+    /// What tells this run's papers from those of another one on the same database.
+    pub(super) run: String,
 }
 
 impl Paper {
@@ -46,9 +48,12 @@ impl Paper {
     pub(super) fn id(&self) -> String {
         match self.from.software {
             Software::Edxml => {
-                format!("{},2026/11/20,{}/{}", self.from.code, self.number, self.notation)
+                let (code, run) = (self.from.code, &self.run);
+                format!("{code},2026/11/20,{}/{}{run}", self.number, self.notation)
             }
-            Software::Ioffice => format!("{}-{}-{}", self.from.key, self.number, self.notation),
+            Software::Ioffice => {
+                format!("{}-{}-{}{}", self.from.key, self.number, self.notation, self.run)
+            }
         }
     }
 
@@ -182,7 +187,7 @@ pub(super) struct StatusPaper<'a> {
     /// Code of QCVN 102, two digits.
     pub(super) code: &'a str,
     /// The words that go with it.
-    pub(super) words: &'a str,
+    pub(super) words: String,
 }
 
 impl StatusPaper<'_> {
@@ -216,7 +221,7 @@ impl StatusPaper<'_> {
             number = text(self.number),
             id = text(self.document_id),
             code = self.code,
-            words = text(self.words),
+            words = text(&self.words),
         )
     }
 

@@ -23,17 +23,37 @@ pub(super) struct Report {
     pub(super) refused: Vec<String>,
     /// Deliveries that came twice.
     pub(super) duplicated: usize,
+    /// What is in an inbox and nobody sent there.
+    pub(super) unexpected: usize,
     /// Attachments that arrived and are bit-identical.
     pub(super) attachments_identical: usize,
     /// Attachments that should have arrived.
     pub(super) attachments_expected: usize,
     /// From the first submit to the last status, milliseconds.
     pub(super) elapsed_ms: u128,
-    /// What is not as promised, in words.
-    pub(super) broken: Vec<String>,
+    /// What is not as promised, in both languages.
+    broken: Vec<(String, String)>,
+    /// What is as promised and worth knowing, in both languages.
+    notes: Vec<(String, String)>,
 }
 
 impl Report {
+    /// Notes something that is not as promised.
+    pub(super) fn breach(&mut self, vi: impl Into<String>, en: impl Into<String>) {
+        self.broken.push((vi.into(), en.into()));
+    }
+
+    /// Notes something worth knowing.
+    pub(super) fn remark(&mut self, vi: impl Into<String>, en: impl Into<String>) {
+        self.notes.push((vi.into(), en.into()));
+    }
+
+    /// How many things are not as promised.
+    #[cfg(test)]
+    pub(super) fn breaches(&self) -> usize {
+        self.broken.len()
+    }
+
     /// Deliveries and statuses that never came.
     pub(super) fn lost(&self) -> usize {
         self.expected.saturating_sub(self.delivered)
@@ -44,12 +64,16 @@ impl Report {
     pub(super) fn is_kept(&self) -> bool {
         self.lost() == 0
             && self.duplicated == 0
+            && self.unexpected == 0
             && self.attachments_identical == self.attachments_expected
             && self.broken.is_empty()
     }
 
     /// The counts as programs read them.
     pub(super) fn json(&self, transport: &str, journeys: &[Value]) -> Value {
+        let both = |of: &[(String, String)]| -> Value {
+            of.iter().map(|(vi, en)| json!({ "vi": vi, "en": en })).collect()
+        };
         json!({
             "transport": transport,
             "submitted": self.submitted,
@@ -62,11 +86,13 @@ impl Report {
             "refused_codes": self.refused,
             "lost": self.lost(),
             "duplicated": self.duplicated,
+            "unexpected": self.unexpected,
             "attachments_identical": self.attachments_identical,
             "attachments_expected": self.attachments_expected,
             "seconds": self.seconds(),
             "kept": self.is_kept(),
-            "broken": self.broken,
+            "broken": both(&self.broken),
+            "notes": both(&self.notes),
             "journeys": journeys,
         })
     }
@@ -96,18 +122,22 @@ impl Report {
             ),
             (
                 screen.say("Từ chối tại cửa", "Refused at the door"),
-                format!("{} ({})", self.refused.len(), self.refused.join(", ")),
+                format!("{}: {}", self.refused.len(), self.refused.join(", ")),
             ),
             (screen.say("Mất", "Lost"), self.lost().to_string()),
             (screen.say("Trùng", "Duplicated"), self.duplicated.to_string()),
+            (screen.say("Lạc", "Unexpected"), self.unexpected.to_string()),
             (screen.say("Thời gian", "Time"), format!("{:.2} s", self.seconds())),
         ];
         for (name, value) in rows {
             let gap = 30_usize.saturating_sub(name.chars().count());
             screen.line(&format!("  {name}{}{value}", " ".repeat(gap)));
         }
-        for it in &self.broken {
-            screen.line(&format!("  ✗ {it}"));
+        for (vi, en) in &self.notes {
+            screen.line(&format!("  · {}", screen.say(vi, en)));
+        }
+        for (vi, en) in &self.broken {
+            screen.line(&format!("  ✗ {}", screen.say(vi, en)));
         }
         screen.line(if self.is_kept() {
             screen.say("✓ Mọi điều đúng như cam kết.", "✓ All is as promised.")

@@ -8,6 +8,7 @@ mod cluster;
 #[expect(dead_code, reason = "the bus's own tests use more of it")]
 mod node;
 
+mod commands;
 mod compose;
 mod crash;
 mod door;

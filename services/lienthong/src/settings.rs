@@ -34,6 +34,7 @@ pub(crate) struct Bus {
     pub(crate) call_ms_max: u64,
     pub(crate) publish_ms_max: u64,
     pub(crate) hands_ms_max: u64,
+    pub(crate) keep_ms_max: u64,
     pub(crate) probe_ms_max: u64,
     pub(crate) requests_max: usize,
     pub(crate) channel_messages_max: usize,

@@ -107,6 +107,7 @@ pub(crate) fn unstored(error: &bus::claim::ClaimError) -> Fault {
         }
         ClaimError::Beyond { .. }
         | ClaimError::Folder { .. }
+        | ClaimError::NotDurable { .. }
         | ClaimError::Objects { .. }
         | ClaimError::Incomplete => Fault::new(&code::LT_MAP_219),
     }

@@ -40,7 +40,9 @@ pub(crate) async fn run(screen: Screen, arguments: Send) -> anyhow::Result<Endin
             show(screen, &receipt);
             Ok(Ending::Done)
         }
-        Err(SubmitError::Refused(fault)) => Ok(screen.fault(&fault)),
+        Err(SubmitError::Refused(fault) | SubmitError::NotAdmitted(fault)) => {
+            Ok(screen.fault(&fault))
+        }
         Err(SubmitError::Unavailable(status)) => {
             Ok(screen.fault(&fault::answered(&status, "gateway")))
         }

@@ -45,6 +45,7 @@ pub(crate) fn bus_settings(settings: &Settings, name: &str) -> anyhow::Result<bu
         call_ms_max: said.call_ms_max,
         publish_ms_max: said.publish_ms_max,
         hands_ms_max: said.hands_ms_max,
+        keep_ms_max: said.keep_ms_max,
         probe_ms_max: said.probe_ms_max,
         requests_max: said.requests_max,
         channel_messages_max: said.channel_messages_max,

@@ -161,7 +161,7 @@ fn ordinary(number: u32, run: &str) -> anyhow::Result<Paper> {
 async fn accepted(offices: &[Office], paper: &Paper, key: &str) -> anyhow::Result<Receipt> {
     let sent = office(offices, paper.from)?.send(paper, key).await;
     sent.map_err(|error| match error {
-        SubmitError::Refused(fault) => anyhow::Error::new(fault),
+        SubmitError::Refused(fault) | SubmitError::NotAdmitted(fault) => anyhow::Error::new(fault),
         error @ (SubmitError::Unavailable(_) | SubmitError::Unreadable(_)) => error.into(),
     })
 }

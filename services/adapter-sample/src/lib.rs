@@ -1,8 +1,9 @@
 //! An application in memory and its adapter: the one to copy.
 //!
-//! An adapter is three small files: this one starts it, `config.rs` holds its settings, and
-//! `application.rs` is the only one that knows the application. Copy the folder, rename it, and
-//! put your application where [`Mailroom`] is.
+//! An adapter is four small files: `main.rs` is the program, this one connects it, `config.rs`
+//! holds its settings, and `application.rs` is the only one that knows the application. Copy the
+//! folder, rename it, and put your application where [`Mailroom`] is: what `main.rs` then still
+//! needs is the part above `tokio::select!`, and `adapter.await`.
 
 mod application;
 mod config;

@@ -17,5 +17,6 @@ mod house;
 mod journey;
 mod load;
 mod stop;
+mod sample;
 mod telemetry;
 mod vendor;

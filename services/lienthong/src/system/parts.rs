@@ -71,16 +71,21 @@ impl Group {
         self.stop.cancel();
         let finished = async {
             while let Some(ended) = self.tasks.join_next().await {
-                if let Err(error) = ended.context("a part broke down").and_then(|it| it) {
-                    let error = format!("{error:#}");
-                    tracing::warn!(error, "part failed while stopping");
-                }
+                complain(ended.context("a part broke down").and_then(|it| it));
             }
         };
         if timeout_at(limit, finished).await.is_err() {
             tracing::warn!("parts that did not end in time are cut off");
             self.tasks.shutdown().await;
         }
+    }
+}
+
+/// At the stop a failure changes nothing any more.
+fn complain(outcome: anyhow::Result<()>) {
+    if let Err(error) = outcome {
+        let error = format!("{error:#}");
+        tracing::warn!(error, "part failed while stopping");
     }
 }
 

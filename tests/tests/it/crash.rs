@@ -21,6 +21,9 @@ const TAKEN: usize = 50;
 const LARGE: usize = 10;
 const LARGE_BYTES: usize = 6 << 20;
 
+/// More than any test sends.
+pub(crate) const MANY: usize = 1_000_000;
+
 /// A mail room that takes so many messages and then keeps the others waiting at its counter.
 struct Counter {
     sample: Sample,

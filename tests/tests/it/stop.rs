@@ -11,7 +11,7 @@ use lienthong_tests::up::{Agency, Up, free_port, page, program, write_registry};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::crash::{connect, item};
+use crate::crash::{MANY, connect, counter, item};
 
 const AGENCIES: [Agency; 2] = [
     Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
@@ -34,8 +34,8 @@ async fn a_stop_with_an_adapter_and_traffic_takes_seconds_and_ends_well() {
     let mut up = Up::start(folder.path(), &[]);
     let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
     let (sender, receiver) = (Mailroom::new(), Mailroom::new());
-    connect((up.gateway(), "mot"), &sender, (&mut working, &stop));
-    connect((up.gateway(), "hai"), &receiver, (&mut working, &stop));
+    connect((up.gateway(), "mot"), &counter("mot", &sender, MANY), (&mut working, &stop));
+    connect((up.gateway(), "hai"), &counter("hai", &receiver, MANY), (&mut working, &stop));
     let mut sending = JoinSet::new();
     let post = sender.clone();
     sending.spawn(async move {

@@ -1,0 +1,77 @@
+//! What `doctor` finds on a machine that is well, and on one that is not.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use lienthong_tests::up::{Agency, Up, free_port, program, write_registry};
+use serde_json::Value;
+
+/// Every check by its id, and how the command ended.
+fn look(folder: &Path, up: &Up, variables: &[(&str, String)]) -> (BTreeMap<String, Value>, i32) {
+    let output = Command::new(program())
+        .args(["doctor", "--json", "--data"])
+        .arg(folder)
+        .args(["--internal", &up.internal()])
+        .env("LIENTHONG__LISTEN__OPS", format!("127.0.0.1:{}", up.ops_port()))
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let told: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let checks = told["checks"].as_array().unwrap().iter();
+    let by_id = checks.map(|it| (it["id"].as_str().unwrap().to_owned(), it.clone())).collect();
+    (by_id, output.status.code().unwrap())
+}
+
+#[test]
+fn each_link_is_looked_at_and_what_is_not_well_has_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let agencies = [Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" }];
+    write_registry(&folder.path().join("registry"), &agencies);
+    let up = Up::start(folder.path(), &[]);
+
+    let (found, code) = look(folder.path(), &up, &[]);
+    let ids: Vec<_> = found.keys().map(String::as_str).collect();
+    let expected = [
+        "broker",
+        "catalogue",
+        "claims",
+        "configuration",
+        "data_folder",
+        "database",
+        "formats",
+        "internal",
+        "journal",
+        "otlp",
+        "readyz",
+        "registry_folder",
+        "topology",
+    ];
+    assert_eq!(ids, expected);
+    for (id, it) in &found {
+        assert_eq!(it["ok"], true, "{id}: {it}");
+    }
+    assert_eq!(code, 0);
+
+    let away = |scheme: &str| format!("{scheme}://127.0.0.1:{}", free_port());
+    let variables = [
+        ("LIENTHONG__BUS__URL", away("amqp")),
+        ("LIENTHONG__TELEMETRY__OTLP_ENDPOINT", away("http")),
+        ("LIENTHONG__UPSTREAM__JOURNAL", up.internal()),
+        ("LIENTHONG__UPSTREAM__MAPPING", away("http")),
+        ("LIENTHONG__UPSTREAM__REGISTRY", up.internal()),
+    ];
+    let (found, code) = look(folder.path(), &up, &variables);
+    assert_eq!(code, 8, "some of it is well");
+    let bad: Vec<_> =
+        found.iter().filter(|(_, it)| it["ok"] == false).map(|(id, _)| id.as_str()).collect();
+    assert_eq!(bad, ["broker", "otlp", "topology", "upstream.mapping"]);
+    for id in bad {
+        assert!(!found[id]["remedy"].as_str().unwrap().is_empty(), "{id}");
+    }
+
+    let (found, _) = look(folder.path(), &up, &[("LIENTHONG__BUS__PARTITIONS", "0".to_owned())]);
+    let detail = found["configuration"]["detail"].as_str().unwrap();
+    assert!(detail.starts_with("LT-CFG-005: LIENTHONG__BUS__PARTITIONS"), "{detail}");
+}

@@ -90,7 +90,7 @@ pub(crate) enum Command {
     Send(Send),
     /// Tìm văn bản theo số, trích yếu, mã / Find by number, subject, id
     #[command(after_help = "Ví dụ / Examples:\n  lienthong find 45-CV/TU\n  \
-        lienthong find \"phong chong lut bao\" --organisation tinhuy --state parked")]
+        lienthong find phong chong lut bao --organisation tinhuy --state parked")]
     Find(Find),
     /// Hành trình của một văn bản / The journey of one document
     #[command(after_help = "Ví dụ / Examples:\n  lienthong trace 45-CV/TU\n  \
@@ -257,8 +257,7 @@ pub(crate) struct Link {
 #[derive(Args, Debug)]
 pub(crate) struct Find {
     /// Số, mã hoặc từ trong trích yếu / Number, id or words of the subject
-    #[arg(default_value = "")]
-    pub(crate) text: String,
+    pub(crate) text: Vec<String>,
     /// Cơ quan gửi hoặc nhận / Sending or receiving organisation
     #[arg(long, value_name = "KEY")]
     pub(crate) organisation: Option<String>,

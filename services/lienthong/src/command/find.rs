@@ -47,7 +47,7 @@ pub(crate) async fn find(screen: Screen, arguments: Find) -> anyhow::Result<Endi
     let mut journal = journal(&arguments.link)?;
     let day_us = 86_400_000_000;
     let request = FindRequest {
-        text: arguments.text,
+        text: arguments.text.join(" "),
         organisation: arguments.organisation.unwrap_or_default(),
         states: arguments.states.into_iter().map(|it| state(it).into()).collect(),
         from_us: arguments.since.as_deref().map(day).transpose()?.unwrap_or_default(),

@@ -77,7 +77,7 @@ impl Stage {
             ..bus::Settings::default()
         });
         if let Some(broker) = &broker {
-            refuse_company(broker).await?;
+            borrow(broker, &run).await?;
         }
         let token = internal_token(&folder.path().join("internal.token"))?;
         let telemetry = chassis::telemetry::init("demo", &settings.telemetry)?;
@@ -136,11 +136,16 @@ fn suffix() -> String {
     format!("-{}", drawn.chars().take(6).collect::<String>())
 }
 
-/// On a broker that a system works with, documents of the demonstration would be read by it.
-async fn refuse_company(broker: &bus::Settings) -> anyhow::Result<()> {
+/// Makes the channels, so that the one start finds them. On a broker that a system works with,
+/// documents of the demonstration would be read by it: there it is not played.
+async fn borrow(broker: &bus::Settings, run: &str) -> anyhow::Result<()> {
     let bus = Bus::connect(broker.clone()).await?;
     if bus.receivers().await? > 0 {
         return Err(Fault::new(&code::LT_CLI_011).into());
+    }
+    bus.declare().await?;
+    for it in &AGENCIES {
+        bus.declare_delivery(&format!("{}{run}", it.application)).await?;
     }
     Ok(())
 }

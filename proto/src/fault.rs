@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prost::Message as _;
 use tonic::Status;
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -86,6 +87,15 @@ pub enum Retry {
 }
 
 impl Retry {
+    /// The word software reads, as the catalogue writes it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::AfterFix => "after-fix",
+            Self::Automatic => "automatic",
+        }
+    }
+
     /// The words people read.
     pub fn words(self) -> Words {
         match self {
@@ -155,7 +165,7 @@ impl Fault {
         self
     }
 
-    /// Names a wrong field by the sender's own path. More than [`VIOLATIONS_MAX`] are left out.
+    /// Names a wrong field by the sender's own path. More than [`VIOLATIONS_MAX`] are counted only.
     #[must_use]
     pub fn violation(
         mut self,
@@ -169,6 +179,8 @@ impl Fault {
                 description_vi: vi.into(),
                 description_en: en.into(),
             });
+        } else {
+            self.violations_left_out += 1;
         }
         self
     }
@@ -202,9 +214,20 @@ impl Fault {
         self.page().map_or_else(String::new, |page| self.fill(page.remedy.get(lang)))
     }
 
-    /// True when the same call may succeed later without a change.
+    /// True when the same call may succeed later without a change, as the code's page says.
     pub fn may_pass(&self) -> bool {
-        matches!(self.reason(), Reason::Exhausted | Reason::Unavailable | Reason::Internal)
+        self.page().map_or_else(
+            || matches!(self.reason(), Reason::Exhausted | Reason::Unavailable),
+            |page| page.retry == Retry::Automatic,
+        )
+    }
+
+    /// How long to wait before the same call; none: it will not succeed without a change.
+    pub fn wait(&self) -> Option<Duration> {
+        match self.retry_after_ms {
+            0 => self.may_pass().then_some(WAIT),
+            asked => Some(Duration::from_millis(asked)),
+        }
     }
 
     fn fill(&self, text: &str) -> String {
@@ -217,37 +240,75 @@ impl Fault {
 
     /// Reads a fault back from a status made from one; any other status becomes none.
     pub fn from_status(status: &Status) -> Option<Self> {
-        let value = status.metadata().get_bin(METADATA)?;
-        prost::Message::decode(value.to_bytes().ok()?).ok()
+        let details = tonic_types::Status::decode(status.details()).ok()?.details;
+        let fault = details.into_iter().find(|it| it.type_url == TYPE_URL)?;
+        Self::decode(fault.value.as_slice()).ok()
     }
-}
 
-/// Metadata key under which the whole fault rides beside the google.rpc details.
-const METADATA: &str = "lienthong-fault-bin";
-
-impl From<Fault> for Status {
-    fn from(fault: Fault) -> Self {
-        let page = fault.page();
+    /// The status of this fault: the `google.rpc` details, and the fault itself beside them.
+    fn status(&self) -> Status {
+        let mut params = self.params.clone();
+        if self.violations_left_out > 0 {
+            params.insert("violations_left_out".to_owned(), self.violations_left_out.to_string());
+        }
         let mut details = ErrorDetails::new();
-        details.set_error_info(&fault.code, DOMAIN, fault.params.clone());
-        details.set_localized_message("vi", fault.title(Lang::Vi));
-        for it in &fault.violations {
+        details.set_error_info(&self.code, DOMAIN, params);
+        details.set_localized_message("vi", self.title(Lang::Vi));
+        for it in &self.violations {
             details.add_bad_request_violation(
                 &it.field,
                 format!("{} ({})", it.description_vi, it.description_en),
             );
         }
-        if fault.retry_after_ms > 0 {
-            details.set_retry_info(Some(Duration::from_millis(fault.retry_after_ms)));
+        if let Some(wait) = self.wait() {
+            details.set_retry_info(Some(wait));
         }
-        let grpc = page.map_or(tonic::Code::Unknown, |it| it.grpc);
-        let words = format!("{}: {}", fault.code, fault.title(Lang::En));
-        let mut status = Self::with_error_details(grpc, words, details);
-        let bytes = prost::Message::encode_to_vec(&fault);
-        status
-            .metadata_mut()
-            .insert_bin(METADATA, tonic::metadata::MetadataValue::from_bytes(&bytes));
-        status
+        let grpc = self.page().map_or(tonic::Code::Unknown, |it| it.grpc);
+        let words = format!("{}: {}", self.code, self.title(Lang::En));
+        let standard = Status::with_error_details(grpc, words.as_str(), details);
+        let mut all = tonic_types::Status::decode(standard.details()).unwrap_or_default();
+        let value = self.encode_to_vec();
+        all.details.push(prost_types::Any { type_url: TYPE_URL.to_owned(), value });
+        Status::with_details(grpc, words, all.encode_to_vec().into())
+    }
+
+    /// Cuts texts that are too long for a header.
+    fn cut(&mut self) {
+        let said = self.violations.iter_mut();
+        let said =
+            said.flat_map(|it| [&mut it.field, &mut it.description_vi, &mut it.description_en]);
+        for text in self.params.values_mut().chain([&mut self.detail]).chain(said) {
+            if text.len() > TEXT_BYTES {
+                let end = (0..=TEXT_BYTES).rev().find(|it| text.is_char_boundary(*it));
+                text.truncate(end.unwrap_or_default());
+                text.push('…');
+            }
+        }
+    }
+}
+
+/// Under this name the whole fault stands among the details of a status.
+const TYPE_URL: &str = "type.googleapis.com/lienthong.fault.v1.Fault";
+/// Largest details, bytes. They travel in a header, as base64, and clients take 8 KiB of headers.
+const DETAILS_BYTES_MAX: usize = 5 * 1024;
+/// What is left of a text that is too long for a header, bytes.
+const TEXT_BYTES: usize = 200;
+/// How long to wait when nothing better is known.
+const WAIT: Duration = Duration::from_secs(1);
+
+impl From<Fault> for Status {
+    /// What does not fit into a header is left out: ends of long texts, then the last violations.
+    fn from(mut fault: Fault) -> Self {
+        if fault.encoded_len() > DETAILS_BYTES_MAX / 2 {
+            fault.cut();
+        }
+        loop {
+            let status = fault.status();
+            if status.details().len() <= DETAILS_BYTES_MAX || fault.violations.pop().is_none() {
+                return status;
+            }
+            fault.violations_left_out += 1;
+        }
     }
 }
 

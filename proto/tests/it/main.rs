@@ -11,6 +11,7 @@ use proto::envelope::InvalidEnvelope;
 use proto::fault::v1::{Fault, Reason};
 use proto::fault::{Lang, catalogue, code, find};
 use proto::journal::v1::{Envelope, MessageType};
+use tonic_types::StatusExt as _;
 
 /// The set that was released; a new field is added to it by the command the failing test prints.
 fn committed() -> std::path::PathBuf {
@@ -161,6 +162,32 @@ fn vendors_need_unary_and_server_streaming_calls_only() {
     assert_eq!(streaming, Vec::<String>::new());
 }
 
+/// Lines of a contract that name something and have no comment over them.
+fn unexplained(contract: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(contract));
+    let text = text.unwrap();
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let names = |line: &str| {
+        let opens = ["message ", "enum ", "service ", "rpc ", "oneof "];
+        let is_field = line.contains(" = ") && line.ends_with(';') && !line.starts_with("syntax");
+        !line.starts_with("//") && (is_field || opens.iter().any(|it| line.starts_with(it)))
+    };
+    lines
+        .windows(2)
+        .filter(|pair| names(pair[1]) && !pair[0].starts_with("//"))
+        // A service's calls are explained one by one.
+        .filter(|pair| !pair[1].starts_with("service "))
+        .map(|pair| format!("{contract}: {}", pair[1]))
+        .collect()
+}
+
+#[test]
+fn every_name_that_a_vendor_meets_says_what_it_means() {
+    let mut found = unexplained("exchange/v1/exchange.proto");
+    found.extend(unexplained("fault/v1/fault.proto"));
+    assert!(found.is_empty(), "vendors read the contracts; explain\n{}", found.join("\n"));
+}
+
 #[test]
 fn every_page_of_the_catalogue_is_filled_in() {
     let mut seen = std::collections::BTreeSet::new();
@@ -192,6 +219,53 @@ fn a_fault_survives_the_way_through_a_status() {
     assert!(fault.title(Lang::En).contains("reference 7"));
     assert_eq!(find("lt-sys-001").unwrap().reason, Reason::Internal);
     assert_eq!(Fault::from_status(&tonic::Status::internal("other")), None);
+}
+
+#[test]
+fn a_status_carries_the_details_of_the_standard() {
+    let fault = Fault::new(&code::LT_EX_008).param("part", "scan").violation(
+        "/Value/Data/0/KyHieu",
+        "thiếu ký hiệu",
+        "the notation is missing",
+    );
+    let details = tonic::Status::from(fault.clone()).get_error_details();
+    let info = details.error_info().unwrap();
+    assert_eq!((info.reason.as_str(), info.domain.as_str()), ("LT-EX-008", "lienthong"));
+    assert_eq!(info.metadata["part"], "scan");
+    let request = details.bad_request().unwrap();
+    assert_eq!(request.field_violations[0].field, "/Value/Data/0/KyHieu");
+    assert!(request.field_violations[0].description.contains("thiếu ký hiệu"));
+    let words = details.localized_message().unwrap();
+    assert_eq!((words.locale.as_str(), &words.message), ("vi", &fault.title(Lang::Vi)));
+    let wait = details.retry_info().unwrap().retry_delay.unwrap();
+    assert!(!wait.is_zero(), "what passes by itself says when to come again");
+    let lasting = tonic::Status::from(Fault::new(&code::LT_EX_001)).get_error_details();
+    assert!(lasting.retry_info().is_none());
+}
+
+#[test]
+fn a_fault_that_is_too_long_for_a_header_says_what_it_left_out() {
+    let long = "văn bản ".repeat(500);
+    let mut fault = Fault::new(&code::LT_EX_011).param("field", &long).detail(&long);
+    for number in 0..53 {
+        fault = fault.violation(format!("/edXML/{number}/{long}"), &long, &long);
+    }
+    assert_eq!((fault.violations.len(), fault.violations_left_out), (50, 3));
+    let status = tonic::Status::from(fault);
+    assert!(status.details().len() <= 5 * 1024, "{}", status.details().len());
+    let told = Fault::from_status(&status).unwrap();
+    assert!(!told.violations.is_empty());
+    assert_eq!(told.violations.len() + told.violations_left_out as usize, 53);
+    assert!(told.violations[0].field.starts_with("/edXML/0/"));
+    let info = status.get_error_details().error_info().unwrap().clone();
+    assert_eq!(info.metadata["violations_left_out"], told.violations_left_out.to_string());
+}
+
+#[test]
+fn what_may_pass_is_what_the_page_says() {
+    assert!(Fault::new(&code::LT_GW_004).may_pass());
+    assert!(!Fault::new(&code::LT_JNL_006).may_pass(), "internal, and never by itself");
+    assert!(!Fault::new(&code::LT_JNL_002).may_pass(), "away, and only after a look");
 }
 
 #[test]

@@ -31,6 +31,12 @@ pub struct Config {
     pub calls_max: usize,
     /// How long a session may be silent, milliseconds.
     pub session_idle_ms_max: u64,
+    /// How long a broken stream may be taken up again, milliseconds.
+    pub stream_gap_ms_max: u64,
+    /// Sessions of one application at a time.
+    pub sessions_max: usize,
+    /// How long a stop waits for answers to what was handed over, milliseconds.
+    pub drain_ms_max: u64,
     /// How long another service may take for a call, milliseconds.
     pub upstream_ms_max: u64,
 }

@@ -12,11 +12,11 @@ use proto::journal::v1::begun::Answer;
 use proto::journal::v1::{BeginRequest, Begun, Ending, Envelope};
 use tokio_util::sync::CancellationToken;
 
+use crate::body::stored;
 use crate::fault::away;
 use crate::gateway::{Gateway, unsent_ending};
 use crate::keep::Keeper;
 use crate::session::{InHand, Session};
-use crate::submit::stored;
 
 /// Windows of deliveries: small, because each may bring a quarter of a megabyte.
 const WINDOW: u16 = 64;
@@ -74,6 +74,7 @@ impl Handle for Deliverer {
                 }
                 Err(fault) => {
                     tracing::warn!(error = %fault, "deliveries were not begun");
+                    self.undo(&session, &window).await;
                     break;
                 }
             }
@@ -97,6 +98,17 @@ impl Deliverer {
         Err(away("journal").detail("it answered for another window"))
     }
 
+    /// The journal may have begun what it never answered for; nobody has those in hand.
+    async fn undo(&self, session: &Session, window: &[Message]) {
+        let mut endings = Vec::new();
+        for id in window.iter().map(|it| it.id.to_string()) {
+            if session.held(&id).await.is_none() {
+                endings.push(unsent_ending(id, 0));
+            }
+        }
+        self.gateway.unsent(session, endings).await;
+    }
+
     async fn hand_over(
         &self,
         session: &Session,
@@ -116,7 +128,7 @@ impl Deliverer {
         }
         self.gateway.metrics.deliveries(handed, unsent.len());
         // From Begin on the journal has them; it is told what did not leave this house.
-        let told = unsent.into_iter().map(|it| self.gateway.settle(&session.id, it));
+        let told = unsent.into_iter().map(|it| self.gateway.settle(session.whose(), it));
         for outcome in futures::future::join_all(told).await {
             if let Err(fault) = outcome {
                 tracing::warn!(session = session.id, error = %fault, "delivery waits for its lease");
@@ -210,6 +222,7 @@ impl Deliverer {
             accepted_at_us: envelope.accepted_at_us,
             index: begun.index,
             traceparent: envelope.traceparent,
+            tracestate: envelope.tracestate,
         };
         Ok((delivery, held))
     }

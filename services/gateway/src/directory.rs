@@ -2,19 +2,32 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use chassis::Upstream;
+use chassis::health::Health;
 use proto::exchange::v1::LookedUp;
 use proto::journal::v1::MessageType;
 use proto::registry::v1::registry_client::RegistryClient;
 use proto::registry::v1::{Application, Organisation, Right, Snapshot, WatchRequest};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
+
+/// The condition of health that somebody can be let in.
+const READ: &str = "gateway.registry";
+/// How soon a registry that is away is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Who calls: the application, and the digest of the token that says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) application: Arc<Application>,
+    pub(crate) token: [u8; 32],
+}
 
 /// One state of the registry, indexed for the gateway's questions.
 #[derive(Debug, Default)]
@@ -69,15 +82,15 @@ impl Directory {
         self.places.get(application)?.clone().try_acquire_owned().ok()
     }
 
-    /// True while somebody can call as this application.
-    pub(crate) fn is_open(&self, application: &str) -> bool {
-        self.by_token.values().any(|it| it.id == application && !it.disabled)
+    /// True while the token of this digest opens the door.
+    pub(crate) fn is_open(&self, token: &[u8; 32]) -> bool {
+        self.by_token.get(token).is_some_and(|it| !it.disabled)
     }
 
     /// Whose token this is. The digest is looked up, so no byte of a token is ever compared.
-    pub(crate) fn application(&self, token: &str) -> Option<Arc<Application>> {
-        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-        self.by_token.get(&hash).cloned()
+    pub(crate) fn caller(&self, token: &str) -> Option<Caller> {
+        let token: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        self.by_token.get(&token).map(|it| Caller { application: it.clone(), token })
     }
 
     /// The name people know an organisation by.
@@ -149,36 +162,49 @@ fn digest(hex: &str) -> Option<[u8; 32]> {
 
 /// The state in force; clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Registered(Arc<ArcSwap<Directory>>);
+pub struct Registered(Arc<ArcSwap<Directory>>);
 
 impl Registered {
+    /// Nothing is known yet, so nobody is let in.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     pub(crate) fn now(&self) -> Arc<Directory> {
         self.0.load_full()
     }
 
-    /// Follows the registry until `shutdown`. The copy stays in force when this fails.
-    pub(crate) async fn follow(
+    /// Follows the registry for ever. While it is away the copy stays in force.
+    pub(crate) async fn follow(&self, registry: Upstream, submits_max: usize, health: &Health) {
+        if self.now().is_empty() {
+            health.unwell(READ, "the registry was not read yet");
+        } else {
+            health.well(READ);
+        }
+        loop {
+            if let Err(error) = self.watch(registry.clone(), submits_max, health).await {
+                tracing::warn!(error = format!("{error:#}"), "registry is away");
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn watch(
         &self,
-        (registry, submits_max): (Upstream, usize),
-        health: &chassis::health::Health,
-        shutdown: &CancellationToken,
+        registry: Upstream,
+        submits_max: usize,
+        health: &Health,
     ) -> anyhow::Result<()> {
         let mut client = RegistryClient::new(registry).max_decoding_message_size(64 << 20);
         let request = WatchRequest { known_revision: self.now().revision.clone() };
-        let watching = async {
-            let watched = client.watch(request).await.context("the registry cannot be watched")?;
-            let mut states = watched.into_inner();
-            while let Some(state) = states.message().await.context("the registry's watch broke")? {
-                let directory = Directory::new(state, &self.now(), submits_max);
-                self.0.store(Arc::new(directory));
-                health.well("gateway.registry");
-            }
-            anyhow::bail!("the registry ended its watch")
-        };
-        tokio::select! {
-            () = shutdown.cancelled() => Ok(()),
-            outcome = watching => outcome,
+        let watched = client.watch(request).await.context("the registry cannot be watched")?;
+        let mut states = watched.into_inner();
+        while let Some(state) = states.message().await.context("the registry's watch broke")? {
+            let directory = Directory::new(state, &self.now(), submits_max);
+            self.0.store(Arc::new(directory));
+            health.well(READ);
         }
+        anyhow::bail!("the registry ended its watch")
     }
 }
 

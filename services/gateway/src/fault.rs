@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use tonic::Status;
+use tonic::{Code, Status};
 use uuid::Uuid;
+
+use crate::parts::field;
 
 /// A failure on our side that nobody foresaw.
 pub(crate) fn internal(error: &(dyn Error + 'static)) -> Fault {
@@ -33,4 +35,22 @@ pub(crate) fn of(part: &str, status: &Status) -> Fault {
         tracing::warn!(part, error = status.message(), "upstream failed");
         away(part)
     })
+}
+
+/// What a refusal of the gRPC layer itself means: it could not read the call.
+pub(crate) fn of_layer(status: &Status, most: usize) -> Fault {
+    match status.code() {
+        Code::OutOfRange => {
+            let most = most.to_string();
+            Fault::new(&code::LT_GW_001).param("size", format!("> {most}")).param("most", most)
+        }
+        Code::Internal => field(
+            "message",
+            "không đọc được thông điệp theo exchange.proto",
+            "the bytes are no message of exchange.proto",
+        )
+        .detail(status.message()),
+        Code::Unimplemented => Fault::new(&code::LT_GW_009),
+        _ => internal(status),
+    }
 }

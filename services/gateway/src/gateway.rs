@@ -7,6 +7,7 @@ use std::time::Duration;
 use bus::claim::Spool;
 use bus::{Bus, Channel, ClaimStore, Message, Publish as _, Publisher};
 use chassis::{Clock, Upstream};
+use proto::exchange::v1::Delivery;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::ending::Answer;
@@ -17,7 +18,7 @@ use proto::journal::v1::{
 };
 use proto::mapping::v1::Normalized;
 use proto::mapping::v1::mapping_client::MappingClient;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,9 +32,18 @@ use crate::parts::Parts;
 use crate::session::{Session, Sessions};
 
 /// Permits of [`Gateway::room`] count kibibytes, so that their number fits.
-pub(crate) const UNIT: u64 = 1024;
+const UNIT: u64 = 1024;
 /// Largest answer of another service.
 const ANSWER_BYTES_MAX: usize = 128 << 20;
+
+/// Room in memory for the bytes of one item; it is free again when the last of its parts on the
+/// way is gone.
+pub(crate) type Room = Arc<OwnedSemaphorePermit>;
+
+/// How many permits of [`Gateway::room`] so many bytes take.
+pub(crate) fn units(bytes: u64) -> u32 {
+    u32::try_from(bytes / UNIT + 1).unwrap_or(u32::MAX)
+}
 
 /// Everything a call needs; clones share it.
 #[derive(Clone, Debug)]
@@ -49,17 +59,26 @@ pub(crate) struct Gateway {
     pub(crate) metrics: Metrics,
     pub(crate) journal: JournalClient<Upstream>,
     pub(crate) mapping: MappingClient<Upstream>,
-    accepts: Gather<Acceptance, Result<AcceptOutcome, Fault>>,
-    pub(crate) publishes: Gather<(Channel, Message), ()>,
+    accepts: Gather<(Acceptance, Room), Result<AcceptOutcome, Fault>>,
+    pub(crate) publishes: Gather<((Channel, Message), Room), ()>,
     pub(crate) refusals: Gather<Refusal, ()>,
     reads: Gather<Native, Read>,
-    ends: Gather<(String, Ending), Result<Ended, Fault>>,
+    ends: Gather<(Whose, Ending), Result<Ended, Fault>>,
     /// Room for bodies in memory, in kibibytes.
     pub(crate) room: Arc<Semaphore>,
     /// Calls that are being answered, and sessions that are being closed.
     pub(crate) busy: TaskTracker,
-    /// Set when this process is about to end.
-    pub(crate) stopping: CancellationToken,
+    /// Set when nothing more is handed over, because this process is about to end.
+    pub(crate) draining: CancellationToken,
+    /// Set when all that was handed over came back, or was waited for long enough.
+    pub(crate) left: CancellationToken,
+}
+
+/// In whose name a lease is closed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Whose {
+    pub(crate) application: String,
+    pub(crate) session: String,
 }
 
 /// What the gateway stands on.
@@ -73,6 +92,9 @@ pub struct Surroundings {
     pub journal: Upstream,
     /// The way to the mapping service.
     pub mapping: Upstream,
+    /// The copy of the registry. Whoever starts the gateway again hands the same one in, so that
+    /// it outlives the registry's absence.
+    pub registered: Registered,
 }
 
 impl Gateway {
@@ -91,7 +113,7 @@ impl Gateway {
             clock,
             bus: parts.bus,
             claims: parts.claims,
-            registered: Registered::default(),
+            registered: parts.registered,
             sessions: Sessions::default(),
             parts: Parts::default(),
             metrics: Metrics::new(),
@@ -100,12 +122,13 @@ impl Gateway {
                 .max_encoding_message_size(ANSWER_BYTES_MAX),
             mapping: MappingClient::new(parts.mapping).max_decoding_message_size(ANSWER_BYTES_MAX),
             accepts: Gather::new(calls, weigh),
-            publishes: Gather::new(calls, |_| 0),
+            publishes: Gather::new(calls, weigh_message),
             refusals: Gather::new(calls, |_| 0),
             reads: Gather::new(calls, |it| it.bytes.len()),
             ends: Gather::new(calls, |_| 0),
             busy: TaskTracker::new(),
-            stopping: CancellationToken::new(),
+            draining: CancellationToken::new(),
+            left: CancellationToken::new(),
             config,
         }
     }
@@ -120,14 +143,18 @@ impl Gateway {
     }
 
     /// Has an item taken over.
-    pub(crate) async fn accept(&self, acceptance: Acceptance) -> Result<AcceptOutcome, Fault> {
-        let outcome = self.accepts.call(acceptance, self.limit()).await;
+    pub(crate) async fn accept(
+        &self,
+        acceptance: Acceptance,
+        room: Room,
+    ) -> Result<AcceptOutcome, Fault> {
+        let outcome = self.accepts.call((acceptance, room), self.limit()).await;
         outcome.map_err(|why| unanswered(&why, "journal"))?
     }
 
-    /// Closes a lease.
-    pub(crate) async fn settle(&self, session: &str, ending: Ending) -> Result<Ended, Fault> {
-        let ended = self.ends.call((session.to_owned(), ending), self.limit()).await;
+    /// Closes a lease of an application's session.
+    pub(crate) async fn settle(&self, whose: Whose, ending: Ending) -> Result<Ended, Fault> {
+        let ended = self.ends.call((whose, ending), self.limit()).await;
         ended.map_err(|why| unanswered(&why, "journal"))?
     }
 
@@ -158,16 +185,41 @@ impl Gateway {
         }
     }
 
+    /// The same, without waiting for it.
+    pub(crate) fn leave_closed(&self, session: String) {
+        let gateway = self.clone();
+        self.busy.spawn(async move { gateway.close(&session).await });
+    }
+
     /// Ends a session here; what never left this house counts as no try.
     pub(crate) async fn give_back(&self, session: &Session) {
-        let unsent = session.drain().await.into_iter();
-        let endings: Vec<_> = unsent.map(|it| unsent_ending(it.message_id, it.lease)).collect();
+        let unsent = session.drain().await;
+        self.return_unsent(session, unsent).await;
+    }
+
+    /// Tells the journal what a session has no longer, and never sent.
+    pub(crate) async fn return_unsent(&self, session: &Session, unsent: Vec<Delivery>) {
+        let endings = unsent.into_iter().map(|it| unsent_ending(it.message_id, it.lease));
+        self.unsent(session, endings.collect()).await;
+    }
+
+    /// The same, without waiting for it.
+    pub(crate) fn leave_unsent(&self, session: &Arc<Session>, unsent: Vec<Delivery>) {
+        if !unsent.is_empty() {
+            let (gateway, session) = (self.clone(), session.clone());
+            self.busy.spawn(async move { gateway.return_unsent(&session, unsent).await });
+        }
+    }
+
+    /// Tells the journal what never left this house.
+    pub(crate) async fn unsent(&self, session: &Session, endings: Vec<Ending>) {
         if endings.is_empty() {
             return;
         }
-        let request = EndRequest { session: session.id.clone(), endings };
+        let Whose { application, session } = session.whose();
+        let request = EndRequest { session, endings, application };
         if let Err(fault) = self.within(self.journal.clone().end(request)).await {
-            tracing::warn!(session = session.id, error = %fault, "deliveries were not given back");
+            tracing::warn!(error = %fault, "deliveries were not given back");
         }
     }
 
@@ -204,7 +256,7 @@ fn unanswered(why: &NotGathered, part: &str) -> Fault {
 }
 
 /// Bytes that ride along in an item to be accepted.
-fn weigh(item: &Acceptance) -> usize {
+fn weigh((item, _room): &(Acceptance, Room)) -> usize {
     let bodies = [item.native.as_ref(), item.message.as_ref().and_then(|it| it.body.as_ref())];
     let inline = bodies.into_iter().flatten().map(|it| match &it.place {
         Some(Place::Inline(bytes)) => bytes.len(),
@@ -213,10 +265,19 @@ fn weigh(item: &Acceptance) -> usize {
     inline.sum()
 }
 
+/// Bytes that a message brings to the broker.
+fn weigh_message(((_channel, message), _room): &((Channel, Message), Room)) -> usize {
+    match &message.body {
+        bus::Body::Inline(bytes) => bytes.len(),
+        bus::Body::Claim(_) => 0,
+    }
+}
+
 async fn accept(
     mut journal: JournalClient<Upstream>,
-    items: Vec<Acceptance>,
+    batch: Vec<(Acceptance, Room)>,
 ) -> Vec<Result<AcceptOutcome, Fault>> {
+    let (items, _rooms): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     let count = items.len();
     match journal.accept(AcceptRequest { items }).await {
         Ok(answer) => {
@@ -230,19 +291,20 @@ async fn accept(
 
 async fn end(
     journal: JournalClient<Upstream>,
-    batch: Vec<(String, Ending)>,
+    batch: Vec<(Whose, Ending)>,
 ) -> Vec<Result<Ended, Fault>> {
     let mut answers: Vec<Result<Ended, Fault>> =
         batch.iter().map(|_| Err(away("journal"))).collect();
-    let mut sessions: HashMap<String, (Vec<usize>, Vec<Ending>)> = HashMap::new();
-    for (place, (session, ending)) in batch.into_iter().enumerate() {
-        let (places, endings) = sessions.entry(session).or_default();
+    let mut sessions: HashMap<Whose, (Vec<usize>, Vec<Ending>)> = HashMap::new();
+    for (place, (whose, ending)) in batch.into_iter().enumerate() {
+        let (places, endings) = sessions.entry(whose).or_default();
         places.push(place);
         endings.push(ending);
     }
-    let asked = sessions.into_iter().map(|(session, (places, endings))| {
+    let asked = sessions.into_iter().map(|(Whose { application, session }, (places, endings))| {
         let mut journal = journal.clone();
-        async move { (places, journal.end(EndRequest { session, endings }).await) }
+        let request = EndRequest { session, endings, application };
+        async move { (places, journal.end(request).await) }
     });
     for (places, answer) in futures::future::join_all(asked).await {
         match answer {
@@ -270,7 +332,8 @@ async fn refuse(mut journal: JournalClient<Upstream>, refusals: Vec<Refusal>) ->
     vec![(); count]
 }
 
-async fn publish(publisher: Publisher, batch: Vec<(Channel, Message)>) -> Vec<()> {
+async fn publish(publisher: Publisher, batch: Vec<((Channel, Message), Room)>) -> Vec<()> {
+    let (batch, _rooms): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
     let count = batch.len();
     for outcome in publisher.publish(batch).await {
         if let Err(error) = outcome {

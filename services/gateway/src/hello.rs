@@ -8,6 +8,8 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::OpenRequest;
 use proto::registry::v1::{Application, ReceiverClass};
 
+use crate::directory::Caller;
+use crate::fault::away;
 use crate::gateway::Gateway;
 use crate::parts::field;
 use crate::session::Session;
@@ -20,12 +22,20 @@ pub(crate) const CHUNK: u32 = 1024 * 1024;
 /// Opens a session; an older one of the same adapter ends, and gives back what it has.
 pub(crate) async fn greet(
     gateway: &Gateway,
-    application: Arc<Application>,
+    caller: Caller,
     request: HelloRequest,
 ) -> Result<HelloResponse, Fault> {
+    let application = caller.application.clone();
     agree(&application, &request)?;
+    if gateway.draining.is_cancelled() {
+        return Err(away("gateway"));
+    }
     for older in gateway.sessions.remove_adapter(&application.id, &request.adapter).await {
         gateway.give_back(&older).await;
+    }
+    let most = gateway.config.sessions_max;
+    if gateway.sessions.count(&application.id).await >= most {
+        return Err(Fault::new(&code::LT_GW_010).param("most", most.to_string()));
     }
     let open = OpenRequest {
         application: application.id.clone(),
@@ -36,7 +46,7 @@ pub(crate) async fn greet(
     let id = gateway.within(gateway.journal.clone().open(open)).await?.session;
     let names = (id.clone(), request.adapter);
     let changed = gateway.sessions.changed();
-    let session = Session::new(names, application.clone(), gateway.clock.now_us(), changed);
+    let session = Session::new(names, caller, gateway.clock.now_us(), changed);
     gateway.sessions.add(Arc::new(session)).await;
     let config = &gateway.config;
     Ok(HelloResponse {
@@ -53,6 +63,8 @@ pub(crate) async fn greet(
             attachments_max: u32::try_from(config.attachments_max).unwrap_or(u32::MAX),
             in_hand_max: application.in_hand_max.max(1),
             lease_ms: application.lease_ms,
+            session_idle_ms: config.session_idle_ms_max,
+            stream_gap_ms: config.stream_gap_ms_max,
         }),
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
     })

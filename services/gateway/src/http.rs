@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
+use axum::{Extension, Router};
 use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
 use proto::exchange::v1::track_request::By;
 use proto::exchange::v1::{
@@ -20,6 +20,8 @@ use proto::exchange::v1::{
 use proto::fault::v1::Fault;
 use proto::fault::{Lang, code};
 
+use crate::context::Sent;
+use crate::directory::Caller;
 use crate::hello::{CHUNK, greet};
 use crate::parts::field;
 use crate::receive::poll;
@@ -48,6 +50,8 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let fault = self.0;
         let status = fault.page().and_then(|it| StatusCode::from_u16(it.http).ok());
+        let wait_ms =
+            fault.wait().map_or(0, |it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
         let violations: Vec<_> = fault
             .violations
             .iter()
@@ -61,18 +65,21 @@ impl IntoResponse for Refusal {
             .collect();
         let body = serde_json::json!({
             "code": fault.code,
+            "reason": fault.reason().as_str_name(),
+            "retry": fault.page().map_or("", |it| it.retry.word()),
             "title_vi": fault.title(Lang::Vi),
             "title_en": fault.title(Lang::En),
             "remedy_vi": fault.remedy(Lang::Vi),
             "remedy_en": fault.remedy(Lang::En),
             "params": fault.params,
             "violations": violations,
-            "retry_after_ms": fault.retry_after_ms,
+            "violations_left_out": fault.violations_left_out,
+            "retry_after_ms": wait_ms,
         });
         let mut response = axum::Json(body).into_response();
         *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        if fault.retry_after_ms > 0 {
-            let seconds = fault.retry_after_ms.div_ceil(1_000);
+        if wait_ms > 0 {
+            let seconds = wait_ms.div_ceil(1_000);
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
@@ -86,6 +93,7 @@ pub(crate) fn pages(service: Service) -> Router {
         .route("/v1/parts/{part}", put(put_part).get(part_progress))
         .route("/v1/submit", post(submit_item))
         .route("/v1/receive", get(receive).post(receive))
+        .route("/v1/deliveries/{message_id}/body", get(get_body))
         .route("/v1/deliveries/{message_id}/parts/{attachment}", get(get_part))
         .route("/v1/settle", post(settle))
         .route("/v1/track", get(track_item))
@@ -98,10 +106,6 @@ pub(crate) fn pages(service: Service) -> Router {
 }
 
 type Asked = Query<HashMap<String, String>>;
-
-fn authorization(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION).and_then(|it| it.to_str().ok())
-}
 
 /// Reads a message of the contract from JSON; unknown names are mistakes.
 fn read<M: prost::Message + Default>(name: &str, json: &[u8]) -> Result<M, Fault> {
@@ -150,20 +154,25 @@ fn number(asked: &HashMap<String, String>, name: &str, default: u64) -> Result<u
     })
 }
 
-async fn hello(State(service): State<Service>, headers: HeaderMap, body: Bytes) -> Answer {
-    let application = service.caller(authorization(&headers))?;
+async fn hello(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
     let request: HelloRequest = read("HelloRequest", &body)?;
-    written("HelloResponse", &greet(&service.gateway, application, request).await?)
+    written("HelloResponse", &greet(&service.gateway, caller, request).await?)
 }
 
-async fn submit_item(State(service): State<Service>, headers: HeaderMap, body: Bytes) -> Answer {
-    let application = service.caller(authorization(&headers))?;
-    let mut request: SubmitRequest = read("SubmitRequest", &body)?;
-    let sent = headers.get("traceparent").and_then(|it| it.to_str().ok());
-    if let (true, Some(it)) = (request.traceparent.is_empty(), sent) {
-        it.clone_into(&mut request.traceparent);
-    }
-    written("SubmitResponse", &submit(&service.gateway, &application, request).await?)
+async fn submit_item(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
+    let request: SubmitRequest = read("SubmitRequest", &body)?;
+    let sent = Sent::with(&request, |name| headers.get(name).and_then(|it| it.to_str().ok()));
+    let answer = submit(&service.gateway, &caller.application, (request, sent)).await?;
+    written("SubmitResponse", &answer)
 }
 
 fn part_request(part: String, asked: &HashMap<String, String>) -> Result<PutPartRequest, Fault> {
@@ -182,10 +191,10 @@ fn part_request(part: String, asked: &HashMap<String, String>) -> Result<PutPart
 async fn put_part(
     State(service): State<Service>,
     (Path(name), Query(asked)): (Path<String>, Asked),
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
     data: Bytes,
 ) -> Answer {
-    let application = service.caller(authorization(&headers))?;
+    let application = caller.application;
     let request = PutPartRequest { data, ..part_request(name, &asked)? };
     written("PutPartResponse", &service.put(&application, request).await?)
 }
@@ -193,9 +202,9 @@ async fn put_part(
 async fn part_progress(
     State(service): State<Service>,
     (Path(name), Query(asked)): (Path<String>, Asked),
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
 ) -> Answer {
-    let application = service.caller(authorization(&headers))?;
+    let application = caller.application;
     let request = part_request(name, &asked)?;
     written("PutPartResponse", &service.put(&application, request).await?)
 }
@@ -203,11 +212,12 @@ async fn part_progress(
 async fn receive(
     State(service): State<Service>,
     Query(asked): Asked,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
 ) -> Answer {
-    let application = service.caller(authorization(&headers))?;
+    let application = caller.application;
     let id = asked.get("session").map(String::as_str).unwrap_or_default();
-    let session = service.session(&application, id).await?;
+    let in_hand_max = u32::try_from(number(&asked, "in_hand_max", 0)?).unwrap_or(u32::MAX);
+    let session = service.receiver(&application, id, in_hand_max).await?;
     let wait = Duration::from_millis(number(&asked, "wait_ms", 0)?).min(WAIT_MAX);
     let most = usize::try_from(number(&asked, "max", 1)?.clamp(1, 100)).unwrap_or(1);
     let deliveries = poll(&service.gateway, &session, most, wait).await?;
@@ -217,37 +227,49 @@ async fn receive(
     Ok(axum::Json(serde_json::json!({ "deliveries": deliveries? })).into_response())
 }
 
+async fn get_body(
+    state: State<Service>,
+    Path(message_id): Path<String>,
+    asked: Asked,
+    caller: Extension<Caller>,
+) -> Answer {
+    get_part(state, Path((message_id, String::new())), asked, caller).await
+}
+
 async fn get_part(
     State(service): State<Service>,
-    (Path((message_id, attachment)), Query(asked)): (Path<(String, String)>, Asked),
-    headers: HeaderMap,
+    Path((message_id, attachment)): Path<(String, String)>,
+    Query(asked): Asked,
+    Extension(caller): Extension<Caller>,
 ) -> Answer {
-    let application = service.caller(authorization(&headers))?;
     let request = GetPartRequest {
         session: asked.get("session").cloned().unwrap_or_default(),
         message_id,
-        attachment: if attachment == "body" { String::new() } else { attachment },
+        attachment,
         offset: number(&asked, "offset", 0)?,
     };
-    let session = service.session(&application, &request.session).await?;
+    let session = service.session(&caller.application, &request.session).await?;
     let reader = part(&service.gateway, &session, &request).await?;
     let body = Body::from_stream(reader.into_stream());
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
 }
 
-async fn settle(State(service): State<Service>, headers: HeaderMap, body: Bytes) -> Answer {
-    let application = service.caller(authorization(&headers))?;
+async fn settle(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let application = caller.application;
     let request: SettleRequest = read("SettleRequest", &body)?;
-    let session = service.session(&application, &request.session).await?;
-    written("SettleResponse", &answer(&service.gateway, &session, request).await?)
+    written("SettleResponse", &answer(&service.gateway, &application, request).await?)
 }
 
 async fn track_item(
     State(service): State<Service>,
     Query(asked): Asked,
-    headers: HeaderMap,
+    Extension(caller): Extension<Caller>,
 ) -> Answer {
-    let application = service.caller(authorization(&headers))?;
+    let application = caller.application;
     let by = asked
         .get("message_id")
         .map(|it| By::MessageId(it.clone()))
@@ -257,8 +279,12 @@ async fn track_item(
     written("TrackResponse", &found)
 }
 
-async fn lookup(State(service): State<Service>, Query(asked): Asked, headers: HeaderMap) -> Answer {
-    let application = service.caller(authorization(&headers))?;
+async fn lookup(
+    State(service): State<Service>,
+    Query(asked): Asked,
+    Extension(caller): Extension<Caller>,
+) -> Answer {
+    let application = caller.application;
     let request = LookupRequest {
         text: asked.get("text").cloned().unwrap_or_default(),
         limit: u32::try_from(number(&asked, "limit", 0)?).unwrap_or(100),

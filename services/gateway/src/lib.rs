@@ -9,6 +9,7 @@
 //!
 //! - A submit that returned a receipt is in the journal with its files on disk.
 //! - A refusal leaves nothing but its code.
+//! - Nobody's body is read before its token is known.
 //! - An adapter never has more in hand than it said; the broker's delivery is settled once the
 //!   journal has begun it.
 //! - gRPC and HTTP/JSON are the same operations on the same port.
@@ -17,10 +18,14 @@
 //!
 //! Formats: bodies are passed on unopened.
 
+mod admit;
+mod body;
 mod config;
+mod context;
 mod deliver;
 mod directory;
 mod fault;
+mod files;
 mod gateway;
 mod gather;
 mod hello;
@@ -43,7 +48,6 @@ use axum::Router;
 use chassis::health::Health;
 use chassis::{Clock, Upstream};
 use proto::exchange::v1::exchange_server::ExchangeServer;
-use proto::fault::code;
 use proto::fault::v1::Fault;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -52,11 +56,16 @@ use tonic::{Code, Status};
 use tower::ServiceExt as _;
 
 pub use config::{Config, DEFAULTS};
+pub use directory::Registered;
 pub use gateway::Surroundings;
 pub use server::Service;
 
-/// Largest gRPC message: a chunk with room around it.
-const MESSAGE_BYTES_MAX: usize = 8 << 20;
+/// How long a stop waits for the journal to close a session.
+const CLOSING: Duration = Duration::from_secs(3);
+/// Largest gRPC request: a chunk with room around it.
+const REQUEST_BYTES_MAX: usize = 2 << 20;
+/// Largest gRPC answer: what Track tells of many recipients.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
 
 impl Service {
     /// A gateway; calls wait until [`run`] works on them.
@@ -72,35 +81,40 @@ impl Service {
     /// gRPC and HTTP/JSON, to be served on one port.
     pub fn pages(&self) -> Router {
         let exchange = ExchangeServer::new(self.clone())
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX);
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(ANSWER_BYTES_MAX);
         // HTTP's own answer to an unknown path comes last, so gRPC is a layer above it.
         let exchange = exchange
             .map_request(|request: axum::extract::Request| request.map(Body::new))
             .map_response(coded);
         http::pages(self.clone())
-            .route_service("/lienthong.exchange.v1.Exchange/{*method}", exchange)
+            .route_service(&format!("{}{{*method}}", admit::GRPC), exchange)
+            .layer(axum::middleware::from_fn_with_state(self.clone(), admit::admit))
+    }
+
+    /// Ends when the gateway no longer needs its door: after a stop, once all that was handed over
+    /// was answered or waited for. Serve [`pages`](Self::pages) until then, not until the stop, or
+    /// no answer can come in any more.
+    pub fn left(&self) -> CancellationToken {
+        self.gateway.left.clone()
     }
 }
 
-/// Gives the one refusal that the gRPC layer makes itself, a message too long, its code.
+/// Gives a refusal of the gRPC layer itself its code, so that every refusal has one.
 fn coded(response: ::http::Response<Body>) -> ::http::Response<Body> {
     let status = Status::from_header_map(response.headers());
-    let is_too_long =
-        |it: &Status| it.code() == Code::OutOfRange && Fault::from_status(it).is_none();
-    if !status.as_ref().is_some_and(is_too_long) {
-        return response;
+    match status.filter(|it| it.code() != Code::Ok && Fault::from_status(it).is_none()) {
+        Some(status) => Status::from(fault::of_layer(&status, REQUEST_BYTES_MAX)).into_http(),
+        None => response,
     }
-    let most = MESSAGE_BYTES_MAX.to_string();
-    let fault = Fault::new(&code::LT_GW_001).param("size", format!("> {most}"));
-    Status::from(fault.param("most", most)).into_http()
 }
 
-/// Works behind the calls until `shutdown`; then sessions end and what is in hand goes back.
+/// Works behind the calls until `shutdown`; then nothing more is handed over, what was handed over
+/// may still be answered for a while, and what is left goes back.
 ///
 /// # Errors
 ///
-/// The bus, the registry or the journal went away; start again.
+/// The bus or the journal went away; start again.
 pub async fn run(
     service: Service,
     registry: Upstream,
@@ -108,19 +122,16 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let gateway = service.gateway;
+    // However this ends, nobody waits at the door for it.
+    let _left = gateway.left.clone().drop_guard();
     health.unwell("gateway", "not ready yet");
     let publisher = gateway.bus.publisher().await?;
     health.well("gateway");
-    let following = async {
-        let parts = (registry, gateway.config.submits_max);
-        gateway.registered.follow(parts, &health, &shutdown).await?;
-        // It was told to stop; what goes on is for the others to finish.
-        std::future::pending().await
-    };
+    let following = gateway.registered.follow(registry, gateway.config.submits_max, &health);
     let working = gateway.work(publisher);
     tokio::pin!(working);
     let outcome = tokio::select! {
-        outcome = following => outcome,
+        () = following => Ok(()),
         () = working.as_mut() => Ok(()),
         outcome = deliveries(&gateway, &shutdown) => outcome,
         () = tidy(&gateway) => Ok(()),
@@ -135,14 +146,42 @@ pub async fn run(
     outcome
 }
 
-/// Ends all sessions and lets calls that are being answered finish.
+/// Ends all sessions once their hands are empty, and lets calls that are being answered finish.
 async fn leave(gateway: &gateway::Gateway) {
-    gateway.stopping.cancel();
+    gateway.draining.cancel();
+    let limit = Duration::from_millis(gateway.config.drain_ms_max);
     let sessions = gateway.sessions.all().await;
-    futures::future::join_all(sessions.iter().map(|it| gateway.close(&it.id))).await;
+    futures::future::join_all(sessions.iter().map(|session| async {
+        gateway.leave_unsent(session, session.unsent().await);
+        if tokio::time::timeout(limit, emptied(gateway, session)).await.is_err() {
+            tracing::warn!(session = session.id, "session ends with deliveries in hand");
+        }
+        // The journal may have stopped before us; it gives back what its sessions had.
+        if tokio::time::timeout(CLOSING, gateway.close(&session.id)).await.is_err() {
+            tracing::warn!(session = session.id, "session was not closed in time");
+        }
+    }))
+    .await;
+    gateway.left.cancel();
     gateway.busy.close();
     if tokio::time::timeout(gateway.limit(), gateway.busy.wait()).await.is_err() {
         tracing::warn!("calls were cut off");
+    }
+}
+
+/// Waits until a session has answered for all it was handed, or nobody is there to answer.
+async fn emptied(gateway: &gateway::Gateway, session: &session::Session) {
+    let changed = gateway.sessions.changed();
+    loop {
+        let change = changed.notified();
+        tokio::pin!(change);
+        // An answer between the look and the wait is heard.
+        change.as_mut().enable();
+        let is_over = session.closed.is_cancelled() || session.is_left(i64::MAX);
+        if is_over || session.handed_out().await == 0 {
+            return;
+        }
+        change.await;
     }
 }
 
@@ -190,10 +229,13 @@ async fn tidy(gateway: &gateway::Gateway) {
         let before = |ms: u64| now - i64::try_from(ms).unwrap_or(i64::MAX / 2_000) * 1_000;
         gateway.parts.expire(before(gateway.config.part_idle_ms_max)).await;
         for session in gateway.sessions.all().await {
-            session.expire(now).await;
-            let is_shut_out = !gateway.registered.now().is_open(&session.application.id);
-            if is_shut_out || session.is_idle(before(gateway.config.session_idle_ms_max)) {
-                gateway.close(&session.id).await;
+            let lapsed = session.expire(now).await;
+            gateway.leave_unsent(&session, lapsed);
+            let is_over = !gateway.registered.now().is_open(&session.token)
+                || session.is_left(before(gateway.config.stream_gap_ms_max))
+                || session.is_idle(before(gateway.config.session_idle_ms_max)).await;
+            if is_over {
+                gateway.leave_closed(session.id.clone());
             }
         }
     }

@@ -11,6 +11,7 @@ use proto::mapping::v1::normalize_response::Frame;
 use proto::mapping::v1::{NormalizeItem, NormalizeRequest, Normalized};
 
 use crate::fault::{away, internal, of};
+use crate::gateway::Room;
 
 /// Bytes of one frame.
 const FRAME: usize = 1024 * 1024;
@@ -20,6 +21,8 @@ const FRAME: usize = 1024 * 1024;
 pub(crate) struct Native {
     pub(crate) item: NormalizeItem,
     pub(crate) bytes: Bytes,
+    /// Its room in memory, kept until it was read, whoever still waits for the answer.
+    pub(crate) room: Room,
 }
 
 /// What was read, and the files that were inside.
@@ -32,6 +35,7 @@ pub(crate) async fn normalize(
     batch: Vec<Native>,
 ) -> Vec<Read> {
     let count = batch.len();
+    let _rooms: Vec<Room> = batch.iter().map(|it| it.room.clone()).collect();
     let frames = batch.into_iter().enumerate().flat_map(|(number, native)| {
         let number = u32::try_from(number).unwrap_or(u32::MAX);
         let mut open = Some(native.item);

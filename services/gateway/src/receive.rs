@@ -7,29 +7,37 @@ use futures::Stream;
 use proto::exchange::v1::Delivery;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use tokio::sync::{OwnedMutexGuard, mpsc};
 use tonic::Status;
 
 use crate::fault::away;
 use crate::gateway::Gateway;
-use crate::session::Session;
+use crate::session::{Outlet, Session};
 
-/// An adapter's stream. Whoever holds it is connected; dropped, the session is closed.
+/// An adapter's stream. Whoever holds it is connected; dropped, it may be taken up again for a
+/// while before the session is closed.
 struct Receiving {
     gateway: Gateway,
     session: Arc<Session>,
     /// None: the last word has been said.
-    outlet: Option<OwnedMutexGuard<mpsc::Receiver<Delivery>>>,
+    outlet: Option<Outlet>,
 }
 
 impl Drop for Receiving {
     fn drop(&mut self) {
-        self.outlet = None;
         if self.session.closed.is_cancelled() || tokio::runtime::Handle::try_current().is_err() {
             return;
         }
+        self.session.left(self.gateway.clock.now_us().max(1));
         let (gateway, session) = (self.gateway.clone(), self.session.clone());
-        self.gateway.busy.spawn(async move { gateway.close(&session.id).await });
+        self.gateway.busy.spawn(async move {
+            if gateway.draining.is_cancelled() {
+                gateway.close(&session.id).await;
+            } else {
+                // Somebody else may have it meanwhile.
+                let unsent = session.unsent().await;
+                gateway.return_unsent(&session, unsent).await;
+            }
+        });
     }
 }
 
@@ -41,14 +49,9 @@ pub(crate) fn stream(
     let outlet = session.outlet().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
     let receiving = Receiving { gateway: gateway.clone(), session, outlet: Some(outlet) };
     Ok(futures::stream::unfold(receiving, |mut receiving| async {
-        let closed = receiving.session.closed.clone();
-        let outlet = receiving.outlet.as_mut()?;
-        let delivery = tokio::select! {
-            biased;
-            () = closed.cancelled() => None,
-            delivery = outlet.recv() => delivery,
-        };
-        let item = delivery.ok_or_else(|| {
+        let outlet = receiving.outlet.as_ref()?;
+        let deliveries = take(&receiving.gateway, &receiving.session, outlet, 1).await;
+        let item = deliveries.into_iter().next().ok_or_else(|| {
             receiving.outlet = None;
             Status::from(over(&receiving.gateway))
         });
@@ -56,28 +59,48 @@ pub(crate) fn stream(
     }))
 }
 
+/// Waits for deliveries and takes what is there, up to `most`; none: the session is over.
+async fn take(
+    gateway: &Gateway,
+    session: &Arc<Session>,
+    outlet: &Outlet,
+    most: usize,
+) -> Vec<Delivery> {
+    loop {
+        if session.closed.is_cancelled() {
+            return Vec::new();
+        }
+        let (taken, lapsed) = outlet.take(most, gateway.clock.now_us()).await;
+        // Not waited for: what was taken must not be lost with a caller who goes away.
+        gateway.leave_unsent(session, lapsed);
+        if !taken.is_empty() {
+            return taken;
+        }
+        tokio::select! {
+            () = session.closed.cancelled() => return Vec::new(),
+            () = outlet.arrived() => {}
+        }
+    }
+}
+
 /// Why a session ended: the gateway stops, or there is a newer one.
 fn over(gateway: &Gateway) -> Fault {
-    if gateway.stopping.is_cancelled() { away("gateway") } else { Fault::new(&code::LT_JNL_004) }
+    if gateway.draining.is_cancelled() { away("gateway") } else { Fault::new(&code::LT_JNL_004) }
 }
 
 /// Takes deliveries for a caller that cannot keep a stream: waits for the first one at most so
 /// long, and takes what else is there.
 pub(crate) async fn poll(
     gateway: &Gateway,
-    session: &Session,
+    session: &Arc<Session>,
     most: usize,
     wait: Duration,
 ) -> Result<Vec<Delivery>, Fault> {
-    let mut outlet = session.outlet().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
-    let first = tokio::select! {
-        () = session.closed.cancelled() => return Err(over(gateway)),
-        first = tokio::time::timeout(wait, outlet.recv()) => first.ok().flatten(),
-    };
-    let mut deliveries: Vec<Delivery> = first.into_iter().collect();
-    let is_some = !deliveries.is_empty();
-    while let (true, Ok(next)) = (is_some && deliveries.len() < most, outlet.try_recv()) {
-        deliveries.push(next);
+    let outlet = session.outlet().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
+    let taking = take(gateway, session, &outlet, most);
+    match tokio::time::timeout(wait, taking).await {
+        Ok(deliveries) if deliveries.is_empty() => Err(over(gateway)),
+        Ok(deliveries) => Ok(deliveries),
+        Err(_elapsed) => Ok(Vec::new()),
     }
-    Ok(deliveries)
 }

@@ -13,9 +13,10 @@ use proto::exchange::v1::{
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::registry::v1::Application;
-use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
+use crate::context::Sent;
+use crate::directory::Caller;
 use crate::fault::{away, internal};
 use crate::gateway::Gateway;
 use crate::hello::greet;
@@ -32,30 +33,6 @@ pub struct Service {
 }
 
 impl Service {
-    /// Whose token came with a call.
-    pub(crate) fn caller(&self, authorization: Option<&str>) -> Result<Arc<Application>, Fault> {
-        let directory = self.gateway.registered.now();
-        if directory.is_empty() {
-            // Before the registry has spoken, nobody can be told that a token is wrong.
-            return Err(away("registry"));
-        }
-        let token = authorization
-            .and_then(|it| it.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .ok_or_else(|| Fault::new(&code::LT_GW_006))?
-            .1;
-        let found = directory.application(token.trim());
-        let application = found.ok_or_else(|| Fault::new(&code::LT_GW_006))?;
-        if application.disabled {
-            return Err(Fault::new(&code::LT_GW_007).param("application", &application.id));
-        }
-        Ok(application)
-    }
-
-    fn authenticate(&self, metadata: &MetadataMap) -> Result<Arc<Application>, Fault> {
-        self.caller(metadata.get("authorization").and_then(|it| it.to_str().ok()))
-    }
-
     /// The session of that id, if it is this application's.
     pub(crate) async fn session(
         &self,
@@ -67,6 +44,21 @@ impl Service {
             .filter(|it| it.application.id == application.id && !it.closed.is_cancelled())
             .ok_or_else(|| Fault::new(&code::LT_JNL_004))?;
         session.seen(self.gateway.clock.now_us());
+        Ok(session)
+    }
+
+    /// The session of that id, for whoever wants deliveries.
+    pub(crate) async fn receiver(
+        &self,
+        application: &Application,
+        id: &str,
+        in_hand_max: u32,
+    ) -> Result<Arc<Session>, Fault> {
+        if self.gateway.draining.is_cancelled() {
+            return Err(away("gateway"));
+        }
+        let session = self.session(application, id).await?;
+        session.narrow(in_hand_max);
         Ok(session)
     }
 
@@ -112,6 +104,11 @@ fn day(at_us: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
+/// Who calls, as [`admit`](crate::admit::admit) found out.
+fn caller<T>(request: &Request<T>) -> Result<Caller, Fault> {
+    request.extensions().get::<Caller>().cloned().ok_or_else(|| Fault::new(&code::LT_GW_006))
+}
+
 type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 type Answer<T> = Result<Response<T>, Status>;
 
@@ -121,36 +118,31 @@ impl Exchange for Service {
     type GetPartStream = Streaming<PartChunk>;
 
     async fn hello(&self, request: Request<HelloRequest>) -> Answer<HelloResponse> {
-        let application = self.authenticate(request.metadata())?;
-        Ok(Response::new(greet(&self.gateway, application, request.into_inner()).await?))
+        let caller = caller(&request)?;
+        Ok(Response::new(greet(&self.gateway, caller, request.into_inner()).await?))
     }
 
     async fn put_part(&self, request: Request<PutPartRequest>) -> Answer<PutPartResponse> {
-        let application = self.authenticate(request.metadata())?;
+        let application = caller(&request)?.application;
         Ok(Response::new(self.put(&application, request.into_inner()).await?))
     }
 
     async fn submit(&self, request: Request<SubmitRequest>) -> Answer<SubmitResponse> {
-        let application = self.authenticate(request.metadata())?;
-        let sent = request.metadata().get("traceparent").and_then(|it| it.to_str().ok());
-        let traceparent = sent.map(ToOwned::to_owned);
-        let mut request = request.into_inner();
-        if let (true, Some(it)) = (request.traceparent.is_empty(), traceparent) {
-            request.traceparent = it;
-        }
-        Ok(Response::new(submit(&self.gateway, &application, request).await?))
+        let application = caller(&request)?.application;
+        let (headers, _, item) = request.into_parts();
+        let sent = Sent::with(&item, |name| headers.get(name).and_then(|it| it.to_str().ok()));
+        Ok(Response::new(submit(&self.gateway, &application, (item, sent)).await?))
     }
 
     async fn receive(&self, request: Request<ReceiveRequest>) -> Answer<Self::ReceiveStream> {
-        let application = self.authenticate(request.metadata())?;
+        let application = caller(&request)?.application;
         let request = request.into_inner();
-        let session = self.session(&application, &request.session).await?;
-        session.narrow(request.in_hand_max);
+        let session = self.receiver(&application, &request.session, request.in_hand_max).await?;
         Ok(Response::new(Box::pin(stream(&self.gateway, session)?)))
     }
 
     async fn get_part(&self, request: Request<GetPartRequest>) -> Answer<Self::GetPartStream> {
-        let application = self.authenticate(request.metadata())?;
+        let application = caller(&request)?.application;
         let request = request.into_inner();
         let session = self.session(&application, &request.session).await?;
         let reader = part(&self.gateway, &session, &request).await?;
@@ -167,19 +159,18 @@ impl Exchange for Service {
     }
 
     async fn settle(&self, request: Request<SettleRequest>) -> Answer<SettleResponse> {
-        let application = self.authenticate(request.metadata())?;
+        let application = caller(&request)?.application;
         let request = request.into_inner();
-        let session = self.session(&application, &request.session).await?;
-        Ok(Response::new(answer(&self.gateway, &session, request).await?))
+        Ok(Response::new(answer(&self.gateway, &application, request).await?))
     }
 
     async fn track(&self, request: Request<TrackRequest>) -> Answer<TrackResponse> {
-        let application = self.authenticate(request.metadata())?;
+        let application = caller(&request)?.application;
         Ok(Response::new(track(&self.gateway, &application, request.into_inner()).await?))
     }
 
     async fn lookup(&self, request: Request<LookupRequest>) -> Answer<LookupResponse> {
-        let application = self.authenticate(request.metadata())?;
+        let application = caller(&request)?.application;
         Ok(Response::new(self.look_up(&application, &request.into_inner())))
     }
 }

@@ -8,38 +8,51 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::ended::Outcome;
 use proto::journal::v1::ending::Answer;
 use proto::journal::v1::{Ending, RefusedAnswer, TakenAnswer, UnavailableAnswer};
+use proto::registry::v1::Application;
 use tracing::{Instrument as _, Span};
 
+use crate::body::opened;
 use crate::fault::internal;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Whose};
 use crate::parts::field;
 use crate::session::Session;
-use crate::submit::opened;
 
-/// Closes a lease with the adapter's answer.
+/// Closes a lease with the adapter's answer. The answer of a session that has ended goes to the
+/// journal all the same, which records it as late: what the application did is not lost.
 pub(crate) async fn answer(
     gateway: &Gateway,
-    session: &Session,
+    application: &Application,
     request: SettleRequest,
 ) -> Result<SettleResponse, Fault> {
     let answer = given(request.answer)?;
+    let session = gateway.sessions.get(&request.session).await;
+    if session.as_ref().is_some_and(|it| it.application.id != application.id) {
+        return Err(Fault::new(&code::LT_JNL_004));
+    }
     let (id, lease) = (request.message_id, request.lease);
-    let span = match session.held(&id).await {
-        Some(held) => message_span(
-            Operation::Settle,
-            About {
-                destination: &session.application.id,
-                message_id: &id,
-                conversation: &held.conversation,
-                traceparent: &held.traceparent,
-            },
-        ),
-        None => Span::none(),
+    let held = match &session {
+        Some(session) => {
+            session.seen(gateway.clock.now_us());
+            session.held(&id).await
+        }
+        None => None,
     };
+    let span = held.map_or_else(Span::none, |held| {
+        let about = About {
+            destination: &application.id,
+            message_id: &id,
+            conversation: &held.conversation,
+            traceparent: &held.traceparent,
+        };
+        message_span(Operation::Settle, about)
+    });
     let ending = Ending { message_id: id.clone(), lease, answer: Some(answer) };
-    let ended = gateway.settle(&session.id, ending).instrument(span).await?;
-    // Whatever the journal says, this lease is over.
-    session.let_go(&id, lease).await;
+    let whose = Whose { application: application.id.clone(), session: request.session };
+    let ended = gateway.settle(whose, ending).instrument(span).await?;
+    if let Some(session) = session {
+        // Whatever the journal says, this lease is over.
+        session.let_go(&id, lease).await;
+    }
     gateway.metrics.settle(ended.outcome().as_str_name());
     let fault = |page| Err(Fault::new(page).param("id", &id));
     match ended.outcome() {

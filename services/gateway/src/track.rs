@@ -25,6 +25,10 @@ pub(crate) async fn track(
         organisation: application.organisation.clone(),
         ..FindRequest::default()
     };
+    let id = match &request.by {
+        Some(By::MessageId(id)) => Some(id.trim().to_lowercase()),
+        Some(By::Number(_) | By::Key(_)) | None => None,
+    };
     let find = match request.by {
         Some(By::MessageId(text) | By::Number(text)) if !text.trim().is_empty() => {
             FindRequest { text, ..find }
@@ -41,10 +45,12 @@ pub(crate) async fn track(
         }
     };
     let found = gateway.within(gateway.journal.clone().find(find)).await?;
-    let own = found
-        .messages
-        .into_iter()
-        .filter(|it| it.envelope.as_ref().is_some_and(|it| it.sender == application.organisation));
+    let own = found.messages.into_iter().filter(|it| {
+        it.envelope.as_ref().is_some_and(|it| {
+            // Words of a subject may hold what is some other message's id.
+            it.sender == application.organisation && id.as_ref().is_none_or(|id| it.id == *id)
+        })
+    });
     let mut messages = Vec::new();
     for summary in own.take(TOLD_MAX) {
         messages.push(one(gateway, summary).await?);

@@ -135,7 +135,10 @@ async fn work(
         lap(2);
         let endings: Vec<Ending> = begun.into_iter().map(ending).collect();
         assert_eq!(endings.len(), window);
-        journal.end(EndRequest { session: session.clone(), endings }).await.unwrap();
+        journal
+            .end(EndRequest { session: session.clone(), endings, ..EndRequest::default() })
+            .await
+            .unwrap();
         lap(3);
     }
     steps

@@ -229,7 +229,7 @@ impl Journal for Service {
     }
 
     async fn end(&self, request: Request<EndRequest>) -> Result<Response<EndResponse>, Status> {
-        let EndRequest { session, endings } = request.into_inner();
+        let EndRequest { session, endings, .. } = request.into_inner();
         let messages = self.call(|reply| Call::End(session, endings, reply)).await?;
         Ok(Response::new(EndResponse { messages }))
     }

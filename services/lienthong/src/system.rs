@@ -68,7 +68,8 @@ struct Standing {
     journal: journal::Service,
     /// Mapping's copy of the registry.
     registered: mapping::Registered,
-    // The gateway's copy belongs here too, and goes to it with its surroundings.
+    /// The gateway's copy of the registry.
+    admitted: gateway::Registered,
     /// Cancelled once the last call that came in by the internal door is answered.
     answered: CancellationToken,
 }
@@ -79,6 +80,7 @@ impl Standing {
             registry: registry::Service::new(),
             journal: journal::Service::new(&start.settings.journal),
             registered: mapping::Registered::new(),
+            admitted: gateway::Registered::new(),
             answered: CancellationToken::new(),
         }
     }
@@ -261,7 +263,8 @@ async fn road(role: Option<Role>, house: House<'_>, parts: &mut Parts) -> anyhow
         upstream(start, &upstreams.mapping)?
     };
     if does(role, Role::Gateway) {
-        let surroundings = gateway::Surroundings { bus, claims, journal, mapping };
+        let registered = standing.admitted.clone();
+        let surroundings = gateway::Surroundings { bus, claims, journal, mapping, registered };
         start_gateway(house, surroundings, registry, &mut parts.front);
     }
     Ok(())
@@ -310,8 +313,7 @@ fn start_gateway(
 ) {
     let config = start.settings.gateway.clone();
     let service = gateway::Service::new(config, surroundings, Clock::System, "gateway".to_owned());
-    let pages = service.pages();
-    let left = group.token();
+    let (pages, left) = (service.pages(), service.left());
     group.spawn(gateway::run(service, registry, start.health.clone(), group.token()));
     // Until the gateway has left, answers still come in by the door; an open door is no part that
     // ended by itself.

@@ -1,13 +1,17 @@
 //! From a channel into the hands of an adapter, and its answers.
 
+use std::time::Duration;
+
 use bus::Body;
 use bytes::Bytes;
 use futures::StreamExt as _;
+use proto::exchange::v1::exchange_client::ExchangeClient;
 use proto::exchange::v1::settle_request::Answer;
 use proto::exchange::v1::*;
 use proto::fault::v1::Fault;
 use proto::journal::v1::State;
 use tonic::Streaming;
+use tonic::transport::Endpoint;
 
 use crate::stage::{Stage, answered, called, code_of, eventually, soon, taken};
 
@@ -49,7 +53,7 @@ async fn answers_for_what_is_not_held_are_told_apart() {
     let mut stream = stage.receive(&session, 0).await;
     let unknown = stage.settle(&session, ("no-such-message", 1), taken()).await;
     assert_eq!(code_of(unknown), "LT-EX-014");
-    assert_eq!(code_of(stage.settle("no-such-session", ("m", 1), taken()).await), "LT-JNL-004");
+    assert_eq!(code_of(stage.settle("no-such-session", ("m", 1), taken()).await), "LT-EX-014");
     let id = stage.send("m1", text("native"), &[]).await;
     let lease = next(&mut stream).await.lease;
     let late = stage.settle(&session, (&id, lease + 100), taken()).await;
@@ -128,14 +132,107 @@ async fn what_never_left_goes_back_as_unsent_when_the_poller_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_gives_back_what_it_had() {
+async fn a_stream_that_breaks_may_be_taken_up_again_for_a_while() {
     let mut stage = Stage::new().await;
     let session = stage.hello("one").await;
     let mut stream = stage.receive(&session, 0).await;
-    let id = stage.send("m1", text("native"), &[]).await;
-    next(&mut stream).await;
+    let id = stage.send("m1", text("native"), &[b"a file"]).await;
+    let lease = next(&mut stream).await.lease;
     drop(stream);
-    eventually(async || stage.journal.0.lock().await.given_back.contains(&id).then_some(())).await;
+    // The gateway hears of it when it likes; until then the session is being received.
+    let client = stage.client.clone();
+    let again = async || {
+        let request = ReceiveRequest { session: session.clone(), in_hand_max: 0 };
+        client.clone().receive(called(request)).await.ok()
+    };
+    let mut stream = eventually(again).await.into_inner();
+    let request = GetPartRequest {
+        session: session.clone(),
+        message_id: id.clone(),
+        attachment: "0".to_owned(),
+        offset: 2,
+    };
+    let mut chunks = client.clone().get_part(called(request)).await.unwrap().into_inner();
+    assert_eq!(soon(chunks.message()).await.unwrap().unwrap().data, "file");
+    stage.settle(&session, (&id, lease), taken()).await.unwrap();
+    let id = stage.send("m2", text("native"), &[]).await;
+    assert_eq!(next(&mut stream).await.message_id, id);
+    drop(stream);
+    let gap = Duration::from_millis(stage.limits("another").await.stream_gap_ms);
+    // Its stream's end was heard once it counts as left, and from then on the time is up.
+    eventually(async || {
+        stage.clock.advance(gap);
+        stage.journal.0.lock().await.given_back.contains(&id).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_stalls_keeps_nobody_waiting() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", stage.address)).unwrap();
+    let narrow = endpoint.initial_stream_window_size(1_000).initial_connection_window_size(1_000);
+    let mut client = ExchangeClient::new(narrow.connect().await.unwrap());
+    let request = ReceiveRequest { session, in_hand_max: 0 };
+    let mut stalled = client.receive(called(request)).await.unwrap().into_inner();
+    for number in 0..3 {
+        stage.send(&format!("m{number}"), Body::Inline(vec![b'x'; 200_000].into()), &[]).await;
+    }
+    next(&mut stalled).await;
+    let newer = soon(stage.hello("one")).await;
+    let mut stream = stage.receive(&newer, 0).await;
+    let id = stage.send("m4", text("native"), &[]).await;
+    assert_eq!(next(&mut stream).await.message_id, id);
+}
+
+#[tokio::test]
+async fn the_answer_of_an_ended_session_is_recorded() {
+    let mut stage = Stage::new().await;
+    let older = stage.hello("one").await;
+    let mut stream = stage.receive(&older, 0).await;
+    let id = stage.send("m1", text("native"), &[]).await;
+    let lease = next(&mut stream).await.lease;
+    stage.hello("one").await;
+    assert_eq!(code_of(stage.settle(&older, (&id, lease), taken()).await), "LT-EX-012");
+    assert_eq!(stage.journal.0.lock().await.late, [("a-app".to_owned(), id)]);
+}
+
+#[tokio::test]
+async fn a_token_that_was_replaced_loses_its_stream() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let mut stream = stage.receive(&session, 0).await;
+    stage.registry.send_modify(|it| {
+        it.revision = "2".to_owned();
+        it.applications[0].token_sha256 = vec![bus::Claim::of(b"another").sha256_hex()];
+    });
+    assert_eq!(ended(&mut stream).await, "LT-JNL-004");
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_answer_to_what_was_handed_over() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let mut stream = stage.receive(&session, 1).await;
+    let id = stage.send("m1", text("native"), &[]).await;
+    let lease = next(&mut stream).await.lease;
+    stage.shutdown.cancel();
+    let adapter = "two".to_owned();
+    let late = HelloRequest { protocol_versions: vec![1], adapter, ..HelloRequest::default() };
+    let client = stage.client.clone();
+    eventually(async || {
+        let refused = client.clone().hello(called(late.clone())).await.err()?;
+        (refused.code() == tonic::Code::Unavailable).then_some(())
+    })
+    .await;
+    stage.settle(&session, (&id, lease), taken()).await.unwrap();
+    let status = soon(stream.message()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable);
+    while let Some(ended) = soon(stage.running.join_next()).await {
+        ended.unwrap();
+    }
+    assert_eq!(stage.state(&id).await, State::Taken);
 }
 
 #[tokio::test]

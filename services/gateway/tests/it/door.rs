@@ -5,10 +5,13 @@ use std::sync::atomic::Ordering;
 use proto::exchange::v1::submit_request::Body as Given;
 use proto::exchange::v1::track_request::By;
 use proto::exchange::v1::*;
+use proto::fault::v1::Fault;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tonic::transport::Endpoint;
+use tower::ServiceExt as _;
 
-use crate::stage::{Stage, answered, called, called_with, code_of, eventually, shared, soon};
+use crate::stage::{Stage, answered, called, called_with, code_of, eventually, item, shared, soon};
 
 #[tokio::test]
 async fn nobody_is_let_in_without_a_token_that_is_in_force() {
@@ -158,4 +161,169 @@ async fn a_stop_lets_a_submit_finish() {
     stage.shutdown.cancel();
     drop(held);
     assert!(soon(submits.join_next()).await.unwrap().unwrap().unwrap().receipt.is_some());
+}
+
+#[tokio::test]
+async fn a_conflict_and_a_repeat_leave_no_file_behind() {
+    let stage = Stage::new().await;
+    stage.submit("k", b"first").await.unwrap();
+    let large = Given::Inline(vec![b'x'; 300_000].into());
+    stage.put("scan", 0, b"beside", b"beside").await.unwrap();
+    let other = stage.submit_with("k", large.clone(), &["scan"]).await.unwrap_err();
+    assert_eq!(other.code, "LT-JNL-001");
+    assert!(other.params.contains_key("first"));
+    assert_eq!(stage.kept(), 0);
+    for is_repeat in [false, true] {
+        stage.put("scan", 0, b"beside", b"beside").await.unwrap();
+        let answer = stage.submit_with("l", large.clone(), &["scan"]).await.unwrap();
+        assert_eq!(answer.receipt.unwrap().repeat, is_repeat);
+        assert_eq!(stage.kept(), 2, "the body and the file, once");
+    }
+}
+
+#[tokio::test]
+async fn a_trace_context_is_carried_only_in_the_form_of_the_standard() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let stage = Stage::new().await;
+    for (named, carried) in
+        [(PARENT.to_owned(), PARENT), (format!("00-{}", "a".repeat(200_000)), "")]
+    {
+        let request = item("", Given::Inline(named.clone().into()), &[]);
+        stage.give(SubmitRequest { traceparent: named, ..request }).await.unwrap();
+        let item = stage.journal.0.lock().await.items.pop().unwrap();
+        assert_eq!(item.message.unwrap().envelope.unwrap().traceparent, carried);
+    }
+    let mut beside = called(item("", Given::Inline("beside".into()), &[]));
+    beside.metadata_mut().insert("traceparent", PARENT.parse().unwrap());
+    beside.metadata_mut().insert("tracestate", "vendor=1".parse().unwrap());
+    stage.client.clone().submit(beside).await.unwrap();
+    let item = stage.journal.0.lock().await.items.pop().unwrap();
+    let envelope = item.message.unwrap().envelope.unwrap();
+    assert_eq!((envelope.traceparent.as_str(), envelope.tracestate.as_str()), (PARENT, "vendor=1"));
+}
+
+#[tokio::test]
+async fn a_field_that_is_wrong_is_named_by_its_path() {
+    let stage = Stage::new().await;
+    let path = |fault: Fault| (fault.code, fault.violations[0].field.clone());
+    let body = || Given::Inline("x".into());
+    let odd = stage.submit_with("a\nb", body(), &[]).await.unwrap_err();
+    assert_eq!(path(odd), ("LT-EX-011".to_owned(), "key".to_owned()));
+    let none = stage.submit_with("k", Given::Part("none".into()), &[]).await.unwrap_err();
+    assert_eq!(path(none), ("LT-EX-004".to_owned(), "part".to_owned()));
+    stage.put("half", 0, b"a", b"ab").await.unwrap();
+    stage.put("whole", 0, b"ab", b"ab").await.unwrap();
+    let half = stage.submit_with("k", body(), &["whole", "half"]).await.unwrap_err();
+    assert_eq!(path(half), ("LT-EX-009".to_owned(), "attachments[1].part".to_owned()));
+    let twice = stage.submit_with("k", body(), &["whole", "whole"]).await.unwrap_err();
+    assert_eq!(path(twice), ("LT-EX-011".to_owned(), "attachments[1].reference".to_owned()));
+    let many = vec!["whole"; 201];
+    let many = stage.submit_with("k", body(), &many).await.unwrap_err();
+    assert_eq!(path(many), ("LT-GW-002".to_owned(), "attachments".to_owned()));
+}
+
+#[tokio::test]
+async fn more_wrong_fields_than_a_header_holds_are_counted() {
+    let stage = Stage::new().await;
+    let body = Given::Inline("refuse everything".into());
+    let request = called(item("k", body, &[]));
+    let status = stage.client.clone().submit(request).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::PermissionDenied);
+    let fault = Fault::from_status(&status).unwrap();
+    assert_eq!(fault.code, "LT-MAP-210");
+    assert!(!fault.violations.is_empty());
+    assert_eq!(fault.violations.len() + fault.violations_left_out as usize, 50);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_call_get_a_code() {
+    let stage = Stage::new().await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", stage.address)).unwrap();
+    let channel = endpoint.connect().await.unwrap();
+    let call = async |method: &str, body: Vec<u8>| {
+        let request =
+            http::Request::post(format!("http://gateway/lienthong.exchange.v1.Exchange/{method}"))
+                .header("authorization", "Bearer token-a-app")
+                .header("content-type", "application/grpc")
+                .header("te", "trailers")
+                .body(tonic::body::Body::new(axum::body::Body::from(body)))
+                .unwrap();
+        let response = soon(channel.clone().oneshot(request)).await.unwrap();
+        let status = tonic::Status::from_header_map(response.headers()).unwrap();
+        Fault::from_status(&status).unwrap_or_else(|| panic!("{status:?}")).code
+    };
+    let framed = |bytes: &[u8]| {
+        let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+        [[0].as_slice(), &length, bytes].concat()
+    };
+    let mut noise = Noise(7);
+    for length in [1, 5, 40, 300] {
+        let mut bytes: Vec<u8> = (0..length).map(|_| noise.byte()).collect();
+        // A field with the wire type 7, which there is not.
+        bytes[0] = 0x0f;
+        assert_eq!(call("Submit", framed(&bytes)).await, "LT-EX-011");
+        assert_eq!(call("Submit", framed(&bytes)[..length + 4].to_vec()).await, "LT-EX-011", "cut");
+    }
+    assert_eq!(call("Submit", Vec::new()).await, "LT-EX-011");
+    assert_eq!(call("Nothing", framed(b"")).await, "LT-GW-009");
+}
+
+/// Bytes that look random and are the same in every run.
+struct Noise(u64);
+
+impl Noise {
+    fn byte(&mut self) -> u8 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.to_le_bytes()[3]
+    }
+}
+
+#[tokio::test]
+async fn a_body_keeps_its_room_though_its_caller_went_away() {
+    let stage = shared(Stage::with(|it| it.bodies_bytes_max = 900_000).await);
+    let held = stage.mapping.gate.acquire_many(1_000).await.unwrap();
+    let large = vec![b'x'; 500_000];
+    let mut submits = JoinSet::new();
+    let (first, body) = (stage.clone(), large.clone());
+    submits.spawn(async move { first.submit("", &body).await });
+    let calls = &stage.mapping.calls;
+    eventually(async || (calls.load(Ordering::SeqCst) == 1).then_some(())).await;
+    submits.shutdown().await;
+    assert_eq!(code_of(stage.submit("", &large).await), "LT-GW-004");
+    drop(held);
+    eventually(async || stage.submit("", &large).await.ok()).await;
+    // There is no room to read it, let alone to work on it.
+    assert_eq!(code_of(stage.submit("", &vec![b'x'; 1_000_000]).await), "LT-GW-004");
+}
+
+#[tokio::test]
+async fn the_registry_may_go_away_and_come_back() {
+    let mut stage = Stage::new().await;
+    stage.registry = tokio::sync::watch::channel(crate::stage::snapshot()).0;
+    eventually(async || (stage.watched.load(Ordering::SeqCst) > 1).then_some(())).await;
+    stage.submit("k", b"hello").await.unwrap();
+    stage.hello("one").await;
+}
+
+#[tokio::test]
+async fn sessions_of_one_application_are_bounded() {
+    let mut stage = Stage::with(|it| it.sessions_max = 1).await;
+    stage.hello("one").await;
+    stage.hello("one").await;
+    let adapter = "two".to_owned();
+    let request = HelloRequest { protocol_versions: vec![1], adapter, ..HelloRequest::default() };
+    assert_eq!(code_of(answered(stage.client.hello(called(request)).await)), "LT-GW-010");
+}
+
+#[tokio::test]
+async fn a_message_is_tracked_by_its_whole_id_only() {
+    let stage = Stage::new().await;
+    let id = stage.submit("k1", b"hello").await.unwrap().receipt.unwrap().message_id;
+    let by = async |id: String| {
+        let request = called(TrackRequest { by: Some(By::MessageId(id)) });
+        stage.client.clone().track(request).await.unwrap().into_inner().messages.len()
+    };
+    assert_eq!((by(id.clone()).await, by(id[..35].to_owned()).await), (1, 0));
 }

@@ -33,6 +33,8 @@ pub(crate) struct Book {
     pub(crate) unsent: Vec<String>,
     /// Ids that were given back with their session, so that nobody knows how far they came.
     pub(crate) given_back: Vec<String>,
+    /// Answers that came with a lease which was over, as application and message.
+    pub(crate) late: Vec<(String, String)>,
     sessions: HashMap<String, (String, String)>,
     count: u64,
 }
@@ -189,7 +191,10 @@ impl Journal for FakeJournal {
         let mut book = self.0.lock().await;
         let request = request.into_inner();
         let endings = request.endings.iter();
-        let messages = endings.map(|it| book.end(&request.session, it)).collect();
+        let messages: Vec<_> = endings.map(|it| book.end(&request.session, it)).collect();
+        for it in messages.iter().filter(|it| it.outcome() == Outcome::LeaseLost) {
+            book.late.push((request.application.clone(), it.message_id.clone()));
+        }
         Ok(Response::new(EndResponse { messages }))
     }
 

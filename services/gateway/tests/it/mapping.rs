@@ -33,6 +33,13 @@ type Item = (NormalizeItem, Vec<u8>);
 
 fn frames(number: u32, (open, native): Item) -> Vec<NormalizeResponse> {
     let response = |frame| NormalizeResponse { item: number, frame: Some(frame) };
+    if native.starts_with(b"refuse everything") {
+        let long = "sai ".repeat(200);
+        let fault = (0..50).fold(Fault::new(&code::LT_MAP_210), |fault, number| {
+            fault.violation(format!("/Value/Data/{number}"), &long, &long)
+        });
+        return vec![response(Frame::Refused(fault))];
+    }
     if native.starts_with(b"refuse") {
         let fault = Fault::new(&code::LT_MAP_210).violation("/Noi dung", "mật", "the secret words");
         return vec![response(Frame::Refused(fault))];

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bus::{Body, Bus, Channel, ClaimStore, Message, Publish as _, Settings};
@@ -10,7 +11,7 @@ use chassis::health::Health;
 use chassis::serve::{Bounds, serve};
 use chassis::{Clock, Upstream};
 use futures::Stream;
-use gateway::{Config, DEFAULTS, Service, Surroundings};
+use gateway::{Config, DEFAULTS, Registered, Service, Surroundings};
 use proto::exchange::v1::exchange_client::ExchangeClient;
 use proto::exchange::v1::submit_request::Body as Given;
 use proto::exchange::v1::*;
@@ -37,13 +38,14 @@ use crate::mapping::FakeMapping;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Clone)]
-struct FakeRegistry(watch::Receiver<Snapshot>);
+struct FakeRegistry(watch::Receiver<Snapshot>, Arc<AtomicUsize>);
 
 #[tonic::async_trait]
 impl Registry for FakeRegistry {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<Snapshot, Status>> + Send>>;
 
     async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        self.1.fetch_add(1, Ordering::SeqCst);
         let states = futures::StreamExt::map(WatchStream::new(self.0.clone()), Ok);
         Ok(Response::new(Box::pin(states)))
     }
@@ -58,6 +60,8 @@ pub(crate) struct Stage {
     pub(crate) claims: ClaimStore,
     pub(crate) clock: Clock,
     pub(crate) registry: watch::Sender<Snapshot>,
+    /// How often the registry was watched.
+    pub(crate) watched: Arc<AtomicUsize>,
     pub(crate) shutdown: CancellationToken,
     pub(crate) folder: TempDir,
     pub(crate) running: JoinSet<()>,
@@ -81,6 +85,7 @@ impl Stage {
             claims: claims.clone(),
             journal: Upstream::local(JournalServer::new(journal.clone())),
             mapping: Upstream::local(MappingServer::new(mapping.clone())),
+            registered: Registered::new(),
         };
         let clock = Clock::held(1_790_000_000_000_000);
         let service = Service::new(config, surroundings, clock.clone(), "gateway@test".to_owned());
@@ -89,9 +94,11 @@ impl Stage {
         let address = listener.local_addr().unwrap().to_string();
         let (shutdown, health) = (CancellationToken::new(), Health::new());
         let mut running = JoinSet::new();
-        let served = serve(listener, service.pages(), Bounds::default(), shutdown.clone());
+        let served = serve(listener, service.pages(), Bounds::default(), service.left());
         running.spawn(async move { served.await.unwrap() });
-        let way = Upstream::local(RegistryServer::new(FakeRegistry(states)));
+        let watched = Arc::default();
+        let registry_there = FakeRegistry(states, Arc::clone(&watched));
+        let way = Upstream::local(RegistryServer::new(registry_there));
         let run = gateway::run(service, way, health, shutdown.clone());
         running.spawn(async move { run.await.unwrap() });
         let client = ExchangeClient::connect(format!("http://{address}")).await.unwrap();
@@ -104,6 +111,7 @@ impl Stage {
             claims,
             clock,
             registry,
+            watched,
             shutdown,
             folder,
             running,
@@ -122,12 +130,20 @@ impl Stage {
     }
 
     pub(crate) async fn hello(&mut self, adapter: &str) -> String {
+        self.greet(adapter).await.session
+    }
+
+    pub(crate) async fn limits(&mut self, adapter: &str) -> Limits {
+        self.greet(adapter).await.limits.unwrap()
+    }
+
+    async fn greet(&mut self, adapter: &str) -> HelloResponse {
         let request = HelloRequest {
             protocol_versions: vec![1],
             adapter: adapter.to_owned(),
             ..HelloRequest::default()
         };
-        self.client.hello(called(request)).await.unwrap().into_inner().session
+        self.client.hello(called(request)).await.unwrap().into_inner()
     }
 
     pub(crate) async fn receive(&mut self, session: &str, in_hand_max: u32) -> Streaming<Delivery> {
@@ -145,20 +161,11 @@ impl Stage {
         body: Given,
         parts: &[&str],
     ) -> Result<SubmitResponse, Fault> {
-        let attachment = |it: &&str| SubmittedAttachment {
-            reference: format!("ref-{it}"),
-            part: (*it).to_owned(),
-            file_name: format!("{it}.pdf"),
-            media_type: String::new(),
-        };
-        let request = SubmitRequest {
-            key: key.to_owned(),
-            format: "plain".to_owned(),
-            body: Some(body),
-            attachments: parts.iter().map(attachment).collect(),
-            ..SubmitRequest::default()
-        };
-        answered(self.client.clone().submit(called(request)).await)
+        self.give(item(key, body, parts)).await
+    }
+
+    pub(crate) async fn give(&self, item: SubmitRequest) -> Result<SubmitResponse, Fault> {
+        answered(self.client.clone().submit(called(item)).await)
     }
 
     pub(crate) async fn put(
@@ -244,6 +251,23 @@ impl Stage {
             entries.map(|it| if it.path().is_dir() { files(&it.path()) } else { 1 }).sum()
         }
         files(self.folder.path())
+    }
+}
+
+/// An item with these uploads as its files.
+pub(crate) fn item(key: &str, body: Given, parts: &[&str]) -> SubmitRequest {
+    let attachment = |it: &&str| SubmittedAttachment {
+        reference: format!("ref-{it}"),
+        part: (*it).to_owned(),
+        file_name: format!("{it}.pdf"),
+        media_type: String::new(),
+    };
+    SubmitRequest {
+        key: key.to_owned(),
+        format: "plain".to_owned(),
+        body: Some(body),
+        attachments: parts.iter().map(attachment).collect(),
+        ..SubmitRequest::default()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proto::exchange::v1::submit_request::Body as Given;
+
 use crate::stage::{Stage, code_of, eventually};
 
 #[tokio::test]
@@ -37,6 +39,25 @@ async fn bytes_that_are_not_the_declared_ones_are_dropped() {
     assert_eq!(code_of(stage.put("a/b", 0, b"x", b"x").await), "LT-EX-011");
     let chunk = vec![0; (1 << 20) + 1];
     assert_eq!(code_of(stage.put("r", 0, &chunk, &chunk).await), "LT-EX-011");
+}
+
+#[tokio::test]
+async fn a_file_that_could_not_be_kept_is_asked_for_again_before_there_is_a_receipt() {
+    let stage = Stage::new().await;
+    let file = b"a scanned page";
+    stage.put("p", 0, file, file).await.unwrap();
+    // The folder that the file belongs into cannot be made for a while.
+    let folder = stage.folder.path().join(&bus::Claim::of(file).sha256_hex()[..2]);
+    std::fs::write(&folder, b"in the way").unwrap();
+    let submit = async || stage.submit_with("k", Given::Inline("x".into()), &["p"]).await;
+    assert_eq!(code_of(submit().await), "LT-SYS-001");
+    std::fs::remove_file(&folder).unwrap();
+    let again = submit().await.unwrap_err();
+    assert_eq!((again.code.as_str(), again.violations.len()), ("LT-EX-004", 1));
+    assert_eq!(again.violations[0].field, "attachments[0].part");
+    stage.put("p", 0, file, file).await.unwrap();
+    submit().await.unwrap();
+    assert!(stage.claims.open(&bus::Claim::of(file), 0).await.is_ok());
 }
 
 #[tokio::test]

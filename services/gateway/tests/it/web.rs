@@ -111,7 +111,8 @@ async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
     assert_eq!((&delivery["message_id"], &delivery["attempt"]), (&json!(id), &json!(1)));
     let parts = format!("GET /v1/deliveries/{id}/parts");
     let read = |name: &str| format!("{parts}/{name}?session={session}");
-    assert_eq!(call(at, &read("body"), b"").await, (200, b"a large body".to_vec()));
+    let body = format!("GET /v1/deliveries/{id}/body?session={session}&offset=2");
+    assert_eq!(call(at, &body, b"").await, (200, b"large body".to_vec()));
     let from = format!("{}&offset=2", read("0"));
     assert_eq!(call(at, &from, b"").await, (200, b"tached".to_vec()));
     let answer = json!({
@@ -166,9 +167,43 @@ async fn every_refusal_is_json_with_a_code_in_two_languages() {
     let (status, secret) = post(at, "/v1/submit", &item).await;
     assert_eq!((status, &secret["code"]), (403, &json!("LT-MAP-210")));
     assert_eq!(secret["violations"][0]["field"], json!("/Noi dung"));
+    assert_eq!((&secret["reason"], &secret["retry"]), (&json!("FORBIDDEN"), &json!("never")));
     let (status, offset) = get(at, "/v1/parts/p?offset=7&size=9&sha256=zz").await;
     assert_eq!((status, &offset["code"]), (400, &json!("LT-EX-011")));
     let long = vec![b' '; 5 << 20];
     let (status, large) = json_of(call(at, "POST /v1/submit", &long).await);
     assert_eq!((status, &large["code"]), (413, &json!("LT-GW-001")));
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_told_before_a_byte_of_the_body_is_read() {
+    let stage = Stage::new().await;
+    let mut socket = TcpStream::connect(&stage.address).await.unwrap();
+    let head = "POST /v1/submit HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer wrong\r\n\
+                content-length: 4000000\r\n\r\n";
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 64];
+    soon(socket.read_exact(&mut answer)).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test]
+async fn a_poller_takes_no_more_than_it_said() {
+    let stage = Stage::new().await;
+    let at = stage.address.as_str();
+    let (_, hello) = post(at, "/v1/hello", &json!({ "adapter": "php" })).await;
+    let session = hello["session"].as_str().unwrap();
+    let poll = format!("/v1/receive?session={session}&in_hand_max=1&max=10&wait_ms=10000");
+    stage.send("m1", Body::Inline("x".into()), &[]).await;
+    stage.send("m2", Body::Inline("x".into()), &[]).await;
+    let (_, first) = get(at, &poll).await;
+    assert_eq!(first["deliveries"].as_array().unwrap().len(), 1);
+    let delivery = &first["deliveries"][0];
+    let answer = json!({
+        "session": session, "message_id": delivery["message_id"], "lease": delivery["lease"],
+        "taken": { "reference": "vb-1" },
+    });
+    assert_eq!(post(at, "/v1/settle", &answer).await.0, 200);
+    let (_, second) = get(at, &poll).await;
+    assert_ne!(second["deliveries"][0]["message_id"], delivery["message_id"]);
 }

@@ -192,7 +192,11 @@ impl Stage {
 
     pub(crate) async fn end(&mut self, session: &str, id: &str, lease: u64, given: Given) -> Ended {
         let ending = Ending { message_id: id.to_owned(), lease, answer: Some(given) };
-        let request = EndRequest { session: session.to_owned(), endings: vec![ending] };
+        let request = EndRequest {
+            session: session.to_owned(),
+            endings: vec![ending],
+            ..EndRequest::default()
+        };
         self.journal.end(request).await.unwrap().into_inner().messages.remove(0)
     }
 

@@ -25,7 +25,7 @@ const LARGE_BYTES: usize = 6 << 20;
 pub(crate) const MANY: usize = 1_000_000;
 
 /// A mail room that takes so many messages and then keeps the others waiting at its counter.
-struct Counter {
+pub(crate) struct Counter {
     sample: Sample,
     may_pass: Semaphore,
 }

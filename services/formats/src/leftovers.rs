@@ -58,19 +58,19 @@ impl Kept<'_, '_> {
     fn children(&mut self, place: usize) {
         let tree = self.tree;
         let mut read = HashSet::new();
-        for child in &tree.nodes[place].children {
-            let node = &tree.nodes[*child];
+        for child in tree.children(place) {
+            let node = &tree.nodes[child];
             if node.read {
                 read.insert(node.name.as_ref());
             } else if !node.seen && read.contains(node.name.as_ref()) {
                 self.finding(
-                    *child,
+                    child,
                     "Chỉ giá trị đầu được đọc; giá trị này giữ nguyên văn.",
                     "Only the first value is read; this one is kept as it was.",
                 );
             }
-            self.node(*child);
-            self.children(*child);
+            self.node(child);
+            self.children(child);
         }
     }
 
@@ -224,9 +224,9 @@ fn reach(tree: &mut Tree<'static>, steps: &[Step], owner: Owner<'_>) -> Option<u
 
 fn is_free(tree: &Tree<'_>, place: usize) -> bool {
     let node = &tree.nodes[place];
-    let is_attribute = |it: &usize| tree.nodes[*it].name.starts_with('@');
+    let is_attribute = |it: usize| tree.nodes[it].name.starts_with('@');
     node.text.is_empty()
         && node.file.is_none()
         && node.kind != Kind::NoItems
-        && node.children.iter().all(is_attribute)
+        && tree.children(place).all(is_attribute)
 }

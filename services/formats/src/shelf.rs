@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use proto::fault::code;
 use proto::fault::v1::Fault;
+use proto::mapping::v1::DeclaredAttachment;
 
-use crate::format::Format;
+use crate::content::BlobSink;
 use crate::format::reading::utf8;
+use crate::format::{Decoded, Format};
 use crate::grammar::Syntax;
 use crate::tree::Tree;
 
@@ -49,13 +51,39 @@ impl Shelf {
     ///
     /// There is no such format, or none fits.
     pub fn choose(&self, name: &str, native: &[u8]) -> Result<&Format, Fault> {
+        if name == "auto" { Ok(self.detect(native)?.0) } else { self.known(name) }
+    }
+
+    /// Reads native bytes in the format of that name, or for `auto` in the one they have, with one
+    /// look at them.
+    ///
+    /// # Errors
+    ///
+    /// There is no such format, none fits, or the bytes cannot be read.
+    pub fn decode(
+        &self,
+        name: &str,
+        native: &[u8],
+        declared: &[DeclaredAttachment],
+        sink: &mut dyn BlobSink,
+    ) -> Result<(&Format, Vec<Decoded>), Fault> {
         if name != "auto" {
-            let known: Vec<_> = self.0.iter().map(Format::name).collect();
-            let unknown = || {
-                Fault::new(&code::LT_MAP_017).param("format", name).param("known", known.join(", "))
-            };
-            return self.get(name).ok_or_else(unknown);
+            let format = self.known(name)?;
+            return Ok((format, format.decode(native, declared, sink)?));
         }
+        let (format, tree) = self.detect(native)?;
+        Ok((format, format.decode_scanned(tree, (native, declared), sink)?))
+    }
+
+    fn known(&self, name: &str) -> Result<&Format, Fault> {
+        self.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.0.iter().map(Format::name).collect();
+            Fault::new(&code::LT_MAP_017).param("format", name).param("known", known.join(", "))
+        })
+    }
+
+    /// The format that bytes have, and what was seen of them.
+    fn detect<'a>(&self, native: &'a [u8]) -> Result<(&Format, Tree<'a>), Fault> {
         let text = utf8(native)?;
         let is_xml = match text.trim_start().chars().next() {
             Some('<') => true,
@@ -63,14 +91,16 @@ impl Shelf {
             _ => return Err(Fault::new(&code::LT_MAP_018)),
         };
         let mut broken = None;
-        let mut scanned: Vec<(&Syntax, Result<Tree<'_>, Fault>)> = Vec::new();
+        let mut scanned: Vec<(&Syntax, Result<Tree<'a>, Fault>)> = Vec::new();
         for format in self.0.iter().filter(|it| is_xml == matches!(it.syntax, Syntax::Xml { .. })) {
             // Formats of one syntax look at the same tree.
             if !scanned.iter().any(|(it, _)| it.scans_as(&format.syntax)) {
                 scanned.push((&format.syntax, format.scan(text)));
             }
-            match scanned.iter().find(|(it, _)| it.scans_as(&format.syntax)) {
-                Some((_, Ok(tree))) if format.detects(tree) => return Ok(format),
+            match scanned.iter_mut().find(|(it, _)| it.scans_as(&format.syntax)) {
+                Some((_, Ok(tree))) if format.detects(tree) => {
+                    return Ok((format, std::mem::take(tree)));
+                }
                 Some((_, Err(fault))) => broken = broken.or(Some(fault.clone())),
                 Some((_, Ok(_))) | None => {}
             }

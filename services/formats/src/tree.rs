@@ -1,4 +1,5 @@
-//! Native content as a tree of names and texts, whatever its syntax; texts stay where they were.
+//! Native content as a tree of names and texts, whatever its syntax; names and texts stay where
+//! they were, and the whole tree is one list of nodes.
 
 use std::borrow::Cow;
 
@@ -22,8 +23,11 @@ pub(crate) struct Node<'a> {
     pub(crate) name: Cow<'a, str>,
     pub(crate) text: Cow<'a, str>,
     pub(crate) kind: Kind,
-    pub(crate) children: Vec<usize>,
     pub(crate) parent: usize,
+    /// The first and the last part, and what follows in the parent; 0: none.
+    first: usize,
+    last: usize,
+    next: usize,
     /// A description named this place.
     pub(crate) seen: bool,
     /// Its text was looked at.
@@ -53,7 +57,10 @@ impl<'a> Tree<'a> {
         let place = self.nodes.len();
         let bare = self.nodes[parent].bare;
         self.nodes.push(Node { name: name.into(), parent, bare, ..Node::default() });
-        self.nodes[parent].children.push(place);
+        match std::mem::replace(&mut self.nodes[parent].last, place) {
+            0 => self.nodes[parent].first = place,
+            before => self.nodes[before].next = place,
+        }
         self.nodes[parent].kind = match self.nodes[parent].kind {
             it @ (Kind::Item | Kind::NoItems) => it,
             Kind::Text | Kind::Parts => Kind::Parts,
@@ -61,9 +68,23 @@ impl<'a> Tree<'a> {
         place
     }
 
+    /// Parts, in their order.
+    pub(crate) fn children(&self, parent: usize) -> impl Iterator<Item = usize> + use<'_, 'a> {
+        let there = |it: usize| (it != 0).then_some(it);
+        let first = self.nodes.get(parent).map_or(0, |it| it.first);
+        std::iter::successors(there(first), move |it| {
+            there(self.nodes.get(*it).map_or(0, |it| it.next))
+        })
+    }
+
+    /// True for a place without parts.
+    pub(crate) fn is_end(&self, place: usize) -> bool {
+        self.nodes[place].first == 0
+    }
+
     /// Parts of this name, in their order.
     pub(crate) fn named(&self, parent: usize, name: &str) -> impl Iterator<Item = usize> {
-        self.nodes[parent].children.iter().copied().filter(move |it| self.nodes[*it].name == name)
+        self.children(parent).filter(move |it| self.nodes[*it].name == name)
     }
 
     /// Every place at the end of a path; an attribute's name begins with `@`.
@@ -124,7 +145,8 @@ impl<'a> Tree<'a> {
     pub(crate) fn read_all(&mut self, place: usize) {
         self.nodes[place].seen = true;
         self.nodes[place].read = true;
-        for child in self.nodes[place].children.clone() {
+        let children: Vec<usize> = self.children(place).collect();
+        for child in children {
             self.read_all(child);
         }
     }

@@ -29,11 +29,41 @@ impl Format {
     ) -> Result<Vec<Decoded>, Fault> {
         let text = utf8(native)?;
         if matches!(self.syntax, Syntax::CanonicalJson) {
-            let mut canonical = canonical_json::read(text, declared, sink)?;
-            self.origin(&mut canonical, native);
-            return Ok(vec![Decoded { canonical, findings: Vec::new() }]);
+            return self.decode_canonical(text, (native, declared), sink);
         }
-        let mut tree = self.scan(text)?;
+        self.decode_tree(self.scan(text)?, (native, declared), sink)
+    }
+
+    fn decode_canonical(
+        &self,
+        text: &str,
+        (native, declared): (&[u8], &[DeclaredAttachment]),
+        sink: &mut dyn BlobSink,
+    ) -> Result<Vec<Decoded>, Fault> {
+        let mut canonical = canonical_json::read(text, declared, sink)?;
+        self.origin(&mut canonical, native);
+        Ok(vec![Decoded { canonical, findings: Vec::new() }])
+    }
+
+    /// Reads native bytes whose tree is known already.
+    pub(crate) fn decode_scanned(
+        &self,
+        tree: Tree<'_>,
+        (native, declared): (&[u8], &[DeclaredAttachment]),
+        sink: &mut dyn BlobSink,
+    ) -> Result<Vec<Decoded>, Fault> {
+        if matches!(self.syntax, Syntax::CanonicalJson) {
+            return self.decode_canonical(utf8(native)?, (native, declared), sink);
+        }
+        self.decode_tree(tree, (native, declared), sink)
+    }
+
+    fn decode_tree(
+        &self,
+        mut tree: Tree<'_>,
+        (native, declared): (&[u8], &[DeclaredAttachment]),
+        sink: &mut dyn BlobSink,
+    ) -> Result<Vec<Decoded>, Fault> {
         let records = self.records(&tree);
         if records.is_empty() || records.len() > RECORDS_MAX {
             let Syntax::Json { records, .. } = &self.syntax else {

@@ -41,7 +41,7 @@ impl Reading<'_, '_, '_> {
             let node = &self.tree.nodes[place];
             let text = node.text.trim();
             let is_allowed = list.rows.get(text) == Some(allowed);
-            node.children.is_empty() && (is_allowed || self.says_nothing(text, &leaf.empty))
+            self.tree.is_end(place) && (is_allowed || self.says_nothing(text, &leaf.empty))
         };
         let Some(place) = places.iter().find(|it| places.len() > 1 || !passes(**it)) else {
             return Ok(());

@@ -123,8 +123,8 @@ impl Reading<'_, '_, '_> {
             return Ok(false);
         }
         if of.name() == "Attachment" {
-            self.count += 1;
             // The two halves of a file are two records.
+            self.count += if each.pair { 1 } else { 2 };
             if self.count > 2 * FILES_MAX {
                 return Err(Fault::new(&code::LT_MAP_005));
             }

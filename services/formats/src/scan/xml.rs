@@ -16,16 +16,23 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
     let mut tree: Option<Tree<'a>> = None;
     let mut open: Vec<usize> = Vec::new();
     let mut ended = false;
+    let expected = (root, namespace);
     loop {
+        let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
         let event = reader.read_event().map_err(|error| malformed(&reader, &error.to_string()))?;
         match event {
-            Event::Start(start) => {
-                begin(&reader, &mut tree, &mut open, (&start, root, namespace), ended)?;
+            Event::Start(start) if !ended => {
+                let name = spelled(text, at, start.name().as_ref());
+                begin(&reader, &mut tree, &mut open, (&start, name, expected))?;
             }
-            Event::Empty(start) => {
-                begin(&reader, &mut tree, &mut open, (&start, root, namespace), ended)?;
+            Event::Empty(start) if !ended => {
+                let name = spelled(text, at, start.name().as_ref());
+                begin(&reader, &mut tree, &mut open, (&start, name, expected))?;
                 open.pop();
                 ended = open.is_empty();
+            }
+            Event::Start(_) | Event::Empty(_) => {
+                return Err(malformed(&reader, "something follows the root element"));
             }
             Event::End(_) => {
                 open.pop();
@@ -58,13 +65,8 @@ fn begin<'a>(
     reader: &Reader<&'a [u8]>,
     tree: &mut Option<Tree<'a>>,
     open: &mut Vec<usize>,
-    (start, root, namespace): (&BytesStart<'_>, &str, &str),
-    ended: bool,
+    (start, name, (root, namespace)): (&BytesStart<'_>, Cow<'a, str>, (&str, &str)),
 ) -> Result<(), Fault> {
-    let name = local(start.name().as_ref());
-    if ended {
-        return Err(malformed(reader, "something follows the root element"));
-    }
     let place = match tree {
         None => {
             if name != root {
@@ -123,8 +125,17 @@ fn check_namespace(start: &BytesStart<'_>, namespace: &str) -> Result<(), Fault>
     }
 }
 
-fn local(name: &str) -> String {
-    name.rsplit(':').next().unwrap_or_default().to_owned()
+/// A name without its prefix, as it stands in the text behind the bracket at that place.
+fn spelled<'a>(text: &'a str, at: usize, name: &str) -> Cow<'a, str> {
+    let there = text.get(at.saturating_add(1)..).and_then(|it| it.get(..name.len()));
+    match there.filter(|it| *it == name) {
+        Some(there) => Cow::Borrowed(local(there)),
+        None => Cow::Owned(local(name).to_owned()),
+    }
+}
+
+fn local(name: &str) -> &str {
+    name.rsplit(':').next().unwrap_or_default()
 }
 
 fn append<'a>(tree: &mut Option<Tree<'a>>, open: &[usize], text: Cow<'a, str>) {

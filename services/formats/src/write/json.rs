@@ -60,14 +60,14 @@ impl Frame {
 /// Writes the value at a place.
 pub(crate) fn write(tree: &Tree<'_>, place: usize, out: &mut Vec<u8>) {
     let node = &tree.nodes[place];
-    if node.children.is_empty() && place != 0 {
+    if tree.is_end(place) && place != 0 {
         text(&node.text, out);
         return;
     }
     let mut written = HashSet::new();
     out.push(b'{');
-    for child in &node.children {
-        let part = &tree.nodes[*child];
+    for child in tree.children(place) {
+        let part = &tree.nodes[child];
         if !written.insert(part.name.as_ref()) {
             continue;
         }
@@ -79,7 +79,7 @@ pub(crate) fn write(tree: &Tree<'_>, place: usize, out: &mut Vec<u8>) {
         match part.kind {
             Kind::NoItems => out.extend_from_slice(b"[]"),
             Kind::Item => items(tree, place, &part.name, out),
-            Kind::Text | Kind::Parts => write(tree, *child, out),
+            Kind::Text | Kind::Parts => write(tree, child, out),
         }
     }
     out.push(b'}');

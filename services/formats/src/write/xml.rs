@@ -53,7 +53,7 @@ impl Writer<'_, '_> {
         self.push(&name);
         self.declarations(place);
         let (attributes, parts): (Vec<usize>, Vec<usize>) =
-            node.children.iter().partition(|it| self.tree.nodes[**it].name.starts_with('@'));
+            self.tree.children(place).partition(|it| self.tree.nodes[*it].name.starts_with('@'));
         for attribute in attributes {
             let node = &self.tree.nodes[attribute];
             let (name, value) = (node.name.trim_start_matches('@'), escaped(&node.text));

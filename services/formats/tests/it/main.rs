@@ -553,6 +553,45 @@ fn what_a_format_cannot_say_truly_is_refused() {
 }
 
 #[test]
+fn a_container_that_is_needed_is_asked_for_by_its_own_name() {
+    let format = Format::compile(
+        r#"
+format: x
+version: 1
+title: X
+carries: Document
+syntax: {kind: json, records: a}
+fields:
+  - {at: T, to: subject}
+  - at: N
+    to: number
+    need: both
+    fields: [{at: S, to: number}]
+"#,
+    )
+    .unwrap();
+    let fault = format.decode(br#"{"a":[{"T":"x"}]}"#, &[], &mut Files::default()).unwrap_err();
+    assert_eq!((fault.code.as_str(), fault.violations[0].field.as_str()), ("LT-MAP-014", "a[0]/N"));
+    let document = Document { subject: "x".into(), ..Default::default() };
+    let canonical = Canonical { origin: None, body: Some(Body::Document(document)) };
+    let mut out = Vec::new();
+    let written = format.encode(&canonical, Context::default(), &Files::default(), &mut out);
+    let fault = written.unwrap_err();
+    assert_eq!((fault.code.as_str(), fault.violations[0].field.as_str()), ("LT-MAP-012", "number"));
+}
+
+#[test]
+fn more_files_than_a_message_may_have_are_refused() {
+    let shelf = shelf();
+    let portal = shelf.get("ioffice.portal").unwrap();
+    let one = r#"{"Id":"1","FileName":"a.pdf","FilePath":"a"}"#;
+    let many = vec![one; 201].join(",");
+    let native = format!(r#"{{"Value":{{"Data":[{{"TrichYeu":"x","Attachments":[{many}]}}]}}}}"#);
+    let fault = portal.decode(native.as_bytes(), &[], &mut Files::default()).unwrap_err();
+    assert_eq!(fault.code, "LT-MAP-005");
+}
+
+#[test]
 fn an_item_left_out_moves_nothing_else() {
     let shelf = shelf();
     let edxml = shelf.get("edxml.document").unwrap();

@@ -124,6 +124,10 @@ impl Format {
         if let Some(fault) = reading.fault {
             return Err(fault);
         }
+        // Only files are told apart by more than what the lines read.
+        if !back.has_field_by_name("attachments") {
+            return Ok(difference(message, &back, &self.places));
+        }
         let mut canonical = self.canonical(&back)?;
         finish(&mut canonical, None);
         reading.open(&mut canonical, &mut Nowhere, &mut Budget::item())?;

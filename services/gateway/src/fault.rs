@@ -39,18 +39,20 @@ pub(crate) fn of(part: &str, status: &Status) -> Fault {
 
 /// What a refusal of the gRPC layer itself means: it could not read the call.
 pub(crate) fn of_layer(status: &Status, most: usize) -> Fault {
-    match status.code() {
-        Code::OutOfRange => {
-            let most = most.to_string();
-            Fault::new(&code::LT_GW_001).param("size", format!("> {most}")).param("most", most)
-        }
-        Code::Internal => field(
+    if status.code() == Code::OutOfRange {
+        let most = most.to_string();
+        return Fault::new(&code::LT_GW_001).param("size", format!("> {most}")).param("most", most);
+    }
+    if status.code() == Code::Internal {
+        return field(
             "message",
             "không đọc được thông điệp theo exchange.proto",
             "the bytes are no message of exchange.proto",
         )
-        .detail(status.message()),
-        Code::Unimplemented => Fault::new(&code::LT_GW_009),
-        _ => internal(status),
+        .detail(status.message());
     }
+    if status.code() == Code::Unimplemented {
+        return Fault::new(&code::LT_GW_009);
+    }
+    internal(status)
 }

@@ -61,7 +61,7 @@ pub use gateway::Surroundings;
 pub use server::Service;
 
 /// How long a stop waits for the journal to close a session.
-const CLOSING: Duration = Duration::from_secs(3);
+const CLOSING: Duration = Duration::from_secs(1);
 /// Largest gRPC request: a chunk with room around it.
 const REQUEST_BYTES_MAX: usize = 2 << 20;
 /// Largest gRPC answer: what Track tells of many recipients.

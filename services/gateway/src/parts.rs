@@ -41,7 +41,7 @@ impl Part {
     fn spool(&mut self, name: &str) -> Result<Spool, Fault> {
         match std::mem::replace(&mut self.held, Held::Broken) {
             Held::Spool(spool) => Ok(spool),
-            held => {
+            held @ (Held::Kept | Held::Broken) => {
                 self.held = held;
                 Err(gone(name))
             }

@@ -47,7 +47,7 @@ pub(crate) async fn submit(
         // be put right by uploading more.
         Err(fault) if fault.may_pass() => return outcome,
         Err(fault) => {
-            refused(gateway, application, key, fault);
+            refused(gateway, application, &key, fault);
             if fault.code.starts_with("LT-EX-") {
                 return outcome;
             }
@@ -68,7 +68,7 @@ fn uploads(request: &SubmitRequest) -> Vec<String> {
 }
 
 /// Notes a refusal. The words of the fields may quote content; the code and its values do not.
-fn refused(gateway: &Gateway, application: &Application, key: String, fault: &Fault) {
+fn refused(gateway: &Gateway, application: &Application, key: &str, fault: &Fault) {
     let refusal = Refusal {
         application: application.id.clone(),
         // It may be what was wrong.

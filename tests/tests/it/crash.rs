@@ -18,8 +18,8 @@ const MESSAGES: usize = 200;
 /// So many are submitted and taken before anything is cut.
 const TAKEN: usize = 50;
 /// The last ones have files that take so long to upload that they are under way at the cut.
-const LARGE: usize = 10;
-const LARGE_BYTES: usize = 6 << 20;
+const LARGE: usize = 8;
+const LARGE_BYTES: usize = 3 << 20;
 
 /// More than any test sends.
 pub(crate) const MANY: usize = 1_000_000;

@@ -62,6 +62,7 @@ pub(crate) struct Stage {
     pub(crate) registry: watch::Sender<Snapshot>,
     /// How often the registry was watched.
     pub(crate) watched: Arc<AtomicUsize>,
+    pub(crate) registered: Registered,
     pub(crate) shutdown: CancellationToken,
     pub(crate) folder: TempDir,
     pub(crate) running: JoinSet<()>,
@@ -80,12 +81,13 @@ impl Stage {
         bus.declare_delivery("a-app").await.unwrap();
         let claims = ClaimStore::folder(folder.path()).await.unwrap();
         let (journal, mapping) = (FakeJournal::default(), FakeMapping::default());
+        let registered = Registered::new();
         let surroundings = Surroundings {
             bus: bus.clone(),
             claims: claims.clone(),
             journal: Upstream::local(JournalServer::new(journal.clone())),
             mapping: Upstream::local(MappingServer::new(mapping.clone())),
-            registered: Registered::new(),
+            registered: registered.clone(),
         };
         let clock = Clock::held(1_790_000_000_000_000);
         let service = Service::new(config, surroundings, clock.clone(), "gateway@test".to_owned());
@@ -112,6 +114,7 @@ impl Stage {
             clock,
             registry,
             watched,
+            registered,
             shutdown,
             folder,
             running,

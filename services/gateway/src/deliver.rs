@@ -33,7 +33,7 @@ pub(crate) async fn receive(
     let receiver = Receiver {
         channel: Channel::delivery(&application)?,
         window: WINDOW,
-        keeper: Keeper::new(gateway.journal.clone(), gateway.component.clone()),
+        keeper: Keeper::new(gateway.journal.clone(), gateway.clock.clone(), application.clone()),
     };
     let bus = gateway.bus.clone();
     let handler = Arc::new(Deliverer { gateway, application });

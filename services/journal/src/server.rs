@@ -26,7 +26,7 @@ use crate::drive::Drive;
 use crate::keeper::{Call, Keeper, Reply};
 use crate::metrics::Metrics;
 use crate::stored::NAME_BYTES_MAX;
-use crate::stranded::{Stranded, Unkept};
+use crate::stranded::Stranded;
 use crate::{find, sweep};
 
 /// Defaults and words of the section `journal`.
@@ -152,7 +152,8 @@ pub async fn run(
     };
     let net = async {
         let stranded = Stranded { service: service.clone(), clock: clock.clone() };
-        let receiver = Receiver { channel: Channel::stranded(), window: WINDOW, keeper: Unkept };
+        let keeper = stranded.clone();
+        let receiver = Receiver { channel: Channel::stranded(), window: WINDOW, keeper };
         bus.receive(receiver, stranded, shutdown.clone()).await.map_err(anyhow::Error::new)
     };
     let outcome = tokio::select! {

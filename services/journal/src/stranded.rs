@@ -9,20 +9,29 @@ use proto::journal::v1::{Entry, Fact, Park, Refusal, Step};
 use crate::desk::COMPONENT;
 use crate::server::Service;
 
-/// Hands what is stranded to the writer.
-#[derive(Debug)]
+/// Hands what is stranded to the writer: what the handler can read, and as a keeper what it cannot.
+#[derive(Clone, Debug)]
 pub(crate) struct Stranded {
     pub(crate) service: Service,
     pub(crate) clock: chassis::Clock,
 }
 
-/// Keeps nothing: while the journal cannot write, the net holds what it has.
-#[derive(Clone, Debug)]
-pub(crate) struct Unkept;
-
-impl Keep for Unkept {
-    async fn keep(&self, _kept: Vec<(Message, BusFate)>) -> Result<(), KeepError> {
-        Err(KeepError::new("the journal does not write for the moment"))
+impl Keep for Stranded {
+    /// What cannot be read was never accepted, so all that is left of it is the refusal. Anything
+    /// else comes here because the journal cannot write, and then the net holds what it has.
+    async fn keep(&self, kept: Vec<(Message, BusFate)>) -> Result<(), KeepError> {
+        let mut refusals = Vec::with_capacity(kept.len());
+        for (message, fate) in kept {
+            match fate {
+                BusFate::Dead(fault) if fault.code == bus::code::UNREADABLE => {
+                    refusals.push(self.foreign(message.id.to_string(), fault.detail));
+                }
+                BusFate::Parked(fault) | BusFate::Dead(fault) => {
+                    return Err(KeepError::new(fault.detail));
+                }
+            }
+        }
+        self.service.write(Vec::new(), refusals).await.map(drop).map_err(KeepError::new)
     }
 }
 
@@ -45,12 +54,12 @@ impl Stranded {
     }
 
     /// A message that was never accepted came from somebody who went past the door.
-    fn foreign(&self, id: String) -> Refusal {
-        tracing::error!(messaging.message.id = id, "unknown message was stranded");
+    fn foreign(&self, id: String, why: String) -> Refusal {
+        tracing::error!(messaging.message.id = id, why, "foreign message was stranded");
         Refusal {
             application: String::new(),
             at_us: self.clock.now_us(),
-            fault: Some(Fault::new(&code::LT_JNL_007).param("id", &id)),
+            fault: Some(Fault::new(&code::LT_JNL_007).param("id", &id).detail(why)),
             key: id,
         }
     }
@@ -59,7 +68,8 @@ impl Stranded {
         let entries = window.iter().map(|it| self.entry(it)).collect();
         let unknown = self.service.write(entries, Vec::new()).await?;
         if !unknown.is_empty() {
-            let refusals = unknown.into_iter().map(|it| self.foreign(it)).collect();
+            let why = "the journal does not know it";
+            let refusals = unknown.into_iter().map(|it| self.foreign(it, why.to_owned())).collect();
             self.service.write(Vec::new(), refusals).await?;
         }
         Ok(())

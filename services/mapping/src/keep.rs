@@ -1,12 +1,14 @@
 //! What the bus cannot carry on goes to the journal.
 
+use std::collections::HashMap;
+
 use bus::{Fate, Keep, KeepError, Message};
-use chassis::Upstream;
+use chassis::{Clock, Upstream};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::entry;
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::{Bury, Entry, Park, RecordRequest};
+use proto::journal::v1::{Bury, Entry, Park, RecordRequest, Refusal};
 
 /// Keeps in the journal. Clones share its upstream.
 #[derive(Clone, Debug)]
@@ -19,28 +21,55 @@ impl Keeper {
     pub(crate) fn new(journal: Upstream) -> Self {
         Self { journal: JournalClient::new(journal) }
     }
+
+    /// Records, and names what the journal does not know.
+    async fn record(
+        &self,
+        entries: Vec<Entry>,
+        refusals: Vec<Refusal>,
+    ) -> Result<Vec<String>, KeepError> {
+        let request = RecordRequest { entries, refusals };
+        let answer = self.journal.clone().record(request).await.map_err(KeepError::new)?;
+        Ok(answer.into_inner().unknown)
+    }
 }
 
 impl Keep for Keeper {
     async fn keep(&self, kept: Vec<(Message, Fate)>) -> Result<(), KeepError> {
-        let entries = kept
-            .into_iter()
-            .map(|(message, fate)| Entry {
-                message_id: message.id.to_string(),
-                fate: Some(match fate {
-                    Fate::Parked(it) => entry::Fate::Parked(Park { fault: Some(fault(it)) }),
-                    Fate::Dead(it) => entry::Fate::Dead(Bury { fault: Some(fault(it)) }),
-                }),
-                ..Entry::default()
-            })
-            .collect();
-        let request = RecordRequest { entries, refusals: Vec::new() };
-        let answer = self.journal.clone().record(request).await.map_err(KeepError::new)?;
-        for id in answer.into_inner().unknown {
-            // Nothing of ours: the journal knows a message before it is ever published.
-            tracing::error!(messaging.message.id = id, "message is not in the journal");
+        let mut faults = HashMap::with_capacity(kept.len());
+        let entries = kept.into_iter().map(|(message, fate)| {
+            let id = message.id.to_string();
+            let (fault, fate) = match fate {
+                Fate::Parked(it) => {
+                    let fault = Some(fault(it));
+                    (fault.clone(), entry::Fate::Parked(Park { fault }))
+                }
+                Fate::Dead(it) => {
+                    let fault = Some(fault(it));
+                    (fault.clone(), entry::Fate::Dead(Bury { fault }))
+                }
+            };
+            faults.insert(id.clone(), fault);
+            Entry { message_id: id, fate: Some(fate), ..Entry::default() }
+        });
+        let entries = entries.collect();
+        let unknown = self.record(entries, Vec::new()).await?;
+        if unknown.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        // Nothing of ours: the journal knows a message before it is ever published. So it is
+        // somebody's who went past the door, and all that is left of it is the refusal.
+        let refusals = unknown.into_iter().map(|id| {
+            tracing::error!(messaging.message.id = id, "foreign message was refused");
+            Refusal {
+                application: String::new(),
+                at_us: Clock::System.now_us(),
+                fault: faults.remove(&id).flatten(),
+                key: id,
+            }
+        });
+        let refusals = refusals.collect();
+        self.record(Vec::new(), refusals).await.map(drop)
     }
 }
 

@@ -47,6 +47,18 @@ async fn a_delivery_is_taken_once_and_the_same_answer_is_a_repeat() {
 }
 
 #[tokio::test]
+async fn a_delivery_that_the_journal_does_not_know_is_a_refusal() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let id = stage.send("m1", text("native"), &[]).await;
+    stage.journal.0.lock().await.rows.clear();
+    let _stream = stage.receive(&session, 0).await;
+    let refusal = eventually(async || stage.journal.0.lock().await.refusals.pop()).await;
+    assert_eq!((refusal.key, refusal.application.as_str()), (id, "a-app"));
+    assert_eq!(refusal.fault.unwrap().code, "LT-JNL-005");
+}
+
+#[tokio::test]
 async fn answers_for_what_is_not_held_are_told_apart() {
     let mut stage = Stage::new().await;
     let session = stage.hello("one").await;

@@ -154,8 +154,12 @@ impl Journal for FakeJournal {
     }
 
     async fn record(&self, request: Request<RecordRequest>) -> Answered<RecordResponse> {
-        self.0.lock().await.refusals.extend(request.into_inner().refusals);
-        Ok(Response::new(RecordResponse::default()))
+        let mut book = self.0.lock().await;
+        let RecordRequest { entries, refusals } = request.into_inner();
+        book.refusals.extend(refusals);
+        let ids = entries.into_iter().map(|it| it.message_id);
+        let unknown = ids.filter(|it| !book.rows.contains_key(it)).collect();
+        Ok(Response::new(RecordResponse { unknown }))
     }
 
     async fn open(&self, request: Request<OpenRequest>) -> Answered<OpenResponse> {

@@ -9,8 +9,12 @@
 mod cluster;
 mod deliveries;
 mod intake;
+#[path = "../../../../bus/tests/it/node.rs"]
+#[expect(dead_code, reason = "the bus's own tests use more of it")]
+mod node;
 mod searches;
 mod stage;
+mod stranded;
 
 /// Makes a test of each function for each database.
 macro_rules! on_both {

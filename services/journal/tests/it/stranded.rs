@@ -1,0 +1,111 @@
+//! What falls into the net of a real broker, the journal running beside it.
+
+use std::time::Duration;
+
+use bus::{Bus, Channel, Publish as _, Settings};
+use chassis::{Clock, Upstream, health::Health};
+use journal::{Config, Service};
+use lapin::options::BasicPublishOptions;
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+use prost::Message as _;
+use proto::fault::v1::Fault;
+use proto::journal::v1::AcceptRequest;
+use proto::journal::v1::accept_outcome::Outcome;
+use proto::journal::v1::journal_client::JournalClient;
+use tokio_util::sync::CancellationToken;
+
+use crate::node::Node;
+use crate::stage::item;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Somebody who enters past the door, by the side exchange and without our manners.
+#[expect(clippy::disallowed_methods, reason = "a foreigner publishes as it likes")]
+async fn throw_in(url: &str, properties: Vec<BasicProperties>) {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+    let link = connection.create_channel().await.unwrap();
+    for properties in properties {
+        let (options, body) = (BasicPublishOptions::default(), b"from elsewhere");
+        let sent =
+            link.basic_publish("lienthong.intake".into(), "x".into(), options, body, properties);
+        sent.await.unwrap().await.unwrap();
+    }
+    connection.close(200, "done".into()).await.unwrap();
+}
+
+/// The keys and the words of what was refused, once there are this many.
+async fn refusals(database: &str, count: usize) -> Vec<(String, String)> {
+    let reader = rusqlite::Connection::open(database).unwrap();
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let mut asked =
+            reader.prepare("SELECT item_key, fault FROM refusal ORDER BY position").unwrap();
+        let read = |row: &rusqlite::Row<'_>| {
+            let fault = Fault::decode(row.get::<_, Vec<u8>>(1)?.as_slice()).unwrap();
+            assert_eq!(fault.code, "LT-JNL-007");
+            Ok((row.get(0)?, fault.detail))
+        };
+        let found: Vec<_> = asked.query_map([], read).unwrap().map(Result::unwrap).collect();
+        if found.len() >= count {
+            return found;
+        }
+        assert!(tokio::time::Instant::now() < until, "only {found:?} was refused");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_message_in_the_net_is_a_refusal_and_stops_nothing() {
+    let node = tokio::task::spawn_blocking(|| Node::start(1)).await.unwrap();
+    let settings = Settings { url: node.url(0), partitions: 1, ..Settings::default() };
+    let bus = Bus::connect(settings).await.unwrap();
+    bus.declare().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("journal.sqlite").display().to_string();
+    let config = Config { database: database.clone(), calls_max: 1_000, sweep_ms: 20 };
+    let service = Service::new(&config);
+    let mut journal = JournalClient::new(Upstream::local(service.server()));
+    let (health, stop) = (Health::new(), CancellationToken::new());
+    let stands = (Clock::System, health.clone());
+    let running = Box::pin(journal::run(config, (service, bus.clone()), stands, stop.clone()));
+    let watching = async {
+        let request = AcceptRequest { items: vec![item()] };
+        let accepted = journal.accept(request).await.unwrap().into_inner().outcomes.remove(0);
+        let Some(Outcome::Receipt(receipt)) = accepted.outcome else { panic!("{accepted:?}") };
+        let stranger = uuid::Uuid::new_v4().to_string();
+        let nameless = BasicProperties::default();
+        let named = BasicProperties::default().with_message_id(stranger.clone().into());
+        throw_in(&node.url(0), vec![nameless.clone(), named, nameless]).await;
+        let refused = refusals(&database, 3).await;
+        assert_eq!(refused.iter().filter(|it| it.0 == stranger).count(), 1, "{refused:?}");
+        assert_eq!(refused.iter().filter(|it| it.1.contains("UUID")).count(), 2, "{refused:?}");
+
+        // It goes on: what it knows, it takes out of the net and drives again.
+        let message = bus::Message {
+            id: receipt.message_id.parse().unwrap(),
+            conversation: String::new(),
+            attributes: std::collections::BTreeMap::new(),
+            body: bus::Body::Inline(bytes::Bytes::new()),
+        };
+        let publisher = bus.publisher().await.unwrap();
+        let outcomes = publisher.publish(vec![(Channel::stranded(), message)]).await;
+        assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let request =
+                proto::journal::v1::JourneyRequest { message_id: receipt.message_id.clone() };
+            let journey = journal.journey(request).await.unwrap().into_inner();
+            if journey.message.unwrap().fault.is_some_and(|it| it.code == "LT-JNL-007") {
+                break;
+            }
+            assert!(tokio::time::Instant::now() < until, "it still lies in the net");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(health.is_ready());
+    };
+    tokio::select! {
+        ended = running => panic!("the journal ended: {ended:?}"),
+        () = watching => {}
+    }
+    stop.cancel();
+}

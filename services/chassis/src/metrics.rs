@@ -6,6 +6,11 @@
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 
+/// The bounds of everything that is measured in seconds: from a commit to a slow call. The usual
+/// ones are made for milliseconds, and would put all of ours into one.
+pub(crate) const SECONDS: [f64; 13] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
 /// The meter of this process. Instruments are made once and kept by who uses them.
 pub fn meter() -> Meter {
     opentelemetry::global::meter("lienthong")

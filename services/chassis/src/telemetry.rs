@@ -3,16 +3,24 @@
 use std::fmt;
 use std::io;
 
-use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
 use opentelemetry_otlp::{MetricExporter, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::metrics::{
+    Aggregation, Instrument, InstrumentKind, SdkMeterProvider, Stream,
+};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use serde::Deserialize;
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::fmt::{FmtContext, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Layer as _, fmt as lines};
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// Defaults and words of the section `telemetry`.
 pub const DEFAULTS: &str = include_str!("../telemetry.default.toml");
@@ -21,7 +29,7 @@ pub const DEFAULTS: &str = include_str!("../telemetry.default.toml");
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// What is logged: `info`, `debug`, `lienthong=debug,lapin=warn` …
+    /// What is logged: `info`, `debug`, `info,gateway=debug` …; of lapin never anything.
     pub level: String,
     /// `json` for machines, `pretty` for people.
     pub form: Form,
@@ -84,29 +92,75 @@ pub fn init(service: &str, settings: &Settings) -> Result<Telemetry, TelemetryEr
     opentelemetry::global::set_meter_provider(metrics.clone());
     let spans = traces.as_ref().map(|it| {
         crate::trace::exported();
-        let only_ours = EnvFilter::new("info,h2=off,hyper=off,tonic=off,opentelemetry=off");
+        let only_ours =
+            EnvFilter::new("info,h2=off,hyper=off,lapin=off,tonic=off,opentelemetry=off");
         tracing_opentelemetry::layer().with_tracer(it.tracer("lienthong")).with_filter(only_ours)
     });
-    let level = || EnvFilter::try_new(&settings.level);
-    let machine = (settings.form == Form::Json)
-        .then(|| -> Result<_, TelemetryError> {
-            Ok(lines::layer()
-                .json()
-                .flatten_event(true)
-                .with_current_span(false)
-                .with_filter(level()?))
-        })
-        .transpose()?;
-    let people = (settings.form == Form::Pretty)
-        .then(|| -> Result<_, TelemetryError> {
-            Ok(lines::layer().compact().with_writer(io::stderr).with_filter(level()?))
-        })
-        .transpose()?;
-    let set = tracing_subscriber::registry().with(spans).with(machine).with(people).try_init();
+    let writer = match settings.form {
+        Form::Json => BoxMakeWriter::new(io::stdout),
+        Form::Pretty => BoxMakeWriter::new(io::stderr),
+    };
+    let lines = lines(settings, writer)?;
+    let set = tracing_subscriber::registry().with(spans).with(lines).try_init();
     if set.is_err() {
         tracing::debug!("log lines were set up before");
     }
     Ok(Telemetry { registry, traces, metrics })
+}
+
+/// Log lines as the settings say, into `writer`.
+fn lines<S, W>(
+    settings: &Settings,
+    writer: W,
+) -> Result<Box<dyn Layer<S> + Send + Sync>, TelemetryError>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let level = EnvFilter::try_new(&settings.level)?;
+    let level = FilterExt::<S>::and(level, filter_fn(may_be_written));
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    Ok(match settings.form {
+        Form::Json => {
+            let json = lines.json().flatten_event(true).with_current_span(false);
+            json.map_event_format(Traced).with_filter(level).boxed()
+        }
+        Form::Pretty => lines.compact().with_filter(level).boxed(),
+    })
+}
+
+/// lapin writes whole messages into its lines, and no document ever stands in a log.
+fn may_be_written(of: &Metadata<'_>) -> bool {
+    of.target() != "lapin" && !of.target().starts_with("lapin::")
+}
+
+/// JSON lines that say which span they were written in.
+struct Traced<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for Traced<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        of: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let context = opentelemetry::Context::current();
+        let span = context.span();
+        let here = span.span_context();
+        if !here.is_valid() {
+            return self.0.format_event(of, writer, event);
+        }
+        let mut line = String::new();
+        self.0.format_event(of, Writer::new(&mut line), event)?;
+        let Some(open) = line.trim_end().strip_suffix('}') else { return writer.write_str(&line) };
+        let (trace, span) = (here.trace_id(), here.span_id());
+        writeln!(writer, "{open},\"trace_id\":\"{trace}\",\"span_id\":\"{span}\"}}")
+    }
 }
 
 fn tracer(endpoint: &str, resource: Resource) -> Result<SdkTracerProvider, TelemetryError> {
@@ -120,12 +174,23 @@ fn meter(
 ) -> Result<(SdkMeterProvider, Registry), TelemetryError> {
     let registry = Registry::new();
     let reader = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build()?;
-    let mut builder = SdkMeterProvider::builder().with_resource(resource).with_reader(reader);
+    let mut builder = SdkMeterProvider::builder()
+        .with_resource(resource)
+        .with_reader(reader)
+        .with_view(in_seconds);
     if let Some(endpoint) = endpoint {
         let exporter = MetricExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
         builder = builder.with_periodic_exporter(exporter);
     }
     Ok((builder.build(), registry))
+}
+
+/// Our bounds for every histogram of seconds, whoever made it.
+fn in_seconds(instrument: &Instrument) -> Option<Stream> {
+    let is_ours = instrument.kind() == InstrumentKind::Histogram && instrument.unit() == "s";
+    let boundaries = crate::metrics::SECONDS.to_vec();
+    let buckets = Aggregation::ExplicitBucketHistogram { boundaries, record_min_max: true };
+    is_ours.then(|| Stream::builder().with_aggregation(buckets).build().ok()).flatten()
 }
 
 impl Telemetry {
@@ -146,5 +211,70 @@ impl Telemetry {
         if let Err(error) = self.metrics.force_flush() {
             tracing::debug!(%error, "metrics were not flushed");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// What is written goes to whoever reads the other end.
+    struct Pipe(mpsc::Sender<String>);
+
+    impl io::Write for Pipe {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(String::from_utf8_lossy(bytes).into_owned()).unwrap();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(form: Form, level: &str, work: impl FnOnce()) -> String {
+        let (sender, lines_written) = mpsc::channel();
+        let settings = Settings { level: level.to_owned(), form, otlp_endpoint: String::new() };
+        let lines = lines(&settings, move || Pipe(sender.clone())).unwrap();
+        let spans = tracing_opentelemetry::layer()
+            .with_tracer(SdkTracerProvider::builder().build().tracer("test"));
+        let subscriber = tracing_subscriber::registry().with(spans).with(lines);
+        tracing::subscriber::with_default(subscriber, work);
+        lines_written.try_iter().collect()
+    }
+
+    #[test]
+    fn bodies_that_lapin_tells_are_never_written_whatever_the_level_says() {
+        let level = "trace,lapin=trace,lapin::returned_messages=trace";
+        for form in [Form::Json, Form::Pretty] {
+            let said = written(form, level, || {
+                tracing::warn!(target: "lapin::returned_messages", body = "canary", "returned");
+                tracing::error!(target: "lapin", body = "canary", "broken");
+                tracing::info!(target: "lapinary", "another room");
+            });
+            assert!(!said.contains("canary"), "{said}");
+            assert!(said.contains("another room"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_line_names_the_span_it_was_written_in() {
+        let mut ids = String::new();
+        let said = written(Form::Json, "info", || {
+            tracing::info!("outside");
+            let span = tracing::info_span!("call");
+            let within = span.enter();
+            tracing::info!(count = 3, "within");
+            let context = opentelemetry::Context::current();
+            let here = context.span().span_context().clone();
+            let (trace, span) = (here.trace_id(), here.span_id());
+            ids = format!(",\"trace_id\":\"{trace}\",\"span_id\":\"{span}\"}}\n");
+            drop(within);
+        });
+        let lines: Vec<_> = said.split_inclusive('\n').collect();
+        assert!(lines[0].contains("outside") && !lines[0].contains("trace_id"), "{said}");
+        assert!(lines[1].contains("within") && lines[1].ends_with(&ids), "{said}\n{ids}");
     }
 }

@@ -2,16 +2,21 @@
 //!
 //! While nobody exports traces, spans of messages are not made at all, so they cost nothing.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use opentelemetry::propagation::{Extractor, TextMapPropagator as _};
-use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::trace::{SpanContext, Status, TraceContextExt as _};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 static EXPORTED: AtomicBool = AtomicBool::new(false);
+static CARRIER: OnceLock<&'static str> = OnceLock::new();
+
+/// Calls that only ask how we are: they are many, and tell nothing about any message.
+const PROBES: [&str; 4] = ["/grpc.health.v1.Health/", "/livez", "/readyz", "/metrics"];
 
 /// Says that somebody exports traces, so that spans are worth making.
 pub(crate) fn exported() {
@@ -21,6 +26,12 @@ pub(crate) fn exported() {
 /// True when spans are exported.
 pub fn is_exported() -> bool {
     EXPORTED.load(Ordering::Relaxed)
+}
+
+/// Says what carries the messages of this process (`messaging.system`), such as `rabbitmq`; the
+/// first word counts. Until somebody says so it is `lienthong`, in memory.
+pub fn carried_by(system: &'static str) {
+    CARRIER.get_or_init(|| system);
 }
 
 /// What is done with a message (`messaging.operation.type` of the semantic conventions).
@@ -61,7 +72,8 @@ impl Operation {
 /// Which message a span is about.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
-    /// Channel, or the application at the end of the road.
+    /// Channel, or the application at the end of the road. A partition of intake is written
+    /// `intake.3`.
     pub destination: &'a str,
     /// The message's id.
     pub message_id: &'a str,
@@ -76,26 +88,37 @@ pub fn message_span(operation: Operation, about: About<'_>) -> Span {
     if !is_exported() {
         return Span::none();
     }
+    let partition = about.destination.strip_prefix("intake.");
+    let destination = partition.map_or(about.destination, |_| "intake");
     let span = tracing::info_span!(
         "message",
-        otel.name = format!("{} {}", operation.word(), about.destination),
+        otel.name = format!("{} {destination}", operation.word()),
         otel.kind = operation.kind(),
-        messaging.system = "lienthong",
+        messaging.system = CARRIER.get().copied().unwrap_or("lienthong"),
+        messaging.operation.name = operation.word(),
         messaging.operation.type = operation.word(),
-        messaging.destination.name = about.destination,
+        messaging.destination.name = destination,
+        messaging.destination.partition.id = partition,
         messaging.message.id = about.message_id,
         messaging.message.conversation_id = about.conversation,
+        error.type = tracing::field::Empty,
     );
-    set_parent(&span, about.traceparent);
+    set_parent(&span, Parent { traceparent: about.traceparent, tracestate: "" });
     span
 }
 
-/// Makes a span part of the trace that a `traceparent` names; an unreadable one changes nothing.
-pub fn set_parent(span: &Span, traceparent: &str) {
-    if traceparent.is_empty() || !is_exported() {
+/// Marks a span as failed, with the code of the fault.
+pub fn failed(span: &Span, code: &str) {
+    span.record("error.type", code);
+    span.set_status(Status::error(code.to_owned()));
+}
+
+/// Makes a span part of the trace that its parent names; an unreadable one changes nothing.
+fn set_parent(span: &Span, parent: Parent<'_>) {
+    if parent.traceparent.is_empty() {
         return;
     }
-    let context = TraceContextPropagator::new().extract(&Parent(traceparent));
+    let context = TraceContextPropagator::new().extract(&parent);
     if context.span().span_context().is_valid() && span.set_parent(context).is_err() {
         tracing::debug!("span already has a parent");
     }
@@ -106,9 +129,10 @@ pub fn traceparent(span: &Span) -> String {
     if !is_exported() {
         return String::new();
     }
-    let context = span.context();
-    let span = context.span();
-    let context = span.span_context();
+    written(span.context().span().span_context())
+}
+
+fn written(context: &SpanContext) -> String {
     if !context.is_valid() {
         return String::new();
     }
@@ -120,33 +144,61 @@ pub fn current() -> String {
     if is_exported() { traceparent(&Span::current()) } else { String::new() }
 }
 
+/// The `tracestate` of where we are: what others wrote beside the context, carried on unread.
+pub fn current_state() -> String {
+    if !is_exported() {
+        return String::new();
+    }
+    Span::current().context().span().span_context().trace_state().header()
+}
+
 /// Puts the context of where we are into the headers of a call.
 pub fn inject(headers: &mut HeaderMap) {
-    if is_exported()
-        && !headers.contains_key("traceparent")
-        && let Ok(value) = HeaderValue::from_str(&current())
-        && !value.is_empty()
-    {
-        headers.insert("traceparent", value);
+    if !is_exported() || headers.contains_key("traceparent") {
+        return;
+    }
+    for (name, value) in [("traceparent", current()), ("tracestate", current_state())] {
+        if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(&value)) {
+            headers.insert(name, value);
+        }
     }
 }
 
-/// A span for a call that came in, in the trace its headers name.
+/// A span for a call that came in, in the trace its headers name. There is none for who only asks
+/// how we are.
 pub fn call_span(path: &str, headers: &HeaderMap) -> Span {
-    if !is_exported() {
+    if !is_exported() || PROBES.iter().any(|it| path.starts_with(it)) {
         return Span::none();
     }
-    let span = tracing::info_span!(
-        "call",
-        otel.name = path.trim_start_matches('/'),
-        otel.kind = "server",
-        rpc.system.name = "grpc",
-        rpc.method = path.trim_start_matches('/'),
-    );
-    if let Some(parent) = headers.get("traceparent").and_then(|it| it.to_str().ok()) {
-        set_parent(&span, parent);
-    }
+    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let method = path.trim_start_matches('/');
+    let span = if text(CONTENT_TYPE.as_str()).starts_with("application/grpc") {
+        tracing::info_span!(
+            "call",
+            otel.name = method,
+            otel.kind = "server",
+            rpc.system.name = "grpc",
+            rpc.method = method,
+            error.type = tracing::field::Empty,
+        )
+    } else {
+        tracing::info_span!(
+            "call",
+            otel.name = route(path),
+            otel.kind = "server",
+            http.route = route(path),
+            url.path = path,
+            error.type = tracing::field::Empty,
+        )
+    };
+    set_parent(&span, Parent { traceparent: text("traceparent"), tracestate: text("tracestate") });
     span
+}
+
+/// The part of a path that names what is called, `/v1/parts`: ids come behind it.
+fn route(path: &str) -> &str {
+    let ends = path.char_indices().filter(|(_, it)| *it == '/').map(|(place, _)| place);
+    ends.skip(1).nth(1).and_then(|end| path.get(..end)).unwrap_or(path)
 }
 
 /// The trace id in a `traceparent`, for search.
@@ -154,14 +206,40 @@ pub fn trace_id(traceparent: &str) -> Option<&str> {
     traceparent.split('-').nth(1).filter(|it| it.len() == 32)
 }
 
-struct Parent<'a>(&'a str);
+/// What a message or a call brings of the trace it belongs to.
+struct Parent<'a> {
+    traceparent: &'a str,
+    tracestate: &'a str,
+}
 
 impl Extractor for Parent<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        (key == "traceparent").then_some(self.0)
+        match key {
+            "traceparent" => Some(self.traceparent),
+            "tracestate" => Some(self.tracestate),
+            _ => None,
+        }
     }
 
     fn keys(&self) -> Vec<&str> {
-        vec!["traceparent"]
+        vec!["traceparent", "tracestate"]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_no_part_of_a_route() {
+        for (path, expected) in [
+            ("/v1/submit", "/v1/submit"),
+            ("/v1/parts/abc", "/v1/parts"),
+            ("/v1/deliveries/7/parts/1", "/v1/deliveries"),
+            ("/", "/"),
+            ("", ""),
+        ] {
+            assert_eq!(route(path), expected, "{path}");
+        }
     }
 }

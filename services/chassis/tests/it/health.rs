@@ -7,7 +7,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use chassis::Upstream;
 use chassis::health::{self, Health};
-use chassis::metrics::Count;
+use chassis::metrics::{Count, Seconds};
 use chassis::telemetry::{Form, Settings, Telemetry};
 use tokio::sync::OnceCell;
 use tonic_health::pb::HealthCheckRequest;
@@ -60,10 +60,16 @@ async fn what_is_counted_stands_on_the_metrics_page() {
     let telemetry = telemetry().await;
     let count = Count::new("lienthong.test.things", "things of a test");
     count.add(3, "outcome", "good");
+    let seconds = Seconds::new("lienthong.test.duration", "how long a thing of a test takes");
+    seconds.record(Duration::from_millis(3), "kind", "thing");
     let (status, text) = page(&health::pages(Health::new(), telemetry), "/metrics").await;
     assert_eq!(status, StatusCode::OK);
     let line = text.lines().find(|it| it.starts_with("lienthong_test_things_total")).unwrap();
     assert!(line.contains("outcome=\"good\"") && line.ends_with(" 3"), "{line}");
+    let bounds = text.lines().filter(|it| it.starts_with("lienthong_test_duration_seconds_bucket"));
+    let within: Vec<_> = bounds.map(|it| it.ends_with(" 1")).collect();
+    assert_eq!(within.len(), 14, "{text}");
+    assert!(!within[1] && within[2], "three milliseconds lie between the second and the third");
 }
 
 /// Asks until the answer is this one.

@@ -17,8 +17,9 @@ use self::queue::{InHand, Queue};
 use crate::{
     channel::{Channel, Kind},
     message::{Body, Message, MessageId},
+    metrics::Metrics,
     publish::PublishError,
-    receive::{Handle, Held, Keep, ReceiveError, Receiver, free_hands, step},
+    receive::{Handle, Held, Keep, ReceiveError, Receiver, Stand, free_hands, step},
     settings::Settings,
     transport::ProbeError,
 };
@@ -34,6 +35,7 @@ struct Inner {
     settings: Settings,
     queues: watch::Sender<HashMap<Channel, Arc<Queue>>>,
     broadcasts: broadcast::Sender<Message>,
+    metrics: Metrics,
 }
 
 /// Hears what is broadcast, from the moment it was made.
@@ -50,12 +52,17 @@ impl Embedded {
         Self(Arc::new(Inner {
             queues: watch::Sender::new(queues),
             broadcasts: broadcast::Sender::new(BROADCASTS_MAX),
+            metrics: Metrics::new("lienthong"),
             settings,
         }))
     }
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     pub(crate) fn declare(&self, channel: &Channel) {
@@ -162,7 +169,8 @@ pub(crate) async fn receive<K: Keep, H: Handle>(
         Kind::Delivery | Kind::Control | Kind::Stranded | Kind::Probe => None,
     };
     let most = usize::from(receiver.window.max(1));
-    let keeper = (&receiver.keeper, bus.settings().keep_limit());
+    let keep_limit = bus.settings().keep_limit();
+    let stand = Stand { receiver, metrics: bus.metrics(), keep_limit };
     loop {
         let hands = tokio::select! {
             biased;
@@ -171,7 +179,7 @@ pub(crate) async fn receive<K: Keep, H: Handle>(
         };
         // Another receiver of the channel may have been faster while the hands were asked for.
         let Some(mut in_hand) = queue.take(hands.min(most)) else { continue };
-        step(keeper, handler, &mut in_hand, Vec::new()).await?;
+        step(&stand, handler, &mut in_hand, Vec::new()).await?;
         in_hand.settle();
     }
 }

@@ -52,6 +52,7 @@ pub mod rabbitmq;
 
 mod channel;
 mod message;
+mod metrics;
 mod publish;
 mod receive;
 mod settings;

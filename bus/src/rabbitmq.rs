@@ -15,7 +15,9 @@ use lapin::{Connection, ConnectionProperties, tcp::OwnedTLSConfig, uri::AMQPUri}
 use tokio::sync::watch;
 
 pub use self::topology::{Difference, TopologyError};
-use crate::{publish::PublisherFailed, settings::Settings, transport::ConnectError};
+use crate::{
+    metrics::Metrics, publish::PublisherFailed, settings::Settings, transport::ConnectError,
+};
 
 /// Seconds between signs of life: a dead peer is noticed within twice that.
 const HEARTBEAT_SECONDS: u16 = 20;
@@ -32,6 +34,7 @@ struct Inner {
     publishing: Connection,
     consuming: Connection,
     failure: watch::Sender<Option<Arc<PublisherFailed>>>,
+    metrics: Metrics,
 }
 
 /// Why a call to the broker did not succeed.
@@ -68,11 +71,16 @@ impl RabbitMq {
         let publishing = connect(&settings, &address, "publishing").await?;
         let consuming = connect(&settings, &address, "consuming").await?;
         let failure = watch::Sender::new(None);
-        Ok(Self(Arc::new(Inner { settings, publishing, consuming, failure })))
+        let metrics = Metrics::new("rabbitmq");
+        Ok(Self(Arc::new(Inner { settings, publishing, consuming, failure, metrics })))
     }
 
     pub(crate) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     pub(crate) async fn failed(&self) -> Arc<PublisherFailed> {

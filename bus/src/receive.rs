@@ -3,10 +3,12 @@
 use std::{error::Error, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
+use tokio::time::Instant;
 
 use crate::{
     channel::Channel,
     message::Message,
+    metrics::Metrics,
     publish::PublisherFailed,
     rabbitmq::BrokerError,
     verdict::{Fate, Fault, Verdict, Verdicts, code},
@@ -126,15 +128,24 @@ pub(crate) trait Held: Sync {
     fn message(&self, place: usize) -> Message;
 }
 
+/// What a step of a receiver stands on.
+pub(crate) struct Stand<'a, K> {
+    pub(crate) receiver: &'a Receiver<K>,
+    pub(crate) metrics: &'a Metrics,
+    pub(crate) keep_limit: Duration,
+}
+
 /// One window, until everything its verdicts ask for is safe. It is then still to be settled.
 /// `kept` holds what was buried before the handler could see it.
 pub(crate) async fn step<K: Keep, H: Handle>(
-    (keeper, limit): (&K, Duration),
+    stand: &Stand<'_, K>,
     handler: &H,
     window: &mut impl Held,
     mut kept: Vec<(Message, Fate)>,
 ) -> Result<(), ReceiveError> {
+    let begun = Instant::now();
     let verdicts = judge(handler, window).await;
+    stand.metrics.processed(&stand.receiver.channel, &verdicts, begun.elapsed());
     kept.extend(verdicts.into_iter().enumerate().filter_map(|(place, verdict)| match verdict {
         Verdict::Done => None,
         Verdict::Retry(fault) => Some((window.message(place), Fate::Parked(fault))),
@@ -144,7 +155,8 @@ pub(crate) async fn step<K: Keep, H: Handle>(
         return Ok(());
     }
     tracing::warn!(count = kept.len(), "messages cannot go on");
-    match tokio::time::timeout(limit, keeper.keep(kept)).await {
+    let limit = stand.keep_limit;
+    match tokio::time::timeout(limit, stand.receiver.keeper.keep(kept)).await {
         Ok(outcome) => Ok(outcome?),
         Err(_elapsed) => Err(ReceiveError::KeptLate { limit }),
     }

@@ -102,6 +102,14 @@ impl Bus {
         }
     }
 
+    /// What carries the messages, as telemetry calls it: `rabbitmq`, or `lienthong` in memory.
+    pub fn system(&self) -> &'static str {
+        match self {
+            Self::Embedded(bus) => bus.metrics().system(),
+            Self::RabbitMq(bus) => bus.metrics().system(),
+        }
+    }
+
     /// The partition of `intake` for a conversation.
     pub fn intake(&self, conversation: &str) -> Channel {
         Channel::intake(partition(conversation, self.settings().partitions))
@@ -262,10 +270,14 @@ impl Bus {
 
 impl Publish for Publisher {
     async fn publish(&self, batch: Vec<(Channel, Message)>) -> Vec<Result<(), PublishError>> {
-        match self {
-            Self::Embedded(bus) => bus.publish(batch).await,
-            Self::RabbitMq(publisher) => publisher.publish(batch).await,
-        }
+        let begun = tokio::time::Instant::now();
+        let channels: Vec<_> = batch.iter().map(|(channel, _)| channel.clone()).collect();
+        let (metrics, outcomes) = match self {
+            Self::Embedded(bus) => (bus.metrics(), bus.publish(batch).await),
+            Self::RabbitMq(publisher) => (publisher.metrics(), publisher.publish(batch).await),
+        };
+        metrics.sent(&channels, &outcomes, begun.elapsed());
+        outcomes
     }
 }
 

@@ -18,6 +18,7 @@ use super::{BrokerError, RabbitMq, wire, wire::Sealed};
 use crate::{
     channel::Channel,
     message::{Message, MessageId},
+    metrics::Metrics,
     publish::{Publish, PublishError, PublisherFailed},
     receive::WINDOW_BYTES,
 };
@@ -32,6 +33,7 @@ type Outcome = Result<(), PublishError>;
 pub struct Publisher {
     requests: mpsc::Sender<Request>,
     connection: ConnectionStatus,
+    metrics: Metrics,
     limit: Duration,
     _actor: Arc<JoinSet<()>>,
 }
@@ -49,8 +51,12 @@ impl Publisher {
         let mut actor = JoinSet::new();
         actor.spawn(run(bus.clone(), link, waiting));
         let connection = bus.0.publishing.status().clone();
-        let limit = bus.settings().publish_limit();
-        Ok(Self { requests, connection, limit, _actor: Arc::new(actor) })
+        let (metrics, limit) = (bus.metrics().clone(), bus.settings().publish_limit());
+        Ok(Self { requests, connection, metrics, limit, _actor: Arc::new(actor) })
+    }
+
+    pub(crate) const fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 }
 

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     channel::Channel,
     message::Message,
-    receive::{Handle, Held, Keep, ReceiveError, Receiver, WINDOW_BYTES, free_hands, step},
+    receive::{Handle, Held, Keep, ReceiveError, Receiver, Stand, WINDOW_BYTES, free_hands, step},
     verdict::Fate,
 };
 
@@ -102,7 +102,8 @@ async fn consume<K: Keep, H: Handle>(
     (receiver, handler): (&Receiver<K>, &H),
     shutdown: &CancellationToken,
 ) -> Result<Ended, ReceiveError> {
-    let keeper = (&receiver.keeper, bus.settings().keep_limit());
+    let keep_limit = bus.settings().keep_limit();
+    let stand = Stand { receiver, metrics: bus.metrics(), keep_limit };
     loop {
         let first = tokio::select! {
             biased;
@@ -120,8 +121,10 @@ async fn consume<K: Keep, H: Handle>(
         let (is_slow, now) = (asked.elapsed() >= SLOW_HANDS, ahead(hands, receiver.window));
         let most = hands.min(receiver.window.max(1).into());
         let mut window = fill(first, deliveries, most, &receiver.channel)?;
-        step(keeper, handler, &mut window.readable, window.buried).await?;
+        step(&stand, handler, &mut window.readable, window.buried).await?;
+        let begun = Instant::now();
         settle(bus, &window.last).await?;
+        stand.metrics.settled(&receiver.channel, begun.elapsed());
         // Halves and doubles only, so that hands that come and go do not renew the link each time.
         if now / 2 >= *opened || (is_slow && now <= *opened / 2) {
             return Ok(Ended::OtherHands);

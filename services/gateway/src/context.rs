@@ -36,13 +36,13 @@ impl Sent {
     }
 
     /// The trace a message is born into, as `traceparent` and `tracestate`: the call's, or another
-    /// one that the sender named.
-    pub(crate) fn born(self, message_id: &str, conversation: &str) -> (String, String) {
+    /// one that the sender named. `to` is the channel it goes to first.
+    pub(crate) fn born(self, message_id: &str, conversation: &str, to: &str) -> (String, String) {
         let here = trace::current();
         let (named, running) = (trace::trace_id(&self.traceparent), trace::trace_id(&here));
         let is_named = named.is_some() && (here.is_empty() || named != running);
         let parent = if is_named { &self.traceparent } else { &here };
-        let about = About { destination: "intake", message_id, conversation, traceparent: parent };
+        let about = About { destination: to, message_id, conversation, traceparent: parent };
         let born = trace::traceparent(&trace::message_span(Operation::Create, about));
         let traceparent = if born.is_empty() { parent.clone() } else { born };
         let is_same = named.is_some() && trace::trace_id(&traceparent) == named;
@@ -75,7 +75,7 @@ mod tests {
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     fn carried(traceparent: &str, tracestate: &str) -> (String, String) {
-        Sent::new(traceparent, tracestate).born("m", "c")
+        Sent::new(traceparent, tracestate).born("m", "c", "intake.0")
     }
 
     #[test]

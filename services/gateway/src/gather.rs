@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tracing::{Instrument as _, Span};
 
 /// Items of one batch, and batches at a time: a second one gathers while the first is away.
 pub(crate) const BATCH: Bounds = Bounds { items: 256, bytes: 2 * 1024 * 1024, flights: 4 };
 
-type Waiting<I, O> = (I, oneshot::Sender<O>);
+/// With the span it was called in: a batch goes on in that of its first call.
+type Waiting<I, O> = (I, oneshot::Sender<O>, Span);
 
 /// What a batch may hold, and how many are away at a time.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +56,7 @@ impl<I: Send + 'static, O: Send + 'static> Gather<I, O> {
     /// Adds a call and waits for its answer, at most so long.
     pub(crate) async fn call(&self, input: I, limit: Duration) -> Result<O, NotGathered> {
         let (reply, answer) = oneshot::channel();
-        self.calls.try_send((input, reply)).map_err(|_full| NotGathered::Full)?;
+        self.calls.try_send((input, reply, Span::current())).map_err(|_full| NotGathered::Full)?;
         match tokio::time::timeout(limit, answer).await {
             Ok(Ok(output)) => Ok(output),
             Ok(Err(_)) | Err(_) => Err(NotGathered::Unanswered),
@@ -63,7 +65,7 @@ impl<I: Send + 'static, O: Send + 'static> Gather<I, O> {
 
     /// Adds a call whose answer nobody waits for; false: there is no room.
     pub(crate) fn leave(&self, input: I) -> bool {
-        self.calls.try_send((input, oneshot::channel().0)).is_ok()
+        self.calls.try_send((input, oneshot::channel().0, Span::none())).is_ok()
     }
 
     /// Works on batches, for ever.
@@ -83,11 +85,12 @@ impl<I: Send + 'static, O: Send + 'static> Gather<I, O> {
                 None => waiting.recv().await,
             };
             let Some(first) = first else { return };
+            let span = first.2.clone();
             let (inputs, replies) = self.batch(&mut waiting, (first, &mut carried), bounds);
             while flying.try_join_next().is_some() {}
             let working = work(inputs);
             flying.spawn(async move {
-                let outputs = working.await;
+                let outputs = working.instrument(span).await;
                 drop(place);
                 // Whoever went away asks again.
                 replies.into_iter().zip(outputs).for_each(|(it, output)| drop(it.send(output)));

@@ -1,6 +1,6 @@
 //! What an application did with a delivery, and the files of one it has in hand.
 
-use chassis::trace::{About, Operation, message_span};
+use chassis::trace::{About, Operation, failed, message_span};
 use proto::exchange::v1::settle_request::Answer as Given;
 use proto::exchange::v1::{GetPartRequest, SettleRequest, SettleResponse};
 use proto::fault::code;
@@ -48,7 +48,8 @@ pub(crate) async fn answer(
     });
     let ending = Ending { message_id: id.clone(), lease, answer: Some(answer) };
     let whose = Whose { application: application.id.clone(), session: request.session };
-    let ended = gateway.settle(whose, ending).instrument(span).await?;
+    let ended = gateway.settle(whose, ending).instrument(span.clone()).await;
+    let ended = ended.inspect_err(|fault| failed(&span, &fault.code))?;
     if let Some(session) = session {
         // Whatever the journal says, this lease is over.
         session.let_go(&id, lease).await;

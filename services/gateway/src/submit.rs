@@ -106,7 +106,8 @@ async fn attempt(
     unclaimed(gateway, (application, &request), (&normalized, &native)).await?;
     let attachments = safe(gateway, application, &request, (&normalized, blobs)).await?;
     let findings = normalized.findings.clone();
-    let (traceparent, tracestate) = sent.born(&id, &normalized.conversation);
+    let intake = gateway.bus.intake(&normalized.conversation);
+    let (traceparent, tracestate) = sent.born(&id, &normalized.conversation, intake.name());
     let acceptance = acceptance(
         gateway,
         (application, request.key, Envelope { id, traceparent, tracestate, ..Envelope::default() }),

@@ -18,7 +18,7 @@ impl Metrics {
         Self {
             reads: Count::new("lienthong.mapping.reads", "Items read at the door, by outcome"),
             copies: Count::new("lienthong.mapping.copies", "Copies for applications, by outcome"),
-            windows: Seconds::new("messaging.process.duration", "Time a window took"),
+            windows: Seconds::new("lienthong.mapping.window.duration", "Time a window took"),
         }
     }
 

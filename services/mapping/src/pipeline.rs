@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bus::{Body, Channel, ClaimStore, Handle, Message, MessageId, Publish, Verdict, Verdicts};
 use bytes::Bytes;
-use chassis::trace::{About, Operation, message_span};
+use chassis::trace::{About, Operation, failed, message_span};
 use chassis::{Clock, Upstream};
 use futures::{StreamExt as _, stream};
 use prost::Message as _;
@@ -40,6 +40,8 @@ const COMPONENT: &str = "mapping";
 #[derive(Clone, Debug)]
 pub(crate) struct Pipeline<P> {
     pub(crate) publisher: P,
+    /// The partition it handles, by name.
+    pub(crate) intake: String,
     pub(crate) journal: JournalClient<Upstream>,
     pub(crate) registered: Registered,
     pub(crate) translator: Translator,
@@ -83,7 +85,8 @@ impl<P: Publish> Pipeline<P> {
         let journal = JournalClient::new(journal);
         let clock = Clock::System;
         let metrics = Metrics::new();
-        Self { publisher, journal, registered, translator, claims, clock, config, metrics }
+        let intake = "intake".to_owned();
+        Self { publisher, intake, journal, registered, translator, claims, clock, config, metrics }
     }
 
     /// Routes and translates one message.
@@ -172,6 +175,12 @@ impl Refused {
         if may_pass { Self::ForNow(fault) } else { Self::ForGood(fault) }
     }
 
+    fn fault(&self) -> &Fault {
+        match self {
+            Self::ForNow(fault) | Self::ForGood(fault) => fault,
+        }
+    }
+
     fn verdict(self) -> Verdict {
         match self {
             Self::ForNow(fault) => Verdict::Retry(words(&fault)),
@@ -214,11 +223,9 @@ impl<P: Publish> Handle for Pipeline<P> {
 impl<P: Publish> Pipeline<P> {
     async fn judge(&self, window: Vec<Message>) -> Verdicts {
         let mut verdicts = Verdicts::undecided(window.len());
-        let worked: Vec<_> = stream::iter(window)
-            .map(|message| {
-                let span = process_span(&message);
-                self.work(message).instrument(span)
-            })
+        let spans: Vec<_> = window.iter().map(|it| process_span(&self.intake, it)).collect();
+        let worked: Vec<_> = stream::iter(window.into_iter().zip(spans.clone()))
+            .map(|(message, span)| self.work(message).instrument(span))
             .buffered(self.config.translating_max.max(1))
             .collect()
             .await;
@@ -230,10 +237,15 @@ impl<P: Publish> Pipeline<P> {
                     routed.push(Outgoing { place, id: entry.message_id.clone(), copies });
                     entries.push(entry);
                 }
-                Err(refused) => verdicts.decide(place, refused.verdict()),
+                Err(refused) => {
+                    failed(&spans[place], &refused.fault().code);
+                    verdicts.decide(place, refused.verdict());
+                }
             }
         }
-        let unknown = match self.record(entries).await {
+        // One call for all of them, in the trace of the first.
+        let first = spans.first().cloned().unwrap_or_else(tracing::Span::none);
+        let unknown = match self.record(entries).instrument(first).await {
             Ok(unknown) => unknown,
             Err(fault) => {
                 for it in routed {
@@ -273,12 +285,12 @@ impl<P: Publish> Pipeline<P> {
     }
 }
 
-fn process_span(message: &Message) -> tracing::Span {
+fn process_span(intake: &str, message: &Message) -> tracing::Span {
     let attribute = |name: &str| message.attributes.get(name).map_or("", String::as_str);
     message_span(
         Operation::Process,
         About {
-            destination: "intake",
+            destination: intake,
             message_id: attribute("id"),
             conversation: &message.conversation,
             traceparent: attribute("traceparent"),

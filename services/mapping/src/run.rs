@@ -72,7 +72,9 @@ pub async fn run(config: Config, parts: Parts, shutdown: CancellationToken) -> a
             window: settings.window,
             keeper: Bounded { keeper: Keeper::new(parts.journal.clone()), limit },
         };
-        let (bus, pipeline, stop) = (parts.bus.clone(), pipeline.clone(), stop.clone());
+        let intake = receiver.channel.name().to_owned();
+        let pipeline = Pipeline { intake, ..pipeline.clone() };
+        let (bus, stop) = (parts.bus.clone(), stop.clone());
         working.spawn(async move { Ok(bus.receive(receiver, pipeline, stop).await?) });
     }
     while let Some(ended) = working.join_next().await {

@@ -22,11 +22,13 @@ const PROBE_EVERY: Duration = Duration::from_secs(10);
 /// The bus, connected to.
 pub(crate) async fn connect(start: &Start, role: Option<Role>) -> anyhow::Result<Bus> {
     let settings = bus_settings(&start.settings, role.map_or("up", Role::name))?;
-    Ok(if settings.url.is_empty() {
+    let bus = if settings.url.is_empty() {
         Bus::embedded(settings)
     } else {
         Bus::connect(settings).await?
-    })
+    };
+    chassis::trace::carried_by(bus.system());
+    Ok(bus)
 }
 
 /// What the bus is told about itself.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bus::{Body, Channel, Message, MessageId, Publish};
 use bytes::Bytes;
-use chassis::trace::{About, Operation, message_span, traceparent};
+use chassis::trace::{About, Operation, failed, message_span, traceparent};
 use formats::Context;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{Claim, Derived, Envelope, Fact, Step, body};
@@ -46,9 +46,10 @@ impl<P: Publish> Pipeline<P> {
             envelope.traceparent = sent;
         }
         let attachments = source.attachments.clone();
-        let translated = match self.translated(source, way, made).instrument(span).await {
+        let translated = match self.translated(source, way, made).instrument(span.clone()).await {
             Ok(translated) => translated,
             Err(fault) => {
+                failed(&span, &fault.code);
                 let fault = self.kept_back(fault, way, id);
                 let message = Some(row(envelope, None));
                 return (None, Derived { message, attachments, fault, ..Derived::default() });
@@ -59,6 +60,7 @@ impl<P: Publish> Pipeline<P> {
         let facts = vec![self.told(&envelope, &translated)];
         let refused = refusal(&source.read, &translated.losses, &way.accepts_losses);
         if let Some(fault) = refused {
+            failed(&span, &fault.code);
             let fault = self.kept_back(fault, way, id);
             let message = Some(row(envelope, None));
             return (None, Derived { message, attachments, facts, fault });

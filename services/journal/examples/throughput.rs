@@ -49,6 +49,7 @@ async fn stage(name: &str, database: String) {
     let service = Service::new(&config);
     let journal = JournalClient::new(Upstream::local(service.server()));
     let health = Health::new();
+    health.unwell("journal", "not started yet");
     let (parts, outer) = ((Clock::System, health.clone()), shutdown.clone());
     let running =
         async move { Box::pin(journal::run(config, (service, bus), parts, outer)).await.unwrap() };
@@ -135,10 +136,9 @@ async fn work(
         lap(2);
         let endings: Vec<Ending> = begun.into_iter().map(ending).collect();
         assert_eq!(endings.len(), window);
-        journal
-            .end(EndRequest { session: session.clone(), endings, ..EndRequest::default() })
-            .await
-            .unwrap();
+        let application = "b-app".to_owned();
+        let request = EndRequest { session: session.clone(), endings, application };
+        journal.end(request).await.unwrap();
         lap(3);
     }
     steps

@@ -14,15 +14,16 @@ CREATE TABLE kept (
     item_key {text} NOT NULL,
     content_digest {text} NOT NULL,
     trace {text} NOT NULL,
-    -- Contract messages as they are: envelope, body, native body, receipt, index.
-    envelope {blob} NOT NULL,
-    body {blob} NOT NULL,
-    native {blob} NOT NULL,
-    receipt {blob} NOT NULL,
-    shown {blob} NOT NULL,
     -- What it is found by, folded.
     number_folded {text} NOT NULL,
-    document_id {text} NOT NULL
+    document_id {text} NOT NULL,
+    -- Contract messages as they are: envelope, index, receipt, body, native body. The large ones
+    -- come last, so that whoever wants the others does not read past them.
+    envelope {blob} NOT NULL,
+    shown {blob} NOT NULL,
+    receipt {blob} NOT NULL,
+    body {blob} NOT NULL,
+    native {blob} NOT NULL
 ){whole};
 
 CREATE UNIQUE INDEX kept_key ON kept (source, item_key) WHERE item_key <> '';
@@ -31,7 +32,23 @@ CREATE INDEX kept_parent ON kept (parent) WHERE parent <> '';
 CREATE INDEX kept_number ON kept (number_folded) WHERE number_folded <> '';
 CREATE INDEX kept_document ON kept (document_id) WHERE document_id <> '';
 CREATE INDEX kept_trace ON kept (trace) WHERE trace <> '';
-CREATE INDEX kept_accepted ON kept (accepted_at);
+CREATE INDEX kept_accepted ON kept (accepted_at, id);
+
+-- Further keys under which the same content came again.
+CREATE TABLE alias (
+    source {text} NOT NULL,
+    item_key {text} NOT NULL,
+    message {text} NOT NULL,
+    PRIMARY KEY (source, item_key)
+){keyed};
+
+-- Whom a submitted message concerns: its sender and its recipients, in the order of their pages.
+CREATE TABLE addressed (
+    organisation {text} NOT NULL,
+    at BIGINT NOT NULL,
+    message {text} NOT NULL,
+    PRIMARY KEY (organisation, at, message)
+){keyed};
 
 -- What a message is doing.
 CREATE TABLE standing (
@@ -59,8 +76,8 @@ CREATE TABLE standing (
 CREATE INDEX standing_conversation ON standing (conversation, application, sequence);
 CREATE INDEX standing_next ON standing (next_at) WHERE next_at > 0;
 CREATE INDEX standing_session ON standing (session) WHERE session <> '';
--- What waits for a person or a time: few among many.
-CREATE INDEX standing_waiting ON standing (state) WHERE state IN (4, 6, 9, 10);
+-- All that did not simply go its way (routed, taken): few among many.
+CREATE INDEX standing_open ON standing (state) WHERE state NOT IN (2, 7);
 
 CREATE VIEW message AS SELECT
     kept.id, kept.parent, kept.kind, kept.source, kept.sender, kept.recipients, kept.accepted_at,

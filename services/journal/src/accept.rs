@@ -17,6 +17,10 @@ use crate::stored::{Fresh, NAME_BYTES_MAX, New};
 const BY_KEY: &str = "SELECT id, content_digest, receipt FROM kept \
      WHERE source = $1 AND item_key = $2 AND item_key <> ''";
 
+/// A key under which content came again.
+const BY_ALIAS: &str = "SELECT k.id, k.content_digest, k.receipt FROM alias a \
+     JOIN kept k ON k.id = a.message WHERE a.source = $1 AND a.item_key = $2";
+
 const BY_CONTENT: &str = "SELECT id, content_digest, receipt FROM kept \
      WHERE sender = $1 AND content_digest = $2 AND content_digest <> ''";
 
@@ -52,6 +56,10 @@ pub(crate) async fn accept(
         let outcome = match known.find(&envelope, &item.key, &digest) {
             Some(earlier) if earlier.digest == digest => {
                 desk.step(&earlier.id, Step::Repeated, &item.key);
+                if known.learn(&envelope, &item.key, &earlier) {
+                    let (source, key) = (envelope.source.as_str(), item.key.as_str());
+                    desk.aliases.push(vec![source.into(), key.into(), earlier.id.as_str().into()]);
+                }
                 Outcome::Receipt(again(&earlier.receipt))
             }
             Some(earlier) => {
@@ -61,7 +69,7 @@ pub(crate) async fn accept(
             }
             None => {
                 let (receipt, new) = fresh(desk, &mut known, item, envelope, digest);
-                desk.fresh.push(new);
+                desk.add(new);
                 Outcome::Receipt(receipt)
             }
         };
@@ -81,15 +89,22 @@ fn wrong(item: &Acceptance) -> Option<&'static str> {
         .flatten()
         .filter_map(|it| it.place.as_ref())
         .any(|it| matches!(it, Place::Inline(bytes) if bytes.len() > bus::INLINE_BYTES_MAX));
+    let names = [
+        ("source", &envelope.source),
+        ("sender", &envelope.sender),
+        ("conversation", &envelope.conversation),
+        ("key", &item.key),
+    ];
+    let recipients = envelope.recipients.iter().map(|it| ("recipients", it));
+    let odd = names.into_iter().chain(recipients).find(|(_, it)| !is_name(it));
     if envelope.id.parse::<bus::MessageId>().is_err() {
         Some("id")
-    } else if envelope.conversation.is_empty() {
-        Some("conversation")
-    } else if [&envelope.conversation, &envelope.source, &envelope.sender, &item.key]
-        .iter()
-        .any(|it| it.len() > NAME_BYTES_MAX)
+    } else if envelope.conversation.is_empty()
+        || envelope.conversation.len() > CONVERSATION_BYTES_MAX
     {
-        Some("name (500 bytes at most)")
+        Some("conversation")
+    } else if let Some((part, _)) = odd {
+        Some(part)
     } else if body.is_none() || inline {
         Some("body")
     } else if item.content_digest.is_empty() || item.content_digest.len() > 64 {
@@ -98,6 +113,14 @@ fn wrong(item: &Acceptance) -> Option<&'static str> {
         None
     }
 }
+
+/// What names go by: bounded, and alike in both databases. PostgreSQL holds no NUL.
+fn is_name(text: &str) -> bool {
+    text.len() <= NAME_BYTES_MAX && !text.contains(char::is_control)
+}
+
+/// The longest conversation: it travels as a routing key.
+const CONVERSATION_BYTES_MAX: usize = 255;
 
 fn fresh(
     desk: &mut Desk<'_>,
@@ -179,12 +202,19 @@ impl Known {
         let by_content: Vec<_> = contents.iter().map(pair).collect();
         let by_id: Vec<_> = envelopes.iter().map(|(_, it)| vec![it.id.as_str().into()]).collect();
         let places: Vec<_> = conversations.iter().map(|it| vec![it.clone().into()]).collect();
-        let steps: [Batch<'_>; 4] =
-            [(BY_KEY, &by_key), (BY_CONTENT, &by_content), (BY_ID, &by_id), (PLACE, &places)];
+        let steps: [Batch<'_>; 5] = [
+            (BY_KEY, &by_key),
+            (BY_ALIAS, &by_key),
+            (BY_CONTENT, &by_content),
+            (BY_ID, &by_id),
+            (PLACE, &places),
+        ];
         let mut found = desk.database.run_all(&steps).await?.into_iter();
         let mut next = || found.next().unwrap_or_default();
         let mut known = Self::default();
-        known.keys.extend(keys.into_iter().zip(next()).filter_map(with_earlier));
+        let (first, again) = (next(), next());
+        known.keys.extend(keys.iter().cloned().zip(first).filter_map(with_earlier));
+        known.keys.extend(keys.into_iter().zip(again).filter_map(with_earlier));
         known.contents.extend(contents.into_iter().zip(next()).filter_map(with_earlier));
         known.ids.extend(next().into_iter().filter_map(earlier).map(|it| (it.id.clone(), it)));
         for (conversation, rows) in conversations.into_iter().zip(next()) {
@@ -200,6 +230,16 @@ impl Known {
         let by_key = self.keys.get(&(envelope.source.clone(), key.to_owned()));
         let by_content = || self.contents.get(&(envelope.sender.clone(), digest.to_owned()));
         by_key.or_else(by_content).or_else(|| self.ids.get(&envelope.id)).cloned()
+    }
+
+    /// Remembers the key of a repeat; true when it is a new one.
+    fn learn(&mut self, envelope: &Envelope, key: &str, earlier: &Earlier) -> bool {
+        let name = (envelope.source.clone(), key.to_owned());
+        let is_new = !key.is_empty() && !self.keys.contains_key(&name);
+        if is_new {
+            self.keys.insert(name, earlier.clone());
+        }
+        is_new
     }
 
     fn add(&mut self, envelope: &Envelope, key: &str, digest: &str, receipt: &[u8]) {

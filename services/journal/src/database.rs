@@ -1,14 +1,15 @@
 //! A database with one connection: rows in, rows out, in a transaction or not.
 //!
 //! SQL is written once, for one set of parameters `$1`, `$2` …. In migrations `{text}`, `{blob}`,
-//! `{serial}`, `{roomy}` and `{whole}` stand for what the two spell differently, and a line that begins with
-//! `--sqlite ` or `--postgres ` is for that one only.
+//! `{serial}`, `{roomy}`, `{whole}` and `{keyed}` stand for what the two spell differently, and a
+//! line that begins with `--sqlite ` or `--postgres ` is for that one only.
 
 mod postgres;
 mod sqlite;
 mod widen;
 
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 
 pub(crate) use self::postgres::Postgres;
 pub(crate) use self::sqlite::Sqlite;
@@ -89,6 +90,9 @@ impl From<Vec<u8>> for Value {
     }
 }
 
+/// A number that SQLite gives, above all it gave before.
+const SQLITE_SERIAL: &str = "INTEGER PRIMARY KEY AUTOINCREMENT";
+
 /// A statement and the sets of parameters it is run for.
 pub(crate) type Batch<'a> = (&'a str, &'a [Vec<Value>]);
 
@@ -153,6 +157,60 @@ pub enum DatabaseError {
     /// Another journal holds the database.
     #[error("another journal is at work on this database; this one waits for its end")]
     Taken,
+    /// The database's file, or the one that marks it as taken, cannot be made.
+    #[error("the file `{}` cannot be opened", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A newer journal was here.
+    #[error(
+        "the database has tables of version {found}, this program knows {known}; start a newer one"
+    )]
+    Newer {
+        /// The version of the tables.
+        found: i64,
+        /// The newest one that is known here.
+        known: i64,
+    },
+}
+
+impl DatabaseError {
+    /// True when a value did not fit the tables. The connection is as good as before.
+    pub(crate) fn is_of_values(&self) -> bool {
+        use rusqlite::ErrorCode;
+        match self {
+            Self::Sqlite { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
+            ),
+            Self::Postgres { source, .. } => source
+                .code()
+                .is_some_and(|it| ["22", "23", "54"].iter().any(|of| it.code().starts_with(of))),
+            Self::Gone | Self::Taken | Self::File { .. } | Self::Newer { .. } => false,
+        }
+    }
+
+    /// True when the connection is of no more use.
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            Self::Sqlite { .. } => false,
+            Self::Postgres { source, .. } => {
+                let is_io = source.source().is_some_and(<dyn Error>::is::<std::io::Error>);
+                let code = source.code().map_or("", |it| it.code());
+                source.is_closed() || is_io || code.starts_with("08") || code.starts_with("57P")
+            }
+            Self::Gone | Self::Taken | Self::File { .. } | Self::Newer { .. } => true,
+        }
+    }
+
+    /// The whole cause in one line.
+    pub(crate) fn words(&self) -> String {
+        self.source().map_or_else(|| self.to_string(), |it| format!("{self}: {it}"))
+    }
 }
 
 /// A connection to one of the two.
@@ -170,7 +228,7 @@ impl Database {
         if address.starts_with("postgres://") || address.starts_with("postgresql://") {
             return Ok(Self::Postgres(Postgres::connect(address, purpose).await?));
         }
-        Ok(Self::Sqlite(Sqlite::open(Path::new(address))?))
+        Ok(Self::Sqlite(Sqlite::open(Path::new(address), purpose)?))
     }
 
     /// Runs a statement once for each set of parameters; the rows of all of them, set by set.
@@ -191,10 +249,12 @@ impl Database {
         if steps.iter().all(|(_, sets)| sets.is_empty()) {
             return Ok(vec![Vec::new(); steps.len()]);
         }
+        for (sql, _) in steps.iter().filter(|(_, sets)| !sets.is_empty()) {
+            // A test reads these, and asks both databases how they would go about each.
+            tracing::trace!(target: "journal::statement", sql);
+        }
         match self {
-            Self::Sqlite(database) => {
-                steps.iter().map(|(sql, sets)| database.query_many(sql, sets)).collect()
-            }
+            Self::Sqlite(database) => database.run_all(steps).await,
             Self::Postgres(database) => database.run_all(steps).await,
         }
     }
@@ -236,6 +296,12 @@ impl Database {
     pub(crate) async fn migrate(&mut self) -> Result<(), DatabaseError> {
         const MIGRATIONS: [(i64, &str); 1] = [(1, include_str!("../migrations/001_journal.sql"))];
         self.batch("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY)").await?;
+        let newest = self.query("SELECT COALESCE(MAX(number), 0) FROM migration", Vec::new());
+        let found = newest.await?.pop().map_or(0, |mut it| it.number());
+        let known = MIGRATIONS.iter().map(|(number, _)| *number).max().unwrap_or_default();
+        if found > known {
+            return Err(DatabaseError::Newer { found, known });
+        }
         for (number, sql) in MIGRATIONS {
             let done =
                 self.query("SELECT number FROM migration WHERE number = $1", vec![number.into()]);
@@ -275,9 +341,9 @@ impl Database {
     }
 
     fn dialect(&self, sql: &str) -> String {
-        let (own, text, blob, serial, roomy, whole) = match self {
+        let (own, text, blob, serial, roomy, whole, keyed) = match self {
             Self::Sqlite(_) => {
-                ("--sqlite ", "TEXT", "BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT", "", "")
+                ("--sqlite ", "TEXT", "BLOB", SQLITE_SERIAL, "", "", " WITHOUT ROWID")
             }
             // Bytes are compared as bytes. A page keeps room for its rows' next forms. A row that is
             // written once stays in one place while it fits a page.
@@ -288,6 +354,7 @@ impl Database {
                 "BIGSERIAL PRIMARY KEY",
                 " WITH (fillfactor = 60)",
                 " WITH (toast_tuple_target = 8160)",
+                "",
             ),
         };
         sql.replace(own, "")
@@ -296,5 +363,6 @@ impl Database {
             .replace("{serial}", serial)
             .replace("{roomy}", roomy)
             .replace("{whole}", whole)
+            .replace("{keyed}", keyed)
     }
 }

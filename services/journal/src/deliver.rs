@@ -64,13 +64,15 @@ pub(crate) async fn open(
     Ok(given_back)
 }
 
+/// What a session has in hand. The second condition is the index's.
+const IN_SESSION: &str = "session = $1 AND session <> '' AND state = $2";
+
 /// Closes a session and gives back what it has in hand.
 pub(crate) async fn close(desk: &mut Desk<'_>, id: &str) -> Result<u32, DatabaseError> {
     desk.load_sessions([id].into_iter()).await?;
     let Some(session) = desk.session(id) else { return Ok(0) };
     let state = i64::from(i32::from(State::InHand));
-    let held =
-        desk.find("session = $1 AND state = $2", vec![vec![id.into(), state.into()]]).await?;
+    let held = desk.find(IN_SESSION, vec![vec![id.into(), state.into()]]).await?;
     let held: Vec<_> = held.into_iter().filter(|it| in_hand(desk, it, id)).collect();
     for message in &held {
         give_back(desk, message, session.class, "the session ended");

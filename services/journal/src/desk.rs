@@ -1,14 +1,14 @@
 //! One group of calls being worked on: rows in hand, facts to write, messages to drive.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proto::journal::v1::{Fact, State, Step};
 
 use crate::database::{Batch, Database, DatabaseError, Row};
 use crate::deliver::{Session, read_session};
 use crate::stored::{
-    COLUMNS, INSERT_FACT, INSERT_KEPT, INSERT_REFUSAL, INSERT_STANDING, INSERT_SUBJECT, New,
-    REWRITE, Stored, UPDATE, fact_rows,
+    COLUMNS, INSERT_ADDRESSED, INSERT_ALIAS, INSERT_FACT, INSERT_KEPT, INSERT_REFUSAL,
+    INSERT_STANDING, INSERT_SUBJECT, New, REWRITE, Stored, UPDATE, fact_rows,
 };
 
 /// Who writes facts of its own accord.
@@ -28,8 +28,11 @@ pub(crate) struct Desk<'a> {
     pub(crate) sessions: HashMap<String, Option<Session>>,
     changed: Vec<String>,
     facts: Vec<(String, Fact)>,
-    /// New messages.
-    pub(crate) fresh: Vec<New>,
+    /// New messages, and the ids of all there were in this transaction.
+    fresh: Vec<New>,
+    fresh_ids: HashSet<String>,
+    /// Further keys of messages: source, key, id.
+    pub(crate) aliases: Vec<Vec<crate::database::Value>>,
     /// Parameters of what was not taken over.
     pub(crate) refusals: Vec<Vec<crate::database::Value>>,
     /// Derived messages that get a body at last: id, envelope, body, receipt.
@@ -46,6 +49,8 @@ impl<'a> Desk<'a> {
             rows: HashMap::new(),
             sessions: HashMap::new(),
             fresh: Vec::new(),
+            fresh_ids: HashSet::new(),
+            aliases: Vec::new(),
             refusals: Vec::new(),
             changed: Vec::new(),
             facts: Vec::new(),
@@ -126,6 +131,17 @@ impl<'a> Desk<'a> {
         self.rows.get(id)
     }
 
+    /// Notes a new message.
+    pub(crate) fn add(&mut self, new: New) {
+        self.fresh_ids.insert(new.id.clone());
+        self.fresh.push(new);
+    }
+
+    /// True for a message that is new in this transaction.
+    pub(crate) fn is_fresh(&self, id: &str) -> bool {
+        self.fresh_ids.contains(id)
+    }
+
     /// Changes a row in hand, and notes when.
     pub(crate) fn change(&mut self, id: &str, change: impl FnOnce(&mut Stored)) {
         let now = self.now;
@@ -154,7 +170,7 @@ impl<'a> Desk<'a> {
         let now = self.now;
         let Some(row) = self.rows.get(id) else { return };
         let state = if row.is_derived() { State::Queued } else { State::Accepted };
-        let deadline = crate::plan::deadline(now, row.driven);
+        let deadline = crate::plan::deadline(now, row.driven + 1);
         self.to(id, state, deadline);
         self.change(id, |row| row.driven += 1);
         self.drives.push(id.to_owned());
@@ -195,14 +211,17 @@ impl<'a> Desk<'a> {
     /// Writes everything noted so far into the open transaction.
     pub(crate) async fn flush(&mut self) -> Result<(), DatabaseError> {
         let (mut kept, mut standing, mut subjects) = (Vec::new(), Vec::new(), Vec::new());
+        let mut addressed = Vec::new();
         for new in self.fresh.drain(..) {
             if !new.subject.is_empty() {
                 subjects.push(vec![new.subject.into(), new.id.into()]);
             }
             kept.push(new.kept);
             standing.push(new.standing);
+            addressed.extend(new.addressed);
         }
         let refusals = std::mem::take(&mut self.refusals);
+        let aliases = std::mem::take(&mut self.aliases);
         self.changed.sort_unstable();
         self.changed.dedup();
         let changed = self.changed.drain(..);
@@ -213,10 +232,12 @@ impl<'a> Desk<'a> {
         });
         let rewrites: Vec<_> = rewrites.collect();
         let facts = fact_rows(self.facts.drain(..));
-        let steps: [Batch<'_>; 7] = [
+        let steps: [Batch<'_>; 9] = [
             (INSERT_KEPT, &kept),
             (INSERT_STANDING, &standing),
             (INSERT_SUBJECT, &subjects),
+            (INSERT_ADDRESSED, &addressed),
+            (INSERT_ALIAS, &aliases),
             (INSERT_REFUSAL, &refusals),
             (UPDATE, &updates),
             (REWRITE, &rewrites),

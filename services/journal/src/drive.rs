@@ -1,19 +1,33 @@
 //! Driving: publishes what the journal lets go, under the same names.
 
-use bus::{Body, Bus, Channel, Claim, Message, MessageId, Publish as _, Publisher};
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use bus::{Body, Bus, Channel, Claim, Message, Publish as _, PublishError, Publisher};
 use prost::Message as _;
 use proto::fault::v1::Fault;
 use proto::journal::v1::body::Place;
 use proto::journal::v1::entry::Fate;
-use proto::journal::v1::{Body as StoredBody, Bury, Entry, Envelope};
+use proto::journal::v1::{Body as StoredBody, Bury, Entry, Envelope, State};
 use tokio::sync::mpsc;
 
-use crate::database::{Database, DatabaseError, Row};
+use crate::database::{Database, DatabaseError};
+use crate::desk::Desk;
 use crate::metrics::Metrics;
 use crate::server::Service;
+use crate::stored::Stored;
 
 /// Messages of one batch.
 const WINDOW: usize = 256;
+
+/// How long a message is left alone whose channel would not take it.
+pub(crate) const FULL: Duration = Duration::from_secs(5);
+
+/// How long a message is left alone whose application never came for any, so has no channel.
+const MISSING: Duration = Duration::from_secs(60);
+
+/// How long a message is left alone of which nobody knows whether its channel took it.
+const UNKNOWN: Duration = Duration::from_secs(30);
 
 /// Publishes messages by their ids.
 #[derive(Debug)]
@@ -29,86 +43,160 @@ impl Drive {
     /// deadline, so nothing is lost by going on.
     pub(crate) async fn run(
         &self,
-        database: &mut Database,
-        due: &mut mpsc::Receiver<Vec<String>>,
+        mut database: Database,
+        mut due: mpsc::Receiver<Vec<String>>,
     ) -> Result<(), DatabaseError> {
         while let Some(mut ids) = due.recv().await {
-            while let (true, Ok(more)) = (ids.len() < WINDOW, due.try_recv()) {
+            while ids.len() < WINDOW
+                && let Ok(more) = due.try_recv()
+            {
                 ids.extend(more);
             }
+            let mut refusing = HashMap::new();
             for window in ids.chunks(WINDOW) {
-                self.publish(database, window).await?;
+                let batch = load(&mut database, &self.bus, window).await?;
+                self.publish(batch, &mut refusing).await;
             }
         }
         Ok(())
     }
 
-    async fn publish(&self, database: &mut Database, ids: &[String]) -> Result<(), DatabaseError> {
-        let batch = load(database, &self.bus, ids).await?;
-        let ids: Vec<MessageId> = batch.iter().map(|(_, it)| it.id).collect();
+    /// Publishes, but not to channels that refused: one that is full is not to take the time of
+    /// all the others.
+    async fn publish(&self, batch: Vec<Due>, refusing: &mut HashMap<Channel, Duration>) {
+        let (waits, goes): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|it| refusing.contains_key(&it.channel));
+        let pause = |it: Due| (it.row, refusing.get(&it.channel).copied().unwrap_or(FULL));
+        let mut back: Vec<_> = waits.into_iter().map(pause).collect();
         let mut hopeless = Vec::new();
-        for (id, outcome) in ids.iter().zip(self.publisher.publish(batch).await) {
+        let (about, messages): (Vec<_>, Vec<_>) = goes
+            .into_iter()
+            .map(|it| ((it.row, it.channel.clone()), (it.channel, it.message)))
+            .unzip();
+        for ((row, channel), outcome) in
+            about.into_iter().zip(self.publisher.publish(messages).await)
+        {
             let Err(error) = outcome else {
                 self.metrics.driven("published");
                 continue;
             };
             self.metrics.driven("failed");
-            tracing::warn!(messaging.message.id = %id, %error, "message was not driven");
-            if !error.may_pass() {
-                hopeless.push(dead(*id, &error));
-            }
+            tracing::warn!(messaging.message.id = row, %error, "message was not driven");
+            let pause = match &error {
+                PublishError::Refused { .. } | PublishError::NotSent { .. } => FULL,
+                PublishError::Unroutable { .. } => MISSING,
+                PublishError::Unknown { .. } => UNKNOWN,
+                PublishError::Invalid(_) => {
+                    hopeless.push(dead(row, &error));
+                    continue;
+                }
+            };
+            refusing.insert(channel, pause);
+            back.push((row, pause));
         }
         if !hopeless.is_empty()
             && let Err(error) = self.service.write(hopeless, Vec::new()).await
         {
             tracing::warn!(%error, "messages that cannot be carried were not buried yet");
         }
-        Ok(())
+        if !back.is_empty()
+            && let Err(error) = self.service.not_driven(back).await
+        {
+            tracing::warn!(%error, "messages that were not driven wait for their deadline");
+        }
     }
 }
 
+/// Takes back drives that came to nothing: they do not count, and their messages are due soon.
+pub(crate) async fn not_driven(
+    desk: &mut Desk<'_>,
+    ids: &[(String, Duration)],
+) -> Result<(), DatabaseError> {
+    desk.load(ids.iter().map(|(id, _)| id.as_str())).await?;
+    for (id, pause) in ids {
+        let next_at = desk.now + i64::try_from(pause.as_micros()).unwrap_or_default();
+        let is_on_its_way = |it: &Stored| matches!(it.state, State::Accepted | State::Queued);
+        if desk.get(id).is_some_and(is_on_its_way) {
+            desk.change(id, |row| {
+                row.driven = (row.driven - 1).max(0);
+                row.next_at = row.next_at.min(next_at);
+            });
+        }
+    }
+    Ok(())
+}
+
 /// No transport can carry it, so it waits for an operator.
-fn dead(id: MessageId, error: &bus::PublishError) -> Entry {
+fn dead(id: String, error: &PublishError) -> Entry {
     let mut fault = proto::fault::find(error.code()).map(Fault::new).unwrap_or_default();
     error.code().clone_into(&mut fault.code);
     fault.detail = error.to_string();
     Entry {
-        message_id: id.to_string(),
+        message_id: id,
         fate: Some(Fate::Dead(Bury { fault: Some(fault) })),
         ..Entry::default()
     }
 }
 
+/// A message that is to be published, for the sake of a row: itself, or the parent of a derived
+/// one that has no body yet.
+#[derive(Debug)]
+struct Due {
+    row: String,
+    channel: Channel,
+    message: Message,
+}
+
+const OWN: &str = "SELECT s.tries, k.parent, k.envelope, k.body FROM kept k \
+     JOIN standing s ON s.id = k.id WHERE k.id = $1";
+
+const PARENT: &str = "SELECT envelope, body FROM kept WHERE id = $1";
+
 async fn load(
     database: &mut Database,
     bus: &Bus,
     ids: &[String],
-) -> Result<Vec<(Channel, Message)>, DatabaseError> {
-    // A derived message without a body is made anew from its parent.
-    let sql = "SELECT m.tries, m.envelope, m.body, CAST(LENGTH(m.body) AS BIGINT), \
-               COALESCE(p.envelope, m.envelope), COALESCE(p.body, m.body) \
-               FROM message m LEFT JOIN kept p ON p.id = m.parent WHERE m.id = $1";
+) -> Result<Vec<Due>, DatabaseError> {
+    let mut seen = HashSet::new();
+    let ids: Vec<&String> = ids.iter().filter(|it| seen.insert(it.as_str())).collect();
     let sets = ids.iter().map(|it| vec![it.as_str().into()]).collect();
-    let found = database.query_many(sql, sets).await?;
-    Ok(found.into_iter().flatten().filter_map(|row| addressed(row, bus)).collect())
+    let found = database.query_many(OWN, sets).await?;
+    let (mut due, mut hollow) = (Vec::new(), Vec::new());
+    for (id, mut row) in
+        ids.into_iter().zip(found).filter_map(|(id, it)| Some((id, it.into_iter().next()?)))
+    {
+        let (tries, parent) = (row.number(), row.text());
+        let (envelope, body) = (row.bytes(), row.bytes());
+        if body.is_empty() {
+            hollow.push((id, tries, parent));
+        } else {
+            due.extend(addressed(bus, id, tries, (&envelope, &body)));
+        }
+    }
+    let sets = hollow.iter().map(|(_, _, parent)| vec![parent.as_str().into()]).collect();
+    let parents = database.query_many(PARENT, sets).await?;
+    let mut routed = HashSet::new();
+    for ((id, tries, parent), rows) in hollow.into_iter().zip(parents) {
+        // Routing it once makes all of its derived messages anew.
+        if let Some(mut row) = rows.into_iter().next()
+            && routed.insert(parent)
+        {
+            due.extend(addressed(bus, id, tries, (&row.bytes(), &row.bytes())));
+        }
+    }
+    Ok(due)
 }
 
-fn addressed(mut row: Row, bus: &Bus) -> Option<(Channel, Message)> {
-    let tries = row.number();
-    let (mut envelope, mut body, size) = (row.bytes(), row.bytes(), row.number());
-    if size == 0 {
-        envelope = row.bytes();
-        body = row.bytes();
-    }
-    let mut envelope = Envelope::decode(envelope.as_slice()).ok()?;
+fn addressed(bus: &Bus, row: &str, tries: i64, (envelope, body): (&[u8], &[u8])) -> Option<Due> {
+    let mut envelope = Envelope::decode(envelope).ok()?;
     envelope.attempt = u32::try_from(tries + 1).unwrap_or_default();
-    let body = StoredBody::decode(body.as_slice()).ok()?;
+    let body = StoredBody::decode(body).ok()?;
     let channel = if envelope.application.is_empty() {
         bus.intake(&envelope.conversation)
     } else {
         Channel::delivery(&envelope.application).ok()?
     };
-    Some((channel, sealed(&envelope, body)?))
+    Some(Due { row: row.to_owned(), channel, message: sealed(&envelope, body)? })
 }
 
 /// A stored message as the bus carries it.

@@ -4,31 +4,37 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::ended::Outcome;
 use proto::journal::v1::ending::Answer as Given;
-use proto::journal::v1::{Ended, Ending, State, Step};
+use proto::journal::v1::{EndRequest, Ended, Ending, Fact, State, Step};
 
 use crate::database::{DatabaseError, Value};
-use crate::desk::Desk;
-use crate::record::park_or_bury;
+use crate::desk::{COMPONENT, Desk};
+use crate::record::{facts_of, park_or_bury};
 use crate::stored::Stored;
 
-/// Closes leases with the answers given, by session, and releases who waited behind.
+/// The ids that a request names.
+pub(crate) fn ids(request: &EndRequest) -> impl Iterator<Item = &str> {
+    request.endings.iter().map(|it| it.message_id.as_str())
+}
+
+/// Closes leases with the answers given, and releases who waited behind.
 pub(crate) async fn end(
     desk: &mut Desk<'_>,
-    calls: Vec<(String, Vec<Ending>)>,
+    calls: Vec<EndRequest>,
 ) -> Result<Vec<Vec<Ended>>, DatabaseError> {
+    let known = facts_of_late_answers(desk, &calls).await?;
     let mut answers = Vec::with_capacity(calls.len());
     let mut freed = Vec::new();
-    for (session, endings) in calls {
-        let mut of_call = Vec::with_capacity(endings.len());
-        for ending in endings {
-            let outcome = close_lease(desk, &session, &ending);
-            let row = desk.get(&ending.message_id);
+    for call in calls {
+        let mut of_call = Vec::with_capacity(call.endings.len());
+        for ending in &call.endings {
+            let outcome = close_lease(desk, &call, ending, &known);
+            let row = desk.get(&ending.message_id).filter(|_| outcome != Outcome::NotKnown);
             let state = row.map_or(State::Unspecified, |it| it.state);
             if outcome == Outcome::Closed && row.is_some_and(Stored::is_ended) {
                 freed.push(ending.message_id.clone());
             }
             of_call.push(Ended {
-                message_id: ending.message_id,
+                message_id: ending.message_id.clone(),
                 outcome: outcome.into(),
                 state: state.into(),
             });
@@ -39,14 +45,38 @@ pub(crate) async fn end(
     Ok(answers)
 }
 
-fn close_lease(desk: &mut Desk<'_>, session: &str, ending: &Ending) -> Outcome {
-    let id = ending.message_id.as_str();
-    let Some(row) = desk.get(id).cloned() else { return Outcome::NotKnown };
-    let Some(given) = &ending.answer else { return Outcome::NotKnown };
-    if row.state == State::InHand
+/// Whether an answer closes the lease of a message that is in hand.
+fn closes(row: &Stored, session: &str, ending: &Ending) -> bool {
+    let is_of_a_lost_begin = ending.lease == 0 && matches!(ending.answer, Some(Given::Unsent(_)));
+    row.state == State::InHand
         && row.session == session
-        && u64::try_from(row.lease) == Ok(ending.lease)
-    {
+        && (is_of_a_lost_begin || u64::try_from(row.lease) == Ok(ending.lease))
+}
+
+/// What is known of messages that are answered late: an answer that comes again is noted once.
+async fn facts_of_late_answers(
+    desk: &mut Desk<'_>,
+    calls: &[EndRequest],
+) -> Result<Vec<(String, Fact)>, DatabaseError> {
+    let each = calls.iter().flat_map(|call| call.endings.iter().map(move |it| (call, it)));
+    let late = each.filter_map(|(call, ending)| {
+        let row = desk.get(&ending.message_id)?;
+        (row.attempt > 0 && !closes(row, &call.session, ending)).then(|| row.id.clone())
+    });
+    let late = late.collect();
+    facts_of(desk, late).await
+}
+
+fn close_lease(
+    desk: &mut Desk<'_>,
+    call: &EndRequest,
+    ending: &Ending,
+    known: &[(String, Fact)],
+) -> Outcome {
+    let id = ending.message_id.as_str();
+    let row = desk.get(id).filter(|it| it.application == call.application).cloned();
+    let (Some(row), Some(given)) = (row, &ending.answer) else { return Outcome::NotKnown };
+    if closes(&row, &call.session, ending) {
         settle(desk, &row, given);
         return Outcome::Closed;
     }
@@ -62,16 +92,25 @@ fn close_lease(desk: &mut Desk<'_>, session: &str, ending: &Ending) -> Outcome {
     if row.attempt == 0 {
         return Outcome::NotKnown;
     }
-    desk.step(id, Step::LateAnswer, words(given));
+    let fact = Fact {
+        step: Step::LateAnswer.into(),
+        at_us: desk.now,
+        component: COMPONENT.to_owned(),
+        detail: format!("{} (lease {})", words(given), ending.lease),
+        ..Fact::default()
+    };
+    if !desk.knows(known, id, &fact) {
+        desk.fact(id, fact);
+    }
     if row.is_ended() { Outcome::Contradicted } else { Outcome::LeaseLost }
 }
 
-fn words(given: &Given) -> &str {
+fn words(given: &Given) -> String {
     match given {
-        Given::Taken(it) => &it.reference,
-        Given::Refused(it) => &it.reason,
-        Given::Unavailable(it) => &it.reason,
-        Given::Unsent(_) => "unsent",
+        Given::Taken(it) => format!("taken: {}", it.reference),
+        Given::Refused(it) => format!("refused: {}", it.reason),
+        Given::Unavailable(it) => format!("unavailable: {}", it.reason),
+        Given::Unsent(_) => "unsent".to_owned(),
     }
 }
 
@@ -116,7 +155,8 @@ pub(crate) async fn release_behind(
     let (mut next, mut all): (Vec<Vec<Value>>, Vec<Vec<Value>>) = (Vec::new(), Vec::new());
     for row in ended.iter().filter_map(|id| desk.get(id)) {
         let conversation = row.conversation.clone().into();
-        if row.is_derived() {
+        // One without an application held back whoever goes to its organisation, as a parent does.
+        if !row.application.is_empty() {
             next.push(vec![conversation, row.application.clone().into(), held.into()]);
         } else {
             all.push(vec![conversation, held.into(), row.id.clone().into()]);
@@ -130,6 +170,7 @@ pub(crate) async fn release_behind(
     for id in released {
         if desk.get(&id).is_some_and(|it| it.state == State::Held) {
             desk.step(&id, Step::Released, "");
+            desk.change(&id, |row| row.driven = 0);
             desk.drive(&id);
         }
     }

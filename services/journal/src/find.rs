@@ -11,12 +11,16 @@ use crate::database::{Database, DatabaseError, Row, Value};
 use crate::fold;
 use crate::stored::{COLUMNS, Stored, facts, state};
 
-/// States in which a message waits for a time or a person.
-const WAITING: [i32; 4] =
-    [State::Held as i32, State::Parked as i32, State::Dead as i32, State::InDoubt as i32];
+/// States of a message that went its way, as nearly all do; the others have an index.
+const SETTLED: [i32; 2] = [State::Routed as i32, State::Taken as i32];
 
 /// Facts of one journey that are read at most.
-const HOPS_MAX: i64 = 2_000;
+const HOPS_MAX: usize = 2_000;
+
+/// Facts of a submitted message and of what was derived from it, in the order written.
+const HOPS: &str = "SELECT f.message, s.application, f.facts FROM fact f \
+     JOIN standing s ON s.id = f.message WHERE f.message IN (SELECT $1 UNION ALL \
+     SELECT id FROM kept WHERE parent = $1 AND parent <> '') ORDER BY f.position LIMIT 2001";
 
 /// Finds a page of messages, newest first.
 pub(crate) async fn find(
@@ -27,10 +31,8 @@ pub(crate) async fn find(
         0 => 50,
         asked => i64::from(asked.min(500)),
     };
-    let mut wanted = Wanted::default();
-    wanted.request(request, database.search(&fold::words(&request.text)));
-    let condition = wanted.conditions.join(" AND ");
-    let sql = format!("{condition} ORDER BY accepted_at DESC, id DESC LIMIT {}", limit + 1);
+    let wanted = Wanted::new(request, database.search(&fold::words(&request.text)));
+    let sql = wanted.page(limit + 1);
     let mut messages = summaries(database, &sql, wanted.values).await?;
     let next = if messages.len() > usize::try_from(limit).unwrap_or(500) {
         messages.pop();
@@ -46,13 +48,57 @@ fn cursor(envelope: &Envelope) -> String {
 }
 
 /// Conditions and the values they compare with.
-#[derive(Default)]
 struct Wanted {
     conditions: Vec<String>,
     values: Vec<Value>,
+    order: Order,
+}
+
+/// Which table gives the order of the pages, newest first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Order {
+    /// All messages.
+    All,
+    /// Those of an organisation.
+    Addressed,
+}
+
+impl Order {
+    /// The columns of the time and the id, each once in the tables that are read.
+    fn columns(self) -> (&'static str, &'static str) {
+        match self {
+            Self::All => ("accepted_at", "id"),
+            Self::Addressed => ("at", "message"),
+        }
+    }
 }
 
 impl Wanted {
+    fn new(request: &FindRequest, search: (&str, String)) -> Self {
+        // A text or a key leads to few messages; an organisation may have any number of them.
+        let is_narrow = !request.text.trim().is_empty()
+            || !request.key.is_empty()
+            || !request.conversation.is_empty();
+        let by_organisation = !request.organisation.is_empty() && !request.derived && !is_narrow;
+        let order = if by_organisation { Order::Addressed } else { Order::All };
+        let mut wanted = Self { conditions: Vec::new(), values: Vec::new(), order };
+        wanted.text(request.text.trim(), search);
+        wanted.parties(request);
+        wanted.narrow(request);
+        wanted
+    }
+
+    /// The end of the statement that reads a page.
+    fn page(&self, limit: i64) -> String {
+        let (at, id) = self.order.columns();
+        let from = match self.order {
+            Order::All => "message",
+            Order::Addressed => "addressed JOIN message ON message.id = addressed.message",
+        };
+        let conditions = self.conditions.join(" AND ");
+        format!("{from} WHERE {conditions} ORDER BY {at} DESC, {id} DESC LIMIT {limit}")
+    }
+
     /// Adds a condition; each `?` stands for the next of the values.
     fn and(&mut self, condition: &str, values: Vec<Value>) {
         let mut numbered = String::new();
@@ -70,26 +116,42 @@ impl Wanted {
         self.values.extend(values);
     }
 
-    fn request(&mut self, request: &FindRequest, search: (&str, String)) {
-        if request.derived {
-            self.and("accepted_at >= 0", Vec::new());
-        } else {
-            self.and("parent = ''", Vec::new());
-        }
-        self.text(request.text.trim(), search);
-        if !request.organisation.is_empty() {
-            let it = request.organisation.as_str();
+    fn parties(&mut self, request: &FindRequest) {
+        let organisation = request.organisation.as_str();
+        if self.order == Order::Addressed {
+            self.and("organisation = ?", vec![organisation.into()]);
+        } else if !organisation.is_empty() {
             self.and(
                 "(sender = ? OR ',' || recipients || ',' LIKE ? ESCAPE '\\')",
-                vec![it.into(), format!("%,{},%", literal(it)).into()],
+                vec![organisation.into(), format!("%,{},%", literal(organisation)).into()],
             );
         }
-        if !request.application.is_empty() {
-            let it = request.application.as_str();
-            self.and("(source = ? OR application = ?)", vec![it.into(), it.into()]);
-        }
+        let application = request.application.as_str();
+        let both = || vec![application.into(), application.into()];
         if !request.key.is_empty() {
-            self.and("item_key = ?", vec![request.key.as_str().into()]);
+            let key = || [application.into(), request.key.as_str().into()];
+            self.and(
+                "message.id IN (SELECT id FROM kept WHERE source = ? AND item_key = ? AND item_key <> '' \
+                 UNION ALL SELECT message FROM alias WHERE source = ? AND item_key = ?)",
+                key().into_iter().chain(key()).collect(),
+            );
+        } else if !application.is_empty() && request.derived {
+            self.and("(source = ? OR application = ?)", both());
+        } else if !application.is_empty() {
+            self.and(
+                "(source = ? OR EXISTS (SELECT 1 FROM kept k JOIN standing s ON s.id = k.id \
+                 WHERE k.parent = message.id AND k.parent <> '' AND s.application = ?))",
+                both(),
+            );
+        }
+    }
+
+    fn narrow(&mut self, request: &FindRequest) {
+        let (at, id) = self.order.columns();
+        if request.derived {
+            self.and(&format!("{at} >= 0"), Vec::new());
+        } else {
+            self.and("parent = ''", Vec::new());
         }
         if !request.conversation.is_empty() {
             self.and("conversation = ?", vec![request.conversation.as_str().into()]);
@@ -99,17 +161,14 @@ impl Wanted {
             self.and("kind = ?", vec![i64::from(request.r#type).into()]);
         }
         if request.from_us > 0 {
-            self.and("accepted_at >= ?", vec![request.from_us.into()]);
+            self.and(&format!("{at} >= ?"), vec![request.from_us.into()]);
         }
         if request.to_us > 0 {
-            self.and("accepted_at < ?", vec![request.to_us.into()]);
+            self.and(&format!("{at} < ?"), vec![request.to_us.into()]);
         }
-        if let Some((at, id)) = request.cursor.split_once(':') {
-            let at: i64 = at.parse().unwrap_or_default();
-            self.and(
-                "(accepted_at < ? OR (accepted_at = ? AND id < ?))",
-                vec![at.into(), at.into(), id.into()],
-            );
+        if let Some((time, last)) = request.cursor.split_once(':') {
+            let time: i64 = time.parse().unwrap_or_default();
+            self.and(&format!("({at}, {id}) < (?, ?)"), vec![time.into(), last.into()]);
         }
     }
 
@@ -120,18 +179,17 @@ impl Wanted {
         }
         let list: Vec<String> = states.iter().map(ToString::to_string).collect();
         let list = list.join(", ");
-        let few = states.iter().all(|it| WAITING.contains(it));
-        let condition = if few {
-            // The same words as the index of what waits, so that both databases use it.
-            let rows = format!("s.state IN ({list}) AND s.state IN (4, 6, 9, 10)");
-            format!(
-                "id IN (SELECT s.id FROM standing s WHERE {rows} UNION SELECT k.parent \
-                 FROM standing s JOIN kept k ON k.id = s.id WHERE {rows})"
-            )
-        } else {
+        let condition = if states.iter().any(|it| SETTLED.contains(it)) {
             format!(
                 "(state IN ({list}) OR EXISTS (SELECT 1 FROM kept k JOIN standing s ON s.id = k.id \
                  WHERE k.parent = message.id AND k.parent <> '' AND s.state IN ({list})))"
+            )
+        } else {
+            // The same words as the index of what is open, so that both databases use it.
+            let rows = format!("s.state IN ({list}) AND s.state NOT IN (2, 7)");
+            format!(
+                "message.id IN (SELECT s.id FROM standing s WHERE {rows} UNION SELECT k.parent \
+                 FROM standing s JOIN kept k ON k.id = s.id WHERE {rows})"
             )
         };
         self.and(&condition, Vec::new());
@@ -158,7 +216,7 @@ impl Wanted {
             let beyond = format!("{number}\u{10FFFF}");
             values.extend([words.into(), number.into(), beyond.into(), search_words.into()]);
         }
-        self.and(&format!("id IN ({})", ways.join(" UNION ")), values);
+        self.and(&format!("message.id IN ({})", ways.join(" UNION ")), values);
     }
 }
 
@@ -167,15 +225,13 @@ fn literal(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-/// Messages of a condition with their recipients counted.
-pub(crate) async fn summaries(
+/// Messages with their recipients counted; `of` names the tables and conditions.
+async fn summaries(
     database: &mut Database,
-    condition: &str,
+    of: &str,
     values: Vec<Value>,
 ) -> Result<Vec<Summary>, DatabaseError> {
-    let sql = format!(
-        "SELECT {COLUMNS}, envelope, receipt, shown, item_key FROM message WHERE {condition}"
-    );
+    let sql = format!("SELECT {COLUMNS}, envelope, receipt, shown, item_key FROM {of}");
     let rows = database.query(&sql, values).await?;
     let mut found: Vec<Summary> = rows.into_iter().map(summary).collect();
     let sets = found
@@ -232,31 +288,29 @@ pub(crate) async fn journey(
     database: &mut Database,
     id: &str,
 ) -> Result<Option<JourneyResponse>, DatabaseError> {
-    let Some(found) = summaries(database, "id = $1", vec![id.into()]).await?.pop() else {
+    let one = "message WHERE id = $1";
+    let Some(found) = summaries(database, one, vec![id.into()]).await?.pop() else {
         return Ok(None);
     };
     let envelope = found.envelope.clone().unwrap_or_default();
     if !envelope.parent.is_empty() {
         return Box::pin(journey(database, &envelope.parent)).await;
     }
-    let derived = summaries(database, "parent = $1 ORDER BY application", vec![id.into()]).await?;
-    let sql = format!(
-        "SELECT f.message, s.application, f.facts FROM fact f JOIN standing s ON s.id = f.message \
-         WHERE f.message = $1 OR f.message IN (SELECT id FROM kept WHERE parent = $1 AND parent <> '') \
-         ORDER BY f.position LIMIT {HOPS_MAX}"
-    );
-    let rows = database.query(&sql, vec![id.into()]).await?;
-    let mut hops: Vec<Hop> = rows.into_iter().flat_map(told).collect();
-    // Facts of one hop are written together by whoever made them; time tells their order.
-    hops.sort_by_key(|it| it.fact.as_ref().map_or(0, |it| it.at_us));
-    let condition = "conversation = $1 AND parent = '' AND kind = $2 ORDER BY sequence LIMIT 200";
+    let of = "message WHERE parent = $1 AND parent <> '' ORDER BY application";
+    let derived = summaries(database, of, vec![id.into()]).await?;
+    let mut rows = database.query(HOPS, vec![id.into()]).await?;
+    let truncated = rows.len() > HOPS_MAX;
+    rows.truncate(HOPS_MAX);
+    let hops: Vec<Hop> = rows.into_iter().flat_map(told).collect();
+    let of = "message WHERE conversation = $1 AND application = '' AND parent = '' AND kind = $2 \
+              ORDER BY sequence LIMIT 200";
     let kind = i64::from(i32::from(MessageType::Status));
     let statuses = if envelope.r#type() == MessageType::Status {
         Vec::new()
     } else {
-        summaries(database, condition, vec![envelope.conversation.into(), kind.into()]).await?
+        summaries(database, of, vec![envelope.conversation.into(), kind.into()]).await?
     };
-    Ok(Some(JourneyResponse { message: Some(found), derived, hops, statuses }))
+    Ok(Some(JourneyResponse { message: Some(found), derived, hops, statuses, truncated }))
 }
 
 /// The hops of a row of facts.

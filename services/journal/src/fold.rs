@@ -5,12 +5,13 @@ use unicode_normalization::char::is_combining_mark;
 
 /// Words without marks, in lower case, with one space between them.
 ///
-/// `đ` has no decomposition in Unicode, so it is folded by name.
+/// `đ` has no decomposition in Unicode, so it is folded by name, and so are the two letters whose
+/// capital looks the same (`Ð` of Icelandic, `Ɖ` of Ewe), which some keyboards give instead.
 pub(crate) fn words(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for letter in text.nfd().filter(|it| !is_combining_mark(*it)).flat_map(char::to_lowercase) {
         match letter {
-            'đ' => folded.push('d'),
+            'đ' | 'ð' | 'ɖ' => folded.push('d'),
             it if it.is_alphanumeric() => folded.push(it),
             _ if folded.ends_with(' ') || folded.is_empty() => {}
             _ => folded.push(' '),
@@ -31,7 +32,14 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_number_is_alike() {
-        let spelled = ["7816/VPCP-TTĐT", "7816/vpcp-ttđt", "7816/VPCP-TTDT", "7816 VPCP TTĐT"];
+        let spelled = [
+            "7816/VPCP-TTĐT",
+            "7816/vpcp-ttđt",
+            "7816/VPCP-TTDT",
+            "7816 VPCP TTĐT",
+            "7816/VPCP-TT\u{D0}T",
+            "7816/vpcp-tt\u{F0}t",
+        ];
         for it in spelled {
             assert_eq!(number(it), "7816vpcpttdt", "{it}");
             assert_eq!(number(&it.nfd().collect::<String>()), "7816vpcpttdt", "{it} in NFD");

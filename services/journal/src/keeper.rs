@@ -2,66 +2,23 @@
 
 use std::time::Duration;
 
-use proto::journal::v1::{
-    AcceptOutcome, Acceptance, Begun, CommandRequest, CommandResponse, Ended, Ending, Entry,
-    OpenRequest, Refusal,
-};
-use tokio::sync::{mpsc, oneshot};
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use proto::journal::v1::accept_outcome::Outcome;
+use proto::journal::v1::entry::Fate;
+use proto::journal::v1::{AcceptOutcome, Bury, Entry, RecordResponse};
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, DatabaseError};
 use crate::desk::Desk;
+use crate::group::{Call, send};
 use crate::metrics::Metrics;
-use crate::{accept, deliver, ending, record, sweep};
+use crate::{drive, group, sweep};
 
 /// A group takes no more calls once it has this many messages; while it waits for the disk the
 /// next one gathers.
 const GROUP_MAX: usize = 1_024;
-
-/// An answer on its way to whoever asked.
-pub(crate) type Reply<T> = oneshot::Sender<T>;
-
-/// A call that writes.
-#[derive(Debug)]
-pub(crate) enum Call {
-    Accept(Vec<Acceptance>, Reply<Vec<AcceptOutcome>>),
-    Record(Vec<Entry>, Vec<Refusal>, Reply<Vec<String>>),
-    Open(String, OpenRequest, Reply<u32>),
-    Close(String, Reply<u32>),
-    Begin(String, Vec<String>, Reply<Option<Vec<Begun>>>),
-    End(String, Vec<Ending>, Reply<Vec<Ended>>),
-    Command(CommandRequest, Reply<CommandResponse>),
-}
-
-impl Call {
-    /// How many messages it is about.
-    fn weight(&self) -> usize {
-        let count = match self {
-            Self::Accept(items, _) => items.len(),
-            Self::Record(entries, refusals, _) => entries.len() + refusals.len(),
-            Self::Begin(_, ids, _) => ids.len(),
-            Self::End(_, endings, _) => endings.len(),
-            Self::Command(request, _) => request.message_ids.len(),
-            Self::Open(..) | Self::Close(..) => 1,
-        };
-        count.max(1)
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Accept(..) => "accept",
-            Self::Record(..) => "record",
-            Self::Open(..) => "open",
-            Self::Close(..) => "close",
-            Self::Begin(..) => "begin",
-            Self::End(..) => "end",
-            Self::Command(..) => "command",
-        }
-    }
-}
-
-/// An answer that is ready, held until the commit.
-type Answer = Box<dyn FnOnce() + Send>;
 
 /// Whose turn it is.
 enum Turn {
@@ -81,11 +38,12 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Works until `shutdown`, and on what had come until then.
+    /// Works until `shutdown`, and on what had come until then. Whoever still waits when this
+    /// ends, waits no longer: the calls end with it.
     pub(crate) async fn keep(
         self,
         database: &mut Database,
-        calls: &mut mpsc::Receiver<Call>,
+        mut calls: mpsc::Receiver<Call>,
         (poll, shutdown): (Duration, &CancellationToken),
     ) -> Result<(), DatabaseError> {
         let mut sweeps = tokio::time::interval(poll);
@@ -99,17 +57,20 @@ impl Keeper {
                 call = calls.recv() => Turn::Call(call),
             };
             let first = match turn {
-                Turn::Call(Some(call)) => call,
+                Turn::Call(Some(call)) => Some(call),
                 Turn::Call(None) => return Ok(()),
-                Turn::Sweep if self.sweep(database).await? => {
-                    sweeps.reset_immediately();
-                    continue;
+                Turn::Sweep => {
+                    self.sweep(database, &mut sweeps).await?;
+                    // Nor does the sweeper keep calls from theirs.
+                    calls.try_recv().ok()
                 }
-                Turn::Sweep => continue,
             };
+            let Some(first) = first else { continue };
             let mut weight = first.weight();
             let mut group = vec![first];
-            while let (true, Ok(call)) = (weight < GROUP_MAX, calls.try_recv()) {
+            while weight < GROUP_MAX
+                && let Ok(call) = calls.try_recv()
+            {
                 weight += call.weight();
                 group.push(call);
             }
@@ -117,25 +78,61 @@ impl Keeper {
         }
     }
 
-    async fn sweep(&self, database: &mut Database) -> Result<bool, DatabaseError> {
+    /// The sweeper leaves half of the room to what calls let go.
+    fn has_room(&self) -> bool {
+        self.drives.capacity() > self.drives.max_capacity() / 2
+    }
+
+    async fn sweep(
+        &self,
+        database: &mut Database,
+        sweeps: &mut tokio::time::Interval,
+    ) -> Result<(), DatabaseError> {
+        // What is swept up now could not go anywhere.
+        if !self.has_room() {
+            return Ok(());
+        }
         let mut desk = Desk::new(database, self.clock.now_us());
         desk.database.begin().await?;
         let outcome = match sweep::sweep(&mut desk).await {
             Ok(more) => desk.flush().await.map(|()| more),
             Err(error) => Err(error),
         };
-        self.finish(desk, outcome).await
+        if self.finish(desk, outcome).await? {
+            sweeps.reset_immediately();
+        }
+        Ok(())
     }
 
+    /// Works on a group; when one of it cannot be written, on each call by itself, so that
+    /// nobody's mistake is another one's.
     async fn work(&self, database: &mut Database, group: Vec<Call>) -> Result<(), DatabaseError> {
-        let begun = tokio::time::Instant::now();
         for call in &group {
             self.metrics.called(call.kind());
         }
+        match self.together(database, group.clone()).await {
+            Err(error) if error.is_of_values() => {
+                let (count, error) = (group.len(), error.words());
+                tracing::error!(count, error, "calls cannot be written together");
+                for call in group {
+                    self.alone(database, call).await?;
+                }
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn together(
+        &self,
+        database: &mut Database,
+        group: Vec<Call>,
+    ) -> Result<(), DatabaseError> {
+        let begun = tokio::time::Instant::now();
         let mut desk = Desk::new(database, self.clock.now_us());
         desk.database.begin().await?;
         let mut answers = Vec::with_capacity(group.len());
-        let mut outcome = all(&mut desk, group, &mut answers).await;
+        let mut outcome = group::work(&mut desk, group, &mut answers).await;
         if outcome.is_ok() {
             outcome = desk.flush().await;
         }
@@ -143,6 +140,66 @@ impl Keeper {
         self.metrics.committed(begun.elapsed());
         for answer in answers {
             answer();
+        }
+        Ok(())
+    }
+
+    async fn alone(&self, database: &mut Database, call: Call) -> Result<(), DatabaseError> {
+        match self.together(database, vec![call.clone()]).await {
+            Err(error) if error.is_of_values() => {
+                let words = error.words();
+                let (kind, error) = (call.kind(), &words);
+                tracing::error!(kind, error, "call cannot be written");
+                let fault = Fault::new(&code::LT_JNL_006).param("part", "content").detail(words);
+                self.piecemeal(database, call, fault).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Works on a call message by message; only what cannot be written even so gets the fault.
+    async fn piecemeal(
+        &self,
+        database: &mut Database,
+        call: Call,
+        fault: Fault,
+    ) -> Result<(), DatabaseError> {
+        match call {
+            Call::Accept(items, reply) if items.len() > 1 => {
+                let mut outcomes = Vec::with_capacity(items.len());
+                for item in items {
+                    let (own, mut answer) = mpsc::channel(1);
+                    Box::pin(self.alone(database, Call::Accept(vec![item], own))).await?;
+                    let told = answer.try_recv().ok().and_then(Result::ok);
+                    let refused = || Some(Outcome::Refused(fault.clone()));
+                    let outcome = told.and_then(|mut it| it.pop());
+                    outcomes.push(outcome.unwrap_or_else(|| AcceptOutcome { outcome: refused() }));
+                }
+                send(&reply, Ok(outcomes));
+            }
+            Call::Record(entries, refusals, reply) if is_rich(&entries) => {
+                let mut told = RecordResponse::default();
+                let (own, _answer) = mpsc::channel(1);
+                Box::pin(self.alone(database, Call::Record(Vec::new(), refusals, own))).await?;
+                for entry in parts(entries, &fault) {
+                    let (own, mut answer) = mpsc::channel(1);
+                    let call = Call::Record(vec![entry], Vec::new(), own);
+                    Box::pin(self.alone(database, call)).await?;
+                    let RecordResponse { unknown, ended } =
+                        answer.try_recv().ok().and_then(Result::ok).unwrap_or_default();
+                    told.unknown.extend(unknown);
+                    told.ended.extend(ended);
+                }
+                send(&reply, Ok(told));
+            }
+            other @ (Call::Accept(..)
+            | Call::Record(..)
+            | Call::Open(..)
+            | Call::Close(..)
+            | Call::Begin(..)
+            | Call::End(..)
+            | Call::Command(..)
+            | Call::NotDriven(..)) => other.refuse(fault),
         }
         Ok(())
     }
@@ -157,9 +214,10 @@ impl Keeper {
         match outcome {
             Ok(value) => {
                 database.commit().await?;
-                // A full list loses nothing: the sweeper comes by at the deadline.
-                if !due.is_empty() && self.drives.try_send(due).is_err() {
-                    tracing::debug!("drives wait for the sweeper");
+                if !due.is_empty()
+                    && let Err(TrySendError::Full(due)) = self.drives.try_send(due)
+                {
+                    self.put_off(database, due).await?;
                 }
                 Ok(value)
             }
@@ -171,116 +229,39 @@ impl Keeper {
             }
         }
     }
-}
 
-/// Calls of one kind, and where their answers go.
-type Kind<Q, A> = (Vec<Q>, Vec<Reply<A>>);
-
-/// The calls of a group, by kind. Order among kinds is free: none of them has been answered.
-#[derive(Default)]
-struct Sorted {
-    accepts: Kind<Vec<Acceptance>, Vec<AcceptOutcome>>,
-    records: Kind<record::Records, Vec<String>>,
-    begins: Kind<deliver::Asked, Option<Vec<Begun>>>,
-    ends: Kind<(String, Vec<Ending>), Vec<Ended>>,
-    others: Vec<Call>,
-}
-
-impl Sorted {
-    fn new(group: Vec<Call>) -> Self {
-        let mut sorted = Self::default();
-        for call in group {
-            match call {
-                Call::Accept(items, reply) => {
-                    sorted.accepts.0.push(items);
-                    sorted.accepts.1.push(reply);
-                }
-                Call::Record(entries, refusals, reply) => {
-                    sorted.records.0.push((entries, refusals));
-                    sorted.records.1.push(reply);
-                }
-                Call::Begin(session, ids, reply) => {
-                    sorted.begins.0.push((session, ids));
-                    sorted.begins.1.push(reply);
-                }
-                Call::End(session, endings, reply) => {
-                    sorted.ends.0.push((session, endings));
-                    sorted.ends.1.push(reply);
-                }
-                other @ (Call::Open(..) | Call::Close(..) | Call::Command(..)) => {
-                    sorted.others.push(other);
-                }
-            }
-        }
-        sorted
+    /// Leaves to the sweeper what there is no room for now.
+    async fn put_off(
+        &self,
+        database: &mut Database,
+        due: Vec<String>,
+    ) -> Result<(), DatabaseError> {
+        let mut desk = Desk::new(database, self.clock.now_us());
+        desk.database.begin().await?;
+        let due: Vec<_> = due.into_iter().map(|it| (it, drive::FULL)).collect();
+        drive::not_driven(&mut desk, &due).await?;
+        desk.flush().await?;
+        desk.database.commit().await
     }
 }
 
-/// Works on a group kind by kind, each kind as one batch, so that a group costs few statements
-/// however many callers it has. Sessions open and close before anybody begins in them.
-async fn all(
-    desk: &mut Desk<'_>,
-    group: Vec<Call>,
-    answers: &mut Vec<Answer>,
-) -> Result<(), DatabaseError> {
-    let Sorted { accepts, records, begins, ends, others } = Sorted::new(group);
-    let counts: Vec<usize> = accepts.0.iter().map(Vec::len).collect();
-    let items: Vec<Acceptance> = accepts.0.into_iter().flatten().collect();
-    if !items.is_empty() {
-        let mut outcomes = accept::accept(desk, items).await?.into_iter();
-        let own = counts.into_iter().map(|it| outcomes.by_ref().take(it).collect()).collect();
-        hold(answers, accepts.1, own);
-    } else {
-        hold(answers, accepts.1, vec![Vec::new(); counts.len()]);
-    }
-    let ids = records.0.iter().flat_map(|(entries, _)| record::ids(entries));
-    desk.load(ids).await?;
-    hold(answers, records.1, record::record(desk, records.0).await?);
-    for call in others {
-        other(desk, call, answers).await?;
-    }
-    let ids = begins.0.iter().flat_map(|(_, ids)| ids).map(String::as_str);
-    let ended = ends.0.iter().flat_map(|(_, endings)| endings).map(|it| it.message_id.as_str());
-    desk.load(ids.chain(ended)).await?;
-    desk.load_sessions(begins.0.iter().map(|(session, _)| session.as_str())).await?;
-    hold(answers, begins.1, deliver::begin(desk, begins.0).await?);
-    hold(answers, ends.1, ending::end(desk, ends.0).await?);
-    Ok(())
+/// True while there is something to leave out of entries.
+fn is_rich(entries: &[Entry]) -> bool {
+    let is_bare = |it: &Entry| {
+        it.facts.is_empty() && it.derived.is_empty() && matches!(it.fate, Some(Fate::Dead(_)))
+    };
+    entries.len() > 1 || entries.iter().any(|it| !is_bare(it))
 }
 
-/// Keeps answers until the commit.
-fn hold<T: Send + 'static>(answers: &mut Vec<Answer>, replies: Vec<Reply<T>>, values: Vec<T>) {
-    for (reply, value) in replies.into_iter().zip(values) {
-        answers.push(Box::new(move || send(reply, value)));
+/// Entries to be tried one by one; of one that was tried by itself only its end is left: its
+/// message waits for an operator.
+fn parts(entries: Vec<Entry>, fault: &Fault) -> Vec<Entry> {
+    if entries.len() > 1 {
+        return entries;
     }
-}
-
-async fn other(
-    desk: &mut Desk<'_>,
-    call: Call,
-    answers: &mut Vec<Answer>,
-) -> Result<(), DatabaseError> {
-    match call {
-        Call::Open(id, request, reply) => {
-            let given_back = deliver::open(desk, &id, &request).await?;
-            answers.push(Box::new(move || send(reply, given_back)));
-        }
-        Call::Close(id, reply) => {
-            let given_back = deliver::close(desk, &id).await?;
-            answers.push(Box::new(move || send(reply, given_back)));
-        }
-        Call::Command(request, reply) => {
-            let response = sweep::command(desk, request).await?;
-            answers.push(Box::new(move || send(reply, response)));
-        }
-        Call::Accept(..) | Call::Record(..) | Call::Begin(..) | Call::End(..) => {}
-    }
-    Ok(())
-}
-
-/// Whoever went away without waiting asks again; the work is done all the same.
-fn send<T>(reply: Reply<T>, value: T) {
-    if reply.send(value).is_err() {
-        tracing::debug!("caller went away");
-    }
+    let buried = |it: Entry| {
+        let fate = Some(Fate::Dead(Bury { fault: Some(fault.clone()) }));
+        Entry { message_id: it.message_id, fate, ..Entry::default() }
+    };
+    entries.into_iter().map(buried).collect()
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! calls ─▶ keeper (one writer, one transaction a group) ─▶ database
 //!             │ decides: accept, record, begin, end, sweep      │
-//!             └─ committed ─▶ drive ─▶ channels                 └─▶ find (reads)
+//!             └─ committed ─▶ drive ─▶ channels                 └─▶ readers (find)
 //! ```
 //!
 //! # Promises
@@ -23,8 +23,15 @@
 //! # Decisions
 //!
 //! *One writer.* Order, repeats and leases are decided by one task on one connection, so they need
-//! no locks and commit in groups. A second journal process on the same PostgreSQL database waits
-//! for the first one's end. It costs scaling the writer beyond one connection.
+//! no locks and commit in groups. A second journal process on the same database waits for the
+//! first one's end. It costs scaling the writer beyond one connection.
+//!
+//! *Nobody waits for a journal that is not at work.* When the writer or a reader ends, however it
+//! ends, whoever waits is told at once to come again, and so is whoever comes before the next
+//! start. It costs callers a repeat; the other way costs everybody's standstill.
+//!
+//! *Every search by an index.* A test asks both databases how they would go about each statement
+//! there is, and takes no scan of a table that grows.
 
 mod accept;
 mod database;
@@ -34,9 +41,12 @@ mod drive;
 mod ending;
 mod find;
 mod fold;
+mod group;
+mod hollow;
 mod keeper;
 mod metrics;
 mod plan;
+mod readers;
 mod record;
 mod server;
 mod stored;

@@ -1,49 +1,59 @@
 //! Record: what happened, what follows from it, and what cannot go on.
 
+use std::time::Duration;
+
 use prost::Message as _;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::entry::Fate;
-use proto::journal::v1::{Derived, Entry, Envelope, Fact, Index, Receipt, Refusal, State, Step};
+use proto::journal::v1::{
+    Derived, Entry, Envelope, Fact, Index, Receipt, RecordResponse, Refusal, State, Step,
+};
 
 use crate::database::DatabaseError;
 use crate::desk::{COMPONENT, Desk};
 use crate::ending::release_behind;
-use crate::plan;
 use crate::stored::{Fresh, Stored, facts};
+use crate::{hollow, plan};
 
 /// Entries and refusals of one call.
 pub(crate) type Records = (Vec<Entry>, Vec<Refusal>);
 
-/// Writes the entries and refusals of calls; for each call the ids nobody knows.
+/// Writes the entries and refusals of calls; for each call the ids nobody knows, and those of
+/// derived messages that are over.
 pub(crate) async fn record(
     desk: &mut Desk<'_>,
     calls: Vec<Records>,
-) -> Result<Vec<Vec<String>>, DatabaseError> {
+) -> Result<Vec<RecordResponse>, DatabaseError> {
     let known = facts_of_lone_entries(desk, &calls).await?;
-    let mut unknown = Vec::with_capacity(calls.len());
+    let hollow = hollow::of_parents_routed_again(desk, &calls).await?;
+    let mut told = Vec::with_capacity(calls.len());
     let mut routed = Vec::new();
     for (entries, refusals) in calls {
-        let mut of_call = Vec::new();
+        let mut response = RecordResponse::default();
         for entry in entries {
-            if desk.get(&entry.message_id).is_none() {
-                of_call.push(entry.message_id);
+            let Some(parent) = desk.get(&entry.message_id).cloned() else {
+                response.unknown.push(entry.message_id);
                 continue;
-            }
-            let id = entry.message_id.clone();
+            };
+            let derived = ids(std::slice::from_ref(&entry)).skip(1);
+            let is_over =
+                |it: &&str| parent.is_ended() || desk.get(it).is_some_and(Stored::is_ended);
+            response.ended.extend(derived.filter(is_over).map(str::to_owned));
+            routed.extend(hollow::replace(desk, &hollow, &entry));
             one(desk, entry, &known);
-            if desk.get(&id).is_some_and(|it| it.state == State::Routed) {
-                routed.push(id);
+            if desk.get(&parent.id).is_some_and(|it| it.state == State::Routed) {
+                routed.push(parent.id);
             }
         }
-        unknown.push(of_call);
+        told.push(response);
         desk.refusals.extend(refusals.into_iter().map(|it| {
             let fault = it.fault.unwrap_or_default().encode_to_vec();
             vec![it.application.into(), it.key.into(), it.at_us.into(), fault.into()]
         }));
     }
     release_behind(desk, &routed).await?;
-    Ok(unknown)
+    Ok(told)
 }
 
 /// The ids that entries name.
@@ -61,7 +71,18 @@ async fn facts_of_lone_entries(
     calls: &[Records],
 ) -> Result<Vec<(String, Fact)>, DatabaseError> {
     let lone = calls.iter().flat_map(|(entries, _)| entries).filter(|it| it.fate.is_none());
-    let sets: Vec<_> = lone.map(|it| vec![it.message_id.as_str().into()]).collect();
+    facts_of(desk, lone.map(|it| it.message_id.clone()).collect()).await
+}
+
+/// What is known of messages.
+pub(crate) async fn facts_of(
+    desk: &mut Desk<'_>,
+    ids: Vec<String>,
+) -> Result<Vec<(String, Fact)>, DatabaseError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sets = ids.into_iter().map(|it| vec![it.into()]).collect();
     let sql = "SELECT message, facts FROM fact WHERE message = $1";
     let found = desk.database.query_many(sql, sets).await?;
     let facts = found.into_iter().flatten().flat_map(|mut row| {
@@ -85,16 +106,20 @@ fn is_news(state: State, fate: Option<&Fate>) -> bool {
 fn one(desk: &mut Desk<'_>, entry: Entry, known: &[(String, Fact)]) {
     let id = entry.message_id;
     let Some(row) = desk.get(&id).cloned() else { return };
-    for derived in entry.derived {
-        follow(desk, &row, derived);
-    }
-    if !is_news(row.state, entry.fate.as_ref()) {
-        return;
-    }
+    let is_news = is_news(row.state, entry.fate.as_ref());
     for fact in entry.facts {
-        if entry.fate.is_some() || !desk.knows(known, &id, &fact) {
+        if is_news && (entry.fate.is_some() || !desk.knows(known, &id, &fact)) {
             desk.fact(&id, fact);
         }
+    }
+    // What follows from a message that was withdrawn does not follow any more.
+    if !row.is_ended() {
+        for derived in entry.derived {
+            follow(desk, &row, derived);
+        }
+    }
+    if !is_news {
+        return;
     }
     match entry.fate {
         Some(Fate::Routed(_)) => desk.to(&id, State::Routed, 0),
@@ -134,10 +159,11 @@ fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
     let receipt = Receipt { attachments: derived.attachments, ..Receipt::default() };
     let body = message.body.unwrap_or_default().encode_to_vec();
     if let Some(known) = desk.get(&envelope.id).cloned() {
-        again(desk, &known, fault, (&envelope, body, receipt.encode_to_vec()));
+        let made = Made { envelope, body, receipt, facts: derived.facts };
+        again(desk, &known, fault, made);
         return;
     }
-    if desk.fresh.iter().any(|it| it.id == envelope.id) {
+    if desk.is_fresh(&envelope.id) {
         return;
     }
     for fact in derived.facts {
@@ -146,9 +172,9 @@ fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
     let (state, next_at) = match &fault {
         None => (State::Queued, plan::deadline(desk.now, 0)),
         Some(fault) if fault.may_pass() && !is_nowhere => {
-            let asked = std::time::Duration::from_millis(fault.retry_after_ms);
-            let due = plan::due(desk.now, 1, envelope.urgency, asked);
-            (State::Parked, due.unwrap_or_default())
+            let asked = Duration::from_millis(fault.retry_after_ms);
+            let failed = plan::Failed { tries: 1, attempt: 0, urgency: envelope.urgency, asked };
+            (State::Parked, plan::due(desk.now, failed).map_or(desk.now, |it| it.at))
         }
         Some(_) => (State::Dead, 0),
     };
@@ -169,23 +195,30 @@ fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
         next_at,
         fault: fault.as_ref(),
     };
-    desk.fresh.push(new.values());
+    desk.add(new.values());
+}
+
+/// A derived message as it was made this time.
+struct Made {
+    envelope: Envelope,
+    body: Vec<u8>,
+    receipt: Receipt,
+    facts: Vec<Fact>,
 }
 
 /// A derived message that is known: left as it is, unless it had no body, and now has one or
 /// again could not be made.
-fn again(
-    desk: &mut Desk<'_>,
-    known: &Stored,
-    fault: Option<Fault>,
-    (envelope, body, receipt): (&Envelope, Vec<u8>, Vec<u8>),
-) {
+fn again(desk: &mut Desk<'_>, known: &Stored, fault: Option<Fault>, made: Made) {
     if known.body_size > 0 || known.is_ended() {
         return;
     }
     match fault {
         None => {
-            desk.rewrites.push((known.id.clone(), envelope.encode_to_vec(), body, receipt));
+            let (envelope, receipt) = (made.envelope.encode_to_vec(), made.receipt.encode_to_vec());
+            desk.rewrites.push((known.id.clone(), envelope, made.body, receipt));
+            for fact in made.facts {
+                desk.fact(&known.id, fact);
+            }
             desk.to(&known.id, State::Queued, plan::deadline(desk.now, 0));
             desk.change(&known.id, |row| {
                 row.fault = None;
@@ -205,13 +238,17 @@ fn again(
 /// Parks a message until its next try, or makes it a dead letter after the last.
 pub(crate) fn park_or_bury(desk: &mut Desk<'_>, id: &str, fault: Fault, tries: i64) {
     let Some(row) = desk.get(id) else { return };
-    let asked = std::time::Duration::from_millis(fault.retry_after_ms);
+    let asked = Duration::from_millis(fault.retry_after_ms);
     let (attempt, urgency) = (row.attempt, u32::try_from(row.urgency).unwrap_or_default());
-    let Some(due) = plan::due(desk.now, tries.max(1), urgency, asked) else {
+    let failed = plan::Failed { tries: tries.max(1), attempt, urgency, asked };
+    let Some(due) = plan::due(desk.now, failed) else {
         return bury_it(desk, id, fault);
     };
-    desk.to(id, State::Parked, due);
-    desk.change(id, |row| row.fault = Some(fault.clone()));
+    desk.to(id, State::Parked, due.at);
+    desk.change(id, |row| {
+        row.fault = Some(fault.clone());
+        row.tries -= i64::from(!due.counts);
+    });
     let attempt = u32::try_from(attempt).unwrap_or_default();
     desk.fact(id, own_fact(desk.now, Step::Parked, attempt, Some(fault)));
 }

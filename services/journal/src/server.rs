@@ -1,6 +1,5 @@
 //! The service: calls in, the writer's and the reader's answers out.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, Channel, Receiver};
@@ -15,19 +14,20 @@ use proto::journal::v1::{
     RecordRequest, RecordResponse, Refusal,
 };
 use serde::Deserialize;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::database::{Database, DatabaseError, Purpose};
-use crate::desk::Desk;
+use crate::database::{Database, Purpose};
 use crate::drive::Drive;
-use crate::keeper::{Call, Keeper, Reply};
+use crate::group::{Call, Reply};
+use crate::keeper::Keeper;
 use crate::metrics::Metrics;
+use crate::readers::Read;
 use crate::stored::NAME_BYTES_MAX;
 use crate::stranded::Stranded;
-use crate::{find, sweep};
+use crate::{readers, sweep};
 
 /// Defaults and words of the section `journal`.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -46,30 +46,46 @@ pub struct Config {
     pub sweep_ms: u64,
 }
 
-/// The longest this process waits for its own writer.
-const WRITE_MAX: Duration = Duration::from_secs(10);
-
 /// Messages of one window of `stranded`.
 const WINDOW: u16 = 256;
 
 /// The largest call: a window of bodies that all ride inline.
 const CALL_BYTES_MAX: usize = 192 << 20;
 
-/// Calls that wait, from before the writer's start to after its end.
-type Calls = (mpsc::Sender<Call>, Arc<Mutex<mpsc::Receiver<Call>>>);
+/// Drives that may wait, a list a group; what does not fit is swept up later.
+const DRIVES_MAX: usize = 64;
 
-/// Serves the journal; clones share it. It answers once [`run`] has opened the database.
+/// Searches that may wait for a reader; one more is asked to come again.
+const READS_MAX: usize = 256;
+
+/// Where calls go in while somebody works on them.
+#[derive(Clone, Debug)]
+struct Doors {
+    calls: mpsc::Sender<Call>,
+    reads: mpsc::Sender<Read>,
+}
+
+/// Serves the journal; clones share it. It answers while [`run`] works, and at other times asks
+/// everybody to come again.
 #[derive(Clone, Debug)]
 pub struct Service {
-    calls: Calls,
-    reader: Arc<Mutex<Option<Database>>>,
+    doors: watch::Sender<Option<Doors>>,
+    calls_max: usize,
+}
+
+/// Doors that are open; they are closed on every way out.
+struct Opened<'a>(&'a Service);
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        self.0.doors.send_replace(None);
+    }
 }
 
 impl Service {
     /// A journal that is not open yet.
     pub fn new(config: &Config) -> Self {
-        let (sender, receiver) = mpsc::channel(config.calls_max.max(1));
-        Self { calls: (sender, Arc::new(Mutex::new(receiver))), reader: Arc::default() }
+        Self { doors: watch::Sender::new(None), calls_max: config.calls_max.max(1) }
     }
 
     /// The generated server over this service, for the network or for this process. A call may be
@@ -80,38 +96,60 @@ impl Service {
             .max_encoding_message_size(CALL_BYTES_MAX)
     }
 
-    /// Records on behalf of this process.
+    fn open_doors(&self) -> (Opened<'_>, mpsc::Receiver<Call>, mpsc::Receiver<Read>) {
+        let (calls, asked) = mpsc::channel(self.calls_max);
+        let (reads, wanted) = mpsc::channel(READS_MAX);
+        self.doors.send_replace(Some(Doors { calls, reads }));
+        (Opened(self), asked, wanted)
+    }
+
+    /// Records on behalf of this process: the ids nobody knows.
     pub(crate) async fn write(
         &self,
         entries: Vec<Entry>,
         refusals: Vec<Refusal>,
     ) -> Result<Vec<String>, Status> {
-        let written = self.call(|reply| Call::Record(entries, refusals, reply));
-        // The writer may have stopped for good while this process drains.
-        match tokio::time::timeout(WRITE_MAX, written).await {
-            Ok(outcome) => outcome,
-            Err(_late) => Err(away().into()),
-        }
+        let told = self.call(|reply| Call::Record(entries, refusals, reply)).await?;
+        Ok(told.unknown)
+    }
+
+    /// Says that messages could not be driven, and how long each is left alone.
+    pub(crate) async fn not_driven(&self, ids: Vec<(String, Duration)>) -> Result<(), Status> {
+        self.call(|reply| Call::NotDriven(ids, reply)).await
     }
 
     async fn call<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, Status> {
-        let (reply, answer) = oneshot::channel();
-        self.calls
-            .0
-            .try_send(call(reply))
-            .map_err(|full| Status::from(away().detail(full.to_string())))?;
-        // The writer drops what it could not commit; the caller repeats it under the same names.
-        answer.await.map_err(|gone| Status::from(away().detail(gone.to_string())))
+        self.ask(|doors, reply| send(&doors.calls, call(reply))).await
+    }
+
+    async fn read<T>(&self, read: impl FnOnce(Reply<T>) -> Read) -> Result<T, Status> {
+        self.ask(|doors, reply| send(&doors.reads, read(reply))).await
+    }
+
+    /// Nobody waits for somebody who is gone: what is not worked on to its end is dropped, and the
+    /// caller repeats it under the same names.
+    async fn ask<T>(
+        &self,
+        put: impl FnOnce(Doors, Reply<T>) -> Result<(), Fault>,
+    ) -> Result<T, Status> {
+        let doors = self.doors.borrow().clone();
+        let doors = doors.ok_or_else(|| away().detail("the journal is not open"))?;
+        let (reply, mut answer) = mpsc::channel(1);
+        put(doors, reply)?;
+        let answer = answer.recv().await;
+        answer
+            .ok_or_else(|| away().detail("the journal ended before it answered"))?
+            .map_err(Into::into)
     }
 }
 
-fn away() -> Fault {
-    Fault::new(&code::LT_SYS_002).param("part", "journal").retry_after(Duration::from_secs(1))
+fn send<T>(door: &mpsc::Sender<T>, value: T) -> Result<(), Fault> {
+    door.try_send(value).map_err(|full| away().detail(full.to_string()))
 }
 
-fn failed(error: &DatabaseError) -> Status {
-    tracing::error!(%error, "the journal cannot be read");
-    away().into()
+/// Whoever asked is to come again.
+pub(crate) fn away() -> Fault {
+    Fault::new(&code::LT_SYS_002).param("part", "journal").retry_after(Duration::from_secs(1))
 }
 
 /// Opens the database and keeps the journal until `shutdown`.
@@ -127,28 +165,33 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     health.unwell("journal", "not open yet");
-    let mut database = open(&config, &bus, &clock).await?;
-    *service.reader.lock().await = Some(Database::open(&config.database, Purpose::Read).await?);
-    let mut driver = Database::open(&config.database, Purpose::Read).await?;
+    let mut database = open(&config, &bus).await?;
+    let driver = Database::open(&config.database, Purpose::Read).await?;
+    let readers = [
+        Database::open(&config.database, Purpose::Read).await?,
+        Database::open(&config.database, Purpose::Read).await?,
+    ];
     let publisher = bus.publisher().await?;
-    let mut calls = service.calls.1.lock().await;
-    // A few groups ahead; what does not fit is swept up later.
-    let (drives, mut due) = mpsc::channel(64);
+    let (drives, due) = mpsc::channel(DRIVES_MAX);
     let metrics = Metrics::new();
+    let (opened, calls, reads) = service.open_doors();
     health.well("journal");
     let keeping = async {
         let pace = Duration::from_millis(config.sweep_ms.max(10));
         let keeper = Keeper { drives, clock: clock.clone(), metrics: metrics.clone() };
-        keeper.keep(&mut database, &mut calls, (pace, &shutdown)).await.map_err(anyhow::Error::new)
+        let kept = keeper.keep(&mut database, calls, (pace, &shutdown)).await;
+        drop(opened);
+        kept.map_err(anyhow::Error::new)
+    };
+    let reading = async {
+        let reads = Mutex::new(reads);
+        let each = readers.map(|it| readers::read(it, &reads));
+        futures::future::try_join_all(each).await.map_err(anyhow::Error::new)
     };
     let driving = async {
-        let drive = Drive {
-            bus: bus.clone(),
-            publisher,
-            service: service.clone(),
-            metrics: metrics.clone(),
-        };
-        drive.run(&mut driver, &mut due).await.map_err(anyhow::Error::new)
+        let (bus, service) = (bus.clone(), service.clone());
+        let drive = Drive { bus, publisher, service, metrics: metrics.clone() };
+        drive.run(driver, due).await.map_err(anyhow::Error::new)
     };
     let net = async {
         let stranded = Stranded { service: service.clone(), clock: clock.clone() };
@@ -157,22 +200,21 @@ pub async fn run(
         bus.receive(receiver, stranded, shutdown.clone()).await.map_err(anyhow::Error::new)
     };
     let outcome = tokio::select! {
-        outcome = async { tokio::try_join!(keeping, driving, net) } => outcome.map(|_| ()),
+        outcome = async { tokio::try_join!(keeping, reading, driving, net) } => outcome.map(|_| ()),
         failed = bus.failed() => Err(anyhow::Error::new(failed)),
     };
     health.unwell("journal", "closed");
     outcome
 }
 
-async fn open(config: &Config, bus: &Bus, clock: &chassis::Clock) -> anyhow::Result<Database> {
+async fn open(config: &Config, bus: &Bus) -> anyhow::Result<Database> {
     let mut database = Database::open(&config.database, Purpose::Write).await?;
     if let Database::Postgres(postgres) = &mut database {
         postgres.lock().await?;
     }
     database.migrate().await?;
     if matches!(bus, Bus::Embedded(_)) {
-        let mut desk = Desk::new(&mut database, clock.now_us());
-        sweep::drive_all(&mut desk).await?;
+        sweep::drive_all(&mut database).await?;
     }
     Ok(database)
 }
@@ -193,8 +235,8 @@ impl Journal for Service {
         request: Request<RecordRequest>,
     ) -> Result<Response<RecordResponse>, Status> {
         let RecordRequest { entries, refusals } = request.into_inner();
-        let unknown = self.call(|reply| Call::Record(entries, refusals, reply)).await?;
-        Ok(Response::new(RecordResponse { unknown }))
+        let told = self.call(|reply| Call::Record(entries, refusals, reply)).await?;
+        Ok(Response::new(told))
     }
 
     async fn open(&self, request: Request<OpenRequest>) -> Result<Response<OpenResponse>, Status> {
@@ -230,36 +272,31 @@ impl Journal for Service {
     }
 
     async fn end(&self, request: Request<EndRequest>) -> Result<Response<EndResponse>, Status> {
-        let EndRequest { session, endings, .. } = request.into_inner();
-        let messages = self.call(|reply| Call::End(session, endings, reply)).await?;
+        let request = request.into_inner();
+        let messages = self.call(|reply| Call::End(request, reply)).await?;
         Ok(Response::new(EndResponse { messages }))
     }
 
     async fn find(&self, request: Request<FindRequest>) -> Result<Response<FindResponse>, Status> {
-        let mut reader = self.reader.lock().await;
-        let database = reader.as_mut().ok_or_else(|| Status::from(away()))?;
-        let found = find::find(database, &request.into_inner()).await;
-        found.map(Response::new).map_err(|error| failed(&error))
+        let request = request.into_inner();
+        Ok(Response::new(self.read(|reply| Read::Find(request, reply)).await?))
     }
 
     async fn journey(
         &self,
         request: Request<JourneyRequest>,
     ) -> Result<Response<JourneyResponse>, Status> {
-        let mut reader = self.reader.lock().await;
-        let database = reader.as_mut().ok_or_else(|| Status::from(away()))?;
-        let id = request.into_inner().message_id;
-        let found = find::journey(database, &id).await.map_err(|error| failed(&error))?;
+        let request = request.into_inner();
+        let id = request.message_id.clone();
+        let found = self.read(|reply| Read::Journey(request, reply)).await?;
         found.map(Response::new).ok_or_else(|| Fault::new(&code::LT_JNL_005).param("id", id).into())
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
-        let mut reader = self.reader.lock().await;
-        let database = reader.as_mut().ok_or_else(|| Status::from(away()))?;
         let request = request.into_inner();
-        let found = find::get(database, &request).await.map_err(|error| failed(&error))?;
-        let missing = || Fault::new(&code::LT_JNL_005).param("id", &request.message_id).into();
-        found.map(Response::new).ok_or_else(missing)
+        let id = request.message_id.clone();
+        let found = self.read(|reply| Read::Get(request, reply)).await?;
+        found.map(Response::new).ok_or_else(|| Fault::new(&code::LT_JNL_005).param("id", id).into())
     }
 
     async fn command(

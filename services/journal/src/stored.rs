@@ -135,8 +135,8 @@ pub(crate) struct Fresh<'a> {
 
 /// Writes what a message is; one that is there already stays.
 pub(crate) const INSERT_KEPT: &str = "INSERT INTO kept (id, parent, kind, source, sender, \
-     recipients, accepted_at, item_key, content_digest, trace, envelope, body, native, receipt, \
-     shown, number_folded, document_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
+     recipients, accepted_at, item_key, content_digest, trace, number_folded, document_id, \
+     envelope, shown, receipt, body, native) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
      $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING";
 
 /// Writes what a message is doing; one that is there already stays.
@@ -144,6 +144,14 @@ pub(crate) const INSERT_STANDING: &str = "INSERT INTO standing (id, conversation
      sequence, urgency, state, changed_at, next_at, attempt, tries, driven, session, lease, \
      fault, detail, behind) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 0, '', 0, $10, '', '') \
      ON CONFLICT (id) DO NOTHING";
+
+/// Writes whom a submitted message concerns.
+pub(crate) const INSERT_ADDRESSED: &str = "INSERT INTO addressed (organisation, at, message) \
+     VALUES ($1, $2, $3) ON CONFLICT (organisation, at, message) DO NOTHING";
+
+/// Writes a further key of a message; the first message of a key keeps it.
+pub(crate) const INSERT_ALIAS: &str = "INSERT INTO alias (source, item_key, message) \
+     VALUES ($1, $2, $3) ON CONFLICT (source, item_key) DO NOTHING";
 
 /// Gives a message that was kept without a body its body.
 pub(crate) const REWRITE: &str =
@@ -190,16 +198,29 @@ impl Fresh<'_> {
             self.content_digest.into(),
             // A trace leads to what was submitted, and from there to what was derived.
             if it.parent.is_empty() { trace } else { "" }.into(),
-            it.encode_to_vec().into(),
-            self.body.into(),
-            self.native.into(),
-            self.receipt.into(),
-            self.index.encode_to_vec().into(),
             bounded(crate::fold::number(&self.index.number), NAME_BYTES_MAX).into(),
             bounded(crate::fold::words(&self.index.document_id), NAME_BYTES_MAX).into(),
+            it.encode_to_vec().into(),
+            self.index.encode_to_vec().into(),
+            self.receipt.into(),
+            self.body.into(),
+            self.native.into(),
         ];
-        New { id: it.id.clone(), kept, standing, subject }
+        New { id: it.id.clone(), kept, standing, subject, addressed: addressed(it) }
     }
+}
+
+/// Whom a submitted message concerns; a derived one is found through its parent.
+fn addressed(envelope: &Envelope) -> Vec<Vec<Value>> {
+    if !envelope.parent.is_empty() {
+        return Vec::new();
+    }
+    let mut names: Vec<&str> = envelope.recipients.iter().map(String::as_str).collect();
+    names.push(&envelope.sender);
+    names.sort_unstable();
+    names.dedup();
+    let (at, id) = (envelope.accepted_at_us, envelope.id.as_str());
+    names.into_iter().map(|it| vec![it.into(), at.into(), id.into()]).collect()
 }
 
 /// The longest name that is searched by. PostgreSQL's indexes end at 2.7 kB, and one name beyond
@@ -248,4 +269,6 @@ pub(crate) struct New {
     pub(crate) standing: Vec<Value>,
     /// Empty: it has none.
     pub(crate) subject: String,
+    /// Parameters of [`INSERT_ADDRESSED`].
+    pub(crate) addressed: Vec<Vec<Value>>,
 }

@@ -3,7 +3,7 @@
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::{CommandRequest, CommandResponse, State, Step};
 
-use crate::database::DatabaseError;
+use crate::database::{Database, DatabaseError};
 use crate::deliver::give_back;
 use crate::desk::Desk;
 use crate::ending::release_behind;
@@ -46,11 +46,14 @@ async fn expired(desk: &mut Desk<'_>, row: &Stored) -> Result<(), DatabaseError>
     Ok(())
 }
 
+/// Makes the next of what was on its way due, as many as one statement may take, and says which.
+const DUE_AGAIN: &str = "UPDATE standing SET next_at = 1, driven = 0 WHERE id IN \
+     (SELECT id FROM standing WHERE next_at > 0 AND next_at > 1 AND state IN (1, 3, 4, 5) \
+     ORDER BY next_at LIMIT 5000) RETURNING id";
+
 /// Drives everything that was on its way: after a start of a process whose channels were memory.
-pub(crate) async fn drive_all(desk: &mut Desk<'_>) -> Result<(), DatabaseError> {
-    let sql = "UPDATE standing SET next_at = 1, driven = 0 \
-               WHERE state IN (1, 3, 4, 5) AND next_at > 0";
-    desk.database.query(sql, Vec::new()).await?;
+pub(crate) async fn drive_all(database: &mut Database) -> Result<(), DatabaseError> {
+    while !database.query(DUE_AGAIN, Vec::new()).await?.is_empty() {}
     Ok(())
 }
 
@@ -83,7 +86,7 @@ pub(crate) async fn command(
 
 fn act(desk: &mut Desk<'_>, id: &str, state: State, action: Action, words: &str) -> bool {
     match (action, state) {
-        (Action::Release, State::Held | State::Parked)
+        (Action::Release, State::Held | State::Parked | State::Queued | State::Accepted)
         | (Action::Redrive, State::Dead | State::InDoubt | State::Parked) => {
             desk.step(id, Step::DrivenAgain, words);
             desk.change(id, |row| {

@@ -17,7 +17,7 @@ use proto::canonical::v1::Canonical;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::{Attachment, Entry, Envelope, Fact, Step, entry};
+use proto::journal::v1::{Attachment, Entry, Envelope, Fact, RecordResponse, Step, entry};
 use tonic::Status;
 use tracing::Instrument as _;
 
@@ -144,8 +144,8 @@ impl<P: Publish> Pipeline<P> {
         Ok(Source { id: message.id, envelope, canonical, read, attachments })
     }
 
-    /// Records what was routed; the ids that the journal does not know.
-    async fn record(&self, entries: Vec<Entry>) -> Result<Vec<String>, Fault> {
+    /// Records what was routed: the ids that the journal does not know, and those that are over.
+    async fn record(&self, entries: Vec<Entry>) -> Result<RecordResponse, Fault> {
         let away = |status: Status| {
             Fault::from_status(&status).unwrap_or_else(|| {
                 let away = Fault::new(&code::LT_SYS_002).param("part", "journal");
@@ -153,14 +153,16 @@ impl<P: Publish> Pipeline<P> {
             })
         };
         let limit = Duration::from_millis(self.config.journal_ms_max);
-        let mut unknown = Vec::new();
+        let mut told = RecordResponse::default();
         for call in calls(entries, CALL_BYTES_MAX) {
             let mut journal = self.journal.clone();
             let answer = tokio::time::timeout(limit, journal.record(call)).await;
             let answer = answer.map_err(|it| away(Status::deadline_exceeded(it.to_string())))?;
-            unknown.extend(answer.map_err(away)?.into_inner().unknown);
+            let RecordResponse { unknown, ended } = answer.map_err(away)?.into_inner();
+            told.unknown.extend(unknown);
+            told.ended.extend(ended);
         }
-        Ok(unknown)
+        Ok(told)
     }
 }
 
@@ -245,8 +247,8 @@ impl<P: Publish> Pipeline<P> {
         }
         // One call for all of them, in the trace of the first.
         let first = spans.first().cloned().unwrap_or_else(tracing::Span::none);
-        let unknown = match self.record(entries).instrument(first).await {
-            Ok(unknown) => unknown,
+        let told = match self.record(entries).instrument(first).await {
+            Ok(told) => told,
             Err(fault) => {
                 for it in routed {
                     verdicts.decide(it.place, Verdict::Retry(words(&fault)));
@@ -255,11 +257,17 @@ impl<P: Publish> Pipeline<P> {
             }
         };
         let (strangers, routed): (Vec<_>, Vec<_>) =
-            routed.into_iter().partition(|it| unknown.contains(&it.id));
+            routed.into_iter().partition(|it| told.unknown.contains(&it.id));
         for it in strangers {
             verdicts.decide(it.place, Verdict::Reject(words(&Fault::new(&code::LT_MAP_221))));
         }
-        self.publish(routed, &mut verdicts).await;
+        // What an operator withdrew meanwhile stays here.
+        let goes = |copy: &Message| !told.ended.contains(&copy.id.to_string());
+        let routed = routed.into_iter().map(|mut it| {
+            it.copies.retain(|(_, copy)| told.ended.is_empty() || goes(copy));
+            it
+        });
+        self.publish(routed.collect(), &mut verdicts).await;
         verdicts
     }
 

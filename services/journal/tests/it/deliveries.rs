@@ -32,6 +32,12 @@ on_both!(
     many_sessions_at_once_hand_a_message_over_once,
     an_application_that_has_no_channel_is_a_dead_letter,
     a_withdrawn_message_is_not_delivered,
+    an_answer_counts_before_its_session_closes,
+    a_begin_that_nobody_waits_for_takes_nothing,
+    what_a_lost_begin_gave_is_given_back,
+    another_application_cannot_answer,
+    a_late_answer_is_noted_once,
+    an_application_that_asks_for_a_moment_is_not_given_up,
 );
 
 const REPEATABLE: ReceiverClass = ReceiverClass::Repeatable;
@@ -72,7 +78,7 @@ async fn a_later_message_waits_for_the_earlier_and_goes_in_the_commit_that_ends_
     assert_eq!(stage.answers(&session, &[&second]).await, [Answer::Hold]);
     let held = stage.summary(&second).await;
     assert_eq!((held.state(), held.behind), (State::Held, first.clone()));
-    assert_eq!(stage.driven_so_far(), Vec::<String>::new());
+    assert_eq!(stage.driven_in_a_while().await, Vec::<String>::new());
     stage.end(&session, &first, lease, refused()).await;
     assert_eq!(stage.state(&second).await, State::Queued, "released in the same commit");
     assert_eq!(stage.driven().await, ("delivery.b-app".to_owned(), second.clone()));
@@ -132,11 +138,11 @@ async fn a_dead_letter_holds_those_behind_it_until_withdrawn(mut stage: Stage) {
     let session = stage.open("b-app", REPEATABLE).await;
     assert_eq!(stage.answers(&session, &[&second, &first]).await, [Answer::Hold, Answer::Hold]);
     stage.pass(90_000);
+    let driven = stage.driven_in_a_while().await;
+    assert_eq!(driven, std::slice::from_ref(&second), "the first waits for an operator");
+    assert_eq!(stage.answers(&session, &[&second]).await, [Answer::Hold]);
     assert!(stage.command(Action::Withdraw, &first).await);
-    let mut driven = stage.driven().await.1;
-    while driven != second {
-        driven = stage.driven().await.1;
-    }
+    assert_eq!(stage.driven().await.1, second);
     stage.deliver(&session, &second).await;
     assert!(!stage.command(Action::Withdraw, &first).await, "it is over");
 }
@@ -153,7 +159,7 @@ async fn an_unavailable_application_is_tried_by_the_schedule_and_then_it_is_dead
         let ended = stage.end(&session, &id, begun.lease, unavailable(0)).await;
         assert_eq!(ended.outcome(), Outcome::Repeated);
         stage.pass(seconds - 1);
-        assert_eq!(stage.driven_so_far(), Vec::<String>::new());
+        assert_eq!(stage.driven_in_a_while().await, Vec::<String>::new());
         stage.pass(1);
         assert_eq!(stage.driven().await, ("delivery.b-app".to_owned(), id.clone()));
     }
@@ -239,6 +245,7 @@ async fn with_neither_an_interrupted_delivery_is_in_doubt(mut stage: Stage) {
     let answers = stage.answers(&session, &[&id, &behind]).await;
     assert_eq!(answers, [Answer::Hold, Answer::Hold]);
     stage.pass(1_000_000);
+    assert!(!stage.driven_in_a_while().await.contains(&id), "nobody sends it by themselves");
     let late = stage.end(&session, &id, lease, taken()).await;
     assert_eq!((late.outcome(), late.state()), (Outcome::LeaseLost, State::InDoubt));
     assert!(stage.command(Action::Confirm, &id).await);
@@ -255,6 +262,7 @@ async fn a_lease_that_is_over_gives_the_message_back(mut stage: Stage) {
     let other = stage.open("c-app", ReceiverClass::Neither).await;
     stage.deliver(&other, &doubtful).await;
     stage.pass(59);
+    assert_eq!(stage.driven_in_a_while().await, Vec::<String>::new());
     assert_eq!(stage.state(&id).await, State::InHand);
     stage.pass(2);
     assert_eq!(stage.driven().await, ("delivery.b-app".to_owned(), id.clone()));
@@ -352,4 +360,101 @@ async fn a_withdrawn_message_is_not_delivered(mut stage: Stage) {
     let session = stage.open("b-app", REPEATABLE).await;
     let begun = stage.begin(&session, &[&id]).await.remove(0);
     assert_eq!((begun.answer(), begun.state()), (Answer::AlreadyDone, State::Withdrawn));
+}
+
+async fn an_answer_counts_before_its_session_closes(mut stage: Stage) {
+    let id = stage.routed(item(), &["b-app"]).await.remove(0);
+    let session = stage.open("b-app", ReceiverClass::Neither).await;
+    let lease = stage.deliver(&session, &id).await;
+    let request = stage.ending(&session, &id, lease, taken());
+    let (mut one, mut other) = (stage.journal.clone(), stage.journal.clone());
+    // Both are there before the writer looks.
+    let (ended, closed) =
+        futures::join!(one.end(request), other.close(CloseRequest { session: session.clone() }));
+    let ended = ended.unwrap().into_inner().messages.remove(0);
+    assert_eq!((ended.outcome(), ended.state()), (Outcome::Closed, State::Taken));
+    assert_eq!(closed.unwrap().into_inner().given_back, 0);
+}
+
+async fn a_begin_that_nobody_waits_for_takes_nothing(mut stage: Stage) {
+    let id = stage.routed(item(), &["b-app"]).await.remove(0);
+    let session = stage.open("b-app", REPEATABLE).await;
+    let request = BeginRequest { session: session.clone(), message_ids: vec![id.clone()] };
+    let mut journal = stage.journal.clone();
+    let mut call = Box::pin(journal.begin(request));
+    assert!(futures::poll!(call.as_mut()).is_pending());
+    drop(call);
+    let begun = stage.begin(&session, &[&id]).await.remove(0);
+    assert_eq!((begun.answer(), begun.attempt), (Answer::Deliver, 1));
+}
+
+async fn what_a_lost_begin_gave_is_given_back(mut stage: Stage) {
+    let id = stage.routed(item(), &["b-app"]).await.remove(0);
+    let session = stage.open("b-app", ReceiverClass::Neither).await;
+    let beside = stage.open_as("b-app", "beside", ReceiverClass::Neither).await.session;
+    stage.deliver(&session, &id).await;
+    let ended = stage.end(&beside, &id, 0, Given::Unsent(true)).await;
+    assert_eq!((ended.outcome(), ended.state()), (Outcome::LeaseLost, State::InHand));
+    let ended = stage.end(&session, &id, 0, Given::Unsent(true)).await;
+    assert_eq!((ended.outcome(), ended.state()), (Outcome::Closed, State::Queued));
+    assert_eq!(stage.driven().await.1, id);
+    // The Begin itself and what takes it back may come in one group.
+    let begin = BeginRequest { session: session.clone(), message_ids: vec![id.clone()] };
+    let end = stage.ending(&session, &id, 0, Given::Unsent(true));
+    let (mut one, mut other) = (stage.journal.clone(), stage.journal.clone());
+    let (begun, ended) = futures::join!(one.begin(begin), other.end(end));
+    assert_eq!(begun.unwrap().into_inner().messages[0].answer(), Answer::Deliver);
+    assert_eq!(ended.unwrap().into_inner().messages[0].outcome(), Outcome::Closed);
+    assert_eq!(stage.begin(&session, &[&id]).await[0].attempt, 1, "nothing of it was a try");
+}
+
+async fn another_application_cannot_answer(mut stage: Stage) {
+    let id = stage.routed(item(), &["b-app"]).await.remove(0);
+    let session = stage.open("b-app", REPEATABLE).await;
+    let lease = stage.deliver(&session, &id).await;
+    let before = stage.steps(&id).await;
+    let request = stage.ending(&session, &id, lease, taken());
+    for application in ["c-app", ""] {
+        let request = EndRequest { application: application.to_owned(), ..request.clone() };
+        let ended = stage.journal.end(request).await.unwrap().into_inner().messages.remove(0);
+        assert_eq!((ended.outcome(), ended.state()), (Outcome::NotKnown, State::Unspecified));
+    }
+    assert_eq!(stage.steps(&id).await, before);
+    assert_eq!(stage.end(&session, &id, lease, taken()).await.outcome(), Outcome::Closed);
+}
+
+async fn a_late_answer_is_noted_once(mut stage: Stage) {
+    let id = stage.routed(item(), &["b-app"]).await.remove(0);
+    let session = stage.open("b-app", REPEATABLE).await;
+    let lease = stage.deliver(&session, &id).await;
+    stage.journal.close(CloseRequest { session: session.clone() }).await.unwrap();
+    for _ in 0..3 {
+        let late = stage.end(&session, &id, lease, taken()).await;
+        assert_eq!(late.outcome(), Outcome::LeaseLost);
+    }
+    // The session need not even be known.
+    let unknown = EndRequest {
+        session: "nobody's".to_owned(),
+        ..stage.ending(&session, &id, lease, refused())
+    };
+    let late = stage.journal.end(unknown).await.unwrap().into_inner().messages.remove(0);
+    assert_eq!(late.outcome(), Outcome::LeaseLost);
+    let noted = stage.steps(&id).await.into_iter().filter(|it| *it == Step::LateAnswer).count();
+    assert_eq!(noted, 2, "one for each answer");
+}
+
+async fn an_application_that_asks_for_a_moment_is_not_given_up(mut stage: Stage) {
+    let id = stage.routed(item(), &["b-app"]).await.remove(0);
+    let session = stage.open("b-app", REPEATABLE).await;
+    for _ in 0..20 {
+        let lease = stage.deliver(&session, &id).await;
+        let ended = stage.end(&session, &id, lease, unavailable(1_000)).await;
+        assert_eq!(ended.state(), State::Parked);
+        stage.pass(1);
+        assert_eq!(stage.driven().await.1, id);
+    }
+    let lease = stage.deliver(&session, &id).await;
+    stage.end(&session, &id, lease, unavailable(0)).await;
+    let due = stage.summary(&id).await.due_us - stage.clock.now_us();
+    assert_eq!(due, 10_000_000, "its schedule has not begun");
 }

@@ -30,6 +30,11 @@ on_both!(
     odd_characters_break_nothing,
     endless_texts_break_nothing,
     a_second_journal_finds_the_same_rows,
+    a_key_of_a_repeat_is_a_key,
+    what_was_withdrawn_before_it_was_routed_goes_nowhere,
+    names_that_the_databases_see_differently_are_refused,
+    an_organisation_that_gets_its_application_later_is_reached,
+    a_second_journal_waits_for_the_first,
 );
 
 async fn the_same_content_gets_the_first_receipt_whatever_its_key(mut stage: Stage) {
@@ -164,6 +169,7 @@ async fn what_could_not_be_derived_is_made_again_from_its_parent(mut stage: Stag
     let mut entry = routing(&parent, &["b-app", "c-app"]);
     let hollow = derived_ids(&entry).remove(1);
     entry.derived[1].message.as_mut().unwrap().body = None;
+    entry.derived[1].facts.clear();
     entry.derived[1].fault = Some(Fault::new(&code::LT_SYS_002));
     stage.record(vec![entry]).await;
     assert_eq!(stage.state(&hollow).await, State::Parked);
@@ -174,6 +180,8 @@ async fn what_could_not_be_derived_is_made_again_from_its_parent(mut stage: Stag
     let request = GetRequest { message_id: hollow.clone(), part: 2 };
     let kept = stage.journal.get(request).await.unwrap().into_inner();
     assert_eq!(kept.body, Some(inline("translated")));
+    let steps = stage.steps(&hollow).await;
+    assert_eq!(steps, [Step::Parked, Step::DrivenAgain, Step::Translated]);
     // It is whole now, so it is driven itself, and its parent no more.
     stage.pass(31);
     let mut driven = [stage.driven().await, stage.driven().await];
@@ -218,6 +226,7 @@ async fn a_buried_message_waits_for_an_operator(mut stage: Stage) {
         (State::Dead, "LT-SYS-001")
     );
     stage.pass(100_000);
+    assert_eq!(stage.driven_in_a_while().await, Vec::<String>::new());
     assert!(!stage.command(Action::Confirm, &id).await, "only what is in doubt is confirmed");
     assert!(stage.command(Action::Redrive, &id).await);
     assert_eq!(stage.driven().await, ("intake.0".to_owned(), id.clone()));
@@ -232,9 +241,10 @@ async fn what_was_never_published_is_driven_with_growing_pauses(mut stage: Stage
     let id = stage.receipt(item()).await.message_id;
     stage.pass(29);
     let mut driven = 0;
-    for seconds in [2, 32, 64, 128] {
-        assert_eq!(stage.driven_so_far(), Vec::<String>::new());
-        stage.pass(seconds);
+    for seconds in [1, 600, 1_200, 2_400] {
+        stage.pass(seconds - 1);
+        assert_eq!(stage.driven_in_a_while().await, Vec::<String>::new());
+        stage.pass(1);
         let (channel, found, message) = stage.driven_message().await;
         assert_eq!((channel.as_str(), &found), ("intake.0", &id));
         assert_eq!(message.attributes.get("sequence").map(String::as_str), Some("1"));
@@ -283,7 +293,7 @@ async fn what_is_stranded_is_recorded_and_driven_again(mut stage: Stage) {
 
 async fn odd_characters_break_nothing(mut stage: Stage) {
     let mut odd = item();
-    odd.key = "a\0b'\"%_".to_owned();
+    odd.key = "ab'\"%_".to_owned();
     odd.index =
         Some(Index { subject: "x\0y".to_owned(), number: "%_".to_owned(), ..Index::default() });
     let receipt = stage.receipt(odd.clone()).await;
@@ -314,9 +324,7 @@ async fn endless_texts_break_nothing(mut stage: Stage) {
     assert!(stage.journal.open(request).await.is_err());
 }
 
-#[tokio::test]
-async fn a_second_journal_on_the_same_server_waits_for_the_first() {
-    let mut stage = Stage::new(Kind::Postgres).await;
+async fn a_second_journal_waits_for_the_first(mut stage: Stage) {
     // What answered holds the database.
     let item = item();
     let first = stage.receipt(item.clone()).await;
@@ -324,6 +332,105 @@ async fn a_second_journal_on_the_same_server_waits_for_the_first() {
     assert!(format!("{refused:#}").contains("another journal"), "{refused:#}");
     let again = stage.receipt(item).await;
     assert!(again.repeat && again.message_id == first.message_id, "the first goes on: {again:?}");
+}
+
+async fn a_key_of_a_repeat_is_a_key(mut stage: Stage) {
+    let first = item();
+    let receipt = stage.receipt(first.clone()).await;
+    let again = Acceptance { key: "second".to_owned(), ..first.clone() };
+    let third = Acceptance { key: "third".to_owned(), ..first };
+    // Within one call, and in calls of their own.
+    let other = Acceptance { key: "third".to_owned(), ..item() };
+    let outcomes = stage.accept(vec![again.clone(), again.clone(), third, other.clone()]).await;
+    assert!(matches!(&outcomes[2], Outcome::Receipt(it) if it.repeat), "{outcomes:?}");
+    assert!(matches!(&outcomes[3], Outcome::Refused(it) if it.code == "LT-JNL-001"));
+    assert!(stage.receipt(again).await.repeat);
+    let outcomes =
+        stage.accept(vec![Acceptance { key: "second".to_owned(), ..item() }, other]).await;
+    for outcome in &outcomes {
+        let Outcome::Refused(fault) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(fault.code, "LT-JNL-001");
+        assert_eq!(fault.params.get("first"), Some(&receipt.message_id));
+    }
+    for key in ["second", "third"] {
+        let (application, key) = ("a-app".to_owned(), key.to_owned());
+        let request = FindRequest { application, key, ..FindRequest::default() };
+        assert_eq!(ids(&stage.find(request).await), [receipt.message_id.as_str()]);
+    }
+}
+
+async fn what_was_withdrawn_before_it_was_routed_goes_nowhere(mut stage: Stage) {
+    let id = stage.receipt(item()).await.message_id;
+    let other = stage.receipt(item()).await.message_id;
+    assert!(stage.command(Action::Withdraw, &id).await);
+    let entries = vec![routing(&id, &["b-app", "c-app"]), routing(&other, &["b-app"])];
+    let copies = derived_ids(&entries[0]);
+    let told = stage.told(entries).await;
+    assert_eq!((told.unknown, told.ended), (Vec::new(), copies));
+    let journey = stage.journey(&id).await;
+    assert_eq!(journey.derived, Vec::new());
+    assert_eq!(journey.message.unwrap().state(), State::Withdrawn);
+    // And a copy alone.
+    let copy = derived_ids(&routing(&other, &["b-app"])).remove(0);
+    assert!(stage.command(Action::Withdraw, &copy).await);
+    let told = stage.told(vec![routing(&other, &["b-app", "c-app"])]).await;
+    assert_eq!(told.ended, [copy]);
+}
+
+async fn names_that_the_databases_see_differently_are_refused(mut stage: Stage) {
+    let plain = Acceptance { key: "x".to_owned(), ..item() };
+    let parts: [(&str, Acceptance); 6] = [
+        ("key", Acceptance { key: "x\0".to_owned(), ..item() }),
+        ("source", with(|it| it.source = "a\0".to_owned())),
+        ("sender", with(|it| it.sender = "a\n".to_owned())),
+        ("recipients", with(|it| it.recipients.push("\u{7f}".to_owned()))),
+        ("conversation", with(|it| it.conversation = "c\u{1}".to_owned())),
+        ("conversation", with(|it| it.conversation = "c".repeat(256))),
+    ];
+    let items = parts.iter().map(|it| it.1.clone()).chain([plain]).collect();
+    let mut outcomes = stage.accept(items).await;
+    assert!(matches!(outcomes.pop(), Some(Outcome::Receipt(_))));
+    for ((part, _), outcome) in parts.iter().zip(outcomes) {
+        let Outcome::Refused(fault) = outcome else { panic!("{part}: {outcome:?}") };
+        assert_eq!(fault.code, "LT-JNL-006");
+        assert_eq!(fault.params.get("part").map(String::as_str), Some(*part));
+    }
+}
+
+async fn an_organisation_that_gets_its_application_later_is_reached(mut stage: Stage) {
+    let parent = stage.receipt(item_of("doc")).await.message_id;
+    let mut entry = routing(&parent, &["b-app", "c-app"]);
+    let nowhere = &mut entry.derived[0];
+    nowhere.fault = Some(Fault::new(&code::LT_SYS_001));
+    let message = nowhere.message.as_mut().unwrap();
+    message.body = None;
+    let envelope = message.envelope.as_mut().unwrap();
+    envelope.application.clear();
+    envelope.id = uuid::Uuid::new_v4().to_string();
+    let hollow = envelope.id.clone();
+    stage.record(vec![entry]).await;
+    assert_eq!(stage.state(&hollow).await, State::Dead);
+    let later = stage.routed(item_of("doc"), &["b-app"]).await.remove(0);
+    let session = stage.open("b-app", proto::registry::v1::ReceiverClass::Repeatable).await;
+    assert_eq!(stage.answers(&session, &[&later]).await, [begun::Answer::Hold]);
+    // Now the organisation has one, and an operator drives what was dead.
+    assert!(stage.command(Action::Redrive, &hollow).await);
+    assert_eq!(stage.driven().await, ("intake.0".to_owned(), parent.clone()));
+    stage.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
+    let copy = derived_ids(&routing(&parent, &["b-app"])).remove(0);
+    assert_eq!(stage.state(&hollow).await, State::Withdrawn);
+    let told = stage.journey(&parent).await.hops.into_iter().filter_map(|it| it.fact);
+    assert!(told.into_iter().any(|it| it.detail == format!("replaced by {copy}")));
+    assert_eq!(stage.driven().await.1, later, "nobody waits for the hollow one any more");
+    assert_eq!(
+        stage.answers(&session, &[&later]).await,
+        [begun::Answer::Hold],
+        "the copy is first"
+    );
+    let lease = stage.deliver(&session, &copy).await;
+    stage.end(&session, &copy, lease, taken()).await;
+    assert_eq!(stage.driven().await.1, later);
+    stage.deliver(&session, &later).await;
 }
 
 async fn a_second_journal_finds_the_same_rows(mut stage: Stage) {

@@ -12,9 +12,11 @@ mod intake;
 #[path = "../../../../bus/tests/it/node.rs"]
 #[expect(dead_code, reason = "the bus's own tests use more of it")]
 mod node;
+mod plans;
 mod searches;
 mod stage;
 mod stranded;
+mod troubles;
 
 /// Makes a test of each function for each database.
 macro_rules! on_both {

@@ -98,8 +98,14 @@ async fn organisation_application_state_type_and_day_narrow_the_search(mut stage
     let states = vec![State::Accepted.into()];
     let accepted = ids(&stage.find(FindRequest { states, ..base.clone() }).await);
     assert_eq!(accepted, [status.message_id.clone(), early.message_id]);
-    let application = FindRequest { application: "b-app".to_owned(), ..base };
-    assert!(ids(&stage.find(application).await).contains(&status.message_id));
+    let application = FindRequest { application: "b-app".to_owned(), ..base.clone() };
+    let found = ids(&stage.find(application.clone()).await);
+    assert_eq!(found.len(), 2, "what it sent, and what goes to it: {found:?}");
+    assert!(found.contains(&status.message_id));
+    let found = ids(&stage.find(FindRequest { derived: true, ..application }).await);
+    assert!(found.len() == 2 && found.contains(&derived), "{found:?}");
+    let taken = FindRequest { states: vec![State::Taken.into()], ..base };
+    assert!(ids(&stage.find(taken).await).is_empty());
 }
 
 async fn pages_hold_every_message_once(mut stage: Stage) {
@@ -112,12 +118,14 @@ async fn pages_hold_every_message_once(mut stage: Stage) {
         }
         stage.pass(1);
     }
-    for text in ["", "bao cao", "9/cv"] {
+    let ways = [("", ""), ("bao cao", ""), ("9/cv", ""), ("", "b"), ("9/cv", "b"), ("", "a")];
+    for (text, organisation) in ways {
         let mut found = Vec::new();
         let mut cursor = String::new();
         loop {
+            let (text, organisation) = (text.to_owned(), organisation.to_owned());
             let request =
-                FindRequest { text: text.to_owned(), limit: 4, cursor, ..FindRequest::default() };
+                FindRequest { text, organisation, limit: 4, cursor, ..FindRequest::default() };
             let page = stage.find(request).await;
             assert!(page.messages.len() <= 4);
             found.extend(ids(&page));
@@ -170,8 +178,22 @@ async fn a_journey_holds_the_whole_trip(mut stage: Stage) {
         .collect();
     assert_eq!(own, [Step::Translated, Step::Begun, Step::Taken]);
     assert!(journey.hops.iter().all(|it| it.message_id == parent || !it.application.is_empty()));
-    let times: Vec<_> = journey.hops.iter().map(|it| it.fact.as_ref().unwrap().at_us).collect();
-    assert!(times.is_sorted());
+    let steps: Vec<Step> = journey.hops.iter().map(|it| it.fact.clone().unwrap().step()).collect();
+    assert_eq!(
+        steps,
+        [
+            Step::Submitted,
+            Step::Normalized,
+            Step::Accepted,
+            Step::Routed,
+            Step::Translated,
+            Step::Translated,
+            Step::Begun,
+            Step::Taken
+        ],
+        "in the order written"
+    );
+    assert!(!journey.truncated);
 }
 
 async fn a_repeat_is_found_once(mut stage: Stage) {

@@ -1,5 +1,6 @@
 //! A running journal with a held clock, its channels watched, and the items that go in.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -22,8 +23,11 @@ use uuid::Uuid;
 /// Noon of a day in 2026.
 const START_US: i64 = 1_790_000_000_000_000;
 
+/// How often the sweeper comes by.
+const SWEEP: Duration = Duration::from_millis(20);
+
 /// Longest a test waits for anything.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the rows are.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,9 @@ pub(crate) struct Stage {
     pub(crate) database: String,
     /// Names of channels and ids of what the journal drove.
     driven: mpsc::Receiver<(String, String, bus::Message)>,
+    drives: mpsc::Sender<(String, String, bus::Message)>,
+    /// Applications of sessions.
+    sessions: HashMap<String, String>,
     shutdown: CancellationToken,
     running: JoinSet<()>,
     folder: Option<tempfile::TempDir>,
@@ -77,55 +84,83 @@ impl Stage {
     async fn start(database: String, clock: Clock, folder: Option<tempfile::TempDir>) -> Self {
         let bus = Bus::embedded(Settings { partitions: 1, ..Settings::default() });
         let shutdown = CancellationToken::new();
-        let (sender, driven) = mpsc::channel(10_000);
+        let (drives, driven) = mpsc::channel(10_000);
         let mut running = JoinSet::new();
-        let mut channels = vec![Channel::intake(0)];
-        for application in ["b-app", "c-app"] {
-            channels.push(bus.declare_delivery(application).await.unwrap());
-        }
-        for channel in channels {
-            let watch = Watch(channel.name().to_owned(), sender.clone());
-            let receiver = Receiver { channel, window: 256, keeper: Unkept };
-            let (bus, shutdown) = (bus.clone(), shutdown.clone());
-            running.spawn(async move { bus.receive(receiver, watch, shutdown).await.unwrap() });
-        }
-        let config = Config {
-            database: database.clone(),
-            calls_max: 1_000,
-            sweep_ms: 20,
-            password_file: "".into(),
-        };
+        let config = config(&database);
         let service = Service::new(&config);
         let journal = JournalClient::new(Upstream::local(service.server()));
         let health = Health::new();
+        health.unwell("journal", "not started yet");
         let parts = ((service, bus.clone()), (clock.clone(), health.clone()), shutdown.clone());
         running.spawn(async move {
             Box::pin(journal::run(config, parts.0, parts.1, parts.2)).await.unwrap();
         });
         eventually(async || health.is_ready().then_some(())).await;
-        Self { journal, clock, bus, database, driven, shutdown, running, folder }
+        let sessions = HashMap::new();
+        let mut stage = Self {
+            journal,
+            clock,
+            bus,
+            database,
+            driven,
+            drives,
+            sessions,
+            shutdown,
+            running,
+            folder,
+        };
+        stage.watch(Channel::intake(0));
+        for application in ["b-app", "c-app"] {
+            stage.declare(application).await;
+        }
+        stage
+    }
+
+    /// Declares an application's channel, and watches it.
+    pub(crate) async fn declare(&mut self, application: &str) {
+        let channel = self.bus.declare_delivery(application).await.unwrap();
+        self.watch(channel);
+    }
+
+    fn watch(&mut self, channel: Channel) {
+        let watch = Watch(channel.name().to_owned(), self.drives.clone());
+        let receiver = Receiver { channel, window: 256, keeper: Unkept };
+        let (bus, shutdown) = (self.bus.clone(), self.shutdown.clone());
+        self.running.spawn(async move { bus.receive(receiver, watch, shutdown).await.unwrap() });
+    }
+
+    /// Does something to the database that the journal knows nothing of.
+    pub(crate) async fn meddle(&self, sqlite: &str, postgres: &str) {
+        if self.database.starts_with("postgres") {
+            let (client, _running) = client(&self.database).await;
+            client.batch_execute(postgres).await.unwrap();
+        } else {
+            rusqlite::Connection::open(&self.database).unwrap().execute_batch(sqlite).unwrap();
+        }
     }
 
     /// Runs a second journal on the same database: how it ends.
     pub(crate) async fn second(&self) -> anyhow::Result<()> {
-        let config = Config {
-            database: self.database.clone(),
-            calls_max: 1_000,
-            sweep_ms: 20,
-            password_file: "".into(),
-        };
+        let config = config(&self.database);
         let parts = (Service::new(&config), self.bus.clone());
         let stands = (self.clock.clone(), Health::new());
         Box::pin(journal::run(config, parts, stands, self.shutdown.clone())).await
     }
 
-    /// Stops everything and starts it again on the same database with empty channels.
-    pub(crate) async fn restart(mut self) -> Self {
+    /// Stops everything: where its database is, for as long as the folder is held.
+    pub(crate) async fn stop(mut self) -> (String, Option<tempfile::TempDir>) {
         self.shutdown.cancel();
         while let Some(ended) = self.running.join_next().await {
             ended.unwrap();
         }
-        Self::start(self.database.clone(), self.clock.clone(), self.folder.take()).await
+        (self.database.clone(), self.folder.take())
+    }
+
+    /// Stops everything and starts it again on the same database with empty channels.
+    pub(crate) async fn restart(self) -> Self {
+        let clock = self.clock.clone();
+        let (database, folder) = self.stop().await;
+        Self::start(database, clock, folder).await
     }
 
     pub(crate) async fn accept(&mut self, items: Vec<Acceptance>) -> Vec<Outcome> {
@@ -141,8 +176,13 @@ impl Stage {
     }
 
     pub(crate) async fn record(&mut self, entries: Vec<Entry>) -> Vec<String> {
+        self.told(entries).await.unknown
+    }
+
+    /// Records: all that the journal has to say about it.
+    pub(crate) async fn told(&mut self, entries: Vec<Entry>) -> RecordResponse {
         let request = RecordRequest { entries, refusals: Vec::new() };
-        self.journal.record(request).await.unwrap().into_inner().unknown
+        self.journal.record(request).await.unwrap().into_inner()
     }
 
     /// Accepts an item and routes it to applications: the ids of what is on its way to each.
@@ -170,7 +210,9 @@ impl Stage {
             receiver_class: class.into(),
             lease_ms: 60_000,
         };
-        self.journal.open(request).await.unwrap().into_inner()
+        let opened = self.journal.open(request).await.unwrap().into_inner();
+        self.sessions.insert(opened.session.clone(), application.to_owned());
+        opened
     }
 
     pub(crate) async fn begin(&mut self, session: &str, ids: &[&str]) -> Vec<Begun> {
@@ -191,13 +233,14 @@ impl Stage {
     }
 
     pub(crate) async fn end(&mut self, session: &str, id: &str, lease: u64, given: Given) -> Ended {
-        let ending = Ending { message_id: id.to_owned(), lease, answer: Some(given) };
-        let request = EndRequest {
-            session: session.to_owned(),
-            endings: vec![ending],
-            ..EndRequest::default()
-        };
+        let request = self.ending(session, id, lease, given);
         self.journal.end(request).await.unwrap().into_inner().messages.remove(0)
+    }
+
+    pub(crate) fn ending(&self, session: &str, id: &str, lease: u64, given: Given) -> EndRequest {
+        let ending = Ending { message_id: id.to_owned(), lease, answer: Some(given) };
+        let application = self.sessions.get(session).cloned().unwrap_or_default();
+        EndRequest { session: session.to_owned(), endings: vec![ending], application }
     }
 
     pub(crate) async fn command(&mut self, action: command_request::Action, id: &str) -> bool {
@@ -255,6 +298,12 @@ impl Stage {
         std::iter::from_fn(|| self.driven.try_recv().ok()).map(|it| it.1).collect()
     }
 
+    /// What is driven while the sweeper comes by a few times: for what must not be.
+    pub(crate) async fn driven_in_a_while(&mut self) -> Vec<String> {
+        tokio::time::sleep(SWEEP * 5).await;
+        self.driven_so_far()
+    }
+
     pub(crate) fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
@@ -274,8 +323,22 @@ impl Stage {
     }
 }
 
+/// A connection beside the journal's, which lasts as long as what is given back with it.
+pub(crate) async fn client(address: &str) -> (tokio_postgres::Client, JoinSet<()>) {
+    let (client, connection) =
+        tokio_postgres::connect(address, tokio_postgres::NoTls).await.unwrap();
+    let mut running = JoinSet::new();
+    running.spawn(async move { connection.await.unwrap() });
+    (client, running)
+}
+
+pub(crate) fn config(database: &str) -> Config {
+    let sweep_ms = u64::try_from(SWEEP.as_millis()).unwrap();
+    Config { database: database.to_owned(), calls_max: 1_000, sweep_ms, password_file: "".into() }
+}
+
 /// Asks until there is an answer.
-async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = ask().await {

@@ -22,19 +22,21 @@ use uuid::Uuid;
 use super::*;
 use crate::{Directory, Parts, Service};
 
-/// Remembers what was recorded; away or silent while told so; does not know `strangers`.
+/// Remembers what was recorded; away or silent while told so; does not know `strangers`; says that copies
+/// for `withdrawn` are over.
 #[derive(Clone)]
 struct Rows {
     recorded: watch::Sender<Vec<Entry>>,
     is_away: bool,
     is_silent: bool,
     strangers: Vec<String>,
+    withdrawn: &'static str,
 }
 
 impl Rows {
     fn new() -> Self {
         let recorded = watch::Sender::new(Vec::new());
-        Self { recorded, is_away: false, is_silent: false, strangers: Vec::new() }
+        Self { recorded, is_away: false, is_silent: false, strangers: Vec::new(), withdrawn: "nobody" }
     }
 }
 
@@ -52,8 +54,12 @@ macro_rules! silent {
                     std::future::pending::<()>().await;
                 }
                 let entries = request.into_inner().entries;
+                let copies = entries.iter().flat_map(|it| &it.derived);
+                let envelopes = copies.filter_map(|it| it.message.as_ref()?.envelope.as_ref());
+                let over = envelopes.filter(|it| it.application == self.withdrawn);
+                let ended = over.map(|it| it.id.clone()).collect();
                 self.recorded.send_modify(|it| it.extend(entries));
-                Ok(Response::new(RecordResponse { unknown: self.strangers.clone() }))
+                Ok(Response::new(RecordResponse { unknown: self.strangers.clone(), ended }))
             }
             $(async fn $name(&self, _request: Request<$request>) -> Answered<$response> {
                 Err(Status::unimplemented("not in this test"))
@@ -370,6 +376,15 @@ async fn what_is_unreadable_or_unknown_is_rejected_alone() {
         .collect();
     assert_eq!(found, ["LT-MAP-217", "done", "LT-MAP-221", "LT-MAP-217", "LT-MAP-218"]);
     assert_eq!(stage.published().len(), 1);
+}
+
+#[tokio::test]
+async fn a_copy_that_is_over_is_not_published() {
+    let stage = stage(Rows { withdrawn: "a-1", ..Rows::new() }, "").await;
+    let verdicts = stage.pipeline.handle(vec![message(1, &["a", "c"], "x")]).await;
+    assert_eq!(verdicts.as_slice(), [Verdict::Done]);
+    let channels = stage.published().into_iter().map(|it| it.0);
+    assert_eq!(channels.collect::<Vec<_>>(), ["delivery.c-1"]);
 }
 
 #[tokio::test]

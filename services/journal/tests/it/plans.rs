@@ -1,0 +1,168 @@
+//! Every statement that the journal makes finds its rows by an index, in both databases.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::mpsc;
+
+use proto::journal::v1::command_request::Action;
+use proto::journal::v1::*;
+use proto::registry::v1::ReceiverClass;
+use tracing::field::{Field, Visit};
+use tracing::span;
+
+use crate::stage::*;
+
+/// Gathers the statements that the journal makes in this thread.
+struct Gather(mpsc::Sender<String>);
+
+impl Visit for Gather {
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "sql" {
+            self.0.send(value.to_owned()).unwrap();
+        }
+    }
+}
+
+impl tracing::Subscriber for Gather {
+    fn enabled(&self, of: &tracing::Metadata<'_>) -> bool {
+        of.target() == "journal::statement"
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut Gather(self.0.clone()));
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// Does everything there is to do, and gives the statements it took.
+async fn statements(kind: Kind) -> (Stage, BTreeSet<String>) {
+    let (sender, gathered) = mpsc::channel();
+    let guard = tracing::subscriber::set_default(Gather(sender));
+    let mut stage = Stage::new(kind).await;
+    let first = item_of("doc");
+    let parent = stage.receipt(first.clone()).await.message_id;
+    stage.receipt(Acceptance { key: "again".to_owned(), ..first }).await;
+    stage.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
+    stage.record(vec![Entry { fate: None, ..routing(&parent, &["b-app", "c-app"]) }]).await;
+    let refusals = vec![Refusal::default()];
+    let request = RecordRequest { entries: vec![routing(&parent, &["b-app"])], refusals };
+    stage.journal.record(request).await.unwrap();
+    let ids = derived_ids(&routing(&parent, &["b-app", "c-app"]));
+    let later = stage.routed(item_of("doc"), &["b-app"]).await.remove(0);
+    let session = stage.open("b-app", ReceiverClass::Repeatable).await;
+    let lease = stage.deliver(&session, &ids[0]).await;
+    stage.answers(&session, &[&later]).await;
+    stage.end(&session, &ids[0], lease, taken()).await;
+    stage.end(&session, &ids[0], lease, refused()).await;
+    stage.deliver(&session, &later).await;
+    stage.open("b-app", ReceiverClass::Repeatable).await;
+    stage.journal.close(CloseRequest { session }).await.unwrap();
+    stage.command(Action::Withdraw, &ids[1]).await;
+    stage.pass(31);
+    stage.driven().await;
+    let get = GetRequest { message_id: parent.clone(), part: 1 };
+    stage.journal.get(get).await.unwrap();
+    stage.journey(&ids[0]).await;
+    for request in searches(&parent) {
+        stage.find(request).await;
+    }
+    drop(guard);
+    (stage, gathered.try_iter().collect())
+}
+
+/// Every way to search, and the ways together.
+fn searches(id: &str) -> Vec<FindRequest> {
+    let text = |it: &str| FindRequest { text: it.to_owned(), ..FindRequest::default() };
+    let base = [
+        FindRequest::default(),
+        text(id),
+        text("7/CV-UB bao cao"),
+        FindRequest { organisation: "a".to_owned(), ..FindRequest::default() },
+        FindRequest { conversation: "doc".to_owned(), ..FindRequest::default() },
+        FindRequest { application: "b-app".to_owned(), ..FindRequest::default() },
+        FindRequest {
+            application: "a-app".to_owned(),
+            key: "key".to_owned(),
+            organisation: "a".to_owned(),
+            ..FindRequest::default()
+        },
+    ];
+    let states = [vec![], vec![4], vec![1, 3, 5, 6, 9, 10], vec![8], vec![7, 2]];
+    let mut all = Vec::new();
+    for request in base {
+        for states in &states {
+            let states = states.clone();
+            let with = FindRequest { states, ..request.clone() };
+            let cursor = format!("1:{id}");
+            let page = FindRequest { cursor, from_us: 1, to_us: 9, r#type: 1, ..with.clone() };
+            all.extend([FindRequest { derived: true, ..page.clone() }, with, page]);
+        }
+    }
+    all
+}
+
+/// The tables that grow.
+const GROWING: [&str; 6] = ["kept", "standing", "fact", "alias", "addressed", "subject"];
+
+#[tokio::test]
+async fn sqlite_scans_no_table() {
+    let (stage, statements) = statements(Kind::Sqlite).await;
+    assert!(statements.len() > 60, "{}", statements.len());
+    let database = rusqlite::Connection::open(&stage.database).unwrap();
+    for sql in statements {
+        let plan = format!("EXPLAIN QUERY PLAN {}", sql.replace('$', "?"));
+        let mut asked = database.prepare(&plan).unwrap();
+        let mut rows = asked.raw_query();
+        while let Some(row) = rows.next().unwrap() {
+            let step: String = row.get(3).unwrap();
+            assert!(!is_scan(&step, &sql), "{step}\n  {sql}");
+        }
+    }
+}
+
+/// True when every row of a table that grows is looked at. Pages of all messages are read in the
+/// order of their index, but not those of a few that another index finds.
+fn is_scan(step: &str, sql: &str) -> bool {
+    let is_narrow = sql.contains(" UNION ") || sql.contains("conversation = $");
+    let is_page = sql.contains("ORDER BY accepted_at DESC, id DESC LIMIT") && !is_narrow;
+    let in_order = is_page && step == "SCAN kept USING INDEX kept_accepted";
+    let names = GROWING.into_iter().chain(["message", "m", "k", "s", "f", "p", "a"]);
+    let words = step.contains(" VIRTUAL TABLE INDEX ");
+    let open = step.contains("standing_open");
+    let scanned = step.strip_prefix("SCAN ").unwrap_or_default().split(' ').next();
+    names.into_iter().any(|it| scanned == Some(it)) && !in_order && !words && !open
+}
+
+#[tokio::test]
+async fn postgres_scans_no_table() {
+    let (stage, statements) = statements(Kind::Postgres).await;
+    let (client, _running) = client(&stage.database).await;
+    let settings = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan";
+    client.batch_execute(settings).await.unwrap();
+    for sql in statements {
+        let parameters = (1..).take_while(|it| sql.contains(&format!("${it}"))).count();
+        let nothing = vec!["NULL"; parameters].join(", ");
+        let nothing = if parameters == 0 { nothing } else { format!("({nothing})") };
+        client.batch_execute(&format!("PREPARE asked AS {sql}")).await.unwrap();
+        let plan = client.query(&format!("EXPLAIN EXECUTE asked{nothing}"), &[]).await.unwrap();
+        for step in plan.iter().map(|it| it.get::<_, String>(0)) {
+            let is_scan =
+                GROWING.into_iter().any(|it| step.contains(&format!("Seq Scan on {it} ")));
+            assert!(!is_scan, "{step}\n  {sql}");
+        }
+        client.batch_execute("DEALLOCATE asked").await.unwrap();
+    }
+}

@@ -1,0 +1,234 @@
+//! What goes wrong around the journal: connections that die, rows that do not fit, channels that are
+//! full, more work than there is time for.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bus::{Bus, Settings};
+use chassis::{Clock, Upstream, health::Health};
+use journal::Service;
+use proto::fault::v1::Fault;
+use proto::journal::v1::accept_outcome::Outcome;
+use proto::journal::v1::command_request::Action;
+use proto::journal::v1::journal_client::JournalClient;
+use proto::journal::v1::*;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::on_both;
+use crate::stage::*;
+
+on_both!(
+    what_cannot_be_written_is_refused_alone,
+    what_is_due_does_not_keep_calls_waiting,
+    calls_that_no_group_holds_together_are_all_answered,
+    a_channel_that_takes_nothing_is_tried_again_soon,
+    after_its_end_a_journal_asks_everybody_to_come_again,
+);
+
+/// A journal whose end is looked at.
+struct Watched {
+    journal: JournalClient<Upstream>,
+    running: JoinSet<anyhow::Result<()>>,
+    shutdown: CancellationToken,
+}
+
+async fn watched(database: &str) -> Watched {
+    let config = config(database);
+    let service = Service::new(&config);
+    let journal = JournalClient::new(Upstream::local(service.server()));
+    let (health, shutdown) = (Health::new(), CancellationToken::new());
+    health.unwell("journal", "not started yet");
+    let parts = (service, Bus::embedded(Settings::default()));
+    let stands = (Clock::held(1), health.clone());
+    let mut running = JoinSet::new();
+    let outer = shutdown.clone();
+    running.spawn(async move { Box::pin(journal::run(config, parts, stands, outer)).await });
+    eventually(async || health.is_ready().then_some(())).await;
+    Watched { journal, running, shutdown }
+}
+
+impl Watched {
+    /// What a call is told that the journal cannot answer; it is told soon.
+    async fn refusal(&mut self) -> Fault {
+        let request = AcceptRequest { items: vec![item()] };
+        let limit = Duration::from_secs(2);
+        let told = tokio::time::timeout(limit, self.journal.accept(request)).await;
+        Fault::from_status(&told.expect("nobody answers").unwrap_err()).unwrap()
+    }
+}
+
+/// Ends connections of a database, those that hold the journal's lock or those that do not.
+async fn end_connections(database: &str, of_the_writer: bool) {
+    let not = if of_the_writer { "" } else { "NOT" };
+    let sql = format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid() \
+         AND pid {not} IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory')"
+    );
+    let (client, _running) = client(database).await;
+    let ended: i64 = client.query_one(&sql, &[]).await.unwrap().get(0);
+    assert!(ended > 0);
+}
+
+#[tokio::test]
+async fn a_writer_without_its_connection_ends_and_keeps_nobody_waiting() {
+    let database = crate::cluster::database();
+    let mut watched = watched(&database).await;
+    watched.journal.accept(AcceptRequest { items: vec![item()] }).await.unwrap();
+    end_connections(&database, true).await;
+    assert_eq!(watched.refusal().await.code, "LT-SYS-002");
+    let ended = tokio::time::timeout(PATIENCE, watched.running.join_next()).await.unwrap();
+    assert!(ended.unwrap().unwrap().is_err());
+    assert_eq!(watched.refusal().await.code, "LT-SYS-002");
+}
+
+#[tokio::test]
+async fn a_reader_without_its_connection_ends_the_journal() {
+    let database = crate::cluster::database();
+    let mut watched = watched(&database).await;
+    watched.journal.find(FindRequest::default()).await.unwrap();
+    end_connections(&database, false).await;
+    let told = watched.journal.find(FindRequest::default()).await.unwrap_err();
+    assert_eq!(Fault::from_status(&told).unwrap().code, "LT-SYS-002");
+    let ended = tokio::time::timeout(PATIENCE, watched.running.join_next()).await.unwrap();
+    assert!(ended.unwrap().unwrap().is_err());
+}
+
+#[tokio::test]
+async fn only_its_owner_reads_the_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let stage = Stage::new(Kind::Sqlite).await;
+    for file in ["", "-wal", ".lock"] {
+        let mode = std::fs::metadata(format!("{}{file}", stage.database)).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600, "{file}");
+    }
+}
+
+#[tokio::test]
+async fn tables_of_a_newer_journal_are_left_alone() {
+    let stage = Stage::new(Kind::Sqlite).await;
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("newer.sqlite").display().to_string();
+    let sql = format!("VACUUM INTO '{copy}'");
+    stage.meddle(&sql, "").await;
+    let newer = rusqlite::Connection::open(&copy).unwrap();
+    newer.execute_batch("INSERT INTO migration (number) VALUES (99)").unwrap();
+    let config = config(&copy);
+    let parts = (Service::new(&config), Bus::embedded(Settings::default()));
+    let stands = (Clock::held(1), Health::new());
+    let ended = journal::run(config, parts, stands, CancellationToken::new());
+    let error = Box::pin(ended).await.unwrap_err();
+    assert!(format!("{error:#}").contains("version 99"), "{error:#}");
+}
+
+async fn after_its_end_a_journal_asks_everybody_to_come_again(stage: Stage) {
+    let database = stage.stop().await;
+    let mut watched = watched(&database.0).await;
+    watched.journal.accept(AcceptRequest { items: vec![item()] }).await.unwrap();
+    watched.shutdown.cancel();
+    watched.running.join_next().await.unwrap().unwrap().unwrap();
+    let fault = watched.refusal().await;
+    assert_eq!((fault.code.as_str(), fault.retry_after_ms), ("LT-SYS-002", 1_000));
+    let told = watched.journal.find(FindRequest::default()).await.unwrap_err();
+    assert_eq!(told.code(), tonic::Code::Unavailable);
+}
+
+async fn what_cannot_be_written_is_refused_alone(mut stage: Stage) {
+    stage
+        .meddle(
+            "CREATE TRIGGER poison BEFORE INSERT ON kept WHEN NEW.sender = 'poison' \
+             BEGIN SELECT RAISE(ABORT, 'poison'); END",
+            "ALTER TABLE kept ADD CHECK (sender <> 'poison')",
+        )
+        .await;
+    let bad = || with(|it| it.sender = "poison".to_owned());
+    let calls = [vec![item()], vec![item(), bad(), item()], vec![bad()], vec![item()]];
+    let calls = calls.map(|items| {
+        let mut journal = stage.journal.clone();
+        async move { journal.accept(AcceptRequest { items }).await }
+    });
+    let mut answers = futures::future::join_all(calls).await.into_iter();
+    let mut next = || answers.next().unwrap();
+    let whole = |it: Result<tonic::Response<AcceptResponse>, tonic::Status>| {
+        let outcomes = it.unwrap().into_inner().outcomes.into_iter();
+        outcomes.map(|it| matches!(it.outcome, Some(Outcome::Receipt(_)))).collect::<Vec<bool>>()
+    };
+    assert_eq!(whole(next()), [true]);
+    assert_eq!(whole(next()), [true, false, true]);
+    assert_eq!(Fault::from_status(&next().unwrap_err()).unwrap().code, "LT-JNL-006");
+    assert_eq!(whole(next()), [true]);
+    let (one, other) = (stage.receipt(item()).await.message_id, stage.receipt(item()).await);
+    let mut wrong = routing(&one, &["b-app"]);
+    let envelope = wrong.derived[0].message.as_mut().unwrap().envelope.as_mut().unwrap();
+    envelope.sender = "poison".to_owned();
+    stage.record(vec![wrong, routing(&other.message_id, &["b-app"])]).await;
+    let summary = stage.summary(&one).await;
+    assert_eq!(summary.state(), State::Dead, "it waits for an operator");
+    assert_eq!(summary.fault.unwrap().code, "LT-JNL-006");
+    assert_eq!(stage.state(&other.message_id).await, State::Routed);
+}
+
+async fn calls_that_no_group_holds_together_are_all_answered(stage: Stage) {
+    let calls = (0..10).map(|_| {
+        let mut journal = stage.journal.clone();
+        let items = (0..300).map(|_| item()).collect();
+        async move { journal.accept(AcceptRequest { items }).await }
+    });
+    for answer in futures::future::join_all(calls).await {
+        assert_eq!(answer.unwrap().into_inner().outcomes.len(), 300);
+    }
+}
+
+async fn what_is_due_does_not_keep_calls_waiting(mut stage: Stage) {
+    const DUE: usize = 5_000;
+    let mut expected = HashSet::new();
+    for _ in 0..DUE / 250 {
+        for outcome in stage.accept((0..250).map(|_| item()).collect()).await {
+            let Outcome::Receipt(receipt) = outcome else { panic!("{outcome:?}") };
+            expected.insert(receipt.message_id);
+        }
+    }
+    stage.pass(31);
+    let beside = stage.receipt(item()).await.message_id;
+    let mut driven: HashSet<String> = stage.driven_so_far().into_iter().collect();
+    assert!(driven.len() <= 2_000, "{} of {DUE} were driven before a call", driven.len());
+    for _ in 0..200 {
+        for id in stage.driven_in_a_while().await {
+            if id != beside {
+                assert!(expected.contains(&id) && driven.insert(id), "each is driven once");
+            }
+        }
+        if driven.len() == DUE {
+            return;
+        }
+        // What found its channel full comes again soon.
+        stage.pass(1);
+    }
+    panic!("{} of {DUE} were driven", driven.len());
+}
+
+async fn a_channel_that_takes_nothing_is_tried_again_soon(mut stage: Stage) {
+    let id = stage.routed(item(), &["d-app"]).await.remove(0);
+    let beside = stage.routed(item(), &["b-app"]).await.remove(0);
+    stage.pass(31);
+    assert_eq!(stage.driven().await.1, beside, "nobody else waits for it");
+    // A few more tries, all in vain.
+    for _ in 0..10 {
+        stage.pass(5);
+        assert_eq!(stage.driven_in_a_while().await, Vec::<String>::new());
+    }
+    stage.declare("d-app").await;
+    let mut driven = Vec::new();
+    for _ in 0..15 {
+        stage.pass(5);
+        driven = stage.driven_in_a_while().await;
+        if !driven.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(driven, std::slice::from_ref(&id), "soon, whatever it went through");
+    // Whoever will not wait lets it go himself.
+    assert!(stage.command(Action::Release, &beside).await);
+    assert_eq!(stage.driven().await.1, beside);
+}

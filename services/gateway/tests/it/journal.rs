@@ -159,7 +159,7 @@ impl Journal for FakeJournal {
         book.refusals.extend(refusals);
         let ids = entries.into_iter().map(|it| it.message_id);
         let unknown = ids.filter(|it| !book.rows.contains_key(it)).collect();
-        Ok(Response::new(RecordResponse { unknown }))
+        Ok(Response::new(RecordResponse { unknown, ended: Vec::new() }))
     }
 
     async fn open(&self, request: Request<OpenRequest>) -> Answered<OpenResponse> {

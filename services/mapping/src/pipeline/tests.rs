@@ -36,7 +36,13 @@ struct Rows {
 impl Rows {
     fn new() -> Self {
         let recorded = watch::Sender::new(Vec::new());
-        Self { recorded, is_away: false, is_silent: false, strangers: Vec::new(), withdrawn: "nobody" }
+        Self {
+            recorded,
+            is_away: false,
+            is_silent: false,
+            strangers: Vec::new(),
+            withdrawn: "nobody",
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Documents cross and statuses come back on every combination of channels and database.
 
-use std::process::Command;
+use std::io::BufRead as _;
+use std::process::{Command, Stdio};
 
 use lienthong_tests::up::{Agency, Up, program, write_registry};
 use serde_json::{Value, json};
@@ -73,4 +74,24 @@ fn over_rabbitmq_with_sqlite_and_with_postgresql() {
     let answer: Value = serde_json::from_slice(&refused.stdout).unwrap();
     assert_eq!(refused.status.code(), Some(7), "{answer:#}");
     assert_eq!(answer["error"]["code"], "LT-CLI-011", "a broker that is in use is left alone");
+}
+
+#[test]
+fn an_interrupted_demonstration_stops_and_leaves_no_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Command::new(program())
+        .args(["demo", "--documents", "10000"])
+        .env("TMPDIR", folder.path())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = std::io::BufReader::new(demo.stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "{line}");
+    let pid = demo.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(demo.wait().unwrap().code(), Some(130));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

@@ -233,7 +233,27 @@ fn report(screen: Screen, losses: &[Loss]) {
             (loss::Kind::Unspecified, _) => "?",
         };
         let value = if it.value.is_empty() { String::new() } else { format!(" = {}", it.value) };
-        screen.note(&format!("{words}: {}{value} ({})", it.path, it.reason));
+        screen.note(&format!("{words}: {}{value} ({})", it.path, why(screen, &it.reason)));
+    }
+}
+
+/// A reason of a loss report in words; one that is new stands as it is.
+fn why<'a>(screen: Screen, reason: &'a str) -> &'a str {
+    match reason {
+        "no-place" => screen.say("định dạng không có chỗ", "the format has no place for it"),
+        "first-only" => screen.say("định dạng chỉ giữ mục đầu", "the format keeps the first only"),
+        "no-code" => screen.say("không có mã tương ứng", "there is no code for it"),
+        "condition" => screen.say("không đúng điều kiện", "its condition does not hold"),
+        "not-admitted" => {
+            screen.say("định dạng không nhận giá trị này", "the value is not admitted")
+        }
+        "cut" => screen.say("bị cắt ngắn", "cut"),
+        "precision" => screen.say("kém chính xác hơn", "less precise"),
+        "spelling" => screen.say("viết khác", "spelled otherwise"),
+        "default" => screen.say("giá trị mặc định", "a default"),
+        "derived" => screen.say("suy ra từ trường khác", "follows from another field"),
+        "context" => screen.say("do trục thêm vào", "added by the bus"),
+        other => other,
     }
 }
 

@@ -14,10 +14,8 @@ use tonic::Status;
 
 /// The fault of an error: the first cause that has one, else that the command failed.
 pub(crate) fn of(error: &anyhow::Error) -> Fault {
-    let told = error.chain().find_map(known).unwrap_or_else(|| Fault::new(&code::LT_CLI_009));
-    // Causes that come with a code say all there is to say; the words of others must not be lost.
-    let has_code = error.chain().any(|it| it.downcast_ref::<Fault>().is_some());
-    if has_code || !told.detail.is_empty() { told } else { told.detail(format!("{error:#}")) }
+    let failed = || Fault::new(&code::LT_CLI_009).detail(format!("{error:#}"));
+    error.chain().find_map(known).unwrap_or_else(failed)
 }
 
 fn known(cause: &(dyn Error + 'static)) -> Option<Fault> {
@@ -33,10 +31,10 @@ fn known(cause: &(dyn Error + 'static)) -> Option<Fault> {
     if let Some(SecretError::Unreadable { path, .. } | SecretError::Empty { path }) =
         cause.downcast_ref()
     {
-        return Some(named(&code::LT_CLI_004, path));
+        return Some(named(&code::LT_CLI_004, path).detail(words(cause)));
     }
     if let Some(UpstreamError::Address { uri, .. }) = cause.downcast_ref() {
-        return Some(Fault::new(&code::LT_CLI_006).param("address", uri));
+        return Some(Fault::new(&code::LT_CLI_006).param("address", uri).detail(words(cause)));
     }
     if let Some(error) = cause.downcast_ref::<bus::ConnectError>() {
         return Some(away("RabbitMQ", error));
@@ -55,18 +53,23 @@ fn known(cause: &(dyn Error + 'static)) -> Option<Fault> {
 
 /// A part that cannot be reached, with the whole cause.
 fn away(part: &str, error: &(dyn Error + 'static)) -> Fault {
+    Fault::new(&code::LT_SYS_002).param("part", part).detail(words(error))
+}
+
+/// An error and all that lies under it.
+fn words(error: &(dyn Error + 'static)) -> String {
     let mut words = Vec::new();
     let mut next = Some(error);
     while let Some(cause) = next {
         words.push(cause.to_string());
         next = cause.source();
     }
-    Fault::new(&code::LT_SYS_002).param("part", part).detail(words.join(": "))
+    words.join(": ")
 }
 
 fn configuration(error: &ConfigError) -> Fault {
     let page = proto::fault::find(error.code()).unwrap_or(&code::LT_CFG_004);
-    Fault::new(page)
+    Fault::new(page).detail(words(error))
 }
 
 /// The fault of a call that did not come through; a coded answer keeps its own.
@@ -212,7 +215,8 @@ mod tests {
             let error = anyhow::Error::new(error);
             let fault = of(&error);
             assert_eq!(fault.code, code);
-            assert!(!fault.detail.is_empty(), "{code} says where");
+            let text = format!("{} {}", fault.title(Lang::Vi), fault.detail);
+            assert!(text.contains(".toml") || code == "LT-CFG-004", "{code} says where: {text}");
             assert_eq!(Ending::of(&fault).code(), 3, "{code}");
         }
     }

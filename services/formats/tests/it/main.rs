@@ -585,7 +585,7 @@ fn more_files_than_a_message_may_have_are_refused() {
     let shelf = shelf();
     let portal = shelf.get("ioffice.portal").unwrap();
     let one = r#"{"Id":"1","FileName":"a.pdf","FilePath":"a"}"#;
-    let many = vec![one; 201].join(",");
+    let many = [one; 201].join(",");
     let native = format!(r#"{{"Value":{{"Data":[{{"TrichYeu":"x","Attachments":[{many}]}}]}}}}"#);
     let fault = portal.decode(native.as_bytes(), &[], &mut Files::default()).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-005");

@@ -238,7 +238,7 @@ fn report(screen: Screen, losses: &[Loss]) {
 }
 
 /// A reason of a loss report in words; one that is new stands as it is.
-fn why<'a>(screen: Screen, reason: &'a str) -> &'a str {
+fn why(screen: Screen, reason: &str) -> &str {
     match reason {
         "no-place" => screen.say("định dạng không có chỗ", "the format has no place for it"),
         "first-only" => screen.say("định dạng chỉ giữ mục đầu", "the format keeps the first only"),

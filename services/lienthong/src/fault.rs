@@ -26,7 +26,7 @@ fn known(cause: &(dyn Error + 'static)) -> Option<Fault> {
         return Some(answered(status, "gateway"));
     }
     if let Some(error) = cause.downcast_ref::<ConfigError>() {
-        return Some(configuration(error));
+        return Some(crate::settings::fault(error));
     }
     if let Some(SecretError::Unreadable { path, .. } | SecretError::Empty { path }) =
         cause.downcast_ref()
@@ -65,11 +65,6 @@ fn words(error: &(dyn Error + 'static)) -> String {
         next = cause.source();
     }
     words.join(": ")
-}
-
-fn configuration(error: &ConfigError) -> Fault {
-    let page = proto::fault::find(error.code()).unwrap_or(&code::LT_CFG_004);
-    Fault::new(page).detail(words(error))
 }
 
 /// The fault of a call that did not come through; a coded answer keeps its own.

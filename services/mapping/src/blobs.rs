@@ -20,6 +20,8 @@ const MEMORY_BYTES_MAX: usize = 1024 * 1024;
 pub(crate) struct Found {
     files: Vec<(Claim, SpooledTempFile)>,
     open: Option<(SpooledTempFile, Sha256, u64)>,
+    /// The body they are in bears a secrecy mark, whatever else is wrong with it.
+    pub(crate) bears_mark: bool,
 }
 
 impl Found {

@@ -12,6 +12,7 @@ use proto::mapping::v1::{DeclaredAttachment, Format, Loss};
 
 use crate::blobs::{Found, Stored};
 use crate::normalize::Reading;
+use crate::secrecy;
 
 /// The formats this service reads and writes.
 #[derive(Debug)]
@@ -27,6 +28,11 @@ pub(crate) struct Written {
 }
 
 impl BlobSink for Found {
+    fn admit(&mut self, canonical: &Canonical) -> Result<(), Fault> {
+        self.bears_mark |= secrecy::marked(canonical).is_some();
+        Ok(())
+    }
+
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.append(bytes)
     }
@@ -76,8 +82,7 @@ impl Shelf {
         declared: &[DeclaredAttachment],
         found: &mut Found,
     ) -> Result<Reading, Fault> {
-        let format = self.0.choose(format, native)?;
-        let mut decoded = format.decode(native, declared, found)?;
+        let (format, mut decoded) = self.0.decode(format, native, declared, found)?;
         let (Some(read), true) = (decoded.pop(), decoded.is_empty()) else {
             return Err(Fault::new(&code::LT_MAP_223));
         };

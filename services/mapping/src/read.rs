@@ -41,9 +41,11 @@ fn decide(
 ) -> Result<(Found, Normalized), Fault> {
     let open = &item.open;
     let mut found = Found::default();
-    let reading = shelf
-        .read(&open.format, &item.native, &open.attachments, &mut found)
-        .map_err(|fault| secrecy::of_unread(&item.native, fault))?;
+    let read = shelf.read(&open.format, &item.native, &open.attachments, &mut found);
+    let reading = read.map_err(|fault| match found.bears_mark {
+        true => Fault::new(&code::LT_MAP_210),
+        false => secrecy::of_unread(&item.native, fault),
+    })?;
     let files = attachments::sources(&reading.canonical, &found, &open.attachments);
     let format = reading.format.clone();
     let asked = Asked {

@@ -77,7 +77,7 @@ fn file(number: usize) -> Option<Vec<u8>> {
     let bytes = |len: usize| (0..len).map(|it| ((it + number) % 251) as u8).collect();
     match number {
         _ if number >= MESSAGES - LARGE => Some(bytes(LARGE_BYTES)),
-        _ if number % 3 == 0 => Some(bytes(3_000)),
+        _ if number.is_multiple_of(3) => Some(bytes(3_000)),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ mod files;
 use std::fs;
 use std::path::Path;
 
+use formats::cases::Case;
 use formats::{Context, Decoded, Format as Plan, Shelf};
 use proto::canonical::v1::Canonical;
 use proto::fault::Lang;
@@ -301,23 +302,24 @@ fn list(screen: Screen, shelf: &Shelf) {
 fn check(screen: Screen, shelf: &Shelf, description: &Path) -> anyhow::Result<Ending> {
     let text = String::from_utf8_lossy(&load(screen, description)?).into_owned();
     let (mistakes, format, cases) = match Plan::compile(&text) {
-        Ok(plan) => {
-            let cases = cases::run(&plan, shelf, description)?;
-            (Vec::new(), Some(plan), cases)
-        }
+        Ok(plan) => (Vec::new(), Some(plan), cases::beside(description)?),
         Err(mistakes) => (mistakes, None, Vec::new()),
     };
-    let failed = cases.iter().filter(|it| !it.mistakes.is_empty()).count();
+    let wrong = if format.is_some() { formats::cases::check(&text, &cases) } else { Vec::new() };
+    let of = |case: &Case| -> Vec<&str> {
+        wrong.iter().filter(|it| it.case == case.name).map(|it| it.text.as_str()).collect()
+    };
+    let failed = cases.iter().filter(|it| !of(it).is_empty()).count();
     if screen.json {
         let cases: Vec<_> =
-            cases.iter().map(|it| json!({ "name": it.name, "mistakes": it.mistakes })).collect();
+            cases.iter().map(|it| json!({ "name": it.name, "mistakes": of(it) })).collect();
         let format = format.as_ref().map(about);
         screen.value(&json!({ "mistakes": mistakes, "format": format, "cases": cases }));
     } else {
         let file = description.display();
         mistakes.iter().for_each(|it| screen.line(&format!("{file}: {it}")));
         for case in &cases {
-            case.mistakes.iter().for_each(|it| screen.line(&format!("{}: {it}", case.name)));
+            of(case).iter().for_each(|it| screen.line(&format!("{}: {it}", case.name)));
         }
         let words = screen.say("ca mẫu", "cases");
         let (held, all) = (cases.len() - failed, cases.len());

@@ -20,7 +20,7 @@ use super::office::Office;
 use crate::cli::{Demo, Link};
 use crate::command::up::{fresh_token, internal_token, token_hash};
 use crate::settings::Settings;
-use crate::system::{Doors, Start, run_all};
+use crate::system::{Doors, Start, bus_settings, run_all};
 
 /// How long the parts may take to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -70,12 +70,10 @@ impl Stage {
             AGENCIES.iter().map(|it| (it.key, fresh_token())).collect();
         let settings = settings(folder.path(), arguments)?;
         write_registry(folder.path(), &tokens, &run)?;
-        let broker = arguments.broker.as_ref().map(|url| bus::Settings {
-            url: url.clone(),
-            partitions: settings.bus.partitions,
-            window: settings.bus.window,
-            ..bus::Settings::default()
-        });
+        let broker = match &arguments.broker {
+            Some(_) => Some(bus_settings(&settings, "demo")?),
+            None => None,
+        };
         if let Some(broker) = &broker {
             borrow(broker, &run).await?;
         }

@@ -165,7 +165,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     health.unwell("journal", "not open yet");
-    let mut database = open(&config, &bus).await?;
+    let mut database = open(&config, &bus, &clock).await?;
     let driver = Database::open(&config.database, Purpose::Read).await?;
     let readers = [
         Database::open(&config.database, Purpose::Read).await?,
@@ -207,14 +207,15 @@ pub async fn run(
     outcome
 }
 
-async fn open(config: &Config, bus: &Bus) -> anyhow::Result<Database> {
+async fn open(config: &Config, bus: &Bus, clock: &chassis::Clock) -> anyhow::Result<Database> {
     let mut database = Database::open(&config.database, Purpose::Write).await?;
     if let Database::Postgres(postgres) = &mut database {
         postgres.lock().await?;
     }
     database.migrate().await?;
-    if matches!(bus, Bus::Embedded(_)) {
-        sweep::drive_all(&mut database).await?;
+    match bus {
+        Bus::Embedded(_) => sweep::drive_all(&mut database).await?,
+        Bus::RabbitMq(_) => sweep::look_soon(&mut database, clock.now_us()).await?,
     }
     Ok(database)
 }

@@ -57,6 +57,19 @@ pub(crate) async fn drive_all(database: &mut Database) -> Result<(), DatabaseErr
     Ok(())
 }
 
+/// Makes the next of what was driven once due by a time.
+const DUE_SOON: &str = "UPDATE standing SET next_at = $1 WHERE id IN \
+     (SELECT id FROM standing WHERE next_at > 0 AND next_at > $1 AND state IN (1, 3) \
+     AND driven = 1 ORDER BY next_at LIMIT 5000) RETURNING id";
+
+/// Looks soon at what may have been on its way to a channel when the process before this ended:
+/// its drive was written down, and then perhaps never published.
+pub(crate) async fn look_soon(database: &mut Database, now: i64) -> Result<(), DatabaseError> {
+    let soon = crate::plan::deadline(now, 0);
+    while !database.query(DUE_SOON, vec![soon.into()]).await?.is_empty() {}
+    Ok(())
+}
+
 /// Does what an operator asks.
 pub(crate) async fn command(
     desk: &mut Desk<'_>,
@@ -115,5 +128,37 @@ fn act(desk: &mut Desk<'_>, id: &str, state: State, action: Action, words: &str)
             true
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::database::Purpose;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn after_a_start_what_was_just_driven_is_due_soon() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.sqlite").display().to_string();
+        let mut database = Database::open(&file, Purpose::Write).await.unwrap();
+        database.migrate().await.unwrap();
+        let insert = "INSERT INTO standing (id, conversation, application, sequence, urgency, \
+                      state, changed_at, next_at, attempt, tries, driven, session, lease, fault, \
+                      detail, behind) VALUES ($1, '', '', 1, 0, $2, 0, $3, 0, 0, $4, '', 0, x'', \
+                      '', '')";
+        let far = 600_000_000;
+        // Driven once; driven often, so it is behind a backlog; parked; due sooner anyway.
+        let rows: [(&str, i64, i64, i64); 4] =
+            [("once", 3, far, 1), ("often", 3, far, 4), ("parked", 6, far, 1), ("due", 1, 5, 1)];
+        for (id, state, next_at, driven) in rows {
+            let values = vec![id.into(), state.into(), next_at.into(), driven.into()];
+            database.query(insert, values).await.unwrap();
+        }
+        look_soon(&mut database, 0).await.unwrap();
+        let sql = "SELECT next_at FROM standing ORDER BY id";
+        let found = database.query(sql, Vec::new()).await.unwrap();
+        let times: Vec<i64> = found.into_iter().map(|mut it| it.number()).collect();
+        assert_eq!(times, [5, far, 30_000_000, far]);
     }
 }

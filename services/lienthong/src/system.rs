@@ -76,8 +76,11 @@ struct Standing {
 
 impl Standing {
     fn new(start: &Start) -> Self {
+        // A format that does not compile ends mapping with its reason; here nobody is known then.
+        let shelf = formats::Shelf::shipped();
+        let formats = shelf.iter().flat_map(|it| it.all()).map(|it| it.name().to_owned());
         Self {
-            registry: registry::Service::new(),
+            registry: registry::Service::new().knowing(formats),
             journal: journal::Service::new(&start.settings.journal),
             registered: mapping::Registered::new(),
             admitted: gateway::Registered::new(),
@@ -282,6 +285,7 @@ fn upstream(start: &Start, uri: &str) -> anyhow::Result<Upstream> {
 
 fn start_journal((start, _, standing): House<'_>, bus: &Bus, group: &mut Group) {
     let config = start.settings.journal.clone();
+    start.health.unwell("journal", "its database was not opened yet");
     let stands = (Clock::System, start.health.clone());
     let parts = (standing.journal.clone(), bus.clone());
     group.spawn(journal::run(config, parts, stands, group.token()));

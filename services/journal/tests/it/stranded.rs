@@ -62,7 +62,7 @@ async fn a_foreign_message_in_the_net_is_a_refusal_and_stops_nothing() {
     bus.declare().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("journal.sqlite").display().to_string();
-    let config = Config { database: database.clone(), calls_max: 1_000, sweep_ms: 20 };
+    let config = crate::stage::config(&database);
     let service = Service::new(&config);
     let mut journal = JournalClient::new(Upstream::local(service.server()));
     let (health, stop) = (Health::new(), CancellationToken::new());

@@ -52,7 +52,7 @@ pub(crate) fn run(screen: Screen, command: Format) -> anyhow::Result<Ending> {
             attempt(screen, chosen(&shelf, &to)?, (&read, &files))?;
         }
         Format::List => list(screen, &shelf),
-        Format::Check { description } => return check(screen, &shelf, &description),
+        Format::Check { description } => return check(screen, &description),
     }
     Ok(Ending::Done)
 }
@@ -299,7 +299,7 @@ fn list(screen: Screen, shelf: &Shelf) {
     );
 }
 
-fn check(screen: Screen, shelf: &Shelf, description: &Path) -> anyhow::Result<Ending> {
+fn check(screen: Screen, description: &Path) -> anyhow::Result<Ending> {
     let text = String::from_utf8_lossy(&load(screen, description)?).into_owned();
     let (mistakes, format, cases) = match Plan::compile(&text) {
         Ok(plan) => (Vec::new(), Some(plan), cases::beside(description)?),

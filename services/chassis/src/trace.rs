@@ -207,6 +207,7 @@ pub fn trace_id(traceparent: &str) -> Option<&str> {
 }
 
 /// What a message or a call brings of the trace it belongs to.
+#[derive(Clone, Copy)]
 struct Parent<'a> {
     traceparent: &'a str,
     tracestate: &'a str,

@@ -5,7 +5,6 @@
 #[expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 mod cluster;
 #[path = "../../../bus/tests/it/node.rs"]
-#[expect(dead_code, reason = "the bus's own tests use more of it")]
 mod node;
 
 mod commands;

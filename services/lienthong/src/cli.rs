@@ -161,19 +161,6 @@ pub(crate) enum Role {
     AdapterFolder,
 }
 
-impl Role {
-    /// Its name, as it is given on the command line.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Gateway => "gateway",
-            Self::Mapping => "mapping",
-            Self::Journal => "journal",
-            Self::Registry => "registry",
-            Self::AdapterFolder => "adapter-folder",
-        }
-    }
-}
-
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
 pub(crate) struct Demo {

@@ -122,6 +122,19 @@ pub(crate) async fn run_all(
     outcome
 }
 
+impl Role {
+    /// Its name, as it is given on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Mapping => "mapping",
+            Self::Journal => "journal",
+            Self::Registry => "registry",
+            Self::AdapterFolder => "adapter-folder",
+        }
+    }
+}
+
 /// True when a process with this role does the work of that one.
 fn does(role: Option<Role>, of: Role) -> bool {
     role.is_none_or(|it| it == of)

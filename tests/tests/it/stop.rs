@@ -112,3 +112,11 @@ async fn while_the_broker_is_away_the_pages_answer_and_settings_of_the_environme
     running.signal("TERM");
     until("the end", Duration::from_secs(5), || running.ended().is_some()).await;
 }
+
+#[test]
+#[should_panic(expected = "up ended: ")]
+fn a_process_that_cannot_start_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    write_registry(&folder.path().join("registry"), &AGENCIES);
+    Up::start(folder.path(), &[("LIENTHONG__BUS__PARTITIONS", "0")]);
+}

@@ -13,6 +13,8 @@ exec 3<&0
 "$@" >>"$log" 2>&1 </dev/null 3<&- &
 child=$!
 echo "$child"
+# The shell's own remark about a killed child is nobody's business.
+exec 2>/dev/null
 { read -r line; kill -9 "$child" 2>/dev/null; } <&3 &
 wait "$child"
 status=$?

@@ -18,9 +18,10 @@ use tokio::sync::mpsc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let layers = Layers::read(None)?;
-    layers.check(&["adapter_sample", "telemetry"])?;
+    let telemetry = chassis::telemetry::DEFAULTS;
+    layers.check(&[("adapter_sample", DEFAULTS), ("telemetry", telemetry)])?;
     let config: Config = layers.section("adapter_sample", DEFAULTS)?;
-    let telemetry = layers.section("telemetry", chassis::telemetry::DEFAULTS)?;
+    let telemetry = layers.section("telemetry", telemetry)?;
     let telemetry = chassis::telemetry::init("adapter-sample", &telemetry)?;
     let shutdown = chassis::shutdown_signal()?;
     let mailroom = Mailroom::new();

@@ -116,7 +116,10 @@ impl Service {
             );
         }
         // What is in force is good, and serving it is all that anybody waits for.
-        health.well("registry");
+        health.warn(
+            "registry",
+            format!("{count} mistakes in its folder; the state before is in force"),
+        );
         tracing::warn!(mistakes = count, "the registry's last good state stays in force");
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bus::{Bus, Channel, Publish as _, Settings};
 use chassis::{Clock, Upstream, health::Health};
-use journal::{Config, Service};
+use journal::Service;
 use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use prost::Message as _;
@@ -54,6 +54,13 @@ async fn refusals(database: &str, count: usize) -> Vec<(String, String)> {
     }
 }
 
+/// True when the journal took the message out of the net.
+async fn was_stranded(journal: &mut JournalClient<Upstream>, id: &str) -> bool {
+    let request = proto::journal::v1::JourneyRequest { message_id: id.to_owned() };
+    let journey = journal.journey(request).await.unwrap().into_inner();
+    journey.message.unwrap().fault.is_some_and(|it| it.code == "LT-JNL-007")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_message_in_the_net_is_a_refusal_and_stops_nothing() {
     let node = tokio::task::spawn_blocking(|| Node::start(1)).await.unwrap();
@@ -91,13 +98,7 @@ async fn a_foreign_message_in_the_net_is_a_refusal_and_stops_nothing() {
         let outcomes = publisher.publish(vec![(Channel::stranded(), message)]).await;
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         let until = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let request =
-                proto::journal::v1::JourneyRequest { message_id: receipt.message_id.clone() };
-            let journey = journal.journey(request).await.unwrap().into_inner();
-            if journey.message.unwrap().fault.is_some_and(|it| it.code == "LT-JNL-007") {
-                break;
-            }
+        while !was_stranded(&mut journal, &receipt.message_id).await {
             assert!(tokio::time::Instant::now() < until, "it still lies in the net");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

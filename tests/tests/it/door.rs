@@ -18,7 +18,7 @@ fn portal(change: impl Fn(&mut Value)) -> Item {
 
 async fn refused(outlet: &Outlet, item: &Item, what: &str) -> Fault {
     match outlet.submit(item).await {
-        Err(SubmitError::Refused(fault)) => fault,
+        Err(SubmitError::Refused(fault) | SubmitError::NotAdmitted(fault)) => fault,
         other => panic!("{what} is not refused: {other:?}"),
     }
 }

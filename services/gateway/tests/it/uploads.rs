@@ -46,13 +46,15 @@ async fn a_file_that_could_not_be_kept_is_asked_for_again_before_there_is_a_rece
     let stage = Stage::new().await;
     let file = b"a scanned page";
     stage.put("p", 0, file, file).await.unwrap();
-    // The folder that the file belongs into cannot be made for a while.
+    // The folder that the file belongs into is no folder for a while.
     let name: String = bus::Claim::of(file).sha256_hex().chars().take(2).collect();
     let folder = stage.folder.path().join(name);
+    std::fs::remove_dir(&folder).unwrap();
     std::fs::write(&folder, b"in the way").unwrap();
     let submit = async || stage.submit_with("k", Given::Inline("x".into()), &["p"]).await;
     assert_eq!(code_of(submit().await), "LT-SYS-001");
     std::fs::remove_file(&folder).unwrap();
+    std::fs::create_dir(&folder).unwrap();
     let again = submit().await.unwrap_err();
     assert_eq!((again.code.as_str(), again.violations.len()), ("LT-EX-004", 1));
     assert_eq!(again.violations[0].field, "attachments[0].part");

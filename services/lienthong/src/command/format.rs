@@ -8,7 +8,7 @@ use std::path::Path;
 
 use formats::cases::Case;
 use formats::{Context, Decoded, Format as Plan, Shelf};
-use proto::canonical::v1::Canonical;
+use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::Lang;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::{DeclaredAttachment, Finding, Loss, loss};
@@ -197,8 +197,8 @@ fn attempt(
 ) -> Result<(), Fault> {
     let mut translated = Vec::new();
     for it in read {
-        let mut out = Vec::new();
-        let losses = target.encode(&it.canonical, Context::default(), files, &mut out)?;
+        let (message, mut out) = (sent(&it.canonical), Vec::new());
+        let losses = target.encode(&message, Context::default(), files, &mut out)?;
         if screen.json {
             translated.push(written(&out, &losses));
         } else {
@@ -211,6 +211,18 @@ fn attempt(
         screen.value(&json!({ "messages": translated, "findings": findings(read) }));
     }
     Ok(())
+}
+
+/// The message as it passes the door, which names the sender where a format has no place for it.
+/// Here nobody was authenticated, so it is the issuer.
+fn sent(message: &Canonical) -> Canonical {
+    let mut message = message.clone();
+    if let Some(Body::Document(document)) = &mut message.body
+        && document.sender.as_ref().is_none_or(|it| it.ids.is_empty())
+    {
+        document.sender.clone_from(&document.issuer);
+    }
+    message
 }
 
 fn loss_json(of: &Loss) -> Value {

@@ -115,7 +115,7 @@ impl Standing {
             .output()
             .unwrap();
         let whole: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let hops = whole["hops"].as_array().cloned().unwrap_or_default();
+        let hops = whole["journeys"][0]["hops"].as_array().cloned().unwrap_or_default();
         let shown =
             |it: &Value| format!("{} {}", it["at"].as_str().unwrap_or_default(), it["step"]);
         hops.iter().map(shown).collect()

@@ -48,8 +48,8 @@ impl Paper {
     pub(super) fn id(&self) -> String {
         match self.from.software {
             Software::Edxml => {
-                let (code, run) = (self.from.code, &self.run);
-                format!("{code},2026/11/20,{}/{}{run}", self.number, self.notation)
+                // By the standard it ends in the number, so there is no place for the run in it.
+                format!("{},2026/11/20,{}/{}", self.from.code, self.number, self.notation)
             }
             Software::Ioffice => {
                 format!("{}-{}-{}{}", self.from.key, self.number, self.notation, self.run)

@@ -110,6 +110,9 @@ impl Stage {
         };
         if tokio::time::timeout(DRAIN, stopping).await.is_err() {
             tracing::warn!("the demonstration did not stop in time");
+            // Whoever still works would write into the folder while it is taken away.
+            self.people.shutdown().await;
+            self.system.shutdown().await;
         }
         if let Some(broker) = self.broker
             && let Err(error) = sweep(broker, &self.set.run).await

@@ -246,10 +246,15 @@ fn attachments_beside_a_body_go_into_the_packet_and_into_the_folder() {
     assert_eq!(kept.len(), 1);
     let kept = std::fs::read(kept[0].as_ref().unwrap().path()).unwrap();
     assert_eq!(kept, std::fs::read(desk.path().join("12-CV.pdf")).unwrap());
-    let (exit, value) = told(
-        desk.path(),
-        &["format", "write", "edxml.document", "chuan.json", "--attachments", "tep"],
-    );
+    // The packet needs a sender, which the portal's form does not name: the door does.
+    let write = ["format", "write", "edxml.document", "chuan.json", "--attachments", "tep"];
+    let (exit, value) = told(desk.path(), &write);
+    assert_eq!((exit, &value["error"]["code"]), (3, &json!("LT-MAP-012")), "{value:#}");
+    let file = desk.path().join("chuan.json");
+    let mut message: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    message["document"]["sender"] = message["document"]["issuer"].clone();
+    std::fs::write(&file, message.to_string()).unwrap();
+    let (exit, value) = told(desk.path(), &write);
     assert_eq!(exit, 0, "{value:#}");
 }
 

@@ -197,7 +197,7 @@ fn attempt(
 ) -> Result<(), Fault> {
     let mut translated = Vec::new();
     for it in read {
-        let (message, mut out) = (sent(&it.canonical), Vec::new());
+        let (message, mut out) = (sent(&it.canonical, target), Vec::new());
         let losses = target.encode(&message, Context::default(), files, &mut out)?;
         if screen.json {
             translated.push(written(&out, &losses));
@@ -213,11 +213,13 @@ fn attempt(
     Ok(())
 }
 
-/// The message as it passes the door, which names the sender where a format has no place for it.
-/// Here nobody was authenticated, so it is the issuer.
-fn sent(message: &Canonical) -> Canonical {
+/// The message as it passes the door, which names the sender where the source has no place for it.
+/// Here nobody was authenticated, so it is the issuer, for a target that has a place.
+fn sent(message: &Canonical, target: &Plan) -> Canonical {
+    const SENDER: &str = "sender.ids[0].value";
     let mut message = message.clone();
     if let Some(Body::Document(document)) = &mut message.body
+        && target.place(SENDER) != SENDER
         && document.sender.as_ref().is_none_or(|it| it.ids.is_empty())
     {
         document.sender.clone_from(&document.issuer);

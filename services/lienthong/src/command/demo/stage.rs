@@ -25,6 +25,10 @@ use crate::system::{Doors, Start, bus_settings, run_all};
 /// How long the parts may take to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How often its folder is tried to be taken away, and the pause between.
+const TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// What the story is played with.
 pub(super) struct Set {
     pub(super) offices: Vec<Office>,
@@ -56,7 +60,7 @@ pub(super) struct Stage {
     people: JoinSet<()>,
     broker: Option<bus::Settings>,
     /// Everything written lies here and goes with it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Stage {
@@ -98,7 +102,7 @@ impl Stage {
             internal_token_file: None,
         };
         let set = Set { offices, run, link, health };
-        Ok(Self { set, shutdown, system, people, broker, _folder: folder })
+        Ok(Self { set, shutdown, system, people, broker, folder })
     }
 
     /// Stops the offices, then the system, and takes away what would stay behind.
@@ -119,7 +123,22 @@ impl Stage {
         {
             tracing::warn!(%error, "the demonstration's channels are left at the broker");
         }
+        away(self.folder).await;
     }
+}
+
+/// Takes the folder away. A thread that was making files in it when the stop came goes on until it
+/// is through, so the folder may not be empty at the first try.
+async fn away(folder: TempDir) {
+    let path = folder.keep();
+    for _ in 0..TRIES {
+        match std::fs::remove_dir_all(&path) {
+            Ok(()) => return,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+            Err(_busy) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    tracing::warn!(path = %path.display(), "the demonstration's folder is left behind");
 }
 
 /// Waits for the system to fail.

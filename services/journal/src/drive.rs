@@ -23,8 +23,9 @@ const WINDOW: usize = 256;
 /// How long a message is left alone whose channel would not take it.
 pub(crate) const FULL: Duration = Duration::from_secs(5);
 
-/// How long a message is left alone whose application never came for any, so has no channel.
-const MISSING: Duration = Duration::from_secs(60);
+/// How long a message is left alone whose application has no channel yet: in one process the
+/// channels are made anew at each start, as soon as the registry has said who is there.
+const MISSING: Duration = Duration::from_secs(5);
 
 /// How long a message is left alone of which nobody knows whether its channel took it.
 const UNKNOWN: Duration = Duration::from_secs(30);

@@ -86,6 +86,10 @@ impl Stage {
         let shutdown = CancellationToken::new();
         let (drives, driven) = mpsc::channel(10_000);
         let mut running = JoinSet::new();
+        // The channels are there before anything is driven to them, as on a broker.
+        for application in ["b-app", "c-app"] {
+            bus.declare_delivery(application).await.unwrap();
+        }
         let config = config(&database);
         let service = Service::new(&config);
         let journal = JournalClient::new(Upstream::local(service.server()));

@@ -10,7 +10,7 @@
 //!
 //! - The environment and the configuration files are read here and nowhere else.
 //! - A setting that nobody knows stops the start, and the nearest known one is named.
-//! - [`supervise`] is the only reconnect loop: a service whose surroundings go away returns its
+//! - [`supervise()`] is the only reconnect loop: a service whose surroundings go away returns its
 //!   error, and every start is the same start.
 //! - The first signal drains, the second ends the process at once.
 //!

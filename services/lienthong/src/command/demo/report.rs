@@ -129,8 +129,9 @@ impl Report {
             (screen.say("Lạc", "Unexpected"), self.unexpected.to_string()),
             (screen.say("Thời gian", "Time"), format!("{:.2} s", self.seconds())),
         ];
+        let longest = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
         for (name, value) in rows {
-            let gap = 30_usize.saturating_sub(name.chars().count());
+            let gap = longest + 2 - name.chars().count();
             screen.line(&format!("  {name}{}{value}", " ".repeat(gap)));
         }
         for (vi, en) in &self.notes {

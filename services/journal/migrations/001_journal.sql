@@ -1,5 +1,6 @@
 -- A message is two rows: what it is, written once, and what it is doing, written at every step.
--- So a step never copies a body. Empty text and 0 stand for "none": no column is nullable.
+-- So a step never copies a body, and finds all it needs in the smaller row. Empty text and 0 stand
+-- for "none": no column is nullable.
 
 -- What a message is, submitted or derived.
 CREATE TABLE kept (
@@ -53,6 +54,12 @@ CREATE TABLE addressed (
 -- What a message is doing.
 CREATE TABLE standing (
     id {text} PRIMARY KEY,
+    -- As in `kept`, so that a step reads one row.
+    parent {text} NOT NULL,
+    recipients {text} NOT NULL,
+    accepted_at BIGINT NOT NULL,
+    -- Bytes of the body; 0: it has none yet.
+    body_size BIGINT NOT NULL,
     conversation {text} NOT NULL,
     -- Who receives it; none: it is not routed yet.
     application {text} NOT NULL,
@@ -74,10 +81,10 @@ CREATE TABLE standing (
 ){roomy};
 
 CREATE INDEX standing_conversation ON standing (conversation, application, sequence);
-CREATE INDEX standing_next ON standing (next_at) WHERE next_at > 0;
-CREATE INDEX standing_session ON standing (session) WHERE session <> '';
--- All that did not simply go its way (routed, taken): few among many.
-CREATE INDEX standing_open ON standing (state) WHERE state NOT IN (2, 7);
+-- All that is on its way or did not simply go it (routed, taken): few among many, and each index
+-- is written at every step. So this one serves the sweeper, whoever asks for states, and the end of
+-- a session.
+CREATE INDEX standing_open ON standing (next_at, state) WHERE state NOT IN (2, 7);
 
 CREATE VIEW message AS SELECT
     kept.id, kept.parent, kept.kind, kept.source, kept.sender, kept.recipients, kept.accepted_at,
@@ -85,13 +92,14 @@ CREATE VIEW message AS SELECT
     kept.receipt, kept.shown, kept.number_folded, kept.document_id, standing.conversation,
     standing.application, standing.sequence, standing.urgency, standing.state,
     standing.changed_at, standing.next_at, standing.attempt, standing.tries, standing.driven,
-    standing.session, standing.lease, standing.fault, standing.detail, standing.behind
+    standing.session, standing.lease, standing.fault, standing.detail, standing.behind,
+    standing.body_size
 FROM kept JOIN standing ON standing.id = kept.id;
 
 -- Words of subjects, folded. Each database has its own index for words; both take the same words.
 --sqlite CREATE VIRTUAL TABLE subject USING fts5 (words, id UNINDEXED, tokenize = 'ascii');
---postgres CREATE TABLE subject (words TEXT NOT NULL, id {text} NOT NULL);
---postgres CREATE INDEX subject_words ON subject USING gin (to_tsvector('simple', words));
+--postgres CREATE TABLE subject (words TSVECTOR NOT NULL, id {text} NOT NULL);
+--postgres CREATE INDEX subject_words ON subject USING gin (words);
 
 -- What happened, in the order written; never changed. A row holds what one commit tells of one
 -- message: the facts of an entry of the contract.
@@ -102,6 +110,8 @@ CREATE TABLE fact (
 );
 
 CREATE INDEX fact_message ON fact (message);
+-- Whoever reads all of them in their order. SQLite's rows lie in it anyway.
+--postgres CREATE INDEX fact_position ON fact USING brin (position);
 
 -- What was not taken over: who, when, why; no content.
 CREATE TABLE refusal (

@@ -323,6 +323,17 @@ impl Database {
         }
     }
 
+    /// The statement that writes the folded words of a subject, and its message. They are words as
+    /// they are: nothing is left to take apart.
+    pub(crate) fn insert_subject(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "INSERT INTO subject (words, id) VALUES ($1, $2)",
+            Self::Postgres(_) => {
+                "INSERT INTO subject (words, id) VALUES ($1::text::tsvector, $2)"
+            }
+        }
+    }
+
     /// The words subjects are searched by: every word must be there, each may go on.
     pub(crate) fn search(&self, words: &str) -> (&'static str, String) {
         let words = words.split(' ').filter(|it| !it.is_empty());
@@ -333,8 +344,7 @@ impl Database {
             }
             Self::Postgres(_) => {
                 let all: Vec<String> = words.map(|it| format!("'{it}':*")).collect();
-                let sql = "SELECT id FROM subject \
-                           WHERE to_tsvector('simple', words) @@ to_tsquery('simple', ?)";
+                let sql = "SELECT id FROM subject WHERE words @@ ?::text::tsquery";
                 (sql, all.join(" & "))
             }
         }
@@ -345,13 +355,13 @@ impl Database {
             Self::Sqlite(_) => {
                 ("--sqlite ", "TEXT", "BLOB", SQLITE_SERIAL, "", "", " WITHOUT ROWID")
             }
-            // Bytes are compared as bytes. A page keeps room for its rows' next forms. A row that is
-            // written once stays in one place while it fits a page.
+            // Bytes are compared as bytes. Nobody looks for a row by its number. A page keeps room for
+            // its rows' next forms. A row that is written once stays in one place while it fits a page.
             Self::Postgres(_) => (
                 "--postgres ",
                 "TEXT COLLATE \"C\"",
                 "BYTEA",
-                "BIGSERIAL PRIMARY KEY",
+                "BIGSERIAL NOT NULL",
                 " WITH (fillfactor = 60)",
                 " WITH (toast_tuple_target = 8160)",
                 "",

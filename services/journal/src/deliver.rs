@@ -64,8 +64,8 @@ pub(crate) async fn open(
     Ok(given_back)
 }
 
-/// What a session has in hand. The second condition is the index's.
-const IN_SESSION: &str = "session = $1 AND session <> '' AND state = $2";
+/// What a session has in hand. The last condition is the index's.
+const IN_SESSION: &str = "session = $1 AND state = $2 AND state NOT IN (2, 7)";
 
 /// Closes a session and gives back what it has in hand.
 pub(crate) async fn close(desk: &mut Desk<'_>, id: &str) -> Result<u32, DatabaseError> {
@@ -168,7 +168,7 @@ async fn ahead(
         return Ok(HashMap::new());
     }
     desk.flush().await?;
-    let sql = "SELECT id, application, recipients FROM message WHERE conversation = $1 \
+    let sql = "SELECT id, application, recipients FROM standing WHERE conversation = $1 \
                AND sequence < $2 AND application IN ('', $3) AND state NOT IN (2, 7, 8, 11) \
                ORDER BY sequence";
     let sets = later.iter().map(|it| {

@@ -8,7 +8,7 @@ use crate::database::{Batch, Database, DatabaseError, Row};
 use crate::deliver::{Session, read_session};
 use crate::stored::{
     COLUMNS, INSERT_ADDRESSED, INSERT_ALIAS, INSERT_FACT, INSERT_KEPT, INSERT_REFUSAL,
-    INSERT_STANDING, INSERT_SUBJECT, New, REWRITE, Stored, UPDATE, fact_rows,
+    INSERT_STANDING, New, REWRITE, Stored, UPDATE, fact_rows,
 };
 
 /// Who writes facts of its own accord.
@@ -70,7 +70,7 @@ impl<'a> Desk<'a> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let sql = format!("SELECT {COLUMNS} FROM message WHERE id = $1");
+        let sql = format!("SELECT {COLUMNS} FROM standing WHERE id = $1");
         let sets = wanted.into_iter().map(|it| vec![it.into()]).collect();
         self.flush().await?;
         let found = self.database.query_many(&sql, sets).await?;
@@ -89,7 +89,7 @@ impl<'a> Desk<'a> {
             return Ok(Vec::new());
         }
         self.flush().await?;
-        let sql = format!("SELECT {COLUMNS} FROM message WHERE {condition}");
+        let sql = format!("SELECT {COLUMNS} FROM standing WHERE {condition}");
         let found = self.database.query_many(&sql, sets).await?;
         Ok(self.keep(found))
     }
@@ -235,7 +235,7 @@ impl<'a> Desk<'a> {
         let steps: [Batch<'_>; 9] = [
             (INSERT_KEPT, &kept),
             (INSERT_STANDING, &standing),
-            (INSERT_SUBJECT, &subjects),
+            (self.database.insert_subject(), &subjects),
             (INSERT_ADDRESSED, &addressed),
             (INSERT_ALIAS, &aliases),
             (INSERT_REFUSAL, &refusals),

@@ -23,7 +23,8 @@ pub(crate) async fn of_parents_routed_again(
         is_routed && matches!(it.fate, Some(Fate::Routed(_)))
     });
     let sets: Vec<_> = again.map(|it| vec![it.message_id.as_str().into()]).collect();
-    let condition = "parent = $1 AND parent <> '' AND application = ''";
+    let condition = "id IN (SELECT id FROM kept WHERE parent = $1 AND parent <> '') \
+                     AND application = ''";
     let mut hollow = Hollow::new();
     for id in desk.find(condition, sets).await? {
         if let Some(row) = desk.get(&id) {

@@ -8,23 +8,22 @@ use proto::journal::v1::{Entry, Envelope, Fact, State};
 
 use crate::database::{Row, Value};
 
-/// The columns decisions are made on, in the order [`Stored::read`] takes them.
-pub(crate) const COLUMNS: &str = "id, parent, kind, source, application, recipients, conversation, \
-     sequence, accepted_at, urgency, state, changed_at, next_at, attempt, tries, driven, session, \
-     lease, fault, detail, behind, CAST(LENGTH(body) AS BIGINT)";
+/// The columns decisions are made on, in the order [`Stored::read`] takes them; both `standing` and
+/// `message` have them.
+pub(crate) const COLUMNS: &str = "id, parent, application, recipients, conversation, sequence, \
+     accepted_at, urgency, state, changed_at, next_at, attempt, tries, driven, session, lease, \
+     fault, detail, behind, body_size";
 
 /// Writes what changes in a row; parameters as [`Stored::progress`] gives them.
 pub(crate) const UPDATE: &str = "UPDATE standing SET state = $2, changed_at = $3, next_at = $4, \
      attempt = $5, tries = $6, driven = $7, session = $8, lease = $9, fault = $10, detail = $11, \
-     behind = $12 WHERE id = $1";
+     behind = $12, body_size = $13 WHERE id = $1";
 
 /// What decisions need of a message.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Stored {
     pub(crate) id: String,
     pub(crate) parent: String,
-    pub(crate) kind: i64,
-    pub(crate) source: String,
     /// Empty for a submitted message.
     pub(crate) application: String,
     /// Directory keys, comma separated.
@@ -56,8 +55,6 @@ impl Stored {
         Self {
             id: row.text(),
             parent: row.text(),
-            kind: row.number(),
-            source: row.text(),
             application: row.text(),
             recipients: row.text(),
             conversation: row.text(),
@@ -104,6 +101,7 @@ impl Stored {
             self.fault.as_ref().map_or_else(Vec::new, Fault::encode_to_vec).into(),
             self.detail.clone().into(),
             self.behind.clone().into(),
+            self.body_size.into(),
         ]
     }
 }
@@ -140,9 +138,10 @@ pub(crate) const INSERT_KEPT: &str = "INSERT INTO kept (id, parent, kind, source
      $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING";
 
 /// Writes what a message is doing; one that is there already stays.
-pub(crate) const INSERT_STANDING: &str = "INSERT INTO standing (id, conversation, application, \
-     sequence, urgency, state, changed_at, next_at, attempt, tries, driven, session, lease, \
-     fault, detail, behind) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, $9, 0, '', 0, $10, '', '') \
+pub(crate) const INSERT_STANDING: &str = "INSERT INTO standing (id, parent, recipients, \
+     accepted_at, body_size, conversation, application, sequence, urgency, state, changed_at, \
+     next_at, attempt, tries, driven, session, lease, fault, detail, behind) VALUES ($1, $2, $3, \
+     $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, 0, '', 0, $14, '', '') \
      ON CONFLICT (id) DO NOTHING";
 
 /// Writes whom a submitted message concerns.
@@ -164,18 +163,20 @@ pub(crate) const INSERT_FACT: &str = "INSERT INTO fact (message, facts) VALUES (
 pub(crate) const INSERT_REFUSAL: &str =
     "INSERT INTO refusal (application, item_key, at, fault) VALUES ($1, $2, $3, $4)";
 
-/// Writes the words a message is found by.
-pub(crate) const INSERT_SUBJECT: &str = "INSERT INTO subject (words, id) VALUES ($1, $2)";
-
 impl Fresh<'_> {
     /// Parameters of [`INSERT_KEPT`] and [`INSERT_STANDING`], and the words of the subject.
     pub(crate) fn values(self) -> New {
         let it = self.envelope;
         let fault = self.fault.map_or_else(Vec::new, Fault::encode_to_vec);
-        let subject = bounded(crate::fold::words(&self.index.subject), SUBJECT_BYTES_MAX);
+        let subject = bounded(searched(&self.index.subject), SUBJECT_BYTES_MAX);
         let trace = chassis::trace::trace_id(&it.traceparent).unwrap_or_default();
+        let recipients = it.recipients.join(",");
         let standing = vec![
             it.id.as_str().into(),
+            it.parent.as_str().into(),
+            recipients.as_str().into(),
+            it.accepted_at_us.into(),
+            i64::try_from(self.body.len()).unwrap_or(i64::MAX).into(),
             it.conversation.as_str().into(),
             it.application.as_str().into(),
             i64::try_from(it.sequence).unwrap_or(i64::MAX).into(),
@@ -192,7 +193,7 @@ impl Fresh<'_> {
             i64::from(it.r#type).into(),
             it.source.as_str().into(),
             it.sender.as_str().into(),
-            it.recipients.join(",").into(),
+            recipients.into(),
             it.accepted_at_us.into(),
             self.key.into(),
             self.content_digest.into(),
@@ -229,6 +230,17 @@ pub(crate) const NAME_BYTES_MAX: usize = 500;
 
 /// The words of a subject that are searched by; a longer one is a document in the wrong field.
 const SUBJECT_BYTES_MAX: usize = 8_000;
+
+/// The folded words of a subject. What is too long for a word is none; PostgreSQL's index of words
+/// ends at 2 kB.
+fn searched(subject: &str) -> String {
+    let words = crate::fold::words(subject);
+    if words.len() <= NAME_BYTES_MAX {
+        return words;
+    }
+    let all: Vec<&str> = words.split(' ').filter(|it| it.len() <= NAME_BYTES_MAX).collect();
+    all.join(" ")
+}
 
 /// The beginning of a text, at most this long.
 fn bounded(mut text: String, bytes_max: usize) -> String {

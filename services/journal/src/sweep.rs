@@ -14,7 +14,9 @@ pub(crate) const SWEEP_MAX: usize = 500;
 
 /// Drives what is due. True: there may be more.
 pub(crate) async fn sweep(desk: &mut Desk<'_>) -> Result<bool, DatabaseError> {
-    let condition = format!("next_at > 0 AND next_at <= $1 ORDER BY next_at LIMIT {SWEEP_MAX}");
+    let condition = format!(
+        "next_at > 0 AND next_at <= $1 AND state NOT IN (2, 7) ORDER BY next_at LIMIT {SWEEP_MAX}"
+    );
     let due = desk.find(&condition, vec![vec![desk.now.into()]]).await?;
     for id in &due {
         let Some(row) = desk.get(id).cloned() else { continue };
@@ -49,7 +51,7 @@ async fn expired(desk: &mut Desk<'_>, row: &Stored) -> Result<(), DatabaseError>
 /// Makes the next of what was on its way due, as many as one statement may take, and says which.
 const DUE_AGAIN: &str = "UPDATE standing SET next_at = 1, driven = 0 WHERE id IN \
      (SELECT id FROM standing WHERE next_at > 0 AND next_at > 1 AND state IN (1, 3, 4, 5) \
-     ORDER BY next_at LIMIT 5000) RETURNING id";
+     AND state NOT IN (2, 7) ORDER BY next_at LIMIT 5000) RETURNING id";
 
 /// Drives everything that was on its way: after a start of a process whose channels were memory.
 pub(crate) async fn drive_all(database: &mut Database) -> Result<(), DatabaseError> {
@@ -60,7 +62,7 @@ pub(crate) async fn drive_all(database: &mut Database) -> Result<(), DatabaseErr
 /// Makes the next of what was driven once due by a time.
 const DUE_SOON: &str = "UPDATE standing SET next_at = $1 WHERE id IN \
      (SELECT id FROM standing WHERE next_at > 0 AND next_at > $1 AND state IN (1, 3) \
-     AND driven = 1 ORDER BY next_at LIMIT 5000) RETURNING id";
+     AND state NOT IN (2, 7) AND driven = 1 ORDER BY next_at LIMIT 5000) RETURNING id";
 
 /// Looks soon at what may have been on its way to a channel when the process before this ended:
 /// its drive was written down, and then perhaps never published.
@@ -143,10 +145,10 @@ mod tests {
         let file = folder.path().join("journal.sqlite").display().to_string();
         let mut database = Database::open(&file, Purpose::Write).await.unwrap();
         database.migrate().await.unwrap();
-        let insert = "INSERT INTO standing (id, conversation, application, sequence, urgency, \
-                      state, changed_at, next_at, attempt, tries, driven, session, lease, fault, \
-                      detail, behind) VALUES ($1, '', '', 1, 0, $2, 0, $3, 0, 0, $4, '', 0, x'', \
-                      '', '')";
+        let insert = "INSERT INTO standing (id, parent, recipients, accepted_at, body_size, \
+                      conversation, application, sequence, urgency, state, changed_at, next_at, \
+                      attempt, tries, driven, session, lease, fault, detail, behind) VALUES ($1, \
+                      '', '', 0, 1, '', '', 1, 0, $2, 0, $3, 0, 0, $4, '', 0, x'', '', '')";
         let far = 600_000_000;
         // Driven once; driven often, so it is behind a backlog; parked; due sooner anyway.
         let rows: [(&str, i64, i64, i64); 4] =

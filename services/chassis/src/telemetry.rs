@@ -13,7 +13,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use serde::Deserialize;
 use tracing::{Event, Metadata, Subscriber};
-use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::fmt::{FmtContext, MakeWriter};
@@ -100,8 +100,15 @@ pub fn init(service: &str, settings: &Settings) -> Result<Telemetry, TelemetryEr
         Form::Json => BoxMakeWriter::new(io::stdout),
         Form::Pretty => BoxMakeWriter::new(io::stderr),
     };
-    let lines = lines(settings, writer)?;
-    let set = tracing_subscriber::registry().with(spans).with(lines).try_init();
+    // Without an exporter there is no layer for one at all: a missing layer has no filter, and then
+    // every span of every library is made for nobody.
+    let set = match spans {
+        Some(spans) => {
+            let lines = lines(settings, writer)?;
+            tracing_subscriber::registry().with(spans).with(lines).try_init()
+        }
+        None => tracing_subscriber::registry().with(lines(settings, writer)?).try_init(),
+    };
     if set.is_err() {
         tracing::debug!("log lines were set up before");
     }
@@ -118,7 +125,9 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let level = EnvFilter::try_new(&settings.level)?;
-    let level = FilterExt::<S>::and(level, filter_fn(may_be_written));
+    // It must say that it has no level of its own, or all levels count as wanted.
+    let written = filter_fn(may_be_written).with_max_level_hint(LevelFilter::TRACE);
+    let level = FilterExt::<S>::and(level, written);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     Ok(match settings.form {
         Form::Json => {
@@ -257,6 +266,22 @@ mod tests {
             assert!(!said.contains("canary"), "{said}");
             assert!(said.contains("another room"), "{said}");
         }
+    }
+
+    #[test]
+    fn spans_that_nobody_wants_are_not_made() {
+        let settings = Settings {
+            level: "info,h2=warn".to_owned(),
+            form: Form::Json,
+            otlp_endpoint: String::new(),
+        };
+        let subscriber = tracing_subscriber::registry().with(lines(&settings, io::sink).unwrap());
+        tracing::subscriber::with_default(subscriber, || {
+            assert_eq!(LevelFilter::current(), LevelFilter::INFO);
+            assert!(tracing::trace_span!(target: "h2", "frame").is_disabled());
+            assert!(tracing::debug_span!("work").is_disabled());
+            assert!(!tracing::info_span!("call").is_disabled());
+        });
     }
 
     #[test]

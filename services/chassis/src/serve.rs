@@ -53,7 +53,11 @@ pub async fn serve(
     bounds: Bounds,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let app = app.layer(axum::middleware::from_fn(traced));
+    // Telemetry is set up first; a layer that has nothing to do would still cost every call.
+    let app = match crate::trace::is_exported() {
+        true => app.layer(axum::middleware::from_fn(traced)),
+        false => app,
+    };
     let places = std::sync::Arc::new(Semaphore::new(bounds.connections_max));
     let mut connections = JoinSet::new();
     loop {
@@ -168,7 +172,7 @@ async fn traced(
     request: axum::extract::Request,
     next: axum::middleware::Next,
 ) -> axum::response::Response {
-    if !crate::trace::is_exported() || is_about_health(request.uri().path()) {
+    if is_about_health(request.uri().path()) {
         return next.run(request).await;
     }
     let span = crate::trace::call_span(request.uri().path(), request.headers());

@@ -200,7 +200,9 @@ impl Known {
         let pair = |(one, other): &(String, String)| vec![one.clone().into(), other.clone().into()];
         let by_key: Vec<_> = keys.iter().map(pair).collect();
         let by_content: Vec<_> = contents.iter().map(pair).collect();
-        let by_id: Vec<_> = envelopes.iter().map(|(_, it)| vec![it.id.as_str().into()]).collect();
+        // Where a key is given, the id comes from it, so who finds no such key need not look.
+        let keyless = envelopes.iter().filter(|(it, _)| it.key.is_empty());
+        let by_id: Vec<_> = keyless.map(|(_, it)| vec![it.id.as_str().into()]).collect();
         let places: Vec<_> = conversations.iter().map(|it| vec![it.clone().into()]).collect();
         let steps: [Batch<'_>; 5] = [
             (BY_KEY, &by_key),

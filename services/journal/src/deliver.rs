@@ -222,7 +222,7 @@ fn hold(desk: &mut Desk<'_>, row: &Stored, ahead: &str, begun: Begun) -> Begun {
         desk.step(&row.id, Step::Held, ahead);
     }
     let next = plan::deadline(desk.now, row.driven + 1);
-    desk.to(&row.id, State::Held, next);
+    desk.hold(&row.id, next);
     desk.change(&row.id, |it| ahead.clone_into(&mut it.behind));
     Begun { answer: Answer::Hold.into(), state: State::Held.into(), ..begun }
 }

@@ -1,6 +1,7 @@
 //! One group of calls being worked on: rows in hand, facts to write, messages to drive.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use proto::journal::v1::{Fact, State, Step};
 
@@ -39,13 +40,40 @@ pub(crate) struct Desk<'a> {
     pub(crate) rewrites: Vec<Rewrite>,
     /// Messages to publish once the group is committed.
     pub(crate) drives: Vec<String>,
+    waiting: &'a Waiting,
 }
 
+/// Whether any message may be held behind another one. Mostly none is, and then nobody need be
+/// looked for when one ends. Only the one writer holds messages, so it knows.
+#[derive(Debug)]
+pub(crate) struct Waiting(AtomicBool);
+
+impl Waiting {
+    /// Unknown, so there may be some.
+    pub(crate) fn unknown() -> Self {
+        Self(AtomicBool::new(true))
+    }
+
+    /// Looks again whether there are any.
+    pub(crate) async fn look(&self, database: &mut Database) -> Result<(), DatabaseError> {
+        if self.0.load(Ordering::Relaxed) {
+            let found = database.query(HELD, Vec::new()).await?;
+            self.0.store(!found.is_empty(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// One that is held; the last condition is the index's.
+const HELD: &str =
+    "SELECT id FROM standing WHERE next_at >= 0 AND state = 4 AND state NOT IN (2, 7) LIMIT 1";
+
 impl<'a> Desk<'a> {
-    pub(crate) fn new(database: &'a mut Database, now: i64) -> Self {
+    pub(crate) fn new(database: &'a mut Database, now: i64, waiting: &'a Waiting) -> Self {
         Self {
             database,
             now,
+            waiting,
             rows: HashMap::new(),
             sessions: HashMap::new(),
             fresh: Vec::new(),
@@ -163,6 +191,17 @@ impl<'a> Desk<'a> {
                 row.behind.clear();
             }
         });
+    }
+
+    /// Holds a message behind another one, to be looked at again at `next_at`.
+    pub(crate) fn hold(&mut self, id: &str, next_at: i64) {
+        self.waiting.0.store(true, Ordering::Relaxed);
+        self.to(id, State::Held, next_at);
+    }
+
+    /// Whether any message may be held.
+    pub(crate) fn holds_any(&self) -> bool {
+        self.waiting.0.load(Ordering::Relaxed)
     }
 
     /// Sends a message on its way again, once the group is committed.

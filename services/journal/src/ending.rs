@@ -151,6 +151,9 @@ pub(crate) async fn release_behind(
     desk: &mut Desk<'_>,
     ended: &[String],
 ) -> Result<(), DatabaseError> {
+    if !desk.holds_any() {
+        return Ok(());
+    }
     let held = i64::from(i32::from(State::Held));
     let (mut next, mut all): (Vec<Vec<Value>>, Vec<Vec<Value>>) = (Vec::new(), Vec::new());
     for row in ended.iter().filter_map(|id| desk.get(id)) {

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, DatabaseError};
-use crate::desk::Desk;
+use crate::desk::{Desk, Waiting};
 use crate::group::{Call, send};
 use crate::metrics::Metrics;
 use crate::{drive, group, sweep};
@@ -26,7 +26,12 @@ enum Turn {
     Call(Option<Call>),
     /// The sweeper's.
     Sweep,
+    /// Whether any message is still held.
+    Look,
 }
+
+/// How often it is looked whether any message is still held.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// The writer and what it needs beside its database.
 #[derive(Debug)]
@@ -35,6 +40,7 @@ pub(crate) struct Keeper {
     pub(crate) drives: mpsc::Sender<Vec<String>>,
     pub(crate) clock: chassis::Clock,
     pub(crate) metrics: Metrics,
+    pub(crate) waiting: Waiting,
 }
 
 impl Keeper {
@@ -48,17 +54,24 @@ impl Keeper {
     ) -> Result<(), DatabaseError> {
         let mut sweeps = tokio::time::interval(poll);
         sweeps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             // The order matters: calls do not keep the sweeper from its turn.
             let turn = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => Turn::Call(calls.try_recv().ok()),
+                _ = looks.tick() => Turn::Look,
                 _ = sweeps.tick() => Turn::Sweep,
                 call = calls.recv() => Turn::Call(call),
             };
             let first = match turn {
                 Turn::Call(Some(call)) => Some(call),
                 Turn::Call(None) => return Ok(()),
+                Turn::Look => {
+                    self.waiting.look(database).await?;
+                    calls.try_recv().ok()
+                }
                 Turn::Sweep => {
                     self.sweep(database, &mut sweeps).await?;
                     // Nor does the sweeper keep calls from theirs.
@@ -92,7 +105,7 @@ impl Keeper {
         if !self.has_room() {
             return Ok(());
         }
-        let mut desk = Desk::new(database, self.clock.now_us());
+        let mut desk = Desk::new(database, self.clock.now_us(), &self.waiting);
         desk.database.begin().await?;
         let outcome = match sweep::sweep(&mut desk).await {
             Ok(more) => desk.flush().await.map(|()| more),
@@ -129,7 +142,7 @@ impl Keeper {
         group: Vec<Call>,
     ) -> Result<(), DatabaseError> {
         let begun = tokio::time::Instant::now();
-        let mut desk = Desk::new(database, self.clock.now_us());
+        let mut desk = Desk::new(database, self.clock.now_us(), &self.waiting);
         desk.database.begin().await?;
         let mut answers = Vec::with_capacity(group.len());
         let mut outcome = group::work(&mut desk, group, &mut answers).await;
@@ -236,7 +249,7 @@ impl Keeper {
         database: &mut Database,
         due: Vec<String>,
     ) -> Result<(), DatabaseError> {
-        let mut desk = Desk::new(database, self.clock.now_us());
+        let mut desk = Desk::new(database, self.clock.now_us(), &self.waiting);
         desk.database.begin().await?;
         let due: Vec<_> = due.into_iter().map(|it| (it, drive::FULL)).collect();
         drive::not_driven(&mut desk, &due).await?;

@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::database::{Database, Purpose};
+use crate::desk::Waiting;
 use crate::drive::Drive;
 use crate::group::{Call, Reply};
 use crate::keeper::Keeper;
@@ -178,7 +179,8 @@ pub async fn run(
     health.well("journal");
     let keeping = async {
         let pace = Duration::from_millis(config.sweep_ms.max(10));
-        let keeper = Keeper { drives, clock: clock.clone(), metrics: metrics.clone() };
+        let (clock, metrics) = (clock.clone(), metrics.clone());
+        let keeper = Keeper { drives, clock, metrics, waiting: Waiting::unknown() };
         let kept = keeper.keep(&mut database, calls, (pace, &shutdown)).await;
         drop(opened);
         kept.map_err(anyhow::Error::new)

@@ -131,22 +131,21 @@ pub(crate) struct Fresh<'a> {
     pub(crate) fault: Option<&'a Fault>,
 }
 
-/// Writes what a message is; one that is there already stays.
+/// Writes what a message is. That it is new was looked up in the same transaction.
 pub(crate) const INSERT_KEPT: &str = "INSERT INTO kept (id, parent, kind, source, sender, \
      recipients, accepted_at, item_key, content_digest, trace, number_folded, document_id, \
      envelope, shown, receipt, body, native) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-     $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING";
+     $12, $13, $14, $15, $16, $17)";
 
-/// Writes what a message is doing; one that is there already stays.
+/// Writes what a new message is doing.
 pub(crate) const INSERT_STANDING: &str = "INSERT INTO standing (id, parent, recipients, \
      accepted_at, body_size, conversation, application, sequence, urgency, state, changed_at, \
      next_at, attempt, tries, driven, session, lease, fault, detail, behind) VALUES ($1, $2, $3, \
-     $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, 0, '', 0, $14, '', '') \
-     ON CONFLICT (id) DO NOTHING";
+     $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, 0, '', 0, $14, '', '')";
 
-/// Writes whom a submitted message concerns.
-pub(crate) const INSERT_ADDRESSED: &str = "INSERT INTO addressed (organisation, at, message) \
-     VALUES ($1, $2, $3) ON CONFLICT (organisation, at, message) DO NOTHING";
+/// Writes whom a new submitted message concerns.
+pub(crate) const INSERT_ADDRESSED: &str =
+    "INSERT INTO addressed (organisation, at, message) VALUES ($1, $2, $3)";
 
 /// Writes a further key of a message; the first message of a key keeps it.
 pub(crate) const INSERT_ALIAS: &str = "INSERT INTO alias (source, item_key, message) \

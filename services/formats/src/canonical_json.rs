@@ -94,7 +94,7 @@ fn tidy_value(value: &mut Value, name: &str, wrong: &mut Vec<(String, Words)>) {
         }
     } else if let Value::String(text) = value {
         match clean(text) {
-            Ok(cleaned) => *text = cleaned,
+            Ok(cleaned) => *text = cleaned.into_owned(),
             Err(why) => wrong.push((name.to_owned(), Words::new(why.vi, why.en))),
         }
     }

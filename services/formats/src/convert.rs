@@ -1,16 +1,18 @@
 //! The closed set of converters: each text form and its canonical value, both ways side by side.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub(crate) use calendar::is_day as is_real;
-use calendar::{at_text, date, day_text, moment, moment_text};
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
-use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+use calendar::{Form, date, day_text, moment, moment_text};
+pub(crate) use clean::clean;
 
 use crate::grammar::List;
 use crate::mistake::{Words, nearest};
+use crate::record::{Field, Kind, Record, Value};
 
 mod calendar;
+mod clean;
 
 /// How a text becomes a value, and back.
 #[derive(Clone, Debug)]
@@ -22,9 +24,9 @@ pub(crate) enum Converter {
     /// Two words for true and false.
     YesNo(String, String),
     /// A day in any of these forms; the first one is written.
-    Date(Vec<String>),
+    Date(Vec<Form>),
     /// A moment in Vietnam's time.
-    Time(String),
+    Time(Form),
     /// A row of a list.
     Code(Arc<List>),
     /// An organisation's code; its scheme follows from its form.
@@ -48,14 +50,14 @@ pub(crate) enum Converter {
 /// The text cannot be read as this.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
-    pub(crate) vi: String,
-    pub(crate) en: String,
+    pub(crate) vi: &'static str,
+    pub(crate) en: &'static str,
     /// A secrecy mark stood there.
     pub(crate) is_secret: bool,
 }
 
-fn unreadable(vi: &str, en: &str) -> Unreadable {
-    Unreadable { vi: vi.to_owned(), en: en.to_owned(), is_secret: false }
+fn unreadable(vi: &'static str, en: &'static str) -> Unreadable {
+    Unreadable { vi, en, is_secret: false }
 }
 
 impl Converter {
@@ -65,7 +67,6 @@ impl Converter {
         list: impl Fn(&str) -> Option<Arc<List>>,
     ) -> Result<Self, Words> {
         let (name, rest) = words.split_once(' ').unwrap_or((words, ""));
-        let forms = || rest.split('|').map(|it| it.trim().to_owned()).collect::<Vec<_>>();
         Ok(match name {
             "text" => Self::Text,
             "whole" => Self::Whole,
@@ -76,14 +77,10 @@ impl Converter {
                 Self::YesNo(yes.to_owned(), no.to_owned())
             }
             "date" => {
-                let forms = forms();
-                forms.iter().try_for_each(|it| formed(it, "yMd"))?;
-                Self::Date(forms)
+                let forms = rest.split('|').map(|it| Form::parse(it.trim(), "yMd"));
+                Self::Date(forms.collect::<Result<_, _>>()?)
             }
-            "time" => {
-                formed(rest, "yMdHm")?;
-                Self::Time(rest.to_owned())
-            }
+            "time" => Self::Time(Form::parse(rest, "yMdHm")?),
             "code" => Self::Code(list(rest).ok_or_else(|| {
                 Words::new(
                     format!("không có danh mục `{rest}`"),
@@ -103,10 +100,15 @@ impl Converter {
     }
 
     /// The value a text stands for. Files are read by whoever holds their bytes.
-    pub(crate) fn read(&self, text: &str, field: &FieldDescriptor) -> Result<Value, Unreadable> {
+    pub(crate) fn read<'t>(
+        &'t self,
+        text: &'t str,
+        field: &Field,
+    ) -> Result<Value<'t>, Unreadable> {
         let text = clean(text)?;
         match self {
-            Self::Text => texted(text, field),
+            Self::Text if field.kind == Kind::Text => Ok(Value::Text(text)),
+            Self::Text => Err(unreadable("không phải chữ", "is no text")),
             Self::Whole => whole(&text, field),
             Self::YesNo(yes, no) => {
                 let is = |it: &str| text.eq_ignore_ascii_case(it);
@@ -118,29 +120,13 @@ impl Converter {
             }
             Self::Date(forms) => date(&text, forms, field),
             Self::Time(form) => moment(&text, form, field),
-            Self::Code(list) => coded(&text, list, field),
-            Self::OrgId => organisation_id(&text, field),
-            Self::MediaType => Ok(Value::String(text.to_lowercase())),
-            Self::List(separator) => Ok(Value::List(
-                text.split(separator.as_str())
-                    .map(str::trim)
-                    .filter(|it| !it.is_empty())
-                    .map(|it| Value::String(it.to_owned()))
-                    .collect(),
-            )),
-            Self::Affix(prefix) => {
-                Ok(Value::String(text.strip_prefix(prefix.as_str()).unwrap_or(&text).to_owned()))
-            }
-            Self::FullNumber => {
-                let mut number = message(field);
-                number.set_field_by_name("printed", Value::String(text));
-                Ok(Value::Message(number))
-            }
-            Self::Extra => {
-                let mut extra = message(field);
-                extra.set_field_by_name("value", Value::String(text));
-                Ok(Value::Message(extra))
-            }
+            Self::Code(list) => coded(text, list, field),
+            Self::OrgId => organisation_id(text, field),
+            Self::MediaType => Ok(Value::Text(lower(text))),
+            Self::List(separator) => Ok(Value::List(listed(text, separator))),
+            Self::Affix(prefix) => Ok(Value::Text(without(text, prefix))),
+            Self::FullNumber => with("printed", text, field),
+            Self::Extra => with("value", text, field),
             Self::Fetch | Self::Content => {
                 Err(unreadable("tệp không có ở đây", "the file is not here"))
             }
@@ -153,41 +139,45 @@ impl Converter {
     }
 
     /// True when a value stands for the codes that are in no row.
-    pub(crate) fn is_other(&self, value: &Value, field: Option<&FieldDescriptor>) -> bool {
-        let Some(list) = self.list() else { return false };
-        let (Some(other), Some(Kind::Enum(names))) =
-            (&list.other, field.map(FieldDescriptor::kind))
-        else {
-            return false;
-        };
-        let number = names.get_value_by_name(other).map(|it| it.number());
-        number.is_some() && value.as_enum_number() == number
+    pub(crate) fn is_other(&self, value: &Value<'_>, field: &Field) -> bool {
+        let other = self.list().and_then(|it| it.other.as_deref());
+        let (Some(other), Some(names)) = (other, field.names()) else { return false };
+        let number = names.number(other);
+        number.is_some() && value.as_enum() == number
     }
 
     /// A moment of seconds since 1970 as text; none for what writes no moments.
     pub(crate) fn moment(&self, seconds: i64) -> Option<String> {
         let Self::Time(form) = self else { return None };
-        Some(at_text(seconds, form))
+        Some(form.at(seconds))
     }
 
-    /// The text a value is written as; none when it has none here.
-    pub(crate) fn write(&self, value: &Value) -> Option<String> {
+    /// The text a value of a field is written as; none when it has none here.
+    pub(crate) fn write<'w>(&'w self, value: &'w Value<'_>, field: &Field) -> Option<Cow<'w, str>> {
         match self {
             Self::Text | Self::MediaType | Self::Fetch => plain(value),
             Self::Whole => plain(value).filter(|it| it != "0"),
-            Self::YesNo(yes, no) => Some(if value.as_bool()? { yes } else { no }.clone()),
-            Self::Date(forms) => day_text(value.as_message()?, forms.first()?),
-            Self::Time(form) => moment_text(value.as_message()?, form),
-            Self::Code(list) => uncoded(value, list),
+            Self::YesNo(yes, no) => {
+                let Value::Bool(is_so) = value else { return None };
+                Some(Cow::Borrowed(if *is_so { yes } else { no }))
+            }
+            Self::Date(forms) => day_text(value.as_message()?, forms.first()?).map(Cow::Owned),
+            Self::Time(form) => moment_text(value.as_message()?, form).map(Cow::Owned),
+            Self::Code(list) => match value.as_enum() {
+                Some(number) => list.native(field.names()?.name(number)?),
+                None => uncoded(value, list),
+            }
+            .map(Cow::Borrowed),
             Self::List(separator) => {
-                let items: Option<Vec<_>> = value.as_list()?.iter().map(Value::as_str).collect();
-                Some(items?.join(separator)).filter(|it| !it.is_empty())
+                let items: Option<Vec<_>> = value.as_list()?.iter().map(Value::as_text).collect();
+                Some(items?.join(separator)).filter(|it| !it.is_empty()).map(Cow::Owned)
             }
             Self::Affix(prefix) => {
-                plain(value).filter(|it| !it.is_empty()).map(|it| format!("{prefix}{it}"))
+                let text = plain(value).filter(|it| !it.is_empty())?;
+                Some(Cow::Owned(format!("{prefix}{text}")))
             }
             Self::FullNumber => full_number(value.as_message()?),
-            Self::OrgId | Self::Extra => part(value.as_message()?, "value"),
+            Self::OrgId | Self::Extra => part(value.as_message()?, "value").map(Cow::Borrowed),
             Self::Content => None,
         }
     }
@@ -211,17 +201,6 @@ const NAMES: [&str; 14] = [
     "content",
 ];
 
-/// A form of days or times has all the letters that it needs.
-fn formed(form: &str, needs: &str) -> Result<(), Words> {
-    match needs.chars().find(|it| !form.contains(*it)) {
-        None => Ok(()),
-        Some(letter) => Err(Words::new(
-            format!("dạng `{form}` thiếu `{letter}`"),
-            format!("the form `{form}` lacks `{letter}`"),
-        )),
-    }
-}
-
 fn no_converter(words: &str, name: &str) -> Words {
     let meant = nearest(name, &NAMES);
     Words::new(
@@ -230,62 +209,79 @@ fn no_converter(words: &str, name: &str) -> Words {
     )
 }
 
-/// NFC, trimmed, without control characters but line feed.
-pub(crate) fn clean(text: &str) -> Result<String, Unreadable> {
-    let text = text.trim();
-    if text.chars().any(|it| it.is_control() && !['\n', '\r', '\t'].contains(&it)) {
-        return Err(unreadable("có ký tự điều khiển", "holds a control character"));
-    }
-    let text: String = if is_nfc(text) { text.to_owned() } else { text.nfc().collect() };
-    Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text })
+fn lower(text: Cow<'_, str>) -> Cow<'_, str> {
+    let is_low = text.bytes().all(|it| it.is_ascii() && !it.is_ascii_uppercase());
+    if is_low { text } else { Cow::Owned(text.to_lowercase()) }
 }
 
-fn texted(text: String, field: &FieldDescriptor) -> Result<Value, Unreadable> {
-    if field.kind() == Kind::String {
-        Ok(Value::String(text))
-    } else {
-        Err(unreadable("không phải chữ", "is no text"))
+fn without<'t>(text: Cow<'t, str>, prefix: &str) -> Cow<'t, str> {
+    match &text {
+        Cow::Borrowed(it) => Cow::Borrowed(it.strip_prefix(prefix).unwrap_or(it)),
+        Cow::Owned(it) => {
+            it.strip_prefix(prefix).map(|it| Cow::Owned(it.to_owned())).unwrap_or(text)
+        }
     }
 }
 
-fn whole(text: &str, field: &FieldDescriptor) -> Result<Value, Unreadable> {
+fn listed<'t>(text: Cow<'t, str>, separator: &str) -> Vec<Value<'t>> {
+    fn parts<'p>(text: &'p str, separator: &str) -> impl Iterator<Item = &'p str> {
+        text.split(separator).map(str::trim).filter(|it| !it.is_empty())
+    }
+    match text {
+        Cow::Borrowed(it) => parts(it, separator).map(|it| Value::Text(it.into())).collect(),
+        Cow::Owned(it) => {
+            parts(&it, separator).map(|it| Value::Text(it.to_owned().into())).collect()
+        }
+    }
+}
+
+fn whole<'t>(text: &str, field: &Field) -> Result<Value<'t>, Unreadable> {
     let wrong = || unreadable("không phải số nguyên", "is no whole number");
     let is_number = (1..=18).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
     if !is_number {
         return Err(wrong());
     }
     let number: u64 = text.parse().map_err(|_error| wrong())?;
-    if field.kind() == Kind::Uint64 {
+    if field.kind == Kind::Uint64 {
         return Ok(Value::U64(number));
     }
-    let narrow = u32::try_from(number).ok().filter(|_| field.kind() == Kind::Uint32);
+    let narrow = u32::try_from(number).ok().filter(|_| field.kind == Kind::Uint32);
     narrow.map(Value::U32).ok_or_else(wrong)
 }
 
-fn plain(value: &Value) -> Option<String> {
-    let text = value.as_str().map(ToOwned::to_owned);
-    let narrow = || value.as_u32().map(|it| it.to_string());
-    text.or_else(narrow).or_else(|| value.as_u64().map(|it| it.to_string()))
+fn plain<'w>(value: &'w Value<'_>) -> Option<Cow<'w, str>> {
+    if let Value::Text(it) = value {
+        return Some(Cow::Borrowed(it));
+    }
+    value.as_size().map(|it| Cow::Owned(it.to_string()))
 }
 
-fn message(field: &FieldDescriptor) -> DynamicMessage {
-    let kind = field.kind();
-    let of = kind.as_message().unwrap_or_else(|| field.parent_message());
-    DynamicMessage::new(MessageDescriptor::clone(of))
+/// A new message of the kind that a field holds.
+fn message<'t>(field: &Field) -> Result<Record<'t>, Unreadable> {
+    field.shape().map(Record::new).ok_or_else(|| unreadable("không phải phần", "is no message"))
 }
 
-fn part(message: &DynamicMessage, name: &str) -> Option<String> {
-    let value = message.get_field_by_name(name)?;
-    value.as_str().filter(|it| !it.is_empty()).map(ToOwned::to_owned)
+/// A message with one text in it.
+fn with<'t>(name: &str, text: Cow<'t, str>, field: &Field) -> Result<Value<'t>, Unreadable> {
+    let mut message = message(field)?;
+    message.set_named(name, Value::Text(text));
+    Ok(Value::Message(message))
 }
 
-fn full_number(number: &DynamicMessage) -> Option<String> {
-    let printed = part(number, "printed");
-    printed.or_else(|| Some(format!("{}/{}", part(number, "number")?, part(number, "notation")?)))
+fn part<'m>(message: &'m Record<'_>, name: &str) -> Option<&'m str> {
+    Some(message.text(name)).filter(|it| !it.is_empty())
 }
 
-fn coded(text: &str, list: &List, field: &FieldDescriptor) -> Result<Value, Unreadable> {
-    let row = list.rows.get(text).map(String::as_str);
+fn full_number<'m>(number: &'m Record<'_>) -> Option<Cow<'m, str>> {
+    if let Some(printed) = part(number, "printed") {
+        return Some(Cow::Borrowed(printed));
+    }
+    let (first, second) = (part(number, "number")?, part(number, "notation")?);
+    Some(Cow::Owned(format!("{first}/{second}")))
+}
+
+fn coded<'t>(text: Cow<'t, str>, list: &'t List, field: &Field) -> Result<Value<'t>, Unreadable> {
+    let row = list.rows.get(text.as_ref()).map(String::as_str);
     if let Some(allowed) = &list.gate
         && row != Some(allowed.as_str())
     {
@@ -295,59 +291,40 @@ fn coded(text: &str, list: &List, field: &FieldDescriptor) -> Result<Value, Unre
         });
     }
     let wrong = || unreadable("mã không có trong danh sách", "is no code of the list");
-    if let Some(names) = field.kind().as_enum() {
+    if let Some(names) = field.names() {
         let row = row.or(list.other.as_deref());
-        let value = row.and_then(|it| names.get_value_by_name(it)).ok_or_else(wrong)?;
-        return Ok(Value::EnumNumber(value.number()));
+        return row.and_then(|it| names.number(it)).map(Value::Enum).ok_or_else(wrong);
     }
-    if field.kind().as_message().is_none() {
-        return Err(wrong());
-    }
-    let mut code = message(field);
+    let mut code = message(field).map_err(|_other| wrong())?;
     match row {
         Some(row) => {
-            code.set_field_by_name("code", Value::String(row.to_owned()));
-            let name = list.list.clone().unwrap_or_default();
-            code.set_field_by_name("list", Value::String(name));
+            code.set_named("code", Value::Text(Cow::Borrowed(row)));
+            let name = list.list.as_deref().unwrap_or_default();
+            code.set_named("list", Value::Text(Cow::Borrowed(name)));
         }
-        None if list.open => code.set_field_by_name("name", Value::String(text.to_owned())),
+        None if list.open => code.set_named("name", Value::Text(text)),
         None => return Err(wrong()),
     }
     Ok(Value::Message(code))
 }
 
-fn uncoded(value: &Value, list: &List) -> Option<String> {
-    let native = |canonical: &str| {
-        list.rows.iter().find(|(_, it)| *it == canonical).map(|(native, _)| native.clone())
-    };
-    if let Some(name) = value.as_str() {
-        return native(name);
+fn uncoded<'w>(value: &'w Value<'_>, list: &'w List) -> Option<&'w str> {
+    if let Some(name) = value.as_text() {
+        return list.native(name);
     }
     let code = value.as_message()?;
     match part(code, "code") {
-        Some(code) => native(&code),
+        Some(code) => list.native(code),
         None => part(code, "name").filter(|_| list.open),
     }
 }
 
-fn organisation_id(text: &str, field: &FieldDescriptor) -> Result<Value, Unreadable> {
+fn organisation_id<'t>(text: Cow<'t, str>, field: &Field) -> Result<Value<'t>, Unreadable> {
     if text.len() > 100 {
         return Err(unreadable("mã cơ quan quá dài", "is too long for an organisation's code"));
     }
-    let mut id = message(field);
-    let scheme = proto::scheme::scheme_of(text);
-    id.set_field_by_name("scheme", Value::String(scheme.to_owned()));
-    id.set_field_by_name("value", Value::String(text.to_owned()));
+    let mut id = message(field)?;
+    id.set_named("scheme", Value::Text(Cow::Borrowed(proto::scheme::scheme_of(&text))));
+    id.set_named("value", Value::Text(text));
     Ok(Value::Message(id))
-}
-
-/// An enum's number as the name its rows use, so that [`Converter::write`] finds it.
-pub(crate) fn named(value: Value, field: &FieldDescriptor) -> Value {
-    match (&value, field.kind()) {
-        (Value::EnumNumber(number), Kind::Enum(names)) => {
-            let name = names.get_value(*number).map(|it| it.name().to_owned());
-            Value::String(name.unwrap_or_default())
-        }
-        _ => value,
-    }
 }

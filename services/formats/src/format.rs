@@ -1,7 +1,7 @@
 //! One published format, ready to run in both directions.
 
+use bytes::Bytes;
 use prost::Message as _;
-use prost_reflect::DynamicMessage;
 use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::grammar::{Description, Detect, Others, Syntax};
 use crate::leftovers::{Owner, is_xml_name};
 use crate::plan::{Line, native, resolve};
+use crate::record::{Record, Shape, encode, shape};
 use crate::tree::Tree;
 use crate::write::json::Frame;
 use crate::{canonical_json, mistake, scan};
@@ -46,10 +47,14 @@ pub struct Format {
     version: u32,
     title: String,
     hash: String,
-    digest: [u8; 32],
+    digest: Bytes,
+    /// The message its lines are about.
+    shape: &'static Shape,
     carries: Vec<MessageType>,
     pub(crate) syntax: Syntax,
-    detect: Vec<Detect>,
+    detect: Vec<Detection>,
+    /// Where its records stand.
+    records: Vec<String>,
     others: Others,
     empty: Vec<String>,
     write_empty: Option<String>,
@@ -71,25 +76,23 @@ impl Format {
         let parsed: Description =
             serde_saphyr::from_str(description).map_err(|error| vec![mistake::of_yaml(&error)])?;
         let (message, carries) = match parsed.carries.as_str() {
-            "Document" => ("lienthong.canonical.v1.Document", vec![MessageType::Document]),
-            "Status" => ("lienthong.canonical.v1.Status", vec![MessageType::Status]),
-            "Canonical" => (
-                "lienthong.canonical.v1.Canonical",
-                vec![MessageType::Document, MessageType::Status],
-            ),
+            "Document" => ("Document", vec![MessageType::Document]),
+            "Status" => ("Status", vec![MessageType::Status]),
+            // Its lines, of which it has none, would be about a document.
+            "Canonical" => ("Document", vec![MessageType::Document, MessageType::Status]),
             other => {
                 return Err(vec![format!(
                     "carries: không có loại nội dung `{other}` / there is no canonical message `{other}`"
                 )]);
             }
         };
-        let descriptor = proto::descriptors()
-            .get_message_by_name(message)
-            .ok_or_else(|| vec![format!("the contracts lack {message}")])?;
-        let lines = resolve(&parsed, &descriptor)?;
-        let frame = match &parsed.syntax {
-            Syntax::Json { records, around, count } => Frame::parse(around, records, count)?,
-            Syntax::Xml { .. } | Syntax::CanonicalJson => Frame::default(),
+        let shape = shape(message).ok_or_else(|| vec![format!("the contracts lack {message}")])?;
+        let lines = resolve(&parsed, shape)?;
+        let (frame, records) = match &parsed.syntax {
+            Syntax::Json { records, around, count } => {
+                (Frame::parse(around, records, count)?, native(records))
+            }
+            Syntax::Xml { .. } | Syntax::CanonicalJson => (Frame::default(), Vec::new()),
         };
         let (places, lists) = places::list(&lines);
         check_names(&parsed.syntax, &places)?;
@@ -98,11 +101,13 @@ impl Format {
             name: parsed.format,
             version: parsed.version,
             title: parsed.title,
-            digest: hash.into(),
+            digest: Bytes::copy_from_slice(&hash),
             hash: hash.iter().map(|it| format!("{it:02x}")).collect(),
             carries,
+            shape,
             syntax: parsed.syntax,
-            detect: parsed.detect,
+            detect: parsed.detect.iter().map(Detection::new).collect(),
+            records,
             others: parsed.others,
             empty: parsed.empty,
             write_empty: parsed.write_empty,
@@ -149,9 +154,9 @@ impl Format {
         if matches!(self.syntax, Syntax::CanonicalJson) {
             return canonical_json::detects(tree);
         }
-        let Some(record) = self.records(tree).first().copied() else { return false };
+        let Some(record) = tree.first(0, &self.records) else { return false };
         self.detect.iter().all(|it| {
-            let is_there = |path: &String| tree.first(record, &native(path)).is_some();
+            let is_there = |path: &Vec<String>| tree.first(record, path).is_some();
             it.has.as_ref().is_none_or(is_there) && !it.lacks.as_ref().is_some_and(is_there)
         })
     }
@@ -163,24 +168,8 @@ impl Format {
         }
     }
 
-    fn records(&self, tree: &Tree<'_>) -> Vec<usize> {
-        match &self.syntax {
-            Syntax::Xml { .. } | Syntax::CanonicalJson => vec![0],
-            Syntax::Json { records, .. } => tree.all(0, &native(records)),
-        }
-    }
-
-    pub(crate) fn message(&self) -> Result<DynamicMessage, Fault> {
-        let name = match self.carries.first() {
-            Some(MessageType::Status) => "lienthong.canonical.v1.Status",
-            _ => "lienthong.canonical.v1.Document",
-        };
-        let descriptor = proto::descriptors().get_message_by_name(name);
-        descriptor.map(DynamicMessage::new).ok_or_else(|| broken("descriptor"))
-    }
-
-    fn canonical(&self, message: &DynamicMessage) -> Result<Canonical, Fault> {
-        let bytes = message.encode_to_vec();
+    fn canonical(&self, message: &Record<'_>) -> Result<Canonical, Fault> {
+        let bytes = encode(message);
         let unfit = |_| broken("canonical");
         let body = match self.carries.first() {
             Some(MessageType::Status) => {
@@ -196,6 +185,20 @@ impl Format {
     fn owner(&self) -> Owner<'_> {
         let is_xml = matches!(self.syntax, Syntax::Xml { .. });
         Owner { name: &self.name, version: self.version, is_xml, lists: &self.lists }
+    }
+}
+
+/// A place that is there, or is not.
+#[derive(Debug)]
+struct Detection {
+    has: Option<Vec<String>>,
+    lacks: Option<Vec<String>>,
+}
+
+impl Detection {
+    fn new(of: &Detect) -> Self {
+        let [has, lacks] = [&of.has, &of.lacks].map(|it| it.as_deref().map(native));
+        Self { has, lacks }
     }
 }
 

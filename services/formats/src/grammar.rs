@@ -118,6 +118,13 @@ pub(crate) struct List {
     pub(crate) gate: Option<String>,
 }
 
+impl List {
+    /// The native code of a canonical one.
+    pub(crate) fn native(&self, canonical: &str) -> Option<&str> {
+        self.rows.iter().find(|(_, it)| *it == canonical).map(|(native, _)| native.as_str())
+    }
+}
+
 /// When something is needed.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]

@@ -1,12 +1,13 @@
 //! What holds for every message and every shipped format, tried on random ones.
 
 mod dice;
+mod flat;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use proptest::prelude::{ProptestConfig, any, proptest};
+use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 use prost::Message as _;
-use prost_reflect::DynamicMessage;
+use prost_reflect::{DynamicMessage, ReflectMessage as _};
 use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::v1::Fault;
 use proto::journal::v1::Claim;
@@ -14,7 +15,9 @@ use proto::mapping::v1::{DeclaredAttachment, Loss, loss};
 use sha2::{Digest as _, Sha256};
 
 use self::dice::Dice;
-use crate::{BlobSink, BlobSource, Context, Format, Shelf, path};
+use crate::record::{decode, encode};
+use crate::report::difference;
+use crate::{BlobSink, BlobSource, Context, Format, Shelf, record};
 
 /// Files in memory.
 #[derive(Clone, Default)]
@@ -54,17 +57,24 @@ fn declared(canonical: &Canonical) -> Vec<DeclaredAttachment> {
     .collect()
 }
 
+/// A message of the kind a format's lines are about, by the contracts.
+fn blank(format: &Format) -> DynamicMessage {
+    let name = if format.name() == "edxml.status" { "Status" } else { "Document" };
+    let name = format!("lienthong.canonical.v1.{name}");
+    DynamicMessage::new(proto::descriptors().get_message_by_name(&name).unwrap())
+}
+
 type Leaves = BTreeMap<String, String>;
 
 fn leaves(message: &DynamicMessage) -> Leaves {
     let own = |(path, _): &(String, String)| {
         !path.starts_with("leftovers") && !path.contains("directory_key")
     };
-    path::leaves(message).into_iter().filter(own).collect()
+    flat::leaves(message).into_iter().filter(own).collect()
 }
 
 fn of_canonical(format: &Format, canonical: &Canonical) -> Leaves {
-    let mut message = format.message().unwrap();
+    let mut message = blank(format);
     match canonical.body.as_ref().unwrap() {
         Body::Document(it) => message.merge(it.encode_to_vec().as_slice()).unwrap(),
         Body::Status(it) => message.merge(it.encode_to_vec().as_slice()).unwrap(),
@@ -192,6 +202,44 @@ proptest! {
         let shelf = Shelf::shipped().unwrap();
         for name in ["edxml.document", "edxml.status", "ioffice.portal"] {
             patch_law(shelf.get(name).unwrap(), seed);
+        }
+    }
+
+    /// What a record holds is what the contracts say, both ways.
+    #[test]
+    fn records_and_protobuf_agree(seed in any::<u64>()) {
+        let shelf = Shelf::shipped().unwrap();
+        for name in ["edxml.document", "edxml.status"] {
+            let message = Dice(seed).anything(&blank(shelf.get(name).unwrap()).descriptor());
+            let bytes = message.encode_to_vec();
+            let shape = record::shape(message.descriptor().name()).unwrap();
+            let read = decode(shape, &bytes).unwrap();
+            let again = encode(&read);
+            let mut other = DynamicMessage::new(message.descriptor());
+            other.merge(again.as_slice()).unwrap();
+            prop_assert_eq!(&again, &bytes);
+            prop_assert_eq!(flat::leaves(&message), flat::leaves(&other));
+            for end in 0..bytes.len().min(200) {
+                // What is cut off is refused or shorter, and nothing stops.
+                let _cut = decode(shape, bytes.get(..end).unwrap());
+            }
+        }
+    }
+
+    /// The report made in step is the one made path by path.
+    #[test]
+    fn differences_are_those_of_all_paths(seed in any::<u64>()) {
+        let shelf = Shelf::shipped().unwrap();
+        for name in ["edxml.document", "edxml.status"] {
+            let mut dice = Dice(seed);
+            let (message, read) = dice.pair(&blank(shelf.get(name).unwrap()).descriptor());
+            let bytes = [message.encode_to_vec(), read.encode_to_vec()];
+            let shape = record::shape(message.descriptor().name()).unwrap();
+            let [was, is] = [&bytes[0], &bytes[1]].map(|it| decode(shape, it).unwrap());
+            let report = difference(&was, &is, &[]);
+            let told: Vec<flat::Told> =
+                report.into_iter().map(|it| (it.kind(), it.path, it.value)).collect();
+            prop_assert_eq!(told, flat::difference(&message, &read));
         }
     }
 

@@ -1,5 +1,6 @@
 //! Places a description does not name: kept as they were, and put back into the same format.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use proto::canonical::v1::{Canonical, Leftover, Leftovers, canonical::Body, leftover::Why};
@@ -22,17 +23,13 @@ pub(crate) struct Owner<'f> {
 
 /// What no line read, or no converter could; `ignored` places are left out.
 pub(crate) fn collect(
-    tree: &mut Tree<'_>,
+    tree: &Tree<'_>,
     record: usize,
     (invalid, ignored): (&[usize], &[String]),
     owner: Owner<'_>,
 ) -> (Option<Leftovers>, Vec<Finding>) {
-    let hidden: Vec<usize> = (0..tree.nodes.len())
-        .filter(|it| ignored.iter().any(|name| tree.nodes[*it].name == name.as_str()))
-        .collect();
-    for place in hidden {
-        tree.read_all(place);
-    }
+    let is_hidden = |it: &usize| ignored.iter().any(|name| tree.nodes[*it].name == name.as_str());
+    (0..tree.nodes.len()).filter(is_hidden).for_each(|it| tree.read_all(it));
     let invalid = invalid.iter().copied().collect();
     let mut kept =
         Kept { tree, record, invalid, items: Vec::new(), findings: Vec::new(), left: Vec::new() };
@@ -57,12 +54,18 @@ struct Kept<'t, 'a> {
 impl Kept<'_, '_> {
     fn children(&mut self, place: usize) {
         let tree = self.tree;
-        let mut read = HashSet::new();
+        // Names that were read before the place that is looked at.
+        let mut read = None;
         for child in tree.children(place) {
             let node = &tree.nodes[child];
-            if node.read {
+            let is_second = !node.read.get() && !node.seen.get() && {
+                let read = read.get_or_insert_with(|| names_read(tree, place, child));
+                read.contains(node.name.as_ref())
+            };
+            if let (true, Some(read)) = (node.read.get(), &mut read) {
                 read.insert(node.name.as_ref());
-            } else if !node.seen && read.contains(node.name.as_ref()) {
+            }
+            if is_second {
                 self.finding(
                     child,
                     "Chỉ giá trị đầu được đọc; giá trị này giữ nguyên văn.",
@@ -78,10 +81,10 @@ impl Kept<'_, '_> {
         let node = &self.tree.nodes[place];
         let text = node.text.trim();
         let is_invalid = self.invalid.contains(&place);
-        if text.is_empty() || (node.read && !is_invalid) {
+        if text.is_empty() || (node.read.get() && !is_invalid) {
             return;
         }
-        if node.seen && !is_invalid {
+        if node.seen.get() && !is_invalid {
             self.finding(
                 place,
                 "Ở đây không đọc chữ; giữ nguyên văn.",
@@ -127,6 +130,12 @@ impl Kept<'_, '_> {
     }
 }
 
+/// Names of parts that were read and stand before one of them.
+fn names_read<'t>(tree: &'t Tree<'_>, place: usize, before: usize) -> HashSet<&'t str> {
+    let parts = tree.children(place).take_while(|it| *it != before).map(|it| &tree.nodes[it]);
+    parts.filter(|it| it.read.get()).map(|it| it.name.as_ref()).collect()
+}
+
 /// True for names that formats give to secrecy marks.
 fn may_be_mark(name: &str) -> bool {
     let folded: String = name
@@ -141,7 +150,7 @@ fn may_be_mark(name: &str) -> bool {
 }
 
 /// Leftovers of this very format go back where they were, if the place is still free.
-pub(crate) fn put_back(tree: &mut Tree<'static>, canonical: &Canonical, owner: Owner<'_>) {
+pub(crate) fn put_back<'w>(tree: &mut Tree<'w>, canonical: &'w Canonical, owner: Owner<'_>) {
     let all = match &canonical.body {
         Some(Body::Document(it)) => &it.leftovers,
         Some(Body::Status(it)) => &it.leftovers,
@@ -149,12 +158,12 @@ pub(crate) fn put_back(tree: &mut Tree<'static>, canonical: &Canonical, owner: O
     };
     let own = all.iter().filter(|it| it.format == owner.name && it.version == owner.version);
     for item in own.flat_map(|it| &it.items) {
-        let Some(text) = writable(item.raw.clone()) else { continue };
+        let Some(text) = writable(Cow::Borrowed(item.raw.as_str())) else { continue };
         let Some(place) = steps(&item.at, owner).and_then(|it| reach(tree, &it, owner)) else {
             continue;
         };
         if is_free(tree, place) {
-            tree.nodes[place].text = text.into();
+            tree.nodes[place].text = text;
         }
     }
 }
@@ -194,7 +203,7 @@ pub(crate) fn is_xml_name(name: &str) -> bool {
 
 /// The place of a path. What is missing of it is made, but for records of lists, and never inside
 /// what has a text.
-fn reach(tree: &mut Tree<'static>, steps: &[Step], owner: Owner<'_>) -> Option<usize> {
+fn reach(tree: &mut Tree<'_>, steps: &[Step], owner: Owner<'_>) -> Option<usize> {
     let (mut place, mut native) = (0, String::new());
     for step in steps {
         if !native.is_empty() {

@@ -36,6 +36,7 @@ mod mistake;
 mod path;
 mod plan;
 mod read;
+mod record;
 mod report;
 mod scan;
 mod shelf;

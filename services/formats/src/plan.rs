@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use prost_reflect::{Kind, MessageDescriptor};
-
 use crate::convert::Converter;
 use crate::grammar::{Description, Field, Line as Written, List, Need};
 use crate::mistake::{Words, nearest};
 use crate::path::{Path, parse, target};
+use crate::record::Shape;
 
 mod check;
 
@@ -40,8 +39,9 @@ pub(crate) struct Group {
     pub(crate) is_message: bool,
     pub(crate) need: Option<Need>,
     pub(crate) when: Vec<(Path, Vec<i32>)>,
+    /// A secrecy mark may stand in it.
+    pub(crate) has_gate: bool,
     pub(crate) lines: Vec<Line>,
-    pub(crate) bare: bool,
 }
 
 /// A repeated native place and the list its items go to.
@@ -50,6 +50,8 @@ pub(crate) struct Each {
     pub(crate) at: Vec<String>,
     pub(crate) to: Path,
     pub(crate) name: String,
+    /// The list's own name, whichever of its items are meant.
+    pub(crate) list: String,
     pub(crate) need: Option<Need>,
     /// For items that are texts.
     pub(crate) text: Option<(Converter, Option<usize>)>,
@@ -59,6 +61,8 @@ pub(crate) struct Each {
     pub(crate) holds_files: bool,
     pub(crate) append: bool,
     pub(crate) bare: bool,
+    /// A secrecy mark may stand in it.
+    pub(crate) has_gate: bool,
     pub(crate) lines: Vec<Line>,
 }
 
@@ -76,7 +80,7 @@ pub(crate) enum Line {
 /// Resolves the lines of a description; every mistake at once.
 pub(crate) fn resolve(
     description: &Description,
-    message: &MessageDescriptor,
+    message: &'static Shape,
 ) -> Result<Vec<Line>, Vec<String>> {
     let lists = description.lists.iter().map(|(name, it)| (name.clone(), Arc::new(it.clone())));
     let mut resolver = Resolver {
@@ -104,7 +108,7 @@ struct Resolver<'a> {
 /// Where lines stand: the message they are in, and the way to it from the record's.
 #[derive(Clone, Copy)]
 struct Within<'w> {
-    message: &'w MessageDescriptor,
+    message: &'static Shape,
     name: &'w str,
     prefix: &'w [crate::path::Segment],
 }
@@ -150,7 +154,7 @@ impl Resolver<'_> {
         self.mistakes.push(format!("{}: {at}: {} / {}", self.place, words.vi, words.en));
     }
 
-    fn path(&mut self, text: Option<&String>, within: &MessageDescriptor, at: &str) -> Path {
+    fn path(&mut self, text: Option<&String>, within: &'static Shape, at: &str) -> Path {
         let Some(text) = text else { return Path::new() };
         parse(text, within).unwrap_or_else(|why| {
             self.mistake(at, &why);
@@ -177,11 +181,11 @@ impl Resolver<'_> {
         let nested = self.nested(field, &at);
         let placed = Placed { at: native(&at), to, name };
         let line = if field.each.is_some() {
-            self.each(field, placed, &nested, inner.as_ref())
+            self.each(field, placed, &nested, inner)
         } else if nested.is_empty() {
             self.leaf(field, placed, within)
         } else {
-            self.group(field, placed, (&nested, inner.as_ref()), within)
+            self.group(field, placed, (&nested, inner), within)
         };
         line.map(|it| if field.read_only { Line::ReadOnly(Box::new(it)) } else { it })
     }
@@ -205,7 +209,7 @@ impl Resolver<'_> {
         &mut self,
         field: &Field,
         Placed { at, to, name }: Placed,
-        (nested, inner): (&[Written], Option<&MessageDescriptor>),
+        (nested, inner): (&[Written], Option<&'static Shape>),
         within: Within<'_>,
     ) -> Option<Line> {
         let shown = at.join("/");
@@ -224,19 +228,19 @@ impl Resolver<'_> {
         }
         let inside = Within { message: inner, name: &name, prefix: &to };
         let lines = self.lines(nested, inside);
-        let (need, bare, is_message) = (field.need, field.bare, field.to.is_some());
-        Some(Line::Group(Group { at, name, is_message, need, when, lines, bare }))
+        let (need, is_message, has_gate) = (field.need, field.to.is_some(), has_gate(&lines));
+        Some(Line::Group(Group { at, name, is_message, need, when, has_gate, lines }))
     }
 
     fn numbers(&mut self, path: Path, values: &[String], at: &str) -> (Path, Vec<i32>) {
-        let Some(Kind::Enum(names)) = path.last().map(|it| it.field.kind()) else {
+        let Some(names) = path.last().and_then(|it| it.field.names()) else {
             let words = Words::new("điều kiện phải là một enum", "a condition needs an enum");
             self.mistake(at, &words);
             return (path, Vec::new());
         };
         let mut numbers = Vec::new();
         for value in values {
-            match check::number(&names, value) {
+            match check::number(names, value) {
                 Ok(it) => numbers.push(it),
                 Err(words) => self.mistake(at, &words),
             }
@@ -249,10 +253,10 @@ impl Resolver<'_> {
         field: &Field,
         Placed { at, to, name }: Placed,
         nested: &[Written],
-        inner: Option<&MessageDescriptor>,
+        inner: Option<&'static Shape>,
     ) -> Option<Line> {
         let shown = at.join("/");
-        let Some(last) = to.last().filter(|it| it.field.is_list()).cloned() else {
+        let Some(last) = to.last().filter(|it| it.field.is_list).cloned() else {
             let words = Words::new(
                 format!("`{name}` không phải danh sách"),
                 format!("`{name}` is no list"),
@@ -270,7 +274,7 @@ impl Resolver<'_> {
             }
             None => {
                 let converter = self.converter(field, &at)?;
-                self.checked(check::fits(&converter, &last.field, true), &shown);
+                self.checked(check::fits(&converter, last.field, true), &shown);
                 text = Some((converter, field.max));
             }
         }
@@ -278,8 +282,22 @@ impl Resolver<'_> {
             self.mistake(&shown, &Words::new("`pair` cần `match`", "`pair` needs a `match`"));
         }
         let holds_files = holds_files(&lines);
-        let each = Each { at, to, name, need, text, key, pair, holds_files, append, bare, lines };
-        Some(Line::Each(each))
+        let list = name.split('[').next().unwrap_or_default().to_owned();
+        Some(Line::Each(Each {
+            at,
+            to,
+            name,
+            list,
+            need,
+            text,
+            key,
+            pair,
+            holds_files,
+            append,
+            bare,
+            has_gate: has_gate(&lines),
+            lines,
+        }))
     }
 
     fn converter(&mut self, field: &Field, at: &[String]) -> Option<Converter> {
@@ -340,6 +358,17 @@ fn holds_files(lines: &[Line]) -> bool {
         Line::Group(it) => holds_files(&it.lines),
         Line::ReadOnly(it) => holds_files(std::slice::from_ref(it)),
         Line::Each(_) | Line::Constant(..) => false,
+    })
+}
+
+/// True when a secrecy mark may stand in one of the lines.
+fn has_gate(lines: &[Line]) -> bool {
+    lines.iter().any(|it| match it {
+        Line::Leaf(it) => it.converter.list().is_some_and(|it| it.gate.is_some()),
+        Line::Group(it) => it.has_gate,
+        Line::Each(it) => it.has_gate,
+        Line::ReadOnly(it) => has_gate(std::slice::from_ref(it)),
+        Line::Constant(..) => false,
     })
 }
 

@@ -1,8 +1,7 @@
 //! A tree into the canonical model, as the plan says.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
-use prost_reflect::{DynamicMessage, Kind, Value};
 use proto::fault::code;
 use proto::fault::v1::{Fault, FieldViolation};
 use proto::mapping::v1::{DeclaredAttachment, Finding};
@@ -14,8 +13,9 @@ pub(crate) use self::place::{digest_reference, file_name};
 use crate::convert::Converter;
 use crate::grammar::Need;
 use crate::limits::TEXT_BYTES_MAX;
-use crate::path::{get, set};
+use crate::path::{find, set};
 use crate::plan::{Group, Leaf, Line};
+use crate::record::{Record, Value};
 use crate::tree::Tree;
 use crate::write::Written;
 
@@ -42,9 +42,9 @@ pub(crate) enum From<'f> {
 }
 
 /// Reading one record.
-pub(crate) struct Reading<'t, 'a, 's> {
-    pub(crate) tree: &'t mut Tree<'a>,
-    pub(crate) files: Files<'s>,
+pub(crate) struct Reading<'t> {
+    pub(crate) tree: &'t Tree<'t>,
+    pub(crate) files: Files<'t>,
     pub(crate) empty: &'t [String],
     pub(crate) findings: Vec<Finding>,
     pub(crate) violations: Vec<FieldViolation>,
@@ -55,13 +55,13 @@ pub(crate) struct Reading<'t, 'a, 's> {
     /// Declared attachments that were named.
     pub(crate) used: Vec<String>,
     /// Lists whose records are joined by a key.
-    joins: HashMap<String, Join>,
+    joins: Vec<Join<'t>>,
     count: usize,
 }
 
-impl<'t, 'a, 's> Reading<'t, 'a, 's> {
+impl<'t> Reading<'t> {
     /// Nothing is read yet.
-    pub(crate) fn new(tree: &'t mut Tree<'a>, files: Files<'s>, empty: &'t [String]) -> Self {
+    pub(crate) fn new(tree: &'t Tree<'t>, files: Files<'t>, empty: &'t [String]) -> Self {
         Self {
             tree,
             files,
@@ -71,7 +71,7 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
             fault: None,
             invalid: Vec::new(),
             used: Vec::new(),
-            joins: HashMap::new(),
+            joins: Vec::new(),
             count: 0,
         }
     }
@@ -79,11 +79,11 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
     /// Reads a whole record into a message.
     pub(crate) fn record(
         &mut self,
-        lines: &[Line],
+        lines: &'t [Line],
         record: usize,
-        message: &mut DynamicMessage,
+        message: &mut Record<'t>,
     ) -> Result<(), Fault> {
-        self.tree.nodes[record].seen = true;
+        self.tree.nodes[record].seen.set(true);
         self.lines(lines, From::There(record), message)?;
         self.join();
         Ok(())
@@ -91,9 +91,9 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
 
     fn lines(
         &mut self,
-        lines: &[Line],
+        lines: &'t [Line],
         from: From<'_>,
-        message: &mut DynamicMessage,
+        message: &mut Record<'t>,
     ) -> Result<(), Fault> {
         for line in lines {
             self.line(line, from, message)?;
@@ -103,9 +103,9 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
 
     fn line(
         &mut self,
-        line: &Line,
+        line: &'t Line,
         from: From<'_>,
-        message: &mut DynamicMessage,
+        message: &mut Record<'t>,
     ) -> Result<(), Fault> {
         match line {
             Line::Leaf(leaf) => self.leaf(leaf, from, message),
@@ -114,7 +114,7 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
             Line::ReadOnly(line) => self.line(line, from, message),
             Line::Constant(at, _) => {
                 if let Some(place) = self.first(from, at) {
-                    self.tree.nodes[place].read = true;
+                    self.tree.nodes[place].read.set(true);
                 }
                 Ok(())
             }
@@ -122,23 +122,21 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
     }
 
     /// The first place at the end of a path, marked as named.
-    fn first(&mut self, from: From<'_>, at: &[String]) -> Option<usize> {
+    fn first(&self, from: From<'_>, at: &[String]) -> Option<usize> {
         let From::There(from) = from else { return None };
         let place = self.tree.first(from, at)?;
-        self.tree.nodes[place].seen = true;
+        self.tree.nodes[place].seen.set(true);
         Some(place)
     }
 
     fn group(
         &mut self,
-        group: &Group,
+        group: &'t Group,
         from: From<'_>,
-        message: &mut DynamicMessage,
+        message: &mut Record<'t>,
     ) -> Result<(), Fault> {
         let is_open = group.when.iter().all(|(path, allowed)| {
-            get(message, path)
-                .and_then(|it| it.as_enum_number())
-                .is_some_and(|it| allowed.contains(&it))
+            find(message, path).and_then(Value::as_enum).is_some_and(|it| allowed.contains(&it))
         });
         if !is_open {
             return Ok(());
@@ -157,11 +155,12 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
     }
 
     /// The text of a place; none when it is missing or says nothing.
-    fn text(&mut self, from: From<'_>, at: &[String], empty: &[String]) -> Option<(usize, String)> {
+    fn text(&self, from: From<'_>, at: &[String], empty: &[String]) -> Option<(usize, &'t str)> {
         let place = self.first(from, at)?;
-        self.tree.nodes[place].read = true;
-        let text = self.tree.nodes[place].text.trim();
-        (!self.says_nothing(text, empty)).then(|| (place, text.to_owned()))
+        let node = &self.tree.nodes[place];
+        node.read.set(true);
+        let text = node.text.trim();
+        (!self.says_nothing(text, empty)).then_some((place, text))
     }
 
     /// True for what a format writes where it has nothing to say.
@@ -171,9 +170,9 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
 
     fn leaf(
         &mut self,
-        leaf: &Leaf,
+        leaf: &'t Leaf,
         from: From<'_>,
-        message: &mut DynamicMessage,
+        message: &mut Record<'t>,
     ) -> Result<(), Fault> {
         if matches!(leaf.converter, Converter::Content) {
             self.content(leaf, from, message);
@@ -184,7 +183,7 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
             if needed {
                 self.missing(from, &leaf.at);
             } else if let Some(default) = &leaf.read_default {
-                self.default(default, leaf, message);
+                take_default(default, leaf, message);
             }
             return Ok(());
         };
@@ -192,18 +191,18 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
             return Err(Fault::new(&code::LT_MAP_005));
         }
         if matches!(leaf.converter, Converter::Fetch) {
-            self.fetch((place, &text), &leaf.to, message);
+            self.fetch((place, text), &leaf.to, message);
             return Ok(());
         }
         let Some(last) = leaf.to.last() else { return Ok(()) };
-        match leaf.converter.read(&text, &last.field) {
+        match leaf.converter.read(text, last.field) {
             Ok(mut value) => {
-                self.too_long(place, &text, leaf.max);
+                self.too_long(place, text, leaf.max);
                 if let Value::List(items) = &mut value {
                     let is_said = |it: &str| !self.says_nothing(it, &leaf.empty);
-                    items.retain(|it| it.as_str().is_none_or(is_said));
+                    items.retain(|it| it.as_text().is_none_or(is_said));
                 }
-                self.unlisted(leaf, (&value, &text), message);
+                unlisted(leaf, (&value, text), message);
                 put(message, &leaf.to, value, &leaf.converter);
                 Ok(())
             }
@@ -212,26 +211,9 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
             }
             Err(why) => {
                 // Where absence means something, what cannot be read is not absent.
-                self.unreadable(place, &text, &why, needed || leaf.read_default.is_some());
+                self.unreadable(place, text, &why, needed || leaf.read_default.is_some());
                 Ok(())
             }
-        }
-    }
-
-    /// Keeps a code outside its list where the description says.
-    fn unlisted(&self, leaf: &Leaf, (value, text): (&Value, &str), message: &mut DynamicMessage) {
-        let Some(path) = &leaf.unlisted else { return };
-        if leaf.converter.is_other(value, leaf.to.last().map(|it| &it.field)) {
-            set(message, path, Value::String(text.to_owned()));
-        }
-    }
-
-    fn default(&mut self, default: &str, leaf: &Leaf, message: &mut DynamicMessage) {
-        let Some(last) = leaf.to.last() else { return };
-        if let Kind::Enum(names) = last.field.kind()
-            && let Some(value) = names.get_value_by_name(default)
-        {
-            set(message, &leaf.to, Value::EnumNumber(value.number()));
         }
     }
 
@@ -242,5 +224,20 @@ impl<'t, 'a, 's> Reading<'t, 'a, 's> {
             Some(Need::Read) => matches!(self.files, Files::Found(_)),
             Some(Need::Write) | None => false,
         }
+    }
+}
+
+/// Keeps a code outside its list where the description says.
+fn unlisted<'t>(leaf: &'t Leaf, (value, text): (&Value<'t>, &'t str), message: &mut Record<'t>) {
+    let (Some(path), Some(last)) = (&leaf.unlisted, leaf.to.last()) else { return };
+    if leaf.converter.is_other(value, last.field) {
+        set(message, path, Value::Text(Cow::Borrowed(text)));
+    }
+}
+
+fn take_default<'t>(default: &str, leaf: &'t Leaf, message: &mut Record<'t>) {
+    let Some(last) = leaf.to.last() else { return };
+    if let Some(number) = last.field.names().and_then(|it| it.number(default)) {
+        set(message, &leaf.to, Value::Enum(number));
     }
 }

@@ -1,57 +1,155 @@
 //! What writing did to a message: values that are lost, changed or added.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 
-use prost_reflect::{DynamicMessage, Value};
 use proto::mapping::v1::{Loss, loss};
 
 use crate::format::places::{Place, find};
-use crate::path::{leaf, leaves};
-
-type Leaves = Vec<(String, String)>;
+use crate::record::{Field, Record, Value};
 
 /// Lost, changed and added leaves by their canonical paths; leftovers are not the receiver's.
-pub(crate) fn difference(
-    message: &DynamicMessage,
-    read: &DynamicMessage,
-    places: &[Place],
-) -> Vec<Loss> {
-    let keep = |(path, _): &(String, String)| {
-        !path.starts_with("leftovers") && !path.contains("directory_key")
-    };
-    let mut before = leaves(message);
-    before.retain(keep);
-    let mut after = Leaves::new();
-    aligned(Some(message), read, "", &mut after);
-    after.retain(keep);
-    fn index(of: &Leaves) -> HashMap<&str, &str> {
-        of.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect()
+/// Items of what is read bear the numbers they had in the message: an item that is missing takes
+/// no number from the ones behind it, and what came in stands behind the last.
+pub(crate) fn difference(message: &Record<'_>, read: &Record<'_>, places: &[Place]) -> Vec<Loss> {
+    let mut found = Found { places, losses: Vec::new(), added: Vec::new() };
+    found.records(Some(message), Some(read), None);
+    found.losses.append(&mut found.added);
+    found.losses
+}
+
+/// The way to a value; spelled out only where something differs.
+#[derive(Clone, Copy)]
+struct Way<'w> {
+    within: Option<&'w Way<'w>>,
+    field: &'w Field,
+    number: Option<usize>,
+}
+
+impl fmt::Display for Way<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(within) = self.within {
+            write!(f, "{within}.")?;
+        }
+        f.write_str(&self.field.name)?;
+        self.number.map_or(Ok(()), |it| write!(f, "[{it}]"))
     }
-    let (was, is) = (index(&before), index(&after));
-    let mut losses = Vec::new();
-    let mut add = |kind: loss::Kind, path: &str, reason: &str, value: &str| {
-        losses.push(Loss {
-            kind: kind.into(),
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-            value: value.to_owned(),
-        });
-    };
-    for (path, value) in &before {
-        match is.get(path.as_str()) {
-            None => add(loss::Kind::Lost, path, why_lost(path, places), ""),
-            Some(other) if other != value => {
-                add(loss::Kind::Changed, path, why_changed((path, value), other, places), other);
+}
+
+struct Found<'p> {
+    places: &'p [Place],
+    /// Lost and changed values, in the order of the message.
+    losses: Vec<Loss>,
+    /// Added ones, in the order of what is read.
+    added: Vec<Loss>,
+}
+
+impl Found<'_> {
+    fn lost(&mut self, way: &Way<'_>) {
+        let path = way.to_string();
+        let reason = why_lost(&path, self.places);
+        self.losses.push(told(loss::Kind::Lost, path, reason, String::new()));
+    }
+
+    fn added(&mut self, way: &Way<'_>, value: String) {
+        let path = way.to_string();
+        let reason = why_added(&path, self.places);
+        self.added.push(told(loss::Kind::Added, path, reason, value));
+    }
+
+    fn records(
+        &mut self,
+        was: Option<&Record<'_>>,
+        is: Option<&Record<'_>>,
+        within: Option<&Way<'_>>,
+    ) {
+        let mut old = was.into_iter().flat_map(Record::fields).peekable();
+        let mut new = is.into_iter().flat_map(Record::fields).peekable();
+        loop {
+            let places = [old.peek().map(|(it, _)| it.place), new.peek().map(|(it, _)| it.place)];
+            let Some(first) = places.into_iter().flatten().min() else { return };
+            let was = old.next_if(|(it, _)| it.place == first);
+            let is = new.next_if(|(it, _)| it.place == first);
+            let Some((field, _)) = was.or(is).filter(|(it, _)| it.is_told) else { continue };
+            let (was, is) = (was.map(|(_, it)| it), is.map(|(_, it)| it));
+            let way = Way { within, field, number: None };
+            if field.is_list {
+                self.lists(was, is, way);
+            } else {
+                self.values(was, is, &way);
             }
-            Some(_) => {}
         }
     }
-    for (path, value) in &after {
-        if !was.contains_key(path.as_str()) {
-            add(loss::Kind::Added, path, why_added(path, places), value);
+
+    fn lists(&mut self, was: Option<&Value<'_>>, is: Option<&Value<'_>>, way: Way<'_>) {
+        let old = was.and_then(Value::as_list).unwrap_or_default();
+        let new = is.and_then(Value::as_list).unwrap_or_default();
+        let numbered = |number: usize| Way { number: Some(number), ..way };
+        if old.is_empty() || new.is_empty() || old.len() == new.len() {
+            for number in 0..old.len().max(new.len()) {
+                self.values(old.get(number), new.get(number), &numbered(number));
+            }
+            return;
+        }
+        let mut coming = numbers(old, new).into_iter().zip(new).peekable();
+        for (number, item) in old.iter().enumerate() {
+            let is = coming.next_if(|(it, _)| *it == number).map(|(_, it)| it);
+            self.values(Some(item), is, &numbered(number));
+        }
+        for (number, item) in coming {
+            self.values(None, Some(item), &numbered(number));
         }
     }
-    losses
+
+    fn values(&mut self, was: Option<&Value<'_>>, is: Option<&Value<'_>>, way: &Way<'_>) {
+        let messages = [was, is].map(|it| it.and_then(Value::as_message));
+        if let [None, None] = messages {
+            match (was, is) {
+                (Some(was), Some(is)) if was != is => {
+                    let (path, text) = (way.to_string(), text(way.field, is));
+                    let before = self::text(way.field, was);
+                    let reason = why_changed((&path, &before), &text, self.places);
+                    self.losses.push(told(loss::Kind::Changed, path, reason, text));
+                }
+                (Some(_), None) => self.lost(way),
+                (None, Some(is)) => self.added(way, text(way.field, is)),
+                (Some(_), Some(_)) | (None, None) => {}
+            }
+            return;
+        }
+        // A message that says nothing is a leaf.
+        match messages.map(|it| it.map(Record::is_blank)) {
+            [Some(true), Some(true)] => return,
+            [Some(true), _] => self.lost(way),
+            [_, Some(true)] => self.added(way, String::new()),
+            _ => {}
+        }
+        let [was, is] = messages;
+        self.records(was, is, Some(way));
+    }
+}
+
+fn told(kind: loss::Kind, path: String, reason: &str, value: String) -> Loss {
+    Loss { kind: kind.into(), path, reason: reason.to_owned(), value }
+}
+
+/// A value as people and programs read it.
+fn text(field: &Field, value: &Value<'_>) -> String {
+    match value {
+        Value::Enum(number) => {
+            let named = field.names().and_then(|it| it.name(*number));
+            named.map_or_else(|| number.to_string(), ToOwned::to_owned)
+        }
+        Value::Text(text) => text.clone().into_owned(),
+        Value::Bytes(bytes) => bytes.iter().map(|it| format!("{it:02x}")).collect(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::I32(number) => number.to_string(),
+        Value::I64(number) => number.to_string(),
+        Value::U32(number) => number.to_string(),
+        Value::U64(number) => number.to_string(),
+        Value::Message(_) | Value::List(_) => String::new(),
+    }
 }
 
 fn why_lost(path: &str, places: &[Place]) -> &'static str {
@@ -102,52 +200,11 @@ fn why_added(path: &str, places: &[Place]) -> &'static str {
     }
 }
 
-/// Leaves of what is read, with the numbers that its items had in the message: an item that is
-/// missing takes no number from the ones behind it, and what came in stands behind the last.
-fn aligned(was: Option<&DynamicMessage>, is: &DynamicMessage, within: &str, into: &mut Leaves) {
-    for (field, value) in is.fields() {
-        let name = if within.is_empty() {
-            field.name().to_owned()
-        } else {
-            format!("{within}.{}", field.name())
-        };
-        let before = was.filter(|it| it.has_field(&field)).map(|it| it.get_field(&field));
-        let Some(items) = value.as_list() else {
-            one(&field, (before.as_deref(), value), name, into);
-            continue;
-        };
-        let old = before.as_deref().and_then(Value::as_list).unwrap_or_default();
-        for (item, number) in items.iter().zip(numbers(old, items)) {
-            one(&field, (old.get(number), item), format!("{name}[{number}]"), into);
-        }
-    }
-}
-
-fn one(
-    field: &prost_reflect::FieldDescriptor,
-    (was, is): (Option<&Value>, &Value),
-    name: String,
-    into: &mut Leaves,
-) {
-    let Some(message) = is.as_message() else {
-        leaf(field, is, name, into);
-        return;
-    };
-    let before = into.len();
-    aligned(was.and_then(Value::as_message), message, &name, into);
-    if into.len() == before {
-        into.push((name, String::new()));
-    }
-}
-
-/// Which item of the old list each item of the new one is. When their order or their keys do not
-/// tell, they are taken one by one.
-fn numbers(old: &[Value], new: &[Value]) -> Vec<usize> {
+/// Which item of the old list each item of the new one is, in growing order. When their order or
+/// their keys do not tell, they are taken one by one.
+fn numbers(old: &[Value<'_>], new: &[Value<'_>]) -> Vec<usize> {
     let plain = || (0..new.len()).collect();
-    if old.len() == new.len() {
-        return plain();
-    }
-    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut places: HashMap<Cow<'_, str>, Vec<usize>> = HashMap::new();
     for (place, it) in old.iter().enumerate() {
         places.entry(key(it)).or_default().push(place);
     }
@@ -170,13 +227,47 @@ fn numbers(old: &[Value], new: &[Value]) -> Vec<usize> {
 }
 
 /// What tells one item of a list from the others.
-fn key(item: &Value) -> String {
-    let Some(message) = item.as_message() else { return format!("{item:?}") };
-    let all = leaves(message);
-    let get = |name: &str| all.iter().find(|(it, _)| it == name).map(|(_, it)| it.clone());
-    let owned = || Some(format!("{}.{}", get("owner")?, get("name")?));
-    let known = ["id", "organisation.ids[0].value", "ids[0].value", "target.id", "full_name"];
-    owned()
-        .or_else(|| known.into_iter().find_map(get))
-        .unwrap_or_else(|| all.iter().map(|(path, value)| format!("{path}={value}\n")).collect())
+fn key<'v>(item: &'v Value<'_>) -> Cow<'v, str> {
+    let Some(message) = item.as_message() else {
+        return Cow::Borrowed(item.as_text().unwrap_or_default());
+    };
+    let (owner, name) = (message.text("owner"), message.text("name"));
+    if !owner.is_empty() && !name.is_empty() {
+        return Cow::Owned(format!("{owner}.{name}"));
+    }
+    let known: [&[&str]; 5] = [
+        &["id"],
+        &["organisation", "ids", "value"],
+        &["ids", "value"],
+        &["target", "id"],
+        &["full_name"],
+    ];
+    if let Some(it) = known.iter().find_map(|it| said(message, it)) {
+        return Cow::Borrowed(it);
+    }
+    let mut all = String::new();
+    spell(message, None, &mut all);
+    Cow::Owned(all)
+}
+
+/// The text at the end of names, of the first item of each list.
+fn said<'m>(message: &'m Record<'_>, names: &[&str]) -> Option<&'m str> {
+    let (first, rest) = names.split_first()?;
+    let value = message.named(first)?;
+    let value = value.as_list().map_or(Some(value), <[_]>::first)?;
+    if rest.is_empty() { value.as_text() } else { said(value.as_message()?, rest) }
+}
+
+/// Everything that a message says.
+fn spell(message: &Record<'_>, within: Option<&Way<'_>>, into: &mut String) {
+    for (field, value) in message.fields() {
+        let items = value.as_list().unwrap_or(std::slice::from_ref(value));
+        for (number, item) in items.iter().enumerate() {
+            let way = Way { within, field, number: field.is_list.then_some(number) };
+            into.push_str(&format!("{way}={}\n", text(field, item)));
+            if let Some(inner) = item.as_message() {
+                spell(inner, Some(&way), into);
+            }
+        }
+    }
 }

@@ -72,7 +72,7 @@ impl Shelf {
             return Ok((format, format.decode(native, declared, sink)?));
         }
         let (format, tree) = self.detect(native)?;
-        Ok((format, format.decode_scanned(tree, (native, declared), sink)?))
+        Ok((format, format.decode_scanned(&tree, (native, declared), sink)?))
     }
 
     fn known(&self, name: &str) -> Result<&Format, Fault> {

@@ -2,6 +2,7 @@
 //! they were, and the whole tree is one list of nodes.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 /// What stood there, for syntaxes that tell texts from other things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,9 +30,9 @@ pub(crate) struct Node<'a> {
     last: usize,
     next: usize,
     /// A description named this place.
-    pub(crate) seen: bool,
+    pub(crate) seen: Cell<bool>,
     /// Its text was looked at.
-    pub(crate) read: bool,
+    pub(crate) read: Cell<bool>,
     /// Written without the prefix, parts included.
     pub(crate) bare: bool,
     /// Written with the prefix and its declaration, although its parents are bare.
@@ -49,7 +50,9 @@ pub(crate) struct Tree<'a> {
 impl<'a> Tree<'a> {
     /// A tree of one name.
     pub(crate) fn new(name: impl Into<Cow<'a, str>>) -> Self {
-        Self { nodes: vec![Node { name: name.into(), kind: Kind::Parts, ..Node::default() }] }
+        let mut nodes = Vec::with_capacity(64);
+        nodes.push(Node { name: name.into(), kind: Kind::Parts, ..Node::default() });
+        Self { nodes }
     }
 
     /// Adds a part.
@@ -89,13 +92,20 @@ impl<'a> Tree<'a> {
 
     /// Every place at the end of a path; an attribute's name begins with `@`.
     pub(crate) fn all(&self, from: usize, path: &[String]) -> Vec<usize> {
-        let mut places = vec![from];
-        for name in path.iter().filter(|it| *it != ".") {
-            places = places.iter().flat_map(|it| self.named(*it, name)).collect();
-        }
-        // A list that was written without items holds none.
-        places.retain(|it| self.nodes[*it].kind != Kind::NoItems);
+        let mut places = Vec::new();
+        self.gather(from, path, &mut places);
         places
+    }
+
+    fn gather(&self, from: usize, path: &[String], into: &mut Vec<usize>) {
+        match path.split_first() {
+            Some((name, rest)) if name == "." => self.gather(from, rest, into),
+            Some((name, rest)) => {
+                self.named(from, name).for_each(|it| self.gather(it, rest, into));
+            }
+            // A list that was written without items holds none.
+            None => into.extend((self.nodes[from].kind != Kind::NoItems).then_some(from)),
+        }
     }
 
     /// The first place at the end of a path.
@@ -108,11 +118,11 @@ impl<'a> Tree<'a> {
     }
 
     /// The place at the end of a path, made where it is missing.
-    pub(crate) fn make(&mut self, from: usize, path: &[String]) -> usize {
+    pub(crate) fn make(&mut self, from: usize, path: &'a [String]) -> usize {
         let mut place = from;
         for name in path.iter().filter(|it| *it != ".") {
             let found = self.named(place, name).next();
-            place = found.unwrap_or_else(|| self.add(place, name.clone()));
+            place = found.unwrap_or_else(|| self.add(place, name.as_str()));
         }
         place
     }
@@ -142,13 +152,10 @@ impl<'a> Tree<'a> {
     }
 
     /// Marks a place and everything in it as read.
-    pub(crate) fn read_all(&mut self, place: usize) {
-        self.nodes[place].seen = true;
-        self.nodes[place].read = true;
-        let children: Vec<usize> = self.children(place).collect();
-        for child in children {
-            self.read_all(child);
-        }
+    pub(crate) fn read_all(&self, place: usize) {
+        self.nodes[place].seen.set(true);
+        self.nodes[place].read.set(true);
+        self.children(place).for_each(|it| self.read_all(it));
     }
 }
 

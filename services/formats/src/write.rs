@@ -1,20 +1,26 @@
 //! The canonical model into a tree, as the plan says; and trees into bytes.
 
+mod hops;
 pub(crate) mod json;
 pub(crate) mod xml;
 
-use prost_reflect::{DynamicMessage, Kind as Type, Value};
+use std::borrow::Cow;
+use std::cell::Cell;
+
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
 use crate::content::{Named, ending};
-use crate::convert::{Converter, named};
+use crate::convert::Converter;
 use crate::grammar::Need;
 use crate::mistake::Words;
-use crate::path::{Segment, admits, find, get, set};
+use crate::path::{Segment, admits, find, list};
 use crate::plan::{Each, Group, Leaf, Line};
 use crate::read::file_name;
+use crate::record::{Record, Value};
 use crate::tree::{Kind, Tree};
+
+pub(crate) use self::hops::{Hop, append};
 
 /// A file that is written.
 #[derive(Clone, Debug)]
@@ -26,35 +32,34 @@ pub(crate) struct Written {
     pub(crate) head: Vec<u8>,
 }
 
-/// Where something will stand: a place that is there, and names on the way that are made only
-/// when something inside is written.
-#[derive(Clone, Debug)]
-struct Spot {
-    place: usize,
-    rest: Vec<String>,
-    bare: bool,
+/// Where something will stand: names below another spot, made only when something inside is
+/// written.
+#[derive(Debug)]
+struct Spot<'s, 'w> {
+    within: Option<&'s Spot<'s, 'w>>,
+    at: &'w [String],
+    /// Its place, once it is there.
+    place: Cell<Option<usize>>,
 }
 
 /// Writing one record.
-pub(crate) struct Writing<'t> {
-    pub(crate) tree: &'t mut Tree<'static>,
-    pub(crate) write_empty: Option<&'t str>,
+pub(crate) struct Writing<'t, 'w> {
+    pub(crate) tree: &'t mut Tree<'w>,
+    pub(crate) write_empty: Option<&'w str>,
     pub(crate) files: Vec<Written>,
     /// What the format needs and cannot have, by its canonical path.
     pub(crate) refused: Vec<(String, Words)>,
-    /// Seconds since 1970, for a hop of our own.
+    /// Seconds since 1970, for a moment of our own.
     pub(crate) now_s: i64,
-    /// The organisation that writes; empty: not said.
-    pub(crate) organisation: &'t str,
 }
 
 /// A message, and which of its list it is.
-type Item<'m> = (&'m DynamicMessage, usize);
+type Item<'w> = (&'w Record<'w>, usize);
 
-impl Writing<'_> {
+impl<'w> Writing<'_, 'w> {
     /// Writes lines of a message below a place.
-    pub(crate) fn record(&mut self, lines: &[Line], place: usize, message: &DynamicMessage) {
-        let spot = Spot { place, rest: Vec::new(), bare: false };
+    pub(crate) fn record(&mut self, lines: &'w [Line], place: usize, message: &'w Record<'w>) {
+        let spot = Spot { within: None, at: &[], place: Cell::new(Some(place)) };
         self.lines(lines, &spot, (message, 0));
     }
 
@@ -76,7 +81,7 @@ impl Writing<'_> {
         self.refused.push((name.to_owned(), words));
     }
 
-    fn lines(&mut self, lines: &[Line], spot: &Spot, item: Item<'_>) {
+    fn lines(&mut self, lines: &'w [Line], spot: &Spot<'_, 'w>, item: Item<'w>) {
         for line in lines {
             match line {
                 Line::Leaf(leaf) => self.leaf(leaf, spot, item),
@@ -89,42 +94,59 @@ impl Writing<'_> {
         }
     }
 
-    fn constant(&mut self, at: &[String], value: &str, spot: &Spot) {
+    fn constant(&mut self, at: &'w [String], value: &'w str, spot: &Spot<'_, 'w>) {
         let Some((name, way)) = at.split_last() else { return };
-        let way: Vec<String> = spot.rest.iter().chain(way).cloned().collect();
-        if let Some(parent) = self.tree.first(spot.place, &way) {
+        let parent = self.there(spot).and_then(|it| self.tree.first(it, way));
+        if let Some(parent) = parent {
             let place = self.tree.make(parent, std::slice::from_ref(name));
-            self.tree.nodes[place].text = value.to_owned().into();
+            self.tree.nodes[place].text = Cow::Borrowed(value);
         }
     }
 
-    fn group(&mut self, group: &Group, spot: &Spot, item: Item<'_>) {
+    fn group(&mut self, group: &'w Group, spot: &Spot<'_, 'w>, item: Item<'w>) {
         let is_open = group.when.iter().all(|(path, allowed)| {
-            get(item.0, path)
-                .and_then(|it| it.as_enum_number())
-                .is_some_and(|it| allowed.contains(&it))
+            find(item.0, path).and_then(Value::as_enum).is_some_and(|it| allowed.contains(&it))
         });
         if !is_open {
             return;
         }
-        let rest = spot.rest.iter().chain(&group.at).cloned().collect();
-        let inner = Spot { place: spot.place, rest, bare: spot.bare || group.bare };
+        let inner = Spot { within: Some(spot), at: &group.at, place: Cell::new(None) };
         let needed = matches!(group.need, Some(Need::Write | Need::Both));
         if needed && !group.is_message {
-            self.make(&inner, &[]);
+            self.made(&inner);
         }
         self.lines(&group.lines, &inner, item);
-        if needed && self.tree.first(inner.place, &inner.rest).is_none() {
+        if needed && self.there(&inner).is_none() {
             self.missing(&group.name);
         }
     }
 
-    fn make(&mut self, spot: &Spot, at: &[String]) -> usize {
-        let way: Vec<String> = spot.rest.iter().chain(at).cloned().collect();
-        self.tree.make(spot.place, &way)
+    /// The place of a spot; none while nothing stands there.
+    fn there(&self, spot: &Spot<'_, 'w>) -> Option<usize> {
+        if let Some(place) = spot.place.get() {
+            return Some(place);
+        }
+        let place = self.tree.first(self.there(spot.within?)?, spot.at)?;
+        spot.place.set(Some(place));
+        Some(place)
     }
 
-    fn leaf(&mut self, leaf: &Leaf, spot: &Spot, (message, index): Item<'_>) {
+    fn made(&mut self, spot: &Spot<'_, 'w>) -> usize {
+        if let Some(place) = spot.place.get() {
+            return place;
+        }
+        let within = spot.within.map_or(0, |it| self.made(it));
+        let place = self.tree.make(within, spot.at);
+        spot.place.set(Some(place));
+        place
+    }
+
+    fn make(&mut self, spot: &Spot<'_, 'w>, at: &'w [String]) -> usize {
+        let within = self.made(spot);
+        self.tree.make(within, at)
+    }
+
+    fn leaf(&mut self, leaf: &'w Leaf, spot: &Spot<'_, 'w>, (message, index): Item<'w>) {
         if matches!(leaf.converter, Converter::Content) {
             self.content(leaf, spot, message);
             return;
@@ -145,74 +167,68 @@ impl Writing<'_> {
             }
             Some(text) => {
                 let place = self.make(spot, &leaf.at);
-                self.tree.nodes[place].text = cut(text, leaf.max).into();
+                self.tree.nodes[place].text = cut(text, leaf.max);
                 self.tree.nodes[place].declares = leaf.own_prefix;
             }
             None if needed && self.is_open(leaf, spot, message) => self.missing(&leaf.name),
             None => {
-                if let Some(empty) = self.write_empty.map(ToOwned::to_owned) {
+                if let Some(empty) = self.write_empty {
                     let place = self.make(spot, &leaf.at);
-                    self.tree.nodes[place].text = empty.into();
+                    self.tree.nodes[place].text = Cow::Borrowed(empty);
                 }
             }
         }
     }
 
-    fn default(&self, leaf: &Leaf, index: usize) -> Option<String> {
+    fn default(&self, leaf: &'w Leaf, index: usize) -> Option<Cow<'w, str>> {
         let default = leaf.write_default.as_deref()?;
         let converter = &leaf.converter;
+        let field = leaf.to.last()?.field;
+        let written = |text: Cow<'_, str>| {
+            converter.write(&Value::Text(text), field).map(|it| Cow::Owned(it.into_owned()))
+        };
         match default {
-            "index" => converter.write(&Value::String((index + 1).to_string())),
-            "now" => converter.moment(self.now_s),
-            _ if converter.list().is_some() => converter.write(&Value::String(default.to_owned())),
-            _ => Some(default.to_owned()),
+            "index" => written(Cow::Owned((index + 1).to_string())),
+            "now" => converter.moment(self.now_s).map(Cow::Owned),
+            _ if converter.list().is_some() => written(Cow::Borrowed(default)),
+            _ => Some(Cow::Borrowed(default)),
         }
     }
 
     /// A need counts where its surroundings are said, or stand in what every message has.
-    fn is_open(&self, leaf: &Leaf, spot: &Spot, message: &DynamicMessage) -> bool {
+    fn is_open(&self, leaf: &Leaf, spot: &Spot<'_, 'w>, message: &Record<'_>) -> bool {
         let way = leaf.to.get(..leaf.to.len().saturating_sub(1)).unwrap_or_default();
         let is_optional = way.iter().any(|it| it.selector.is_some());
-        !is_optional
-            || find(message, way, |_| ()).is_some()
-            || self.tree.first(spot.place, &spot.rest).is_some()
+        !is_optional || find(message, way).is_some() || self.there(spot).is_some()
     }
 
-    fn content(&mut self, leaf: &Leaf, spot: &Spot, message: &DynamicMessage) {
-        let Some(named) = find(message, &leaf.to, |it| file(it.as_message()?)).flatten() else {
+    fn content(&mut self, leaf: &'w Leaf, spot: &Spot<'_, 'w>, message: &Record<'_>) {
+        let Some(named) = find(message, &leaf.to).and_then(|it| file(it.as_message()?)) else {
             self.missing(&leaf.name);
             return;
         };
         let place = self.make(spot, &leaf.at);
         self.tree.nodes[place].file = Some(self.files.len());
         self.tree.nodes[place].declares = leaf.own_prefix;
-        let ending = ending(&file_name(message, &leaf.to));
+        let ending = ending(file_name(message, &leaf.to));
         self.files.push(Written { named, ending, head: Vec::new() });
     }
 
-    fn each(&mut self, each: &Each, spot: &Spot, message: &DynamicMessage) {
-        let Some((last, way)) = each.to.split_last() else { return };
+    fn each(&mut self, each: &'w Each, spot: &Spot<'_, 'w>, message: &'w Record<'w>) {
+        let Some(last) = each.to.last() else { return };
         let selector = last.selector.as_ref();
-        let mut whole = way.to_vec();
-        whole.push(Segment { field: last.field.clone(), selector: None });
-        let mut items = match get(message, &whole) {
-            Some(Value::List(items)) => items,
-            _ => Vec::new(),
-        };
-        items.retain(|it| each.text.is_some() || admits(selector, it));
-        if each.append {
-            self.append(&mut items, last, message);
+        let is_meant = |it: &&Value<'_>| each.text.is_some() || admits(selector, it);
+        let mut count = 0;
+        for item in list(message, &each.to).iter().filter(is_meant) {
+            self.item(each, spot, (item, count));
+            count += 1;
         }
-        if items.is_empty() {
+        if count == 0 {
             self.no_items(each, spot);
-            return;
-        }
-        for (index, item) in items.iter().enumerate() {
-            self.item(each, spot, (item, index));
         }
     }
 
-    fn no_items(&mut self, each: &Each, spot: &Spot) {
+    fn no_items(&mut self, each: &'w Each, spot: &Spot<'_, 'w>) {
         if matches!(each.need, Some(Need::Write | Need::Both)) {
             self.missing(&each.name);
         }
@@ -222,79 +238,46 @@ impl Writing<'_> {
         }
     }
 
-    fn item(&mut self, each: &Each, spot: &Spot, (item, index): (&Value, usize)) {
-        let Some((name, way)) = each.at.split_last() else { return };
-        let text = match (&each.text, item) {
-            (Some((converter, max)), item) => match converter.write(item).and_then(writable) {
-                Some(text) => Some(cut(text, *max)),
-                None => return,
-            },
-            (None, _) => None,
+    fn item(&mut self, each: &'w Each, spot: &Spot<'_, 'w>, (item, index): (&'w Value<'w>, usize)) {
+        let (Some((name, way)), Some(last)) = (each.at.split_last(), each.to.last()) else {
+            return;
+        };
+        let text = match &each.text {
+            Some((converter, max)) => {
+                let Some(text) = converter.write(item, last.field).and_then(writable) else {
+                    return;
+                };
+                Some(cut(text, *max))
+            }
+            None => None,
         };
         let parent = self.make(spot, way);
         if each.bare {
             self.tree.nodes[parent].bare = true;
         }
-        let place = self.tree.add(parent, name.clone());
+        let place = self.tree.add(parent, name.as_str());
         self.tree.nodes[place].kind = Kind::Item;
         match (text, item.as_message()) {
-            (Some(text), _) => self.tree.nodes[place].text = text.into(),
+            (Some(text), _) => self.tree.nodes[place].text = text,
             (None, Some(message)) => {
-                let spot = Spot { place, rest: Vec::new(), bare: each.bare };
+                let spot = Spot { within: None, at: &[], place: Cell::new(Some(place)) };
                 self.lines(&each.lines, &spot, (message, index));
             }
             (None, None) => {}
         }
     }
-
-    /// A packet without a trace begins it with its sender; whoever writes stands at its end.
-    fn append(&self, items: &mut Vec<Value>, list: &Segment, message: &DynamicMessage) {
-        let Type::Message(of) = list.field.kind() else { return };
-        let sender = message.get_field_by_name("sender").map(|it| it.into_owned());
-        if let Some(sender) = sender.filter(|_| items.is_empty()) {
-            items.extend(self.hop(&of, |hop| hop.set_field_by_name("organisation", sender)));
-        }
-        let Ok(path) = crate::path::parse("organisation.ids[0]", &of) else { return };
-        let Some(last) = path.last().map(|it| it.field.clone()) else { return };
-        let is_own = |it: &Value| {
-            let own = |id: &Value| {
-                id.as_message()?
-                    .get_field_by_name("value")
-                    .map(|it| it.as_str() == Some(self.organisation))
-            };
-            it.as_message().and_then(|it| find(it, &path, own)).flatten().unwrap_or_default()
-        };
-        if self.organisation.is_empty() || items.last().is_some_and(is_own) {
-            return;
-        }
-        if let Ok(id) = Converter::OrgId.read(self.organisation, &last) {
-            items.extend(self.hop(&of, |hop| set(hop, &path, id)));
-        }
-    }
-
-    fn hop(
-        &self,
-        of: &prost_reflect::MessageDescriptor,
-        name: impl FnOnce(&mut DynamicMessage),
-    ) -> Option<Value> {
-        let mut hop = DynamicMessage::new(of.clone());
-        name(&mut hop);
-        let path = crate::path::parse("at.at.seconds", of).ok()?;
-        set(&mut hop, &path, Value::I64(self.now_s));
-        Some(Value::Message(hop))
-    }
 }
 
 /// What a message says in a field, as text.
-enum Said {
-    Text(String),
+enum Said<'w> {
+    Text(Cow<'w, str>),
     Nothing,
     /// A value of a list that the format has no code for.
     NoCode,
 }
 
-impl Said {
-    fn text(self) -> Option<String> {
+impl<'w> Said<'w> {
+    fn text(self) -> Option<Cow<'w, str>> {
         match self {
             Self::Text(text) => Some(text),
             Self::Nothing | Self::NoCode => None,
@@ -302,15 +285,15 @@ impl Said {
     }
 }
 
-fn text_of(message: &DynamicMessage, path: &[Segment], leaf: &Leaf) -> Said {
-    let (Some(value), Some(last)) = (get(message, path), path.last()) else {
+fn text_of<'w>(message: &'w Record<'_>, path: &[Segment], leaf: &'w Leaf) -> Said<'w> {
+    let (Some(value), Some(last)) = (find(message, path), path.last()) else {
         return Said::Nothing;
     };
     let text = match &leaf.unlisted {
-        Some(unlisted) if leaf.converter.is_other(&value, Some(&last.field)) => {
-            find(message, unlisted, |it| it.as_str().map(ToOwned::to_owned)).flatten()
+        Some(unlisted) if leaf.converter.is_other(value, last.field) => {
+            find(message, unlisted).and_then(Value::as_text).map(Cow::Borrowed)
         }
-        _ => leaf.converter.write(&named(value, &last.field)),
+        _ => leaf.converter.write(value, last.field),
     };
     match (text.and_then(writable), &leaf.converter) {
         (Some(text), _) => Said::Text(text),
@@ -320,33 +303,35 @@ fn text_of(message: &DynamicMessage, path: &[Segment], leaf: &Leaf) -> Said {
 }
 
 /// A text without what no format may hold; none when nothing is left.
-pub(crate) fn writable(text: String) -> Option<String> {
+pub(crate) fn writable(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
     let is_foreign = |it: char| {
         (it.is_control() && !['\n', '\r', '\t'].contains(&it))
             || ['\u{fffe}', '\u{ffff}'].contains(&it)
     };
-    let text = if text.contains(is_foreign) { text.replace(is_foreign, "") } else { text };
+    let text =
+        if text.contains(is_foreign) { Cow::Owned(text.replace(is_foreign, "")) } else { text };
     (!text.trim().is_empty()).then_some(text)
 }
 
 /// An organisation's code that was cut would be another's.
 fn is_too_long(leaf: &Leaf, text: &str) -> bool {
     matches!(leaf.converter, Converter::OrgId)
-        && leaf.max.is_some_and(|max| text.chars().count() > max)
+        && leaf.max.is_some_and(|max| text.len() > max && text.chars().count() > max)
 }
 
-fn cut(text: String, max: Option<usize>) -> String {
+fn cut(text: Cow<'_, str>, max: Option<usize>) -> Cow<'_, str> {
     match max {
-        Some(max) if text.chars().count() > max => text.chars().take(max).collect(),
+        Some(max) if text.len() > max && text.chars().count() > max => {
+            Cow::Owned(text.chars().take(max).collect())
+        }
         _ => text,
     }
 }
 
 /// The file a Blob names.
-pub(crate) fn file(blob: &DynamicMessage) -> Option<Named> {
-    let reference = blob.get_field_by_name("ref")?;
-    let hex = reference.as_str()?.strip_prefix("sha256:")?;
-    let size = blob.get_field_by_name("size")?.as_u64()?;
+pub(crate) fn file(blob: &Record<'_>) -> Option<Named> {
+    let hex = blob.text("ref").strip_prefix("sha256:")?;
+    let size = blob.named("size").and_then(Value::as_size).unwrap_or_default();
     let mut sha256 = [0; 32];
     if hex.len() != 64 {
         return None;

@@ -1,55 +1,105 @@
 //! Days and times in the forms that descriptions name; times stand in Vietnam's zone.
 
-use prost_reflect::{DynamicMessage, FieldDescriptor, Value};
-
 use super::{Unreadable, message, unreadable};
+use crate::mistake::Words;
+use crate::record::{Field, Record, Value};
 
-/// Numbers of a text that has this form: y, M, d, H, m, s stand for digits.
-fn numbers(text: &str, form: &str) -> Option<[i32; 6]> {
-    let mut found = [0; 6];
-    let mut rest = text;
-    let mut letters = form.chars().peekable();
-    while let Some(letter) = letters.next() {
-        let mut width = 1;
-        while letters.next_if_eq(&letter).is_some() {
-            width += 1;
-        }
-        match "yMdHms".find(letter) {
-            Some(place) => {
-                let most = if width == 1 { 2 } else { width };
-                let count = rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
-                if count == 0 || (width > 1 && count != width) {
-                    return None;
-                }
-                let (digits, after) = rest.split_at(count);
-                *found.get_mut(place)? = digits.parse().ok()?;
-                rest = after;
-            }
-            None => {
-                for _ in 0..width {
-                    rest = rest.strip_prefix(letter)?;
-                }
-            }
-        }
-    }
-    rest.is_empty().then_some(found)
+/// A form of days or times: what stands in it, in its order.
+#[derive(Clone, Debug)]
+pub(crate) struct Form(Vec<Step>);
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Digits: which of year, month, day, hour, minute, second, and how many.
+    Number(usize, usize),
+    Letter(char),
 }
 
-/// A text of this form.
-fn formed(form: &str, values: [i64; 6]) -> String {
-    let mut text = String::new();
-    let mut letters = form.chars().peekable();
-    while let Some(letter) = letters.next() {
-        let mut width = 1;
-        while letters.next_if_eq(&letter).is_some() {
-            width += 1;
+impl Form {
+    /// Reads a form: y, M, d, H, m, s stand for digits. It must have all the letters it needs.
+    pub(super) fn parse(form: &str, needs: &str) -> Result<Self, Words> {
+        if let Some(letter) = needs.chars().find(|it| !form.contains(*it)) {
+            return Err(Words::new(
+                format!("dạng `{form}` thiếu `{letter}`"),
+                format!("the form `{form}` lacks `{letter}`"),
+            ));
         }
-        match "yMdHms".find(letter).and_then(|it| values.get(it)) {
-            Some(value) => text.push_str(&format!("{value:0width$}")),
-            None => text.extend(std::iter::repeat_n(letter, width)),
+        let mut steps = Vec::new();
+        let mut letters = form.chars().peekable();
+        while let Some(letter) = letters.next() {
+            let Some(place) = "yMdHms".find(letter) else {
+                steps.push(Step::Letter(letter));
+                continue;
+            };
+            let mut width = 1;
+            while letters.next_if_eq(&letter).is_some() {
+                width += 1;
+            }
+            steps.push(Step::Number(place, width));
         }
+        Ok(Self(steps))
     }
-    text
+
+    /// Numbers of a text that has this form.
+    fn numbers(&self, text: &str) -> Option<[i32; 6]> {
+        let mut found = [0; 6];
+        let mut rest = text;
+        for step in &self.0 {
+            let (place, width) = match step {
+                Step::Number(place, width) => (*place, *width),
+                Step::Letter(letter) => {
+                    rest = rest.strip_prefix(*letter)?;
+                    continue;
+                }
+            };
+            let most = if width == 1 { 2 } else { width };
+            let count = rest.bytes().take(most).take_while(u8::is_ascii_digit).count();
+            if count == 0 || (width > 1 && count != width) {
+                return None;
+            }
+            let (digits, after) = rest.split_at(count);
+            *found.get_mut(place)? = digits.parse().ok()?;
+            rest = after;
+        }
+        rest.is_empty().then_some(found)
+    }
+
+    /// A text of this form.
+    fn text(&self, values: [i64; 6]) -> String {
+        let mut text = String::with_capacity(20);
+        for step in &self.0 {
+            match step {
+                Step::Number(place, width) => {
+                    digits(values.get(*place).copied().unwrap_or_default(), *width, &mut text);
+                }
+                Step::Letter(letter) => text.push(*letter),
+            }
+        }
+        text
+    }
+
+    /// Seconds since 1970 in Vietnam's time.
+    pub(super) fn at(&self, seconds: i64) -> String {
+        let seconds = seconds.saturating_add(ZONE_S);
+        let (year, month, day) = civil(seconds.div_euclid(86_400));
+        let rest = seconds.rem_euclid(86_400);
+        self.text([year, month, day, rest / 3_600, rest / 60 % 60, rest % 60])
+    }
+}
+
+/// A number with at least so many digits.
+fn digits(number: i64, width: usize, text: &mut String) {
+    if number < 0 {
+        text.push_str(&format!("{number:0width$}"));
+        return;
+    }
+    let is_needed = |place: u32| number.checked_div(10_i64.pow(place)).is_some_and(|it| it > 0);
+    let least = u32::try_from(width).unwrap_or(1).clamp(1, 18);
+    let count = (least..18).find(|it| !is_needed(*it)).unwrap_or(18);
+    for place in (0..count).rev() {
+        let digit = u32::try_from(number / 10_i64.pow(place) % 10).unwrap_or_default();
+        text.extend(char::from_digit(digit, 10));
+    }
 }
 
 fn last_day(year: i32, month: i32) -> i32 {
@@ -67,29 +117,27 @@ pub(crate) fn is_day(year: i32, month: i32, day: i32) -> bool {
     (1..=9999).contains(&year) && day >= 1 && day <= last_day(year, month)
 }
 
-pub(super) fn date(
-    text: &str,
-    forms: &[String],
-    field: &FieldDescriptor,
-) -> Result<Value, Unreadable> {
-    let read = forms.iter().find_map(|form| numbers(text, form));
-    let Some([year, month, day, ..]) = read else {
+pub(super) fn date<'t>(text: &str, forms: &[Form], field: &Field) -> Result<Value<'t>, Unreadable> {
+    let Some([year, month, day, ..]) = forms.iter().find_map(|it| it.numbers(text)) else {
         return Err(unreadable("không đúng dạng ngày", "is no day of a known form"));
     };
     if !is_day(year, month, day) {
         return Err(unreadable("ngày không có thật", "is a day that does not exist"));
     }
-    let mut date = message(field);
-    date.set_field_by_name("year", Value::I32(year));
-    date.set_field_by_name("month", Value::I32(month));
-    date.set_field_by_name("day", Value::I32(day));
+    let mut date = message(field)?;
+    date.set_named("year", Value::I32(year));
+    date.set_named("month", Value::I32(month));
+    date.set_named("day", Value::I32(day));
     Ok(Value::Message(date))
 }
 
-pub(super) fn day_text(date: &DynamicMessage, form: &str) -> Option<String> {
-    let number = |name: &str| date.get_field_by_name(name)?.as_i32().map(i64::from);
-    let (year, month, day) = (number("year")?, number("month")?, number("day")?);
-    (month > 0 && day > 0).then(|| formed(form, [year, month, day, 0, 0, 0]))
+pub(super) fn day_text(date: &Record<'_>, form: &Form) -> Option<String> {
+    let number = |name: &str| match date.named(name) {
+        Some(Value::I32(it)) => i64::from(*it),
+        _ => 0,
+    };
+    let (year, month, day) = (number("year"), number("month"), number("day"));
+    (month > 0 && day > 0).then(|| form.text([year, month, day, 0, 0, 0]))
 }
 
 /// Vietnam's distance from UTC, seconds.
@@ -116,8 +164,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-pub(super) fn moment(text: &str, form: &str, field: &FieldDescriptor) -> Result<Value, Unreadable> {
-    let Some([year, month, day, hour, minute, second]) = numbers(text, form) else {
+pub(super) fn moment<'t>(text: &str, form: &Form, field: &Field) -> Result<Value<'t>, Unreadable> {
+    let Some([year, month, day, hour, minute, second]) = form.numbers(text) else {
         return Err(unreadable("không đúng dạng thời gian", "is no time of the known form"));
     };
     if !is_day(year, month, day) || hour > 23 || minute > 59 || second > 59 {
@@ -128,25 +176,23 @@ pub(super) fn moment(text: &str, form: &str, field: &FieldDescriptor) -> Result<
         + i64::from(minute) * 60
         + i64::from(second)
         - ZONE_S;
-    let mut moment = message(field);
-    if let Some(at) = moment.get_field_by_name_mut("at").and_then(Value::as_message_mut) {
-        at.set_field_by_name("seconds", Value::I64(seconds));
+    let mut moment = message(field)?;
+    let at = moment.shape.field("at");
+    if let Some(at) = at.and_then(|it| moment.message(it)) {
+        at.set_named("seconds", Value::I64(seconds));
     }
-    moment.set_field_by_name("zone_assumed", Value::Bool(true));
+    moment.set_named("zone_assumed", Value::Bool(true));
     Ok(Value::Message(moment))
 }
 
-pub(super) fn moment_text(moment: &DynamicMessage, form: &str) -> Option<String> {
-    let at = moment.get_field_by_name("at")?;
-    Some(at_text(at.as_message()?.get_field_by_name("seconds")?.as_i64()?, form))
-}
-
-/// Seconds since 1970 in Vietnam's time.
-pub(super) fn at_text(seconds: i64, form: &str) -> String {
-    let seconds = seconds.saturating_add(ZONE_S);
-    let (year, month, day) = civil(seconds.div_euclid(86_400));
-    let rest = seconds.rem_euclid(86_400);
-    formed(form, [year, month, day, rest / 3_600, rest / 60 % 60, rest % 60])
+pub(super) fn moment_text(moment: &Record<'_>, form: &Form) -> Option<String> {
+    let seconds = match moment.named("at") {
+        Some(Value::Message(at)) => at.named("seconds"),
+        _ => None,
+    };
+    // What is not said is 1970.
+    let Some(Value::I64(seconds)) = seconds else { return Some(form.at(0)) };
+    Some(form.at(*seconds))
 }
 
 #[cfg(test)]
@@ -170,8 +216,13 @@ mod tests {
 
     #[test]
     fn a_form_reads_what_it_writes_and_nothing_else() {
+        let form = |it: &str| Form::parse(it, "yMd").unwrap();
+        let numbers = |text: &str, of: &str| form(of).numbers(text);
         assert_eq!(numbers("2026/11/20", "yyyy/MM/dd"), Some([2026, 11, 20, 0, 0, 0]));
-        assert_eq!(formed("dd/MM/yyyy HH:mm", [2026, 1, 2, 3, 4, 0]), "02/01/2026 03:04");
+        let written = form("dd/MM/yyyy HH:mm").text([2026, 1, 2, 3, 4, 0]);
+        assert_eq!(written, "02/01/2026 03:04");
+        assert_eq!(form("d.M.y").text([12345, 1, 20, 0, 0, 0]), "20.1.12345");
+        assert_eq!(form("yyyy/M/d").text([-5, 10, 2, 0, 0, 0]), "-005/10/2");
         for wrong in ["20/11/2026", "2026/11/200", "2026/1/20", "2026/11/2x", ""] {
             assert_eq!(numbers(wrong, "yyyy/MM/dd"), None, "{wrong}");
         }

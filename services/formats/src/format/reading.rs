@@ -11,6 +11,7 @@ use crate::content::{BlobSink, Budget, by_name};
 use crate::grammar::{Others, Syntax};
 use crate::limits::RECORDS_MAX;
 use crate::read::{Files, Reading, attachments};
+use crate::record::Record;
 use crate::tree::Tree;
 use crate::{canonical_json, leftovers};
 
@@ -31,7 +32,7 @@ impl Format {
         if matches!(self.syntax, Syntax::CanonicalJson) {
             return self.decode_canonical(text, (native, declared), sink);
         }
-        self.decode_tree(self.scan(text)?, (native, declared), sink)
+        self.decode_tree(&self.scan(text)?, (native, declared), sink)
     }
 
     fn decode_canonical(
@@ -48,7 +49,7 @@ impl Format {
     /// Reads native bytes whose tree is known already.
     pub(crate) fn decode_scanned(
         &self,
-        tree: Tree<'_>,
+        tree: &Tree<'_>,
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
     ) -> Result<Vec<Decoded>, Fault> {
@@ -60,11 +61,11 @@ impl Format {
 
     fn decode_tree(
         &self,
-        mut tree: Tree<'_>,
+        tree: &Tree<'_>,
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
     ) -> Result<Vec<Decoded>, Fault> {
-        let records = self.records(&tree);
+        let records = tree.all(0, &self.records);
         if records.is_empty() || records.len() > RECORDS_MAX {
             let Syntax::Json { records, .. } = &self.syntax else {
                 return Err(Fault::new(&code::LT_MAP_009));
@@ -77,12 +78,12 @@ impl Format {
         }
         // What bears a secrecy mark is told before anything else of the item is looked at.
         for record in &records {
-            self.reading(&mut tree, declared).gate(&self.lines, *record)?;
+            self.reading(tree, declared).gate(&self.lines, *record)?;
         }
         let mut whole = Whole { declared, sink, used: Vec::new(), budget: Budget::item() };
         let mut decoded = Vec::new();
         for record in records {
-            decoded.push(self.record(&mut tree, record, &mut whole)?);
+            decoded.push(self.record(tree, record, &mut whole)?);
         }
         if let Some(extra) = declared.iter().find(|it| !whole.used.contains(&it.reference)) {
             return Err(Fault::new(&code::LT_MAP_013).param("name", &extra.reference).violation(
@@ -97,11 +98,11 @@ impl Format {
         Ok(decoded)
     }
 
-    fn reading<'r, 'a>(
+    fn reading<'r>(
         &'r self,
-        tree: &'r mut Tree<'a>,
+        tree: &'r Tree<'r>,
         declared: &'r [DeclaredAttachment],
-    ) -> Reading<'r, 'a, 'r> {
+    ) -> Reading<'r> {
         Reading::new(tree, Files::Found(declared), &self.empty)
     }
 
@@ -109,10 +110,10 @@ impl Format {
         canonical.origin = Some(proto::canonical::v1::Origin {
             format: self.name.clone(),
             format_version: self.version,
-            format_hash: self.digest.to_vec().into(),
+            format_hash: self.digest.clone(),
             native: Some(proto::canonical::v1::Digest {
                 algorithm: "sha256".to_owned(),
-                value: Sha256::digest(native).to_vec().into(),
+                value: bytes::Bytes::copy_from_slice(&Sha256::digest(native)),
             }),
             ..Default::default()
         });
@@ -122,11 +123,11 @@ impl Format {
     /// only then are its files opened.
     fn record(
         &self,
-        tree: &mut Tree<'_>,
+        tree: &Tree<'_>,
         record: usize,
         whole: &mut Whole<'_>,
     ) -> Result<Decoded, Fault> {
-        let mut message = self.message()?;
+        let mut message = Record::new(self.shape);
         let mut reading = self.reading(tree, whole.declared);
         reading.record(&self.lines, record, &mut message)?;
         let (mut findings, invalid) = (reading.findings, reading.invalid);
@@ -145,14 +146,13 @@ impl Format {
         if let Some(fault) = fault {
             return Err(fault);
         }
-        let reading = self.reading(tree, whole.declared);
-        reading.open(&mut canonical, whole.sink, &mut whole.budget)?;
+        self.reading(tree, whole.declared).open(&mut canonical, whole.sink, &mut whole.budget)?;
         Ok(Decoded { canonical, findings })
     }
 
     fn leftovers(
         &self,
-        tree: &mut Tree<'_>,
+        tree: &Tree<'_>,
         record: usize,
         invalid: &[usize],
     ) -> (Option<Leftovers>, Vec<Finding>) {

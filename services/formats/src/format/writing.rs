@@ -1,9 +1,9 @@
 //! Canonical messages into native bytes, and the report of what that did to them.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use prost::Message as _;
-use prost_reflect::DynamicMessage;
 use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -16,9 +16,10 @@ use crate::content::{BlobSource, Budget, Nowhere};
 use crate::convert::clean;
 use crate::grammar::Syntax;
 use crate::read::{Files, Reading};
+use crate::record::{Record, Value, decode};
 use crate::report::difference;
 use crate::tree::Tree;
-use crate::write::{Writing, Written, writable};
+use crate::write::{Hop, Writing, Written, append, writable};
 use crate::{canonical_json, leftovers, write};
 
 impl Format {
@@ -39,11 +40,17 @@ impl Format {
             return Ok(Vec::new());
         }
         let Context { now_us, organisation } = context;
-        let message = self.filled(canonical)?;
-        let distinct = distinct_ids(canonical);
+        let now_s = now_us.div_euclid(1_000_000);
+        let bytes = self.body(canonical)?;
+        let message = self.filled(&bytes)?;
+        // What is written may have other ids, and hops that the message has not.
+        let distinct = distinct_ids(canonical).map(|it| self.body(&it)).transpose()?;
+        let distinct = distinct.as_deref().map(|it| self.filled(it)).transpose()?;
+        let written = distinct.as_ref().unwrap_or(&message);
+        let longer = append(&self.lines, written, Hop { organisation: &organisation, now_s });
         let root = match &self.syntax {
-            Syntax::Xml { root, .. } => root.clone(),
-            Syntax::Json { .. } | Syntax::CanonicalJson => String::new(),
+            Syntax::Xml { root, .. } => root.as_str(),
+            Syntax::Json { .. } | Syntax::CanonicalJson => "",
         };
         let mut tree = Tree::new(root);
         let mut writing = Writing {
@@ -51,36 +58,34 @@ impl Format {
             write_empty: self.write_empty.as_deref(),
             files: Vec::new(),
             refused: Vec::new(),
-            now_s: now_us.div_euclid(1_000_000),
-            organisation: &organisation,
+            now_s,
         };
-        match &distinct {
-            Some(distinct) => writing.record(&self.lines, 0, &self.filled(distinct)?),
-            None => writing.record(&self.lines, 0, &message),
-        }
+        writing.record(&self.lines, 0, longer.as_ref().unwrap_or(written));
         writing.refusal()?;
         let mut files = writing.files;
         leftovers::put_back(&mut tree, canonical, self.owner());
         let begin = out.len();
         let losses = self
             .bytes(&tree, (&mut files, source), out)
-            .and_then(|()| self.losses(&mut tree, files, &message));
+            .and_then(|()| self.losses(&tree, files, &message));
         if losses.is_err() {
             out.truncate(begin);
         }
         losses
     }
 
+    /// The bytes of the body, if it is one that the format carries.
+    fn body(&self, canonical: &Canonical) -> Result<Vec<u8>, Fault> {
+        match (&canonical.body, self.carries.first()) {
+            (Some(Body::Document(it)), Some(MessageType::Document)) => Ok(it.encode_to_vec()),
+            (Some(Body::Status(it)), Some(MessageType::Status)) => Ok(it.encode_to_vec()),
+            _ => Err(Fault::new(&code::LT_MAP_015).param("format", &self.name)),
+        }
+    }
+
     /// The body as the plan's lines see it.
-    fn filled(&self, canonical: &Canonical) -> Result<DynamicMessage, Fault> {
-        let mut message = self.message()?;
-        let bytes = match (&canonical.body, self.carries.first()) {
-            (Some(Body::Document(it)), Some(MessageType::Document)) => it.encode_to_vec(),
-            (Some(Body::Status(it)), Some(MessageType::Status)) => it.encode_to_vec(),
-            _ => return Err(Fault::new(&code::LT_MAP_015).param("format", &self.name)),
-        };
-        message.merge(bytes.as_slice()).map_err(|_error| broken("canonical"))?;
-        Ok(message)
+    fn filled<'b>(&self, bytes: &'b [u8]) -> Result<Record<'b>, Fault> {
+        decode(self.shape, bytes).ok_or_else(|| broken("canonical"))
     }
 
     fn bytes(
@@ -107,12 +112,12 @@ impl Format {
     /// What reading the written tree gives, against what was to be written.
     fn losses(
         &self,
-        tree: &mut Tree<'static>,
+        tree: &Tree<'_>,
         mut files: Vec<Written>,
-        message: &DynamicMessage,
+        message: &Record<'_>,
     ) -> Result<Vec<Loss>, Fault> {
         collect_files(message, &mut files);
-        let mut back = self.message()?;
+        let mut back = Record::new(self.shape);
         let mut reading = Reading::new(tree, Files::Known(&files), &self.empty);
         reading.record(&self.lines, 0, &mut back)?;
         if !reading.violations.is_empty() {
@@ -125,21 +130,24 @@ impl Format {
             return Err(fault);
         }
         // Only files are told apart by more than what the lines read.
-        if !back.has_field_by_name("attachments") {
+        if back.named("attachments").is_none() {
             return Ok(difference(message, &back, &self.places));
         }
         let mut canonical = self.canonical(&back)?;
         finish(&mut canonical, None);
         reading.open(&mut canonical, &mut Nowhere, &mut Budget::item())?;
-        Ok(difference(message, &self.filled(&canonical)?, &self.places))
+        let bytes = self.body(&canonical)?;
+        Ok(difference(message, &self.filled(&bytes)?, &self.places))
     }
 }
 
 /// The same message with ids that tell its files apart; none when they do already.
 fn distinct_ids(canonical: &Canonical) -> Option<Canonical> {
     let Some(Body::Document(document)) = &canonical.body else { return None };
-    let read =
-        |id: &str| writable(id.to_owned()).and_then(|it| clean(&it).ok()).unwrap_or_default();
+    let read = |id: &str| {
+        let text = writable(Cow::Borrowed(id)).unwrap_or_default();
+        clean(&text).map(Cow::into_owned).unwrap_or_default()
+    };
     let mut taken = HashSet::new();
     let mut all: Vec<String> = document.attachments.iter().map(|it| read(&it.id)).collect();
     let is_distinct = |it: &String| !it.is_empty() && taken.insert(it.clone());
@@ -162,11 +170,11 @@ fn distinct_ids(canonical: &Canonical) -> Option<Canonical> {
     Some(Canonical { origin: None, body: Some(Body::Document(document)) })
 }
 
-fn collect_files(message: &DynamicMessage, into: &mut Vec<Written>) {
-    let Some(list) = message.get_field_by_name("attachments") else { return };
-    for item in list.as_list().unwrap_or_default() {
-        let content = item.as_message().and_then(|it| it.get_field_by_name("content"));
-        let named = content.and_then(|it| write::file(it.as_message()?));
+fn collect_files(message: &Record<'_>, into: &mut Vec<Written>) {
+    let attachments = message.named("attachments").and_then(Value::as_list).unwrap_or_default();
+    for item in attachments {
+        let content = item.as_message().and_then(|it| it.named("content")?.as_message());
+        let named = content.and_then(write::file);
         into.extend(named.map(|named| Written { named, ending: String::new(), head: Vec::new() }));
     }
 }

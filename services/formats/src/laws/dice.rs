@@ -123,6 +123,57 @@ impl Dice {
         message
     }
 
+    /// Any message of a kind, with texts as hostile as they come.
+    pub(super) fn anything(&mut self, of: &MessageDescriptor) -> DynamicMessage {
+        self.message(of, 0)
+    }
+
+    /// Two messages of a kind of which the second says mostly what the first does: some of its
+    /// values are another's, some items are missing, moved or new.
+    pub(super) fn pair(&mut self, of: &MessageDescriptor) -> (DynamicMessage, DynamicMessage) {
+        let (message, other) = (self.message(of, 0), self.message(of, 0));
+        let read = self.mixed(&message, &other);
+        (message, read)
+    }
+
+    fn mixed(&mut self, one: &DynamicMessage, other: &DynamicMessage) -> DynamicMessage {
+        let mut mixed = DynamicMessage::new(one.descriptor_of());
+        for field in one.descriptor_of().fields() {
+            let [one, other] = [one, other].map(|it| it.get_field(&field).into_owned());
+            let value = match (self.roll(6), one, other) {
+                (0, _, other) => other,
+                (1, ..) => continue,
+                (_, Value::List(items), Value::List(others)) => {
+                    Value::List(self.items(items, &others))
+                }
+                (_, Value::Message(one), Value::Message(other)) if self.roll(3) > 0 => {
+                    Value::Message(self.mixed(&one, &other))
+                }
+                (_, one, _) => one,
+            };
+            mixed.set_field(&field, value);
+        }
+        mixed
+    }
+
+    fn items(&mut self, mut items: Vec<Value>, others: &[Value]) -> Vec<Value> {
+        match self.roll(6) {
+            0 => drop(items.pop()),
+            1 if !items.is_empty() => drop(items.remove(0)),
+            2 => items.reverse(),
+            3 => items.extend_from_slice(others),
+            4 => drop(items.splice(0..0, others.iter().cloned())),
+            _ => {}
+        }
+        for (place, it) in items.iter_mut().enumerate() {
+            let other = others.get(place).and_then(Value::as_message);
+            if let (Some(one), Some(other), 0) = (it.as_message(), other, self.roll(3)) {
+                *it = Value::Message(self.mixed(one, other));
+            }
+        }
+        items
+    }
+
     /// A file: plain bytes, a ZIP that wraps one, an office document, an archive of several.
     fn bytes(&mut self, place: usize) -> Vec<u8> {
         let plain =
@@ -147,7 +198,7 @@ impl Dice {
         format: &Format,
         files: &mut Files,
     ) -> (Canonical, DynamicMessage) {
-        let mut message = self.message(&format.message().unwrap().descriptor_of(), 0);
+        let mut message = self.message(&super::blank(format).descriptor_of(), 0);
         let is_document = message.descriptor_of().name() == "Document";
         let bytes = message.encode_to_vec();
         let body = if is_document {

@@ -1,23 +1,25 @@
 //! Files of a record: where their bytes are, and what is told of them.
 
-use prost_reflect::{DynamicMessage, Kind, Value};
+use std::borrow::Cow;
+
 use proto::canonical::v1::{Attachment, Blob, Canonical, Digest, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use super::place::{blob, reference};
+use super::place::{blob, made, reference};
 use super::{Files, From, Reading};
 use crate::content::{BlobSink, Budget, Named, Opened, by_content, decode};
-use crate::path::{Segment, get, set};
+use crate::path::{Segment, find};
 use crate::plan::Leaf;
+use crate::record::{Record, Value};
 use crate::write::Written;
 
 /// Stands in a reference until the file is opened; behind it the place of its bytes.
 const STILL_CLOSED: &str = "place:";
 
-impl Reading<'_, '_, '_> {
+impl<'t> Reading<'t> {
     /// Remembers where the bytes of a file stand. They are opened when the item may pass.
-    pub(super) fn content(&mut self, leaf: &Leaf, from: From<'_>, message: &mut DynamicMessage) {
+    pub(super) fn content(&mut self, leaf: &'t Leaf, from: From<'_>, message: &mut Record<'t>) {
         let place = self.first(from, &leaf.at).filter(|it| {
             let node = &self.tree.nodes[*it];
             node.file.is_some() || !node.text.trim().is_empty()
@@ -26,20 +28,18 @@ impl Reading<'_, '_, '_> {
             self.missing(from, &leaf.at);
             return;
         };
-        self.tree.nodes[place].read = true;
-        let Some(Kind::Message(of)) = leaf.to.last().map(|it| it.field.kind()) else { return };
-        let Some(field) = of.get_field_by_name("ref") else { return };
-        let mut to = leaf.to.clone();
-        to.push(Segment { field, selector: None });
-        set(message, &to, Value::String(format!("{STILL_CLOSED}{place}")));
+        self.tree.nodes[place].read.set(true);
+        if let Some(blob) = made(message, &leaf.to) {
+            blob.set_named("ref", Value::Text(Cow::Owned(format!("{STILL_CLOSED}{place}"))));
+        }
     }
 
     /// Takes a file that came along; what is wrong with it is told later.
     pub(super) fn fetch(
         &mut self,
         (place, text): (usize, &str),
-        to: &[Segment],
-        message: &mut DynamicMessage,
+        to: &'t [Segment],
+        message: &mut Record<'t>,
     ) {
         // `content.ref` is set with all that is known of the file.
         let content = to.get(..to.len().saturating_sub(1)).unwrap_or_default();
@@ -65,11 +65,11 @@ impl Reading<'_, '_, '_> {
             return;
         };
         self.used.push(text.to_owned());
-        let said = get(message, content).and_then(|it| {
-            it.as_message()?.get_field_by_name("size")?.as_u64().filter(|it| *it > 0)
-        });
-        if let Some(said) = said.filter(|it| *it != named.size) {
-            let fault = other_size((text, field), said, named.size);
+        let size = find(message, content).and_then(|it| it.as_message()?.named("size"));
+        if let Some(Value::U64(said)) = size
+            && *said != named.size
+        {
+            let fault = other_size((text, field), *said, named.size);
             self.fault.get_or_insert(fault);
         }
         blob(message, content, named);

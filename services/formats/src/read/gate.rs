@@ -7,7 +7,7 @@ use super::Reading;
 use crate::convert::Converter;
 use crate::plan::{Leaf, Line};
 
-impl Reading<'_, '_, '_> {
+impl Reading<'_> {
     /// Refuses a record that bears a mark; one that cannot be read is taken for a mark.
     ///
     /// # Errors
@@ -24,8 +24,8 @@ impl Reading<'_, '_, '_> {
         for line in lines {
             match line {
                 Line::Leaf(leaf) => places.iter().try_for_each(|it| self.mark(leaf, *it))?,
-                Line::Group(it) if has_gate(&it.lines) => self.gates(&it.lines, &inside(&it.at))?,
-                Line::Each(it) if has_gate(&it.lines) => self.gates(&it.lines, &inside(&it.at))?,
+                Line::Group(it) if it.has_gate => self.gates(&it.lines, &inside(&it.at))?,
+                Line::Each(it) if it.has_gate => self.gates(&it.lines, &inside(&it.at))?,
                 Line::ReadOnly(line) => self.gates(std::slice::from_ref(line), places)?,
                 Line::Group(_) | Line::Each(_) | Line::Constant(..) => {}
             }
@@ -50,14 +50,4 @@ impl Reading<'_, '_, '_> {
             ("có độ mật, hoặc độ mật không rõ", "bears a secrecy mark, or an unclear one");
         Err(Fault::new(&code::LT_MAP_007).violation(self.tree.path(*place), vi, en))
     }
-}
-
-fn has_gate(lines: &[Line]) -> bool {
-    lines.iter().any(|it| match it {
-        Line::Leaf(it) => matches!(&it.converter, Converter::Code(list) if list.gate.is_some()),
-        Line::Group(it) => has_gate(&it.lines),
-        Line::Each(it) => has_gate(&it.lines),
-        Line::ReadOnly(it) => has_gate(std::slice::from_ref(it)),
-        Line::Constant(..) => false,
-    })
 }

@@ -1,23 +1,26 @@
 //! Repeated places into lists, and the halves of one record brought together.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use prost_reflect::{DynamicMessage, Kind, Value};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use super::place::{merge, push, whole};
+use super::place::{merge, push};
 use super::{From, Reading};
 use crate::convert::Converter;
 use crate::limits::{FILES_MAX, TEXT_BYTES_MAX};
-use crate::path::{find, fresh, get};
+use crate::path::{find, fresh, list};
 use crate::plan::Each;
+use crate::record::{Record, Value};
 
 /// A list whose records are joined by a key.
 #[derive(Debug, Default)]
-pub(super) struct Join {
+pub(super) struct Join<'t> {
+    /// The list by its canonical name, whichever of its items are meant.
+    list: &'t str,
     /// Where the item of a key is in the list.
-    items: HashMap<String, usize>,
+    items: HashMap<Cow<'t, str>, usize>,
     /// How many items of the list were looked at.
     known: usize,
     /// Kinds of records that must meet.
@@ -31,18 +34,16 @@ struct Side {
     records: HashMap<usize, usize>,
 }
 
-impl Join {
+impl<'t> Join<'t> {
     /// Learns the keys of items that came to the list since the last look.
-    fn look(&mut self, each: &Each, message: &DynamicMessage) {
-        let Some(key) = &each.key else { return };
-        find(message, &whole(&each.to), |list| {
-            let items = list.as_list().unwrap_or_default();
-            let said = |it: &Value| get(it.as_message()?, key)?.as_str().map(ToOwned::to_owned);
-            for (place, item) in items.iter().enumerate().skip(self.known) {
-                said(item).map(|it| self.items.entry(it).or_insert(place));
+    fn look(&mut self, each: &Each, message: &Record<'t>) {
+        let items = list(message, &each.to);
+        for (place, item) in items.iter().enumerate().skip(self.known) {
+            if let Some(key) = key_of(each, item.as_message()) {
+                self.items.entry(key).or_insert(place);
             }
-            self.known = items.len();
-        });
+        }
+        self.known = items.len();
     }
 
     /// Places of records that did not meet their other half, and whether that holds the file.
@@ -56,24 +57,23 @@ impl Join {
     }
 }
 
-impl Reading<'_, '_, '_> {
+impl<'t> Reading<'t> {
     pub(super) fn each(
         &mut self,
-        each: &Each,
+        each: &'t Each,
         from: From<'_>,
-        message: &mut DynamicMessage,
+        message: &mut Record<'t>,
     ) -> Result<(), Fault> {
         let places = match from {
             From::There(place) => self.tree.all(place, &each.at),
             From::Missing(..) => Vec::new(),
         };
         if each.pair {
-            let join = self.joins.entry(list_name(each)).or_default();
-            join.sides.push(Side { holds_files: each.holds_files, ..Side::default() });
+            self.joined(each).sides.push(Side { holds_files: each.holds_files, ..Side::default() });
         }
         let mut count = 0;
         for place in places {
-            self.tree.nodes[place].seen = true;
+            self.tree.nodes[place].seen.set(true);
             match &each.text {
                 Some(of) => count += usize::from(self.item_text(place, of, (each, message))?),
                 None => count += usize::from(self.item(each, place, message)?),
@@ -89,70 +89,77 @@ impl Reading<'_, '_, '_> {
     fn item_text(
         &mut self,
         place: usize,
-        (converter, max): &(Converter, Option<usize>),
-        (each, message): (&Each, &mut DynamicMessage),
+        (converter, max): &'t (Converter, Option<usize>),
+        (each, message): (&'t Each, &mut Record<'t>),
     ) -> Result<bool, Fault> {
         let found = self.text(From::There(place), &[], &[]);
         let (Some(last), Some((_, text))) = (each.to.last(), found) else { return Ok(false) };
         if text.len() > TEXT_BYTES_MAX {
             return Err(Fault::new(&code::LT_MAP_005));
         }
-        self.too_long(place, &text, *max);
-        match converter.read(&text, &last.field) {
+        self.too_long(place, text, *max);
+        match converter.read(text, last.field) {
             Ok(value) => push(message, &each.to, value),
-            Err(why) => self.unreadable(place, &text, &why, false),
+            Err(why) => self.unreadable(place, text, &why, false),
         }
         Ok(true)
     }
 
     fn item(
         &mut self,
-        each: &Each,
+        each: &'t Each,
         place: usize,
-        message: &mut DynamicMessage,
+        message: &mut Record<'t>,
     ) -> Result<bool, Fault> {
         let Some(last) = each.to.last() else { return Ok(false) };
-        let Kind::Message(of) = last.field.kind() else { return Ok(false) };
-        let mut item = fresh(last.selector.as_ref(), &of);
-        let empty = item.clone();
+        let Some(shape) = last.field.shape() else { return Ok(false) };
+        let mut item = fresh(last.selector.as_ref(), shape);
         let outer = std::mem::take(&mut self.joins);
         self.lines(&each.lines, From::There(place), &mut item)?;
         self.join();
         self.joins = outer;
-        if item == empty {
+        if item == fresh(last.selector.as_ref(), shape) {
             return Ok(false);
         }
-        if of.name() == "Attachment" {
+        if shape.name == "Attachment" {
             // The two halves of a file are two records.
             self.count += if each.pair { 1 } else { 2 };
             if self.count > 2 * FILES_MAX {
                 return Err(Fault::new(&code::LT_MAP_005));
             }
         }
-        let key = each.key.as_ref().and_then(|key| get(&item, key));
-        match key.as_ref().and_then(Value::as_str) {
+        match key_of(each, Some(&item)) {
             Some(key) => self.keyed(each, (key, place), (item, message)),
             None => push(message, &each.to, Value::Message(item)),
         }
         Ok(true)
     }
 
+    /// What is known of the list's records.
+    fn joined(&mut self, each: &'t Each) -> &mut Join<'t> {
+        let place = self.joins.iter().position(|it| it.list == each.list).unwrap_or_else(|| {
+            self.joins.push(Join { list: &each.list, ..Join::default() });
+            self.joins.len() - 1
+        });
+        &mut self.joins[place]
+    }
+
     /// Puts a record to the item of its key, or begins one.
     fn keyed(
         &mut self,
-        each: &Each,
-        (key, place): (&str, usize),
-        (item, message): (DynamicMessage, &mut DynamicMessage),
+        each: &'t Each,
+        (key, place): (Cow<'t, str>, usize),
+        (item, message): (Record<'t>, &mut Record<'t>),
     ) {
-        let join = self.joins.entry(list_name(each)).or_default();
+        let join = self.joined(each);
         join.look(each, message);
-        let index = match join.items.get(key) {
+        let index = match join.items.get(&key) {
             Some(index) => {
                 merge(message, &each.to, *index, &item);
                 *index
             }
             None => {
-                let index = length(message, each);
+                let index = list(message, &each.to).len();
                 push(message, &each.to, Value::Message(item));
                 index
             }
@@ -166,7 +173,7 @@ impl Reading<'_, '_, '_> {
 
     /// Every record of a pair has met its other half, or the file it is about is missing.
     pub(super) fn join(&mut self) {
-        let alone = self.joins.values().filter_map(Join::alone).min();
+        let alone = self.joins.iter().filter_map(Join::alone).min();
         let Some((place, is_absent)) = alone else { return };
         let field = self.tree.path(place);
         let fault = if is_absent {
@@ -186,12 +193,8 @@ impl Reading<'_, '_, '_> {
     }
 }
 
-/// A list by its canonical name, whichever of its items are meant.
-fn list_name(each: &Each) -> String {
-    each.name.split('[').next().unwrap_or_default().to_owned()
-}
-
-fn length(message: &DynamicMessage, each: &Each) -> usize {
-    let count = find(message, &whole(&each.to), |it| it.as_list().map(<[Value]>::len));
-    count.flatten().unwrap_or_default()
+/// What joins a record with its other half.
+fn key_of<'t>(each: &Each, item: Option<&Record<'t>>) -> Option<Cow<'t, str>> {
+    let Value::Text(key) = find(item?, each.key.as_ref()?)? else { return None };
+    Some(key.clone())
 }

@@ -1,70 +1,54 @@
 //! Values put into a message: into fields, lists, extras and files.
 
-use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, Value};
+use std::borrow::Cow;
 
 use crate::content::Named;
 use crate::convert::Converter;
-use crate::path::{Path, Segment, admits, find, fresh, get, list_mut, set};
+use crate::path::{Segment, admits, find, fresh, inside, list, list_mut, set};
+use crate::record::{Record, Shape, Value};
 
-/// The list itself, whichever items are meant.
-pub(super) fn whole(to: &[Segment]) -> Path {
-    let mut path = to.to_vec();
-    if let Some(last) = path.last_mut() {
-        last.selector = None;
-    }
-    path
-}
-
-pub(super) fn push(message: &mut DynamicMessage, to: &[Segment], value: Value) {
+pub(super) fn push<'a>(message: &mut Record<'a>, to: &'a [Segment], value: Value<'a>) {
     if let Some(list) = list_mut(message, to) {
         list.push(value);
     }
 }
 
 /// The second record of the same thing adds what the first one did not say.
-pub(super) fn merge(
-    message: &mut DynamicMessage,
-    to: &[Segment],
+pub(super) fn merge<'a>(
+    message: &mut Record<'a>,
+    to: &'a [Segment],
     place: usize,
-    item: &DynamicMessage,
+    item: &Record<'a>,
 ) {
     let first = list_mut(message, to).and_then(|it| it.get_mut(place)?.as_message_mut());
     let Some(first) = first else { return };
     for (field, value) in item.fields() {
-        if !first.has_field(&field) {
-            first.set_field(&field, value.clone());
+        if first.get(field).is_none() {
+            first.set(field, value.clone());
         }
     }
 }
 
 /// Sets a value; an extra keeps its owner and name, the first id of a list replaces nothing else.
-pub(super) fn put(
-    message: &mut DynamicMessage,
-    to: &[Segment],
-    value: Value,
+pub(super) fn put<'a>(
+    message: &mut Record<'a>,
+    to: &'a [Segment],
+    value: Value<'a>,
     converter: &Converter,
 ) {
-    if matches!(converter, Converter::Extra) {
-        let Some(Segment { field, selector }) = to.last() else { return };
-        let (Kind::Message(of), Some(text)) = (
-            field.kind(),
-            value
-                .as_message()
-                .and_then(|it| it.get_field_by_name("value").map(|it| it.into_owned())),
-        ) else {
-            return;
-        };
-        let mut extra = fresh(selector.as_ref(), &of);
-        extra.set_field_by_name("value", text);
-        let is_there = get(message, &whole(to))
-            .and_then(|it| Some(it.as_list()?.iter().any(|it| admits(selector.as_ref(), it))))
-            .unwrap_or_default();
-        if !is_there {
-            push(message, to, Value::Message(extra));
-        }
+    let (Converter::Extra, Some(Segment { field, selector })) = (converter, to.last()) else {
+        return set(message, to, value);
+    };
+    let (Some(shape), Value::Message(read)) = (field.shape(), value) else { return };
+    let selector = selector.as_ref();
+    if list(message, to).iter().any(|it| admits(selector, it)) {
         return;
     }
-    set(message, to, value);
+    let mut extra = fresh(selector, shape);
+    if let Some(text) = read.named("value") {
+        extra.set_named("value", text.clone());
+    }
+    push(message, to, Value::Message(extra));
 }
 
 /// The reference of a file in the canonical model.
@@ -74,41 +58,53 @@ pub(crate) fn reference(named: &Named) -> String {
 
 /// The reference of a file by its SHA-256.
 pub(crate) fn digest_reference(sha256: &[u8]) -> String {
-    let hex: String = sha256.iter().map(|it| format!("{it:02x}")).collect();
-    format!("sha256:{hex}")
+    let mut text = String::with_capacity(7 + 2 * sha256.len());
+    text.push_str("sha256:");
+    for byte in sha256 {
+        text.extend(
+            [byte >> 4, byte & 15].into_iter().filter_map(|it| char::from_digit(it.into(), 16)),
+        );
+    }
+    text
+}
+
+/// The message at the end of a path, made where it is missing.
+pub(super) fn made<'m, 'a>(
+    message: &'m mut Record<'a>,
+    to: &'a [Segment],
+) -> Option<&'m mut Record<'a>> {
+    match to.split_first() {
+        Some((first, rest)) => made(inside(message, first)?, rest),
+        None => Some(message),
+    }
 }
 
 /// Puts a file's name into a message.
-pub(crate) fn blob(message: &mut DynamicMessage, to: &[Segment], named: Named) {
-    let Some(Kind::Message(of)) = to.last().map(|it| it.field.kind()) else { return };
-    set(message, to, Value::Message(blob_of(&of, named)));
+pub(crate) fn blob<'a>(message: &mut Record<'a>, to: &'a [Segment], named: Named) {
+    let Some(shape) = to.last().and_then(|it| it.field.shape()) else { return };
+    set(message, to, Value::Message(blob_of(shape, named)));
 }
 
-fn blob_of(of: &MessageDescriptor, named: Named) -> DynamicMessage {
-    let mut blob = DynamicMessage::new(of.clone());
-    blob.set_field_by_name("ref", Value::String(reference(&named)));
-    blob.set_field_by_name("size", Value::U64(named.size));
-    if let Some(field) = of.get_field_by_name("digests")
-        && let Kind::Message(digest) = field.kind()
-    {
-        let mut it = DynamicMessage::new(digest);
-        it.set_field_by_name("algorithm", Value::String("sha256".to_owned()));
-        it.set_field_by_name("value", Value::Bytes(named.sha256.to_vec().into()));
-        blob.set_field(&field, Value::List(vec![Value::Message(it)]));
+fn blob_of<'a>(shape: &'static Shape, named: Named) -> Record<'a> {
+    let mut blob = Record::new(shape);
+    blob.set_named("ref", Value::Text(Cow::Owned(reference(&named))));
+    blob.set_named("size", Value::U64(named.size));
+    if let Some(digest) = shape.field("digests").and_then(|it| it.shape()) {
+        let mut it = Record::new(digest);
+        it.set_named("algorithm", Value::Text(Cow::Borrowed("sha256")));
+        it.set_named("value", Value::Bytes(Cow::Owned(named.sha256.to_vec())));
+        blob.set_named("digests", Value::List(vec![Value::Message(it)]));
     }
     blob
 }
 
 /// The name of the file that the blob at the end of a path is.
-pub(crate) fn file_name(message: &DynamicMessage, to: &[Segment]) -> String {
+pub(crate) fn file_name<'m>(message: &'m Record<'_>, to: &[Segment]) -> &'m str {
     let within = to.get(..to.len().saturating_sub(1)).unwrap_or_default();
-    let name = |it: &DynamicMessage| {
-        it.get_field_by_name("file_name").and_then(|it| it.as_str().map(ToOwned::to_owned))
-    };
-    let name = if within.is_empty() {
-        name(message)
+    let holder = if within.is_empty() {
+        Some(message)
     } else {
-        find(message, within, |it| it.as_message().and_then(name)).flatten()
+        find(message, within).and_then(Value::as_message)
     };
-    name.unwrap_or_default()
+    holder.map_or("", |it| it.text("file_name"))
 }

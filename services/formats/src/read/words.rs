@@ -6,7 +6,7 @@ use super::{FieldViolation, From, Reading};
 use crate::convert::Unreadable;
 use crate::limits::FINDINGS_MAX;
 
-impl Reading<'_, '_, '_> {
+impl Reading<'_> {
     /// How people find a place, there or not.
     pub(super) fn shown(&self, from: From<'_>, at: &[String]) -> String {
         let within = match from {

@@ -1,7 +1,5 @@
 //! A tree as JSON: parts become objects, items of one name a list, in the order of the tree.
 
-use std::collections::HashSet;
-
 use crate::tree::{Kind, Tree};
 
 /// What stands before and behind a record.
@@ -64,11 +62,11 @@ pub(crate) fn write(tree: &Tree<'_>, place: usize, out: &mut Vec<u8>) {
         text(&node.text, out);
         return;
     }
-    let mut written = HashSet::new();
     out.push(b'{');
     for child in tree.children(place) {
         let part = &tree.nodes[child];
-        if !written.insert(part.name.as_ref()) {
+        // Only items share a name, and all of them are written with the first.
+        if part.kind == Kind::Item && tree.named(place, &part.name).next() != Some(child) {
             continue;
         }
         if out.last() != Some(&b'{') {
@@ -96,6 +94,40 @@ fn items(tree: &Tree<'_>, parent: usize, name: &str, out: &mut Vec<u8>) {
     out.push(b']');
 }
 
+/// A text in quotes; runs that need no escape are copied as they are.
 fn text(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+    out.push(b'"');
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.iter().position(|it| matches!(it, b'"' | b'\\' | ..0x20)) {
+        let (plain, from) = rest.split_at(at);
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = from.split_first() else { break };
+        match byte {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            ..0x20 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            byte => out.extend_from_slice(&[b'\\', *byte]),
+        }
+        rest = after;
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_spelled_as_by_others() {
+        let all: String = ('\0'..='\u{ff}').chain("“ộ” 🙂".chars()).collect();
+        for it in ["", "a", "\"\\/", "\n", "a\u{1}b\u{7f}", &all] {
+            let mut out = Vec::new();
+            text(it, &mut out);
+            assert_eq!(String::from_utf8(out).unwrap(), serde_json::Value::from(it).to_string());
+        }
+    }
 }

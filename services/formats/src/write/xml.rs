@@ -39,39 +39,52 @@ impl Writer<'_, '_> {
         self.out.extend_from_slice(text.as_bytes());
     }
 
+    fn name(&mut self, place: usize) {
+        let tree = self.tree;
+        let node = &tree.nodes[place];
+        if place != 0 && (!node.bare || node.declares) {
+            self.push(self.names.prefix);
+            self.push(":");
+        }
+        self.push(&node.name);
+    }
+
+    fn indent(&mut self, depth: usize) {
+        self.out.extend(std::iter::repeat_n(b' ', 2 * depth));
+    }
+
     fn element(&mut self, place: usize, depth: usize) -> Result<(), Fault> {
-        let node = &self.tree.nodes[place];
-        let is_prefixed = place != 0 && (!node.bare || node.declares);
-        let name = if is_prefixed {
-            format!("{}:{}", self.names.prefix, node.name)
-        } else {
-            node.name.clone().into_owned()
-        };
-        let indent = "  ".repeat(depth);
-        self.push(&indent);
+        let tree = self.tree;
+        let node = &tree.nodes[place];
+        let is_attribute = |it: &usize| tree.nodes[*it].name.starts_with('@');
+        self.indent(depth);
         self.push("<");
-        self.push(&name);
+        self.name(place);
         self.declarations(place);
-        let (attributes, parts): (Vec<usize>, Vec<usize>) =
-            self.tree.children(place).partition(|it| self.tree.nodes[*it].name.starts_with('@'));
-        for attribute in attributes {
-            let node = &self.tree.nodes[attribute];
-            let (name, value) = (node.name.trim_start_matches('@'), escaped(&node.text));
-            self.push(&format!(" {name}=\"{value}\""));
+        for attribute in tree.children(place).filter(is_attribute) {
+            let node = &tree.nodes[attribute];
+            self.push(" ");
+            self.push(node.name.trim_start_matches('@'));
+            self.push("=\"");
+            self.escaped(&node.text);
+            self.push("\"");
         }
         self.push(">");
+        let mut parts = tree.children(place).filter(|it| !is_attribute(it)).peekable();
         if let Some(file) = node.file {
             self.file(file)?;
-        } else if parts.is_empty() {
-            self.push(&escaped(&node.text));
+        } else if parts.peek().is_none() {
+            self.escaped(&node.text);
         } else {
             self.push("\n");
             for part in parts {
                 self.element(part, depth + 1)?;
             }
-            self.push(&indent);
+            self.indent(depth);
         }
-        self.push(&format!("</{name}>\n"));
+        self.push("</");
+        self.name(place);
+        self.push(">\n");
         Ok(())
     }
 
@@ -79,10 +92,22 @@ impl Writer<'_, '_> {
         let node = &self.tree.nodes[place];
         let Names { namespace, prefix, declared_at } = self.names;
         if place == 0 {
-            self.push(&format!(" xmlns=\"{namespace}\""));
+            [" xmlns=\"", namespace, "\""].iter().for_each(|it| self.push(it));
         }
         if node.name == declared_at || (node.declares && node.bare) {
-            self.push(&format!(" xmlns:{prefix}=\"{namespace}\""));
+            [" xmlns:", prefix, "=\"", namespace, "\""].iter().for_each(|it| self.push(it));
+        }
+    }
+
+    fn escaped(&mut self, text: &str) {
+        for byte in text.bytes() {
+            match byte {
+                b'&' => self.push("&amp;"),
+                b'<' => self.push("&lt;"),
+                b'>' => self.push("&gt;"),
+                b'"' => self.push("&quot;"),
+                other => self.out.push(other),
+            }
         }
     }
 
@@ -91,18 +116,4 @@ impl Writer<'_, '_> {
         written.head = encode(written.named, &written.ending, self.source, self.out)?;
         Ok(())
     }
-}
-
-fn escaped(text: &str) -> String {
-    let mut written = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => written.push_str("&amp;"),
-            '<' => written.push_str("&lt;"),
-            '>' => written.push_str("&gt;"),
-            '"' => written.push_str("&quot;"),
-            other => written.push(other),
-        }
-    }
-    written
 }

@@ -16,7 +16,7 @@ use crate::record::{Record, Shape, encode, shape};
 use crate::tree::Tree;
 use crate::write::json::Frame;
 use crate::{canonical_json, mistake, scan};
-use places::Place;
+use places::{Place, Places};
 
 pub(crate) mod places;
 pub(crate) mod reading;
@@ -60,7 +60,7 @@ pub struct Format {
     write_empty: Option<String>,
     frame: Frame,
     lines: Vec<Line>,
-    places: Vec<Place>,
+    places: Places,
     /// Native paths of repeated places.
     lists: Vec<String>,
 }
@@ -113,7 +113,7 @@ impl Format {
             write_empty: parsed.write_empty,
             frame,
             lines,
-            places,
+            places: Places::new(places),
             lists,
         })
     }
@@ -145,8 +145,7 @@ impl Format {
 
     /// The native path of a canonical one, for messages to people; the path itself if it has none.
     pub fn place(&self, canonical: &str) -> String {
-        places::find(&self.places, canonical)
-            .map_or_else(|| canonical.to_owned(), |it| it.native.clone())
+        self.places.find(canonical).map_or_else(|| canonical.to_owned(), |it| it.native.clone())
     }
 
     /// Whether a tree of native content looks like this format.

@@ -236,7 +236,7 @@ proptest! {
             let bytes = [message.encode_to_vec(), read.encode_to_vec()];
             let shape = record::shape(message.descriptor().name()).unwrap();
             let [was, is] = [&bytes[0], &bytes[1]].map(|it| decode(shape, it).unwrap());
-            let report = difference(&was, &is, &[]);
+            let report = difference(&was, &is, &crate::format::places::Places::default());
             let told: Vec<flat::Told> =
                 report.into_iter().map(|it| (it.kind(), it.path, it.value)).collect();
             prop_assert_eq!(told, flat::difference(&message, &read));

@@ -6,13 +6,13 @@ use std::fmt;
 
 use proto::mapping::v1::{Loss, loss};
 
-use crate::format::places::{Place, find};
+use crate::format::places::{Place, Places};
 use crate::record::{Field, Record, Value};
 
 /// Lost, changed and added leaves by their canonical paths; leftovers are not the receiver's.
 /// Items of what is read bear the numbers they had in the message: an item that is missing takes
 /// no number from the ones behind it, and what came in stands behind the last.
-pub(crate) fn difference(message: &Record<'_>, read: &Record<'_>, places: &[Place]) -> Vec<Loss> {
+pub(crate) fn difference(message: &Record<'_>, read: &Record<'_>, places: &Places) -> Vec<Loss> {
     let mut found = Found { places, losses: Vec::new(), added: Vec::new() };
     found.records(Some(message), Some(read), None);
     found.losses.append(&mut found.added);
@@ -38,7 +38,7 @@ impl fmt::Display for Way<'_> {
 }
 
 struct Found<'p> {
-    places: &'p [Place],
+    places: &'p Places,
     /// Lost and changed values, in the order of the message.
     losses: Vec<Loss>,
     /// Added ones, in the order of what is read.
@@ -152,11 +152,11 @@ fn text(field: &Field, value: &Value<'_>) -> String {
     }
 }
 
-fn why_lost(path: &str, places: &[Place]) -> &'static str {
-    if is_behind_the_one(path, places) {
+fn why_lost(path: &str, places: &Places) -> &'static str {
+    if places.is_behind_the_one(path) {
         return "first-only";
     }
-    let Some(Place { how, .. }) = find(places, path) else { return "no-place" };
+    let Some(Place { how, .. }) = places.find(path) else { return "no-place" };
     if how.is_code {
         "no-code"
     } else if how.is_conditional {
@@ -168,18 +168,8 @@ fn why_lost(path: &str, places: &[Place]) -> &'static str {
     }
 }
 
-/// True for a second item of a list of which one item has a place.
-fn is_behind_the_one(path: &str, places: &[Place]) -> bool {
-    let Some((list, rest)) = path.split_once('[') else { return false };
-    let inside =
-        |it: &&Place| it.canonical.strip_prefix(list).is_some_and(|it| it.starts_with('.'));
-    !rest.starts_with("0]")
-        && !places.iter().any(|it| it.canonical == list)
-        && places.iter().filter(inside).any(|it| it.how.is_single)
-}
-
-fn why_changed((path, was): (&str, &str), is: &str, places: &[Place]) -> &'static str {
-    let how = find(places, path).map(|it| it.how).unwrap_or_default();
+fn why_changed((path, was): (&str, &str), is: &str, places: &Places) -> &'static str {
+    let how = places.find(path).map(|it| it.how).unwrap_or_default();
     if how.is_time {
         "precision"
     } else if was.starts_with(is) {
@@ -189,8 +179,8 @@ fn why_changed((path, was): (&str, &str), is: &str, places: &[Place]) -> &'stati
     }
 }
 
-fn why_added(path: &str, places: &[Place]) -> &'static str {
-    let how = find(places, path).map(|it| it.how).unwrap_or_default();
+fn why_added(path: &str, places: &Places) -> &'static str {
+    let how = places.find(path).map(|it| it.how).unwrap_or_default();
     if how.is_appended {
         "context"
     } else if how.is_derived {

@@ -1,5 +1,7 @@
 //! Which canonical path stands where, and what may become of it on the way.
 
+use std::borrow::Cow;
+
 use crate::convert::Converter;
 use crate::path::Selector;
 use crate::plan::Line;
@@ -32,6 +34,13 @@ pub(crate) struct How {
     pub(crate) is_appended: bool,
 }
 
+/// The places of a description.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    /// By their canonical paths.
+    sorted: Vec<Place>,
+}
+
 /// Every place, and the native paths of repeated ones.
 pub(crate) fn list(lines: &[Line]) -> (Vec<Place>, Vec<String>) {
     let mut found = (Vec::new(), Vec::new());
@@ -39,14 +48,48 @@ pub(crate) fn list(lines: &[Line]) -> (Vec<Place>, Vec<String>) {
     found
 }
 
-/// The place of a canonical path, or of the nearest thing it is in.
-pub(crate) fn find<'p>(places: &'p [Place], canonical: &str) -> Option<&'p Place> {
-    let asked = bare(canonical);
-    let holds = |it: &&Place| {
-        asked.strip_prefix(&it.canonical).is_some_and(|it| it.is_empty() || it.starts_with('.'))
-    };
-    // Of two that are as near, the first: what is written stands before what is only read.
-    places.iter().filter(holds).rev().max_by_key(|it| it.canonical.len())
+impl Places {
+    /// Places to be found; those of one path stay in their order.
+    pub(crate) fn new(mut places: Vec<Place>) -> Self {
+        places.sort_by(|one, other| one.canonical.cmp(&other.canonical));
+        Self { sorted: places }
+    }
+
+    /// The place of a canonical path, or of the nearest thing it is in.
+    pub(crate) fn find(&self, canonical: &str) -> Option<&Place> {
+        let asked = bare(canonical);
+        let mut within = asked.as_ref();
+        loop {
+            // Of several the first: what is written stands before what is only read.
+            if let Some(found) = self.of(within).first() {
+                return Some(found);
+            }
+            (within, _) = within.rsplit_once('.')?;
+        }
+    }
+
+    /// True for a second item of a list of which one item has a place.
+    pub(crate) fn is_behind_the_one(&self, canonical: &str) -> bool {
+        let Some((list, rest)) = canonical.split_once('[') else { return false };
+        if rest.starts_with("0]") || !self.of(list).is_empty() {
+            return false;
+        }
+        let behind =
+            self.sorted.get(self.sorted.partition_point(|it| it.canonical.as_str() < list)..);
+        let mut inside = behind.unwrap_or_default().iter().map_while(|it| {
+            let rest = it.canonical.strip_prefix(list)?;
+            Some((it, rest))
+        });
+        inside.any(|(it, rest)| rest.starts_with('.') && it.how.is_single)
+    }
+
+    /// Places of this very path.
+    fn of(&self, canonical: &str) -> &[Place] {
+        let begin = self.sorted.partition_point(|it| it.canonical.as_str() < canonical);
+        let behind = self.sorted.get(begin..).unwrap_or_default();
+        let count = behind.iter().take_while(|it| it.canonical == canonical).count();
+        behind.get(..count).unwrap_or_default()
+    }
 }
 
 fn walk(lines: &[Line], within: &str, how: How, into: &mut (Vec<Place>, Vec<String>)) {
@@ -66,7 +109,11 @@ fn walk(lines: &[Line], within: &str, how: How, into: &mut (Vec<Place>, Vec<Stri
                         || matches!(it.converter, Converter::FullNumber),
                     ..how
                 };
-                into.0.push(Place { canonical: bare(&it.name), native: joined(&it.at), how });
+                into.0.push(Place {
+                    canonical: bare(&it.name).into_owned(),
+                    native: joined(&it.at),
+                    how,
+                });
             }
             Line::Group(it) => {
                 let how = How { is_conditional: how.is_conditional || !it.when.is_empty(), ..how };
@@ -76,7 +123,11 @@ fn walk(lines: &[Line], within: &str, how: How, into: &mut (Vec<Place>, Vec<Stri
                 let native = joined(&it.at);
                 let is_selected = it.to.last().is_some_and(|it| it.selector.is_some());
                 let how = How { is_selected, is_appended: it.append, is_single: false, ..how };
-                into.0.push(Place { canonical: bare(&it.name), native: native.clone(), how });
+                into.0.push(Place {
+                    canonical: bare(&it.name).into_owned(),
+                    native: native.clone(),
+                    how,
+                });
                 into.1.push(native.clone());
                 walk(&it.lines, &native, how, into);
             }
@@ -92,19 +143,21 @@ fn is_one(selector: Option<&Selector>) -> bool {
 }
 
 /// A canonical path without what stands in brackets.
-pub(crate) fn bare(path: &str) -> String {
+pub(crate) fn bare(path: &str) -> Cow<'_, str> {
+    if !path.contains('[') {
+        return Cow::Borrowed(path);
+    }
     let mut depth = 0;
-    path.chars()
-        .filter(|it| {
-            match it {
-                '[' => depth += 1,
-                ']' => {
-                    depth -= 1;
-                    return false;
-                }
-                _ => {}
+    let is_outside = |it: &char| {
+        match it {
+            '[' => depth += 1,
+            ']' => {
+                depth -= 1;
+                return false;
             }
-            depth == 0
-        })
-        .collect()
+            _ => {}
+        }
+        depth == 0
+    };
+    Cow::Owned(path.chars().filter(is_outside).collect())
 }

@@ -19,6 +19,9 @@ pub(crate) fn scan(text: &str) -> Result<Tree<'_>, Fault> {
     }
 }
 
+/// Keys of an object that are compared one by one.
+const FEW: usize = 48;
+
 /// What is wrong with the JSON, in a few words.
 type Wrong = &'static str;
 
@@ -100,13 +103,23 @@ impl<'a> Scanner<'a> {
         if self.take(b'}') {
             return Ok(());
         }
-        let mut names = HashSet::new();
+        let (mut count, mut names) = (0, HashSet::new());
         loop {
             if self.next() != Some(b'"') {
                 return Err("a key is missing");
             }
             let name = self.string()?;
-            if !names.insert(name.clone()) {
+            // Few names are compared faster than they are hashed.
+            count += 1;
+            if count == FEW {
+                names.extend(self.tree.children(place).map(|it| self.tree.nodes[it].name.clone()));
+            }
+            let is_new = if count < FEW {
+                self.tree.named(place, &name).next().is_none()
+            } else {
+                names.insert(name.clone())
+            };
+            if !is_new {
                 return Err("a key stands twice");
             }
             if !self.take(b':') {
@@ -269,6 +282,18 @@ mod tests {
         assert!(matches!(scan(r#"{"a":"chữ"}"#).unwrap().nodes[1].text, Cow::Borrowed("chữ")));
         let fault = scan("{\n \"a\": 1,}").unwrap_err();
         assert_eq!(fault.violations[0].field, "2:9");
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_found_among_few_and_many() {
+        for count in [1, FEW - 2, FEW - 1, FEW, FEW + 1, 3 * FEW] {
+            let keys: Vec<String> = (0..count).map(|it| format!("\"{it}\":[1,2]")).collect();
+            let keys = keys.join(",");
+            assert!(scan(&format!("{{{keys}}}")).is_ok(), "{count}");
+            for twice in [0, count / 2, count - 1] {
+                assert!(scan(&format!("{{{keys},\"{twice}\":1}}")).is_err(), "{count} {twice}");
+            }
+        }
     }
 
     /// What another reader of JSON takes is taken, and nothing else.

@@ -13,7 +13,7 @@ use crate::grammar::{Description, Detect, Others, Syntax};
 use crate::leftovers::{Owner, is_xml_name};
 use crate::plan::{Line, native, resolve};
 use crate::record::{Record, Shape, encode, shape};
-use crate::tree::Tree;
+use crate::tree::{Name, Tree};
 use crate::write::json::Frame;
 use crate::{canonical_json, mistake, scan};
 use places::{Place, Places};
@@ -54,7 +54,7 @@ pub struct Format {
     pub(crate) syntax: Syntax,
     detect: Vec<Detection>,
     /// Where its records stand.
-    records: Vec<String>,
+    records: Vec<Name>,
     others: Others,
     empty: Vec<String>,
     write_empty: Option<String>,
@@ -155,7 +155,7 @@ impl Format {
         }
         let Some(record) = tree.first(0, &self.records) else { return false };
         self.detect.iter().all(|it| {
-            let is_there = |path: &Vec<String>| tree.first(record, path).is_some();
+            let is_there = |path: &Vec<Name>| tree.first(record, path).is_some();
             it.has.as_ref().is_none_or(is_there) && !it.lacks.as_ref().is_some_and(is_there)
         })
     }
@@ -190,8 +190,8 @@ impl Format {
 /// A place that is there, or is not.
 #[derive(Debug)]
 struct Detection {
-    has: Option<Vec<String>>,
-    lacks: Option<Vec<String>>,
+    has: Option<Vec<Name>>,
+    lacks: Option<Vec<Name>>,
 }
 
 impl Detection {

@@ -8,13 +8,14 @@ use crate::grammar::{Description, Field, Line as Written, List, Need};
 use crate::mistake::{Words, nearest};
 use crate::path::{Path, parse, target};
 use crate::record::Shape;
+use crate::tree::{Name, joined};
 
 mod check;
 
 /// One native place and its canonical field. Paths begin at the record's message.
 #[derive(Clone, Debug)]
 pub(crate) struct Leaf {
-    pub(crate) at: Vec<String>,
+    pub(crate) at: Vec<Name>,
     pub(crate) to: Path,
     /// The canonical path as the description writes it, from the record's message.
     pub(crate) name: String,
@@ -33,7 +34,7 @@ pub(crate) struct Leaf {
 /// A native container, a canonical one, or both.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
-    pub(crate) at: Vec<String>,
+    pub(crate) at: Vec<Name>,
     pub(crate) name: String,
     /// It stands for something canonical of its own.
     pub(crate) is_message: bool,
@@ -47,7 +48,7 @@ pub(crate) struct Group {
 /// A repeated native place and the list its items go to.
 #[derive(Clone, Debug)]
 pub(crate) struct Each {
-    pub(crate) at: Vec<String>,
+    pub(crate) at: Vec<Name>,
     pub(crate) to: Path,
     pub(crate) name: String,
     /// The list's own name, whichever of its items are meant.
@@ -72,7 +73,7 @@ pub(crate) enum Line {
     Leaf(Leaf),
     Group(Group),
     Each(Each),
-    Constant(Vec<String>, String),
+    Constant(Vec<Name>, String),
     /// Read as this line, never written.
     ReadOnly(Box<Line>),
 }
@@ -115,15 +116,15 @@ struct Within<'w> {
 
 /// A line whose places are known and whose kind is not.
 struct Placed {
-    at: Vec<String>,
+    at: Vec<Name>,
     to: Path,
     name: String,
 }
 
 /// Names of a native path; an attribute is a last name that begins with `@`.
-pub(crate) fn native(text: &str) -> Vec<String> {
+pub(crate) fn native(text: &str) -> Vec<Name> {
     let spread = text.replace('@', "/@");
-    spread.split('/').filter(|it| !it.is_empty()).map(ToOwned::to_owned).collect()
+    spread.split('/').filter(|it| !it.is_empty()).map(Name::new).collect()
 }
 
 impl Resolver<'_> {
@@ -212,7 +213,7 @@ impl Resolver<'_> {
         (nested, inner): (&[Written], Option<&'static Shape>),
         within: Within<'_>,
     ) -> Option<Line> {
-        let shown = at.join("/");
+        let shown = joined(&at);
         let Some(inner) = inner else {
             let words = Words::new(
                 format!("`{name}` không có trường con"),
@@ -255,7 +256,7 @@ impl Resolver<'_> {
         nested: &[Written],
         inner: Option<&'static Shape>,
     ) -> Option<Line> {
-        let shown = at.join("/");
+        let shown = joined(&at);
         let Some(last) = to.last().filter(|it| it.field.is_list).cloned() else {
             let words = Words::new(
                 format!("`{name}` không phải danh sách"),
@@ -300,10 +301,10 @@ impl Resolver<'_> {
         }))
     }
 
-    fn converter(&mut self, field: &Field, at: &[String]) -> Option<Converter> {
+    fn converter(&mut self, field: &Field, at: &[Name]) -> Option<Converter> {
         let words = field.converter.as_deref().unwrap_or("text");
         let parsed = Converter::parse(words, |name| self.lists.get(name).cloned());
-        parsed.map_err(|why| self.mistake(&at.join("/"), &why)).ok()
+        parsed.map_err(|why| self.mistake(&joined(at), &why)).ok()
     }
 
     fn checked(&mut self, outcome: Result<(), Words>, at: &str) {
@@ -318,7 +319,7 @@ impl Resolver<'_> {
         Placed { at, to, name }: Placed,
         within: Within<'_>,
     ) -> Option<Line> {
-        let shown = at.join("/");
+        let shown = joined(&at);
         if to.len() <= within.prefix.len() {
             if field.to.is_none() {
                 self.mistake(&shown, &Words::new("không có đích `to`", "it goes nowhere"));

@@ -16,7 +16,7 @@ use crate::limits::TEXT_BYTES_MAX;
 use crate::path::{find, set};
 use crate::plan::{Group, Leaf, Line};
 use crate::record::{Record, Value};
-use crate::tree::Tree;
+use crate::tree::{Name, Tree};
 use crate::write::Written;
 
 mod file;
@@ -38,7 +38,7 @@ pub(crate) enum Files<'s> {
 #[derive(Clone, Copy)]
 pub(crate) enum From<'f> {
     There(usize),
-    Missing(&'f From<'f>, &'f [String]),
+    Missing(&'f From<'f>, &'f [Name]),
 }
 
 /// Reading one record.
@@ -122,7 +122,7 @@ impl<'t> Reading<'t> {
     }
 
     /// The first place at the end of a path, marked as named.
-    fn first(&self, from: From<'_>, at: &[String]) -> Option<usize> {
+    fn first(&self, from: From<'_>, at: &[Name]) -> Option<usize> {
         let From::There(from) = from else { return None };
         let place = self.tree.first(from, at)?;
         self.tree.nodes[place].seen.set(true);
@@ -155,7 +155,7 @@ impl<'t> Reading<'t> {
     }
 
     /// The text of a place; none when it is missing or says nothing.
-    fn text(&self, from: From<'_>, at: &[String], empty: &[String]) -> Option<(usize, &'t str)> {
+    fn text(&self, from: From<'_>, at: &[Name], empty: &[String]) -> Option<(usize, &'t str)> {
         let place = self.first(from, at)?;
         let node = &self.tree.nodes[place];
         node.read.set(true);

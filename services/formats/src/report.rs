@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::fmt;
 
 use proto::mapping::v1::{Loss, loss};
 
@@ -27,13 +26,22 @@ struct Way<'w> {
     number: Option<usize>,
 }
 
-impl fmt::Display for Way<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Way<'_> {
+    fn path(&self) -> String {
+        let mut path = String::with_capacity(64);
+        self.spell(&mut path);
+        path
+    }
+
+    fn spell(&self, path: &mut String) {
         if let Some(within) = self.within {
-            write!(f, "{within}.")?;
+            within.spell(path);
+            path.push('.');
         }
-        f.write_str(&self.field.name)?;
-        self.number.map_or(Ok(()), |it| write!(f, "[{it}]"))
+        path.push_str(&self.field.name);
+        if let Some(number) = self.number {
+            path.push_str(&format!("[{number}]"));
+        }
     }
 }
 
@@ -47,13 +55,13 @@ struct Found<'p> {
 
 impl Found<'_> {
     fn lost(&mut self, way: &Way<'_>) {
-        let path = way.to_string();
+        let path = way.path();
         let reason = why_lost(&path, self.places);
         self.losses.push(told(loss::Kind::Lost, path, reason, String::new()));
     }
 
     fn added(&mut self, way: &Way<'_>, value: String) {
-        let path = way.to_string();
+        let path = way.path();
         let reason = why_added(&path, self.places);
         self.added.push(told(loss::Kind::Added, path, reason, value));
     }
@@ -107,7 +115,7 @@ impl Found<'_> {
         if let [None, None] = messages {
             match (was, is) {
                 (Some(was), Some(is)) if was != is => {
-                    let (path, text) = (way.to_string(), text(way.field, is));
+                    let (path, text) = (way.path(), text(way.field, is));
                     let before = self::text(way.field, was);
                     let reason = why_changed((&path, &before), &text, self.places);
                     self.losses.push(told(loss::Kind::Changed, path, reason, text));
@@ -254,7 +262,8 @@ fn spell(message: &Record<'_>, within: Option<&Way<'_>>, into: &mut String) {
         let items = value.as_list().unwrap_or(std::slice::from_ref(value));
         for (number, item) in items.iter().enumerate() {
             let way = Way { within, field, number: field.is_list.then_some(number) };
-            into.push_str(&format!("{way}={}\n", text(field, item)));
+            way.spell(into);
+            into.push_str(&format!("={}\n", text(field, item)));
             if let Some(inner) = item.as_message() {
                 spell(inner, Some(&way), into);
             }

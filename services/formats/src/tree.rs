@@ -4,6 +4,11 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
+mod name;
+
+use name::mark;
+pub(crate) use name::{Name, joined};
+
 /// What stood there, for syntaxes that tell texts from other things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -22,6 +27,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Node<'a> {
     pub(crate) name: Cow<'a, str>,
+    mark: u64,
     pub(crate) text: Cow<'a, str>,
     pub(crate) kind: Kind,
     pub(crate) parent: usize,
@@ -51,15 +57,28 @@ impl<'a> Tree<'a> {
     /// A tree of one name.
     pub(crate) fn new(name: impl Into<Cow<'a, str>>) -> Self {
         let mut nodes = Vec::with_capacity(64);
-        nodes.push(Node { name: name.into(), kind: Kind::Parts, ..Node::default() });
+        let name = name.into();
+        let mark = mark(&name);
+        nodes.push(Node { name, mark, kind: Kind::Parts, ..Node::default() });
         Self { nodes }
     }
 
     /// Adds a part.
     pub(crate) fn add(&mut self, parent: usize, name: impl Into<Cow<'a, str>>) -> usize {
+        let name = name.into();
+        let mark = mark(&name);
+        self.put(parent, name, mark)
+    }
+
+    /// Adds a part of a name that a description gives.
+    pub(crate) fn add_named(&mut self, parent: usize, name: &'a Name) -> usize {
+        self.put(parent, Cow::Borrowed(&name.text), name.mark)
+    }
+
+    fn put(&mut self, parent: usize, name: Cow<'a, str>, mark: u64) -> usize {
         let place = self.nodes.len();
         let bare = self.nodes[parent].bare;
-        self.nodes.push(Node { name: name.into(), parent, bare, ..Node::default() });
+        self.nodes.push(Node { name, mark, parent, bare, ..Node::default() });
         match std::mem::replace(&mut self.nodes[parent].last, place) {
             0 => self.nodes[parent].first = place,
             before => self.nodes[before].next = place,
@@ -87,21 +106,28 @@ impl<'a> Tree<'a> {
 
     /// Parts of this name, in their order.
     pub(crate) fn named(&self, parent: usize, name: &str) -> impl Iterator<Item = usize> {
-        self.children(parent).filter(move |it| self.nodes[*it].name == name)
+        self.marked(parent, name, mark(name))
+    }
+
+    fn marked(&self, parent: usize, name: &str, mark: u64) -> impl Iterator<Item = usize> {
+        self.children(parent).filter(move |it| {
+            let node = &self.nodes[*it];
+            node.mark == mark && node.name == name
+        })
     }
 
     /// Every place at the end of a path; an attribute's name begins with `@`.
-    pub(crate) fn all(&self, from: usize, path: &[String]) -> Vec<usize> {
+    pub(crate) fn all(&self, from: usize, path: &[Name]) -> Vec<usize> {
         let mut places = Vec::new();
         self.gather(from, path, &mut places);
         places
     }
 
-    fn gather(&self, from: usize, path: &[String], into: &mut Vec<usize>) {
+    fn gather(&self, from: usize, path: &[Name], into: &mut Vec<usize>) {
         match path.split_first() {
-            Some((name, rest)) if name == "." => self.gather(from, rest, into),
+            Some((name, rest)) if name.is_here => self.gather(from, rest, into),
             Some((name, rest)) => {
-                self.named(from, name).for_each(|it| self.gather(it, rest, into));
+                self.marked(from, &name.text, name.mark).for_each(|it| self.gather(it, rest, into));
             }
             // A list that was written without items holds none.
             None => into.extend((self.nodes[from].kind != Kind::NoItems).then_some(from)),
@@ -109,20 +135,20 @@ impl<'a> Tree<'a> {
     }
 
     /// The first place at the end of a path.
-    pub(crate) fn first(&self, from: usize, path: &[String]) -> Option<usize> {
+    pub(crate) fn first(&self, from: usize, path: &[Name]) -> Option<usize> {
         let mut place = from;
-        for name in path.iter().filter(|it| *it != ".") {
-            place = self.named(place, name).next()?;
+        for name in path.iter().filter(|it| !it.is_here) {
+            place = self.marked(place, &name.text, name.mark).next()?;
         }
         Some(place)
     }
 
     /// The place at the end of a path, made where it is missing.
-    pub(crate) fn make(&mut self, from: usize, path: &'a [String]) -> usize {
+    pub(crate) fn make(&mut self, from: usize, path: &'a [Name]) -> usize {
         let mut place = from;
-        for name in path.iter().filter(|it| *it != ".") {
-            let found = self.named(place, name).next();
-            place = found.unwrap_or_else(|| self.add(place, name.as_str()));
+        for name in path.iter().filter(|it| !it.is_here) {
+            let found = self.marked(place, &name.text, name.mark).next();
+            place = found.unwrap_or_else(|| self.add_named(place, name));
         }
         place
     }
@@ -137,7 +163,7 @@ impl<'a> Tree<'a> {
         let mut names = Vec::new();
         while place != 0 && place != root {
             let node = &self.nodes[place];
-            let twins: Vec<usize> = self.named(node.parent, &node.name).collect();
+            let twins: Vec<usize> = self.marked(node.parent, &node.name, node.mark).collect();
             let number = twins.iter().position(|it| *it == place).unwrap_or_default();
             let name = guarded(&node.name);
             names.push(if twins.len() > 1 || node.kind == Kind::Item {

@@ -18,7 +18,7 @@ use crate::path::{Segment, admits, find, list};
 use crate::plan::{Each, Group, Leaf, Line};
 use crate::read::file_name;
 use crate::record::{Record, Value};
-use crate::tree::{Kind, Tree};
+use crate::tree::{Kind, Name, Tree};
 
 pub(crate) use self::hops::{Hop, append};
 
@@ -37,7 +37,7 @@ pub(crate) struct Written {
 #[derive(Debug)]
 struct Spot<'s, 'w> {
     within: Option<&'s Spot<'s, 'w>>,
-    at: &'w [String],
+    at: &'w [Name],
     /// Its place, once it is there.
     place: Cell<Option<usize>>,
 }
@@ -94,7 +94,7 @@ impl<'w> Writing<'_, 'w> {
         }
     }
 
-    fn constant(&mut self, at: &'w [String], value: &'w str, spot: &Spot<'_, 'w>) {
+    fn constant(&mut self, at: &'w [Name], value: &'w str, spot: &Spot<'_, 'w>) {
         let Some((name, way)) = at.split_last() else { return };
         let parent = self.there(spot).and_then(|it| self.tree.first(it, way));
         if let Some(parent) = parent {
@@ -141,7 +141,7 @@ impl<'w> Writing<'_, 'w> {
         place
     }
 
-    fn make(&mut self, spot: &Spot<'_, 'w>, at: &'w [String]) -> usize {
+    fn make(&mut self, spot: &Spot<'_, 'w>, at: &'w [Name]) -> usize {
         let within = self.made(spot);
         self.tree.make(within, at)
     }
@@ -255,7 +255,7 @@ impl<'w> Writing<'_, 'w> {
         if each.bare {
             self.tree.nodes[parent].bare = true;
         }
-        let place = self.tree.add(parent, name.as_str());
+        let place = self.tree.add_named(parent, name);
         self.tree.nodes[place].kind = Kind::Item;
         match (text, item.as_message()) {
             (Some(text), _) => self.tree.nodes[place].text = text,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::convert::Converter;
 use crate::path::Selector;
 use crate::plan::Line;
+use crate::tree::Name;
 
 /// A canonical path and its native place.
 #[derive(Clone, Debug, Default)]
@@ -93,8 +94,8 @@ impl Places {
 }
 
 fn walk(lines: &[Line], within: &str, how: How, into: &mut (Vec<Place>, Vec<String>)) {
-    let joined = |at: &[String]| {
-        let at = at.join("/");
+    let joined = |at: &[Name]| {
+        let at = crate::tree::joined(at);
         let parts = [within, &at].into_iter().filter(|it| !it.is_empty() && *it != ".");
         parts.collect::<Vec<_>>().join("/")
     };
@@ -159,5 +160,7 @@ pub(crate) fn bare(path: &str) -> Cow<'_, str> {
         }
         depth == 0
     };
-    Cow::Owned(path.chars().filter(is_outside).collect())
+    let mut bare = String::with_capacity(path.len());
+    bare.extend(path.chars().filter(is_outside));
+    Cow::Owned(bare)
 }

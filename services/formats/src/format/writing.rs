@@ -96,10 +96,12 @@ impl Format {
     ) -> Result<(), Fault> {
         match &self.syntax {
             Syntax::Xml { namespace, prefix, declared_at, .. } => {
+                out.reserve(4_096);
                 let names = write::xml::Names { namespace, prefix, declared_at };
                 write::xml::write(tree, names, files, out)
             }
             Syntax::Json { .. } => {
+                out.reserve(2_048);
                 out.extend_from_slice(self.frame.before.as_bytes());
                 write::json::write(tree, 0, out);
                 out.extend_from_slice(self.frame.behind.as_bytes());

@@ -6,6 +6,7 @@ use proto::fault::v1::Fault;
 use super::Reading;
 use crate::convert::Converter;
 use crate::plan::{Leaf, Line};
+use crate::tree::Name;
 
 impl Reading<'_> {
     /// Refuses a record that bears a mark; one that cannot be read is taken for a mark.
@@ -18,7 +19,7 @@ impl Reading<'_> {
     }
 
     fn gates(&self, lines: &[Line], places: &[usize]) -> Result<(), Fault> {
-        let inside = |at: &[String]| -> Vec<usize> {
+        let inside = |at: &[Name]| -> Vec<usize> {
             places.iter().flat_map(|it| self.tree.all(*it, at)).collect()
         };
         for line in lines {

@@ -5,19 +5,20 @@ use proto::mapping::v1::Finding;
 use super::{FieldViolation, From, Reading};
 use crate::convert::Unreadable;
 use crate::limits::FINDINGS_MAX;
+use crate::tree::{Name, joined};
 
 impl Reading<'_> {
     /// How people find a place, there or not.
-    pub(super) fn shown(&self, from: From<'_>, at: &[String]) -> String {
+    pub(super) fn shown(&self, from: From<'_>, at: &[Name]) -> String {
         let within = match from {
             From::There(place) => self.tree.path(place),
             From::Missing(from, way) => self.shown(*from, way),
         };
-        let field = [within, at.join("/")].join("/");
+        let field = [within, joined(at)].join("/");
         field.trim_matches('/').to_owned()
     }
 
-    pub(super) fn missing(&mut self, from: From<'_>, at: &[String]) {
+    pub(super) fn missing(&mut self, from: From<'_>, at: &[Name]) {
         let field = self.shown(from, at);
         self.violation(field, "thiếu thông tin bắt buộc", "is required and missing");
     }

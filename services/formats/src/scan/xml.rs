@@ -14,7 +14,7 @@ use crate::tree::{Kind, Tree};
 pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tree<'a>, Fault> {
     let mut reader = Reader::from_str(text);
     let mut tree: Option<Tree<'a>> = None;
-    let mut open: Vec<usize> = Vec::new();
+    let mut open: Vec<usize> = Vec::with_capacity(16);
     let mut ended = false;
     let expected = (root, namespace);
     loop {
@@ -135,7 +135,8 @@ fn spelled<'a>(text: &'a str, at: usize, name: &str) -> Cow<'a, str> {
 }
 
 fn local(name: &str) -> &str {
-    name.rsplit(':').next().unwrap_or_default()
+    let prefix = name.bytes().rposition(|it| it == b':').map_or(0, |it| it + 1);
+    name.get(prefix..).unwrap_or_default()
 }
 
 fn append<'a>(tree: &mut Option<Tree<'a>>, open: &[usize], text: Cow<'a, str>) {

@@ -113,7 +113,7 @@ impl Format {
             write_empty: parsed.write_empty,
             frame,
             lines,
-            places: Places::new(places),
+            places: Places::new(places, shape),
             lists,
         })
     }

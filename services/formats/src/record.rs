@@ -67,7 +67,7 @@ impl<'a> Value<'a> {
     }
 
     /// True for what is not said: protobuf does not tell it from a field that is absent.
-    fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         match self {
             Self::Text(it) => it.is_empty(),
             Self::Bytes(it) => it.is_empty(),
@@ -140,6 +140,11 @@ impl<'a> Record<'a> {
             .iter()
             .filter(|(_, it)| !it.is_default())
             .filter_map(|(place, it)| Some((fields.get(usize::from(*place))?, it)))
+    }
+
+    /// Everything that was set, defaults too, by the places of the fields.
+    pub(crate) fn set_values(&self) -> &[(u16, Value<'a>)] {
+        &self.values
     }
 
     /// True when no field is said.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use proto::mapping::v1::{Loss, loss};
 
-use crate::format::places::{Place, Places};
+use crate::format::places::{How, Place, Places, Seen};
 use crate::record::{Field, Record, Value};
 
 /// Lost, changed and added leaves by their canonical paths; leftovers are not the receiver's.
@@ -33,6 +33,27 @@ impl Way<'_> {
         path
     }
 
+    /// What the description knows of it.
+    fn seen<'p>(&self, places: &'p Places) -> Seen<'p> {
+        let within = self.within.map_or_else(|| places.root(), |it| it.seen(places));
+        within.enter(self.field)
+    }
+
+    fn how(&self, places: &Places) -> How {
+        places.of(self.seen(places)).map(|it| it.how).unwrap_or_default()
+    }
+
+    /// True for what is in a second item of a list of which one item has a place.
+    fn is_behind_the_one(&self, places: &Places) -> bool {
+        let list = self.first_list().filter(|it| it.number > Some(0));
+        list.is_some_and(|it| it.seen(places).holds_the_one())
+    }
+
+    /// The outermost list it is in.
+    fn first_list(&self) -> Option<&Way<'_>> {
+        self.within.and_then(Way::first_list).or(self.number.map(|_| self))
+    }
+
     fn spell(&self, path: &mut String) {
         if let Some(within) = self.within {
             within.spell(path);
@@ -55,15 +76,13 @@ struct Found<'p> {
 
 impl Found<'_> {
     fn lost(&mut self, way: &Way<'_>) {
-        let path = way.path();
-        let reason = why_lost(&path, self.places);
-        self.losses.push(told(loss::Kind::Lost, path, reason, String::new()));
+        let reason = why_lost(way, self.places);
+        self.losses.push(told(loss::Kind::Lost, way.path(), reason, String::new()));
     }
 
     fn added(&mut self, way: &Way<'_>, value: String) {
-        let path = way.path();
-        let reason = why_added(&path, self.places);
-        self.added.push(told(loss::Kind::Added, path, reason, value));
+        let reason = why_added(way.how(self.places));
+        self.added.push(told(loss::Kind::Added, way.path(), reason, value));
     }
 
     fn records(
@@ -72,15 +91,17 @@ impl Found<'_> {
         is: Option<&Record<'_>>,
         within: Option<&Way<'_>>,
     ) {
-        let mut old = was.into_iter().flat_map(Record::fields).peekable();
-        let mut new = is.into_iter().flat_map(Record::fields).peekable();
+        let Some(shape) = was.or(is).map(|it| it.shape) else { return };
+        let (mut old, mut new) = (was.map_or(&[][..], Record::set_values), &[][..]);
+        if let Some(is) = is {
+            new = is.set_values();
+        }
         loop {
-            let places = [old.peek().map(|(it, _)| it.place), new.peek().map(|(it, _)| it.place)];
+            let places = [old, new].map(|it| it.first().map(|(place, _)| *place));
             let Some(first) = places.into_iter().flatten().min() else { return };
-            let was = old.next_if(|(it, _)| it.place == first);
-            let is = new.next_if(|(it, _)| it.place == first);
-            let Some((field, _)) = was.or(is).filter(|(it, _)| it.is_told) else { continue };
-            let (was, is) = (was.map(|(_, it)| it), is.map(|(_, it)| it));
+            let (was, is) = (taken(&mut old, first), taken(&mut new, first));
+            let field = shape.fields.get(usize::from(first)).filter(|it| it.is_told);
+            let Some(field) = field else { continue };
             let way = Way { within, field, number: None };
             if field.is_list {
                 self.lists(was, is, way);
@@ -115,10 +136,9 @@ impl Found<'_> {
         if let [None, None] = messages {
             match (was, is) {
                 (Some(was), Some(is)) if was != is => {
-                    let (path, text) = (way.path(), text(way.field, is));
-                    let before = self::text(way.field, was);
-                    let reason = why_changed((&path, &before), &text, self.places);
-                    self.losses.push(told(loss::Kind::Changed, path, reason, text));
+                    let [before, after] = [was, is].map(|it| text(way.field, it));
+                    let reason = why_changed(way.how(self.places), &before, &after);
+                    self.losses.push(told(loss::Kind::Changed, way.path(), reason, after));
                 }
                 (Some(_), None) => self.lost(way),
                 (None, Some(is)) => self.added(way, text(way.field, is)),
@@ -136,6 +156,13 @@ impl Found<'_> {
         let [was, is] = messages;
         self.records(was, is, Some(way));
     }
+}
+
+/// What is said in a field, if it is the next one.
+fn taken<'v, 'a>(from: &mut &'v [(u16, Value<'a>)], place: u16) -> Option<&'v Value<'a>> {
+    let ((_, value), rest) = from.split_first().filter(|((it, _), _)| *it == place)?;
+    *from = rest;
+    Some(value).filter(|it| !it.is_default())
 }
 
 fn told(kind: loss::Kind, path: String, reason: &str, value: String) -> Loss {
@@ -160,11 +187,11 @@ fn text(field: &Field, value: &Value<'_>) -> String {
     }
 }
 
-fn why_lost(path: &str, places: &Places) -> &'static str {
-    if places.is_behind_the_one(path) {
+fn why_lost(way: &Way<'_>, places: &Places) -> &'static str {
+    if way.is_behind_the_one(places) {
         return "first-only";
     }
-    let Some(Place { how, .. }) = places.find(path) else { return "no-place" };
+    let Some(Place { how, .. }) = places.of(way.seen(places)) else { return "no-place" };
     if how.is_code {
         "no-code"
     } else if how.is_conditional {
@@ -176,8 +203,7 @@ fn why_lost(path: &str, places: &Places) -> &'static str {
     }
 }
 
-fn why_changed((path, was): (&str, &str), is: &str, places: &Places) -> &'static str {
-    let how = places.find(path).map(|it| it.how).unwrap_or_default();
+fn why_changed(how: How, was: &str, is: &str) -> &'static str {
     if how.is_time {
         "precision"
     } else if was.starts_with(is) {
@@ -187,8 +213,7 @@ fn why_changed((path, was): (&str, &str), is: &str, places: &Places) -> &'static
     }
 }
 
-fn why_added(path: &str, places: &Places) -> &'static str {
-    let how = places.find(path).map(|it| it.how).unwrap_or_default();
+fn why_added(how: How) -> &'static str {
     if how.is_appended {
         "context"
     } else if how.is_derived {

@@ -6,8 +6,8 @@ use std::cell::Cell;
 
 mod name;
 
-use name::mark;
 pub(crate) use name::{Name, joined};
+use name::{bit, mark};
 
 /// What stood there, for syntaxes that tell texts from other things.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(crate) struct Node<'a> {
     first: usize,
     last: usize,
     next: usize,
+    /// A bit for the mark of every part's name: an absent name is mostly seen at once.
+    names: u64,
     /// A description named this place.
     pub(crate) seen: Cell<bool>,
     /// Its text was looked at.
@@ -79,6 +81,7 @@ impl<'a> Tree<'a> {
         let place = self.nodes.len();
         let bare = self.nodes[parent].bare;
         self.nodes.push(Node { name, mark, parent, bare, ..Node::default() });
+        self.nodes[parent].names |= bit(mark);
         match std::mem::replace(&mut self.nodes[parent].last, place) {
             0 => self.nodes[parent].first = place,
             before => self.nodes[before].next = place,
@@ -110,7 +113,9 @@ impl<'a> Tree<'a> {
     }
 
     fn marked(&self, parent: usize, name: &str, mark: u64) -> impl Iterator<Item = usize> {
-        self.children(parent).filter(move |it| {
+        let may_be = self.nodes.get(parent).is_some_and(|it| it.names & bit(mark) != 0);
+        let children = may_be.then(|| self.children(parent)).into_iter().flatten();
+        children.filter(move |it| {
             let node = &self.nodes[*it];
             node.mark == mark && node.name == name
         })

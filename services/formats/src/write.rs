@@ -308,8 +308,13 @@ pub(crate) fn writable(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
         (it.is_control() && !['\n', '\r', '\t'].contains(&it))
             || ['\u{fffe}', '\u{ffff}'].contains(&it)
     };
-    let text =
-        if text.contains(is_foreign) { Cow::Owned(text.replace(is_foreign, "")) } else { text };
+    // Foreign characters begin with one of these bytes.
+    let may_be = text.bytes().any(|it| matches!(it, ..0x20 | 0x7f | 0xc2 | 0xef));
+    let text = if may_be && text.contains(is_foreign) {
+        Cow::Owned(text.replace(is_foreign, ""))
+    } else {
+        text
+    };
     (!text.trim().is_empty()).then_some(text)
 }
 

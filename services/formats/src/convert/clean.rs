@@ -12,11 +12,13 @@ pub(crate) fn clean(text: &str) -> Result<Cow<'_, str>, Unreadable> {
     if text.bytes().all(|it| matches!(it, b' '..=b'~')) {
         return Ok(Cow::Borrowed(text));
     }
+    if text.chars().all(|it| is_alone(it) && !it.is_control()) {
+        return Ok(Cow::Borrowed(text));
+    }
     if text.chars().any(|it| it.is_control() && !['\n', '\r', '\t'].contains(&it)) {
         return Err(unreadable("có ký tự điều khiển", "holds a control character"));
     }
-    let is_composed = text.chars().all(is_alone) || is_nfc(text);
-    let text = if is_composed { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) };
+    let text = if is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) };
     Ok(if text.contains('\r') {
         Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n"))
     } else {

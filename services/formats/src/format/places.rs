@@ -1,10 +1,9 @@
 //! Which canonical path stands where, and what may become of it on the way.
 
-use std::borrow::Cow;
-
 use crate::convert::Converter;
 use crate::path::Selector;
 use crate::plan::Line;
+use crate::record::{Field, Shape};
 use crate::tree::Name;
 
 /// A canonical path and its native place.
@@ -38,8 +37,40 @@ pub(crate) struct How {
 /// The places of a description.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Places {
-    /// By their canonical paths.
-    sorted: Vec<Place>,
+    all: Vec<Place>,
+    root: Node,
+}
+
+/// A canonical field on the way to places.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Node {
+    /// The place of this very field.
+    place: Option<usize>,
+    /// One item of several has a place inside.
+    has_single: bool,
+    /// By their places in the message.
+    fields: Vec<(u16, Node)>,
+}
+
+/// What is known of a field: its node, and the place of the nearest thing it is in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'p> {
+    node: Option<&'p Node>,
+    place: Option<usize>,
+}
+
+impl Seen<'_> {
+    /// What is known of a field of it.
+    pub(crate) fn enter(self, field: &Field) -> Self {
+        let is_it = |(place, _): &&(u16, Node)| *place == field.place;
+        let node = self.node.and_then(|it| it.fields.iter().find(is_it)).map(|(_, it)| it);
+        Self { node, place: node.and_then(|it| it.place).or(self.place) }
+    }
+
+    /// True for a list of which one item has a place, and the list itself has none.
+    pub(crate) fn holds_the_one(self) -> bool {
+        self.node.is_some_and(|it| it.place.is_none() && it.has_single)
+    }
 }
 
 /// Every place, and the native paths of repeated ones.
@@ -50,46 +81,53 @@ pub(crate) fn list(lines: &[Line]) -> (Vec<Place>, Vec<String>) {
 }
 
 impl Places {
-    /// Places to be found; those of one path stay in their order.
-    pub(crate) fn new(mut places: Vec<Place>) -> Self {
-        places.sort_by(|one, other| one.canonical.cmp(&other.canonical));
-        Self { sorted: places }
+    /// Places of fields of a message.
+    pub(crate) fn new(all: Vec<Place>, shape: &'static Shape) -> Self {
+        let mut root = Node::default();
+        for (number, place) in all.iter().enumerate() {
+            root.learn(&place.canonical, Some(shape), (number, place.how.is_single));
+        }
+        Self { all, root }
     }
 
     /// The place of a canonical path, or of the nearest thing it is in.
     pub(crate) fn find(&self, canonical: &str) -> Option<&Place> {
         let asked = bare(canonical);
-        let mut within = asked.as_ref();
-        loop {
-            // Of several the first: what is written stands before what is only read.
-            if let Some(found) = self.of(within).first() {
-                return Some(found);
-            }
-            (within, _) = within.rsplit_once('.')?;
-        }
+        let holds = |it: &&Place| {
+            asked.strip_prefix(&it.canonical).is_some_and(|it| it.is_empty() || it.starts_with('.'))
+        };
+        // Of two that are as near, the first: what is written stands before what is only read.
+        self.all.iter().filter(holds).rev().max_by_key(|it| it.canonical.len())
     }
 
-    /// True for a second item of a list of which one item has a place.
-    pub(crate) fn is_behind_the_one(&self, canonical: &str) -> bool {
-        let Some((list, rest)) = canonical.split_once('[') else { return false };
-        if rest.starts_with("0]") || !self.of(list).is_empty() {
-            return false;
+    /// Where a way through the message begins.
+    pub(crate) fn root(&self) -> Seen<'_> {
+        Seen { node: Some(&self.root), place: None }
+    }
+
+    /// The place of what was seen, as [`Places::find`] finds it.
+    pub(crate) fn of(&self, seen: Seen<'_>) -> Option<&Place> {
+        self.all.get(seen.place?)
+    }
+}
+
+impl Node {
+    fn learn(&mut self, path: &str, within: Option<&Shape>, (number, is_single): (usize, bool)) {
+        if path.is_empty() {
+            self.place.get_or_insert(number);
+            return;
         }
-        let behind =
-            self.sorted.get(self.sorted.partition_point(|it| it.canonical.as_str() < list)..);
-        let mut inside = behind.unwrap_or_default().iter().map_while(|it| {
-            let rest = it.canonical.strip_prefix(list)?;
-            Some((it, rest))
+        self.has_single |= is_single;
+        let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+        let Some(field) = within.and_then(|it| it.field(name)) else { return };
+        let place = self.fields.iter().position(|(it, _)| *it == field.place);
+        let place = place.unwrap_or_else(|| {
+            self.fields.push((field.place, Self::default()));
+            self.fields.len() - 1
         });
-        inside.any(|(it, rest)| rest.starts_with('.') && it.how.is_single)
-    }
-
-    /// Places of this very path.
-    fn of(&self, canonical: &str) -> &[Place] {
-        let begin = self.sorted.partition_point(|it| it.canonical.as_str() < canonical);
-        let behind = self.sorted.get(begin..).unwrap_or_default();
-        let count = behind.iter().take_while(|it| it.canonical == canonical).count();
-        behind.get(..count).unwrap_or_default()
+        if let Some((_, node)) = self.fields.get_mut(place) {
+            node.learn(rest, field.shape(), (number, is_single));
+        }
     }
 }
 
@@ -110,11 +148,7 @@ fn walk(lines: &[Line], within: &str, how: How, into: &mut (Vec<Place>, Vec<Stri
                         || matches!(it.converter, Converter::FullNumber),
                     ..how
                 };
-                into.0.push(Place {
-                    canonical: bare(&it.name).into_owned(),
-                    native: joined(&it.at),
-                    how,
-                });
+                into.0.push(Place { canonical: bare(&it.name), native: joined(&it.at), how });
             }
             Line::Group(it) => {
                 let how = How { is_conditional: how.is_conditional || !it.when.is_empty(), ..how };
@@ -124,11 +158,7 @@ fn walk(lines: &[Line], within: &str, how: How, into: &mut (Vec<Place>, Vec<Stri
                 let native = joined(&it.at);
                 let is_selected = it.to.last().is_some_and(|it| it.selector.is_some());
                 let how = How { is_selected, is_appended: it.append, is_single: false, ..how };
-                into.0.push(Place {
-                    canonical: bare(&it.name).into_owned(),
-                    native: native.clone(),
-                    how,
-                });
+                into.0.push(Place { canonical: bare(&it.name), native: native.clone(), how });
                 into.1.push(native.clone());
                 walk(&it.lines, &native, how, into);
             }
@@ -144,10 +174,7 @@ fn is_one(selector: Option<&Selector>) -> bool {
 }
 
 /// A canonical path without what stands in brackets.
-pub(crate) fn bare(path: &str) -> Cow<'_, str> {
-    if !path.contains('[') {
-        return Cow::Borrowed(path);
-    }
+pub(crate) fn bare(path: &str) -> String {
     let mut depth = 0;
     let is_outside = |it: &char| {
         match it {
@@ -160,7 +187,5 @@ pub(crate) fn bare(path: &str) -> Cow<'_, str> {
         }
         depth == 0
     };
-    let mut bare = String::with_capacity(path.len());
-    bare.extend(path.chars().filter(is_outside));
-    Cow::Owned(bare)
+    path.chars().filter(is_outside).collect()
 }

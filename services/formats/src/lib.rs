@@ -4,8 +4,8 @@
 //! native form, which canonical field it is, and how its text is spelled. It cannot compute.
 //!
 //! ```text
-//! YAML ─ grammar ─▶ plan ─▶ Format        native ─ scan ─▶ tree ─ read ─▶ canonical
-//!                                         canonical ─ write ─▶ tree ─▶ native, and a report
+//! YAML ─ grammar ─▶ plan ─▶ Format    native ─ scan ─▶ tree ─ read ─▶ record ─▶ canonical
+//!                                     canonical ─▶ record ─ write ─▶ tree ─▶ native, and a report
 //! ```
 //!
 //! # Promises

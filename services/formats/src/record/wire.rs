@@ -78,7 +78,7 @@ fn varint(mut value: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// The record that bytes are; none when they are of no such message.
+/// The record that bytes are, without leftovers; none when they are of no such message.
 pub(crate) fn decode<'a>(shape: &'static Shape, bytes: &'a [u8]) -> Option<Record<'a>> {
     let mut record = Record::new(shape);
     let mut rest = Wire(bytes);
@@ -129,6 +129,8 @@ fn held<'a>(field: Option<&'static Field>, bytes: &'a [u8]) -> Option<Option<Val
     Some(match field.kind {
         Kind::Text => Some(Value::Text(Cow::Borrowed(simdutf8::basic::from_utf8(bytes).ok()?))),
         Kind::Bytes => Some(Value::Bytes(Cow::Borrowed(bytes))),
+        // No line is about leftovers, and they may be many.
+        Kind::Message(_) if !field.is_told => None,
         Kind::Message(_) => Some(Value::Message(decode(field.shape()?, bytes)?)),
         Kind::Bool
         | Kind::Int32
@@ -160,5 +162,48 @@ impl<'a> Wire<'a> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+    use proto::canonical::v1::{Document, Leftovers, Organisation};
+
+    use super::*;
+    use crate::record::shape;
+
+    #[test]
+    fn long_messages_and_wide_numbers_come_back() {
+        let name =
+            |letters: usize| Organisation { name: "x".repeat(letters), ..Default::default() };
+        for letters in [0, 1, 100, 124, 125, 126, 127, 128, 129, 16_380, 16_390, 70_000] {
+            let document =
+                Document { issuer: Some(name(letters)), pages: u32::MAX, ..Default::default() };
+            let bytes = document.encode_to_vec();
+            let record = decode(shape("Document").unwrap(), &bytes).unwrap();
+            assert_eq!(encode(&record), bytes, "{letters}");
+        }
+        let issued = proto::canonical::v1::Date { year: -1, month: i32::MIN, day: i32::MAX };
+        let bytes = Document { issued: Some(issued), ..Default::default() }.encode_to_vec();
+        let record = decode(shape("Document").unwrap(), &bytes).unwrap();
+        assert_eq!(encode(&record), bytes);
+    }
+
+    #[test]
+    fn leftovers_stay_behind_and_unknown_fields_are_passed_over() {
+        let document = Document {
+            subject: "chữ".into(),
+            leftovers: vec![Leftovers { format: "x".into(), ..Default::default() }],
+            ..Default::default()
+        };
+        let mut bytes = document.encode_to_vec();
+        // Fields 600 to 602: a number, eight bytes, a text.
+        bytes.extend([0xc0, 0x25, 7, 0xc9, 0x25, 1, 2, 3, 4, 5, 6, 7, 8, 0xd2, 0x25, 1, b'a']);
+        let record = decode(shape("Document").unwrap(), &bytes).unwrap();
+        assert_eq!((record.text("subject"), record.fields().count()), ("chữ", 1));
+        for broken in [&[0x0a, 5, b'a'][..], &[0x0a, 1, 0xff], &[0xff; 12], &[0x0c]] {
+            assert!(decode(shape("Document").unwrap(), broken).is_none(), "{broken:?}");
+        }
     }
 }

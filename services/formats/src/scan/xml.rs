@@ -87,6 +87,9 @@ fn begin<'a>(
         }
     };
     open.push(place);
+    if start.attributes_raw().trim_ascii().is_empty() {
+        return Ok(());
+    }
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| malformed(reader, &error.to_string()))?;
         let name = attribute.key.as_ref();

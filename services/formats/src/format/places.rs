@@ -189,3 +189,38 @@ pub(crate) fn bare(path: &str) -> String {
     };
     path.chars().filter(is_outside).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Shelf;
+
+    fn walk(
+        places: &Places,
+        shape: &Shape,
+        (within, seen): (&str, Seen<'_>),
+        depth: usize,
+    ) -> usize {
+        let mut known = 0;
+        for field in &shape.fields {
+            let path = format!("{within}.{}", field.name);
+            let path = path.trim_start_matches('.');
+            let seen = seen.enter(field);
+            let native = |it: Option<&Place>| it.map(|it| it.native.clone());
+            assert_eq!(native(places.of(seen)), native(places.find(path)), "{path}");
+            known += usize::from(places.of(seen).is_some());
+            if let Some(inner) = field.shape().filter(|_| depth > 0) {
+                known += walk(places, inner, (path, seen), depth - 1);
+            }
+        }
+        known
+    }
+
+    #[test]
+    fn a_way_leads_where_its_path_is_found() {
+        for format in Shelf::shipped().unwrap().all() {
+            let known = walk(&format.places, format.shape, ("", format.places.root()), 4);
+            assert!(known > 20 || format.places.all.is_empty(), "{}: {known}", format.name);
+        }
+    }
+}

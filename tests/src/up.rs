@@ -22,7 +22,7 @@ pub struct Agency {
     pub takes: &'static str,
 }
 
-/// The program, built once for this test run.
+/// The program, built once for this test run, as it is built for servers.
 ///
 /// # Panics
 ///
@@ -37,6 +37,9 @@ pub fn program() -> &'static Path {
         build.args(["build", "--quiet", "-p", "lienthong"]);
         if target.ends_with("release") {
             build.arg("--release");
+        }
+        if cfg!(feature = "jemalloc") {
+            build.args(["--features", "jemalloc"]);
         }
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         assert!(build.current_dir(root).status().unwrap().success(), "the program does not build");

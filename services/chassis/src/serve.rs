@@ -54,9 +54,10 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     // Telemetry is set up first; a layer that has nothing to do would still cost every call.
-    let app = match crate::trace::is_exported() {
-        true => app.layer(axum::middleware::from_fn(traced)),
-        false => app,
+    let app = if crate::trace::is_exported() {
+        app.layer(axum::middleware::from_fn(traced))
+    } else {
+        app
     };
     let places = std::sync::Arc::new(Semaphore::new(bounds.connections_max));
     let mut connections = JoinSet::new();
@@ -163,18 +164,10 @@ async fn silent(asked: &CancellationToken, limit: Duration) {
     }
 }
 
-/// Questions about health come every few seconds for ever, and tell nothing about a message.
-fn is_about_health(path: &str) -> bool {
-    ["/livez", "/readyz", "/metrics"].contains(&path) || path.starts_with("/grpc.health.v1.Health/")
-}
-
 async fn traced(
     request: axum::extract::Request,
     next: axum::middleware::Next,
 ) -> axum::response::Response {
-    if is_about_health(request.uri().path()) {
-        return next.run(request).await;
-    }
     let span = crate::trace::call_span(request.uri().path(), request.headers());
     next.run(request).instrument(span).await
 }

@@ -12,7 +12,7 @@ use opentelemetry_sdk::metrics::{
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use serde::Deserialize;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
@@ -100,19 +100,33 @@ pub fn init(service: &str, settings: &Settings) -> Result<Telemetry, TelemetryEr
         Form::Json => BoxMakeWriter::new(io::stdout),
         Form::Pretty => BoxMakeWriter::new(io::stderr),
     };
-    // Without an exporter there is no layer for one at all: a missing layer has no filter, and then
-    // every span of every library is made for nobody.
-    let set = match spans {
-        Some(spans) => {
-            let lines = lines(settings, writer)?;
-            tracing_subscriber::registry().with(spans).with(lines).try_init()
-        }
-        None => tracing_subscriber::registry().with(lines(settings, writer)?).try_init(),
-    };
+    let set = told_to(settings, writer, spans)?.try_init();
     if set.is_err() {
         tracing::debug!("log lines were set up before");
     }
     Ok(Telemetry { registry, traces, metrics })
+}
+
+/// Whoever is told of spans and events: the log lines, and the exporter's layer if there is one.
+///
+/// Without an exporter there is no layer for one at all: a missing layer has no filter, and then
+/// every span of every library is made for nobody.
+fn told_to<W>(
+    settings: &Settings,
+    writer: W,
+    spans: Option<impl Layer<tracing_subscriber::Registry> + Send + Sync>,
+) -> Result<Dispatch, TelemetryError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let registry = tracing_subscriber::registry();
+    Ok(match spans {
+        Some(spans) => {
+            let registry = registry.with(spans);
+            Dispatch::new(registry.with(lines(settings, writer)?))
+        }
+        None => Dispatch::new(registry.with(lines(settings, writer)?)),
+    })
 }
 
 /// Log lines as the settings say, into `writer`.
@@ -227,6 +241,8 @@ impl Telemetry {
 mod tests {
     use std::sync::mpsc;
 
+    use tracing_subscriber::layer::Identity;
+
     use super::*;
 
     /// What is written goes to whoever reads the other end.
@@ -270,18 +286,18 @@ mod tests {
 
     #[test]
     fn spans_that_nobody_wants_are_not_made() {
-        let settings = Settings {
-            level: "info,h2=warn".to_owned(),
-            form: Form::Json,
-            otlp_endpoint: String::new(),
-        };
-        let subscriber = tracing_subscriber::registry().with(lines(&settings, io::sink).unwrap());
-        tracing::subscriber::with_default(subscriber, || {
-            assert_eq!(LevelFilter::current(), LevelFilter::INFO);
-            assert!(tracing::trace_span!(target: "h2", "frame").is_disabled());
-            assert!(tracing::debug_span!("work").is_disabled());
-            assert!(!tracing::info_span!("call").is_disabled());
-        });
+        for (level, most) in
+            [("info,h2=warn", LevelFilter::INFO), ("trace,h2=warn", LevelFilter::TRACE)]
+        {
+            let (level, form) = (level.to_owned(), Form::Json);
+            let settings = Settings { level, form, otlp_endpoint: String::new() };
+            let told = told_to(&settings, io::sink, None::<Identity>).unwrap();
+            tracing::dispatcher::with_default(&told, || {
+                assert_eq!(LevelFilter::current(), most);
+                assert!(tracing::trace_span!(target: "h2::codec", "frame").is_disabled(), "{most}");
+                assert!(!tracing::info_span!("call").is_disabled());
+            });
+        }
     }
 
     #[test]

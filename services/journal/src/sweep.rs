@@ -50,8 +50,8 @@ async fn expired(desk: &mut Desk<'_>, row: &Stored) -> Result<(), DatabaseError>
 
 /// Makes the next of what was on its way due, as many as one statement may take, and says which.
 const DUE_AGAIN: &str = "UPDATE standing SET next_at = 1, driven = 0 WHERE id IN \
-     (SELECT id FROM standing WHERE next_at > 0 AND next_at > 1 AND state IN (1, 3, 4, 5) \
-     AND state NOT IN (2, 7) ORDER BY next_at LIMIT 5000) RETURNING id";
+     (SELECT id FROM standing WHERE next_at > 1 AND state IN (1, 3, 4, 5) AND state NOT IN (2, 7) \
+     ORDER BY next_at LIMIT 5000) RETURNING id";
 
 /// Drives everything that was on its way: after a start of a process whose channels were memory.
 pub(crate) async fn drive_all(database: &mut Database) -> Result<(), DatabaseError> {
@@ -61,8 +61,8 @@ pub(crate) async fn drive_all(database: &mut Database) -> Result<(), DatabaseErr
 
 /// Makes the next of what was driven once due by a time.
 const DUE_SOON: &str = "UPDATE standing SET next_at = $1 WHERE id IN \
-     (SELECT id FROM standing WHERE next_at > 0 AND next_at > $1 AND state IN (1, 3) \
-     AND state NOT IN (2, 7) AND driven = 1 ORDER BY next_at LIMIT 5000) RETURNING id";
+     (SELECT id FROM standing WHERE next_at > $1 AND state IN (1, 3) AND state NOT IN (2, 7) \
+     AND driven = 1 ORDER BY next_at LIMIT 5000) RETURNING id";
 
 /// Looks soon at what may have been on its way to a channel when the process before this ended:
 /// its drive was written down, and then perhaps never published.

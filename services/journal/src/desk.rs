@@ -287,3 +287,40 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::database::Purpose;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_is_held_when_the_journal_starts_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.sqlite").display().to_string();
+        let mut database = Database::open(&file, Purpose::Write).await.unwrap();
+        database.migrate().await.unwrap();
+        let row = |id: &str, state: State| {
+            let state = i64::from(i32::from(state));
+            let mut row: Vec<crate::database::Value> = vec![id.into(), "".into(), "".into()];
+            row.extend([0, 1].map(Into::into));
+            row.extend(["doc", "b-app"].map(Into::into));
+            row.extend([1, 0, state, 0, 9, 0].map(Into::into));
+            row.push(Vec::new().into());
+            row
+        };
+        let rows = vec![row("queued", State::Queued), row("taken", State::Taken)];
+        database.query_many(INSERT_STANDING, rows).await.unwrap();
+        let waiting = Waiting::unknown();
+        assert!(Desk::new(&mut database, 1, &waiting).holds_any(), "nobody has looked yet");
+        waiting.look(&mut database).await.unwrap();
+        assert!(!Desk::new(&mut database, 1, &waiting).holds_any());
+        database.query(INSERT_STANDING, row("held", State::Held)).await.unwrap();
+        let after = Waiting::unknown();
+        after.look(&mut database).await.unwrap();
+        assert!(Desk::new(&mut database, 1, &after).holds_any());
+        Desk::new(&mut database, 1, &waiting).hold("other", 9);
+        waiting.look(&mut database).await.unwrap();
+        assert!(Desk::new(&mut database, 1, &waiting).holds_any());
+    }
+}

@@ -31,7 +31,7 @@ pub(crate) async fn find(
         0 => 50,
         asked => i64::from(asked.min(500)),
     };
-    let wanted = Wanted::new(request, database.search(&fold::words(&request.text)));
+    let wanted = Wanted::new(request, database.search(&fold::searched(&request.text)));
     let sql = wanted.page(limit + 1);
     let mut messages = summaries(database, &sql, wanted.values).await?;
     let next = if messages.len() > usize::try_from(limit).unwrap_or(500) {
@@ -211,10 +211,13 @@ impl Wanted {
                 "SELECT id FROM kept WHERE number_folded >= ? AND number_folded < ? \
                  AND number_folded <> ''",
             );
-            ways.push(search);
             // Nothing sorts after the last character there can be.
             let beyond = format!("{number}\u{10FFFF}");
-            values.extend([words.into(), number.into(), beyond.into(), search_words.into()]);
+            values.extend([words.into(), number.into(), beyond.into()]);
+        }
+        if !search_words.is_empty() {
+            ways.push(search);
+            values.push(search_words.into());
         }
         self.and(&format!("message.id IN ({})", ways.join(" UNION ")), values);
     }

@@ -21,6 +21,19 @@ pub(crate) fn words(text: &str) -> String {
     folded
 }
 
+/// The longest word that is searched by; PostgreSQL's index of words ends at 2 kB.
+const WORD_BYTES_MAX: usize = 500;
+
+/// The words that a subject is searched by: those that are not too long for one.
+pub(crate) fn searched(text: &str) -> String {
+    let words = words(text);
+    if words.len() <= WORD_BYTES_MAX {
+        return words;
+    }
+    let all: Vec<&str> = words.split(' ').filter(|it| it.len() <= WORD_BYTES_MAX).collect();
+    all.join(" ")
+}
+
 /// A number's letters and digits alone: `45-CV/TU`, `45/CV/TU` and `45 cv tu` are alike.
 pub fn number(text: &str) -> String {
     words(text).replace(' ', "")

@@ -167,7 +167,7 @@ impl Fresh<'_> {
     pub(crate) fn values(self) -> New {
         let it = self.envelope;
         let fault = self.fault.map_or_else(Vec::new, Fault::encode_to_vec);
-        let subject = bounded(searched(&self.index.subject), SUBJECT_BYTES_MAX);
+        let subject = bounded(crate::fold::searched(&self.index.subject), SUBJECT_BYTES_MAX);
         let trace = chassis::trace::trace_id(&it.traceparent).unwrap_or_default();
         let recipients = it.recipients.join(",");
         let standing = vec![
@@ -229,17 +229,6 @@ pub(crate) const NAME_BYTES_MAX: usize = 500;
 
 /// The words of a subject that are searched by; a longer one is a document in the wrong field.
 const SUBJECT_BYTES_MAX: usize = 8_000;
-
-/// The folded words of a subject. What is too long for a word is none; PostgreSQL's index of words
-/// ends at 2 kB.
-fn searched(subject: &str) -> String {
-    let words = crate::fold::words(subject);
-    if words.len() <= NAME_BYTES_MAX {
-        return words;
-    }
-    let all: Vec<&str> = words.split(' ').filter(|it| it.len() <= NAME_BYTES_MAX).collect();
-    all.join(" ")
-}
 
 /// The beginning of a text, at most this long.
 fn bounded(mut text: String, bytes_max: usize) -> String {

@@ -9,7 +9,6 @@
 mod node;
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -68,8 +67,8 @@ fn message(number: u128) -> Message {
         "format",
         "recipient",
         "urgency",
-        "occurred_at",
-        "accepted_at",
+        "occurredat",
+        "acceptedat",
         "sequence",
         "attempt",
         "traceparent",
@@ -78,9 +77,8 @@ fn message(number: u128) -> Message {
         id: MessageId::new(Uuid::from_u128(number)),
         conversation: Uuid::from_u128(number % 500).to_string(),
         attributes: names
-            .map(|name| (name.to_owned(), "2026-11-24T12:00:00Z tinhuy".to_owned()))
-            .into_iter()
-            .collect::<BTreeMap<_, _>>(),
+            .map(|name| (name.into(), "2026-11-24T12:00:00Z tinhuy".to_owned()))
+            .into(),
         body: Body::Inline(vec![b'x'; BODY_BYTES].into()),
     }
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use self::queue::{InHand, Queue};
 use crate::{
     channel::{Channel, Kind},
-    message::{Body, Message, MessageId},
+    message::{Attributes, Body, Message, MessageId},
     metrics::Metrics,
     publish::PublishError,
     receive::{Handle, Held, Keep, ReceiveError, Receiver, Stand, free_hands, step},
@@ -196,7 +196,7 @@ pub(crate) async fn probe(bus: &Embedded) -> Result<(), ProbeError> {
     let probe = Message {
         id: MessageId::new(Uuid::now_v7()),
         conversation: String::new(),
-        attributes: std::collections::BTreeMap::new(),
+        attributes: Attributes::new(),
         body: Body::Inline(Bytes::new()),
     };
     for outcome in bus.publish(vec![(channel.clone(), probe)]).await {

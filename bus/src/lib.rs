@@ -42,6 +42,13 @@
 //! there for whoever enters without us (an operator moving messages), and fall to `stranded`. It
 //! costs two exchanges that carry nothing on a normal day.
 //!
+//! *A message is one event in the body, and headers are empty.* `CloudEvents` calls it the structured
+//! content mode. A header for each attribute would be easier to read in the broker's own pages; but
+//! the broker takes every table of headers apart at every hop, and so do clients: with seventeen of
+//! them a relay of 2 KB messages cost half as much again (0.44 ms of processor time for two hops,
+//! not 0.29). Name and conversation stay visible as `message-id` and `correlation-id`; the rest is
+//! the journal's to show.
+//!
 //! *Verdicts that do not fit their window judge nobody.* A list shorter than its window could
 //! silently shift: a neighbour's `Done` would settle an unfinished message. So everything is
 //! retried instead; see [`Verdicts`]. It costs a round of duplicates after a programming error.
@@ -62,7 +69,7 @@ mod verdict;
 pub use channel::{Channel, InvalidChannel, partition};
 pub use claim::{Claim, ClaimStore};
 pub use message::{
-    ATTRIBUTES_BYTES_MAX, Body, INLINE_BYTES_MAX, InvalidMessage, Message, MessageId,
+    ATTRIBUTES_BYTES_MAX, Attributes, Body, INLINE_BYTES_MAX, InvalidMessage, Message, MessageId,
 };
 pub use publish::{Publish, PublishError, PublisherFailed};
 pub use receive::{Handle, Keep, KeepError, ReceiveError, Receiver};

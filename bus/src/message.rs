@@ -1,6 +1,6 @@
 //! A message: an envelope of attributes and a sealed body, under a name that can be derived.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -10,18 +10,24 @@ use crate::claim::Claim;
 /// The largest body that rides inside a message; anything larger is a [`Claim`].
 pub const INLINE_BYTES_MAX: usize = 256 * 1024;
 
-/// The most that a message's attributes may weigh together. AMQP puts all of them into one frame,
-/// and a frame that is larger than the broker takes (128 KiB) ends the whole connection.
+/// The most that a message's attributes may weigh together: they are an envelope, not a place for
+/// content, and everybody on the way holds them in memory.
 pub const ATTRIBUTES_BYTES_MAX: usize = 64 * 1024;
 
 /// What one attribute weighs beside its name and its value: the lengths and the type.
-const ATTRIBUTE_BYTES: usize = 6;
+const ATTRIBUTE_BYTES: usize = 8;
 
-/// AMQP's short strings, which names and conversations become, end here.
-const SHORT_BYTES_MAX: usize = 255;
+/// AMQP's short strings, one of which a conversation becomes, end here.
+const CONVERSATION_BYTES_MAX: usize = 255;
 
-/// Headers that begin like this are the broker's own, or tell of a claim.
-const RESERVED: [&str; 2] = ["x-", "claim-"];
+/// Far beyond the 20 letters that `CloudEvents` counsels.
+const NAME_BYTES_MAX: usize = 64;
+
+/// What the bus itself says of every message, and of data that does not ride along.
+const RESERVED: [&str; 5] = ["id", "specversion", "data", "dataref", "datasize"];
+
+/// The attributes of an envelope by name.
+pub type Attributes = BTreeMap<Cow<'static, str>, String>;
 
 /// A message's name: the same for every copy of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -108,8 +114,10 @@ pub struct Message {
     pub id: MessageId,
     /// What it belongs to: the key of partition and order. At most 255 bytes.
     pub conversation: String,
-    /// The envelope's attributes by name; the bus carries them and reads none.
-    pub attributes: BTreeMap<String, String>,
+    /// The envelope's attributes; the bus carries them and reads none. Their names are those of
+    /// `CloudEvents` 1.0: lower-case letters and digits, at most 64. The bus itself adds `id` and
+    /// `specversion`.
+    pub attributes: Attributes,
     /// The sealed body.
     pub body: Body,
 }
@@ -127,7 +135,7 @@ pub enum InvalidMessage {
     /// The conversation's key is over 255 bytes.
     #[error("the conversation's key is longer than 255 bytes")]
     LongConversation,
-    /// An attribute's name is reserved or too long.
+    /// An attribute's name is reserved, too long, or not of lower-case letters and digits.
     #[error("an attribute cannot be called `{name}`")]
     AttributeName {
         /// The name.
@@ -152,11 +160,11 @@ impl Message {
         if bytes > INLINE_BYTES_MAX {
             return Err(InvalidMessage::TooLarge { bytes });
         }
-        if self.conversation.len() > SHORT_BYTES_MAX {
+        if self.conversation.len() > CONVERSATION_BYTES_MAX {
             return Err(InvalidMessage::LongConversation);
         }
         if let Some(name) = self.attributes.keys().find(|name| !may_be_attribute(name)) {
-            return Err(InvalidMessage::AttributeName { name: name.clone() });
+            return Err(InvalidMessage::AttributeName { name: name.to_string() });
         }
         let bytes = self.attributes_bytes();
         if bytes > ATTRIBUTES_BYTES_MAX {
@@ -167,7 +175,9 @@ impl Message {
 
     /// What the attributes weigh together.
     pub fn attributes_bytes(&self) -> usize {
-        let weigh = |(name, value): (&String, &String)| name.len() + value.len() + ATTRIBUTE_BYTES;
+        let weigh = |(name, value): (&Cow<'static, str>, &String)| {
+            name.len() + value.len() + ATTRIBUTE_BYTES
+        };
         self.attributes.iter().map(weigh).sum()
     }
 
@@ -177,11 +187,11 @@ impl Message {
     }
 }
 
-/// Whether `name` is an attribute's: neither reserved nor too long.
+/// Whether `name` can be an attribute's (`CloudEvents` 1.0.2, section 3.1), and is not the bus's own.
 pub(crate) fn may_be_attribute(name: &str) -> bool {
-    !name.is_empty()
-        && name.len() <= SHORT_BYTES_MAX
-        && !RESERVED.iter().any(|reserved| name.starts_with(reserved))
+    (1..=NAME_BYTES_MAX).contains(&name.len())
+        && name.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit())
+        && !RESERVED.contains(&name)
 }
 
 #[cfg(test)]
@@ -192,7 +202,7 @@ mod tests {
         Message {
             id: MessageId::new(Uuid::nil()),
             conversation: "c".repeat(conversation),
-            attributes: BTreeMap::from([(attribute.to_owned(), String::new())]),
+            attributes: Attributes::from([(attribute.to_owned().into(), String::new())]),
             body: Body::Inline(vec![7; body].into()),
         }
     }
@@ -212,7 +222,7 @@ mod tests {
         let bytes = INLINE_BYTES_MAX + 1;
         assert_eq!(message(bytes, 0, "type").check(), Err(InvalidMessage::TooLarge { bytes }));
         assert_eq!(message(0, 256, "type").check(), Err(InvalidMessage::LongConversation));
-        for name in ["x-death", "claim-size", "", &"n".repeat(256)] {
+        for name in ["x-death", "Type", "datasize", "", &"n".repeat(65)] {
             let name = name.to_owned();
             assert_eq!(message(0, 0, &name).check(), Err(InvalidMessage::AttributeName { name }));
         }
@@ -222,7 +232,7 @@ mod tests {
     fn many_small_attributes_weigh_as_much_as_a_large_one() {
         let count = ATTRIBUTES_BYTES_MAX / (4 + ATTRIBUTE_BYTES);
         let many = |count: usize| Message {
-            attributes: (0..count).map(|it| (format!("{it:04}"), String::new())).collect(),
+            attributes: (0..count).map(|it| (format!("{it:04}").into(), String::new())).collect(),
             ..message(0, 0, "type")
         };
         assert_eq!(many(count).check(), Ok(()));

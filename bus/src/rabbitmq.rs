@@ -3,6 +3,7 @@
 //! A failure here is an error that ends the service; the chassis starts it again. So nothing in
 //! this module reconnects, and every start is the same start.
 
+mod event;
 pub(crate) mod probe;
 pub(crate) mod publisher;
 pub(crate) mod receiver;

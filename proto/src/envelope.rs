@@ -1,11 +1,11 @@
 //! The envelope as CloudEvents 1.0 attributes, and back.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::journal::v1::{Envelope, MessageType};
 
-/// Version of CloudEvents the attributes follow.
-pub const SPECVERSION: &str = "1.0";
+/// Attributes by name, as a bus carries them beside the message's id.
+type Attributes = BTreeMap<Cow<'static, str>, String>;
 
 /// Attributes that are no envelope.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,12 +44,10 @@ impl MessageType {
 }
 
 impl Envelope {
-    /// The attributes by name; empty ones are left out.
-    pub fn attributes(&self) -> BTreeMap<String, String> {
+    /// The attributes by name, but for `id`, which is the message's own; empty ones are left out.
+    pub fn attributes(&self) -> Attributes {
         let number = |value: i128| if value == 0 { String::new() } else { value.to_string() };
         [
-            ("specversion", SPECVERSION.to_owned()),
-            ("id", self.id.clone()),
             ("source", self.source.clone()),
             ("sender", self.sender.clone()),
             ("type", self.r#type().word().to_owned()),
@@ -60,7 +58,7 @@ impl Envelope {
             ("recipients", self.recipients.join(",")),
             ("application", self.application.clone()),
             ("urgency", number(self.urgency.into())),
-            ("time", number(self.occurred_at_us.into())),
+            ("occurredat", number(self.occurred_at_us.into())),
             ("acceptedat", number(self.accepted_at_us.into())),
             ("sequence", number(self.sequence.into())),
             ("attempt", number(self.attempt.into())),
@@ -70,22 +68,22 @@ impl Envelope {
         ]
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| (name.to_owned(), value))
+        .map(|(name, value)| (Cow::Borrowed(name), value))
         .collect()
     }
 
-    /// Reads an envelope back. Unknown attributes are passed over.
+    /// Reads the envelope of the message `id` back. Unknown attributes are passed over.
     ///
     /// # Errors
     ///
     /// An attribute that every message has is missing, or a number is unreadable.
-    pub fn from_attributes(from: &BTreeMap<String, String>) -> Result<Self, InvalidEnvelope> {
+    pub fn from_attributes(id: String, from: &Attributes) -> Result<Self, InvalidEnvelope> {
         let text = |name: &str| from.get(name).cloned().unwrap_or_default();
         let needed = |attribute: &'static str| {
             from.get(attribute).cloned().ok_or(InvalidEnvelope { attribute })
         };
         Ok(Self {
-            id: needed("id")?,
+            id,
             source: needed("source")?,
             sender: needed("sender")?,
             r#type: MessageType::from_word(&needed("type")?)
@@ -98,7 +96,7 @@ impl Envelope {
             recipients: list(&text("recipients")),
             application: text("application"),
             urgency: number(from, "urgency")?,
-            occurred_at_us: number(from, "time")?,
+            occurred_at_us: number(from, "occurredat")?,
             accepted_at_us: number(from, "acceptedat")?,
             sequence: number(from, "sequence")?,
             attempt: number(from, "attempt")?,
@@ -114,7 +112,7 @@ fn list(text: &str) -> Vec<String> {
 }
 
 fn number<N: std::str::FromStr + Default>(
-    from: &BTreeMap<String, String>,
+    from: &Attributes,
     attribute: &'static str,
 ) -> Result<N, InvalidEnvelope> {
     from.get(attribute)

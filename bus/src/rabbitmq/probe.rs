@@ -1,15 +1,13 @@
 //! A probe: published with a confirm, and consumed again. A process that answers is not a broker
 //! that carries.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use uuid::Uuid;
 
 use super::{RabbitMq, publisher::publish_window, receiver};
 use crate::{
     channel::Channel,
-    message::{Body, Message, MessageId},
+    message::{Attributes, Body, Message, MessageId},
     publish::PublishError,
     receive::ReceiveError,
     transport::ProbeError,
@@ -21,7 +19,7 @@ pub(crate) async fn round(bus: &RabbitMq) -> Result<(), ProbeError> {
     let probe = Message {
         id: MessageId::new(Uuid::now_v7()),
         conversation: String::new(),
-        attributes: BTreeMap::new(),
+        attributes: Attributes::new(),
         body: Body::Inline(Bytes::new()),
     };
     if bus.is_blocked() {

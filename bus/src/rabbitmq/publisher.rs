@@ -371,7 +371,7 @@ mod tests {
     fn windows_are_cut_by_number_and_by_size() {
         let message = |bytes: usize| {
             let body = crate::message::Body::Inline(vec![0; bytes].into());
-            let (id, attributes) = (MessageId::new(Uuid::nil()), std::collections::BTreeMap::new());
+            let (id, attributes) = (MessageId::new(Uuid::nil()), crate::message::Attributes::new());
             (Channel::intake(0), Message { id, conversation: String::new(), attributes, body })
         };
         let large = WINDOW_BYTES / 3;

@@ -1,7 +1,6 @@
 //! What the promises are played on: a bus of either kind, and parts that write down what they see.
 
 use std::{
-    collections::BTreeMap,
     future::Future,
     sync::{
         Arc, LazyLock,
@@ -11,8 +10,8 @@ use std::{
 };
 
 use bus::{
-    Body, Bus, Channel, Fate, Handle, Keep, KeepError, Message, MessageId, Publish, ReceiveError,
-    Receiver, Settings, Verdict, Verdicts,
+    Attributes, Body, Bus, Channel, Fate, Handle, Keep, KeepError, Message, MessageId, Publish,
+    ReceiveError, Receiver, Settings, Verdict, Verdicts,
 };
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -60,9 +59,9 @@ pub(crate) fn message(number: u64) -> Message {
     Message {
         id: id(number),
         conversation: format!("conversation {}", number % 7),
-        attributes: BTreeMap::from([
-            ("type".to_owned(), "document".to_owned()),
-            ("subject".to_owned(), "Công văn số 7".to_owned()),
+        attributes: Attributes::from([
+            ("type".into(), "document".to_owned()),
+            ("subject".into(), "Công văn số 7".to_owned()),
         ]),
         body: Body::Inline(number.to_string().into()),
     }

@@ -172,7 +172,7 @@ impl Deliverer {
         message: Message,
         begun: Begun,
     ) -> Result<(Delivery, InHand), InvalidEnvelope> {
-        let mut envelope = Envelope::from_attributes(&message.attributes)?;
+        let mut envelope = Envelope::from_attributes(message.id.to_string(), &message.attributes)?;
         let span = message_span(
             Operation::Receive,
             About {

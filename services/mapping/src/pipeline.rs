@@ -126,7 +126,7 @@ impl<P: Publish> Pipeline<P> {
 
     async fn open(&self, message: &Message) -> Result<Source, Refused> {
         let unreadable = |detail: String| Fault::new(&code::LT_MAP_217).detail(detail);
-        let envelope = Envelope::from_attributes(&message.attributes)
+        let envelope = Envelope::from_attributes(message.id.to_string(), &message.attributes)
             .map_err(|it| Refused::ForGood(unreadable(it.to_string())))?;
         let canonical = match &message.body {
             Body::Inline(bytes) => bytes.clone(),
@@ -294,14 +294,13 @@ impl<P: Publish> Pipeline<P> {
 }
 
 fn process_span(intake: &str, message: &Message) -> tracing::Span {
-    let attribute = |name: &str| message.attributes.get(name).map_or("", String::as_str);
     message_span(
         Operation::Process,
         About {
             destination: intake,
-            message_id: attribute("id"),
+            message_id: &message.id.to_string(),
             conversation: &message.conversation,
-            traceparent: attribute("traceparent"),
+            traceparent: message.attributes.get("traceparent").map_or("", String::as_str),
         },
     )
 }

@@ -109,9 +109,9 @@ async fn what_cannot_be_carried_is_refused(stage: Stage) {
 /// The message number `number`, whose attributes weigh `bytes`.
 fn heavy(number: u64, bytes: usize) -> Message {
     let mut heavy = message(number);
-    heavy.attributes.insert("filler".to_owned(), String::new());
+    heavy.attributes.insert("filler".into(), String::new());
     let rest = bytes - heavy.attributes_bytes();
-    heavy.attributes.insert("filler".to_owned(), "x".repeat(rest));
+    heavy.attributes.insert("filler".into(), "x".repeat(rest));
     heavy
 }
 

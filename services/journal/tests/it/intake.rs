@@ -279,7 +279,7 @@ async fn what_is_stranded_is_recorded_and_driven_again(mut stage: Stage) {
     let message = bus::Message {
         id: id.parse().unwrap(),
         conversation: String::new(),
-        attributes: std::collections::BTreeMap::new(),
+        attributes: bus::Attributes::new(),
         body: bus::Body::Inline(bytes::Bytes::new()),
     };
     let publisher = stage.bus.publisher().await.unwrap();

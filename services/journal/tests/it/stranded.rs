@@ -93,7 +93,7 @@ async fn a_foreign_message_in_the_net_is_a_refusal_and_stops_nothing() {
         let message = bus::Message {
             id: receipt.message_id.parse().unwrap(),
             conversation: String::new(),
-            attributes: std::collections::BTreeMap::new(),
+            attributes: bus::Attributes::new(),
             body: bus::Body::Inline(bytes::Bytes::new()),
         };
         let publisher = bus.publisher().await.unwrap();

@@ -238,7 +238,7 @@ async fn a_copy_says_where_it_comes_from_and_who_reads_it() {
     let parent = message(1, &["a", "c"], "x");
     let _done = stage.pipeline.handle(vec![parent.clone()]).await;
     let (_, copy) = stage.recorder.batches.borrow()[0][0].clone();
-    let envelope = Envelope::from_attributes(&copy.attributes).unwrap();
+    let envelope = Envelope::from_attributes(copy.id.to_string(), &copy.attributes).unwrap();
     assert_eq!(envelope.parent, parent.id.to_string());
     assert_eq!((envelope.application.as_str(), envelope.recipients), ("a-1", vec!["a".to_owned()]));
     assert_eq!((envelope.source.as_str(), envelope.sender.as_str()), ("s-1", "s"));

@@ -67,8 +67,12 @@ CREATE TABLE standing (
     urgency BIGINT NOT NULL,
     state BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
-    -- When the sweeper looks at it; 0: never.
+    -- When it is due; 0: never.
     next_at BIGINT NOT NULL,
+    -- When the sweeper looks at it: not after it is due. A step leaves this alone where it can, and
+    -- then no index is written. One that waits for an operator, or was ended by other than being
+    -- taken, has its state here, below 0.
+    sweep_at BIGINT NOT NULL,
     attempt BIGINT NOT NULL,
     -- Tries since an operator last let it begin anew.
     tries BIGINT NOT NULL,
@@ -81,10 +85,13 @@ CREATE TABLE standing (
 ){roomy};
 
 CREATE INDEX standing_conversation ON standing (conversation, application, sequence);
--- All that is on its way or did not simply go it (routed, taken): few among many, and each index
--- is written at every step. So this one serves the sweeper, whoever asks for states, and the end of
--- a session.
-CREATE INDEX standing_open ON standing (next_at, state) WHERE state NOT IN (2, 7);
+-- Above how far the sweeper is lie all that are on their way, and few others. So this one serves the
+-- sweeper, whoever asks for states, and the end of a session.
+CREATE INDEX standing_sweep ON standing (sweep_at);
+
+-- How far the sweeper is, or was some seconds ago.
+CREATE TABLE swept (at BIGINT NOT NULL);
+INSERT INTO swept (at) VALUES (0);
 
 CREATE VIEW message AS SELECT
     kept.id, kept.parent, kept.kind, kept.source, kept.sender, kept.recipients, kept.accepted_at,
@@ -93,7 +100,7 @@ CREATE VIEW message AS SELECT
     standing.application, standing.sequence, standing.urgency, standing.state,
     standing.changed_at, standing.next_at, standing.attempt, standing.tries, standing.driven,
     standing.session, standing.lease, standing.fault, standing.detail, standing.behind,
-    standing.body_size
+    standing.body_size, standing.sweep_at
 FROM kept JOIN standing ON standing.id = kept.id;
 
 -- Words of subjects, folded. Each database has its own index for words; both take the same words.

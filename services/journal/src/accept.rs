@@ -1,6 +1,7 @@
 //! Accept: what is new gets a receipt, what came before gets the first one again.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use prost::Message as _;
 use proto::fault::code;
@@ -12,7 +13,7 @@ use proto::journal::v1::{AcceptOutcome, Acceptance, Envelope, Receipt, State, St
 use crate::database::{Batch, DatabaseError, Row};
 use crate::desk::Desk;
 use crate::plan;
-use crate::stored::{Fresh, NAME_BYTES_MAX, New};
+use crate::stored::{Fresh, NAME_BYTES_MAX, New, Told};
 
 const BY_KEY: &str = "SELECT id, content_digest, receipt FROM kept \
      WHERE source = $1 AND item_key = $2 AND item_key <> ''";
@@ -151,18 +152,21 @@ fn fresh(
     let encoded = receipt.encode_to_vec();
     known.add(&envelope, &item.key, &digest, &encoded);
     let body = item.message.and_then(|it| it.body).unwrap_or_default();
+    let index = item.index.unwrap_or_default();
     let row = Fresh {
         envelope: &envelope,
         body: body.encode_to_vec(),
         native: item.native.unwrap_or_default().encode_to_vec(),
         receipt: encoded,
-        index: &item.index.unwrap_or_default(),
+        index: &index,
         key: &item.key,
         content_digest: digest,
         state: State::Accepted,
         now: desk.now,
         next_at: plan::deadline(desk.now, 0),
         fault: None,
+        told: Some(Arc::new(Told { attachments: Vec::new(), index: index.clone() })),
+        swept: desk.swept,
     };
     (receipt, row.values())
 }

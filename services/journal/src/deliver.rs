@@ -64,15 +64,16 @@ pub(crate) async fn open(
     Ok(given_back)
 }
 
-/// What a session has in hand. The last condition is the index's.
-const IN_SESSION: &str = "session = $1 AND state = $2 AND state NOT IN (2, 7)";
+/// What a session has in hand.
+const IN_SESSION: &str = "session = $1 AND state = $2 AND sweep_at > $3";
 
 /// Closes a session and gives back what it has in hand.
 pub(crate) async fn close(desk: &mut Desk<'_>, id: &str) -> Result<u32, DatabaseError> {
     desk.load_sessions([id].into_iter()).await?;
     let Some(session) = desk.session(id) else { return Ok(0) };
     let state = i64::from(i32::from(State::InHand));
-    let held = desk.find(IN_SESSION, vec![vec![id.into(), state.into()]]).await?;
+    let held =
+        desk.find(IN_SESSION, vec![vec![id.into(), state.into(), desk.swept.into()]]).await?;
     let held: Vec<_> = held.into_iter().filter(|it| in_hand(desk, it, id)).collect();
     for message in &held {
         give_back(desk, message, session.class, "the session ended");
@@ -137,12 +138,19 @@ pub(crate) async fn begin(
             }),
         );
     }
-    let delivered = answers
-        .iter_mut()
-        .flatten()
-        .flatten()
-        .filter(|it| it.answer() == Answer::Deliver)
-        .collect::<Vec<&mut Begun>>();
+    let mut delivered = Vec::new();
+    for begun in answers.iter_mut().flatten().flatten() {
+        if begun.answer() != Answer::Deliver {
+            continue;
+        }
+        match desk.get(&begun.message_id).and_then(|it| it.told.as_ref()) {
+            Some(told) => {
+                begun.attachments.clone_from(&told.attachments);
+                begun.index = Some(told.index.clone());
+            }
+            None => delivered.push(begun),
+        }
+    }
     let sql = "SELECT m.receipt, COALESCE(p.shown, m.shown) FROM kept m \
                LEFT JOIN kept p ON p.id = m.parent WHERE m.id = $1";
     let sets = delivered.iter().map(|it| vec![it.message_id.clone().into()]).collect();

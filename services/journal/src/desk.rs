@@ -1,12 +1,12 @@
 //! One group of calls being worked on: rows in hand, facts to write, messages to drive.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use proto::journal::v1::{Fact, State, Step};
 
 use crate::database::{Batch, Database, DatabaseError, Row};
 use crate::deliver::{Session, read_session};
+use crate::memory::{Memory, WRITE_MARK};
 use crate::stored::{
     COLUMNS, INSERT_ADDRESSED, INSERT_ALIAS, INSERT_FACT, INSERT_KEPT, INSERT_REFUSAL,
     INSERT_STANDING, New, REWRITE, Stored, UPDATE, fact_rows,
@@ -39,41 +39,21 @@ pub(crate) struct Desk<'a> {
     /// Derived messages that get a body at last: id, envelope, body, receipt.
     pub(crate) rewrites: Vec<Rewrite>,
     /// Messages to publish once the group is committed.
-    pub(crate) drives: Vec<String>,
-    waiting: &'a Waiting,
+    drives: Vec<String>,
+    memory: &'a mut Memory,
+    /// How far the sweeper is when this is committed, and what is written down of it.
+    pub(crate) swept: i64,
+    mark: Option<i64>,
 }
-
-/// Whether any message may be held behind another one. Mostly none is, and then nobody need be
-/// looked for when one ends. Only the one writer holds messages, so it knows.
-#[derive(Debug)]
-pub(crate) struct Waiting(AtomicBool);
-
-impl Waiting {
-    /// Unknown, so there may be some.
-    pub(crate) fn unknown() -> Self {
-        Self(AtomicBool::new(true))
-    }
-
-    /// Looks again whether there are any.
-    pub(crate) async fn look(&self, database: &mut Database) -> Result<(), DatabaseError> {
-        if self.0.load(Ordering::Relaxed) {
-            let found = database.query(HELD, Vec::new()).await?;
-            self.0.store(!found.is_empty(), Ordering::Relaxed);
-        }
-        Ok(())
-    }
-}
-
-/// One that is held; the last condition is the index's.
-const HELD: &str =
-    "SELECT id FROM standing WHERE next_at >= 0 AND state = 4 AND state NOT IN (2, 7) LIMIT 1";
 
 impl<'a> Desk<'a> {
-    pub(crate) fn new(database: &'a mut Database, now: i64, waiting: &'a Waiting) -> Self {
+    pub(crate) fn new(database: &'a mut Database, now: i64, memory: &'a mut Memory) -> Self {
         Self {
             database,
             now,
-            waiting,
+            swept: memory.swept,
+            mark: None,
+            memory,
             rows: HashMap::new(),
             sessions: HashMap::new(),
             fresh: Vec::new(),
@@ -92,7 +72,16 @@ impl<'a> Desk<'a> {
         &mut self,
         ids: impl Iterator<Item = &str>,
     ) -> Result<(), DatabaseError> {
-        let mut wanted: Vec<&str> = ids.filter(|it| !self.rows.contains_key(*it)).collect();
+        let mut wanted = Vec::new();
+        for id in ids {
+            if self.rows.contains_key(id) {
+                continue;
+            }
+            match self.memory.take(id) {
+                Some(row) => drop(self.rows.insert(id.to_owned(), row)),
+                None => wanted.push(id),
+            }
+        }
         wanted.sort_unstable();
         wanted.dedup();
         if wanted.is_empty() {
@@ -127,7 +116,9 @@ impl<'a> Desk<'a> {
         for mut row in found.into_iter().flatten() {
             let stored = Stored::read(&mut row);
             ids.push(stored.id.clone());
-            self.rows.entry(stored.id.clone()).or_insert(stored);
+            let memory = &mut self.memory;
+            let place = self.rows.entry(stored.id.clone());
+            place.or_insert_with_key(|id| memory.take(id).unwrap_or(stored));
         }
         ids
     }
@@ -161,7 +152,8 @@ impl<'a> Desk<'a> {
 
     /// Notes a new message.
     pub(crate) fn add(&mut self, new: New) {
-        self.fresh_ids.insert(new.id.clone());
+        self.fresh_ids.insert(new.row.id.clone());
+        self.rows.insert(new.row.id.clone(), new.row.clone());
         self.fresh.push(new);
     }
 
@@ -176,6 +168,14 @@ impl<'a> Desk<'a> {
         if let Some(row) = self.rows.get_mut(id) {
             change(row);
             row.changed_at = now;
+            self.changed.push(id.to_owned());
+        }
+    }
+
+    /// Lets the time at which the sweeper looks at a row be found anew.
+    pub(crate) fn look_later(&mut self, id: &str) {
+        if let Some(row) = self.rows.get_mut(id) {
+            row.sweep_at = 0;
             self.changed.push(id.to_owned());
         }
     }
@@ -195,13 +195,25 @@ impl<'a> Desk<'a> {
 
     /// Holds a message behind another one, to be looked at again at `next_at`.
     pub(crate) fn hold(&mut self, id: &str, next_at: i64) {
-        self.waiting.0.store(true, Ordering::Relaxed);
+        self.memory.may_hold = true;
         self.to(id, State::Held, next_at);
     }
 
     /// Whether any message may be held.
     pub(crate) fn holds_any(&self) -> bool {
-        self.waiting.0.load(Ordering::Relaxed)
+        self.memory.may_hold
+    }
+
+    /// What was worked on is committed: rows on their way are kept in mind. With the messages that
+    /// are to be published now.
+    pub(crate) fn committed(self) -> Vec<String> {
+        let Self { memory, rows, swept, mark, drives, .. } = self;
+        memory.swept = swept;
+        memory.keep(rows.into_values());
+        if let Some(mark) = mark {
+            memory.marked(mark);
+        }
+        drives
     }
 
     /// Sends a message on its way again, once the group is committed.
@@ -253,7 +265,7 @@ impl<'a> Desk<'a> {
         let mut addressed = Vec::new();
         for new in self.fresh.drain(..) {
             if !new.subject.is_empty() {
-                subjects.push(vec![new.subject.into(), new.id.into()]);
+                subjects.push(vec![new.subject.into(), new.row.id.into()]);
             }
             kept.push(new.kept);
             standing.push(new.standing);
@@ -263,9 +275,13 @@ impl<'a> Desk<'a> {
         let aliases = std::mem::take(&mut self.aliases);
         self.changed.sort_unstable();
         self.changed.dedup();
-        let changed = self.changed.drain(..);
-        let updates: Vec<_> =
-            changed.filter_map(|id| self.rows.get(&id)).map(Stored::progress).collect();
+        let mut updates = Vec::with_capacity(self.changed.len());
+        for id in self.changed.drain(..) {
+            if let Some(row) = self.rows.get_mut(&id) {
+                row.schedule(self.swept);
+                updates.push(row.progress());
+            }
+        }
         let rewrites = self.rewrites.drain(..).map(|(id, envelope, body, receipt)| {
             vec![id.into(), envelope.into(), body.into(), receipt.into()]
         });
@@ -282,45 +298,13 @@ impl<'a> Desk<'a> {
             (REWRITE, &rewrites),
             (INSERT_FACT, &facts),
         ];
-        let steps: Vec<_> = steps.into_iter().filter(|(_, sets)| !sets.is_empty()).collect();
+        let mut steps: Vec<_> = steps.into_iter().filter(|(_, sets)| !sets.is_empty()).collect();
+        let mark: Vec<_> = self.memory.mark_due().map(|it| vec![it.into()]).into_iter().collect();
+        if !steps.is_empty() && !mark.is_empty() {
+            self.mark = self.memory.mark_due();
+            steps.push((WRITE_MARK, &mark));
+        }
         self.database.run_all(&steps).await?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::database::Purpose;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn whoever_is_held_when_the_journal_starts_is_looked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("journal.sqlite").display().to_string();
-        let mut database = Database::open(&file, Purpose::Write).await.unwrap();
-        database.migrate().await.unwrap();
-        let row = |id: &str, state: State| {
-            let state = i64::from(i32::from(state));
-            let mut row: Vec<crate::database::Value> = vec![id.into(), "".into(), "".into()];
-            row.extend([0, 1].map(Into::into));
-            row.extend(["doc", "b-app"].map(Into::into));
-            row.extend([1, 0, state, 0, 9, 0].map(Into::into));
-            row.push(Vec::new().into());
-            row
-        };
-        let rows = vec![row("queued", State::Queued), row("taken", State::Taken)];
-        database.query_many(INSERT_STANDING, rows).await.unwrap();
-        let waiting = Waiting::unknown();
-        assert!(Desk::new(&mut database, 1, &waiting).holds_any(), "nobody has looked yet");
-        waiting.look(&mut database).await.unwrap();
-        assert!(!Desk::new(&mut database, 1, &waiting).holds_any());
-        database.query(INSERT_STANDING, row("held", State::Held)).await.unwrap();
-        let after = Waiting::unknown();
-        after.look(&mut database).await.unwrap();
-        assert!(Desk::new(&mut database, 1, &after).holds_any());
-        Desk::new(&mut database, 1, &waiting).hold("other", 9);
-        waiting.look(&mut database).await.unwrap();
-        assert!(Desk::new(&mut database, 1, &waiting).holds_any());
     }
 }

@@ -178,6 +178,8 @@ impl Wanted {
             return;
         }
         let list: Vec<String> = states.iter().map(ToString::to_string).collect();
+        // As `stored::resting` has it.
+        let resting: Vec<String> = states.iter().map(|it| (-it).to_string()).collect();
         let list = list.join(", ");
         let condition = if states.iter().any(|it| SETTLED.contains(it)) {
             format!(
@@ -185,12 +187,15 @@ impl Wanted {
                  WHERE k.parent = message.id AND k.parent <> '' AND s.state IN ({list})))"
             )
         } else {
-            // The same words as the index of what is open, so that both databases use it.
-            let rows = format!("s.next_at >= 0 AND s.state IN ({list}) AND s.state NOT IN (2, 7)");
-            format!(
-                "message.id IN (SELECT s.id FROM standing s WHERE {rows} UNION ALL SELECT k.parent \
-                 FROM standing s JOIN kept k ON k.id = s.id WHERE {rows})"
-            )
+            let moving = format!("s.sweep_at > (SELECT at FROM swept) AND s.state IN ({list})");
+            let resting = format!("s.sweep_at IN ({})", resting.join(", "));
+            let each = |it: &str| {
+                format!(
+                    "SELECT s.id FROM standing s WHERE {it} \
+                     UNION ALL SELECT s.parent FROM standing s WHERE {it}"
+                )
+            };
+            format!("message.id IN ({} UNION ALL {})", each(&moving), each(&resting))
         };
         self.and(&condition, Vec::new());
     }

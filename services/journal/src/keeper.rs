@@ -11,8 +11,9 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
 use crate::database::{Database, DatabaseError};
-use crate::desk::{Desk, Waiting};
+use crate::desk::Desk;
 use crate::group::{Call, send};
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::{drive, group, sweep};
 
@@ -40,14 +41,14 @@ pub(crate) struct Keeper {
     pub(crate) drives: mpsc::Sender<Vec<String>>,
     pub(crate) clock: chassis::Clock,
     pub(crate) metrics: Metrics,
-    pub(crate) waiting: Waiting,
+    pub(crate) memory: Memory,
 }
 
 impl Keeper {
     /// Works until `shutdown`, and on what had come until then. Whoever still waits when this
     /// ends, waits no longer: the calls end with it.
     pub(crate) async fn keep(
-        self,
+        mut self,
         database: &mut Database,
         mut calls: mpsc::Receiver<Call>,
         (poll, shutdown): (Duration, &CancellationToken),
@@ -69,7 +70,7 @@ impl Keeper {
                 Turn::Call(Some(call)) => Some(call),
                 Turn::Call(None) => return Ok(()),
                 Turn::Look => {
-                    self.waiting.look(database).await?;
+                    self.memory.look(database).await?;
                     calls.try_recv().ok()
                 }
                 Turn::Sweep => {
@@ -97,7 +98,7 @@ impl Keeper {
     }
 
     async fn sweep(
-        &self,
+        &mut self,
         database: &mut Database,
         sweeps: &mut tokio::time::Interval,
     ) -> Result<(), DatabaseError> {
@@ -105,13 +106,15 @@ impl Keeper {
         if !self.has_room() {
             return Ok(());
         }
-        let mut desk = Desk::new(database, self.clock.now_us(), &self.waiting);
+        let mut desk = Desk::new(database, self.clock.now_us(), &mut self.memory);
         desk.database.begin().await?;
         let outcome = match sweep::sweep(&mut desk).await {
             Ok(more) => desk.flush().await.map(|()| more),
             Err(error) => Err(error),
         };
-        if self.finish(desk, outcome).await? {
+        let (more, due) = finish(desk, outcome).await?;
+        self.let_go(database, due).await?;
+        if more {
             sweeps.reset_immediately();
         }
         Ok(())
@@ -119,7 +122,11 @@ impl Keeper {
 
     /// Works on a group; when one of it cannot be written, on each call by itself, so that
     /// nobody's mistake is another one's.
-    async fn work(&self, database: &mut Database, group: Vec<Call>) -> Result<(), DatabaseError> {
+    async fn work(
+        &mut self,
+        database: &mut Database,
+        group: Vec<Call>,
+    ) -> Result<(), DatabaseError> {
         for call in &group {
             self.metrics.called(call.kind());
         }
@@ -137,19 +144,20 @@ impl Keeper {
     }
 
     async fn together(
-        &self,
+        &mut self,
         database: &mut Database,
         group: Vec<Call>,
     ) -> Result<(), DatabaseError> {
         let begun = tokio::time::Instant::now();
-        let mut desk = Desk::new(database, self.clock.now_us(), &self.waiting);
+        let mut desk = Desk::new(database, self.clock.now_us(), &mut self.memory);
         desk.database.begin().await?;
         let mut answers = Vec::with_capacity(group.len());
         let mut outcome = group::work(&mut desk, group, &mut answers).await;
         if outcome.is_ok() {
             outcome = desk.flush().await;
         }
-        self.finish(desk, outcome).await?;
+        let ((), due) = finish(desk, outcome).await?;
+        self.let_go(database, due).await?;
         self.metrics.committed(begun.elapsed());
         for answer in answers {
             answer();
@@ -157,7 +165,7 @@ impl Keeper {
         Ok(())
     }
 
-    async fn alone(&self, database: &mut Database, call: Call) -> Result<(), DatabaseError> {
+    async fn alone(&mut self, database: &mut Database, call: Call) -> Result<(), DatabaseError> {
         match self.together(database, vec![call.clone()]).await {
             Err(error) if error.is_of_values() => {
                 let words = error.words();
@@ -172,7 +180,7 @@ impl Keeper {
 
     /// Works on a call message by message; only what cannot be written even so gets the fault.
     async fn piecemeal(
-        &self,
+        &mut self,
         database: &mut Database,
         call: Call,
         fault: Fault,
@@ -217,44 +225,51 @@ impl Keeper {
         Ok(())
     }
 
-    /// Commits, or undoes; then lets the drives go.
-    async fn finish<T>(
-        &self,
-        desk: Desk<'_>,
-        outcome: Result<T, DatabaseError>,
-    ) -> Result<T, DatabaseError> {
-        let Desk { database, drives: due, .. } = desk;
-        match outcome {
-            Ok(value) => {
-                database.commit().await?;
-                if !due.is_empty()
-                    && let Err(TrySendError::Full(due)) = self.drives.try_send(due)
-                {
-                    self.put_off(database, due).await?;
-                }
-                Ok(value)
-            }
-            Err(error) => {
-                if let Err(undo) = database.rollback().await {
-                    tracing::warn!(error = %undo, "transaction was not undone");
-                }
-                Err(error)
-            }
+    /// Lets go what the committed group said.
+    async fn let_go(
+        &mut self,
+        database: &mut Database,
+        due: Vec<String>,
+    ) -> Result<(), DatabaseError> {
+        if !due.is_empty()
+            && let Err(TrySendError::Full(due)) = self.drives.try_send(due)
+        {
+            self.put_off(database, due).await?;
         }
+        Ok(())
     }
 
     /// Leaves to the sweeper what there is no room for now.
     async fn put_off(
-        &self,
+        &mut self,
         database: &mut Database,
         due: Vec<String>,
     ) -> Result<(), DatabaseError> {
-        let mut desk = Desk::new(database, self.clock.now_us(), &self.waiting);
+        let mut desk = Desk::new(database, self.clock.now_us(), &mut self.memory);
         desk.database.begin().await?;
         let due: Vec<_> = due.into_iter().map(|it| (it, drive::FULL)).collect();
         drive::not_driven(&mut desk, &due).await?;
-        desk.flush().await?;
-        desk.database.commit().await
+        let outcome = desk.flush().await;
+        finish(desk, outcome).await.map(|_| ())
+    }
+}
+
+/// Commits, or undoes; with what is free to go now.
+async fn finish<T>(
+    desk: Desk<'_>,
+    outcome: Result<T, DatabaseError>,
+) -> Result<(T, Vec<String>), DatabaseError> {
+    match outcome {
+        Ok(value) => {
+            desk.database.commit().await?;
+            Ok((value, desk.committed()))
+        }
+        Err(error) => {
+            if let Err(undo) = desk.database.rollback().await {
+                tracing::warn!(error = %undo, "transaction was not undone");
+            }
+            Err(error)
+        }
     }
 }
 

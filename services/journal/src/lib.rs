@@ -44,6 +44,7 @@ mod fold;
 mod group;
 mod hollow;
 mod keeper;
+mod memory;
 mod metrics;
 mod plan;
 mod readers;

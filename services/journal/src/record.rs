@@ -1,5 +1,6 @@
 //! Record: what happened, what follows from it, and what cannot go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message as _;
@@ -13,7 +14,7 @@ use proto::journal::v1::{
 use crate::database::DatabaseError;
 use crate::desk::{COMPONENT, Desk};
 use crate::ending::release_behind;
-use crate::stored::{Fresh, Stored, facts};
+use crate::stored::{Fresh, Stored, Told, facts};
 use crate::{hollow, plan};
 
 /// Entries and refusals of one call.
@@ -182,6 +183,10 @@ fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
         let step = if state == State::Parked { Step::Parked } else { Step::Dead };
         desk.fact(&envelope.id, own_fact(desk.now, step, 0, Some(fault.clone())));
     }
+    let told = parent.told.as_ref().map(|it| {
+        let attachments = receipt.attachments.clone();
+        Arc::new(Told { attachments, index: it.index.clone() })
+    });
     let new = Fresh {
         envelope: &envelope,
         body,
@@ -194,6 +199,8 @@ fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
         now: desk.now,
         next_at,
         fault: fault.as_ref(),
+        told,
+        swept: desk.swept,
     };
     desk.add(new.values());
 }
@@ -225,6 +232,7 @@ fn again(desk: &mut Desk<'_>, known: &Stored, fault: Option<Fault>, made: Made) 
                 row.tries = 0;
                 row.driven = 0;
                 row.body_size = 1;
+                row.told = None;
             });
         }
         Some(fault) if known.state == State::Queued && fault.may_pass() => {

@@ -20,10 +20,10 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::database::{Database, Purpose};
-use crate::desk::Waiting;
 use crate::drive::Drive;
 use crate::group::{Call, Reply};
 use crate::keeper::Keeper;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::readers::Read;
 use crate::stored::NAME_BYTES_MAX;
@@ -172,6 +172,7 @@ pub async fn run(
         Database::open(&config.database, Purpose::Read).await?,
         Database::open(&config.database, Purpose::Read).await?,
     ];
+    let memory = Memory::open(&mut database).await?;
     let publisher = bus.publisher().await?;
     let (drives, due) = mpsc::channel(DRIVES_MAX);
     let metrics = Metrics::new();
@@ -180,7 +181,7 @@ pub async fn run(
     let keeping = async {
         let pace = Duration::from_millis(config.sweep_ms.max(10));
         let (clock, metrics) = (clock.clone(), metrics.clone());
-        let keeper = Keeper { drives, clock, metrics, waiting: Waiting::unknown() };
+        let keeper = Keeper { drives, clock, metrics, memory };
         let kept = keeper.keep(&mut database, calls, (pace, &shutdown)).await;
         drop(opened);
         kept.map_err(anyhow::Error::new)

@@ -1,10 +1,11 @@
 //! Rows of the message table, and the columns they are made of.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use prost::Message as _;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{Entry, Envelope, Fact, State};
+use proto::journal::v1::{Attachment, Entry, Envelope, Fact, Index, State};
 
 use crate::database::{Row, Value};
 
@@ -12,12 +13,12 @@ use crate::database::{Row, Value};
 /// `message` have them.
 pub(crate) const COLUMNS: &str = "id, parent, application, recipients, conversation, sequence, \
      accepted_at, urgency, state, changed_at, next_at, attempt, tries, driven, session, lease, \
-     fault, detail, behind, body_size";
+     fault, detail, behind, body_size, sweep_at";
 
 /// Writes what changes in a row; parameters as [`Stored::progress`] gives them.
 pub(crate) const UPDATE: &str = "UPDATE standing SET state = $2, changed_at = $3, next_at = $4, \
      attempt = $5, tries = $6, driven = $7, session = $8, lease = $9, fault = $10, detail = $11, \
-     behind = $12, body_size = $13 WHERE id = $1";
+     behind = $12, body_size = $13, sweep_at = $14 WHERE id = $1";
 
 /// What decisions need of a message.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +48,17 @@ pub(crate) struct Stored {
     pub(crate) behind: String,
     /// Bytes of the body; 0: it has none yet.
     pub(crate) body_size: i64,
+    /// When the sweeper looks at it; 0: to be found anew when it is written.
+    pub(crate) sweep_at: i64,
+    /// What is told with it at Begin, where it is known; no column.
+    pub(crate) told: Option<Arc<Told>>,
+}
+
+/// What an adapter is told of a message that is handed over, beside its bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) attachments: Vec<Attachment>,
+    pub(crate) index: Index,
 }
 
 impl Stored {
@@ -73,6 +85,8 @@ impl Stored {
             detail: row.text(),
             behind: row.text(),
             body_size: row.number(),
+            sweep_at: row.number(),
+            told: None,
         }
     }
 
@@ -84,6 +98,54 @@ impl Stored {
     /// True when nothing will happen to it any more.
     pub(crate) fn is_ended(&self) -> bool {
         matches!(self.state, State::Taken | State::Refused | State::Withdrawn)
+    }
+
+    /// True while it is on its way, or waits for a time.
+    pub(crate) fn is_moving(&self) -> bool {
+        match self.state {
+            State::Accepted | State::Queued | State::Held | State::InHand | State::Parked => true,
+            State::Unspecified
+            | State::Routed
+            | State::Taken
+            | State::Refused
+            | State::Dead
+            | State::InDoubt
+            | State::Withdrawn => false,
+        }
+    }
+
+    /// Sets when the sweeper looks at it, the sweeper being at `swept`. Looking too early costs a
+    /// look, and writing another time costs an index, so the time stays while it is early enough.
+    pub(crate) fn schedule(&mut self, swept: i64) {
+        self.sweep_at = match self.state {
+            State::Routed | State::Taken | State::Unspecified => self.sweep_at,
+            State::Refused | State::Dead | State::InDoubt | State::Withdrawn => resting(self.state),
+            State::Accepted | State::Queued | State::Held | State::InHand | State::Parked => {
+                let is_early_enough = self.sweep_at > swept && self.sweep_at <= self.next_at;
+                if is_early_enough { self.sweep_at } else { self.next_at.max(swept + 1) }
+            }
+        };
+    }
+
+    /// Parameters of [`INSERT_STANDING`].
+    pub(crate) fn insertion(&self) -> Vec<Value> {
+        vec![
+            self.id.as_str().into(),
+            self.parent.as_str().into(),
+            self.recipients.as_str().into(),
+            self.accepted_at.into(),
+            self.body_size.into(),
+            self.conversation.as_str().into(),
+            self.application.as_str().into(),
+            self.sequence.into(),
+            self.urgency.into(),
+            i64::from(i32::from(self.state)).into(),
+            self.changed_at.into(),
+            self.next_at.into(),
+            self.tries.into(),
+            self.fault.as_ref().map_or_else(Vec::new, Fault::encode_to_vec).into(),
+            self.sweep_at.into(),
+        ]
     }
 
     /// Parameters of [`UPDATE`].
@@ -102,8 +164,14 @@ impl Stored {
             self.detail.clone().into(),
             self.behind.clone().into(),
             self.body_size.into(),
+            self.sweep_at.into(),
         ]
     }
+}
+
+/// Where those lie that the sweeper does not look at, and that somebody may ask for.
+pub(crate) fn resting(state: State) -> i64 {
+    -i64::from(i32::from(state))
 }
 
 /// The state of its number.
@@ -122,13 +190,16 @@ pub(crate) struct Fresh<'a> {
     pub(crate) body: Vec<u8>,
     pub(crate) native: Vec<u8>,
     pub(crate) receipt: Vec<u8>,
-    pub(crate) index: &'a proto::journal::v1::Index,
+    pub(crate) index: &'a Index,
     pub(crate) key: &'a str,
     pub(crate) content_digest: String,
     pub(crate) state: State,
     pub(crate) now: i64,
     pub(crate) next_at: i64,
     pub(crate) fault: Option<&'a Fault>,
+    pub(crate) told: Option<Arc<Told>>,
+    /// Where the sweeper is.
+    pub(crate) swept: i64,
 }
 
 /// Writes what a message is. That it is new was looked up in the same transaction.
@@ -140,8 +211,9 @@ pub(crate) const INSERT_KEPT: &str = "INSERT INTO kept (id, parent, kind, source
 /// Writes what a new message is doing.
 pub(crate) const INSERT_STANDING: &str = "INSERT INTO standing (id, parent, recipients, \
      accepted_at, body_size, conversation, application, sequence, urgency, state, changed_at, \
-     next_at, attempt, tries, driven, session, lease, fault, detail, behind) VALUES ($1, $2, $3, \
-     $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, 0, '', 0, $14, '', '')";
+     next_at, attempt, tries, driven, session, lease, fault, detail, behind, sweep_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, 0, '', 0, $14, '', '', \
+     $15)";
 
 /// Writes whom a new submitted message concerns.
 pub(crate) const INSERT_ADDRESSED: &str =
@@ -166,26 +238,29 @@ impl Fresh<'_> {
     /// Parameters of [`INSERT_KEPT`] and [`INSERT_STANDING`], and the words of the subject.
     pub(crate) fn values(self) -> New {
         let it = self.envelope;
-        let fault = self.fault.map_or_else(Vec::new, Fault::encode_to_vec);
         let subject = bounded(crate::fold::searched(&self.index.subject), SUBJECT_BYTES_MAX);
         let trace = chassis::trace::trace_id(&it.traceparent).unwrap_or_default();
         let recipients = it.recipients.join(",");
-        let standing = vec![
-            it.id.as_str().into(),
-            it.parent.as_str().into(),
-            recipients.as_str().into(),
-            it.accepted_at_us.into(),
-            i64::try_from(self.body.len()).unwrap_or(i64::MAX).into(),
-            it.conversation.as_str().into(),
-            it.application.as_str().into(),
-            i64::try_from(it.sequence).unwrap_or(i64::MAX).into(),
-            i64::from(it.urgency).into(),
-            i64::from(i32::from(self.state)).into(),
-            self.now.into(),
-            self.next_at.into(),
-            i64::from(self.fault.is_some()).into(),
-            fault.into(),
-        ];
+        let mut row = Stored {
+            id: it.id.clone(),
+            parent: it.parent.clone(),
+            application: it.application.clone(),
+            recipients: recipients.clone(),
+            conversation: it.conversation.clone(),
+            sequence: i64::try_from(it.sequence).unwrap_or(i64::MAX),
+            accepted_at: it.accepted_at_us,
+            urgency: i64::from(it.urgency),
+            state: self.state,
+            changed_at: self.now,
+            next_at: self.next_at,
+            tries: i64::from(self.fault.is_some()),
+            fault: self.fault.cloned(),
+            body_size: i64::try_from(self.body.len()).unwrap_or(i64::MAX),
+            told: self.told,
+            ..Stored::default()
+        };
+        row.schedule(self.swept);
+        let standing = row.insertion();
         let kept = vec![
             it.id.as_str().into(),
             it.parent.as_str().into(),
@@ -206,7 +281,7 @@ impl Fresh<'_> {
             self.body.into(),
             self.native.into(),
         ];
-        New { id: it.id.clone(), kept, standing, subject, addressed: addressed(it) }
+        New { row, kept, standing, subject, addressed: addressed(it) }
     }
 }
 
@@ -264,11 +339,35 @@ pub(crate) fn fact_rows(facts: impl Iterator<Item = (String, Fact)>) -> Vec<Vec<
 /// A whole new message, ready to be written.
 #[derive(Debug)]
 pub(crate) struct New {
-    pub(crate) id: String,
+    pub(crate) row: Stored,
     pub(crate) kept: Vec<Value>,
     pub(crate) standing: Vec<Value>,
     /// Empty: it has none.
     pub(crate) subject: String,
     /// Parameters of [`INSERT_ADDRESSED`].
     pub(crate) addressed: Vec<Vec<Value>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sweepers_time_is_written_anew_only_where_it_must_be() {
+        let scheduled = |row: Stored, swept| {
+            let mut row = row;
+            row.schedule(swept);
+            row.sweep_at
+        };
+        let row =
+            |state, next_at, sweep_at| Stored { state, next_at, sweep_at, ..Stored::default() };
+        assert_eq!(scheduled(row(State::Queued, 30, 0), 10), 30, "a new one");
+        assert_eq!(scheduled(row(State::InHand, 600, 30), 10), 30, "early enough");
+        assert_eq!(scheduled(row(State::Parked, 20, 30), 10), 20, "sooner");
+        assert_eq!(scheduled(row(State::Queued, 600, 30), 30), 600, "looked at already");
+        assert_eq!(scheduled(row(State::Queued, 5, 0), 10), 11, "never where the sweeper was");
+        assert_eq!(scheduled(row(State::Taken, 0, 30), 10), 30, "passed over");
+        assert_eq!(scheduled(row(State::Dead, 0, 30), 10), resting(State::Dead));
+        assert_eq!(scheduled(row(State::Queued, 40, resting(State::Dead)), 10), 40);
+    }
 }

@@ -14,12 +14,21 @@ pub(crate) const SWEEP_MAX: usize = 500;
 
 /// Drives what is due. True: there may be more.
 pub(crate) async fn sweep(desk: &mut Desk<'_>) -> Result<bool, DatabaseError> {
+    // What simply went its way is passed over; the others have a later time afterwards.
     let condition = format!(
-        "next_at > 0 AND next_at <= $1 AND state NOT IN (2, 7) ORDER BY next_at LIMIT {SWEEP_MAX}"
+        "sweep_at > $1 AND sweep_at <= $2 AND state NOT IN (2, 7) ORDER BY sweep_at LIMIT {SWEEP_MAX}"
     );
-    let due = desk.find(&condition, vec![vec![desk.now.into()]]).await?;
+    let due = desk.find(&condition, vec![vec![desk.swept.into(), desk.now.into()]]).await?;
+    let has_more = due.len() == SWEEP_MAX;
+    let last = due.last().and_then(|it| desk.get(it)).map_or(desk.now, |it| it.sweep_at);
+    // More rows may have the time of the last one.
+    desk.swept = desk.swept.max(if has_more { last - 1 } else { desk.now });
     for id in &due {
+        desk.look_later(id);
         let Some(row) = desk.get(id).cloned() else { continue };
+        if row.next_at > desk.now {
+            continue;
+        }
         match row.state {
             State::InHand => expired(desk, &row).await?,
             State::Accepted | State::Queued | State::Held | State::Parked => {
@@ -38,7 +47,7 @@ pub(crate) async fn sweep(desk: &mut Desk<'_>) -> Result<bool, DatabaseError> {
             | State::Withdrawn => desk.change(id, |row| row.next_at = 0),
         }
     }
-    Ok(due.len() == SWEEP_MAX)
+    Ok(has_more)
 }
 
 async fn expired(desk: &mut Desk<'_>, row: &Stored) -> Result<(), DatabaseError> {
@@ -49,26 +58,32 @@ async fn expired(desk: &mut Desk<'_>, row: &Stored) -> Result<(), DatabaseError>
 }
 
 /// Makes the next of what was on its way due, as many as one statement may take, and says which.
-const DUE_AGAIN: &str = "UPDATE standing SET next_at = 1, driven = 0 WHERE id IN \
-     (SELECT id FROM standing WHERE next_at > 1 AND state IN (1, 3, 4, 5) AND state NOT IN (2, 7) \
-     ORDER BY next_at LIMIT 5000) RETURNING id";
+const DUE_AGAIN: &str = "UPDATE standing SET next_at = 1, sweep_at = $1, driven = 0 WHERE id IN \
+     (SELECT id FROM standing WHERE sweep_at > $1 AND state IN (1, 3, 4, 5) \
+     ORDER BY sweep_at LIMIT 5000) RETURNING id";
 
 /// Drives everything that was on its way: after a start of a process whose channels were memory.
 pub(crate) async fn drive_all(database: &mut Database) -> Result<(), DatabaseError> {
-    while !database.query(DUE_AGAIN, Vec::new()).await?.is_empty() {}
+    // The sweeper goes back by one, to where they now lie.
+    let found = database.query("UPDATE swept SET at = at - 1 RETURNING at", Vec::new()).await?;
+    let back = found.into_iter().next().map_or(0, |mut it| it.number());
+    while !database.query(DUE_AGAIN, vec![(back + 1).into()]).await?.is_empty() {}
     Ok(())
 }
 
 /// Makes the next of what was driven once due by a time.
-const DUE_SOON: &str = "UPDATE standing SET next_at = $1 WHERE id IN \
-     (SELECT id FROM standing WHERE next_at > $1 AND state IN (1, 3) AND state NOT IN (2, 7) \
-     AND driven = 1 ORDER BY next_at LIMIT 5000) RETURNING id";
+const DUE_SOON: &str = "UPDATE standing SET next_at = $1, \
+     sweep_at = CASE WHEN sweep_at > $1 THEN $1 ELSE sweep_at END WHERE id IN \
+     (SELECT id FROM standing WHERE sweep_at > $2 AND next_at > $1 AND state IN (1, 3) \
+     AND driven = 1 ORDER BY sweep_at LIMIT 5000) RETURNING id";
 
 /// Looks soon at what may have been on its way to a channel when the process before this ended:
 /// its drive was written down, and then perhaps never published.
 pub(crate) async fn look_soon(database: &mut Database, now: i64) -> Result<(), DatabaseError> {
     let soon = crate::plan::deadline(now, 0);
-    while !database.query(DUE_SOON, vec![soon.into()]).await?.is_empty() {}
+    let found = database.query("SELECT at FROM swept", Vec::new()).await?;
+    let swept = found.into_iter().next().map_or(0, |mut it| it.number());
+    while !database.query(DUE_SOON, vec![soon.into(), swept.into()]).await?.is_empty() {}
     Ok(())
 }
 
@@ -147,8 +162,9 @@ mod tests {
         database.migrate().await.unwrap();
         let insert = "INSERT INTO standing (id, parent, recipients, accepted_at, body_size, \
                       conversation, application, sequence, urgency, state, changed_at, next_at, \
-                      attempt, tries, driven, session, lease, fault, detail, behind) VALUES ($1, \
-                      '', '', 0, 1, '', '', 1, 0, $2, 0, $3, 0, 0, $4, '', 0, x'', '', '')";
+                      attempt, tries, driven, session, lease, fault, detail, behind, sweep_at) \
+                      VALUES ($1, '', '', 0, 1, '', '', 1, 0, $2, 0, $3, 0, 0, $4, '', 0, x'', '', \
+                      '', $3)";
         let far = 600_000_000;
         // Driven once; driven often, so it is behind a backlog; parked; due sooner anyway.
         let rows: [(&str, i64, i64, i64); 4] =
@@ -158,9 +174,9 @@ mod tests {
             database.query(insert, values).await.unwrap();
         }
         look_soon(&mut database, 0).await.unwrap();
-        let sql = "SELECT next_at FROM standing ORDER BY id";
+        let sql = "SELECT next_at, sweep_at FROM standing ORDER BY id";
         let found = database.query(sql, Vec::new()).await.unwrap();
-        let times: Vec<i64> = found.into_iter().map(|mut it| it.number()).collect();
-        assert_eq!(times, [5, far, 30_000_000, far]);
+        let times: Vec<_> = found.into_iter().map(|mut it| (it.number(), it.number())).collect();
+        assert_eq!(times, [5, far, 30_000_000, far].map(|it| (it, it)));
     }
 }

@@ -141,9 +141,8 @@ fn is_scan(step: &str, sql: &str) -> bool {
     let in_order = is_page && step == "SCAN kept USING INDEX kept_accepted";
     let names = GROWING.into_iter().chain(["message", "m", "k", "s", "f", "p", "a"]);
     let words = step.contains(" VIRTUAL TABLE INDEX ");
-    let open = step.contains("standing_open");
     let scanned = step.strip_prefix("SCAN ").unwrap_or_default().split(' ').next();
-    names.into_iter().any(|it| scanned == Some(it)) && !in_order && !words && !open
+    names.into_iter().any(|it| scanned == Some(it)) && !in_order && !words
 }
 
 #[tokio::test]

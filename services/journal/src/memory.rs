@@ -1,0 +1,133 @@
+//! What the one writer knows by heart, so that it need not ask the database for what it wrote
+//! itself. All of it can be forgotten at any time.
+
+use std::collections::HashMap;
+
+use crate::database::{Database, DatabaseError};
+use crate::stored::Stored;
+
+/// Rows of one generation; there are two. A row is about 1 kB.
+const ROWS_MAX: usize = 8_192;
+
+/// How far the mark of the sweeper may be written behind where the sweeper is, microseconds.
+const MARK_BEHIND: i64 = 10_000_000;
+
+/// One writer's memory.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    /// Rows of messages on their way, as they are in the database: the steps of a message follow
+    /// each other closely. When the young are too many they become the old, who are forgotten.
+    young: HashMap<String, Stored>,
+    old: HashMap<String, Stored>,
+    /// Whether any message may be held behind another one. Mostly none is, and then nobody need be
+    /// looked for when one ends.
+    pub(crate) may_hold: bool,
+    /// How far the sweeper is: it looks at no row whose time is not above this.
+    pub(crate) swept: i64,
+    /// As it is in the database: at most [`Memory::swept`], and every row that the sweeper is to
+    /// look at lies above it too.
+    mark: i64,
+}
+
+/// One that is held.
+const HELD: &str = "SELECT id FROM standing WHERE sweep_at > $1 AND state = 4 LIMIT 1";
+
+/// Writes how far the sweeper is.
+pub(crate) const WRITE_MARK: &str = "UPDATE swept SET at = $1";
+
+impl Memory {
+    /// The memory after a start: nobody knows whether any message is held.
+    pub(crate) async fn open(database: &mut Database) -> Result<Self, DatabaseError> {
+        let found = database.query("SELECT at FROM swept", Vec::new()).await?;
+        let mark = found.into_iter().next().map_or(0, |mut it| it.number());
+        let (young, old) = (HashMap::new(), HashMap::new());
+        Ok(Self { young, old, may_hold: true, swept: mark, mark })
+    }
+
+    /// Takes a row out of memory.
+    pub(crate) fn take(&mut self, id: &str) -> Option<Stored> {
+        let young = self.young.remove(id);
+        let old = self.old.remove(id);
+        young.or(old)
+    }
+
+    /// Keeps the rows of messages that will soon be asked for again; they are committed.
+    pub(crate) fn keep(&mut self, rows: impl Iterator<Item = Stored>) {
+        self.young.extend(rows.filter(Stored::is_moving).map(|row| (row.id.clone(), row)));
+        if self.young.len() >= ROWS_MAX {
+            self.old = std::mem::take(&mut self.young);
+        }
+    }
+
+    /// Looks again whether any message is held.
+    pub(crate) async fn look(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
+        if self.may_hold {
+            let found = database.query(HELD, vec![self.swept.into()]).await?;
+            self.may_hold = !found.is_empty();
+        }
+        Ok(())
+    }
+
+    /// The mark, when it is time to write it down; writing it with something else costs nothing.
+    pub(crate) fn mark_due(&self) -> Option<i64> {
+        (self.swept - self.mark >= MARK_BEHIND).then_some(self.swept)
+    }
+
+    /// Notes that a mark was committed.
+    pub(crate) fn marked(&mut self, mark: i64) {
+        self.mark = self.mark.max(mark);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::journal::v1::State;
+
+    use super::*;
+    use crate::database::Purpose;
+    use crate::stored::INSERT_STANDING;
+
+    fn row(id: &str, state: State) -> Stored {
+        let mut row = Stored { id: id.to_owned(), state, next_at: 9, ..Stored::default() };
+        row.schedule(0);
+        row
+    }
+
+    #[tokio::test]
+    async fn whoever_is_held_when_the_journal_starts_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.sqlite").display().to_string();
+        let mut database = Database::open(&file, Purpose::Write).await.unwrap();
+        database.migrate().await.unwrap();
+        let rows = [row("queued", State::Queued), row("taken", State::Taken)];
+        let sets = rows.iter().map(Stored::insertion).collect();
+        database.query_many(INSERT_STANDING, sets).await.unwrap();
+        let mut memory = Memory::open(&mut database).await.unwrap();
+        assert!(memory.may_hold, "nobody has looked yet");
+        memory.look(&mut database).await.unwrap();
+        assert!(!memory.may_hold);
+        let held = row("held", State::Held).insertion();
+        database.query(INSERT_STANDING, held).await.unwrap();
+        let mut after = Memory::open(&mut database).await.unwrap();
+        after.look(&mut database).await.unwrap();
+        assert!(after.may_hold);
+    }
+
+    #[tokio::test]
+    async fn of_a_row_only_the_newest_form_is_known_and_only_while_it_moves() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.sqlite").display().to_string();
+        let mut database = Database::open(&file, Purpose::Write).await.unwrap();
+        database.migrate().await.unwrap();
+        let mut memory = Memory::open(&mut database).await.unwrap();
+        memory.keep([row("a", State::Queued), row("b", State::Taken)].into_iter());
+        assert_eq!(memory.take("b"), None);
+        memory.keep((0..ROWS_MAX).map(|it| row(&it.to_string(), State::Queued)));
+        // It is among the old by now.
+        memory.keep([row("a", State::InHand)].into_iter());
+        assert_eq!(memory.take("a"), Some(row("a", State::InHand)));
+        assert_eq!(memory.take("a"), None, "a row that is taken is in no generation");
+        memory.keep((0..=ROWS_MAX).map(|it| row(&format!("{it} more"), State::Queued)));
+        assert_eq!(memory.take("1"), None, "what is old enough is forgotten");
+    }
+}

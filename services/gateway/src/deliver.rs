@@ -25,7 +25,7 @@ const SESSIONS_TRIED: usize = 3;
 
 /// Takes from an application's channel for as long as one of its adapters is connected.
 pub(crate) async fn receive(
-    gateway: Gateway,
+    gateway: Arc<Gateway>,
     application: String,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -41,7 +41,7 @@ pub(crate) async fn receive(
 }
 
 struct Deliverer {
-    gateway: Gateway,
+    gateway: Arc<Gateway>,
     application: String,
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn units(bytes: u64) -> u32 {
 }
 
 /// Everything a call needs; clones share it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) config: Config,
     pub(crate) component: String,
@@ -186,7 +186,7 @@ impl Gateway {
     }
 
     /// The same, without waiting for it.
-    pub(crate) fn leave_closed(&self, session: String) {
+    pub(crate) fn leave_closed(self: &Arc<Self>, session: String) {
         let gateway = self.clone();
         self.busy.spawn(async move { gateway.close(&session).await });
     }
@@ -204,7 +204,7 @@ impl Gateway {
     }
 
     /// The same, without waiting for it.
-    pub(crate) fn leave_unsent(&self, session: &Arc<Session>, unsent: Vec<Delivery>) {
+    pub(crate) fn leave_unsent(self: &Arc<Self>, session: &Arc<Session>, unsent: Vec<Delivery>) {
         if !unsent.is_empty() {
             let (gateway, session) = (self.clone(), session.clone());
             self.busy.spawn(async move { gateway.return_unsent(&session, unsent).await });

@@ -42,6 +42,7 @@ mod submit;
 mod track;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -75,7 +76,8 @@ impl Service {
         clock: Clock,
         component: String,
     ) -> Self {
-        Self { gateway: gateway::Gateway::new(config, surroundings, clock, component) }
+        let gateway = gateway::Gateway::new(config, surroundings, clock, component);
+        Self { gateway: Arc::new(gateway) }
     }
 
     /// gRPC and HTTP/JSON, to be served on one port.
@@ -147,7 +149,7 @@ pub async fn run(
 }
 
 /// Ends all sessions once their hands are empty, and lets calls that are being answered finish.
-async fn leave(gateway: &gateway::Gateway) {
+async fn leave(gateway: &Arc<gateway::Gateway>) {
     gateway.draining.cancel();
     let limit = Duration::from_millis(gateway.config.drain_ms_max);
     let sessions = gateway.sessions.all().await;
@@ -187,7 +189,7 @@ async fn emptied(gateway: &gateway::Gateway, session: &session::Session) {
 
 /// One receiver for each application that has an adapter here.
 async fn deliveries(
-    gateway: &gateway::Gateway,
+    gateway: &Arc<gateway::Gateway>,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
     let mut receivers: JoinSet<(String, anyhow::Result<()>)> = JoinSet::new();
@@ -221,7 +223,7 @@ async fn deliveries(
 }
 
 /// Lets go of uploads, sessions and deliveries that nobody comes back to.
-async fn tidy(gateway: &gateway::Gateway) {
+async fn tidy(gateway: &Arc<gateway::Gateway>) {
     let mut look = tokio::time::interval(Duration::from_secs(2));
     loop {
         look.tick().await;

@@ -16,7 +16,7 @@ use crate::session::{Outlet, Session};
 /// An adapter's stream. Whoever holds it is connected; dropped, it may be taken up again for a
 /// while before the session is closed.
 struct Receiving {
-    gateway: Gateway,
+    gateway: Arc<Gateway>,
     session: Arc<Session>,
     /// None: the last word has been said.
     outlet: Option<Outlet>,
@@ -43,7 +43,7 @@ impl Drop for Receiving {
 
 /// Deliveries as they come, until the session ends; its last word says why.
 pub(crate) fn stream(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     session: Arc<Session>,
 ) -> Result<impl Stream<Item = Result<Delivery, Status>> + Send + use<>, Fault> {
     let outlet = session.outlet().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
@@ -61,7 +61,7 @@ pub(crate) fn stream(
 
 /// Waits for deliveries and takes what is there, up to `most`; none: the session is over.
 async fn take(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     session: &Arc<Session>,
     outlet: &Outlet,
     most: usize,
@@ -91,7 +91,7 @@ fn over(gateway: &Gateway) -> Fault {
 /// Takes deliveries for a caller that cannot keep a stream: waits for the first one at most so
 /// long, and takes what else is there.
 pub(crate) async fn poll(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     session: &Arc<Session>,
     most: usize,
     wait: Duration,

@@ -29,7 +29,7 @@ use crate::track::track;
 /// The vendor-facing service; clones share it.
 #[derive(Clone, Debug)]
 pub struct Service {
-    pub(crate) gateway: Gateway,
+    pub(crate) gateway: Arc<Gateway>,
 }
 
 impl Service {

@@ -125,6 +125,10 @@ def lost_lease(stub, one, two):
     assert code(stub.Settle, settles[0], two) == "LT-EX-012"
     assert not stub.Settle(settles[1], metadata=two).repeat, "the one who holds it answers"
     assert stub.Settle(settles[0], metadata=two).repeat, "which it had said, too"
+    settles[0].message_id = "0198c0de-0000-5000-8000-000000000000"
+    results = stub.SettleBatch(x.SettleBatchRequest(items=settles), metadata=two).results
+    assert results[0].fault.code == "LT-EX-014", "each answer of several is judged by itself"
+    assert results[1].settled.repeat
     stream.cancel()
 
 

@@ -14,8 +14,8 @@ use axum::{Extension, Router};
 use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
 use proto::exchange::v1::track_request::By;
 use proto::exchange::v1::{
-    GetPartRequest, HelloRequest, LookupRequest, PutPartRequest, SettleRequest, SubmitRequest,
-    TrackRequest,
+    GetPartRequest, HelloRequest, LookupRequest, PutPartRequest, SettleBatchRequest, SettleRequest,
+    SubmitRequest, TrackRequest,
 };
 use proto::fault::v1::Fault;
 use proto::fault::{Lang, code};
@@ -26,7 +26,7 @@ use crate::hello::{CHUNK, greet};
 use crate::parts::field;
 use crate::receive::poll;
 use crate::server::Service;
-use crate::settle::{answer, part};
+use crate::settle::{answer, answers, part};
 use crate::submit::submit;
 use crate::track::track;
 
@@ -96,6 +96,7 @@ pub(crate) fn pages(service: Service) -> Router {
         .route("/v1/deliveries/{message_id}/body", get(get_body))
         .route("/v1/deliveries/{message_id}/parts/{attachment}", get(get_part))
         .route("/v1/settle", post(settle))
+        .route("/v1/settle-batch", post(settle_batch))
         .route("/v1/track", get(track_item))
         .route("/v1/lookup", get(lookup))
         .fallback(nothing_here)
@@ -262,6 +263,16 @@ async fn settle(
     let application = caller.application;
     let request: SettleRequest = read("SettleRequest", &body)?;
     written("SettleResponse", &answer(&service.gateway, &application, request).await?)
+}
+
+async fn settle_batch(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let application = caller.application;
+    let request: SettleBatchRequest = read("SettleBatchRequest", &body)?;
+    written("SettleBatchResponse", &answers(&service.gateway, &application, request).await?)
 }
 
 async fn track_item(

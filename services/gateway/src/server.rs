@@ -7,8 +7,9 @@ use futures::{Stream, StreamExt as _};
 use proto::exchange::v1::exchange_server::Exchange;
 use proto::exchange::v1::{
     Delivery, GetPartRequest, HelloRequest, HelloResponse, LookupRequest, LookupResponse,
-    PartChunk, PutPartRequest, PutPartResponse, ReceiveRequest, SettleRequest, SettleResponse,
-    SubmitRequest, SubmitResponse, TrackRequest, TrackResponse,
+    PartChunk, PutPartRequest, PutPartResponse, ReceiveRequest, SettleBatchRequest,
+    SettleBatchResponse, SettleRequest, SettleResponse, SubmitRequest, SubmitResponse,
+    TrackRequest, TrackResponse,
 };
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -22,7 +23,7 @@ use crate::gateway::Gateway;
 use crate::hello::greet;
 use crate::receive::stream;
 use crate::session::Session;
-use crate::settle::{answer, part};
+use crate::settle::{answer, answers, part};
 use crate::submit::submit;
 use crate::track::track;
 
@@ -162,6 +163,15 @@ impl Exchange for Service {
         let application = caller(&request)?.application;
         let request = request.into_inner();
         Ok(Response::new(answer(&self.gateway, &application, request).await?))
+    }
+
+    async fn settle_batch(
+        &self,
+        request: Request<SettleBatchRequest>,
+    ) -> Answer<SettleBatchResponse> {
+        let application = caller(&request)?.application;
+        let request = request.into_inner();
+        Ok(Response::new(answers(&self.gateway, &application, request).await?))
     }
 
     async fn track(&self, request: Request<TrackRequest>) -> Answer<TrackResponse> {

@@ -1,8 +1,12 @@
 //! What an application did with a delivery, and the files of one it has in hand.
 
 use chassis::trace::{About, Operation, failed, message_span};
+use futures::future::join_all;
 use proto::exchange::v1::settle_request::Answer as Given;
-use proto::exchange::v1::{GetPartRequest, SettleRequest, SettleResponse};
+use proto::exchange::v1::settled::Outcome as Settling;
+use proto::exchange::v1::{
+    GetPartRequest, SettleBatchRequest, SettleBatchResponse, SettleRequest, SettleResponse, Settled,
+};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::ended::Outcome;
@@ -63,6 +67,27 @@ pub(crate) async fn answer(
         Outcome::Contradicted => fault(&code::LT_EX_013),
         Outcome::NotKnown | Outcome::Unspecified => fault(&code::LT_EX_014),
     }
+}
+
+/// Answers settled in one call.
+const BATCH_MAX: usize = 256;
+
+/// Closes leases with several answers, each as if it had come by itself.
+pub(crate) async fn answers(
+    gateway: &Gateway,
+    application: &Application,
+    request: SettleBatchRequest,
+) -> Result<SettleBatchResponse, Fault> {
+    let items = request.items;
+    if items.is_empty() || items.len() > BATCH_MAX {
+        let (vi, en) = (format!("cần từ 1 đến {BATCH_MAX}"), format!("must be 1 to {BATCH_MAX}"));
+        return Err(field("items", &vi, &en));
+    }
+    let each = items.into_iter().map(async |item| match answer(gateway, application, item).await {
+        Ok(settled) => Settled { outcome: Some(Settling::Settled(settled)) },
+        Err(fault) => Settled { outcome: Some(Settling::Fault(fault)) },
+    });
+    Ok(SettleBatchResponse { results: join_all(each).await })
 }
 
 fn given(answer: Option<Given>) -> Result<Answer, Fault> {

@@ -22,6 +22,7 @@ mod delivery;
 mod outlet;
 mod receive;
 mod serve;
+mod settle;
 
 pub use application::{Application, CollectError, DeliverError, Description, Taken};
 pub use content::Content;

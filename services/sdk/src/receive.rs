@@ -9,16 +9,14 @@ use proto::exchange::v1::{
     Delivery as Handed, HelloResponse, ReceiveRequest, Refused, SettleRequest,
     Taken as TakenAnswer, Unavailable,
 };
-use proto::fault::v1::Fault;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use crate::serve::{DRAIN, ServeError, link};
+use crate::settle::Settler;
 use crate::{Application, Client, DeliverError, Delivery};
 
-/// How often an answer is given again when the gateway does not hear it.
-const SETTLES: u32 = 5;
 /// How long giving back what was not begun may take.
 const GIVE_BACK: Duration = Duration::from_secs(5);
 
@@ -32,23 +30,37 @@ pub(crate) async fn receive<A: Application>(
 ) -> Result<(), ServeError> {
     let request = ReceiveRequest { session: hello.session.clone(), in_hand_max: 0 };
     let mut deliveries = client.receive(request).await.map_err(link)?.into_inner();
+    let (settler, settling) = Settler::new(client.clone());
     let mut work = Work {
         application,
         client,
+        settler,
         session: hello.session,
         lines: Lines::default(),
         working: JoinSet::new(),
     };
-    let outcome = work.go_on(&mut deliveries, stop).await;
-    stop.cancel();
-    work.finish(&mut deliveries).await;
-    outcome
+    let delivering = async {
+        let outcome = work.go_on(&mut deliveries, stop).await;
+        stop.cancel();
+        work.finish(&mut deliveries).await;
+        outcome
+    };
+    // Whoever delivers waits for its answers itself, as long as it will; then nothing is left.
+    let settling = async {
+        settling.await;
+        std::future::pending().await
+    };
+    tokio::select! {
+        outcome = delivering => outcome,
+        outcome = settling => outcome,
+    }
 }
 
 /// What one session has in hand.
 struct Work<A> {
     application: Arc<A>,
     client: Client,
+    settler: Settler,
     session: String,
     lines: Lines,
     /// Each gives back its conversation.
@@ -86,7 +98,8 @@ impl<A: Application> Work<A> {
     fn start(&mut self, handed: Handed) {
         let delivery =
             Delivery { handed, session: self.session.clone(), client: self.client.clone() };
-        self.working.spawn(one(self.application.clone(), delivery));
+        let settler = self.settler.clone();
+        self.working.spawn(one(self.application.clone(), delivery, settler));
     }
 
     fn done(
@@ -115,8 +128,9 @@ impl<A: Application> Work<A> {
         }
         let mut giving_back = JoinSet::new();
         for handed in left {
-            let request = settling(&self.session, &handed);
-            giving_back.spawn(settle(self.client.clone(), request, not_begun()));
+            let request = settling(&self.session, &handed, not_begun());
+            let settler = self.settler.clone();
+            giving_back.spawn(async move { settler.settle(request).await });
         }
         let given_back = async { while giving_back.join_next().await.is_some() {} };
         if tokio::time::timeout(GIVE_BACK, given_back).await.is_err() {
@@ -163,52 +177,28 @@ impl Lines {
 async fn one<A: Application>(
     application: Arc<A>,
     delivery: Delivery,
+    settler: Settler,
 ) -> Result<String, ServeError> {
     let conversation = delivery.handed.conversation.clone();
-    let client = delivery.client.clone();
-    let request = settling(&delivery.session, &delivery.handed);
+    let (session, message_id) = (delivery.session.clone(), delivery.handed.message_id.clone());
+    let lease = delivery.handed.lease;
     let answer = match ask(&*application, &delivery).await {
         Ok(Some(taken)) => Ok(taken),
         Ok(None) => application.deliver(delivery).await,
         Err(error) => Err(error),
     };
-    settle(client, request, answered(answer)).await?;
+    let answer = Some(answered(answer));
+    settler.settle(SettleRequest { session, message_id, lease, answer }).await?;
     Ok(conversation)
 }
 
-fn settling(session: &str, handed: &Handed) -> SettleRequest {
+fn settling(session: &str, handed: &Handed, answer: Answer) -> SettleRequest {
     SettleRequest {
         session: session.to_owned(),
         message_id: handed.message_id.clone(),
         lease: handed.lease,
-        answer: None,
+        answer: Some(answer),
     }
-}
-
-/// Gives an answer until the gateway has heard it.
-async fn settle(
-    mut client: Client,
-    request: SettleRequest,
-    answer: Answer,
-) -> Result<(), ServeError> {
-    let request = SettleRequest { answer: Some(answer), ..request };
-    let mut pause = Duration::from_millis(100);
-    for _ in 0..SETTLES {
-        match client.settle(request.clone()).await {
-            Ok(_) => return Ok(()),
-            // The bus decided otherwise meanwhile, and says so in the journal.
-            Err(status) if Fault::from_status(&status).is_some_and(|it| !it.may_pass()) => {
-                tracing::warn!(error = %status.message(), "answer was not taken");
-                return Ok(());
-            }
-            Err(status) => {
-                tracing::debug!(error = %status.message(), "answer is given again");
-                tokio::time::sleep(pause).await;
-                pause *= 3;
-            }
-        }
-    }
-    Err(ServeError::Link(Status::unavailable("an answer could not be given")))
 }
 
 async fn ask(

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use proto::exchange::v1::exchange_client::ExchangeClient;
 use proto::exchange::v1::settle_request::Answer;
+use proto::exchange::v1::settled::Outcome;
 use proto::exchange::v1::*;
 use proto::fault::v1::Fault;
 use proto::journal::v1::State;
@@ -71,6 +72,44 @@ async fn answers_for_what_is_not_held_are_told_apart() {
     let late = stage.settle(&session, (&id, lease + 100), taken()).await;
     assert_eq!(code_of(late), "LT-EX-012");
     stage.settle(&session, (&id, lease), taken()).await.unwrap();
+}
+
+#[tokio::test]
+async fn answers_that_come_together_are_judged_one_by_one() {
+    let mut stage = Stage::new().await;
+    let session = stage.hello("one").await;
+    let mut stream = stage.receive(&session, 0).await;
+    let mut items = Vec::new();
+    for name in ["m1", "m2"] {
+        stage.send(name, text("native"), &[]).await;
+        let delivery = next(&mut stream).await;
+        items.push(SettleRequest {
+            session: session.clone(),
+            message_id: delivery.message_id,
+            lease: delivery.lease,
+            answer: Some(taken()),
+        });
+    }
+    let unknown = SettleRequest { message_id: "no-such-message".to_owned(), ..items[0].clone() };
+    let silent = SettleRequest { answer: None, ..items[1].clone() };
+    let batch = vec![unknown, items[0].clone(), silent, items[1].clone(), items[0].clone()];
+    let results = stage.settle_batch(batch).await.unwrap().results;
+    let told = |it: Settled| match it.outcome.unwrap() {
+        Outcome::Settled(settled) => {
+            format!("{} {}", settled.state().as_str_name(), settled.repeat)
+        }
+        Outcome::Fault(fault) => fault.code,
+    };
+    let told: Vec<_> = results.into_iter().map(told).collect();
+    // Of the same answer twice in one call either may be the first.
+    let (mut same, others) = (vec![told[1].as_str(), &told[4]], [&told[0], &told[2], &told[3]]);
+    same.sort_unstable();
+    assert_eq!(others, ["LT-EX-014", "LT-EX-011", "TAKEN false"]);
+    assert_eq!(same, ["TAKEN false", "TAKEN true"]);
+    for count in [0, 257] {
+        let refused = stage.settle_batch(vec![items[0].clone(); count]).await;
+        assert_eq!(code_of(refused), "LT-EX-011", "{count}");
+    }
 }
 
 #[tokio::test]

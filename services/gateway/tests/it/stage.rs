@@ -203,6 +203,14 @@ impl Stage {
         answered(self.client.clone().settle(called(request)).await)
     }
 
+    pub(crate) async fn settle_batch(
+        &self,
+        items: Vec<SettleRequest>,
+    ) -> Result<SettleBatchResponse, Fault> {
+        let request = SettleBatchRequest { items };
+        answered(self.client.clone().settle_batch(called(request)).await)
+    }
+
     /// Puts a message for `a-app` on its channel, as mapping would; its id.
     pub(crate) async fn send(&self, name: &str, body: Body, files: &[&[u8]]) -> String {
         let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string();

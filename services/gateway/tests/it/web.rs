@@ -126,6 +126,11 @@ async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
     );
     let (_, settled) = post(at, "/v1/settle", &answer).await;
     assert_eq!(settled["repeat"], json!(true));
+    let unknown = json!({ "message_id": "m", "lease": 1, "taken": {} });
+    let batch = json!({ "items": [answer, unknown] });
+    let (status, settled) = post(at, "/v1/settle-batch", &batch).await;
+    assert_eq!((status, &settled["results"][0]["settled"]["repeat"]), (200, &json!(true)));
+    assert_eq!(settled["results"][1]["fault"]["code"], json!("LT-EX-014"));
 }
 
 #[tokio::test]

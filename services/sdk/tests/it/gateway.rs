@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proto::exchange::v1::exchange_server::{Exchange, ExchangeServer};
+use proto::exchange::v1::settled::Outcome;
 use proto::exchange::v1::submit_request::Body;
 use proto::exchange::v1::{
     Delivery, GetPartRequest, HelloRequest, HelloResponse, LookupRequest, LookupResponse,
-    PartChunk, PutPartRequest, PutPartResponse, ReceiveRequest, SettleRequest, SettleResponse,
-    SubmitRequest, SubmitResponse, TrackRequest, TrackResponse,
+    PartChunk, PutPartRequest, PutPartResponse, ReceiveRequest, SettleBatchRequest,
+    SettleBatchResponse, SettleRequest, SettleResponse, Settled, SubmitRequest, SubmitResponse,
+    TrackRequest, TrackResponse,
 };
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -253,12 +255,27 @@ impl Exchange for Gateway {
         Ok(Response::new(tokio_stream::iter(pieces)))
     }
 
-    async fn settle(&self, request: Request<SettleRequest>) -> Answer<SettleResponse> {
-        let trouble = self.with(|state| {
-            state.settles.push(request.into_inner());
-            state.settle_trouble.pop_front()
-        });
-        trouble.map_or_else(|| Ok(Response::new(SettleResponse::default())), Err)
+    async fn settle(&self, _request: Request<SettleRequest>) -> Answer<SettleResponse> {
+        Err(Status::unimplemented("settle"))
+    }
+
+    async fn settle_batch(
+        &self,
+        request: Request<SettleBatchRequest>,
+    ) -> Answer<SettleBatchResponse> {
+        let mut results = Vec::new();
+        for item in request.into_inner().items {
+            let trouble = self.with(|state| {
+                state.settles.push(item);
+                state.settle_trouble.pop_front()
+            });
+            let outcome = match trouble {
+                None => Outcome::Settled(SettleResponse::default()),
+                Some(status) => Outcome::Fault(Fault::from_status(&status).ok_or(status)?),
+            };
+            results.push(Settled { outcome: Some(outcome) });
+        }
+        Ok(Response::new(SettleBatchResponse { results }))
     }
 
     async fn track(&self, _request: Request<TrackRequest>) -> Answer<TrackResponse> {

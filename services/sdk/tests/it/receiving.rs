@@ -229,6 +229,25 @@ async fn an_answer_is_given_until_it_is_heard() {
 }
 
 #[tokio::test]
+async fn of_answers_that_go_together_only_the_one_not_heard_is_given_again() {
+    let later = Fault::new(&code::LT_SYS_002).param("part", "journal");
+    let settle_trouble = [later.into()].into();
+    let it = Connected::new(State { settle_trouble, ..State::default() }, Office::new(0)).await;
+    for id in ["m-1", "m-2", "m-3"] {
+        it.running.gateway.hand(delivery(id, id)).await;
+    }
+    it.office.until_begun(3).await;
+    it.office.may_end.add_permits(3);
+    it.running.gateway.until(|state| state.settles.len() == 4).await;
+    it.running.gateway.with(|state| {
+        let mut ids: Vec<_> = state.settles.iter().map(|it| it.message_id.as_str()).collect();
+        assert_eq!(ids.pop(), Some(state.settles[0].message_id.as_str()));
+        ids.sort_unstable();
+        assert_eq!(ids, ["m-1", "m-2", "m-3"]);
+    });
+}
+
+#[tokio::test]
 async fn an_answer_the_bus_does_not_want_is_not_repeated_and_the_next_message_comes() {
     let settle_trouble = [Fault::new(&code::LT_EX_012).into()].into();
     let it = Connected::new(State { settle_trouble, ..State::default() }, Office::new(2)).await;

@@ -1,0 +1,100 @@
+//! Answers on their way back: those that are ready go together, and nobody waits for others.
+
+use std::time::Duration;
+
+use proto::exchange::v1::settled::Outcome;
+use proto::exchange::v1::{SettleBatchRequest, SettleRequest, Settled};
+use proto::fault::v1::Fault;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tonic::Status;
+
+use crate::Client;
+use crate::serve::ServeError;
+
+/// Answers of one call.
+const TOGETHER: usize = 256;
+/// Calls on their way at a time: while one is worked on, the next may go.
+const CALLS: usize = 2;
+/// How often an answer is given again when the gateway does not hear it.
+const SETTLES: u32 = 5;
+
+/// An answer, and whoever waits until it was heard; one that is let go of never was.
+type Waiting = (SettleRequest, oneshot::Sender<()>);
+
+/// Gives answers to the gateway. Its work ends with the last clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Settler(mpsc::Sender<Waiting>);
+
+impl Settler {
+    /// A settler, and its work.
+    pub(crate) fn new(client: Client) -> (Self, impl Future<Output = ()>) {
+        let (answers, waiting) = mpsc::channel(TOGETHER);
+        (Self(answers), work(client, waiting))
+    }
+
+    /// Gives an answer until the gateway has heard it.
+    pub(crate) async fn settle(&self, request: SettleRequest) -> Result<(), ServeError> {
+        let (heard, hearing) = oneshot::channel();
+        let is_heard = self.0.send((request, heard)).await.is_ok() && hearing.await.is_ok();
+        let failed = || ServeError::Link(Status::unavailable("an answer could not be given"));
+        if is_heard { Ok(()) } else { Err(failed()) }
+    }
+}
+
+async fn work(client: Client, mut waiting: mpsc::Receiver<Waiting>) {
+    let mut calls = JoinSet::new();
+    let mut ready = Vec::new();
+    while waiting.recv_many(&mut ready, TOGETHER).await > 0 {
+        calls.spawn(call(client.clone(), std::mem::take(&mut ready)));
+        if calls.len() >= CALLS {
+            calls.join_next().await;
+        }
+    }
+    while calls.join_next().await.is_some() {}
+}
+
+/// Gives answers together, and those that were not heard again.
+async fn call(mut client: Client, mut waiting: Vec<Waiting>) {
+    let mut pause = Duration::from_millis(100);
+    for _ in 0..SETTLES {
+        let items = waiting.iter().map(|(it, _)| it.clone()).collect();
+        match client.settle_batch(SettleBatchRequest { items }).await {
+            Ok(response) => waiting = unheard(waiting, response.into_inner().results),
+            Err(status) => tracing::debug!(error = %status.message(), "answers are given again"),
+        }
+        if waiting.is_empty() {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 3;
+    }
+}
+
+/// Tells each whose answer was heard; the others are left.
+fn unheard(waiting: Vec<Waiting>, results: Vec<Settled>) -> Vec<Waiting> {
+    let mut results = results.into_iter();
+    let mut left = Vec::new();
+    for (request, heard) in waiting {
+        match results.next().and_then(|it| it.outcome) {
+            Some(Outcome::Settled(_)) => tell(heard),
+            // The bus decided otherwise meanwhile, and says so in the journal.
+            Some(Outcome::Fault(fault)) if !fault.may_pass() => {
+                tracing::warn!(code = fault.code, "answer was not taken");
+                tell(heard);
+            }
+            Some(Outcome::Fault(Fault { code, .. })) => {
+                tracing::debug!(code, "answer is given again");
+                left.push((request, heard));
+            }
+            None => left.push((request, heard)),
+        }
+    }
+    left
+}
+
+fn tell(heard: oneshot::Sender<()>) {
+    if heard.send(()).is_err() {
+        tracing::debug!("nobody waits any more until the answer is heard");
+    }
+}

@@ -26,6 +26,15 @@
 //! no locks and commit in groups. A second journal process on the same database waits for the
 //! first one's end. It costs scaling the writer beyond one connection.
 //!
+//! *The writer remembers what it wrote.* The rows of messages on their way lie in its memory as they
+//! are in the database, so a step reads nothing and writes one row. Whatever a failed group had in
+//! hand is forgotten, and everything can be read again. It costs some megabytes, and that nobody
+//! else may ever write these rows.
+//!
+//! *The sweeper has a time of its own.* A step that would only move a message's deadline back leaves
+//! the time at which the sweeper looks at it alone, and then the database writes no index. The
+//! sweeper passes over what went its way meanwhile: one look a message, half a minute later.
+//!
 //! *Nobody waits for a journal that is not at work.* When the writer or a reader ends, however it
 //! ends, whoever waits is told at once to come again, and so is whoever comes before the next
 //! start. It costs callers a repeat; the other way costs everybody's standstill.

@@ -12,7 +12,7 @@ use bus::{
 use futures::FutureExt;
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
-    options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions},
+    options::{BasicGetOptions, BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions},
     types::{AMQPValue, FieldTable},
 };
 
@@ -32,9 +32,13 @@ async fn foreigner(url: &str) -> (Connection, lapin::Channel) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a foreigner publishes as it likes")]
-async fn throw_in(link: &lapin::Channel, exchange: &str, key: &str, properties: BasicProperties) {
+async fn throw_in(
+    link: &lapin::Channel,
+    (exchange, key): (&str, &str),
+    (properties, body): (BasicProperties, &[u8]),
+) {
     let options = BasicPublishOptions::default();
-    link.basic_publish(exchange.into(), key.into(), options, b"from elsewhere", properties)
+    link.basic_publish(exchange.into(), key.into(), options, body, properties)
         .await
         .unwrap()
         .await
@@ -47,16 +51,21 @@ async fn what_misses_its_queue_is_stranded_and_read_from_there() {
     let bus = Bus::connect(Settings { url: node.url(host), ..settings() }).await.unwrap();
     bus.declare().await.unwrap();
     let (_connection, link) = foreigner(&node.url(host)).await;
-    let named = message(7).id.to_string();
-    let properties = BasicProperties::default().with_message_id(named.into());
-    throw_in(&link, "lienthong.intake", "intake.99", properties).await;
-    throw_in(&link, "lienthong.delivery", "delivery.nobody", BasicProperties::default()).await;
+    // Somebody moves a message of ours, and puts in one of their own.
+    let from = bus.declare_delivery("somebody").await.unwrap();
+    publish(&bus, &from, [7]).await;
+    let moved = link.basic_get(from.name().into(), BasicGetOptions::default()).await.unwrap();
+    let moved = moved.unwrap().delivery;
+    let of_ours = (moved.properties, moved.data.as_slice());
+    throw_in(&link, ("lienthong.intake", "intake.99"), of_ours).await;
+    let foreign = (BasicProperties::default(), b"from elsewhere".as_slice());
+    throw_in(&link, ("lienthong.delivery", "delivery.nobody"), foreign).await;
 
     let drawer = Drawer::new(Mood::Willing);
     let recorder = Recorder::done();
     let running = start(&bus, &Channel::stranded(), 8, drawer.clone(), recorder.clone());
     let windows = until(&recorder.windows, |windows| !windows.is_empty()).await;
-    assert_eq!(windows[0][0].id, message(7).id);
+    assert_eq!(windows[0][0], message(7));
     // What is no message of ours never reaches the handler, and is not lost either.
     let kept = until(&drawer.kept, |kept| !kept.is_empty()).await;
     running.stop().await;

@@ -165,3 +165,25 @@ async fn postgres_scans_no_table() {
         client.batch_execute("DEALLOCATE asked").await.unwrap();
     }
 }
+
+/// A row whose indexed columns stay is updated in its place (a heap-only tuple), and no index knows.
+#[tokio::test]
+async fn the_steps_of_a_document_write_no_index_of_its_row() {
+    let mut stage = Stage::new(Kind::Postgres).await;
+    let id = stage.routed(item(), &["b-app"]).await.remove(0);
+    let session = stage.open("b-app", ReceiverClass::Repeatable).await;
+    let lease = stage.deliver(&session, &id).await;
+    stage.end(&session, &id, lease, taken()).await;
+    let (database, folder) = stage.stop().await;
+    let (client, _running) = client(&database).await;
+    let sql = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'standing'";
+    // The server counts when the connection that did it is gone.
+    let counted = eventually(async || {
+        let row = client.query_one(sql, &[]).await.unwrap();
+        let counted: (i64, i64) = (row.get(0), row.get(1));
+        (counted.0 >= 3).then_some(counted)
+    });
+    // Routed, begun, taken.
+    assert_eq!(counted.await, (3, 3));
+    drop(folder);
+}

@@ -121,7 +121,7 @@ impl Stored {
             State::Routed | State::Taken | State::Unspecified => self.sweep_at,
             State::Refused | State::Dead | State::InDoubt | State::Withdrawn => resting(self.state),
             State::Accepted | State::Queued | State::Held | State::InHand | State::Parked => {
-                let is_early_enough = self.sweep_at > swept && self.sweep_at <= self.next_at;
+                let is_early_enough = self.sweep_at > swept.max(0) && self.sweep_at <= self.next_at;
                 if is_early_enough { self.sweep_at } else { self.next_at.max(swept + 1) }
             }
         };
@@ -362,6 +362,7 @@ mod tests {
         let row =
             |state, next_at, sweep_at| Stored { state, next_at, sweep_at, ..Stored::default() };
         assert_eq!(scheduled(row(State::Queued, 30, 0), 10), 30, "a new one");
+        assert_eq!(scheduled(row(State::Queued, 30, 0), -1), 30, "before the first sweep of all");
         assert_eq!(scheduled(row(State::InHand, 600, 30), 10), 30, "early enough");
         assert_eq!(scheduled(row(State::Parked, 20, 30), 10), 20, "sooner");
         assert_eq!(scheduled(row(State::Queued, 600, 30), 30), 600, "looked at already");

@@ -14,8 +14,9 @@ use crate::serve::ServeError;
 
 /// Answers of one call.
 const TOGETHER: usize = 256;
-/// Calls on their way at a time: while one is worked on, the next may go.
-const CALLS: usize = 2;
+/// Calls on their way at a time. Few, so that answers gather; not so few that hands, which are free
+/// again only when their answer was heard, wait for one another.
+const CALLS: usize = 8;
 /// How often an answer is given again when the gateway does not hear it.
 const SETTLES: u32 = 5;
 

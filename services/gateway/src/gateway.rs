@@ -45,7 +45,7 @@ pub(crate) fn units(bytes: u64) -> u32 {
     u32::try_from(bytes / UNIT + 1).unwrap_or(u32::MAX)
 }
 
-/// Everything a call needs; clones share it.
+/// Everything a call needs; all calls share it.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) config: Config,

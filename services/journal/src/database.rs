@@ -316,6 +316,16 @@ impl Database {
         Ok(())
     }
 
+    /// An empty journal in a folder of its own.
+    #[cfg(test)]
+    pub(crate) async fn empty() -> (Self, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.sqlite").display().to_string();
+        let mut database = Self::open(&file, Purpose::Write).await.unwrap();
+        database.migrate().await.unwrap();
+        (database, folder)
+    }
+
     async fn batch(&mut self, sql: &str) -> Result<(), DatabaseError> {
         match self {
             Self::Sqlite(database) => database.batch(sql),

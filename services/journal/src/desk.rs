@@ -299,9 +299,9 @@ impl<'a> Desk<'a> {
             (INSERT_FACT, &facts),
         ];
         let mut steps: Vec<_> = steps.into_iter().filter(|(_, sets)| !sets.is_empty()).collect();
-        let mark: Vec<_> = self.memory.mark_due().map(|it| vec![it.into()]).into_iter().collect();
-        if !steps.is_empty() && !mark.is_empty() {
-            self.mark = self.memory.mark_due();
+        let mark = [vec![self.swept.into()]];
+        if !steps.is_empty() && self.memory.is_mark_due(self.swept) {
+            self.mark = Some(self.swept);
             steps.push((WRITE_MARK, &mark));
         }
         self.database.run_all(&steps).await?;

@@ -248,8 +248,10 @@ impl Keeper {
         let mut desk = Desk::new(database, self.clock.now_us(), &mut self.memory);
         desk.database.begin().await?;
         let due: Vec<_> = due.into_iter().map(|it| (it, drive::FULL)).collect();
-        drive::not_driven(&mut desk, &due).await?;
-        let outcome = desk.flush().await;
+        let outcome = match drive::not_driven(&mut desk, &due).await {
+            Ok(()) => desk.flush().await,
+            Err(error) => Err(error),
+        };
         finish(desk, outcome).await.map(|_| ())
     }
 }

@@ -9,7 +9,7 @@ use crate::stored::Stored;
 /// Rows of one generation; there are two. A row is about 1 kB.
 const ROWS_MAX: usize = 8_192;
 
-/// How far the mark of the sweeper may be written behind where the sweeper is, microseconds.
+/// How far behind the sweeper its mark may be, microseconds.
 const MARK_BEHIND: i64 = 10_000_000;
 
 /// One writer's memory.
@@ -22,10 +22,9 @@ pub(crate) struct Memory {
     /// Whether any message may be held behind another one. Mostly none is, and then nobody need be
     /// looked for when one ends.
     pub(crate) may_hold: bool,
-    /// How far the sweeper is: it looks at no row whose time is not above this.
+    /// How far the sweeper is: every row that it is to look at lies above.
     pub(crate) swept: i64,
-    /// As it is in the database: at most [`Memory::swept`], and every row that the sweeper is to
-    /// look at lies above it too.
+    /// What the database has of it: they lie above this, too.
     mark: i64,
 }
 
@@ -68,14 +67,15 @@ impl Memory {
         Ok(())
     }
 
-    /// The mark, when it is time to write it down; writing it with something else costs nothing.
-    pub(crate) fn mark_due(&self) -> Option<i64> {
-        (self.swept - self.mark >= MARK_BEHIND).then_some(self.swept)
+    /// Whether the mark is to be written with the sweeper at `swept`: now and then, because writing
+    /// it beside something else costs little; at once when the sweeper went back.
+    pub(crate) fn is_mark_due(&self, swept: i64) -> bool {
+        swept < self.mark || swept - self.mark >= MARK_BEHIND
     }
 
     /// Notes that a mark was committed.
     pub(crate) fn marked(&mut self, mark: i64) {
-        self.mark = self.mark.max(mark);
+        self.mark = mark;
     }
 }
 
@@ -84,7 +84,6 @@ mod tests {
     use proto::journal::v1::State;
 
     use super::*;
-    use crate::database::Purpose;
     use crate::stored::INSERT_STANDING;
 
     fn row(id: &str, state: State) -> Stored {
@@ -95,10 +94,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_is_held_when_the_journal_starts_is_looked_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("journal.sqlite").display().to_string();
-        let mut database = Database::open(&file, Purpose::Write).await.unwrap();
-        database.migrate().await.unwrap();
+        let (mut database, _folder) = Database::empty().await;
         let rows = [row("queued", State::Queued), row("taken", State::Taken)];
         let sets = rows.iter().map(Stored::insertion).collect();
         database.query_many(INSERT_STANDING, sets).await.unwrap();
@@ -115,10 +111,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_a_row_only_the_newest_form_is_known_and_only_while_it_moves() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("journal.sqlite").display().to_string();
-        let mut database = Database::open(&file, Purpose::Write).await.unwrap();
-        database.migrate().await.unwrap();
+        let (mut database, _folder) = Database::empty().await;
         let mut memory = Memory::open(&mut database).await.unwrap();
         memory.keep([row("a", State::Queued), row("b", State::Taken)].into_iter());
         assert_eq!(memory.take("b"), None);

@@ -18,6 +18,8 @@ pub(crate) async fn sweep(desk: &mut Desk<'_>) -> Result<bool, DatabaseError> {
     let condition = format!(
         "sweep_at > $1 AND sweep_at <= $2 AND state NOT IN (2, 7) ORDER BY sweep_at LIMIT {SWEEP_MAX}"
     );
+    // A clock that was set back takes the sweeper with it: what is written now lies above it again.
+    desk.swept = desk.swept.min(desk.now);
     let due = desk.find(&condition, vec![vec![desk.swept.into(), desk.now.into()]]).await?;
     let has_more = due.len() == SWEEP_MAX;
     let last = due.last().and_then(|it| desk.get(it)).map_or(desk.now, |it| it.sweep_at);
@@ -26,26 +28,18 @@ pub(crate) async fn sweep(desk: &mut Desk<'_>) -> Result<bool, DatabaseError> {
     for id in &due {
         desk.look_later(id);
         let Some(row) = desk.get(id).cloned() else { continue };
-        if row.next_at > desk.now {
+        if row.next_at > desk.now || !row.is_moving() {
             continue;
         }
-        match row.state {
-            State::InHand => expired(desk, &row).await?,
-            State::Accepted | State::Queued | State::Held | State::Parked => {
-                if row.state == State::Parked {
-                    desk.step(id, Step::DrivenAgain, "");
-                    desk.change(id, |row| row.driven = 0);
-                }
-                desk.drive(id);
-            }
-            State::Unspecified
-            | State::Routed
-            | State::Taken
-            | State::Refused
-            | State::Dead
-            | State::InDoubt
-            | State::Withdrawn => desk.change(id, |row| row.next_at = 0),
+        if row.state == State::InHand {
+            expired(desk, &row).await?;
+            continue;
         }
+        if row.state == State::Parked {
+            desk.step(id, Step::DrivenAgain, "");
+            desk.change(id, |row| row.driven = 0);
+        }
+        desk.drive(id);
     }
     Ok(has_more)
 }
@@ -150,16 +144,11 @@ fn act(desk: &mut Desk<'_>, id: &str, state: State, action: Action, words: &str)
 
 #[cfg(test)]
 mod tests {
-    use crate::database::Purpose;
-
     use super::*;
 
     #[tokio::test]
     async fn after_a_start_what_was_just_driven_is_due_soon() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("journal.sqlite").display().to_string();
-        let mut database = Database::open(&file, Purpose::Write).await.unwrap();
-        database.migrate().await.unwrap();
+        let (mut database, _folder) = Database::empty().await;
         let insert = "INSERT INTO standing (id, parent, recipients, accepted_at, body_size, \
                       conversation, application, sequence, urgency, state, changed_at, next_at, \
                       attempt, tries, driven, session, lease, fault, detail, behind, sweep_at) \

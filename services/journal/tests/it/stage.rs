@@ -312,6 +312,12 @@ impl Stage {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
+    /// Sets the clock back, as somebody at the machine may.
+    pub(crate) fn set_back(&self, seconds: i64) {
+        let Clock::Held(at_us) = &self.clock else { panic!("a held clock") };
+        at_us.fetch_sub(seconds * 1_000_000, Ordering::SeqCst);
+    }
+
     /// Waits until a message is in a state.
     pub(crate) async fn until(&mut self, id: &str, state: State) {
         let mut last = State::Unspecified;

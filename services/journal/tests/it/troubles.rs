@@ -12,6 +12,7 @@ use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::journal_client::JournalClient;
 use proto::journal::v1::*;
+use proto::registry::v1::ReceiverClass;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +24,7 @@ on_both!(
     what_is_due_does_not_keep_calls_waiting,
     calls_that_no_group_holds_together_are_all_answered,
     a_channel_that_takes_nothing_is_tried_again_soon,
+    a_clock_that_is_set_back_keeps_nobody_waiting,
     after_its_end_a_journal_asks_everybody_to_come_again,
 );
 
@@ -206,6 +208,27 @@ async fn what_is_due_does_not_keep_calls_waiting(mut stage: Stage) {
         stage.pass(1);
     }
     panic!("{} of {DUE} were driven", driven.len());
+}
+
+async fn a_clock_that_is_set_back_keeps_nobody_waiting(mut stage: Stage) {
+    let before = stage.routed(item(), &["b-app"]).await.remove(0);
+    // The sweeper comes by, and how far it is gets written down.
+    stage.pass(31);
+    assert_eq!(stage.driven().await.1, before);
+    stage.set_back(3_600);
+    assert_eq!(stage.driven_in_a_while().await, Vec::<String>::new());
+    let id = stage.routed(item_of("later"), &["c-app"]).await.remove(0);
+    let session = stage.open("c-app", ReceiverClass::Repeatable).await;
+    let lease = stage.deliver(&session, &id).await;
+    stage.end(&session, &id, lease, unavailable(0)).await;
+    let states = vec![State::Parked.into()];
+    let parked = FindRequest { states, derived: true, ..FindRequest::default() };
+    // What was submitted is where its derived ones are.
+    let parent = stage.summary(&id).await.envelope.unwrap().parent;
+    let found: HashSet<String> = ids(&stage.find(parked).await).into_iter().collect();
+    assert_eq!(found, HashSet::from([parent, id.clone()]));
+    stage.pass(11);
+    assert_eq!(stage.driven().await.1, id, "when it is due by the new time");
 }
 
 async fn a_channel_that_takes_nothing_is_tried_again_soon(mut stage: Stage) {

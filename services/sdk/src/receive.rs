@@ -30,37 +30,25 @@ pub(crate) async fn receive<A: Application>(
 ) -> Result<(), ServeError> {
     let request = ReceiveRequest { session: hello.session.clone(), in_hand_max: 0 };
     let mut deliveries = client.receive(request).await.map_err(link)?.into_inner();
-    let (settler, settling) = Settler::new(client.clone());
     let mut work = Work {
         application,
+        settler: Settler::new(client.clone()),
         client,
-        settler,
         session: hello.session,
         lines: Lines::default(),
         working: JoinSet::new(),
     };
-    let delivering = async {
-        let outcome = work.go_on(&mut deliveries, stop).await;
-        stop.cancel();
-        work.finish(&mut deliveries).await;
-        outcome
-    };
-    // Whoever delivers waits for its answers itself, as long as it will; then nothing is left.
-    let settling = async {
-        settling.await;
-        std::future::pending().await
-    };
-    tokio::select! {
-        outcome = delivering => outcome,
-        outcome = settling => outcome,
-    }
+    let outcome = work.go_on(&mut deliveries, stop).await;
+    stop.cancel();
+    work.finish(&mut deliveries).await;
+    outcome
 }
 
 /// What one session has in hand.
 struct Work<A> {
     application: Arc<A>,
-    client: Client,
     settler: Settler,
+    client: Client,
     session: String,
     lines: Lines,
     /// Each gives back its conversation.
@@ -128,7 +116,8 @@ impl<A: Application> Work<A> {
         }
         let mut giving_back = JoinSet::new();
         for handed in left {
-            let request = settling(&self.session, &handed, not_begun());
+            let request = settling(&self.session, &handed);
+            let request = SettleRequest { answer: Some(not_begun()), ..request };
             let settler = self.settler.clone();
             giving_back.spawn(async move { settler.settle(request).await });
         }
@@ -180,24 +169,22 @@ async fn one<A: Application>(
     settler: Settler,
 ) -> Result<String, ServeError> {
     let conversation = delivery.handed.conversation.clone();
-    let (session, message_id) = (delivery.session.clone(), delivery.handed.message_id.clone());
-    let lease = delivery.handed.lease;
+    let request = settling(&delivery.session, &delivery.handed);
     let answer = match ask(&*application, &delivery).await {
         Ok(Some(taken)) => Ok(taken),
         Ok(None) => application.deliver(delivery).await,
         Err(error) => Err(error),
     };
-    let answer = Some(answered(answer));
-    settler.settle(SettleRequest { session, message_id, lease, answer }).await?;
+    settler.settle(SettleRequest { answer: Some(answered(answer)), ..request }).await?;
     Ok(conversation)
 }
 
-fn settling(session: &str, handed: &Handed, answer: Answer) -> SettleRequest {
+fn settling(session: &str, handed: &Handed) -> SettleRequest {
     SettleRequest {
         session: session.to_owned(),
         message_id: handed.message_id.clone(),
         lease: handed.lease,
-        answer: Some(answer),
+        answer: None,
     }
 }
 
@@ -211,12 +198,23 @@ async fn ask(
     application.has(delivery.message_id()).await
 }
 
+/// The longest texts that the contract takes, characters. What is beyond is cut here, so that answers
+/// that go together fit into a call.
+const REFERENCE_MAX: usize = 200;
+const REASON_MAX: usize = 1_000;
+
 fn answered(answer: Result<crate::Taken, DeliverError>) -> Answer {
+    let cut = |text: String, most: usize| match text.char_indices().nth(most) {
+        Some((end, _)) => text[..end].to_owned(),
+        None => text,
+    };
     match answer {
-        Ok(taken) => Answer::Taken(TakenAnswer { reference: taken.reference }),
-        Err(DeliverError::Refused { reason }) => Answer::Refused(Refused { reason }),
+        Ok(taken) => Answer::Taken(TakenAnswer { reference: cut(taken.reference, REFERENCE_MAX) }),
+        Err(DeliverError::Refused { reason }) => {
+            Answer::Refused(Refused { reason: cut(reason, REASON_MAX) })
+        }
         Err(DeliverError::Unavailable { source }) => {
-            let reason = source.to_string();
+            let reason = cut(source.to_string(), REASON_MAX);
             Answer::Unavailable(Unavailable { reason, retry_after_ms: 0 })
         }
     }
@@ -226,4 +224,23 @@ fn answered(answer: Result<crate::Taken, DeliverError>) -> Answer {
 fn not_begun() -> Answer {
     let reason = "the adapter stopped before it began".to_owned();
     Answer::Unavailable(Unavailable { reason, retry_after_ms: 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_of_an_answer_are_bounded() {
+        let long = "ệ".repeat(5_000);
+        let taken = answered(Ok(crate::Taken { reference: long.clone() }));
+        assert_eq!(taken, Answer::Taken(TakenAnswer { reference: "ệ".repeat(200) }));
+        let refused = answered(Err(DeliverError::Refused { reason: long.clone() }));
+        assert_eq!(refused, Answer::Refused(Refused { reason: "ệ".repeat(1_000) }));
+        let away = answered(Err(DeliverError::Unavailable { source: long.into() }));
+        let reason = "ệ".repeat(1_000);
+        assert_eq!(away, Answer::Unavailable(Unavailable { reason, retry_after_ms: 0 }));
+        let short = answered(Ok(crate::Taken { reference: "số 7".to_owned() }));
+        assert_eq!(short, Answer::Taken(TakenAnswer { reference: "số 7".to_owned() }));
+    }
 }

@@ -1,5 +1,6 @@
 //! Answers on their way back: those that are ready go together, and nobody waits for others.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proto::exchange::v1::settled::Outcome;
@@ -23,27 +24,31 @@ const SETTLES: u32 = 5;
 /// An answer, and whoever waits until it was heard; one that is let go of never was.
 type Waiting = (SettleRequest, oneshot::Sender<()>);
 
-/// Gives answers to the gateway. Its work ends with the last clone.
+/// Gives answers to the gateway, through an actor. The actor ends with the last clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Settler(mpsc::Sender<Waiting>);
+pub(crate) struct Settler {
+    answers: mpsc::Sender<Waiting>,
+    _actor: Arc<JoinSet<()>>,
+}
 
 impl Settler {
-    /// A settler, and its work.
-    pub(crate) fn new(client: Client) -> (Self, impl Future<Output = ()>) {
+    pub(crate) fn new(client: Client) -> Self {
         let (answers, waiting) = mpsc::channel(TOGETHER);
-        (Self(answers), work(client, waiting))
+        let mut actor = JoinSet::new();
+        actor.spawn(run(client, waiting));
+        Self { answers, _actor: Arc::new(actor) }
     }
 
     /// Gives an answer until the gateway has heard it.
     pub(crate) async fn settle(&self, request: SettleRequest) -> Result<(), ServeError> {
         let (heard, hearing) = oneshot::channel();
-        let is_heard = self.0.send((request, heard)).await.is_ok() && hearing.await.is_ok();
+        let is_heard = self.answers.send((request, heard)).await.is_ok() && hearing.await.is_ok();
         let failed = || ServeError::Link(Status::unavailable("an answer could not be given"));
         if is_heard { Ok(()) } else { Err(failed()) }
     }
 }
 
-async fn work(client: Client, mut waiting: mpsc::Receiver<Waiting>) {
+async fn run(client: Client, mut waiting: mpsc::Receiver<Waiting>) {
     let mut calls = JoinSet::new();
     let mut ready = Vec::new();
     while waiting.recv_many(&mut ready, TOGETHER).await > 0 {
@@ -62,6 +67,10 @@ async fn call(mut client: Client, mut waiting: Vec<Waiting>) {
         let items = waiting.iter().map(|(it, _)| it.clone()).collect();
         match client.settle_batch(SettleBatchRequest { items }).await {
             Ok(response) => waiting = unheard(waiting, response.into_inner().results),
+            Err(status) if Fault::from_status(&status).is_some_and(|it| !it.may_pass()) => {
+                tracing::warn!(error = %status.message(), "answers were not taken");
+                waiting.drain(..).for_each(|(_, heard)| tell(heard));
+            }
             Err(status) => tracing::debug!(error = %status.message(), "answers are given again"),
         }
         if waiting.is_empty() {

@@ -65,6 +65,8 @@ pub(crate) struct State {
     pub(crate) put_trouble: VecDeque<Option<Status>>,
     pub(crate) submit_trouble: VecDeque<Status>,
     pub(crate) settle_trouble: VecDeque<Status>,
+    /// The same, for calls with answers instead of for answers.
+    pub(crate) batch_trouble: VecDeque<Status>,
     /// Pieces after which a download is cut, one an opening; afterwards none is.
     pub(crate) cuts: VecDeque<usize>,
     pub(crate) open_trouble: VecDeque<Status>,
@@ -263,8 +265,13 @@ impl Exchange for Gateway {
         &self,
         request: Request<SettleBatchRequest>,
     ) -> Answer<SettleBatchResponse> {
+        let items = request.into_inner().items;
+        if let Some(trouble) = self.with(|state| state.batch_trouble.pop_front()) {
+            self.with(|state| state.settles.extend(items));
+            return Err(trouble);
+        }
         let mut results = Vec::new();
-        for item in request.into_inner().items {
+        for item in items {
             let trouble = self.with(|state| {
                 state.settles.push(item);
                 state.settle_trouble.pop_front()
@@ -273,7 +280,7 @@ impl Exchange for Gateway {
                 None => Outcome::Settled(SettleResponse::default()),
                 Some(status) => Outcome::Fault(Fault::from_status(&status).ok_or(status)?),
             };
-            results.push(Settled { outcome: Some(outcome) });
+            results.push(Settled { outcome: Some(outcome), ..Settled::default() });
         }
         Ok(Response::new(SettleBatchResponse { results }))
     }

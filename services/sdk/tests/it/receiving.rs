@@ -250,12 +250,16 @@ async fn of_answers_that_go_together_only_the_one_not_heard_is_given_again() {
 #[tokio::test]
 async fn an_answer_the_bus_does_not_want_is_not_repeated_and_the_next_message_comes() {
     let settle_trouble = [Fault::new(&code::LT_EX_012).into()].into();
-    let it = Connected::new(State { settle_trouble, ..State::default() }, Office::new(2)).await;
-    it.running.gateway.hand(delivery("m-1", "c")).await;
-    it.running.gateway.hand(delivery("m-2", "c")).await;
-    it.running.gateway.until(|state| state.settles.len() == 2).await;
-    let expected = [("m-1", "taken office/m-1"), ("m-2", "taken office/m-2")];
-    assert_eq!(it.answers(), told(&expected));
+    let of_one = State { settle_trouble, ..State::default() };
+    let batch_trouble = [Fault::new(&code::LT_GW_007).into()].into();
+    for state in [of_one, State { batch_trouble, ..State::default() }] {
+        let it = Connected::new(state, Office::new(2)).await;
+        it.running.gateway.hand(delivery("m-1", "c")).await;
+        it.running.gateway.hand(delivery("m-2", "c")).await;
+        it.running.gateway.until(|state| state.settles.len() == 2).await;
+        let expected = [("m-1", "taken office/m-1"), ("m-2", "taken office/m-2")];
+        assert_eq!(it.answers(), told(&expected));
+    }
 }
 
 #[tokio::test]

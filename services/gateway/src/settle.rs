@@ -7,8 +7,8 @@ use proto::exchange::v1::settled::Outcome as Settling;
 use proto::exchange::v1::{
     GetPartRequest, SettleBatchRequest, SettleBatchResponse, SettleRequest, SettleResponse, Settled,
 };
-use proto::fault::code;
 use proto::fault::v1::Fault;
+use proto::fault::{Lang, code};
 use proto::journal::v1::ended::Outcome;
 use proto::journal::v1::ending::Answer;
 use proto::journal::v1::{Ending, RefusedAnswer, TakenAnswer, UnavailableAnswer};
@@ -84,8 +84,14 @@ pub(crate) async fn answers(
         return Err(field("items", &vi, &en));
     }
     let each = items.into_iter().map(async |item| match answer(gateway, application, item).await {
-        Ok(settled) => Settled { outcome: Some(Settling::Settled(settled)) },
-        Err(fault) => Settled { outcome: Some(Settling::Fault(fault)) },
+        Ok(it) => Settled { outcome: Some(Settling::Settled(it)), ..Settled::default() },
+        Err(fault) => Settled {
+            title_vi: fault.title(Lang::Vi),
+            title_en: fault.title(Lang::En),
+            remedy_vi: fault.remedy(Lang::Vi),
+            remedy_en: fault.remedy(Lang::En),
+            outcome: Some(Settling::Fault(fault)),
+        },
     });
     Ok(SettleBatchResponse { results: join_all(each).await })
 }

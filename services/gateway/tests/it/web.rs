@@ -130,7 +130,11 @@ async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
     let batch = json!({ "items": [answer, unknown] });
     let (status, settled) = post(at, "/v1/settle-batch", &batch).await;
     assert_eq!((status, &settled["results"][0]["settled"]["repeat"]), (200, &json!(true)));
-    assert_eq!(settled["results"][1]["fault"]["code"], json!("LT-EX-014"));
+    let refused = &settled["results"][1];
+    assert_eq!(refused["fault"]["code"], json!("LT-EX-014"));
+    for text in ["title_vi", "title_en", "remedy_vi", "remedy_en"] {
+        assert_ne!(refused[text], json!(""), "{text}");
+    }
 }
 
 #[tokio::test]

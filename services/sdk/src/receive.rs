@@ -204,10 +204,7 @@ const REFERENCE_MAX: usize = 200;
 const REASON_MAX: usize = 1_000;
 
 fn answered(answer: Result<crate::Taken, DeliverError>) -> Answer {
-    let cut = |text: String, most: usize| match text.char_indices().nth(most) {
-        Some((end, _)) => text[..end].to_owned(),
-        None => text,
-    };
+    let cut = |text: String, most: usize| text.chars().take(most).collect::<String>();
     match answer {
         Ok(taken) => Answer::Taken(TakenAnswer { reference: cut(taken.reference, REFERENCE_MAX) }),
         Err(DeliverError::Refused { reason }) => {

@@ -5,6 +5,8 @@
 -- What a message is, submitted or derived.
 CREATE TABLE kept (
     id {text} PRIMARY KEY,
+    -- Which row of `standing` is its own.
+    slot BIGINT NOT NULL,
     parent {text} NOT NULL,
     kind BIGINT NOT NULL,
     source {text} NOT NULL,
@@ -29,7 +31,6 @@ CREATE TABLE kept (
 
 CREATE UNIQUE INDEX kept_key ON kept (source, item_key) WHERE item_key <> '';
 CREATE UNIQUE INDEX kept_content ON kept (sender, content_digest) WHERE content_digest <> '';
-CREATE INDEX kept_parent ON kept (parent) WHERE parent <> '';
 CREATE INDEX kept_number ON kept (number_folded) WHERE number_folded <> '';
 CREATE INDEX kept_document ON kept (document_id) WHERE document_id <> '';
 CREATE INDEX kept_trace ON kept (trace) WHERE trace <> '';
@@ -51,10 +52,12 @@ CREATE TABLE addressed (
     PRIMARY KEY (organisation, at, message)
 ){keyed};
 
--- What a message is doing.
+-- What a message is doing. The writer numbers these rows in their order: a number that grows is
+-- written at the end of its index, and found for less than an id.
 CREATE TABLE standing (
-    id {text} PRIMARY KEY,
+    slot {number} PRIMARY KEY,
     -- As in `kept`, so that a step reads one row.
+    id {text} NOT NULL,
     parent {text} NOT NULL,
     recipients {text} NOT NULL,
     accepted_at BIGINT NOT NULL,
@@ -81,9 +84,12 @@ CREATE TABLE standing (
     lease BIGINT NOT NULL,
     fault {blob} NOT NULL,
     detail {text} NOT NULL,
-    behind {text} NOT NULL
+    behind {text} NOT NULL,
+    -- Positions of the rows in `fact` that tell of it.
+    told_at {blob} NOT NULL
 ){roomy};
 
+-- A derived message has the place (sequence) of its parent in the conversation.
 CREATE INDEX standing_conversation ON standing (conversation, application, sequence);
 -- Above how far the sweeper is lie all that are on their way, and few others. So this one serves the
 -- sweeper, whoever asks for states, and the end of a session.
@@ -93,6 +99,7 @@ CREATE INDEX standing_sweep ON standing (sweep_at);
 CREATE TABLE swept (at BIGINT NOT NULL);
 INSERT INTO swept (at) VALUES (0);
 
+-- Each of the two leads to the other: a message that is found to its row, a row to its message.
 CREATE VIEW message AS SELECT
     kept.id, kept.parent, kept.kind, kept.source, kept.sender, kept.recipients, kept.accepted_at,
     kept.item_key, kept.content_digest, kept.trace, kept.envelope, kept.body, kept.native,
@@ -100,25 +107,20 @@ CREATE VIEW message AS SELECT
     standing.application, standing.sequence, standing.urgency, standing.state,
     standing.changed_at, standing.next_at, standing.attempt, standing.tries, standing.driven,
     standing.session, standing.lease, standing.fault, standing.detail, standing.behind,
-    standing.body_size, standing.sweep_at
-FROM kept JOIN standing ON standing.id = kept.id;
+    standing.body_size, standing.sweep_at, standing.slot, standing.told_at
+FROM kept JOIN standing ON standing.slot = kept.slot AND standing.id = kept.id;
 
 -- Words of subjects, folded. Each database has its own index for words; both take the same words.
 --sqlite CREATE VIRTUAL TABLE subject USING fts5 (words, id UNINDEXED, tokenize = 'ascii');
 --postgres CREATE TABLE subject (words TSVECTOR NOT NULL, id {text} NOT NULL);
 --postgres CREATE INDEX subject_words ON subject USING gin (words);
 
--- What happened, in the order written; never changed. A row holds what one commit tells of one
--- message: the facts of an entry of the contract.
+-- What happened, in the order written; never changed. A row holds what one commit tells, as entries
+-- of the contract.
 CREATE TABLE fact (
-    position {serial},
-    message {text} NOT NULL,
-    facts {blob} NOT NULL
+    position {number} PRIMARY KEY,
+    entries {blob} NOT NULL
 );
-
-CREATE INDEX fact_message ON fact (message);
--- Whoever reads all of them in their order. SQLite's rows lie in it anyway.
---postgres CREATE INDEX fact_position ON fact USING brin (position);
 
 -- What was not taken over: who, when, why; no content.
 CREATE TABLE refusal (

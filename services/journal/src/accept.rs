@@ -45,6 +45,8 @@ pub(crate) async fn accept(
     items: Vec<Acceptance>,
 ) -> Result<Vec<AcceptOutcome>, DatabaseError> {
     let mut known = Known::load(desk, &items).await?;
+    // What came before is told that it came again.
+    desk.load(known.earlier()).await?;
     let mut outcomes = Vec::with_capacity(items.len());
     for item in items {
         if let Some(wrong) = wrong(&item) {
@@ -166,7 +168,7 @@ fn fresh(
         next_at: plan::deadline(desk.now, 0),
         fault: None,
         told: Some(Arc::new(Told { attachments: Vec::new(), index: index.clone() })),
-        swept: desk.swept,
+        slot: desk.slot(),
     };
     (receipt, row.values())
 }
@@ -228,6 +230,12 @@ impl Known {
             known.sequences.insert(conversation, u64::try_from(last).unwrap_or_default());
         }
         Ok(known)
+    }
+
+    /// Ids of what came before.
+    fn earlier(&self) -> impl Iterator<Item = &str> {
+        let each = self.keys.values().chain(self.contents.values()).chain(self.ids.values());
+        each.map(|it| it.id.as_str())
     }
 
     /// The key decides first: the same key with other content is a conflict even when that

@@ -1,7 +1,7 @@
 //! A database with one connection: rows in, rows out, in a transaction or not.
 //!
 //! SQL is written once, for one set of parameters `$1`, `$2` …. In migrations `{text}`, `{blob}`,
-//! `{serial}`, `{roomy}`, `{whole}` and `{keyed}` stand for what the two spell differently, and a
+//! `{serial}`, `{number}`, `{roomy}`, `{whole}` and `{keyed}` stand for what the two spell differently, and a
 //! line that begins with `--sqlite ` or `--postgres ` is for that one only.
 
 mod postgres;
@@ -359,9 +359,10 @@ impl Database {
     }
 
     fn dialect(&self, sql: &str) -> String {
-        let (own, text, blob, serial, roomy, whole, keyed) = match self {
+        let (own, text, blob, (serial, number), roomy, whole, keyed) = match self {
             Self::Sqlite(_) => {
-                ("--sqlite ", "TEXT", "BLOB", SQLITE_SERIAL, "", "", " WITHOUT ROWID")
+                let numbers = (SQLITE_SERIAL, "INTEGER");
+                ("--sqlite ", "TEXT", "BLOB", numbers, "", "", " WITHOUT ROWID")
             }
             // Bytes are compared as bytes. Nobody looks for a row by its number. A page keeps room for
             // its rows' next forms. A row that is written once stays in one place while it fits a page.
@@ -369,7 +370,7 @@ impl Database {
                 "--postgres ",
                 "TEXT COLLATE \"C\"",
                 "BYTEA",
-                "BIGSERIAL NOT NULL",
+                ("BIGSERIAL NOT NULL", "BIGINT"),
                 " WITH (fillfactor = 60)",
                 " WITH (toast_tuple_target = 8160)",
                 "",
@@ -379,6 +380,7 @@ impl Database {
             .replace("{text}", text)
             .replace("{blob}", blob)
             .replace("{serial}", serial)
+            .replace("{number}", number)
             .replace("{roomy}", roomy)
             .replace("{whole}", whole)
             .replace("{keyed}", keyed)

@@ -2,14 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use proto::journal::v1::{Fact, State, Step};
+use prost::Message as _;
+use proto::journal::v1::{Fact, RecordRequest, State, Step};
 
-use crate::database::{Batch, Database, DatabaseError, Row};
+use crate::database::{Batch, Database, DatabaseError, Row, Value};
 use crate::deliver::{Session, read_session};
+use crate::facts;
 use crate::memory::{Memory, WRITE_MARK};
 use crate::stored::{
     COLUMNS, INSERT_ADDRESSED, INSERT_ALIAS, INSERT_FACT, INSERT_KEPT, INSERT_REFUSAL,
-    INSERT_STANDING, New, REWRITE, Stored, UPDATE, fact_rows,
+    INSERT_STANDING, New, REWRITE, Stored, UPDATE,
 };
 
 /// Who writes facts of its own accord.
@@ -33,9 +35,9 @@ pub(crate) struct Desk<'a> {
     fresh: Vec<New>,
     fresh_ids: HashSet<String>,
     /// Further keys of messages: source, key, id.
-    pub(crate) aliases: Vec<Vec<crate::database::Value>>,
+    pub(crate) aliases: Vec<Vec<Value>>,
     /// Parameters of what was not taken over.
-    pub(crate) refusals: Vec<Vec<crate::database::Value>>,
+    pub(crate) refusals: Vec<Vec<Value>>,
     /// Derived messages that get a body at last: id, envelope, body, receipt.
     pub(crate) rewrites: Vec<Rewrite>,
     /// Messages to publish once the group is committed.
@@ -44,6 +46,8 @@ pub(crate) struct Desk<'a> {
     /// How far the sweeper is when this is committed, and what is written down of it.
     pub(crate) swept: i64,
     mark: Option<i64>,
+    /// The newest position of facts.
+    position: i64,
 }
 
 impl<'a> Desk<'a> {
@@ -53,6 +57,7 @@ impl<'a> Desk<'a> {
             now,
             swept: memory.swept,
             mark: None,
+            position: memory.position,
             memory,
             rows: HashMap::new(),
             sessions: HashMap::new(),
@@ -87,7 +92,9 @@ impl<'a> Desk<'a> {
         if wanted.is_empty() {
             return Ok(());
         }
-        let sql = format!("SELECT {COLUMNS} FROM standing WHERE id = $1");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM standing WHERE slot = (SELECT slot FROM kept WHERE id = $1)"
+        );
         let sets = wanted.into_iter().map(|it| vec![it.into()]).collect();
         self.flush().await?;
         let found = self.database.query_many(&sql, sets).await?;
@@ -100,7 +107,7 @@ impl<'a> Desk<'a> {
     pub(crate) async fn find(
         &mut self,
         condition: &str,
-        sets: Vec<Vec<crate::database::Value>>,
+        sets: Vec<Vec<Value>>,
     ) -> Result<Vec<String>, DatabaseError> {
         if sets.is_empty() {
             return Ok(Vec::new());
@@ -157,6 +164,12 @@ impl<'a> Desk<'a> {
         self.fresh.push(new);
     }
 
+    /// A number for the row of a new message.
+    pub(crate) fn slot(&mut self) -> i64 {
+        self.memory.slot += 1;
+        self.memory.slot
+    }
+
     /// True for a message that is new in this transaction.
     pub(crate) fn is_fresh(&self, id: &str) -> bool {
         self.fresh_ids.contains(id)
@@ -207,8 +220,8 @@ impl<'a> Desk<'a> {
     /// What was worked on is committed: rows on their way are kept in mind. With the messages that
     /// are to be published now.
     pub(crate) fn committed(self) -> Vec<String> {
-        let Self { memory, rows, swept, mark, drives, .. } = self;
-        memory.swept = swept;
+        let Self { memory, rows, swept, mark, drives, position, .. } = self;
+        (memory.swept, memory.position) = (swept, position);
         memory.keep(rows.into_values());
         if let Some(mark) = mark {
             memory.marked(mark);
@@ -227,7 +240,7 @@ impl<'a> Desk<'a> {
         self.drives.push(id.to_owned());
     }
 
-    /// Notes a fact.
+    /// Notes a fact of a message in hand.
     pub(crate) fn fact(&mut self, id: &str, fact: Fact) {
         self.facts.push((id.to_owned(), fact));
     }
@@ -261,14 +274,19 @@ impl<'a> Desk<'a> {
 
     /// Writes everything noted so far into the open transaction.
     pub(crate) async fn flush(&mut self) -> Result<(), DatabaseError> {
+        let facts = self.flush_facts();
         let (mut kept, mut standing, mut subjects) = (Vec::new(), Vec::new(), Vec::new());
         let mut addressed = Vec::new();
         for new in self.fresh.drain(..) {
+            if let Some(row) = self.rows.get_mut(&new.row.id) {
+                row.schedule(self.swept);
+                standing.push(row.insertion());
+                row.is_written = true;
+            }
             if !new.subject.is_empty() {
                 subjects.push(vec![new.subject.into(), new.row.id.into()]);
             }
             kept.push(new.kept);
-            standing.push(new.standing);
             addressed.extend(new.addressed);
         }
         let refusals = std::mem::take(&mut self.refusals);
@@ -286,7 +304,6 @@ impl<'a> Desk<'a> {
             vec![id.into(), envelope.into(), body.into(), receipt.into()]
         });
         let rewrites: Vec<_> = rewrites.collect();
-        let facts = fact_rows(self.facts.drain(..));
         let steps: [Batch<'_>; 9] = [
             (INSERT_KEPT, &kept),
             (INSERT_STANDING, &standing),
@@ -307,4 +324,30 @@ impl<'a> Desk<'a> {
         self.database.run_all(&steps).await?;
         Ok(())
     }
+
+    /// Rows of the facts noted so far; their messages know where they are.
+    fn flush_facts(&mut self) -> Vec<Vec<Value>> {
+        let rows = facts::rows(self.facts.drain(..));
+        let mut values = Vec::with_capacity(rows.len());
+        for row in rows {
+            self.position += 1;
+            self.changed.extend(told_at(&mut self.rows, &row, self.position));
+            values.push(vec![self.position.into(), row.encode_to_vec().into()]);
+        }
+        values
+    }
+}
+
+/// Lets the messages of a row of facts know where it is; with those that are to be updated for it.
+/// A new one is inserted with it.
+fn told_at(
+    rows: &mut HashMap<String, Stored>,
+    told: &RecordRequest,
+    position: i64,
+) -> impl Iterator<Item = String> {
+    told.entries.iter().filter_map(move |entry| {
+        let row = rows.get_mut(&entry.message_id)?;
+        row.told_at.push(position);
+        row.is_written.then(|| row.id.clone())
+    })
 }

@@ -149,7 +149,7 @@ struct Due {
 }
 
 const OWN: &str = "SELECT s.tries, k.parent, k.envelope, k.body FROM kept k \
-     JOIN standing s ON s.id = k.id WHERE k.id = $1";
+     JOIN standing s ON s.slot = k.slot WHERE k.id = $1";
 
 const PARENT: &str = "SELECT envelope, body FROM kept WHERE id = $1";
 

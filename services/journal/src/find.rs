@@ -1,26 +1,36 @@
 //! Reading: search, journeys, bodies. Nothing here writes.
 
+use std::collections::HashMap;
+
 use prost::Message as _;
 use proto::journal::v1::get_request::Part;
 use proto::journal::v1::{
-    Body, Envelope, FindRequest, FindResponse, GetRequest, GetResponse, Hop, Index,
+    Body, Entry, Envelope, FindRequest, FindResponse, GetRequest, GetResponse, Hop, Index,
     JourneyResponse, MessageType, Receipt, State, Summary,
 };
 
 use crate::database::{Database, DatabaseError, Row, Value};
+use crate::facts::{self, Positions};
 use crate::fold;
-use crate::stored::{COLUMNS, Stored, facts, state};
+use crate::stored::{COLUMNS, Stored, state};
 
 /// States of a message that went its way, as nearly all do; the others have an index.
 const SETTLED: [i32; 2] = [State::Routed as i32, State::Taken as i32];
 
-/// Facts of one journey that are read at most.
+/// Facts of one journey that are told at most.
 const HOPS_MAX: usize = 2_000;
 
-/// Facts of a submitted message and of what was derived from it, in the order written.
-const HOPS: &str = "SELECT f.message, s.application, f.facts FROM fact f \
-     JOIN standing s ON s.id = f.message WHERE f.message IN (SELECT $1 UNION ALL \
-     SELECT id FROM kept WHERE parent = $1 AND parent <> '') ORDER BY f.position LIMIT 2001";
+/// Where facts are of a submitted message and of what was derived from it.
+const TOLD_AT: &str = "SELECT id, application, told_at FROM standing \
+     WHERE conversation = $1 AND sequence = $2 AND (id = $3 OR parent = $3)";
+
+/// What was derived from a message, of its conversation and place.
+const DERIVED: &str = "conversation = $1 AND sequence = $2 AND parent = $3";
+
+/// The beginning of a condition on what was derived from `message`; the bracket is left open.
+const DERIVED_EXISTS: &str = "EXISTS (SELECT 1 FROM standing s \
+     WHERE s.conversation = message.conversation AND s.sequence = message.sequence \
+     AND s.parent = message.id";
 
 /// Finds a page of messages, newest first.
 pub(crate) async fn find(
@@ -138,11 +148,7 @@ impl Wanted {
         } else if !application.is_empty() && request.derived {
             self.and("(source = ? OR application = ?)", both());
         } else if !application.is_empty() {
-            self.and(
-                "(source = ? OR EXISTS (SELECT 1 FROM kept k JOIN standing s ON s.id = k.id \
-                 WHERE k.parent = message.id AND k.parent <> '' AND s.application = ?))",
-                both(),
-            );
+            self.and(&format!("(source = ? OR {DERIVED_EXISTS} AND s.application = ?))"), both());
         }
     }
 
@@ -182,10 +188,7 @@ impl Wanted {
         let resting: Vec<String> = states.iter().map(|it| (-it).to_string()).collect();
         let list = list.join(", ");
         let condition = if states.iter().any(|it| SETTLED.contains(it)) {
-            format!(
-                "(state IN ({list}) OR EXISTS (SELECT 1 FROM kept k JOIN standing s ON s.id = k.id \
-                 WHERE k.parent = message.id AND k.parent <> '' AND s.state IN ({list})))"
-            )
+            format!("(state IN ({list}) OR {DERIVED_EXISTS} AND s.state IN ({list})))")
         } else {
             let moving = format!("s.sweep_at > (SELECT at FROM swept) AND s.state IN ({list})");
             let resting = format!("s.sweep_at IN ({})", resting.join(", "));
@@ -242,12 +245,9 @@ async fn summaries(
     let sql = format!("SELECT {COLUMNS}, envelope, receipt, shown, item_key FROM {of}");
     let rows = database.query(&sql, values).await?;
     let mut found: Vec<Summary> = rows.into_iter().map(summary).collect();
-    let sets = found
-        .iter()
-        .map(|it| vec![it.envelope.as_ref().map_or_else(String::new, |it| it.id.clone()).into()]);
-    let sql =
-        "SELECT state, COUNT(*) FROM message WHERE parent = $1 AND parent <> '' GROUP BY state";
-    let counts = database.query_many(sql, sets.collect()).await?;
+    let sets = found.iter().map(|it| it.envelope.as_ref().map_or_else(Vec::new, family));
+    let sql = format!("SELECT state, COUNT(*) FROM standing WHERE {DERIVED} GROUP BY state");
+    let counts = database.query_many(&sql, sets.collect()).await?;
     for (summary, rows) in found.iter_mut().zip(counts) {
         for mut row in rows {
             let (of, count) =
@@ -304,12 +304,9 @@ pub(crate) async fn journey(
     if !envelope.parent.is_empty() {
         return Box::pin(journey(database, &envelope.parent)).await;
     }
-    let of = "message WHERE parent = $1 AND parent <> '' ORDER BY application";
-    let derived = summaries(database, of, vec![id.into()]).await?;
-    let mut rows = database.query(HOPS, vec![id.into()]).await?;
-    let truncated = rows.len() > HOPS_MAX;
-    rows.truncate(HOPS_MAX);
-    let hops: Vec<Hop> = rows.into_iter().flat_map(told).collect();
+    let of = format!("message WHERE {DERIVED} ORDER BY application");
+    let derived = summaries(database, &of, family(&envelope)).await?;
+    let (hops, truncated) = hops(database, &envelope).await?;
     let of = "message WHERE conversation = $1 AND application = '' AND parent = '' AND kind = $2 \
               ORDER BY sequence LIMIT 200";
     let kind = i64::from(i32::from(MessageType::Status));
@@ -321,14 +318,33 @@ pub(crate) async fn journey(
     Ok(Some(JourneyResponse { message: Some(found), derived, hops, statuses, truncated }))
 }
 
-/// The hops of a row of facts.
-fn told(mut row: Row) -> impl Iterator<Item = Hop> {
-    let (message_id, application) = (row.text(), row.text());
-    facts(&row.bytes()).into_iter().map(move |fact| Hop {
-        message_id: message_id.clone(),
-        application: application.clone(),
-        fact: Some(fact),
-    })
+/// Parameters of [`DERIVED`] and of [`TOLD_AT`].
+fn family(of: &Envelope) -> Vec<Value> {
+    let sequence = i64::try_from(of.sequence).unwrap_or(i64::MAX);
+    vec![of.conversation.as_str().into(), sequence.into(), of.id.as_str().into()]
+}
+
+/// What happened to a submitted message and to what was derived from it, in the order written; with
+/// whether that is not all.
+async fn hops(database: &mut Database, of: &Envelope) -> Result<(Vec<Hop>, bool), DatabaseError> {
+    let (mut applications, mut at) = (HashMap::new(), Vec::new());
+    for mut row in database.query(TOLD_AT, family(of)).await? {
+        applications.insert(row.text(), row.text());
+        at.push(Positions::decode(&row.bytes()));
+    }
+    let mut hops = Vec::new();
+    for Entry { message_id, facts, .. } in facts::read(database, at.iter()).await? {
+        let Some(application) = applications.get(&message_id) else { continue };
+        let (message_id, application) = (message_id.as_str(), application.as_str());
+        hops.extend(facts.into_iter().map(|fact| Hop {
+            message_id: message_id.to_owned(),
+            application: application.to_owned(),
+            fact: Some(fact),
+        }));
+    }
+    let truncated = hops.len() > HOPS_MAX || at.iter().any(Positions::is_full);
+    hops.truncate(HOPS_MAX);
+    Ok((hops, truncated))
 }
 
 /// A message as it is kept.

@@ -22,9 +22,11 @@ pub(crate) async fn of_parents_routed_again(
         let is_routed = desk.get(&it.message_id).is_some_and(|it| it.state == State::Routed);
         is_routed && matches!(it.fate, Some(Fate::Routed(_)))
     });
-    let sets: Vec<_> = again.map(|it| vec![it.message_id.as_str().into()]).collect();
-    let condition = "id IN (SELECT id FROM kept WHERE parent = $1 AND parent <> '') \
-                     AND application = ''";
+    let again = again.filter_map(|it| desk.get(&it.message_id));
+    let sets = again
+        .map(|it| vec![it.conversation.as_str().into(), it.sequence.into(), it.id.as_str().into()]);
+    let sets: Vec<_> = sets.collect();
+    let condition = "conversation = $1 AND application = '' AND sequence = $2 AND parent = $3";
     let mut hollow = Hollow::new();
     for id in desk.find(condition, sets).await? {
         if let Some(row) = desk.get(&id) {

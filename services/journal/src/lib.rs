@@ -31,6 +31,11 @@
 //! hand is forgotten, and everything can be read again. It costs some megabytes, and that nobody
 //! else may ever write these rows.
 //!
+//! *One row of facts a commit.* What a commit tells of all its messages is one row, and a message
+//! knows the positions of its rows. So a step writes no row of facts of its own and no index of
+//! them, and the rows lie in the order of what happened. Whoever reads one message's facts reads
+//! those of others beside them, and passes over these.
+//!
 //! *The sweeper has a time of its own.* A step that would only move a message's deadline back leaves
 //! the time at which the sweeper looks at it alone, and then the database writes no index. The
 //! sweeper passes over what went its way meanwhile: one look a message, half a minute later.
@@ -48,6 +53,7 @@ mod deliver;
 mod desk;
 mod drive;
 mod ending;
+mod facts;
 mod find;
 mod fold;
 mod group;

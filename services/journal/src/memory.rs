@@ -26,6 +26,9 @@ pub(crate) struct Memory {
     pub(crate) swept: i64,
     /// What the database has of it: they lie above this, too.
     mark: i64,
+    /// The newest row's number, and the newest position of facts.
+    pub(crate) slot: i64,
+    pub(crate) position: i64,
 }
 
 /// One that is held.
@@ -37,10 +40,15 @@ pub(crate) const WRITE_MARK: &str = "UPDATE swept SET at = $1";
 impl Memory {
     /// The memory after a start: nobody knows whether any message is held.
     pub(crate) async fn open(database: &mut Database) -> Result<Self, DatabaseError> {
-        let found = database.query("SELECT at FROM swept", Vec::new()).await?;
-        let mark = found.into_iter().next().map_or(0, |mut it| it.number());
+        let mut number = async |sql| {
+            let found = database.query(sql, Vec::new()).await?;
+            Ok::<_, DatabaseError>(found.into_iter().next().map_or(0, |mut it| it.number()))
+        };
+        let mark = number("SELECT at FROM swept").await?;
+        let slot = number("SELECT COALESCE(MAX(slot), 0) FROM standing").await?;
+        let position = number("SELECT COALESCE(MAX(position), 0) FROM fact").await?;
         let (young, old) = (HashMap::new(), HashMap::new());
-        Ok(Self { young, old, may_hold: true, swept: mark, mark })
+        Ok(Self { young, old, may_hold: true, swept: mark, mark, slot, position })
     }
 
     /// Takes a row out of memory.
@@ -96,17 +104,18 @@ mod tests {
     async fn whoever_is_held_when_the_journal_starts_is_looked_for() {
         let (mut database, _folder) = Database::empty().await;
         let rows = [row("queued", State::Queued), row("taken", State::Taken)];
-        let sets = rows.iter().map(Stored::insertion).collect();
+        let sets = (1..).zip(rows).map(|(slot, it)| Stored { slot, ..it }.insertion()).collect();
         database.query_many(INSERT_STANDING, sets).await.unwrap();
         let mut memory = Memory::open(&mut database).await.unwrap();
         assert!(memory.may_hold, "nobody has looked yet");
         memory.look(&mut database).await.unwrap();
         assert!(!memory.may_hold);
-        let held = row("held", State::Held).insertion();
+        let held = Stored { slot: 3, ..row("held", State::Held) }.insertion();
         database.query(INSERT_STANDING, held).await.unwrap();
         let mut after = Memory::open(&mut database).await.unwrap();
         after.look(&mut database).await.unwrap();
         assert!(after.may_hold);
+        assert_eq!(after.slot, 3, "the numbers go on");
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! Record: what happened, what follows from it, and what cannot go on.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use proto::journal::v1::{
 use crate::database::DatabaseError;
 use crate::desk::{COMPONENT, Desk};
 use crate::ending::release_behind;
-use crate::stored::{Fresh, Stored, Told, facts};
+use crate::facts::{self, Positions};
+use crate::stored::{Fresh, Stored, Told};
 use crate::{hollow, plan};
 
 /// Entries and refusals of one call.
@@ -83,12 +85,13 @@ pub(crate) async fn facts_of(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sets = ids.into_iter().map(|it| vec![it.into()]).collect();
-    let sql = "SELECT message, facts FROM fact WHERE message = $1";
-    let found = desk.database.query_many(sql, sets).await?;
-    let facts = found.into_iter().flatten().flat_map(|mut row| {
-        let id = row.text();
-        facts(&row.bytes()).into_iter().map(move |it| (id.clone(), it))
+    let ids: HashSet<String> = ids.into_iter().collect();
+    let at: Vec<Positions> =
+        ids.iter().filter_map(|it| desk.get(it)).map(|it| it.told_at.clone()).collect();
+    let entries = facts::read(desk.database, at.iter()).await?;
+    let facts = entries.into_iter().filter(|it| ids.contains(&it.message_id)).flat_map(|it| {
+        let id = it.message_id;
+        it.facts.into_iter().map(move |fact| (id.clone(), fact))
     });
     Ok(facts.collect())
 }
@@ -200,7 +203,7 @@ fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
         next_at,
         fault: fault.as_ref(),
         told,
-        swept: desk.swept,
+        slot: desk.slot(),
     };
     desk.add(new.values());
 }

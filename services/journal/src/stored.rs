@@ -1,24 +1,24 @@
 //! Rows of the message table, and the columns they are made of.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use prost::Message as _;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{Attachment, Entry, Envelope, Fact, Index, State};
+use proto::journal::v1::{Attachment, Envelope, Index, State};
 
 use crate::database::{Row, Value};
+use crate::facts::Positions;
 
 /// The columns decisions are made on, in the order [`Stored::read`] takes them; both `standing` and
 /// `message` have them.
 pub(crate) const COLUMNS: &str = "id, parent, application, recipients, conversation, sequence, \
      accepted_at, urgency, state, changed_at, next_at, attempt, tries, driven, session, lease, \
-     fault, detail, behind, body_size, sweep_at";
+     fault, detail, behind, body_size, sweep_at, slot, told_at";
 
 /// Writes what changes in a row; parameters as [`Stored::progress`] gives them.
 pub(crate) const UPDATE: &str = "UPDATE standing SET state = $2, changed_at = $3, next_at = $4, \
      attempt = $5, tries = $6, driven = $7, session = $8, lease = $9, fault = $10, detail = $11, \
-     behind = $12, body_size = $13, sweep_at = $14 WHERE id = $1";
+     behind = $12, body_size = $13, sweep_at = $14, told_at = $15 WHERE slot = $1";
 
 /// What decisions need of a message.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,6 +50,12 @@ pub(crate) struct Stored {
     pub(crate) body_size: i64,
     /// When the sweeper looks at it; 0: to be found anew when it is written.
     pub(crate) sweep_at: i64,
+    /// Its row's number; no other message has it.
+    pub(crate) slot: i64,
+    /// Where its facts are.
+    pub(crate) told_at: Positions,
+    /// False until it is inserted; no column.
+    pub(crate) is_written: bool,
     /// What is told with it at Begin, where it is known; no column.
     pub(crate) told: Option<Arc<Told>>,
 }
@@ -86,6 +92,9 @@ impl Stored {
             behind: row.text(),
             body_size: row.number(),
             sweep_at: row.number(),
+            slot: row.number(),
+            told_at: Positions::decode(&row.bytes()),
+            is_written: true,
             told: None,
         }
     }
@@ -145,13 +154,15 @@ impl Stored {
             self.tries.into(),
             self.fault.as_ref().map_or_else(Vec::new, Fault::encode_to_vec).into(),
             self.sweep_at.into(),
+            self.slot.into(),
+            self.told_at.encode().into(),
         ]
     }
 
     /// Parameters of [`UPDATE`].
     pub(crate) fn progress(&self) -> Vec<Value> {
         vec![
-            self.id.clone().into(),
+            self.slot.into(),
             i64::from(i32::from(self.state)).into(),
             self.changed_at.into(),
             self.next_at.into(),
@@ -165,6 +176,7 @@ impl Stored {
             self.behind.clone().into(),
             self.body_size.into(),
             self.sweep_at.into(),
+            self.told_at.encode().into(),
         ]
     }
 }
@@ -198,22 +210,22 @@ pub(crate) struct Fresh<'a> {
     pub(crate) next_at: i64,
     pub(crate) fault: Option<&'a Fault>,
     pub(crate) told: Option<Arc<Told>>,
-    /// Where the sweeper is.
-    pub(crate) swept: i64,
+    /// The number of its row.
+    pub(crate) slot: i64,
 }
 
 /// Writes what a message is. That it is new was looked up in the same transaction.
 pub(crate) const INSERT_KEPT: &str = "INSERT INTO kept (id, parent, kind, source, sender, \
      recipients, accepted_at, item_key, content_digest, trace, number_folded, document_id, \
-     envelope, shown, receipt, body, native) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, \
-     $12, $13, $14, $15, $16, $17)";
+     envelope, shown, receipt, body, native, slot) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+     $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 
 /// Writes what a new message is doing.
 pub(crate) const INSERT_STANDING: &str = "INSERT INTO standing (id, parent, recipients, \
      accepted_at, body_size, conversation, application, sequence, urgency, state, changed_at, \
-     next_at, attempt, tries, driven, session, lease, fault, detail, behind, sweep_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, 0, '', 0, $14, '', '', \
-     $15)";
+     next_at, attempt, tries, driven, session, lease, fault, detail, behind, sweep_at, slot, \
+     told_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, 0, '', 0, $14, \
+     '', '', $15, $16, $17)";
 
 /// Writes whom a new submitted message concerns.
 pub(crate) const INSERT_ADDRESSED: &str =
@@ -227,21 +239,21 @@ pub(crate) const INSERT_ALIAS: &str = "INSERT INTO alias (source, item_key, mess
 pub(crate) const REWRITE: &str =
     "UPDATE kept SET envelope = $2, body = $3, receipt = $4 WHERE id = $1";
 
-/// Writes what one commit tells of one message.
-pub(crate) const INSERT_FACT: &str = "INSERT INTO fact (message, facts) VALUES ($1, $2)";
+/// Writes what one commit tells.
+pub(crate) const INSERT_FACT: &str = "INSERT INTO fact (position, entries) VALUES ($1, $2)";
 
 /// Writes what was not taken over.
 pub(crate) const INSERT_REFUSAL: &str =
     "INSERT INTO refusal (application, item_key, at, fault) VALUES ($1, $2, $3, $4)";
 
 impl Fresh<'_> {
-    /// Parameters of [`INSERT_KEPT`] and [`INSERT_STANDING`], and the words of the subject.
+    /// The row, parameters of [`INSERT_KEPT`], and what it is found by.
     pub(crate) fn values(self) -> New {
         let it = self.envelope;
         let subject = bounded(crate::fold::searched(&self.index.subject), SUBJECT_BYTES_MAX);
         let trace = chassis::trace::trace_id(&it.traceparent).unwrap_or_default();
         let recipients = it.recipients.join(",");
-        let mut row = Stored {
+        let row = Stored {
             id: it.id.clone(),
             parent: it.parent.clone(),
             application: it.application.clone(),
@@ -257,10 +269,9 @@ impl Fresh<'_> {
             fault: self.fault.cloned(),
             body_size: i64::try_from(self.body.len()).unwrap_or(i64::MAX),
             told: self.told,
+            slot: self.slot,
             ..Stored::default()
         };
-        row.schedule(self.swept);
-        let standing = row.insertion();
         let kept = vec![
             it.id.as_str().into(),
             it.parent.as_str().into(),
@@ -280,8 +291,9 @@ impl Fresh<'_> {
             self.receipt.into(),
             self.body.into(),
             self.native.into(),
+            self.slot.into(),
         ];
-        New { row, kept, standing, subject, addressed: addressed(it) }
+        New { row, kept, subject, addressed: addressed(it) }
     }
 }
 
@@ -315,33 +327,11 @@ fn bounded(mut text: String, bytes_max: usize) -> String {
     text
 }
 
-/// The facts of a row.
-pub(crate) fn facts(bytes: &[u8]) -> Vec<Fact> {
-    Entry::decode(bytes).unwrap_or_default().facts
-}
-
-/// Facts as rows: one a message, in the order of their first.
-pub(crate) fn fact_rows(facts: impl Iterator<Item = (String, Fact)>) -> Vec<Vec<Value>> {
-    let mut places: HashMap<String, usize> = HashMap::new();
-    let mut rows: Vec<(String, Entry)> = Vec::new();
-    for (id, fact) in facts {
-        let place = *places.entry(id).or_insert_with_key(|id| {
-            rows.push((id.clone(), Entry::default()));
-            rows.len() - 1
-        });
-        if let Some((_, entry)) = rows.get_mut(place) {
-            entry.facts.push(fact);
-        }
-    }
-    rows.into_iter().map(|(id, entry)| vec![id.into(), entry.encode_to_vec().into()]).collect()
-}
-
 /// A whole new message, ready to be written.
 #[derive(Debug)]
 pub(crate) struct New {
     pub(crate) row: Stored,
     pub(crate) kept: Vec<Value>,
-    pub(crate) standing: Vec<Value>,
     /// Empty: it has none.
     pub(crate) subject: String,
     /// Parameters of [`INSERT_ADDRESSED`].

@@ -52,8 +52,8 @@ async fn expired(desk: &mut Desk<'_>, row: &Stored) -> Result<(), DatabaseError>
 }
 
 /// Makes the next of what was on its way due, as many as one statement may take, and says which.
-const DUE_AGAIN: &str = "UPDATE standing SET next_at = 1, sweep_at = $1, driven = 0 WHERE id IN \
-     (SELECT id FROM standing WHERE sweep_at > $1 AND state IN (1, 3, 4, 5) \
+const DUE_AGAIN: &str = "UPDATE standing SET next_at = 1, sweep_at = $1, driven = 0 WHERE slot IN \
+     (SELECT slot FROM standing WHERE sweep_at > $1 AND state IN (1, 3, 4, 5) \
      ORDER BY sweep_at LIMIT 5000) RETURNING id";
 
 /// Drives everything that was on its way: after a start of a process whose channels were memory.
@@ -67,8 +67,8 @@ pub(crate) async fn drive_all(database: &mut Database) -> Result<(), DatabaseErr
 
 /// Makes the next of what was driven once due by a time.
 const DUE_SOON: &str = "UPDATE standing SET next_at = $1, \
-     sweep_at = CASE WHEN sweep_at > $1 THEN $1 ELSE sweep_at END WHERE id IN \
-     (SELECT id FROM standing WHERE sweep_at > $2 AND next_at > $1 AND state IN (1, 3) \
+     sweep_at = CASE WHEN sweep_at > $1 THEN $1 ELSE sweep_at END WHERE slot IN \
+     (SELECT slot FROM standing WHERE sweep_at > $2 AND next_at > $1 AND state IN (1, 3) \
      AND driven = 1 ORDER BY sweep_at LIMIT 5000) RETURNING id";
 
 /// Looks soon at what may have been on its way to a channel when the process before this ended:
@@ -151,9 +151,9 @@ mod tests {
         let (mut database, _folder) = Database::empty().await;
         let insert = "INSERT INTO standing (id, parent, recipients, accepted_at, body_size, \
                       conversation, application, sequence, urgency, state, changed_at, next_at, \
-                      attempt, tries, driven, session, lease, fault, detail, behind, sweep_at) \
-                      VALUES ($1, '', '', 0, 1, '', '', 1, 0, $2, 0, $3, 0, 0, $4, '', 0, x'', '', \
-                      '', $3)";
+                      attempt, tries, driven, session, lease, fault, detail, behind, sweep_at, \
+                      told_at) VALUES ($1, '', '', 0, 1, '', '', 1, 0, $2, 0, $3, 0, 0, $4, '', 0, \
+                      x'', '', '', $3, x'')";
         let far = 600_000_000;
         // Driven once; driven often, so it is behind a backlog; parked; due sooner anyway.
         let rows: [(&str, i64, i64, i64); 4] =

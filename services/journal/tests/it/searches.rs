@@ -14,6 +14,7 @@ on_both!(
     organisation_application_state_type_and_day_narrow_the_search,
     pages_hold_every_message_once,
     a_journey_holds_the_whole_trip,
+    of_a_journey_that_is_too_long_the_beginning_and_the_end_are_told,
     a_repeat_is_found_once,
     bodies_are_kept_as_they_came,
 );
@@ -194,6 +195,22 @@ async fn a_journey_holds_the_whole_trip(mut stage: Stage) {
         "in the order written"
     );
     assert!(!journey.truncated);
+}
+
+async fn of_a_journey_that_is_too_long_the_beginning_and_the_end_are_told(mut stage: Stage) {
+    let first = item();
+    let id = stage.receipt(first.clone()).await.message_id;
+    for round in 0..520 {
+        let again = Acceptance { key: format!("again {round}"), ..first.clone() };
+        assert!(stage.receipt(again).await.repeat);
+    }
+    let journey = stage.journey(&id).await;
+    assert!(journey.truncated);
+    let facts: Vec<Fact> = journey.hops.into_iter().filter_map(|it| it.fact).collect();
+    assert_eq!(facts[0].step(), Step::Submitted);
+    assert_eq!(facts.last().unwrap().detail, "again 519");
+    let told = facts.iter().filter(|it| it.step() == Step::Repeated).count();
+    assert_eq!(told, 511, "and one position is of what it began with");
 }
 
 async fn a_repeat_is_found_once(mut stage: Stage) {

@@ -127,7 +127,7 @@ def lost_lease(stub, one, two):
     assert stub.Settle(settles[0], metadata=two).repeat, "which it had said, too"
     settles[0].message_id = "0198c0de-0000-5000-8000-000000000000"
     results = stub.SettleBatch(x.SettleBatchRequest(items=settles), metadata=two).results
-    assert results[0].fault.code == "LT-EX-014", "each answer of several is judged by itself"
+    assert results[0].refused.fault.code == "LT-EX-014", "each answer of several is judged by itself"
     assert results[1].settled.repeat
     stream.cancel()
 
@@ -161,6 +161,9 @@ def over_grpc():
             x.PutPartRequest(part="bc", offset=offset, data=chunk, size=len(PDF), sha256=DIGEST), metadata=one
         ).received
     assert stub.Submit(submit, metadata=one).receipt.repeat, "the same content is a repeat"
+    bad = x.SubmitRequest(key="py-several", format="ioffice.portal", inline=b"{")
+    results = stub.SubmitBatch(x.SubmitBatchRequest(items=[bad, bad]), metadata=one).results
+    assert [it.refused.fault.code for it in results] == ["LT-MAP-002"] * 2, results
 
     session = stub.Hello(x.HelloRequest(protocol_versions=[1], adapter="python"), metadata=two).session
     stream = stub.Receive(x.ReceiveRequest(session=session), metadata=two)

@@ -107,6 +107,19 @@ pub fn message_span(operation: Operation, about: About<'_>) -> Span {
     span
 }
 
+/// A span for one item of several in a call: in the trace that the item names, else in one of its
+/// own, because the trace of the call belongs to all of them. None at all while nobody exports.
+pub fn item_span(traceparent: &str) -> Span {
+    if !is_exported() {
+        return Span::none();
+    }
+    let call = Span::current().context().span().span_context().clone();
+    let span = tracing::info_span!(parent: None, "submit", otel.kind = "internal");
+    span.add_link(call);
+    set_parent(&span, Parent { traceparent, tracestate: "" });
+    span
+}
+
 /// Marks a span as failed, with the code of the fault.
 pub fn failed(span: &Span, code: &str) {
     span.record("error.type", code);

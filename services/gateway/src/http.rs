@@ -15,7 +15,7 @@ use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
 use proto::exchange::v1::track_request::By;
 use proto::exchange::v1::{
     GetPartRequest, HelloRequest, LookupRequest, PutPartRequest, SettleBatchRequest, SettleRequest,
-    SubmitRequest, TrackRequest,
+    SubmitBatchRequest, SubmitRequest, TrackRequest,
 };
 use proto::fault::v1::Fault;
 use proto::fault::{Lang, code};
@@ -27,7 +27,7 @@ use crate::parts::field;
 use crate::receive::poll;
 use crate::server::Service;
 use crate::settle::{answer, answers, part};
-use crate::submit::submit;
+use crate::submit::{submit, submit_all};
 use crate::track::track;
 
 /// Longest wait of a long poll.
@@ -92,6 +92,7 @@ pub(crate) fn pages(service: Service) -> Router {
         .route("/v1/hello", post(hello))
         .route("/v1/parts/{part}", put(put_part).get(part_progress))
         .route("/v1/submit", post(submit_item))
+        .route("/v1/submit-batch", post(submit_batch))
         .route("/v1/receive", get(receive).post(receive))
         .route("/v1/deliveries/{message_id}/body", get(get_body))
         .route("/v1/deliveries/{message_id}/parts/{attachment}", get(get_part))
@@ -174,6 +175,16 @@ async fn submit_item(
     let sent = Sent::with(&request, |name| headers.get(name).and_then(|it| it.to_str().ok()));
     let answer = submit(&service.gateway, &caller.application, (request, sent)).await?;
     written("SubmitResponse", &answer)
+}
+
+async fn submit_batch(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> Answer {
+    let application = caller.application;
+    let request: SubmitBatchRequest = read("SubmitBatchRequest", &body)?;
+    written("SubmitBatchResponse", &submit_all(&service.gateway, &application, request).await?)
 }
 
 fn part_request(part: String, asked: &HashMap<String, String>) -> Result<PutPartRequest, Fault> {

@@ -19,6 +19,7 @@
 //! Formats: bodies are passed on unopened.
 
 mod admit;
+mod batch;
 mod body;
 mod config;
 mod context;

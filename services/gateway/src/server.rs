@@ -8,8 +8,8 @@ use proto::exchange::v1::exchange_server::Exchange;
 use proto::exchange::v1::{
     Delivery, GetPartRequest, HelloRequest, HelloResponse, LookupRequest, LookupResponse,
     PartChunk, PutPartRequest, PutPartResponse, ReceiveRequest, SettleBatchRequest,
-    SettleBatchResponse, SettleRequest, SettleResponse, SubmitRequest, SubmitResponse,
-    TrackRequest, TrackResponse,
+    SettleBatchResponse, SettleRequest, SettleResponse, SubmitBatchRequest, SubmitBatchResponse,
+    SubmitRequest, SubmitResponse, TrackRequest, TrackResponse,
 };
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -24,7 +24,7 @@ use crate::hello::greet;
 use crate::receive::stream;
 use crate::session::Session;
 use crate::settle::{answer, answers, part};
-use crate::submit::submit;
+use crate::submit::{submit, submit_all};
 use crate::track::track;
 
 /// The vendor-facing service; clones share it.
@@ -133,6 +133,15 @@ impl Exchange for Service {
         let (headers, _, item) = request.into_parts();
         let sent = Sent::with(&item, |name| headers.get(name).and_then(|it| it.to_str().ok()));
         Ok(Response::new(submit(&self.gateway, &application, (item, sent)).await?))
+    }
+
+    async fn submit_batch(
+        &self,
+        request: Request<SubmitBatchRequest>,
+    ) -> Answer<SubmitBatchResponse> {
+        let application = caller(&request)?.application;
+        let request = request.into_inner();
+        Ok(Response::new(submit_all(&self.gateway, &application, request).await?))
     }
 
     async fn receive(&self, request: Request<ReceiveRequest>) -> Answer<Self::ReceiveStream> {

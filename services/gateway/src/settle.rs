@@ -7,14 +7,15 @@ use proto::exchange::v1::settled::Outcome as Settling;
 use proto::exchange::v1::{
     GetPartRequest, SettleBatchRequest, SettleBatchResponse, SettleRequest, SettleResponse, Settled,
 };
+use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::fault::{Lang, code};
 use proto::journal::v1::ended::Outcome;
 use proto::journal::v1::ending::Answer;
 use proto::journal::v1::{Ending, RefusedAnswer, TakenAnswer, UnavailableAnswer};
 use proto::registry::v1::Application;
 use tracing::{Instrument as _, Span};
 
+use crate::batch::{counted, worded};
 use crate::body::opened;
 use crate::fault::internal;
 use crate::gateway::{Gateway, Whose};
@@ -69,29 +70,16 @@ pub(crate) async fn answer(
     }
 }
 
-/// Answers settled in one call.
-const BATCH_MAX: usize = 256;
-
 /// Closes leases with several answers, each as if it had come by itself.
 pub(crate) async fn answers(
     gateway: &Gateway,
     application: &Application,
     request: SettleBatchRequest,
 ) -> Result<SettleBatchResponse, Fault> {
-    let items = request.items;
-    if items.is_empty() || items.len() > BATCH_MAX {
-        let (vi, en) = (format!("cần từ 1 đến {BATCH_MAX}"), format!("must be 1 to {BATCH_MAX}"));
-        return Err(field("items", &vi, &en));
-    }
-    let each = items.into_iter().map(async |item| match answer(gateway, application, item).await {
-        Ok(it) => Settled { outcome: Some(Settling::Settled(it)), ..Settled::default() },
-        Err(fault) => Settled {
-            title_vi: fault.title(Lang::Vi),
-            title_en: fault.title(Lang::En),
-            remedy_vi: fault.remedy(Lang::Vi),
-            remedy_en: fault.remedy(Lang::En),
-            outcome: Some(Settling::Fault(fault)),
-        },
+    let each = counted(request.items)?.into_iter().map(async |item| {
+        let outcome = answer(gateway, application, item).await;
+        let refused = |fault| Settling::Refused(worded(fault));
+        Settled { outcome: Some(outcome.map_or_else(refused, Settling::Settled)) }
     });
     Ok(SettleBatchResponse { results: join_all(each).await })
 }

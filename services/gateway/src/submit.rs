@@ -3,8 +3,13 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use chassis::trace;
+use futures::future::join_all;
 use proto::exchange::v1::submit_request::Body as Given;
-use proto::exchange::v1::{SubmitRequest, SubmitResponse};
+use proto::exchange::v1::submitted::Outcome as Submitting;
+use proto::exchange::v1::{
+    SubmitBatchRequest, SubmitBatchResponse, SubmitRequest, SubmitResponse, Submitted,
+};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::accept_outcome::Outcome;
@@ -13,8 +18,10 @@ use proto::journal::v1::{
 };
 use proto::mapping::v1::{NormalizeItem, Normalized};
 use proto::registry::v1::Application;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
+use crate::batch::{counted, worded};
 use crate::body::{Whole, native, placed, sealed};
 use crate::context::Sent;
 use crate::files::{declared, safe};
@@ -56,6 +63,22 @@ pub(crate) async fn submit(
     }
     gateway.parts.forget(&application.id, &uploads).await;
     outcome
+}
+
+/// Takes several items over, each as if it had come by itself.
+pub(crate) async fn submit_all(
+    gateway: &Gateway,
+    application: &Application,
+    request: SubmitBatchRequest,
+) -> Result<SubmitBatchResponse, Fault> {
+    let each = counted(request.items)?.into_iter().map(async |item| {
+        let span = trace::item_span(&item.traceparent);
+        let sent = Sent::with(&item, |_| None);
+        let outcome = submit(gateway, application, (item, sent)).instrument(span).await;
+        let refused = |fault| Submitting::Refused(worded(fault));
+        Submitted { outcome: Some(outcome.map_or_else(refused, Submitting::Submitted)) }
+    });
+    Ok(SubmitBatchResponse { results: join_all(each).await })
 }
 
 /// Uploads that an item names.

@@ -19,10 +19,12 @@
 mod application;
 mod content;
 mod delivery;
+mod gather;
 mod outlet;
 mod receive;
 mod serve;
 mod settle;
+mod submit;
 
 pub use application::{Application, CollectError, DeliverError, Description, Taken};
 pub use content::Content;

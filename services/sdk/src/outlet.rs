@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::Client;
 use crate::content::Content;
+use crate::submit::Submitter;
 
 /// Bodies up to this size ride in the submit itself.
 const INLINE: u64 = 1024 * 1024;
@@ -71,12 +72,18 @@ pub enum SubmitError {
 /// Hands items to the bus. Clones share the link.
 #[derive(Clone, Debug)]
 pub struct Outlet {
-    pub(crate) client: Client,
+    client: Client,
+    submitter: Submitter,
 }
 
 impl Outlet {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { submitter: Submitter::new(client.clone()), client }
+    }
+
     /// Hands an item over, and returns when the bus holds it with all its files. What may pass is
-    /// tried again for about half a minute; files the bus lost on the way are uploaded again.
+    /// tried again for about half a minute; files the bus lost on the way are uploaded again. Small
+    /// items that are submitted at the same time go to the bus together.
     ///
     /// # Errors
     ///
@@ -120,13 +127,14 @@ impl Outlet {
     }
 
     async fn handed_over(&self, request: SubmitRequest) -> Result<Receipt, SubmitError> {
-        let mut client = self.client.clone();
         let mut tries = Tries::new();
+        let mut answer = self.submitter.submit(request.clone()).await;
         loop {
-            match client.submit(request.clone()).await {
-                Ok(answer) => return Ok(answer.into_inner().receipt.unwrap_or_default()),
+            match answer {
+                Ok(answer) => return Ok(answer.receipt.unwrap_or_default()),
                 Err(status) => tries.again(status).await?,
             }
+            answer = self.submitter.submit_alone(request.clone()).await;
         }
     }
 

@@ -92,7 +92,7 @@ impl Connection {
     ///
     /// The address or the token cannot be used.
     pub fn outlet(&self) -> Result<Outlet, ServeError> {
-        Ok(Outlet { client: self.client()? })
+        Ok(Outlet::new(self.client()?))
     }
 }
 
@@ -119,7 +119,7 @@ pub async fn serve<A: Application>(
     let stop = shutdown.child_token();
     let collecting = async {
         let outcome = tokio::select! {
-            outcome = application.collect(Outlet { client: client.clone() }, stop.clone()) => outcome,
+            outcome = application.collect(Outlet::new(client.clone()), stop.clone()) => outcome,
             () = overdue(&stop) => {
                 tracing::warn!("collecting was cut off");
                 Ok(())

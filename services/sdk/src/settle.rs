@@ -1,63 +1,39 @@
 //! Answers on their way back: those that are ready go together, and nobody waits for others.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use proto::exchange::v1::settled::Outcome;
 use proto::exchange::v1::{SettleBatchRequest, SettleRequest, Settled};
 use proto::fault::v1::Fault;
-use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::sync::oneshot;
 use tonic::Status;
 
 use crate::Client;
+use crate::gather::Gather;
 use crate::serve::ServeError;
 
-/// Answers of one call.
-const TOGETHER: usize = 256;
-/// Calls on their way at a time. Few, so that answers gather; not so few that hands, which are free
-/// again only when their answer was heard, wait for one another.
-const CALLS: usize = 8;
 /// How often an answer is given again when the gateway does not hear it.
 const SETTLES: u32 = 5;
 
 /// An answer, and whoever waits until it was heard; one that is let go of never was.
 type Waiting = (SettleRequest, oneshot::Sender<()>);
 
-/// Gives answers to the gateway, through an actor. The actor ends with the last clone.
+/// Gives answers to the gateway.
 #[derive(Clone, Debug)]
-pub(crate) struct Settler {
-    answers: mpsc::Sender<Waiting>,
-    _actor: Arc<JoinSet<()>>,
-}
+pub(crate) struct Settler(Gather<Waiting>);
 
 impl Settler {
     pub(crate) fn new(client: Client) -> Self {
-        let (answers, waiting) = mpsc::channel(TOGETHER);
-        let mut actor = JoinSet::new();
-        actor.spawn(run(client, waiting));
-        Self { answers, _actor: Arc::new(actor) }
+        Self(Gather::new(|_small| 0, move |waiting| call(client.clone(), waiting)))
     }
 
     /// Gives an answer until the gateway has heard it.
     pub(crate) async fn settle(&self, request: SettleRequest) -> Result<(), ServeError> {
         let (heard, hearing) = oneshot::channel();
-        let is_heard = self.answers.send((request, heard)).await.is_ok() && hearing.await.is_ok();
+        let is_heard = self.0.leave((request, heard)).await && hearing.await.is_ok();
         let failed = || ServeError::Link(Status::unavailable("an answer could not be given"));
         if is_heard { Ok(()) } else { Err(failed()) }
     }
-}
-
-async fn run(client: Client, mut waiting: mpsc::Receiver<Waiting>) {
-    let mut calls = JoinSet::new();
-    let mut ready = Vec::new();
-    while waiting.recv_many(&mut ready, TOGETHER).await > 0 {
-        calls.spawn(call(client.clone(), std::mem::take(&mut ready)));
-        if calls.len() >= CALLS {
-            calls.join_next().await;
-        }
-    }
-    while calls.join_next().await.is_some() {}
 }
 
 /// Gives answers together, and those that were not heard again.
@@ -86,18 +62,22 @@ fn unheard(waiting: Vec<Waiting>, results: Vec<Settled>) -> Vec<Waiting> {
     let mut results = results.into_iter();
     let mut left = Vec::new();
     for (request, heard) in waiting {
-        match results.next().and_then(|it| it.outcome) {
-            Some(Outcome::Settled(_)) => tell(heard),
-            // The bus decided otherwise meanwhile, and says so in the journal.
-            Some(Outcome::Fault(fault)) if !fault.may_pass() => {
-                tracing::warn!(code = fault.code, "answer was not taken");
+        let fault = match results.next().and_then(|it| it.outcome) {
+            Some(Outcome::Settled(_)) => {
                 tell(heard);
+                continue;
             }
-            Some(Outcome::Fault(Fault { code, .. })) => {
-                tracing::debug!(code, "answer is given again");
-                left.push((request, heard));
-            }
-            None => left.push((request, heard)),
+            Some(Outcome::Refused(refused)) => refused.fault.unwrap_or_default(),
+            None => Fault::default(),
+        };
+        let code = &fault.code;
+        if fault.may_pass() || code.is_empty() {
+            tracing::debug!(code, "answer is given again");
+            left.push((request, heard));
+        } else {
+            // The bus decided otherwise meanwhile, and says so in the journal.
+            tracing::warn!(code, "answer was not taken");
+            tell(heard);
         }
     }
     left

@@ -23,6 +23,10 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{HistogramDataPoint, Metric, NumberDataPoint};
+use proto::exchange::v1::exchange_client::ExchangeClient;
+use proto::exchange::v1::submit_request::Body as Given;
+use proto::exchange::v1::submitted::Outcome;
+use proto::exchange::v1::{SubmitBatchRequest, SubmitRequest, Submitted};
 use sdk::{Connection, Item};
 use serde_json::json;
 use tokio::sync::watch;
@@ -49,6 +53,8 @@ struct Seen {
     trace: Vec<u8>,
     id: Vec<u8>,
     parent: Vec<u8>,
+    /// Spans it is linked to.
+    links: Vec<Vec<u8>>,
     labels: Labels,
 }
 
@@ -114,6 +120,7 @@ impl TraceService for Collector {
                 trace: it.trace_id,
                 id: it.span_id,
                 parent: it.parent_span_id,
+                links: it.links.into_iter().map(|it| it.span_id).collect(),
             });
             self.0.send_modify(|told| told.spans.extend(spans));
         }
@@ -172,13 +179,19 @@ async fn collect(collector: Collector) -> (String, JoinSet<()>) {
     (address, serving)
 }
 
-fn document(number: u8, subject: &str, to: &str) -> Item {
+/// A document as the portal writes it.
+fn portal(number: u8, subject: &str, to: &str) -> String {
     let body = json!({ "Code": 0, "Value": { "Total": 1, "Data": [{
         "Guid": format!("guid-{number}"), "SoHieu": number.to_string(), "KyHieu": "BC-VP",
         "TrichYeu": subject, "NgayBanHanh": "20/11/2026", "DoMat": "0",
         "DonViNhanVanBanNgoaDonVi": [{ "MaDonVi": to }], "Attachments": [],
     }] } });
-    Item { format: "ioffice.portal".to_owned(), body: body.to_string().into(), ..Item::default() }
+    body.to_string()
+}
+
+fn document(number: u8, subject: &str, to: &str) -> Item {
+    let (format, body) = ("ioffice.portal".to_owned(), portal(number, subject, to).into());
+    Item { format, body, ..Item::default() }
 }
 
 /// A broker, and every role telling this collector soon what it does.
@@ -252,6 +265,47 @@ fn missing(told: &Told, message_id: &str) -> Vec<String> {
     missing
 }
 
+/// Submits two documents in one call: the ids of the messages.
+async fn submit_together(connection: &Connection) -> Vec<String> {
+    let mut client = ExchangeClient::connect(connection.gateway.clone()).await.unwrap();
+    let items = [(3, "Tờ trình"), (4, "Kế hoạch")].map(|(number, subject)| SubmitRequest {
+        format: "ioffice.portal".to_owned(),
+        body: Some(Given::Inline(portal(number, subject, "A99.2").into())),
+        ..SubmitRequest::default()
+    });
+    let mut request = Request::new(SubmitBatchRequest { items: items.into() });
+    let token = format!("Bearer {}", connection.token).parse().unwrap();
+    request.metadata_mut().insert("authorization", token);
+    let results = client.submit_batch(request).await.unwrap().into_inner().results;
+    let receipt = |it: Submitted| match it.outcome.unwrap() {
+        Outcome::Submitted(it) => it.receipt.unwrap().message_id,
+        Outcome::Refused(it) => panic!("{it:?}"),
+    };
+    results.into_iter().map(receipt).collect()
+}
+
+/// What lacks for messages of one call to have traces of their own, each linked to the call.
+fn not_apart(told: &Told, ids: &[String]) -> Vec<String> {
+    let call = told.spans.iter().find(|it| it.name.ends_with("Exchange/SubmitBatch"));
+    let Some(call) = call else { return vec!["the call".into()] };
+    let is_apart = |id: &&String| {
+        let born = told.spans.iter().find(|it| {
+            it.label("messaging.operation.type") == "create"
+                && it.label("messaging.message.id") == id.as_str()
+        });
+        born.is_some_and(|born| {
+            let root = told.spans.iter().find(|it| it.id == born.parent && it.name == "submit");
+            root.is_some_and(|it| it.links == [call.id.clone()])
+                && ids.iter().all(|other| other == *id || !in_trace(told, &born.trace, other))
+        })
+    };
+    ids.iter().filter(|it| !is_apart(it)).cloned().collect()
+}
+
+fn in_trace(told: &Told, trace: &[u8], message_id: &str) -> bool {
+    told.spans.iter().any(|it| it.trace == trace && it.label("messaging.message.id") == message_id)
+}
+
 /// Metrics that lack one of these labels, or bounds in seconds, or are not there at all.
 fn unmeasured(told: &Told) -> Vec<String> {
     const MESSAGING: [&str; 3] =
@@ -321,6 +375,8 @@ async fn one_trace_has_every_hop_and_no_log_a_body() {
     let told = collector.until(|told| missing(told, &receipt.message_id)).await;
     check_messages(&told.spans);
     collector.until(unmeasured).await;
+    let ids = submit_together(&connection("mot")).await;
+    collector.until(|told| not_apart(told, &ids)).await;
 
     // What comes back from a missing channel is told by its code, and by nobody's words.
     tokio::task::block_in_place(|| node.control(&["delete_queue", "-p", "v0", "delivery.ba-app"]));

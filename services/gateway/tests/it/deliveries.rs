@@ -98,7 +98,7 @@ async fn answers_that_come_together_are_judged_one_by_one() {
         Outcome::Settled(settled) => {
             format!("{} {}", settled.state().as_str_name(), settled.repeat)
         }
-        Outcome::Fault(fault) => fault.code,
+        Outcome::Refused(refused) => refused.fault.unwrap().code,
     };
     let told: Vec<_> = results.into_iter().map(told).collect();
     // Of the same answer twice in one call either may be the first.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use chassis::Upstream;
 use gateway::{Service, Surroundings};
 use proto::exchange::v1::submit_request::Body as Given;
+use proto::exchange::v1::submitted::Outcome;
 use proto::exchange::v1::track_request::By;
 use proto::exchange::v1::*;
 use proto::fault::v1::Fault;
@@ -150,6 +151,47 @@ async fn submits_that_come_together_are_read_and_accepted_together() {
     }
     let (read, accepted) = (calls.load(Ordering::SeqCst), stage.journal.0.lock().await.accepts);
     assert!(read < SUBMITS / 4 && accepted < SUBMITS / 2, "{read} reads, {accepted} accepts");
+}
+
+#[tokio::test]
+async fn items_of_one_call_are_taken_or_refused_each_by_itself() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let stage = Stage::new().await;
+    let words = |key: &str, words: &'static str| item(key, Given::Inline(words.into()), &[]);
+    let traced = SubmitRequest { traceparent: PARENT.to_owned(), ..words("k3", "traced") };
+    stage.submit("k1", b"one").await.unwrap();
+    let items = vec![
+        words("k1", "one"),
+        words("k\n2", "two"),
+        words("k1", "other"),
+        traced,
+        words("k4", "new"),
+    ];
+    let results = stage.submit_batch(items).await.unwrap().results;
+    let told = |it: Submitted| match it.outcome.unwrap() {
+        Outcome::Submitted(answer) => {
+            let receipt = answer.receipt.unwrap();
+            assert!(!receipt.message_id.is_empty());
+            format!("repeat: {}", receipt.repeat)
+        }
+        Outcome::Refused(refused) => {
+            assert!(!refused.title_vi.is_empty() && !refused.remedy_en.is_empty(), "{refused:?}");
+            refused.fault.unwrap().code
+        }
+    };
+    let told: Vec<_> = results.into_iter().map(told).collect();
+    let expected = ["repeat: true", "LT-EX-011", "LT-JNL-001", "repeat: false", "repeat: false"];
+    assert_eq!(told, expected);
+    let traces: Vec<_> = {
+        let items = &stage.journal.0.lock().await.items;
+        let envelopes = items.iter().map(|it| it.message.as_ref().unwrap().envelope.as_ref());
+        envelopes.map(|it| it.unwrap().traceparent.clone()).collect()
+    };
+    assert!(traces.contains(&PARENT.to_owned()) && traces.contains(&String::new()), "{traces:?}");
+    for count in [0, 257] {
+        let refused = stage.submit_batch(vec![words("", "many"); count]).await;
+        assert_eq!(code_of(refused), "LT-EX-011", "{count}");
+    }
 }
 
 #[tokio::test]

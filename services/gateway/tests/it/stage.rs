@@ -171,6 +171,13 @@ impl Stage {
         answered(self.client.clone().submit(called(item)).await)
     }
 
+    pub(crate) async fn submit_batch(
+        &self,
+        items: Vec<SubmitRequest>,
+    ) -> Result<SubmitBatchResponse, Fault> {
+        answered(self.client.clone().submit_batch(called(SubmitBatchRequest { items })).await)
+    }
+
     pub(crate) async fn put(
         &self,
         part: &str,

@@ -103,6 +103,16 @@ async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
     let (_, tracked) = get(at, "/v1/track?key=k1").await;
     assert_eq!(tracked["messages"][0]["receipt"]["message_id"], receipt["message_id"]);
 
+    let plain =
+        |key: &str, words: &[u8]| json!({ "key": key, "format": "plain", "inline": base64(words) });
+    let batch = json!({ "items": [plain("k1", b"native words"), plain("k1", b"other words")] });
+    let (status, several) = post(at, "/v1/submit-batch", &batch).await;
+    assert_eq!(status, 200, "{several}");
+    let results = &several["results"];
+    assert_eq!(results[0]["submitted"]["receipt"]["message_id"], receipt["message_id"]);
+    assert_eq!(results[1]["refused"]["fault"]["code"], json!("LT-JNL-001"));
+    assert_ne!(results[1]["refused"]["remedy_vi"], json!(""));
+
     let receive = format!("/v1/receive?session={session}&wait_ms=10000&max=10");
     let claim = stage.claims.put("a large body".into()).await.unwrap();
     let id = stage.send("m1", Body::Claim(claim), &[b"attached"]).await;
@@ -131,9 +141,9 @@ async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
     let (status, settled) = post(at, "/v1/settle-batch", &batch).await;
     assert_eq!((status, &settled["results"][0]["settled"]["repeat"]), (200, &json!(true)));
     let refused = &settled["results"][1];
-    assert_eq!(refused["fault"]["code"], json!("LT-EX-014"));
+    assert_eq!(refused["refused"]["fault"]["code"], json!("LT-EX-014"));
     for text in ["title_vi", "title_en", "remedy_vi", "remedy_en"] {
-        assert_ne!(refused[text], json!(""), "{text}");
+        assert_ne!(refused["refused"][text], json!(""), "{text}");
     }
 }
 

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use proto::exchange::v1::exchange_server::{Exchange, ExchangeServer};
 use proto::exchange::v1::settled::Outcome;
 use proto::exchange::v1::submit_request::Body;
+use proto::exchange::v1::submitted::Outcome as Submitting;
 use proto::exchange::v1::{
-    Delivery, GetPartRequest, HelloRequest, HelloResponse, LookupRequest, LookupResponse,
-    PartChunk, PutPartRequest, PutPartResponse, ReceiveRequest, SettleBatchRequest,
-    SettleBatchResponse, SettleRequest, SettleResponse, Settled, SubmitRequest, SubmitResponse,
-    TrackRequest, TrackResponse,
+    Delivery, GetPartRequest, HelloRequest, HelloResponse, ItemFault, LookupRequest,
+    LookupResponse, PartChunk, PutPartRequest, PutPartResponse, ReceiveRequest, SettleBatchRequest,
+    SettleBatchResponse, SettleRequest, SettleResponse, Settled, SubmitBatchRequest,
+    SubmitBatchResponse, SubmitRequest, SubmitResponse, Submitted, TrackRequest, TrackResponse,
 };
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -53,6 +54,8 @@ pub(crate) struct State {
     /// Names of all uploads that were begun, in their order.
     pub(crate) names: Vec<String>,
     pub(crate) submits: usize,
+    /// How many items each call with several had.
+    pub(crate) batches: Vec<usize>,
     pub(crate) items: Vec<Item>,
     pub(crate) settles: Vec<SettleRequest>,
     /// Offsets at which downloads were opened.
@@ -65,7 +68,7 @@ pub(crate) struct State {
     pub(crate) put_trouble: VecDeque<Option<Status>>,
     pub(crate) submit_trouble: VecDeque<Status>,
     pub(crate) settle_trouble: VecDeque<Status>,
-    /// The same, for calls with answers instead of for answers.
+    /// The same, for calls with several answers or items.
     pub(crate) batch_trouble: VecDeque<Status>,
     /// Pieces after which a download is cut, one an opening; afterwards none is.
     pub(crate) cuts: VecDeque<usize>,
@@ -223,6 +226,11 @@ fn lost(part: &str) -> Status {
     Fault::new(&code::LT_EX_004).param("part", part).param("expected", "0").into()
 }
 
+fn refused(status: Status) -> Result<ItemFault, Status> {
+    let fault = Fault::from_status(&status).ok_or(status)?;
+    Ok(ItemFault { fault: Some(fault), ..ItemFault::default() })
+}
+
 type Answer<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
@@ -244,6 +252,26 @@ impl Exchange for Gateway {
             together.wait().await;
         }
         self.with(|state| state.submit(request.into_inner())).map(Response::new)
+    }
+
+    async fn submit_batch(
+        &self,
+        request: Request<SubmitBatchRequest>,
+    ) -> Answer<SubmitBatchResponse> {
+        let items = request.into_inner().items;
+        self.with(|state| state.batches.push(items.len()));
+        if let Some(trouble) = self.with(|state| state.batch_trouble.pop_front()) {
+            return Err(trouble);
+        }
+        let mut results = Vec::new();
+        for item in items {
+            let outcome = match self.with(|state| state.submit(item)) {
+                Ok(response) => Submitting::Submitted(response),
+                Err(status) => Submitting::Refused(refused(status)?),
+            };
+            results.push(Submitted { outcome: Some(outcome) });
+        }
+        Ok(Response::new(SubmitBatchResponse { results }))
     }
 
     async fn receive(&self, _request: Request<ReceiveRequest>) -> Answer<Self::ReceiveStream> {
@@ -278,9 +306,9 @@ impl Exchange for Gateway {
             });
             let outcome = match trouble {
                 None => Outcome::Settled(SettleResponse::default()),
-                Some(status) => Outcome::Fault(Fault::from_status(&status).ok_or(status)?),
+                Some(status) => Outcome::Refused(refused(status)?),
             };
-            results.push(Settled { outcome: Some(outcome), ..Settled::default() });
+            results.push(Settled { outcome: Some(outcome) });
         }
         Ok(Response::new(SettleBatchResponse { results }))
     }

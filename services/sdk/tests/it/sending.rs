@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::Write as _;
 
+use futures::future::join_all;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use sdk::{Content, File, Item, SubmitError};
@@ -145,4 +146,66 @@ async fn a_refusal_is_about_the_item_and_a_wrong_token_is_not() {
         assert_eq!((fault.code.as_str(), refused), (page.code, is_refusal));
         running.gateway.with(|state| assert_eq!(state.submits, 1, "it was tried once"));
     }
+}
+
+fn small(key: usize, body: Vec<u8>) -> Item {
+    let format = "ioffice.portal".to_owned();
+    Item { key: key.to_string(), format, body: body.into(), ..Item::default() }
+}
+
+#[tokio::test]
+async fn small_items_that_are_ready_go_together_and_each_has_its_own_receipt() {
+    let running = Gateway::new(State::default()).run().await;
+    let outlet = running.connection.outlet().unwrap();
+    let items: Vec<_> = (0..600).map(|it| small(it, bytes(100))).collect();
+    let receipts = join_all(items.iter().map(|it| outlet.submit(it))).await;
+    for (number, receipt) in receipts.into_iter().enumerate() {
+        assert_eq!(receipt.unwrap().message_id, format!("m-{number}"));
+    }
+    running.gateway.with(|state| {
+        assert_eq!(state.submits, 600);
+        assert!(state.batches.len() < 60, "{:?}", state.batches);
+        assert!(state.batches.iter().all(|it| *it <= 256), "{:?}", state.batches);
+    });
+}
+
+#[tokio::test]
+async fn larger_items_make_smaller_calls() {
+    let running = Gateway::new(State::default()).run().await;
+    let outlet = running.connection.outlet().unwrap();
+    let items: Vec<_> = (0..20).map(|it| small(it, bytes(600_000))).collect();
+    for receipt in join_all(items.iter().map(|it| outlet.submit(it))).await {
+        receipt.unwrap();
+    }
+    running.gateway.with(|state| assert_eq!((state.submits, state.batches.len()), (20, 0)));
+}
+
+#[tokio::test]
+async fn of_items_that_go_together_each_is_refused_or_tried_again_by_itself() {
+    let refusal = Fault::new(&code::LT_MAP_002).into();
+    let busy = Fault::new(&code::LT_EX_008).into();
+    let state = State { submit_trouble: [refusal, busy].into(), ..State::default() };
+    let running = Gateway::new(state).run().await;
+    let outlet = running.connection.outlet().unwrap();
+    let items: Vec<_> = (0..3).map(|it| small(it, bytes(9))).collect();
+    let outcomes = join_all(items.iter().map(|it| outlet.submit(it))).await;
+    let [Err(SubmitError::Refused(fault)), Ok(second), Ok(third)] = outcomes.as_slice() else {
+        panic!("{outcomes:?}");
+    };
+    assert_eq!(fault.code, "LT-MAP-002");
+    assert_eq!((second.message_id.as_str(), third.message_id.as_str()), ("m-1", "m-2"));
+    running.gateway.with(|state| assert_eq!((state.submits, state.items.len()), (4, 2)));
+}
+
+#[tokio::test]
+async fn after_a_call_that_failed_each_item_is_tried_alone() {
+    let away = Status::unavailable("away");
+    let state = State { batch_trouble: [away].into(), ..State::default() };
+    let running = Gateway::new(state).run().await;
+    let outlet = running.connection.outlet().unwrap();
+    let items: Vec<_> = (0..3).map(|it| small(it, bytes(9))).collect();
+    for receipt in join_all(items.iter().map(|it| outlet.submit(it))).await {
+        receipt.unwrap();
+    }
+    running.gateway.with(|state| assert_eq!((state.batches.len(), state.submits), (1, 3)));
 }

@@ -76,15 +76,15 @@ CREATE TABLE standing (
     -- then no index is written. One that waits for an operator, or was ended by other than being
     -- taken, has its state here, below 0.
     sweep_at BIGINT NOT NULL,
-    attempt BIGINT NOT NULL,
+    attempt BIGINT NOT NULL DEFAULT 0,
     -- Tries since an operator last let it begin anew.
     tries BIGINT NOT NULL,
-    driven BIGINT NOT NULL,
-    session {text} NOT NULL,
-    lease BIGINT NOT NULL,
+    driven BIGINT NOT NULL DEFAULT 0,
+    session {text} NOT NULL DEFAULT '',
+    lease BIGINT NOT NULL DEFAULT 0,
     fault {blob} NOT NULL,
-    detail {text} NOT NULL,
-    behind {text} NOT NULL,
+    detail {text} NOT NULL DEFAULT '',
+    behind {text} NOT NULL DEFAULT '',
     -- Positions of the rows in `fact` that tell of it.
     told_at {blob} NOT NULL
 ){roomy};
@@ -120,7 +120,7 @@ FROM kept JOIN standing ON standing.slot = kept.slot AND standing.id = kept.id;
 CREATE TABLE fact (
     position {number} PRIMARY KEY,
     entries {blob} NOT NULL
-);
+){whole};
 
 -- What was not taken over: who, when, why; no content.
 CREATE TABLE refusal (

@@ -4,6 +4,7 @@
 //! `{serial}`, `{number}`, `{roomy}`, `{whole}` and `{keyed}` stand for what the two spell differently, and a
 //! line that begins with `--sqlite ` or `--postgres ` is for that one only.
 
+mod copy;
 mod postgres;
 mod sqlite;
 mod widen;

@@ -307,8 +307,8 @@ impl<'a> Desk<'a> {
         let steps: [Batch<'_>; 9] = [
             (INSERT_KEPT, &kept),
             (INSERT_STANDING, &standing),
-            (self.database.insert_subject(), &subjects),
             (INSERT_ADDRESSED, &addressed),
+            (self.database.insert_subject(), &subjects),
             (INSERT_ALIAS, &aliases),
             (INSERT_REFUSAL, &refusals),
             (UPDATE, &updates),

@@ -60,23 +60,27 @@ impl Positions {
     }
 }
 
-/// Messages that a row tells of at most: whoever reads of one of them reads of all.
-const ENTRIES_MAX: usize = 256;
+/// Bytes of a row, about: whoever reads of one of its messages reads of all of them, and PostgreSQL
+/// puts what is larger than a page aside, and compresses it.
+const ROW_BYTES: usize = 6_000;
 
 /// What is told of messages, in rows: of each message one entry a row.
 pub(crate) fn rows(facts: impl Iterator<Item = (String, Fact)>) -> Vec<RecordRequest> {
-    let mut rows = Vec::new();
+    let (mut rows, mut size) = (Vec::new(), 0);
     let mut row = RecordRequest::default();
     let mut places: HashMap<String, usize> = HashMap::new();
     for (id, fact) in facts {
+        size += fact.encoded_len();
         let known = places.get(&id).and_then(|it| row.entries.get_mut(*it));
         if let Some(entry) = known {
             entry.facts.push(fact);
             continue;
         }
-        if row.entries.len() >= ENTRIES_MAX {
+        size += id.len();
+        if size >= ROW_BYTES {
             rows.push(std::mem::take(&mut row));
             places.clear();
+            size = 0;
         }
         places.insert(id.clone(), row.entries.len());
         row.entries.push(Entry { message_id: id, facts: vec![fact], ..Entry::default() });
@@ -141,9 +145,10 @@ mod tests {
         let told: Vec<_> =
             row.entries.iter().map(|it| (it.message_id.as_str(), told(it))).collect();
         assert_eq!(told, [("a", "13".to_owned()), ("b", "2".to_owned())]);
-        let many = rows((0..600).map(|it| (it.to_string(), fact(""))));
-        let counts: Vec<_> = many.iter().map(|it| it.entries.len()).collect();
-        assert_eq!(counts, [256, 256, 88]);
+        let many = rows((0..600).map(|it| (format!("{it:036}"), fact(&"x".repeat(62)))));
+        assert_eq!(many.iter().map(|it| it.entries.len()).sum::<usize>(), 600);
+        assert!(many.iter().all(|it| it.encoded_len() < 8_000), "a row fits its page");
+        assert!(many.iter().rev().skip(1).all(|it| it.encoded_len() > 5_000), "and fills it");
         assert_eq!(rows(std::iter::empty()), []);
     }
 }

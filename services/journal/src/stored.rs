@@ -223,9 +223,8 @@ pub(crate) const INSERT_KEPT: &str = "INSERT INTO kept (id, parent, kind, source
 /// Writes what a new message is doing.
 pub(crate) const INSERT_STANDING: &str = "INSERT INTO standing (id, parent, recipients, \
      accepted_at, body_size, conversation, application, sequence, urgency, state, changed_at, \
-     next_at, attempt, tries, driven, session, lease, fault, detail, behind, sweep_at, slot, \
-     told_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, 0, '', 0, $14, \
-     '', '', $15, $16, $17)";
+     next_at, tries, fault, sweep_at, slot, told_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+     $10, $11, $12, $13, $14, $15, $16, $17)";
 
 /// Writes whom a new submitted message concerns.
 pub(crate) const INSERT_ADDRESSED: &str =

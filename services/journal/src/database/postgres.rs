@@ -1,15 +1,18 @@
-//! PostgreSQL: many sets of parameters go out as one statement over arrays, so a batch costs one
-//! trip and one execution.
+//! PostgreSQL: many sets of parameters go out as one statement over arrays, or as one copy, so a
+//! batch costs one trip and one execution.
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::pin::pin;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use futures::SinkExt as _;
 use futures::future::try_join_all;
 use tokio::task::JoinSet;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls, Statement};
 
+use super::copy;
 use super::widen::widen;
 use super::{Batch, DatabaseError, Purpose, Row, Value};
 
@@ -100,7 +103,8 @@ impl Postgres {
         self.client.batch_execute(sql).await.map_err(failed("batch"))
     }
 
-    /// Runs statements, each for its sets, in one trip: for each statement its sets' rows.
+    /// Runs statements, each for its sets, in one trip, or in few: for each statement its sets'
+    /// rows.
     pub(crate) async fn run_all(
         &mut self,
         steps: &[Batch<'_>],
@@ -110,10 +114,14 @@ impl Postgres {
             ready.push(self.ready(sql, sets).await?);
         }
         let client = &self.client;
-        // Each of them is sent when it is first looked at, which is in this order, and the server
-        // works on them in this order.
-        let asked = ready.iter().map(|it| it.ask(client));
-        let found = try_join_all(asked).await.map_err(failed("query"))?;
+        let mut found = Vec::with_capacity(ready.len());
+        // A copy goes alone: the client library cannot begin one behind a statement that failed.
+        for together in ready.chunk_by(|one, next| !one.is_copy() && !next.is_copy()) {
+            // Each of them is sent when it is first looked at, which is in this order, and the
+            // server works on them in this order.
+            let asked = together.iter().map(|it| it.ask(client));
+            found.extend(try_join_all(asked).await.map_err(failed("query"))?);
+        }
         ready.iter().zip(found).map(|(it, rows)| it.answers(rows)).collect()
     }
 
@@ -122,14 +130,19 @@ impl Postgres {
         sql: &str,
         sets: &'a [Vec<Value>],
     ) -> Result<Ready<'a>, DatabaseError> {
+        if sets.len() >= copy::ROWS_MIN
+            && let Some(copy) = copy::copy(sql)
+        {
+            return Ok(Ready::Copy { statement: self.statement(&copy).await?, sets });
+        }
         let statement = self.statement(sql).await?;
         if sets.len() > 1
             && let Some(wide) = widen(sql, statement.params())
         {
             let statement = self.statement(&wide).await?;
-            return Ok(Ready { statement, is_wide: true, parts: parts(sets) });
+            return Ok(Ready::Query { statement, is_wide: true, parts: parts(sets) });
         }
-        Ok(Ready { statement, is_wide: false, parts: sets.chunks(1).collect() })
+        Ok(Ready::Query { statement, is_wide: false, parts: sets.chunks(1).collect() })
     }
 
     async fn statement(&mut self, sql: &str) -> Result<Statement, DatabaseError> {
@@ -145,32 +158,51 @@ impl Postgres {
     }
 }
 
-/// A statement and what it is to be run for.
+/// What is to be run, and for how many sets.
 #[derive(Debug)]
-struct Ready<'a> {
-    statement: Statement,
-    is_wide: bool,
-    parts: Vec<&'a [Vec<Value>]>,
+enum Ready<'a> {
+    /// A statement for parts of the sets; a wide one takes a whole part at once.
+    Query { statement: Statement, is_wide: bool, parts: Vec<&'a [Vec<Value>]> },
+    /// Rows that are only written.
+    Copy { statement: Statement, sets: &'a [Vec<Value>] },
 }
 
 impl Ready<'_> {
+    const fn is_copy(&self) -> bool {
+        matches!(self, Self::Copy { .. })
+    }
+
     async fn ask(
         &self,
         client: &Client,
     ) -> Result<Vec<Vec<tokio_postgres::Row>>, tokio_postgres::Error> {
-        let asked = self.parts.iter().map(|part| async move {
-            if self.is_wide {
-                let columns = columns(part);
-                let values: Vec<&(dyn ToSql + Sync)> =
-                    columns.iter().map(|it| &**it as &(dyn ToSql + Sync)).collect();
-                client.query(&self.statement, &values).await
-            } else {
-                let values: Vec<&(dyn ToSql + Sync)> =
-                    part.iter().flatten().map(|it| it as &(dyn ToSql + Sync)).collect();
-                client.query(&self.statement, &values).await
+        match self {
+            Self::Query { statement, is_wide: true, parts } => {
+                let asked = parts.iter().map(|part| async move {
+                    let columns = columns(part);
+                    let values: Vec<&(dyn ToSql + Sync)> =
+                        columns.iter().map(|it| &**it as &(dyn ToSql + Sync)).collect();
+                    client.query(statement, &values).await
+                });
+                try_join_all(asked).await
             }
-        });
-        try_join_all(asked).await
+            Self::Query { statement, is_wide: false, parts } => {
+                let asked = parts.iter().map(|part| async move {
+                    let values: Vec<&(dyn ToSql + Sync)> =
+                        part.iter().flatten().map(|it| it as &(dyn ToSql + Sync)).collect();
+                    client.query(statement, &values).await
+                });
+                try_join_all(asked).await
+            }
+            Self::Copy { statement, sets } => {
+                let mut sink = pin!(client.copy_in::<_, Bytes>(statement).await?);
+                for piece in copy::pieces(sets) {
+                    sink.send(piece).await?;
+                }
+                sink.finish().await?;
+                Ok(Vec::new())
+            }
+        }
     }
 
     /// Rows by set.
@@ -178,15 +210,19 @@ impl Ready<'_> {
         &self,
         found: Vec<Vec<tokio_postgres::Row>>,
     ) -> Result<Vec<Vec<Row>>, DatabaseError> {
+        let (parts, is_wide) = match self {
+            Self::Query { parts, is_wide, .. } => (parts, *is_wide),
+            Self::Copy { sets, .. } => return Ok(vec![Vec::new(); sets.len()]),
+        };
         let mut answers = Vec::new();
-        for (part, rows) in self.parts.iter().zip(found) {
+        for (part, rows) in parts.iter().zip(found) {
             let begin = answers.len();
             answers.resize_with(begin + part.len(), Vec::new);
             for it in &rows {
-                let of = set(it, self.is_wide)?;
+                let of = set(it, is_wide)?;
                 let answer: &mut Vec<Row> =
                     answers.get_mut(begin + of).ok_or(DatabaseError::Gone)?;
-                answer.push(row(it, usize::from(self.is_wide))?);
+                answer.push(row(it, usize::from(is_wide))?);
             }
         }
         Ok(answers)

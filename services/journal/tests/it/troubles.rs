@@ -160,6 +160,11 @@ async fn what_cannot_be_written_is_refused_alone(mut stage: Stage) {
     assert_eq!(whole(next()), [true, false, true]);
     assert_eq!(Fault::from_status(&next().unwrap_err()).unwrap().code, "LT-JNL-006");
     assert_eq!(whole(next()), [true]);
+    // As many as PostgreSQL takes by a copy.
+    let mut items: Vec<_> = (0..40).map(|_| item()).collect();
+    items[30] = bad();
+    let outcomes = whole(stage.journal.accept(AcceptRequest { items }).await);
+    assert!(outcomes.iter().enumerate().all(|(place, it)| *it == (place != 30)), "{outcomes:?}");
     let (one, other) = (stage.receipt(item()).await.message_id, stage.receipt(item()).await);
     let mut wrong = routing(&one, &["b-app"]);
     let envelope = wrong.derived[0].message.as_mut().unwrap().envelope.as_mut().unwrap();

@@ -185,6 +185,13 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// Notes that something was derived from a message in hand.
+    pub(crate) fn has_children(&mut self, id: &str) {
+        if let Some(row) = self.rows.get_mut(id) {
+            row.is_childless = false;
+        }
+    }
+
     /// Lets the time at which the sweeper looks at a row be found anew.
     pub(crate) fn look_later(&mut self, id: &str) {
         if let Some(row) = self.rows.get_mut(id) {

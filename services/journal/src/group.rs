@@ -151,10 +151,13 @@ pub(crate) async fn work(
     let mut outcomes = outcomes.into_iter();
     let own = counts.into_iter().map(|it| outcomes.by_ref().take(it).collect()).collect();
     hold(answers, accepts.1, own);
-    let ids = records.0.iter().flat_map(|(entries, _)| record::ids(entries));
+    let entries = || records.0.iter().flat_map(|(entries, _)| entries);
+    let told = entries().map(|it| it.message_id.as_str());
     let ended = ends.0.iter().chain(&undone.0).flat_map(endings::ids);
     let begun = begins.0.iter().flat_map(|(_, ids)| ids).map(String::as_str);
-    desk.load(ids.chain(ended).chain(begun)).await?;
+    desk.load(told.chain(ended).chain(begun)).await?;
+    let derived: Vec<_> = entries().flat_map(|it| record::derived_before(desk, it)).collect();
+    desk.load(derived.into_iter()).await?;
     hold(answers, records.1, record::record(desk, records.0).await?);
     hold(answers, ends.1, endings::end(desk, ends.0).await?);
     for call in others {

@@ -39,10 +39,10 @@ pub(crate) async fn record(
                 response.unknown.push(entry.message_id);
                 continue;
             };
-            let derived = ids(std::slice::from_ref(&entry)).skip(1);
             let is_over =
                 |it: &&str| parent.is_ended() || desk.get(it).is_some_and(Stored::is_ended);
-            response.ended.extend(derived.filter(is_over).map(str::to_owned));
+            let over = derived_ids(&entry).filter(is_over);
+            response.ended.extend(over.map(str::to_owned));
             routed.extend(hollow::replace(desk, &hollow, &entry));
             one(desk, entry, &known);
             if desk.get(&parent.id).is_some_and(|it| it.state == State::Routed) {
@@ -59,12 +59,20 @@ pub(crate) async fn record(
     Ok(told)
 }
 
-/// The ids that entries name.
-pub(crate) fn ids(entries: &[Entry]) -> impl Iterator<Item = &str> {
-    entries.iter().flat_map(|it| {
-        let derived = it.derived.iter().filter_map(|it| it.message.as_ref()?.envelope.as_ref());
-        std::iter::once(it.message_id.as_str()).chain(derived.map(|it| it.id.as_str()))
-    })
+/// Ids of what follows from an entry's message.
+fn derived_ids(entry: &Entry) -> impl Iterator<Item = &str> {
+    let derived = entry.derived.iter().filter_map(|it| it.message.as_ref()?.envelope.as_ref());
+    derived.map(|it| it.id.as_str())
+}
+
+/// Ids of what follows from an entry's message and may be a row by now. Where nothing was derived
+/// from the message yet there is none, and nobody is looked for.
+pub(crate) fn derived_before<'a>(
+    desk: &Desk<'_>,
+    entry: &'a Entry,
+) -> impl Iterator<Item = &'a str> {
+    let is_first = desk.get(&entry.message_id).is_some_and(|it| it.is_childless);
+    derived_ids(entry).filter(move |_| !is_first)
 }
 
 /// What is known of messages whose entry changes no state: only its facts tell whether it came
@@ -117,7 +125,8 @@ fn one(desk: &mut Desk<'_>, entry: Entry, known: &[(String, Fact)]) {
         }
     }
     // What follows from a message that was withdrawn does not follow any more.
-    if !row.is_ended() {
+    if !row.is_ended() && !entry.derived.is_empty() {
+        desk.has_children(&id);
         for derived in entry.derived {
             follow(desk, &row, derived);
         }

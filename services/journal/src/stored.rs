@@ -56,6 +56,8 @@ pub(crate) struct Stored {
     pub(crate) told_at: Positions,
     /// False until it is inserted; no column.
     pub(crate) is_written: bool,
+    /// True where nothing was derived from it yet, as far as is known by heart; no column.
+    pub(crate) is_childless: bool,
     /// What is told with it at Begin, where it is known; no column.
     pub(crate) told: Option<Arc<Told>>,
 }
@@ -95,6 +97,7 @@ impl Stored {
             slot: row.number(),
             told_at: Positions::decode(&row.bytes()),
             is_written: true,
+            is_childless: false,
             told: None,
         }
     }
@@ -269,6 +272,7 @@ impl Fresh<'_> {
             body_size: i64::try_from(self.body.len()).unwrap_or(i64::MAX),
             told: self.told,
             slot: self.slot,
+            is_childless: true,
             ..Stored::default()
         };
         let kept = vec![

@@ -37,6 +37,7 @@ on_both!(
     what_a_lost_begin_gave_is_given_back,
     another_application_cannot_answer,
     a_late_answer_is_noted_once,
+    what_was_derived_before_its_parent_was_routed_is_known_when_it_comes_again,
     an_application_that_asks_for_a_moment_is_not_given_up,
 );
 
@@ -457,4 +458,22 @@ async fn an_application_that_asks_for_a_moment_is_not_given_up(mut stage: Stage)
     stage.end(&session, &id, lease, unavailable(0)).await;
     let due = stage.summary(&id).await.due_us - stage.clock.now_us();
     assert_eq!(due, 10_000_000, "its schedule has not begun");
+}
+
+async fn what_was_derived_before_its_parent_was_routed_is_known_when_it_comes_again(
+    mut stage: Stage,
+) {
+    let parent = stage.receipt(item()).await.message_id;
+    let routing = routing(&parent, &["b-app"]);
+    stage.record(vec![Entry { fate: None, ..routing.clone() }]).await;
+    let id = derived_ids(&routing).remove(0);
+    let session = stage.open("b-app", ReceiverClass::Repeatable).await;
+    let lease = stage.deliver(&session, &id).await;
+    stage.end(&session, &id, lease, taken()).await;
+    let told = stage.told(vec![routing]).await;
+    assert_eq!((told.unknown, told.ended), (Vec::<String>::new(), vec![id.clone()]));
+    let journey = stage.journey(&parent).await;
+    assert_eq!(journey.derived.len(), 1);
+    assert_eq!(journey.derived[0].state(), State::Taken);
+    assert_eq!(journey.message.unwrap().state(), State::Routed);
 }

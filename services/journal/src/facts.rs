@@ -92,14 +92,19 @@ pub(crate) fn rows(facts: impl Iterator<Item = (String, Fact)>) -> Vec<RecordReq
 
 const AT: &str = "SELECT entries FROM fact WHERE position = $1";
 
-/// What is told at positions, in the order written; other messages are told of there, too.
-pub(crate) async fn read(
-    database: &mut Database,
-    at: impl Iterator<Item = &Positions>,
-) -> Result<Vec<Entry>, DatabaseError> {
-    let mut positions: Vec<i64> = at.flat_map(|it| &it.0).copied().collect();
+/// The positions of several messages, each once, in the order written.
+pub(crate) fn merged<'a>(of: impl IntoIterator<Item = &'a Positions>) -> Vec<i64> {
+    let mut positions: Vec<i64> = of.into_iter().flat_map(|it| &it.0).copied().collect();
     positions.sort_unstable();
     positions.dedup();
+    positions
+}
+
+/// What is told at positions, in their order; other messages are told of there, too.
+pub(crate) async fn read(
+    database: &mut Database,
+    positions: Vec<i64>,
+) -> Result<Vec<Entry>, DatabaseError> {
     let sets = positions.into_iter().map(|it| vec![it.into()]).collect();
     let found = database.query_many(AT, sets).await?;
     Ok(found.into_iter().flatten().flat_map(entries).collect())

@@ -17,7 +17,7 @@ use crate::stored::{COLUMNS, Stored, state};
 /// States of a message that went its way, as nearly all do; the others have an index.
 const SETTLED: [i32; 2] = [State::Routed as i32, State::Taken as i32];
 
-/// Facts of one journey that are told at most.
+/// Facts of one journey that are told at most, and rows of facts that are read for it.
 const HOPS_MAX: usize = 2_000;
 
 /// Where facts are of a submitted message and of what was derived from it.
@@ -332,8 +332,11 @@ async fn hops(database: &mut Database, of: &Envelope) -> Result<(Vec<Hop>, bool)
         applications.insert(row.text(), row.text());
         at.push(Positions::decode(&row.bytes()));
     }
+    let mut positions = facts::merged(&at);
+    let is_long = positions.len() > HOPS_MAX || at.iter().any(Positions::is_full);
+    positions.truncate(HOPS_MAX);
     let mut hops = Vec::new();
-    for Entry { message_id, facts, .. } in facts::read(database, at.iter()).await? {
+    for Entry { message_id, facts, .. } in facts::read(database, positions).await? {
         let Some(application) = applications.get(&message_id) else { continue };
         let (message_id, application) = (message_id.as_str(), application.as_str());
         hops.extend(facts.into_iter().map(|fact| Hop {
@@ -342,7 +345,7 @@ async fn hops(database: &mut Database, of: &Envelope) -> Result<(Vec<Hop>, bool)
             fact: Some(fact),
         }));
     }
-    let truncated = hops.len() > HOPS_MAX || at.iter().any(Positions::is_full);
+    let truncated = is_long || hops.len() > HOPS_MAX;
     hops.truncate(HOPS_MAX);
     Ok((hops, truncated))
 }

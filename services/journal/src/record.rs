@@ -15,7 +15,7 @@ use proto::journal::v1::{
 use crate::database::DatabaseError;
 use crate::desk::{COMPONENT, Desk};
 use crate::ending::release_behind;
-use crate::facts::{self, Positions};
+use crate::facts;
 use crate::stored::{Fresh, Stored, Told};
 use crate::{hollow, plan};
 
@@ -94,9 +94,8 @@ pub(crate) async fn facts_of(
         return Ok(Vec::new());
     }
     let ids: HashSet<String> = ids.into_iter().collect();
-    let at: Vec<Positions> =
-        ids.iter().filter_map(|it| desk.get(it)).map(|it| it.told_at.clone()).collect();
-    let entries = facts::read(desk.database, at.iter()).await?;
+    let at = facts::merged(ids.iter().filter_map(|it| desk.get(it)).map(|it| &it.told_at));
+    let entries = facts::read(desk.database, at).await?;
     let facts = entries.into_iter().filter(|it| ids.contains(&it.message_id)).flat_map(|it| {
         let id = it.message_id;
         it.facts.into_iter().map(move |fact| (id.clone(), fact))

@@ -1,8 +1,8 @@
 //! A database with one connection: rows in, rows out, in a transaction or not.
 //!
 //! SQL is written once, for one set of parameters `$1`, `$2` …. In migrations `{text}`, `{blob}`,
-//! `{serial}`, `{number}`, `{roomy}`, `{whole}` and `{keyed}` stand for what the two spell differently, and a
-//! line that begins with `--sqlite ` or `--postgres ` is for that one only.
+//! `{serial}`, `{number}`, `{roomy}`, `{whole}` and `{keyed}` stand for what the two spell
+//! differently, and a line that begins with `--sqlite ` or `--postgres ` is for that one only.
 
 mod copy;
 mod postgres;

@@ -294,7 +294,54 @@ fn own_fact(now: i64, step: Step, attempt: u32, fault: Option<Fault>) -> Fact {
 
 #[cfg(test)]
 mod tests {
+    use proto::journal::v1::body::Place;
+    use proto::journal::v1::{Acceptance, Body, Message};
+
     use super::*;
+    use crate::accept::accept;
+    use crate::database::Database;
+    use crate::memory::Memory;
+
+    const PARENT: &str = "0198c0de-0000-7000-8000-000000000001";
+    const DERIVED: &str = "0198c0de-0000-7000-8000-000000000002";
+
+    fn item() -> Acceptance {
+        let envelope = Envelope {
+            id: PARENT.to_owned(),
+            source: "a-app".to_owned(),
+            sender: "a".to_owned(),
+            conversation: "c".to_owned(),
+            ..Envelope::default()
+        };
+        let place = Some(Place::Inline("canonical".into()));
+        let message = Message { envelope: Some(envelope), body: Some(Body { place }) };
+        let content_digest = vec![1; 32].into();
+        Acceptance { message: Some(message), content_digest, ..Acceptance::default() }
+    }
+
+    #[tokio::test]
+    async fn what_was_derived_is_looked_for_once_there_may_be_some() {
+        let (mut database, _folder) = Database::empty().await;
+        let mut memory = Memory::open(&mut database).await.unwrap();
+        let envelope = Envelope {
+            id: DERIVED.to_owned(),
+            application: "b-app".to_owned(),
+            ..Envelope::default()
+        };
+        let message = Some(Message { envelope: Some(envelope), body: None });
+        let derived = vec![Derived { message, ..Derived::default() }];
+        let entry = Entry { message_id: PARENT.to_owned(), derived, ..Entry::default() };
+        let mut desk = Desk::new(&mut database, 1, &mut memory);
+        accept(&mut desk, vec![item()]).await.unwrap();
+        assert_eq!(derived_before(&desk, &entry).next(), None, "nothing can be there");
+        record(&mut desk, vec![(vec![entry.clone()], Vec::new())]).await.unwrap();
+        assert_eq!(derived_before(&desk, &entry).collect::<Vec<_>>(), [DERIVED]);
+        desk.flush().await.unwrap();
+        desk.committed();
+        let mut next = Desk::new(&mut database, 2, &mut memory);
+        next.load([PARENT].into_iter()).await.unwrap();
+        assert_eq!(derived_before(&next, &entry).collect::<Vec<_>>(), [DERIVED], "by heart too");
+    }
 
     #[test]
     fn a_copy_of_an_old_verdict_is_no_news() {

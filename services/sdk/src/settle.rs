@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use prost::Message as _;
 use proto::exchange::v1::settled::Outcome;
 use proto::exchange::v1::{SettleBatchRequest, SettleRequest, Settled};
 use proto::fault::v1::Fault;
@@ -24,7 +25,7 @@ pub(crate) struct Settler(Gather<Waiting>);
 
 impl Settler {
     pub(crate) fn new(client: Client) -> Self {
-        Self(Gather::new(|_small| 0, move |waiting| call(client.clone(), waiting)))
+        Self(Gather::new(|(it, _)| it.encoded_len(), move |waiting| call(client.clone(), waiting)))
     }
 
     /// Gives an answer until the gateway has heard it.

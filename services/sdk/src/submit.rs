@@ -1,8 +1,10 @@
 //! Items on their way out: small ones that are ready go together.
 
+use prost::Message as _;
 use proto::exchange::v1::submit_request::Body;
 use proto::exchange::v1::submitted::Outcome;
 use proto::exchange::v1::{SubmitBatchRequest, SubmitRequest, SubmitResponse};
+use proto::fault::v1::Fault;
 use tokio::sync::oneshot;
 use tonic::Status;
 
@@ -24,13 +26,16 @@ pub(crate) struct Submitter {
 impl Submitter {
     pub(crate) fn new(client: Client) -> Self {
         let own = client.clone();
-        let small = Gather::new(|(it, _)| size(it), move |waiting| call(own.clone(), waiting));
+        let bytes = |(it, _): &Waiting| it.encoded_len();
+        let small = Gather::new(bytes, move |waiting| call(own.clone(), waiting));
         Self { client, small }
     }
 
     /// Gives an item once, together with others if it is small.
     pub(crate) async fn submit(&self, request: SubmitRequest) -> Answer {
-        if !request.attachments.is_empty() || size(&request) == 0 {
+        let is_small =
+            matches!(request.body, Some(Body::Inline(_))) && request.attachments.is_empty();
+        if !is_small {
             return self.submit_alone(request).await;
         }
         let (answer, answered) = oneshot::channel();
@@ -42,14 +47,6 @@ impl Submitter {
     /// Gives an item once, by itself: what others are in trouble for is not its own.
     pub(crate) async fn submit_alone(&self, request: SubmitRequest) -> Answer {
         alone(self.client.clone(), request).await
-    }
-}
-
-/// Bytes of the body, if it is in the call.
-fn size(request: &SubmitRequest) -> usize {
-    match &request.body {
-        Some(Body::Inline(bytes)) => bytes.len(),
-        Some(Body::Part(_)) | None => 0,
     }
 }
 
@@ -77,7 +74,16 @@ async fn together(mut client: Client, mut items: Vec<SubmitRequest>) -> Vec<Answ
             let results = response.into_inner().results.into_iter().map(|it| told(it.outcome));
             results.chain(std::iter::repeat_with(|| told(None))).take(count).collect()
         }
-        Err(status) => vec![Err(status); count],
+        Err(status) => vec![Err(of_the_call(status)); count],
+    }
+}
+
+/// What a call with several items failed with, for each of them. A call that is refused as a whole
+/// says nothing about any one item, so each is to be tried again, and then goes alone.
+fn of_the_call(status: Status) -> Status {
+    match Fault::from_status(&status) {
+        Some(fault) if fault.may_pass() => status,
+        _ => Status::unavailable(format!("several items together: {}", status.message())),
     }
 }
 

@@ -181,6 +181,36 @@ async fn larger_items_make_smaller_calls() {
 }
 
 #[tokio::test]
+async fn what_an_item_has_beside_its_body_counts_too() {
+    let running = Gateway::new(State::default()).run().await;
+    let outlet = running.connection.outlet().unwrap();
+    let recipients: Vec<_> = (0..10_000).map(|it| format!("A{it:09}")).collect();
+    let with = |it| Item { recipients: recipients.clone(), ..small(it, bytes(9)) };
+    let items: Vec<_> = (0..40).map(with).collect();
+    for receipt in join_all(items.iter().map(|it| outlet.submit(it))).await {
+        receipt.unwrap();
+    }
+    running.gateway.with(|state| {
+        assert_eq!(state.submits, 40);
+        // Each has some 120 kB, and a call takes 1 MiB.
+        assert!(state.batches.iter().all(|it| *it <= 8), "{:?}", state.batches);
+    });
+}
+
+#[tokio::test]
+async fn a_call_that_is_refused_as_a_whole_refuses_no_item() {
+    let refusal = Fault::new(&code::LT_GW_001).param("size", "> 2").param("most", "2");
+    let state = State { batch_trouble: [refusal.into()].into(), ..State::default() };
+    let running = Gateway::new(state).run().await;
+    let outlet = running.connection.outlet().unwrap();
+    let items: Vec<_> = (0..3).map(|it| small(it, bytes(9))).collect();
+    for receipt in join_all(items.iter().map(|it| outlet.submit(it))).await {
+        receipt.unwrap();
+    }
+    running.gateway.with(|state| assert_eq!((state.batches.len(), state.submits), (1, 3)));
+}
+
+#[tokio::test]
 async fn of_items_that_go_together_each_is_refused_or_tried_again_by_itself() {
     let refusal = Fault::new(&code::LT_MAP_002).into();
     let busy = Fault::new(&code::LT_EX_008).into();

@@ -17,7 +17,7 @@ fn main() -> Outcome<()> {
 
 fn contracts(out: &Path) -> Outcome<()> {
     let mut files = Vec::new();
-    for room in ["canonical", "exchange", "fault", "journal", "mapping", "registry"] {
+    for room in ["canonical", "exchange", "fault", "journal", "mapping", "message", "registry"] {
         println!("cargo:rerun-if-changed={room}/v1");
         for entry in fs::read_dir(format!("{room}/v1"))? {
             let path = entry?.path();

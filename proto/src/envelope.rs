@@ -2,7 +2,8 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use crate::journal::v1::{Envelope, MessageType};
+use crate::journal::v1::Envelope;
+use crate::message::v1::MessageType;
 
 /// Attributes by name, as a bus carries them beside the message's id.
 type Attributes = BTreeMap<Cow<'static, str>, String>;

@@ -34,7 +34,7 @@ pub mod exchange {
 pub mod fault;
 
 pub mod journal {
-    //! The journal's calls, and the message as services hand it to each other.
+    //! The journal's calls, and the envelope and body as services hand them to each other.
     pub mod v1 {
         //! Version 1.
         tonic::include_proto!("lienthong.journal.v1");
@@ -46,6 +46,14 @@ pub mod mapping {
     pub mod v1 {
         //! Version 1.
         tonic::include_proto!("lienthong.mapping.v1");
+    }
+}
+
+pub mod message {
+    //! What vendors and services both see of a message.
+    pub mod v1 {
+        //! Version 1.
+        tonic::include_proto!("lienthong.message.v1");
     }
 }
 

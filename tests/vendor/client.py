@@ -29,7 +29,7 @@ import status_pb2  # noqa: E402
 from exchange.v1 import exchange_pb2 as x  # noqa: E402
 from exchange.v1 import exchange_pb2_grpc  # noqa: E402
 from fault.v1 import fault_pb2  # noqa: E402
-from journal.v1 import journal_pb2  # noqa: E402
+from message.v1 import message_pb2  # noqa: E402
 
 # Longest this client waits for any answer, seconds.
 PATIENCE = 60
@@ -180,7 +180,7 @@ def over_grpc():
     assert not stub.Settle(settle, metadata=two).repeat
     assert stub.Settle(settle, metadata=two).repeat, "the same answer again is a repeat"
     tracked = stub.Track(x.TrackRequest(key="py-1"), metadata=one).messages[0]
-    assert tracked.recipients[0].state == journal_pb2.TAKEN, tracked
+    assert tracked.recipients[0].state == message_pb2.TAKEN, tracked
     assert tracked.recipients[0].detail == "so-7"
     stream.cancel()
     refusals(stub, one)

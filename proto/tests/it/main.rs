@@ -10,7 +10,8 @@ use prost_types::{DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, Fi
 use proto::envelope::InvalidEnvelope;
 use proto::fault::v1::{Fault, Reason};
 use proto::fault::{Lang, catalogue, code, find};
-use proto::journal::v1::{Envelope, MessageType};
+use proto::journal::v1::Envelope;
+use proto::message::v1::MessageType;
 use tonic_types::StatusExt as _;
 
 /// The set that was released; a new field is added to it by the command the failing test prints.

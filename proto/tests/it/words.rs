@@ -103,7 +103,7 @@ fn every_part_of_the_contracts_says_what_it_means() {
     let files: Vec<_> =
         contracts.file.iter().filter(|it| it.package().starts_with("lienthong.")).collect();
     let packages: BTreeSet<_> = files.iter().map(|it| it.package()).collect();
-    let rooms = ["canonical", "exchange", "fault", "journal", "mapping", "registry"];
+    let rooms = ["canonical", "exchange", "fault", "journal", "mapping", "message", "registry"];
     assert_eq!(
         packages,
         rooms.map(|it| format!("lienthong.{it}.v1")).iter().map(|it| &**it).collect()

@@ -7,8 +7,7 @@ use chassis::Clock;
 use chassis::health::Health;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::Receipt;
-use proto::registry::v1::ReceiverClass;
+use proto::message::v1::{Receipt, ReceiverClass};
 use sdk::{
     Application, CollectError, DeliverError, Delivery, Description, File, Item, Outlet, SubmitError,
 };

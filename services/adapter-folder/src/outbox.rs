@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use proto::fault::Lang;
 use proto::fault::v1::Fault;
-use proto::journal::v1::Receipt;
+use proto::message::v1::Receipt;
 use serde_json::{Value, json};
 
 use crate::layout::{Layout, moved, written};

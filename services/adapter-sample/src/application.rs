@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use proto::journal::v1::{Index, MessageType, Receipt};
+use proto::message::v1::{Index, MessageType, Receipt};
 use sdk::{
     Application, CollectError, DeliverError, Delivery, Description, Item, Outlet, SubmitError,
     Taken,

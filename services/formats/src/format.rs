@@ -5,8 +5,7 @@ use prost::Message as _;
 use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::MessageType;
-use proto::mapping::v1::Finding;
+use proto::message::v1::{Finding, MessageType};
 use sha2::{Digest as _, Sha256};
 
 use crate::grammar::{Description, Detect, Others, Syntax};

@@ -10,8 +10,8 @@ use prost::Message as _;
 use prost_reflect::{DynamicMessage, ReflectMessage as _};
 use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::v1::Fault;
-use proto::journal::v1::Claim;
-use proto::mapping::v1::{DeclaredAttachment, Loss, loss};
+use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::{Claim, Loss, loss};
 use sha2::{Digest as _, Sha256};
 
 use self::dice::Dice;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use proto::canonical::v1::{Canonical, Leftover, Leftovers, canonical::Body, leftover::Why};
-use proto::mapping::v1::Finding;
+use proto::message::v1::Finding;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::limits::{DEPTH_MAX, FINDINGS_MAX, LEFTOVER_BYTES_MAX, LEFTOVERS_MAX};

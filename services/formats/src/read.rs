@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use proto::fault::code;
 use proto::fault::v1::{Fault, FieldViolation};
-use proto::mapping::v1::{DeclaredAttachment, Finding};
+use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::Finding;
 
 pub(crate) use self::file::{attachments, content_of};
 use self::list::Join;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use proto::mapping::v1::{Loss, loss};
+use proto::message::v1::{Loss, loss};
 
 use crate::format::places::{How, Place, Places, Seen};
 use crate::record::{Field, Record, Value};

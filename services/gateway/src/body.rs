@@ -6,7 +6,8 @@ use proto::exchange::v1::SubmitRequest;
 use proto::exchange::v1::submit_request::Body as Given;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{Body as StoredBody, Claim, Envelope, body::Place};
+use proto::journal::v1::{Body as StoredBody, Envelope, body::Place};
+use proto::message::v1::Claim;
 use proto::registry::v1::Application;
 use sha2::{Digest as _, Sha256};
 

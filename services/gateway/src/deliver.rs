@@ -9,7 +9,7 @@ use proto::exchange::v1::{DeliveredBody, Delivery, delivery};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::begun::Answer;
-use proto::journal::v1::{BeginRequest, Begun, Ending, Envelope};
+use proto::journal::v1::{BeginRequest, Begun, Envelope, Settlement};
 use tokio_util::sync::CancellationToken;
 
 use crate::body::stored;
@@ -100,13 +100,13 @@ impl Deliverer {
 
     /// The journal may have begun what it never answered for; nobody has those in hand.
     async fn undo(&self, session: &Session, window: &[Message]) {
-        let mut endings = Vec::new();
+        let mut settlements = Vec::new();
         for id in window.iter().map(|it| it.id.to_string()) {
             if session.held(&id).await.is_none() {
-                endings.push(unsent_ending(id, 0));
+                settlements.push(unsent_ending(id, 0));
             }
         }
-        self.gateway.unsent(session, endings).await;
+        self.gateway.unsent(session, settlements).await;
     }
 
     async fn hand_over(
@@ -142,7 +142,7 @@ impl Deliverer {
         session: &Session,
         message: Message,
         begun: Begun,
-    ) -> (Verdict, Option<Ending>) {
+    ) -> (Verdict, Option<Settlement>) {
         match begun.answer() {
             Answer::Deliver => {}
             Answer::InHandElsewhere | Answer::AlreadyDone | Answer::Hold => {

@@ -9,9 +9,9 @@ use arc_swap::ArcSwap;
 use chassis::Upstream;
 use chassis::health::Health;
 use proto::exchange::v1::LookedUp;
-use proto::journal::v1::MessageType;
+use proto::message::v1::{MessageType, Organisation};
 use proto::registry::v1::registry_client::RegistryClient;
-use proto::registry::v1::{Application, Organisation, Right, Snapshot, WatchRequest};
+use proto::registry::v1::{Application, Right, Snapshot, WatchRequest};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use unicode_normalization::UnicodeNormalization as _;
@@ -210,7 +210,7 @@ impl Registered {
 
 #[cfg(test)]
 mod tests {
-    use proto::registry::v1::OrganisationCode;
+    use proto::message::v1::OrganisationCode;
 
     use super::*;
 

@@ -4,8 +4,8 @@ use bus::claim::Spool;
 use proto::exchange::v1::SubmitRequest;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{Attachment, Claim};
 use proto::mapping::v1::{DeclaredAttachment, Normalized};
+use proto::message::v1::{Attachment, Claim};
 use proto::registry::v1::Application;
 
 use crate::body::{opened, stored, unready};

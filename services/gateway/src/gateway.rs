@@ -10,11 +10,11 @@ use chassis::{Clock, Upstream};
 use proto::exchange::v1::Delivery;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::ending::Answer;
 use proto::journal::v1::journal_client::JournalClient;
+use proto::journal::v1::settlement::Answer;
 use proto::journal::v1::{
-    AcceptOutcome, AcceptRequest, Acceptance, CloseRequest, EndRequest, Ended, Ending,
-    RecordRequest, Refusal, body::Place,
+    AcceptOutcome, AcceptRequest, Acceptance, CloseRequest, EndRequest, Ended, RecordRequest,
+    Refusal, Settlement, body::Place,
 };
 use proto::mapping::v1::Normalized;
 use proto::mapping::v1::mapping_client::MappingClient;
@@ -63,7 +63,7 @@ pub(crate) struct Gateway {
     pub(crate) publishes: Gather<((Channel, Message), Room), ()>,
     pub(crate) refusals: Gather<Refusal, ()>,
     reads: Gather<Native, Read>,
-    ends: Gather<(Whose, Ending), Result<Ended, Fault>>,
+    ends: Gather<(Whose, Settlement), Result<Ended, Fault>>,
     /// Room for bodies in memory, in kibibytes.
     pub(crate) room: Arc<Semaphore>,
     /// Calls that are being answered, and sessions that are being closed.
@@ -153,7 +153,7 @@ impl Gateway {
     }
 
     /// Closes a lease of an application's session.
-    pub(crate) async fn settle(&self, whose: Whose, ending: Ending) -> Result<Ended, Fault> {
+    pub(crate) async fn settle(&self, whose: Whose, ending: Settlement) -> Result<Ended, Fault> {
         let ended = self.ends.call((whose, ending), self.limit()).await;
         ended.map_err(|why| unanswered(&why, "journal"))?
     }
@@ -199,8 +199,8 @@ impl Gateway {
 
     /// Tells the journal what a session has no longer, and never sent.
     pub(crate) async fn return_unsent(&self, session: &Session, unsent: Vec<Delivery>) {
-        let endings = unsent.into_iter().map(|it| unsent_ending(it.message_id, it.lease));
-        self.unsent(session, endings.collect()).await;
+        let settlements = unsent.into_iter().map(|it| unsent_ending(it.message_id, it.lease));
+        self.unsent(session, settlements.collect()).await;
     }
 
     /// The same, without waiting for it.
@@ -212,12 +212,12 @@ impl Gateway {
     }
 
     /// Tells the journal what never left this house.
-    pub(crate) async fn unsent(&self, session: &Session, endings: Vec<Ending>) {
-        if endings.is_empty() {
+    pub(crate) async fn unsent(&self, session: &Session, settlements: Vec<Settlement>) {
+        if settlements.is_empty() {
             return;
         }
         let Whose { application, session } = session.whose();
-        let request = EndRequest { session, endings, application };
+        let request = EndRequest { session, settlements, application };
         if let Err(fault) = self.within(self.journal.clone().end(request)).await {
             tracing::warn!(error = %fault, "deliveries were not given back");
         }
@@ -239,8 +239,8 @@ impl Gateway {
 }
 
 /// It never left this house.
-pub(crate) fn unsent_ending(message_id: String, lease: u64) -> Ending {
-    Ending { message_id, lease, answer: Some(Answer::Unsent(true)) }
+pub(crate) fn unsent_ending(message_id: String, lease: u64) -> Settlement {
+    Settlement { message_id, lease, answer: Some(Answer::Unsent(true)) }
 }
 
 /// Too much at once; what was accepted is safe.
@@ -291,21 +291,22 @@ async fn accept(
 
 async fn end(
     journal: JournalClient<Upstream>,
-    batch: Vec<(Whose, Ending)>,
+    batch: Vec<(Whose, Settlement)>,
 ) -> Vec<Result<Ended, Fault>> {
     let mut answers: Vec<Result<Ended, Fault>> =
         batch.iter().map(|_| Err(away("journal"))).collect();
-    let mut sessions: HashMap<Whose, (Vec<usize>, Vec<Ending>)> = HashMap::new();
+    let mut sessions: HashMap<Whose, (Vec<usize>, Vec<Settlement>)> = HashMap::new();
     for (place, (whose, ending)) in batch.into_iter().enumerate() {
-        let (places, endings) = sessions.entry(whose).or_default();
+        let (places, settlements) = sessions.entry(whose).or_default();
         places.push(place);
-        endings.push(ending);
+        settlements.push(ending);
     }
-    let asked = sessions.into_iter().map(|(Whose { application, session }, (places, endings))| {
-        let mut journal = journal.clone();
-        let request = EndRequest { session, endings, application };
-        async move { (places, journal.end(request).await) }
-    });
+    let asked =
+        sessions.into_iter().map(|(Whose { application, session }, (places, settlements))| {
+            let mut journal = journal.clone();
+            let request = EndRequest { session, settlements, application };
+            async move { (places, journal.end(request).await) }
+        });
     for (places, answer) in futures::future::join_all(asked).await {
         match answer {
             Ok(answer) => {

@@ -6,7 +6,8 @@ use proto::exchange::v1::{HelloRequest, HelloResponse, Limits};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::OpenRequest;
-use proto::registry::v1::{Application, ReceiverClass};
+use proto::message::v1::ReceiverClass;
+use proto::registry::v1::Application;
 
 use crate::directory::Caller;
 use crate::fault::away;
@@ -113,7 +114,7 @@ fn agree(application: &Application, request: &HelloRequest) -> Result<(), Fault>
 #[cfg(test)]
 mod tests {
     use proto::fault::Lang;
-    use proto::journal::v1::MessageType;
+    use proto::message::v1::MessageType;
     use proto::registry::v1::Takes;
 
     use super::*;

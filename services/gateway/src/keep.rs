@@ -6,9 +6,9 @@ use bus::{Fate, Keep, KeepError, Message};
 use chassis::Clock;
 use proto::fault::v1::Fault;
 use proto::fault::{code, find};
-use proto::journal::v1::entry::Fate as Recorded;
+use proto::journal::v1::entry::Disposition as Recorded;
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::{Bury, Entry, Park, RecordRequest, Refusal};
+use proto::journal::v1::{DeadLetter, Entry, Park, RecordRequest, Refusal};
 
 /// Parks and buries through the journal.
 #[derive(Clone, Debug)]
@@ -52,11 +52,11 @@ impl Keep for Keeper {
                 }
                 Fate::Dead(it) => {
                     let fault = Some(coded(it));
-                    (fault.clone(), Recorded::Dead(Bury { fault }))
+                    (fault.clone(), Recorded::Dead(DeadLetter { fault }))
                 }
             };
             faults.insert(id.clone(), fault);
-            Entry { message_id: id, fate: Some(fate), ..Entry::default() }
+            Entry { message_id: id, disposition: Some(fate), ..Entry::default() }
         });
         let entries = entries.collect();
         let unknown = self.record(entries, Vec::new()).await?;

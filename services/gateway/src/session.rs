@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use proto::exchange::v1::Delivery;
-use proto::journal::v1::{Attachment, Claim};
+use proto::message::v1::{Attachment, Claim};
 use proto::registry::v1::Application;
 use tokio::sync::{Mutex, Notify, Semaphore};
 use tokio_util::sync::CancellationToken;

@@ -10,8 +10,8 @@ use proto::exchange::v1::{
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::ended::Outcome;
-use proto::journal::v1::ending::Answer;
-use proto::journal::v1::{Ending, RefusedAnswer, TakenAnswer, UnavailableAnswer};
+use proto::journal::v1::settlement::Answer;
+use proto::journal::v1::{RefusedAnswer, Settlement, TakenAnswer, UnavailableAnswer};
 use proto::registry::v1::Application;
 use tracing::{Instrument as _, Span};
 
@@ -51,7 +51,7 @@ pub(crate) async fn answer(
         };
         message_span(Operation::Settle, about)
     });
-    let ending = Ending { message_id: id.clone(), lease, answer: Some(answer) };
+    let ending = Settlement { message_id: id.clone(), lease, answer: Some(answer) };
     let whose = Whose { application: application.id.clone(), session: request.session };
     let ended = gateway.settle(whose, ending).instrument(span.clone()).await;
     let ended = ended.inspect_err(|fault| failed(&span, &fault.code))?;

@@ -13,10 +13,9 @@ use proto::exchange::v1::{
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::accept_outcome::Outcome;
-use proto::journal::v1::{
-    Acceptance, Attachment, Envelope, Fact, FindRequest, Message as Sealed, Receipt, Refusal, Step,
-};
+use proto::journal::v1::{Acceptance, Envelope, FindRequest, Message as Sealed, Refusal};
 use proto::mapping::v1::{NormalizeItem, Normalized};
+use proto::message::v1::{Attachment, Fact, Receipt, Step};
 use proto::registry::v1::Application;
 use tracing::Instrument as _;
 use uuid::Uuid;

@@ -3,7 +3,8 @@
 use proto::exchange::v1::track_request::By;
 use proto::exchange::v1::{BusinessStatus, Progress, TrackRequest, TrackResponse, Tracked};
 use proto::fault::v1::Fault;
-use proto::journal::v1::{FindRequest, JourneyRequest, Receipt, Summary};
+use proto::journal::v1::{FindRequest, JourneyRequest, Summary};
+use proto::message::v1::Receipt;
 use proto::registry::v1::Application;
 
 use crate::gateway::Gateway;

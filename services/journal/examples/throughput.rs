@@ -17,10 +17,10 @@ use journal::{Config, Service};
 use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::begun::Answer;
 use proto::journal::v1::body::Place;
-use proto::journal::v1::entry::Fate;
+use proto::journal::v1::entry::Disposition;
 use proto::journal::v1::journal_client::JournalClient;
 use proto::journal::v1::*;
-use proto::registry::v1::ReceiverClass;
+use proto::message::v1::*;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -134,21 +134,21 @@ async fn work(
         let begin = BeginRequest { session: session.clone(), message_ids };
         let begun = journal.begin(begin).await.unwrap().into_inner().messages;
         lap(2);
-        let endings: Vec<Ending> = begun.into_iter().map(ending).collect();
-        assert_eq!(endings.len(), window);
+        let settlements: Vec<Settlement> = begun.into_iter().map(ending).collect();
+        assert_eq!(settlements.len(), window);
         let application = "b-app".to_owned();
-        let request = EndRequest { session: session.clone(), endings, application };
+        let request = EndRequest { session: session.clone(), settlements, application };
         journal.end(request).await.unwrap();
         lap(3);
     }
     steps
 }
 
-fn ending(begun: Begun) -> Ending {
+fn ending(begun: Begun) -> Settlement {
     assert_eq!(begun.answer(), Answer::Deliver);
     let taken = TakenAnswer { reference: "ref".to_owned() };
-    let answer = Some(ending::Answer::Taken(taken));
-    Ending { message_id: begun.message_id, lease: begun.lease, answer }
+    let answer = Some(settlement::Answer::Taken(taken));
+    Settlement { message_id: begun.message_id, lease: begun.lease, answer }
 }
 
 fn item() -> Acceptance {
@@ -219,6 +219,6 @@ fn routing(parent: &str) -> Entry {
         message_id: parent.to_owned(),
         facts: vec![fact(Step::Routed)],
         derived: vec![derived],
-        fate: Some(Fate::Routed(true)),
+        disposition: Some(Disposition::Routed(true)),
     }
 }

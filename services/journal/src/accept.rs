@@ -8,7 +8,8 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::body::Place;
-use proto::journal::v1::{AcceptOutcome, Acceptance, Envelope, Receipt, State, Step};
+use proto::journal::v1::{AcceptOutcome, Acceptance, Envelope};
+use proto::message::v1::{Receipt, State, Step};
 
 use crate::database::{Batch, DatabaseError, Row};
 use crate::desk::Desk;

@@ -6,8 +6,8 @@ use prost::Message as _;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::begun::Answer;
-use proto::journal::v1::{Begun, Index, OpenRequest, Receipt, State, Step};
-use proto::registry::v1::ReceiverClass;
+use proto::journal::v1::{Begun, OpenRequest};
+use proto::message::v1::{Index, Receipt, ReceiverClass, State, Step};
 
 use crate::database::{DatabaseError, Row};
 use crate::desk::Desk;

@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use prost::Message as _;
-use proto::journal::v1::{Fact, RecordRequest, State, Step};
+use proto::journal::v1::RecordRequest;
+use proto::message::v1::{Fact, State, Step};
 
 use crate::database::{Batch, Database, DatabaseError, Row, Value};
 use crate::deliver::{Session, read_session};

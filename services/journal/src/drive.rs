@@ -7,8 +7,9 @@ use bus::{Body, Bus, Channel, Claim, Message, Publish as _, PublishError, Publis
 use prost::Message as _;
 use proto::fault::v1::Fault;
 use proto::journal::v1::body::Place;
-use proto::journal::v1::entry::Fate;
-use proto::journal::v1::{Body as StoredBody, Bury, Entry, Envelope, State};
+use proto::journal::v1::entry::Disposition;
+use proto::journal::v1::{Body as StoredBody, DeadLetter, Entry, Envelope};
+use proto::message::v1::State;
 use tokio::sync::mpsc;
 
 use crate::database::{Database, DatabaseError};
@@ -134,7 +135,7 @@ fn dead(id: String, error: &PublishError) -> Entry {
     fault.detail = error.to_string();
     Entry {
         message_id: id,
-        fate: Some(Fate::Dead(Bury { fault: Some(fault) })),
+        disposition: Some(Disposition::Dead(DeadLetter { fault: Some(fault) })),
         ..Entry::default()
     }
 }

@@ -3,8 +3,9 @@
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::ended::Outcome;
-use proto::journal::v1::ending::Answer as Given;
-use proto::journal::v1::{EndRequest, Ended, Ending, Fact, State, Step};
+use proto::journal::v1::settlement::Answer as Given;
+use proto::journal::v1::{EndRequest, Ended, Settlement};
+use proto::message::v1::{Fact, State, Step};
 
 use crate::database::{DatabaseError, Value};
 use crate::desk::{COMPONENT, Desk};
@@ -13,7 +14,7 @@ use crate::stored::Stored;
 
 /// The ids that a request names.
 pub(crate) fn ids(request: &EndRequest) -> impl Iterator<Item = &str> {
-    request.endings.iter().map(|it| it.message_id.as_str())
+    request.settlements.iter().map(|it| it.message_id.as_str())
 }
 
 /// Closes leases with the answers given, and releases who waited behind.
@@ -25,8 +26,8 @@ pub(crate) async fn end(
     let mut answers = Vec::with_capacity(calls.len());
     let mut freed = Vec::new();
     for call in calls {
-        let mut of_call = Vec::with_capacity(call.endings.len());
-        for ending in &call.endings {
+        let mut of_call = Vec::with_capacity(call.settlements.len());
+        for ending in &call.settlements {
             let outcome = close_lease(desk, &call, ending, &known);
             let row = desk.get(&ending.message_id).filter(|_| outcome != Outcome::NotKnown);
             let state = row.map_or(State::Unspecified, |it| it.state);
@@ -46,7 +47,7 @@ pub(crate) async fn end(
 }
 
 /// Whether an answer closes the lease of a message that is in hand.
-fn closes(row: &Stored, session: &str, ending: &Ending) -> bool {
+fn closes(row: &Stored, session: &str, ending: &Settlement) -> bool {
     let is_of_a_lost_begin = ending.lease == 0 && matches!(ending.answer, Some(Given::Unsent(_)));
     row.state == State::InHand
         && row.session == session
@@ -58,7 +59,7 @@ async fn facts_of_late_answers(
     desk: &mut Desk<'_>,
     calls: &[EndRequest],
 ) -> Result<Vec<(String, Fact)>, DatabaseError> {
-    let each = calls.iter().flat_map(|call| call.endings.iter().map(move |it| (call, it)));
+    let each = calls.iter().flat_map(|call| call.settlements.iter().map(move |it| (call, it)));
     let late = each.filter_map(|(call, ending)| {
         let row = desk.get(&ending.message_id)?;
         (row.attempt > 0 && !closes(row, &call.session, ending)).then(|| row.id.clone())
@@ -70,7 +71,7 @@ async fn facts_of_late_answers(
 fn close_lease(
     desk: &mut Desk<'_>,
     call: &EndRequest,
-    ending: &Ending,
+    ending: &Settlement,
     known: &[(String, Fact)],
 ) -> Outcome {
     let id = ending.message_id.as_str();

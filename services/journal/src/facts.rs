@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use bytes::Buf as _;
 use prost::Message as _;
 use prost::encoding::{decode_varint, encode_varint};
-use proto::journal::v1::{Entry, Fact, RecordRequest};
+use proto::journal::v1::{Entry, RecordRequest};
+use proto::message::v1::Fact;
 
 use crate::database::{Database, DatabaseError, Row};
 

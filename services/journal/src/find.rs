@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use prost::Message as _;
 use proto::journal::v1::get_request::Part;
 use proto::journal::v1::{
-    Body, Entry, Envelope, FindRequest, FindResponse, GetRequest, GetResponse, Hop, Index,
-    JourneyResponse, MessageType, Receipt, State, Summary,
+    Body, Entry, Envelope, FindRequest, FindResponse, GetRequest, GetResponse, Hop,
+    JourneyResponse, Summary,
 };
+use proto::message::v1::{Index, MessageType, Receipt, State};
 
 use crate::database::{Database, DatabaseError, Row, Value};
 use crate::facts::{self, Positions};

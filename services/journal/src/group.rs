@@ -5,13 +5,13 @@ use std::time::Duration;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{
     AcceptOutcome, Acceptance, Begun, CommandRequest, CommandResponse, EndRequest, Ended, Entry,
-    OpenRequest, RecordResponse, Refusal, ending,
+    OpenRequest, RecordResponse, Refusal, settlement,
 };
 use tokio::sync::mpsc;
 
 use crate::database::DatabaseError;
 use crate::desk::Desk;
-use crate::{accept, deliver, drive, ending as endings, record, sweep};
+use crate::{accept, deliver, drive, ending as settlements, record, sweep};
 
 /// An answer on its way to whoever asked; there is room for one. Copies of a call share it, so a
 /// call that could not be worked on together with others can be tried by itself.
@@ -38,7 +38,7 @@ impl Call {
             Self::Accept(items, _) => items.len(),
             Self::Record(entries, refusals, _) => entries.len() + refusals.len(),
             Self::Begin(_, ids, _) => ids.len(),
-            Self::End(request, _) => request.endings.len(),
+            Self::End(request, _) => request.settlements.len(),
             Self::Command(request, _) => request.message_ids.len(),
             Self::NotDriven(ids, _) => ids.len(),
             Self::Open(..) | Self::Close(..) => 1,
@@ -130,10 +130,10 @@ fn put<Q, A>(kind: &mut Kind<Q, A>, ask: Q, reply: Reply<A>) {
 }
 
 fn undoes(request: &EndRequest) -> bool {
-    let lost = |it: &proto::journal::v1::Ending| {
-        it.lease == 0 && matches!(it.answer, Some(ending::Answer::Unsent(_)))
+    let lost = |it: &proto::journal::v1::Settlement| {
+        it.lease == 0 && matches!(it.answer, Some(settlement::Answer::Unsent(_)))
     };
-    request.endings.iter().all(lost)
+    request.settlements.iter().all(lost)
 }
 
 /// Works on a group kind by kind, each kind as one batch, so that a group costs few statements
@@ -153,13 +153,13 @@ pub(crate) async fn work(
     hold(answers, accepts.1, own);
     let entries = || records.0.iter().flat_map(|(entries, _)| entries);
     let told = entries().map(|it| it.message_id.as_str());
-    let ended = ends.0.iter().chain(&undone.0).flat_map(endings::ids);
+    let ended = ends.0.iter().chain(&undone.0).flat_map(settlements::ids);
     let begun = begins.0.iter().flat_map(|(_, ids)| ids).map(String::as_str);
     desk.load(told.chain(ended).chain(begun)).await?;
     let derived: Vec<_> = entries().flat_map(|it| record::derived_before(desk, it)).collect();
     desk.load(derived.into_iter()).await?;
     hold(answers, records.1, record::record(desk, records.0).await?);
-    hold(answers, ends.1, endings::end(desk, ends.0).await?);
+    hold(answers, ends.1, settlements::end(desk, ends.0).await?);
     for call in others {
         other(desk, call, answers).await?;
     }
@@ -167,7 +167,7 @@ pub(crate) async fn work(
     desk.load(begins.0.iter().flat_map(|(_, ids)| ids).map(String::as_str)).await?;
     desk.load_sessions(begins.0.iter().map(|(session, _)| session.as_str())).await?;
     hold(answers, begins.1, deliver::begin(desk, begins.0).await?);
-    hold(answers, undone.1, endings::end(desk, undone.0).await?);
+    hold(answers, undone.1, settlements::end(desk, undone.0).await?);
     Ok(())
 }
 

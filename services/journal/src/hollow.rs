@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use proto::journal::v1::entry::Fate;
-use proto::journal::v1::{Entry, State, Step};
+use proto::journal::v1::Entry;
+use proto::journal::v1::entry::Disposition;
+use proto::message::v1::{State, Step};
 
 use crate::database::DatabaseError;
 use crate::desk::Desk;
@@ -20,7 +21,7 @@ pub(crate) async fn of_parents_routed_again(
     let entries = calls.iter().flat_map(|(entries, _)| entries);
     let again = entries.filter(|it| {
         let is_routed = desk.get(&it.message_id).is_some_and(|it| it.state == State::Routed);
-        is_routed && matches!(it.fate, Some(Fate::Routed(_)))
+        is_routed && matches!(it.disposition, Some(Disposition::Routed(_)))
     });
     let again = again.filter_map(|it| desk.get(&it.message_id));
     let sets = again

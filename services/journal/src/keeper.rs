@@ -5,8 +5,8 @@ use std::time::Duration;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::accept_outcome::Outcome;
-use proto::journal::v1::entry::Fate;
-use proto::journal::v1::{AcceptOutcome, Bury, Entry, RecordResponse};
+use proto::journal::v1::entry::Disposition;
+use proto::journal::v1::{AcceptOutcome, DeadLetter, Entry, RecordResponse};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
@@ -278,7 +278,9 @@ async fn finish<T>(
 /// True while there is something to leave out of entries.
 fn is_rich(entries: &[Entry]) -> bool {
     let is_bare = |it: &Entry| {
-        it.facts.is_empty() && it.derived.is_empty() && matches!(it.fate, Some(Fate::Dead(_)))
+        it.facts.is_empty()
+            && it.derived.is_empty()
+            && matches!(it.disposition, Some(Disposition::Dead(_)))
     };
     entries.len() > 1 || entries.iter().any(|it| !is_bare(it))
 }
@@ -290,8 +292,8 @@ fn parts(entries: Vec<Entry>, fault: &Fault) -> Vec<Entry> {
         return entries;
     }
     let buried = |it: Entry| {
-        let fate = Some(Fate::Dead(Bury { fault: Some(fault.clone()) }));
-        Entry { message_id: it.message_id, fate, ..Entry::default() }
+        let fate = Some(Disposition::Dead(DeadLetter { fault: Some(fault.clone()) }));
+        Entry { message_id: it.message_id, disposition: fate, ..Entry::default() }
     };
     entries.into_iter().map(buried).collect()
 }

@@ -89,7 +89,7 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
-    use proto::journal::v1::State;
+    use proto::message::v1::State;
 
     use super::*;
     use crate::stored::INSERT_STANDING;

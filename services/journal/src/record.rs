@@ -7,10 +7,9 @@ use std::time::Duration;
 use prost::Message as _;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::entry::Fate;
-use proto::journal::v1::{
-    Derived, Entry, Envelope, Fact, Index, Receipt, RecordResponse, Refusal, State, Step,
-};
+use proto::journal::v1::entry::Disposition;
+use proto::journal::v1::{Derived, Entry, Envelope, RecordResponse, Refusal};
+use proto::message::v1::{Fact, Index, Receipt, State, Step};
 
 use crate::database::DatabaseError;
 use crate::desk::{COMPONENT, Desk};
@@ -81,7 +80,7 @@ async fn facts_of_lone_entries(
     desk: &mut Desk<'_>,
     calls: &[Records],
 ) -> Result<Vec<(String, Fact)>, DatabaseError> {
-    let lone = calls.iter().flat_map(|(entries, _)| entries).filter(|it| it.fate.is_none());
+    let lone = calls.iter().flat_map(|(entries, _)| entries).filter(|it| it.disposition.is_none());
     facts_of(desk, lone.map(|it| it.message_id.clone()).collect()).await
 }
 
@@ -104,22 +103,24 @@ pub(crate) async fn facts_of(
 }
 
 /// Whether an entry tells something new, or is a copy of what was told before.
-fn is_news(state: State, fate: Option<&Fate>) -> bool {
+fn is_news(state: State, disposition: Option<&Disposition>) -> bool {
     let goes_on = matches!(state, State::Accepted | State::Queued | State::Held);
-    match fate {
+    match disposition {
         None => true,
-        Some(Fate::Routed(_)) => matches!(state, State::Accepted | State::Parked | State::Dead),
-        Some(Fate::Parked(_)) => goes_on,
-        Some(Fate::Dead(_)) => goes_on || state == State::Parked,
+        Some(Disposition::Routed(_)) => {
+            matches!(state, State::Accepted | State::Parked | State::Dead)
+        }
+        Some(Disposition::Parked(_)) => goes_on,
+        Some(Disposition::Dead(_)) => goes_on || state == State::Parked,
     }
 }
 
 fn one(desk: &mut Desk<'_>, entry: Entry, known: &[(String, Fact)]) {
     let id = entry.message_id;
     let Some(row) = desk.get(&id).cloned() else { return };
-    let is_news = is_news(row.state, entry.fate.as_ref());
+    let is_news = is_news(row.state, entry.disposition.as_ref());
     for fact in entry.facts {
-        if is_news && (entry.fate.is_some() || !desk.knows(known, &id, &fact)) {
+        if is_news && (entry.disposition.is_some() || !desk.knows(known, &id, &fact)) {
             desk.fact(&id, fact);
         }
     }
@@ -133,10 +134,10 @@ fn one(desk: &mut Desk<'_>, entry: Entry, known: &[(String, Fact)]) {
     if !is_news {
         return;
     }
-    match entry.fate {
-        Some(Fate::Routed(_)) => desk.to(&id, State::Routed, 0),
-        Some(Fate::Parked(park)) => try_later(desk, &id, park.fault.unwrap_or_default()),
-        Some(Fate::Dead(bury)) => bury_it(desk, &id, bury.fault.unwrap_or_default()),
+    match entry.disposition {
+        Some(Disposition::Routed(_)) => desk.to(&id, State::Routed, 0),
+        Some(Disposition::Parked(park)) => try_later(desk, &id, park.fault.unwrap_or_default()),
+        Some(Disposition::Dead(bury)) => bury_it(desk, &id, bury.fault.unwrap_or_default()),
         None => {}
     }
 }
@@ -345,9 +346,9 @@ mod tests {
 
     #[test]
     fn a_copy_of_an_old_verdict_is_no_news() {
-        let routed = Fate::Routed(true);
-        let parked = Fate::Parked(proto::journal::v1::Park::default());
-        let dead = Fate::Dead(proto::journal::v1::Bury::default());
+        let routed = Disposition::Routed(true);
+        let parked = Disposition::Parked(proto::journal::v1::Park::default());
+        let dead = Disposition::Dead(proto::journal::v1::DeadLetter::default());
         assert!(is_news(State::Accepted, Some(&routed)));
         assert!(!is_news(State::Routed, Some(&routed)));
         assert!(!is_news(State::Parked, Some(&parked)));

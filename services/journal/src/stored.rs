@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use prost::Message as _;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{Attachment, Envelope, Index, State};
+use proto::journal::v1::Envelope;
+use proto::message::v1::{Attachment, Index, State};
 
 use crate::database::{Row, Value};
 use crate::facts::Positions;

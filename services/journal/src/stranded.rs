@@ -3,8 +3,9 @@
 use bus::{Fate as BusFate, Handle, Keep, KeepError, Message, Verdict, Verdicts};
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::entry::Fate;
-use proto::journal::v1::{Entry, Fact, Park, Refusal, Step};
+use proto::journal::v1::entry::Disposition;
+use proto::journal::v1::{Entry, Park, Refusal};
+use proto::message::v1::{Fact, Step};
 
 use crate::desk::COMPONENT;
 use crate::server::Service;
@@ -49,7 +50,7 @@ impl Stranded {
             message_id: message.id.to_string(),
             facts: vec![fact],
             derived: Vec::new(),
-            fate: Some(Fate::Parked(Park { fault: Some(fault) })),
+            disposition: Some(Disposition::Parked(Park { fault: Some(fault) })),
         }
     }
 

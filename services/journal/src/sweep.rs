@@ -1,7 +1,8 @@
 //! The sweeper and the operator: what is due is driven again, what waits is let go or ended.
 
 use proto::journal::v1::command_request::Action;
-use proto::journal::v1::{CommandRequest, CommandResponse, State, Step};
+use proto::journal::v1::{CommandRequest, CommandResponse};
+use proto::message::v1::{State, Step};
 
 use crate::database::{Database, DatabaseError};
 use crate::deliver::give_back;

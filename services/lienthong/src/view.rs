@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 use proto::fault::Lang;
-use proto::journal::v1::{Fact, JourneyResponse, MessageType, State, Step, Summary};
-use proto::mapping::v1::loss;
+use proto::journal::v1::{JourneyResponse, Summary};
+use proto::message::v1::{Fact, MessageType, State, Step, loss};
 use serde_json::{Value, json};
 
 use crate::fault;

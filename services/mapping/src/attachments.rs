@@ -5,8 +5,8 @@ use bytes::Bytes;
 use proto::canonical::v1::{Attachment as Canonical, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{Attachment, Claim};
 use proto::mapping::v1::{DeclaredAttachment, NormalizedAttachment};
+use proto::message::v1::{Attachment, Claim};
 
 use crate::blobs::Found;
 

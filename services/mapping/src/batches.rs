@@ -39,7 +39,7 @@ fn parts(mut entry: Entry, bytes_max: usize) -> Vec<Entry> {
 
 #[cfg(test)]
 mod tests {
-    use proto::journal::v1::{Body, Derived, Message, body::Place, entry::Fate};
+    use proto::journal::v1::{Body, Derived, Message, body::Place, entry::Disposition};
 
     use super::*;
 
@@ -49,7 +49,7 @@ mod tests {
         Entry {
             message_id: id.into(),
             derived: vec![Derived { message, ..Derived::default() }; copies],
-            fate: Some(Fate::Routed(true)),
+            disposition: Some(Disposition::Routed(true)),
             ..Entry::default()
         }
     }
@@ -70,7 +70,7 @@ mod tests {
     fn an_entry_that_is_too_large_gives_its_fate_last() {
         let cut = calls(vec![entry("a", 3, 400)], 500);
         let fates: Vec<_> =
-            cut.iter().flat_map(|it| &it.entries).map(|it| it.fate.is_some()).collect();
+            cut.iter().flat_map(|it| &it.entries).map(|it| it.disposition.is_some()).collect();
         assert_eq!(fates, [false, false, false, true]);
         let copies: usize = cut.iter().flat_map(|it| &it.entries).map(|it| it.derived.len()).sum();
         assert_eq!(copies, 3);

@@ -8,7 +8,8 @@ use prost::Message as _;
 use proto::canonical::v1::Canonical;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::mapping::v1::{DeclaredAttachment, Format, Loss};
+use proto::mapping::v1::{DeclaredAttachment, Format};
+use proto::message::v1::Loss;
 
 use crate::blobs::{Found, Stored};
 use crate::normalize::Reading;

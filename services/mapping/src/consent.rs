@@ -3,7 +3,7 @@
 use proto::canonical::v1::{Canonical, DocumentNumber, canonical::Body, change};
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::mapping::v1::{Loss, loss};
+use proto::message::v1::{Loss, loss};
 
 use crate::identity::same_number;
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use proto::journal::v1::MessageType;
-use proto::registry::v1::{Application, Organisation, Right, Snapshot};
+use proto::message::v1::{MessageType, Organisation};
+use proto::registry::v1::{Application, Right, Snapshot};
 
 /// An index over one state of the registry.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use proto::canonical::v1::{
     Attachment, Canonical, Date, Document, DocumentNumber, DocumentRef, Moment, Organisation,
     Status, canonical::Body, change, document::Urgency, relation, status,
 };
-use proto::journal::v1::{Index, MessageType};
+use proto::message::v1::{Index, MessageType};
 use sha2::{Digest as _, Sha256};
 use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;

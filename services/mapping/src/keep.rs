@@ -8,7 +8,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::entry;
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::{Bury, Entry, Park, RecordRequest, Refusal};
+use proto::journal::v1::{DeadLetter, Entry, Park, RecordRequest, Refusal};
 
 /// Keeps in the journal. Clones share its upstream.
 #[derive(Clone, Debug)]
@@ -42,15 +42,15 @@ impl Keep for Keeper {
             let (fault, fate) = match fate {
                 Fate::Parked(it) => {
                     let fault = Some(fault(it));
-                    (fault.clone(), entry::Fate::Parked(Park { fault }))
+                    (fault.clone(), entry::Disposition::Parked(Park { fault }))
                 }
                 Fate::Dead(it) => {
                     let fault = Some(fault(it));
-                    (fault.clone(), entry::Fate::Dead(Bury { fault }))
+                    (fault.clone(), entry::Disposition::Dead(DeadLetter { fault }))
                 }
             };
             faults.insert(id.clone(), fault);
-            Entry { message_id: id, fate: Some(fate), ..Entry::default() }
+            Entry { message_id: id, disposition: Some(fate), ..Entry::default() }
         });
         let entries = entries.collect();
         let unknown = self.record(entries, Vec::new()).await?;

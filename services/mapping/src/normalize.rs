@@ -6,8 +6,8 @@ use prost::Message as _;
 use proto::canonical::v1::{Canonical, Organisation, OrganisationId, canonical::Body};
 use proto::fault::v1::Fault;
 use proto::fault::{Code, code};
-use proto::mapping::v1::{Finding, Normalized};
-use proto::registry::v1::Organisation as Registered;
+use proto::mapping::v1::Normalized;
+use proto::message::v1::{Finding, Organisation as Registered};
 
 use crate::directory::{Answer, Directory};
 use crate::secrecy::{self, Mark};

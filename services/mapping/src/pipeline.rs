@@ -17,7 +17,8 @@ use proto::canonical::v1::Canonical;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::{Attachment, Entry, Envelope, Fact, RecordResponse, Step, entry};
+use proto::journal::v1::{Entry, Envelope, RecordResponse, entry};
+use proto::message::v1::{Attachment, Fact, Step};
 use tonic::Status;
 use tracing::Instrument as _;
 
@@ -109,7 +110,7 @@ impl<P: Publish> Pipeline<P> {
             message_id: message.id.to_string(),
             facts: vec![fact],
             derived,
-            fate: Some(entry::Fate::Routed(true)),
+            disposition: Some(entry::Disposition::Routed(true)),
         };
         Ok(Routed { entry, copies })
     }

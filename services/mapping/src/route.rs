@@ -2,7 +2,7 @@
 
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::MessageType;
+use proto::message::v1::MessageType;
 
 use crate::directory::{Directory, Receiver};
 
@@ -56,7 +56,9 @@ fn ways(directory: &Directory, organisation: &str, kind: MessageType) -> Vec<Way
 
 #[cfg(test)]
 mod tests {
-    use proto::registry::v1::{Application, Organisation, Snapshot, Takes};
+    use proto::registry::v1::{Application, Snapshot, Takes};
+
+    use proto::message::v1::Organisation;
 
     use super::*;
 

@@ -9,8 +9,7 @@ use chassis::Clock;
 use formats::Context;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::Attachment;
-use proto::mapping::v1::Loss;
+use proto::message::v1::{Attachment, Loss};
 use tokio::sync::Semaphore;
 
 use crate::blobs::Stored;

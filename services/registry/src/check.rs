@@ -5,7 +5,8 @@ use std::path::Path;
 
 use prost::Message as _;
 use proto::fault::code;
-use proto::registry::v1::{Application, CodeList, Organisation, Snapshot};
+use proto::message::v1::Organisation;
+use proto::registry::v1::{Application, CodeList, Snapshot};
 use sha2::{Digest as _, Sha256};
 
 use crate::code::fits;

@@ -1,10 +1,8 @@
 //! Nodes into the contract's messages, with the place of everything that may be wrong later.
 
 use proto::fault::code;
-use proto::journal::v1::MessageType;
-use proto::registry::v1::{
-    Application, CodeList, CodeRow, Organisation, OrganisationCode, ReceiverClass, Right, Takes,
-};
+use proto::message::v1::{MessageType, Organisation, OrganisationCode, ReceiverClass};
+use proto::registry::v1::{Application, CodeList, CodeRow, Right, Takes};
 
 use crate::code::{is_day, is_key, is_scheme, scheme_of};
 use crate::mistake::{Mistake, Place, Places};

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::future::Future;
 
-use proto::registry::v1::ReceiverClass;
+use proto::message::v1::ReceiverClass;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Delivery, Outlet};

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proto::exchange::v1::delivery::Body;
 use proto::exchange::v1::{Delivery as Handed, GetPartRequest};
 use proto::fault::v1::Fault;
-use proto::journal::v1::{Attachment, Index, MessageType};
+use proto::message::v1::{Attachment, Index, MessageType};
 use sha2::{Digest as _, Sha256};
 
 use crate::Client;

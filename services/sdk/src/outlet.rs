@@ -8,7 +8,7 @@ use proto::exchange::v1::submit_request::Body;
 use proto::exchange::v1::{PutPartRequest, SubmitRequest, SubmittedAttachment};
 use proto::fault::code;
 use proto::fault::v1::{Fault, Reason};
-use proto::journal::v1::Receipt;
+use proto::message::v1::Receipt;
 use tonic::{Code, Status};
 use uuid::Uuid;
 

@@ -3,7 +3,8 @@
 use proto::canonical::v1::{Canonical, Leftovers, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::mapping::v1::{DeclaredAttachment, Finding};
+use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::Finding;
 use sha2::{Digest as _, Sha256};
 
 use super::{Decoded, Format};

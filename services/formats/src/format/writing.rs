@@ -7,8 +7,7 @@ use prost::Message as _;
 use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::MessageType;
-use proto::mapping::v1::Loss;
+use proto::message::v1::{Loss, MessageType};
 
 use super::reading::finish;
 use super::{Context, Format, broken};

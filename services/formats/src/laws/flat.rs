@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use prost_reflect::{DynamicMessage, FieldDescriptor, Value};
-use proto::mapping::v1::loss;
+use proto::message::v1::loss;
 
 type Leaves = Vec<(String, String)>;
 

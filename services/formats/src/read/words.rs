@@ -1,6 +1,6 @@
 //! What is told of a record while it is read: violations stop it, findings do not.
 
-use proto::mapping::v1::Finding;
+use proto::message::v1::Finding;
 
 use super::{FieldViolation, From, Reading};
 use crate::convert::Unreadable;

@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use formats::{BlobSink, BlobSource, Context, Format, Shelf};
 use proto::canonical::v1::{Canonical, Document, canonical::Body};
 use proto::fault::v1::Fault;
-use proto::journal::v1::Claim;
-use proto::mapping::v1::{DeclaredAttachment, loss};
+use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::{Claim, loss};
 use sha2::{Digest as _, Sha256};
 
 /// Files in memory, by digest.

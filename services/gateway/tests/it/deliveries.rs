@@ -10,7 +10,7 @@ use proto::exchange::v1::settle_request::Answer;
 use proto::exchange::v1::settled::Outcome;
 use proto::exchange::v1::*;
 use proto::fault::v1::Fault;
-use proto::journal::v1::State;
+use proto::message::v1::State;
 use tonic::Streaming;
 use tonic::transport::Endpoint;
 

@@ -8,9 +8,10 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::accept_outcome::Outcome as Accepted;
 use proto::journal::v1::begun::Answer;
 use proto::journal::v1::ended::Outcome;
-use proto::journal::v1::ending::Answer as Given;
 use proto::journal::v1::journal_server::Journal;
+use proto::journal::v1::settlement::Answer as Given;
 use proto::journal::v1::*;
+use proto::message::v1::*;
 use tokio::sync::Mutex;
 use tonic::{Request, Response, Status};
 
@@ -107,7 +108,7 @@ impl Book {
         }
     }
 
-    fn end(&mut self, session: &str, ending: &Ending) -> Ended {
+    fn end(&mut self, session: &str, ending: &Settlement) -> Ended {
         let ended = |outcome: Outcome, state: State| Ended {
             message_id: ending.message_id.clone(),
             outcome: outcome.into(),
@@ -194,8 +195,8 @@ impl Journal for FakeJournal {
     async fn end(&self, request: Request<EndRequest>) -> Answered<EndResponse> {
         let mut book = self.0.lock().await;
         let request = request.into_inner();
-        let endings = request.endings.iter();
-        let messages: Vec<_> = endings.map(|it| book.end(&request.session, it)).collect();
+        let settlements = request.settlements.iter();
+        let messages: Vec<_> = settlements.map(|it| book.end(&request.session, it)).collect();
         for it in messages.iter().filter(|it| it.outcome() == Outcome::LeaseLost) {
             book.late.push((request.application.clone(), it.message_id.clone()));
         }

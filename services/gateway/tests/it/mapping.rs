@@ -9,10 +9,10 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{Attachment, Claim, MessageType};
 use proto::mapping::v1::mapping_server::Mapping;
 use proto::mapping::v1::normalize_response::Frame;
 use proto::mapping::v1::*;
+use proto::message::v1::*;
 use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 

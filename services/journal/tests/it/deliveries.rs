@@ -3,9 +3,9 @@
 use proto::journal::v1::begun::Answer;
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::ended::Outcome;
-use proto::journal::v1::ending::Answer as Given;
+use proto::journal::v1::settlement::Answer as Given;
 use proto::journal::v1::*;
-use proto::registry::v1::ReceiverClass;
+use proto::message::v1::*;
 
 use crate::on_both;
 use crate::stage::*;
@@ -134,8 +134,8 @@ async fn an_earlier_message_that_is_not_yet_routed_holds_the_later(mut stage: St
 async fn a_dead_letter_holds_those_behind_it_until_withdrawn(mut stage: Stage) {
     let first = stage.routed(item_of("doc"), &["b-app"]).await.remove(0);
     let second = stage.routed(item_of("doc"), &["b-app"]).await.remove(0);
-    let fate = Some(entry::Fate::Dead(Bury::default()));
-    stage.record(vec![Entry { message_id: first.clone(), fate, ..Entry::default() }]).await;
+    let disposition = Some(entry::Disposition::Dead(DeadLetter::default()));
+    stage.record(vec![Entry { message_id: first.clone(), disposition, ..Entry::default() }]).await;
     let session = stage.open("b-app", REPEATABLE).await;
     assert_eq!(stage.answers(&session, &[&second, &first]).await, [Answer::Hold, Answer::Hold]);
     stage.pass(90_000);
@@ -465,7 +465,7 @@ async fn what_was_derived_before_its_parent_was_routed_is_known_when_it_comes_ag
 ) {
     let parent = stage.receipt(item()).await.message_id;
     let routing = routing(&parent, &["b-app"]);
-    stage.record(vec![Entry { fate: None, ..routing.clone() }]).await;
+    stage.record(vec![Entry { disposition: None, ..routing.clone() }]).await;
     let id = derived_ids(&routing).remove(0);
     let session = stage.open("b-app", ReceiverClass::Repeatable).await;
     let lease = stage.deliver(&session, &id).await;

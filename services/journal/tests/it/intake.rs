@@ -5,8 +5,9 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::command_request::Action;
-use proto::journal::v1::entry::Fate;
+use proto::journal::v1::entry::Disposition;
 use proto::journal::v1::*;
+use proto::message::v1::*;
 
 use crate::on_both;
 use crate::stage::*;
@@ -150,8 +151,8 @@ async fn what_is_recorded_twice_stands_once(mut stage: Stage) {
 
 fn parking(id: &str, fault: Fault) -> Entry {
     let facts = vec![Fact { fault: Some(fault.clone()), ..fact(Step::Unavailable) }];
-    let fate = Some(Fate::Parked(Park { fault: Some(fault) }));
-    Entry { message_id: id.to_owned(), facts, derived: Vec::new(), fate }
+    let fate = Some(Disposition::Parked(Park { fault: Some(fault) }));
+    Entry { message_id: id.to_owned(), facts, derived: Vec::new(), disposition: fate }
 }
 
 async fn an_unknown_message_is_named_and_the_others_are_written(mut stage: Stage) {
@@ -217,8 +218,8 @@ async fn what_is_urgent_comes_back_sooner(mut stage: Stage) {
 
 async fn a_buried_message_waits_for_an_operator(mut stage: Stage) {
     let id = stage.receipt(item()).await.message_id;
-    let fate = Some(Fate::Dead(Bury { fault: Some(Fault::new(&code::LT_SYS_001)) }));
-    let entry = Entry { message_id: id.clone(), fate, ..Entry::default() };
+    let fate = Some(Disposition::Dead(DeadLetter { fault: Some(Fault::new(&code::LT_SYS_001)) }));
+    let entry = Entry { message_id: id.clone(), disposition: fate, ..Entry::default() };
     stage.record(vec![entry]).await;
     let summary = stage.summary(&id).await;
     assert_eq!(
@@ -258,9 +259,9 @@ async fn after_a_restart_what_was_on_its_way_is_driven(mut stage: Stage) {
     let queued = stage.routed(item(), &["b-app"]).await.remove(0);
     let in_hand = stage.routed(item(), &["c-app"]).await.remove(0);
     let done = stage.routed(item(), &["b-app"]).await.remove(0);
-    let session = stage.open("c-app", proto::registry::v1::ReceiverClass::Repeatable).await;
+    let session = stage.open("c-app", ReceiverClass::Repeatable).await;
     stage.deliver(&session, &in_hand).await;
-    let other = stage.open("b-app", proto::registry::v1::ReceiverClass::Repeatable).await;
+    let other = stage.open("b-app", ReceiverClass::Repeatable).await;
     let lease = stage.deliver(&other, &done).await;
     stage.end(&other, &done, lease, taken()).await;
     let mut stage = stage.restart().await;
@@ -302,7 +303,7 @@ async fn odd_characters_break_nothing(mut stage: Stage) {
         let found = stage.found(text).await;
         assert!(found.is_empty() || found == [receipt.message_id.clone()], "{text:?}: {found:?}");
     }
-    let session = stage.open("b-app", proto::registry::v1::ReceiverClass::Repeatable).await;
+    let session = stage.open("b-app", ReceiverClass::Repeatable).await;
     let answers = stage.answers(&session, &["\0", "", "\u{10FFFF}"]).await;
     assert_eq!(answers, [begun::Answer::Unknown; 3]);
 }
@@ -417,7 +418,7 @@ async fn an_organisation_that_gets_its_application_later_is_reached(mut stage: S
     stage.record(vec![entry]).await;
     assert_eq!(stage.state(&hollow).await, State::Dead);
     let later = stage.routed(item_of("doc"), &["b-app"]).await.remove(0);
-    let session = stage.open("b-app", proto::registry::v1::ReceiverClass::Repeatable).await;
+    let session = stage.open("b-app", ReceiverClass::Repeatable).await;
     assert_eq!(stage.answers(&session, &[&later]).await, [begun::Answer::Hold]);
     // Now the organisation has one, and an operator drives what was dead.
     assert!(stage.command(Action::Redrive, &hollow).await);

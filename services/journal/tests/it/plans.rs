@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::*;
-use proto::registry::v1::ReceiverClass;
+use proto::message::v1::*;
 use tracing::field::{Field, Visit};
 use tracing::span;
 
@@ -56,7 +56,7 @@ async fn statements(kind: Kind) -> (Stage, BTreeSet<String>) {
     let parent = stage.receipt(first.clone()).await.message_id;
     stage.receipt(Acceptance { key: "again".to_owned(), ..first }).await;
     stage.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
-    stage.record(vec![Entry { fate: None, ..routing(&parent, &["b-app", "c-app"]) }]).await;
+    stage.record(vec![Entry { disposition: None, ..routing(&parent, &["b-app", "c-app"]) }]).await;
     let refusals = vec![Refusal::default()];
     let request = RecordRequest { entries: vec![routing(&parent, &["b-app"])], refusals };
     stage.journal.record(request).await.unwrap();

@@ -1,7 +1,7 @@
 //! Find, Journey, Get: what an operator sees.
 
 use proto::journal::v1::*;
-use proto::registry::v1::ReceiverClass;
+use proto::message::v1::*;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::on_both;

@@ -10,11 +10,11 @@ use journal::{Config, Service};
 use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::begun::Answer;
 use proto::journal::v1::body::Place;
-use proto::journal::v1::ending::Answer as Given;
-use proto::journal::v1::entry::Fate;
+use proto::journal::v1::entry::Disposition;
 use proto::journal::v1::journal_client::JournalClient;
+use proto::journal::v1::settlement::Answer as Given;
 use proto::journal::v1::*;
-use proto::registry::v1::ReceiverClass;
+use proto::message::v1::*;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -242,9 +242,9 @@ impl Stage {
     }
 
     pub(crate) fn ending(&self, session: &str, id: &str, lease: u64, given: Given) -> EndRequest {
-        let ending = Ending { message_id: id.to_owned(), lease, answer: Some(given) };
+        let ending = Settlement { message_id: id.to_owned(), lease, answer: Some(given) };
         let application = self.sessions.get(session).cloned().unwrap_or_default();
-        EndRequest { session: session.to_owned(), endings: vec![ending], application }
+        EndRequest { session: session.to_owned(), settlements: vec![ending], application }
     }
 
     pub(crate) async fn command(&mut self, action: command_request::Action, id: &str) -> bool {
@@ -416,7 +416,7 @@ pub(crate) fn routing(parent: &str, applications: &[&str]) -> Entry {
         message_id: parent.to_owned(),
         facts: vec![fact(Step::Routed)],
         derived: applications.iter().map(|it| derived(parent, it)).collect(),
-        fate: Some(Fate::Routed(true)),
+        disposition: Some(Disposition::Routed(true)),
     }
 }
 

@@ -12,7 +12,7 @@ use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::journal_client::JournalClient;
 use proto::journal::v1::*;
-use proto::registry::v1::ReceiverClass;
+use proto::message::v1::*;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 

@@ -5,7 +5,8 @@ use proto::fault::code;
 use proto::fault::v1::{Fault, Reason};
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::{CommandRequest, JourneyResponse, State, Summary};
+use proto::journal::v1::{CommandRequest, JourneyResponse, Summary};
+use proto::message::v1::State;
 use serde_json::{Value, json};
 
 use crate::cli::Act;

@@ -14,7 +14,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{FindRequest, State, Summary};
+use proto::journal::v1::{FindRequest, Summary};
+use proto::message::v1::State;
 use serde_json::Value;
 
 use crate::cli::{Demo, Link};

@@ -9,7 +9,8 @@ use jiff::tz::{Offset, TimeZone};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::{FindRequest, FindResponse, State};
+use proto::journal::v1::{FindRequest, FindResponse};
+use proto::message::v1::State;
 use serde_json::json;
 use tonic::{Response, Status};
 

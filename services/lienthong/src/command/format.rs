@@ -11,7 +11,8 @@ use formats::{Context, Decoded, Format as Plan, Shelf};
 use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::Lang;
 use proto::fault::v1::Fault;
-use proto::mapping::v1::{DeclaredAttachment, Finding, Loss, loss};
+use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::{Finding, Loss, loss};
 use serde_json::{Value, json};
 
 use self::files::Files;
@@ -179,7 +180,7 @@ fn named(text: &[u8]) -> Vec<DeclaredAttachment> {
             let claim = bus::Claim::from_reference(&reference, size);
             declared.extend(claim.map(|claim| DeclaredAttachment {
                 reference,
-                claim: Some(proto::journal::v1::Claim {
+                claim: Some(proto::message::v1::Claim {
                     sha256: claim.sha256.to_vec().into(),
                     size: claim.size,
                 }),

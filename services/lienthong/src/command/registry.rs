@@ -1,7 +1,7 @@
 //! `registry`: every mistake of a folder at once, its content, and new tokens.
 
-use proto::journal::v1::MessageType;
-use proto::registry::v1::{Application, CodeList, Organisation, Right, Snapshot};
+use proto::message::v1::{MessageType, Organisation};
+use proto::registry::v1::{Application, CodeList, Right, Snapshot};
 use serde_json::{Map, Value, json};
 
 use crate::cli::Registry;

@@ -60,7 +60,7 @@ fn length(path: &Path) -> Result<u64, Fault> {
     }
 }
 
-fn show(screen: Screen, receipt: &proto::journal::v1::Receipt) {
+fn show(screen: Screen, receipt: &proto::message::v1::Receipt) {
     if screen.json {
         screen.value(&json!({
             "message_id": receipt.message_id,
@@ -93,7 +93,7 @@ fn show(screen: Screen, receipt: &proto::journal::v1::Receipt) {
     screen.note(&format!("lienthong trace {}", receipt.message_id));
 }
 
-fn attachment(of: &proto::journal::v1::Attachment) -> Value {
+fn attachment(of: &proto::message::v1::Attachment) -> Value {
     let claim = of.claim.clone().unwrap_or_default();
     json!({
         "id": of.id,

@@ -6,7 +6,8 @@ use chassis::Upstream;
 use proto::fault::code;
 use proto::fault::v1::{Fault, Reason};
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::{FindRequest, JourneyRequest, JourneyResponse, MessageType, Summary};
+use proto::journal::v1::{FindRequest, JourneyRequest, JourneyResponse, Summary};
+use proto::message::v1::MessageType;
 use serde_json::json;
 
 use crate::cli::Link;

@@ -1,8 +1,8 @@
 //! Cases of losses that keep a copy back, and of those that do not.
 
 use proto::canonical::v1::{Change, Document};
-use proto::journal::v1::Claim;
 use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::Claim;
 
 use super::*;
 use crate::blobs::{Found, Stored};

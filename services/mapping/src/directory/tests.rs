@@ -1,6 +1,7 @@
 //! Cases of whose a code is, who may send, who takes.
 
-use proto::registry::v1::{OrganisationCode, Takes};
+use proto::message::v1::OrganisationCode;
+use proto::registry::v1::Takes;
 
 use super::*;
 

@@ -3,7 +3,7 @@
 use proto::canonical::v1::{Canonical, Date, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::mapping::v1::Finding;
+use proto::message::v1::Finding;
 
 /// One thing that is wrong: canonical path, Vietnamese, English.
 type Wrong = (&'static str, &'static str, &'static str);

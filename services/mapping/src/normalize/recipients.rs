@@ -4,7 +4,7 @@ use proto::canonical::v1::recipient::{Delta, Role};
 use proto::canonical::v1::{Canonical, Recipient, canonical::Body};
 use proto::fault::v1::Fault;
 use proto::fault::{Code, code};
-use proto::journal::v1::MessageType;
+use proto::message::v1::MessageType;
 
 use super::{Asked, ended, first_code, written};
 use crate::directory::{Answer, Directory};

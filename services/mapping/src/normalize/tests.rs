@@ -4,8 +4,8 @@ use proto::canonical::v1::recipient::{Delta, Role};
 use proto::canonical::v1::{
     Code as Value, Date, Document, DocumentNumber, Leftover, Leftovers, Recipient, Status,
 };
-use proto::journal::v1::MessageType;
-use proto::registry::v1::{Application, OrganisationCode, Right, Snapshot, Takes};
+use proto::message::v1::{MessageType, OrganisationCode};
+use proto::registry::v1::{Application, Right, Snapshot, Takes};
 
 use super::*;
 

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use chassis::trace::{About, Operation, failed, message_span, traceparent};
 use formats::Context;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{Claim, Derived, Envelope, Fact, Step, body};
+use proto::journal::v1::{Derived, Envelope, body};
+use proto::message::v1::{Claim, Fact, Step};
 use tracing::Instrument as _;
 
 use super::{Pipeline, Source};

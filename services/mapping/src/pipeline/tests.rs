@@ -9,11 +9,12 @@ use proto::journal::v1::journal_server::{Journal, JournalServer};
 use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
     CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
-    GetRequest, GetResponse, JourneyRequest, JourneyResponse, MessageType, OpenRequest,
-    OpenResponse, RecordRequest, RecordResponse, body,
+    GetRequest, GetResponse, JourneyRequest, JourneyResponse, OpenRequest, OpenResponse,
+    RecordRequest, RecordResponse, body,
 };
+use proto::message::v1::{MessageType, Organisation};
 use proto::registry::v1::registry_server::{Registry, RegistryServer};
-use proto::registry::v1::{Application, Organisation, Snapshot, Takes, WatchRequest};
+use proto::registry::v1::{Application, Snapshot, Takes, WatchRequest};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response};
@@ -224,7 +225,7 @@ async fn a_window_is_recorded_in_one_call_and_published_as_one_batch_under_deriv
     assert_eq!(stage.recorder.batches.borrow().len(), 1);
     let entries = stage.recorded();
     assert_eq!(entries.len(), 2);
-    assert_eq!(entries[0].fate, Some(entry::Fate::Routed(true)));
+    assert_eq!(entries[0].disposition, Some(entry::Disposition::Routed(true)));
     assert_eq!(entries[0].derived[0].facts[0].step(), Step::Translated);
 
     let again = stage.pipeline.handle(window).await;

@@ -5,10 +5,10 @@ use proto::canonical::v1::{
     Canonical, Date, Document, DocumentNumber, Organisation, OrganisationId, Recipient,
     canonical::Body,
 };
-use proto::journal::v1::MessageType;
 use proto::mapping::v1::mapping_client::MappingClient;
 use proto::mapping::v1::mapping_server::MappingServer;
-use proto::registry::v1::{self as registry, Application, OrganisationCode, Right, Takes};
+use proto::message::v1::{self as message, MessageType, OrganisationCode};
+use proto::registry::v1::{self as registry, Application, Right, Takes};
 
 use super::*;
 use crate::Directory;
@@ -17,10 +17,10 @@ use crate::codec::tests::{FORMAT, native};
 const LIMIT: u64 = 2 << 20;
 
 fn directory() -> Directory {
-    let organisation = |key: &str, code: &str| registry::Organisation {
+    let organisation = |key: &str, code: &str| message::Organisation {
         key: key.into(),
         codes: vec![OrganisationCode { value: code.into(), ..OrganisationCode::default() }],
-        ..registry::Organisation::default()
+        ..message::Organisation::default()
     };
     let kind = MessageType::Document.into();
     Directory::new(registry::Snapshot {

@@ -18,7 +18,7 @@ use proto::exchange::v1::{
 };
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::Receipt;
+use proto::message::v1::Receipt;
 use sdk::Connection;
 use tokio::net::TcpListener;
 use tokio::sync::{Barrier, mpsc, watch};

@@ -7,7 +7,7 @@ use proto::exchange::v1::Delivery as Handed;
 use proto::exchange::v1::settle_request::Answer;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{Attachment, Claim};
+use proto::message::v1::{Attachment, Claim};
 use sdk::{
     Application, CollectError, DeliverError, Delivery, Description, FetchError, Outlet, ServeError,
     Taken,

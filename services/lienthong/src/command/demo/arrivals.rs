@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use adapter_sample::Received;
 use anyhow::Context as _;
 use formats::Shelf;
-use proto::journal::v1::{MessageType, Receipt};
+use proto::message::v1::{MessageType, Receipt};
 use sha2::{Digest as _, Sha256};
 
 use super::agency::{Agency, Software, by_key};

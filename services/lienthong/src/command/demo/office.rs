@@ -6,8 +6,8 @@ use adapter_sample::{Mailroom, Received, Sample};
 use formats::{BlobSink, Shelf};
 use proto::canonical::v1::canonical::Body;
 use proto::canonical::v1::{Canonical, change};
-use proto::journal::v1::{Claim, MessageType, Receipt};
 use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::{Claim, MessageType, Receipt};
 use sdk::{Connection, File as SentFile, Item, SubmitError};
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinSet;
@@ -241,7 +241,7 @@ mod tests {
             kind: MessageType::Document,
             format: String::new(),
             sender: String::new(),
-            index: proto::journal::v1::Index::default(),
+            index: proto::message::v1::Index::default(),
             conversation: String::new(),
             body: paper.native().into_bytes(),
             files: Vec::new(),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use proto::journal::v1::{MessageType, Receipt};
+use proto::message::v1::{MessageType, Receipt};
 use sdk::SubmitError;
 
 use super::agency::{AGENCIES, Agency, Software, by_key};

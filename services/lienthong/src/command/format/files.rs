@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use formats::{BlobSink, BlobSource, Format as Plan};
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::Claim;
 use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::Claim;
 use sha2::{Digest as _, Sha256};
 
 use crate::view::hex;

@@ -1,0 +1,1 @@
+//! Follows the registry and answers who is there, what they take, and who may send what to whom.

@@ -1,0 +1,1 @@
+//! Simulated agencies, and the demonstration they play.

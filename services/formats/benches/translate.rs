@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::io;
 use std::time::Instant;
 
-use formats::{BlobSink, BlobSource, Context, Shelf};
+use formats::{BlobSink, BlobSource, EncodeContext, FormatRegistry};
 use proto::fault::v1::Fault;
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -49,7 +49,7 @@ fn events(packet: &str) {
 }
 
 fn main() {
-    let shelf = Shelf::shipped().unwrap();
+    let shelf = FormatRegistry::shipped().unwrap();
     let edxml = shelf.get("edxml.document").unwrap();
     let portal = shelf.get("ioffice.portal").unwrap();
     let packet =
@@ -58,7 +58,8 @@ fn main() {
     let canonical = decode().canonical;
     let write = || {
         let mut out = Vec::new();
-        let report = portal.encode(&canonical, Context::default(), &NoFiles, &mut out).unwrap();
+        let report =
+            portal.encode(&canonical, EncodeContext::default(), &NoFiles, &mut out).unwrap();
         (out, report)
     };
     let json = String::from_utf8(write().0).unwrap();
@@ -88,7 +89,8 @@ fn main() {
             time(|| {
                 let read = decode();
                 let mut out = Vec::new();
-                let report = portal.encode(&read.canonical, Context::default(), &NoFiles, &mut out);
+                let report =
+                    portal.encode(&read.canonical, EncodeContext::default(), &NoFiles, &mut out);
                 drop(black_box((report.unwrap(), out)));
             }),
             scan_xml,

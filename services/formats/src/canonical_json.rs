@@ -12,7 +12,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
 
-use crate::content::{BlobSink, Named};
+use crate::content::{BlobDigest, BlobSink};
 use crate::convert::{clean, is_real};
 use crate::limits::FINDINGS_MAX;
 use crate::mistake::Words;
@@ -142,7 +142,7 @@ fn files(
         let found = declared.iter().find(|file| file.reference == said.r#ref);
         let named = found.and_then(|file| {
             let claim = file.claim.as_ref()?;
-            Some(Named { sha256: claim.sha256.as_ref().try_into().ok()?, size: claim.size })
+            Some(BlobDigest { sha256: claim.sha256.as_ref().try_into().ok()?, size: claim.size })
         });
         let field = format!("{within}.attachments[{place}].content.ref");
         let Some(named) = named else {

@@ -20,8 +20,8 @@ use proto::message::v1::Claim;
 use sha2::{Digest as _, Sha256};
 
 use crate::canonical_json;
-use crate::content::{BlobSink, BlobSource, Named};
-use crate::format::{Context, Decoded, Format};
+use crate::content::{BlobDigest, BlobSink, BlobSource};
+use crate::format::{DecodedMessage, EncodeContext, Format};
 use crate::read::digest_reference;
 
 /// One case, as it lies beside a description.
@@ -43,7 +43,7 @@ pub struct Case {
 
 /// What is wrong with a description or one of its cases.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
+pub struct CaseFailure {
     /// The case; empty: the description itself.
     pub case: String,
     /// Vietnamese, then English.
@@ -52,7 +52,7 @@ pub struct Mistake {
 
 /// What a case gives.
 #[derive(Clone, Debug, Default)]
-pub struct Ran {
+pub struct CaseOutcome {
     /// Canonical JSON of what was read.
     pub canonical: Option<String>,
     /// Findings and report, or the refusal.
@@ -64,19 +64,19 @@ pub struct Ran {
 }
 
 /// Tries a description on its cases; every mistake at once.
-pub fn check(description: &str, cases: &[Case]) -> Vec<Mistake> {
+pub fn check_cases(description: &str, cases: &[Case]) -> Vec<CaseFailure> {
     let format = match Format::compile(description) {
         Ok(format) => format,
         Err(all) => {
-            return all.into_iter().map(|text| Mistake { case: String::new(), text }).collect();
+            return all.into_iter().map(|text| CaseFailure { case: String::new(), text }).collect();
         }
     };
-    cases.iter().flat_map(|case| differences(case, &run(&format, case))).collect()
+    cases.iter().flat_map(|case| differences(case, &run_case(&format, case))).collect()
 }
 
 /// What differs between a case and what it gives.
-fn differences(case: &Case, ran: &Ran) -> Vec<Mistake> {
-    let mistake = |text: String| Mistake { case: case.name.clone(), text };
+fn differences(case: &Case, ran: &CaseOutcome) -> Vec<CaseFailure> {
+    let mistake = |text: String| CaseFailure { case: case.name.clone(), text };
     let mut mistakes = Vec::new();
     if case.class.trim() != ran.class {
         mistakes.push(mistake(format!(
@@ -103,32 +103,32 @@ fn differences(case: &Case, ran: &Ran) -> Vec<Mistake> {
 }
 
 /// Reads a case, writes what was read, and says what came of it.
-pub fn run(format: &Format, case: &Case) -> Ran {
+pub fn run_case(format: &Format, case: &Case) -> CaseOutcome {
     let mut files = Files::default();
     let declared: Vec<_> =
         case.files.iter().map(|(name, bytes)| files.declare(name, bytes)).collect();
     let decoded = match format.decode(&case.native, &declared, &mut files) {
         Ok(mut decoded) if !decoded.is_empty() => decoded.remove(0),
-        Ok(_) => return Ran { class: "refused", ..Ran::default() },
+        Ok(_) => return CaseOutcome { class: "refused", ..CaseOutcome::default() },
         Err(fault) => return refused(&fault),
     };
     written(format, case, (decoded, &declared), &mut files)
 }
 
-fn refused(fault: &Fault) -> Ran {
+fn refused(fault: &Fault) -> CaseOutcome {
     let mut outcome = format!("{}\n", fault.code);
     for it in &fault.violations {
         outcome += &format!("{}: {} / {}\n", it.field, it.description_vi, it.description_en);
     }
-    Ran { outcome, class: "refused", ..Ran::default() }
+    CaseOutcome { outcome, class: "refused", ..CaseOutcome::default() }
 }
 
 fn written(
     format: &Format,
     case: &Case,
-    (mut decoded, declared): (Decoded, &[DeclaredAttachment]),
+    (mut decoded, declared): (DecodedMessage, &[DeclaredAttachment]),
     files: &mut Files,
-) -> Ran {
+) -> CaseOutcome {
     decoded.canonical.origin = None;
     let canonical = canonical_json::write(&decoded.canonical).ok().map(|it| it + "\n");
     let mut outcome: String = decoded
@@ -137,13 +137,14 @@ fn written(
         .map(|it| format!("{} {}: {}\n", it.code, it.field, it.text_en))
         .collect();
     let mut native = Vec::new();
-    let report = match format.encode(&decoded.canonical, Context::default(), files, &mut native) {
-        Ok(report) => report,
-        Err(fault) => {
-            outcome += &refused(&fault).outcome;
-            return Ran { canonical, outcome, native, class: "report" };
-        }
-    };
+    let report =
+        match format.encode(&decoded.canonical, EncodeContext::default(), files, &mut native) {
+            Ok(report) => report,
+            Err(fault) => {
+                outcome += &refused(&fault).outcome;
+                return CaseOutcome { canonical, outcome, native, class: "report" };
+            }
+        };
     for it in &report {
         outcome +=
             &format!("{} {} {} {:?}\n", it.kind().as_str_name(), it.path, it.reason, it.value);
@@ -157,7 +158,7 @@ fn written(
     } else {
         "report"
     };
-    Ran { canonical, outcome, native, class }
+    CaseOutcome { canonical, outcome, native, class }
 }
 
 /// What is read of what was written; it names files by their digests.
@@ -185,7 +186,7 @@ struct Files {
 
 impl Files {
     fn declare(&mut self, name: &str, bytes: &[u8]) -> DeclaredAttachment {
-        let named = Named { sha256: Sha256::digest(bytes).into(), size: bytes.len() as u64 };
+        let named = BlobDigest { sha256: Sha256::digest(bytes).into(), size: bytes.len() as u64 };
         self.kept.insert(named.sha256, bytes.to_vec());
         DeclaredAttachment {
             reference: name.to_owned(),

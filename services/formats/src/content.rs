@@ -54,7 +54,7 @@ pub trait BlobSource {
 
 /// Digest and size of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Named {
+pub struct BlobDigest {
     /// SHA-256.
     pub sha256: [u8; 32],
     /// Number of bytes.
@@ -64,7 +64,7 @@ pub struct Named {
 /// A file as it came out of a body.
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
-    pub(crate) named: Named,
+    pub(crate) named: BlobDigest,
     /// Its first bytes.
     pub(crate) head: Vec<u8>,
     /// Number of bytes that stood in the body, before the wrapping was taken off.
@@ -129,7 +129,7 @@ fn store(from: &mut dyn Read, sink: &mut dyn BlobSink) -> io::Result<Opened> {
         }
     }
     sink.finish()?;
-    let named = Named { sha256: hash.finalize().into(), size };
+    let named = BlobDigest { sha256: hash.finalize().into(), size };
     Ok(Opened { named, head, packed: size })
 }
 

@@ -23,7 +23,7 @@ mod writing;
 
 /// What a written message may know besides its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Context {
+pub struct EncodeContext {
     /// A time that is the same however often it is written, microseconds since 1970 UTC.
     pub now_us: i64,
     /// Code of the organisation that writes, for a format that keeps a trace; empty: it adds none.
@@ -32,7 +32,7 @@ pub struct Context {
 
 /// One record of native bytes, read.
 #[derive(Clone, Debug)]
-pub struct Decoded {
+pub struct DecodedMessage {
     /// The canonical message.
     pub canonical: Canonical,
     /// What was odd and did not stop the reading.
@@ -143,7 +143,7 @@ impl Format {
     }
 
     /// The native path of a canonical one, for messages to people; the path itself if it has none.
-    pub fn place(&self, canonical: &str) -> String {
+    pub fn native_path(&self, canonical: &str) -> String {
         self.places.find(canonical).map_or_else(|| canonical.to_owned(), |it| it.native.clone())
     }
 

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use self::dice::Dice;
 use crate::record::{decode, encode};
 use crate::report::difference;
-use crate::{BlobSink, BlobSource, Context, Format, Shelf, record};
+use crate::{BlobSink, BlobSource, EncodeContext, Format, FormatRegistry, record};
 
 /// Files in memory.
 #[derive(Clone, Default)]
@@ -131,7 +131,7 @@ fn patch_law(format: &Format, seed: u64) -> bool {
     let declared =
         if format.name() == "ioffice.portal" { declared(&canonical) } else { Vec::new() };
     let organisation = if seed.is_multiple_of(2) { "A99.9".to_owned() } else { String::new() };
-    let context = Context { now_us: 1_770_000_000_000_000, organisation };
+    let context = EncodeContext { now_us: 1_770_000_000_000_000, organisation };
     let mut native = Vec::new();
     let Ok(report) = format.encode(&canonical, context, &files, &mut native) else { return false };
     let mut found = Files::default();
@@ -176,7 +176,7 @@ fn normalises_once(
         let mut native = Vec::new();
         let report = format.encode(
             canonical,
-            Context { now_us: 7, ..Context::default() },
+            EncodeContext { now_us: 7, ..EncodeContext::default() },
             files,
             &mut native,
         );
@@ -199,7 +199,7 @@ proptest! {
 
     #[test]
     fn a_receiver_reads_what_the_report_says(seed in any::<u64>()) {
-        let shelf = Shelf::shipped().unwrap();
+        let shelf = FormatRegistry::shipped().unwrap();
         for name in ["edxml.document", "edxml.status", "ioffice.portal"] {
             patch_law(shelf.get(name).unwrap(), seed);
         }
@@ -208,7 +208,7 @@ proptest! {
     /// What a record holds is what the contracts say, both ways.
     #[test]
     fn records_and_protobuf_agree(seed in any::<u64>()) {
-        let shelf = Shelf::shipped().unwrap();
+        let shelf = FormatRegistry::shipped().unwrap();
         for name in ["edxml.document", "edxml.status"] {
             let message = Dice(seed).anything(&blank(shelf.get(name).unwrap()).descriptor());
             let bytes = message.encode_to_vec();
@@ -229,7 +229,7 @@ proptest! {
     /// The report made in step is the one made path by path.
     #[test]
     fn differences_are_those_of_all_paths(seed in any::<u64>()) {
-        let shelf = Shelf::shipped().unwrap();
+        let shelf = FormatRegistry::shipped().unwrap();
         for name in ["edxml.document", "edxml.status"] {
             let mut dice = Dice(seed);
             let (message, read) = dice.pair(&blank(shelf.get(name).unwrap()).descriptor());
@@ -245,14 +245,14 @@ proptest! {
 
     #[test]
     fn damaged_bytes_end_in_a_message_or_a_code(seed in any::<u64>()) {
-        let shelf = Shelf::shipped().unwrap();
+        let shelf = FormatRegistry::shipped().unwrap();
         for name in ["edxml.document", "edxml.status", "ioffice.portal"] {
             let format = shelf.get(name).unwrap();
             let mut files = Files::default();
             let mut dice = Dice(seed);
             let (canonical, _) = dice.canonical(format, &mut files);
             let mut native = Vec::new();
-            if format.encode(&canonical, Context::default(), &files, &mut native).is_err() {
+            if format.encode(&canonical, EncodeContext::default(), &files, &mut native).is_err() {
                 continue;
             }
             for _ in 0..1 + dice.roll(4) {
@@ -273,7 +273,7 @@ proptest! {
 
 #[test]
 fn most_random_messages_can_be_written() {
-    let shelf = Shelf::shipped().unwrap();
+    let shelf = FormatRegistry::shipped().unwrap();
     for name in ["edxml.document", "edxml.status", "ioffice.portal"] {
         let written = (0..100).filter(|it| patch_law(shelf.get(name).unwrap(), *it)).count();
         assert!(written > 20, "{name}: {written} of 100; the laws would be tried on too few");

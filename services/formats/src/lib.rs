@@ -27,6 +27,7 @@ pub mod cases;
 mod content;
 mod convert;
 mod format;
+mod format_registry;
 mod grammar;
 #[cfg(test)]
 mod laws;
@@ -39,10 +40,9 @@ mod read;
 mod record;
 mod report;
 mod scan;
-mod shelf;
 mod tree;
 mod write;
 
-pub use content::{BlobSink, BlobSource, Named};
-pub use format::{Context, Decoded, Format};
-pub use shelf::Shelf;
+pub use content::{BlobDigest, BlobSink, BlobSource};
+pub use format::{DecodedMessage, EncodeContext, Format};
+pub use format_registry::FormatRegistry;

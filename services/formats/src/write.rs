@@ -10,7 +10,7 @@ use std::cell::Cell;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use crate::content::{Named, ending};
+use crate::content::{BlobDigest, ending};
 use crate::convert::Converter;
 use crate::grammar::Need;
 use crate::mistake::Words;
@@ -25,7 +25,7 @@ pub(crate) use self::hops::{Hop, append};
 /// A file that is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
-    pub(crate) named: Named,
+    pub(crate) named: BlobDigest,
     /// The ending of its name.
     pub(crate) ending: String,
     /// Its first bytes, once it was written.
@@ -334,7 +334,7 @@ fn cut(text: Cow<'_, str>, max: Option<usize>) -> Cow<'_, str> {
 }
 
 /// The file a Blob names.
-pub(crate) fn file(blob: &Record<'_>) -> Option<Named> {
+pub(crate) fn file(blob: &Record<'_>) -> Option<BlobDigest> {
     let hex = blob.text("ref").strip_prefix("sha256:")?;
     let size = blob.named("size").and_then(Value::as_size).unwrap_or_default();
     let mut sha256 = [0; 32];
@@ -344,5 +344,5 @@ pub(crate) fn file(blob: &Record<'_>) -> Option<Named> {
     for (place, byte) in sha256.iter_mut().enumerate() {
         *byte = u8::from_str_radix(hex.get(2 * place..2 * place + 2)?, 16).ok()?;
     }
-    Some(Named { sha256, size })
+    Some(BlobDigest { sha256, size })
 }

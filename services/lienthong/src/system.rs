@@ -77,7 +77,7 @@ struct Standing {
 impl Standing {
     fn new(start: &Start) -> Self {
         // A format that does not compile ends mapping with its reason; here nobody is known then.
-        let shelf = formats::Shelf::shipped();
+        let shelf = formats::FormatRegistry::shipped();
         let formats = shelf.iter().flat_map(|it| it.all()).map(|it| it.name().to_owned());
         Self {
             registry: registry::Service::new().knowing(formats),

@@ -3,7 +3,7 @@
 use std::io;
 
 use bus::Claim;
-use formats::{BlobSink, BlobSource, Context, Format as Plan};
+use formats::{BlobSink, BlobSource, EncodeContext, Format as Plan};
 use prost::Message as _;
 use proto::canonical::v1::Canonical;
 use proto::fault::code;
@@ -17,7 +17,7 @@ use crate::secrecy;
 
 /// The formats this service reads and writes.
 #[derive(Debug)]
-pub(crate) struct Shelf(formats::Shelf);
+pub(crate) struct Shelf(formats::FormatRegistry);
 
 /// Native bytes and what they could not say.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl BlobSource for Stored {
 impl Shelf {
     /// The formats shipped with the product.
     pub(crate) fn shipped() -> anyhow::Result<Self> {
-        let shipped = formats::Shelf::shipped();
+        let shipped = formats::FormatRegistry::shipped();
         shipped
             .map(Self)
             .map_err(|it| anyhow::anyhow!("a format does not compile: {}", it.join("; ")))
@@ -72,7 +72,7 @@ impl Shelf {
 
     /// The sender's own path of a canonical path.
     pub(crate) fn place(&self, format: &str, path: &str) -> String {
-        self.0.get(format).map_or_else(|| path.to_owned(), |it| it.place(path))
+        self.0.get(format).map_or_else(|| path.to_owned(), |it| it.native_path(path))
     }
 
     /// Reads native bytes; files inside go to `found`.
@@ -104,7 +104,7 @@ impl Shelf {
         &self,
         format: &str,
         canonical: &[u8],
-        context: Context,
+        context: EncodeContext,
         files: &Stored,
     ) -> Result<Written, Fault> {
         let known = self.0.get(format);
@@ -132,6 +132,6 @@ pub(crate) mod tests {
     pub(crate) fn native(canonical: &Canonical) -> Vec<u8> {
         let shelf = Shelf::shipped().unwrap();
         let bytes = canonical.encode_to_vec();
-        shelf.write(FORMAT, &bytes, Context::default(), &Stored::none()).unwrap().native
+        shelf.write(FORMAT, &bytes, EncodeContext::default(), &Stored::none()).unwrap().native
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bus::{Body, ClaimStore, INLINE_BYTES_MAX};
 use bytes::Bytes;
 use chassis::Clock;
-use formats::Context;
+use formats::EncodeContext;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::message::v1::{Attachment, Loss};
@@ -53,7 +53,7 @@ impl Translator {
         canonical: &Bytes,
         attachments: &[Attachment],
         format: &str,
-        context: Context,
+        context: EncodeContext,
     ) -> Result<Translated, Fault> {
         let begun = self.clock.now_us();
         let files: u64 =
@@ -80,7 +80,7 @@ impl Translator {
         &self,
         canonical: Bytes,
         format: String,
-        context: Context,
+        context: EncodeContext,
         size: u64,
     ) -> Result<Written, Fault> {
         let large = size >= self.aside_bytes_min;

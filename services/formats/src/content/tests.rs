@@ -70,7 +70,7 @@ fn what_is_written_comes_back_bit_for_bit_under_any_name() {
     ];
     let names = ["a.docx", "b.DOCX", "c.xlsm", "d.odp", "e.jar", "f.zip", "g.pdf", "h", "i.xls"];
     for (body, name) in bodies.iter().flat_map(|it| names.iter().map(move |name| (it, name))) {
-        let named = Named { sha256: Sha256::digest(body).into(), size: body.len() as u64 };
+        let named = BlobDigest { sha256: Sha256::digest(body).into(), size: body.len() as u64 };
         let mut files = Kept::default();
         files.source.insert(named.sha256, body.clone());
         let mut text = Vec::new();

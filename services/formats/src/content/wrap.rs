@@ -4,7 +4,7 @@ use base64_simd::STANDARD;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use super::{BlobSource, HEAD_BYTES, Named};
+use super::{BlobDigest, BlobSource, HEAD_BYTES};
 
 /// Appends base64 of what is pushed; whole groups at once, the rest waits.
 struct Encoder<'o> {
@@ -79,7 +79,7 @@ fn directory(sum: u32, size: u64, entry: &str, offset: u64) -> Vec<u8> {
 /// Writes a file and gives its first bytes. The check sum stands in front of the bytes it is of,
 /// so the front is written once more when the sum is known.
 pub(crate) fn encode(
-    named: Named,
+    named: BlobDigest,
     ending: &str,
     source: &dyn BlobSource,
     out: &mut Vec<u8>,
@@ -118,7 +118,7 @@ pub(crate) fn encode(
 }
 
 /// The name a file has inside its ZIP: made from its digest, in the form of a UUID.
-fn entry(named: &Named, ending: &str) -> String {
+fn entry(named: &BlobDigest, ending: &str) -> String {
     let mut name = String::new();
     for (place, byte) in named.sha256.iter().take(16).enumerate() {
         if [4, 6, 8, 10].contains(&place) {

@@ -193,7 +193,7 @@ pub(crate) fn bare(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Shelf;
+    use crate::FormatRegistry;
 
     fn walk(
         places: &Places,
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_way_leads_where_its_path_is_found() {
-        for format in Shelf::shipped().unwrap().all() {
+        for format in FormatRegistry::shipped().unwrap().all() {
             let known = walk(&format.places, format.shape, ("", format.places.root()), 4);
             assert!(known > 20 || format.places.all.is_empty(), "{}: {known}", format.name);
         }

@@ -7,7 +7,7 @@ use proto::mapping::v1::DeclaredAttachment;
 use proto::message::v1::Finding;
 use sha2::{Digest as _, Sha256};
 
-use super::{Decoded, Format};
+use super::{DecodedMessage, Format};
 use crate::content::{BlobSink, Budget, by_name};
 use crate::grammar::{Others, Syntax};
 use crate::limits::RECORDS_MAX;
@@ -28,7 +28,7 @@ impl Format {
         native: &[u8],
         declared: &[DeclaredAttachment],
         sink: &mut dyn BlobSink,
-    ) -> Result<Vec<Decoded>, Fault> {
+    ) -> Result<Vec<DecodedMessage>, Fault> {
         let text = utf8(native)?;
         if matches!(self.syntax, Syntax::CanonicalJson) {
             return self.decode_canonical(text, (native, declared), sink);
@@ -41,10 +41,10 @@ impl Format {
         text: &str,
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
-    ) -> Result<Vec<Decoded>, Fault> {
+    ) -> Result<Vec<DecodedMessage>, Fault> {
         let mut canonical = canonical_json::read(text, declared, sink)?;
         self.origin(&mut canonical, native);
-        Ok(vec![Decoded { canonical, findings: Vec::new() }])
+        Ok(vec![DecodedMessage { canonical, findings: Vec::new() }])
     }
 
     /// Reads native bytes whose tree is known already.
@@ -53,7 +53,7 @@ impl Format {
         tree: &Tree<'_>,
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
-    ) -> Result<Vec<Decoded>, Fault> {
+    ) -> Result<Vec<DecodedMessage>, Fault> {
         if matches!(self.syntax, Syntax::CanonicalJson) {
             return self.decode_canonical(utf8(native)?, (native, declared), sink);
         }
@@ -65,7 +65,7 @@ impl Format {
         tree: &Tree<'_>,
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
-    ) -> Result<Vec<Decoded>, Fault> {
+    ) -> Result<Vec<DecodedMessage>, Fault> {
         let records = tree.all(0, &self.records);
         if records.is_empty() || records.len() > RECORDS_MAX {
             let Syntax::Json { records, .. } = &self.syntax else {
@@ -127,7 +127,7 @@ impl Format {
         tree: &Tree<'_>,
         record: usize,
         whole: &mut Whole<'_>,
-    ) -> Result<Decoded, Fault> {
+    ) -> Result<DecodedMessage, Fault> {
         let mut message = Record::new(self.shape);
         let mut reading = self.reading(tree, whole.declared);
         reading.record(&self.lines, record, &mut message)?;
@@ -148,7 +148,7 @@ impl Format {
             return Err(fault);
         }
         self.reading(tree, whole.declared).open(&mut canonical, whole.sink, &mut whole.budget)?;
-        Ok(Decoded { canonical, findings })
+        Ok(DecodedMessage { canonical, findings })
     }
 
     fn leftovers(

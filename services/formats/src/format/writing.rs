@@ -10,7 +10,7 @@ use proto::fault::v1::Fault;
 use proto::message::v1::{Loss, MessageType};
 
 use super::reading::finish;
-use super::{Context, Format, broken};
+use super::{EncodeContext, Format, broken};
 use crate::content::{BlobSource, Budget, Nowhere};
 use crate::convert::clean;
 use crate::grammar::Syntax;
@@ -30,7 +30,7 @@ impl Format {
     pub fn encode(
         &self,
         canonical: &Canonical,
-        context: Context,
+        context: EncodeContext,
         source: &dyn BlobSource,
         out: &mut Vec<u8>,
     ) -> Result<Vec<Loss>, Fault> {
@@ -38,7 +38,7 @@ impl Format {
             out.extend_from_slice(canonical_json::write(canonical)?.as_bytes());
             return Ok(Vec::new());
         }
-        let Context { now_us, organisation } = context;
+        let EncodeContext { now_us, organisation } = context;
         let now_s = now_us.div_euclid(1_000_000);
         let bytes = self.body(canonical)?;
         let message = self.filled(&bytes)?;

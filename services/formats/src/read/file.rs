@@ -8,7 +8,7 @@ use proto::fault::v1::Fault;
 
 use super::place::{blob, made, reference};
 use super::{Files, From, Reading};
-use crate::content::{BlobSink, Budget, Named, Opened, by_content, decode};
+use crate::content::{BlobDigest, BlobSink, Budget, Opened, by_content, decode};
 use crate::path::{Segment, find};
 use crate::plan::Leaf;
 use crate::record::{Record, Value};
@@ -50,7 +50,10 @@ impl<'t> Reading<'t> {
             Files::Found(declared) => {
                 declared.iter().find(|it| it.reference == text).and_then(|it| {
                     let claim = it.claim.as_ref()?;
-                    Some(Named { sha256: claim.sha256.as_ref().try_into().ok()?, size: claim.size })
+                    Some(BlobDigest {
+                        sha256: claim.sha256.as_ref().try_into().ok()?,
+                        size: claim.size,
+                    })
                 })
             }
         };
@@ -148,7 +151,7 @@ pub(crate) fn attachments(canonical: &mut Canonical) -> &mut [Attachment] {
 }
 
 /// What is kept of a file.
-pub(crate) fn content_of(named: &Named) -> Blob {
+pub(crate) fn content_of(named: &BlobDigest) -> Blob {
     let digest = Digest { algorithm: "sha256".to_owned(), value: named.sha256.to_vec().into() };
     Blob { r#ref: reference(named), size: named.size, digests: vec![digest] }
 }

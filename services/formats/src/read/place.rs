@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::content::Named;
+use crate::content::BlobDigest;
 use crate::convert::Converter;
 use crate::path::{Segment, admits, find, fresh, inside, list, list_mut, set};
 use crate::record::{Record, Shape, Value};
@@ -52,7 +52,7 @@ pub(super) fn put<'a>(
 }
 
 /// The reference of a file in the canonical model.
-pub(crate) fn reference(named: &Named) -> String {
+pub(crate) fn reference(named: &BlobDigest) -> String {
     digest_reference(&named.sha256)
 }
 
@@ -80,12 +80,12 @@ pub(super) fn made<'m, 'a>(
 }
 
 /// Puts a file's name into a message.
-pub(crate) fn blob<'a>(message: &mut Record<'a>, to: &'a [Segment], named: Named) {
+pub(crate) fn blob<'a>(message: &mut Record<'a>, to: &'a [Segment], named: BlobDigest) {
     let Some(shape) = to.last().and_then(|it| it.field.shape()) else { return };
     set(message, to, Value::Message(blob_of(shape, named)));
 }
 
-fn blob_of<'a>(shape: &'static Shape, named: Named) -> Record<'a> {
+fn blob_of<'a>(shape: &'static Shape, named: BlobDigest) -> Record<'a> {
     let mut blob = Record::new(shape);
     blob.set_named("ref", Value::Text(Cow::Owned(reference(&named))));
     blob.set_named("size", Value::U64(named.size));

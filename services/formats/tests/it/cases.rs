@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use formats::cases::{Case, Mistake, check, run};
+use formats::cases::{Case, CaseFailure, check_cases, run_case};
 
 use crate::shelf;
 
@@ -50,7 +50,7 @@ fn every_case_reads_and_writes_as_its_class_says() {
     for folder in sorted(&formats()) {
         let format = shelf.get(&name(&folder)).unwrap();
         for case in sorted(&folder.join("cases")) {
-            let ran = run(format, &load(&case));
+            let ran = run_case(format, &load(&case));
             let agree = |file: &str, is: &str| {
                 expect_test::expect_file![case.join(file)].assert_eq(is);
             };
@@ -65,7 +65,7 @@ fn every_case_reads_and_writes_as_its_class_says() {
         }
         let cases: Vec<_> = sorted(&folder.join("cases")).iter().map(|it| load(it)).collect();
         let description = fs::read_to_string(folder.join("description.yaml")).unwrap();
-        let mistakes = check(&description, &cases);
+        let mistakes = check_cases(&description, &cases);
         assert!(mistakes.is_empty(), "{}: {mistakes:#?}", folder.display());
         for it in &cases {
             *classes.entry(it.class.trim().to_owned()).or_default() += 1;
@@ -80,7 +80,7 @@ fn a_case_that_does_not_hold_is_a_mistake() {
     let description = fs::read_to_string(folder.join("description.yaml")).unwrap();
     let good = load(&folder.join("cases/new"));
     let texts = |case: Case| -> Vec<String> {
-        check(&description, &[case]).into_iter().map(|it| it.text).collect()
+        check_cases(&description, &[case]).into_iter().map(|it| it.text).collect()
     };
     assert!(texts(good.clone()).is_empty());
     let class = texts(Case { class: "exact".into(), ..good.clone() });
@@ -90,6 +90,6 @@ fn a_case_that_does_not_hold_is_a_mistake() {
     assert!(canonical.len() == 1 && canonical[0].contains("A99.3"), "{canonical:?}");
     let refused = texts(Case { native: b"<a".to_vec(), ..good });
     assert!(refused.iter().any(|it| it.contains("should be `refused`")), "{refused:?}");
-    let mistakes = check("format: x", &[]);
-    assert!(matches!(mistakes.as_slice(), [Mistake { case, .. }] if case.is_empty()));
+    let mistakes = check_cases("format: x", &[]);
+    assert!(matches!(mistakes.as_slice(), [CaseFailure { case, .. }] if case.is_empty()));
 }

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use formats::{BlobSink, BlobSource, Context, Format, Shelf};
+use formats::{BlobSink, BlobSource, EncodeContext, Format, FormatRegistry};
 use proto::canonical::v1::{Canonical, Document, canonical::Body};
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
@@ -47,8 +47,8 @@ impl BlobSource for Files {
     }
 }
 
-fn shelf() -> Shelf {
-    Shelf::shipped().unwrap()
+fn shelf() -> FormatRegistry {
+    FormatRegistry::shipped().unwrap()
 }
 
 fn samples() -> Vec<(String, Vec<u8>)> {
@@ -106,7 +106,7 @@ fn real_packets_survive_being_written_and_read_again() {
         let mut files = Files::default();
         let mut first = read(format, &native, &mut files).unwrap();
         let mut written = Vec::new();
-        format.encode(&first, Context::default(), &files, &mut written).unwrap();
+        format.encode(&first, EncodeContext::default(), &files, &mut written).unwrap();
         let before = files.kept.borrow().clone();
         let mut again = Files::default();
         let mut second = read(format, &written, &mut again)
@@ -115,7 +115,7 @@ fn real_packets_survive_being_written_and_read_again() {
         assert_eq!(first, second, "{name}");
         assert_eq!(before, *again.kept.borrow(), "{name}");
         let mut third = Vec::new();
-        format.encode(&second, Context::default(), &again, &mut third).unwrap();
+        format.encode(&second, EncodeContext::default(), &again, &mut third).unwrap();
         assert_eq!(written, third, "{name}: writing twice gives other bytes");
     }
 }

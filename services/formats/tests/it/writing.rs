@@ -17,7 +17,7 @@ fn a_packet_becomes_what_the_portal_reads_and_the_report_names_what_is_lost() {
     assert_eq!(it.leftovers[0].items.len(), 2);
     let mut written = Vec::new();
     let losses =
-        portal.encode(&decoded.canonical, Context::default(), &files, &mut written).unwrap();
+        portal.encode(&decoded.canonical, EncodeContext::default(), &files, &mut written).unwrap();
     let value: serde_json::Value = serde_json::from_slice(&written).unwrap();
     let record = &value["Value"]["Data"][0];
     assert_eq!(value["Value"]["Total"], 1);
@@ -93,7 +93,7 @@ fn leftovers_bring_nothing_in_but_themselves() {
         item("Deep/Deeper/@level", "3"),
     ];
     let mut written = Vec::new();
-    edxml.encode(&canonical, Context::default(), &files, &mut written).unwrap();
+    edxml.encode(&canonical, EncodeContext::default(), &files, &mut written).unwrap();
     let text = String::from_utf8(written.clone()).unwrap();
     for absent in ["a><b", "<edXML:Other>", "A99.66"] {
         assert!(!text.contains(absent), "{absent}");
@@ -113,7 +113,8 @@ fn whoever_writes_stands_at_the_end_of_the_trace() {
     let edxml = shelf.get("edxml.document").unwrap();
     let mut files = Files::default();
     let canonical = read(edxml, PACKET.as_bytes(), &mut files).unwrap();
-    let context = Context { now_us: 1_764_000_000_000_000, organisation: "00.38.W00".to_owned() };
+    let context =
+        EncodeContext { now_us: 1_764_000_000_000_000, organisation: "00.38.W00".to_owned() };
     let mut written = Vec::new();
     let report = edxml.encode(&canonical, context.clone(), &files, &mut written).unwrap();
     assert!(report.iter().all(|it| it.kind() != loss::Kind::Lost), "{report:?}");
@@ -140,7 +141,8 @@ fn what_a_format_cannot_say_truly_is_refused() {
         let Some(Body::Document(it)) = &mut canonical.body else { panic!("no document") };
         change(it);
         let mut out = Vec::new();
-        let fault = edxml.encode(&canonical, Context::default(), &files, &mut out).unwrap_err();
+        let fault =
+            edxml.encode(&canonical, EncodeContext::default(), &files, &mut out).unwrap_err();
         assert!(out.is_empty());
         assert_eq!(fault.code, "LT-MAP-012");
         fault.violations[0].field.clone()
@@ -177,7 +179,7 @@ fields:
     let document = Document { subject: "x".into(), ..Default::default() };
     let canonical = Canonical { origin: None, body: Some(Body::Document(document)) };
     let mut out = Vec::new();
-    let written = format.encode(&canonical, Context::default(), &Files::default(), &mut out);
+    let written = format.encode(&canonical, EncodeContext::default(), &Files::default(), &mut out);
     let fault = written.unwrap_err();
     assert_eq!((fault.code.as_str(), fault.violations[0].field.as_str()), ("LT-MAP-012", "number"));
 }
@@ -201,7 +203,8 @@ fn an_item_left_out_moves_nothing_else() {
         proto::canonical::v1::Person { full_name: "A".into(), role: 1, ..Default::default() },
         proto::canonical::v1::Person { full_name: "B".into(), role: 1, ..Default::default() },
     ];
-    let report = edxml.encode(&canonical, Context::default(), &files, &mut Vec::new()).unwrap();
+    let report =
+        edxml.encode(&canonical, EncodeContext::default(), &files, &mut Vec::new()).unwrap();
     let told = |part: &str| -> Vec<_> {
         let mine = report.iter().filter(|it| it.path.starts_with(part));
         mine.map(|it| (it.kind(), it.path.as_str(), it.reason.as_str())).collect()

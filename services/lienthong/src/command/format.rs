@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use formats::cases::Case;
-use formats::{Context, Decoded, Format as Plan, Shelf};
+use formats::{DecodedMessage, EncodeContext, Format as Plan, FormatRegistry};
 use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::Lang;
 use proto::fault::v1::Fault;
@@ -27,7 +27,7 @@ const LONG: u64 = 16 << 20;
 
 /// Runs a command on formats.
 pub(crate) fn run(screen: Screen, command: Format) -> anyhow::Result<Ending> {
-    let shelf = Shelf::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))?;
+    let shelf = FormatRegistry::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))?;
     match command {
         Format::Detect { file } => {
             let format = shelf.choose("auto", &load(screen, &file)?)?;
@@ -67,16 +67,16 @@ fn load(screen: Screen, path: &Path) -> Result<Vec<u8>, Fault> {
     fs::read(path).map_err(|error| fault::unreadable(path, &error))
 }
 
-fn chosen<'a>(shelf: &'a Shelf, name: &str) -> Result<&'a Plan, Fault> {
+fn chosen<'a>(shelf: &'a FormatRegistry, name: &str) -> Result<&'a Plan, Fault> {
     shelf.choose(name, &[])
 }
 
 fn read(
-    (screen, shelf): (Screen, &Shelf),
+    (screen, shelf): (Screen, &FormatRegistry),
     format: &str,
     file: &Path,
     files: &mut Files,
-) -> Result<Vec<Decoded>, Fault> {
+) -> Result<Vec<DecodedMessage>, Fault> {
     let native = load(screen, file)?;
     let plan = shelf.choose(format, &native)?;
     let beside = files.beside(file, plan, &native);
@@ -84,19 +84,28 @@ fn read(
     plan.decode(&native, &declared, files)
 }
 
-fn canonical_json(shelf: &Shelf) -> Result<&Plan, Fault> {
+fn canonical_json(shelf: &FormatRegistry) -> Result<&Plan, Fault> {
     chosen(shelf, "canonical.json")
 }
 
 /// A message as canonical JSON. Where it came from is not part of it: the file is at hand.
-fn shown(shelf: &Shelf, of: &Decoded) -> Result<Vec<u8>, Fault> {
+fn shown(shelf: &FormatRegistry, of: &DecodedMessage) -> Result<Vec<u8>, Fault> {
     let message = Canonical { origin: None, ..of.canonical.clone() };
     let mut out = Vec::new();
-    canonical_json(shelf)?.encode(&message, Context::default(), &Files::default(), &mut out)?;
+    canonical_json(shelf)?.encode(
+        &message,
+        EncodeContext::default(),
+        &Files::default(),
+        &mut out,
+    )?;
     Ok(out)
 }
 
-fn show(screen: Screen, shelf: &Shelf, (read, files): (&[Decoded], &Files)) -> anyhow::Result<()> {
+fn show(
+    screen: Screen,
+    shelf: &FormatRegistry,
+    (read, files): (&[DecodedMessage], &Files),
+) -> anyhow::Result<()> {
     if screen.json {
         let messages: Result<Vec<Value>, _> =
             read.iter().map(|it| anyhow::Ok(serde_json::from_slice(&shown(shelf, it)?)?)).collect();
@@ -122,7 +131,7 @@ fn show(screen: Screen, shelf: &Shelf, (read, files): (&[Decoded], &Files)) -> a
 }
 
 /// What was odd, with the place of its message among those that were read.
-fn findings(read: &[Decoded]) -> Vec<Value> {
+fn findings(read: &[DecodedMessage]) -> Vec<Value> {
     let value = |message: usize, it: &Finding| {
         json!({
             "message": message, "code": it.code, "field": it.field,
@@ -134,7 +143,7 @@ fn findings(read: &[Decoded]) -> Vec<Value> {
 }
 
 fn write(
-    (screen, shelf): (Screen, &Shelf),
+    (screen, shelf): (Screen, &FormatRegistry),
     format: &str,
     text: &[u8],
     files: &Files,
@@ -142,7 +151,8 @@ fn write(
     let mut read = canonical_json(shelf)?.decode(text, &named(text), &mut Files::default())?;
     let message = Canonical { origin: None, ..read.remove(0).canonical };
     let mut out = Vec::new();
-    let losses = chosen(shelf, format)?.encode(&message, Context::default(), files, &mut out)?;
+    let losses =
+        chosen(shelf, format)?.encode(&message, EncodeContext::default(), files, &mut out)?;
     if screen.json {
         screen.value(&written(&out, &losses));
     } else {
@@ -194,12 +204,12 @@ fn named(text: &[u8]) -> Vec<DeclaredAttachment> {
 fn attempt(
     screen: Screen,
     target: &Plan,
-    (read, files): (&[Decoded], &Files),
+    (read, files): (&[DecodedMessage], &Files),
 ) -> Result<(), Fault> {
     let mut translated = Vec::new();
     for it in read {
         let (message, mut out) = (sent(&it.canonical, target), Vec::new());
-        let losses = target.encode(&message, Context::default(), files, &mut out)?;
+        let losses = target.encode(&message, EncodeContext::default(), files, &mut out)?;
         if screen.json {
             translated.push(written(&out, &losses));
         } else {
@@ -220,7 +230,7 @@ fn sent(message: &Canonical, target: &Plan) -> Canonical {
     const SENDER: &str = "sender.ids[0].value";
     let mut message = message.clone();
     if let Some(Body::Document(document)) = &mut message.body
-        && target.place(SENDER) != SENDER
+        && target.native_path(SENDER) != SENDER
         && document.sender.as_ref().is_none_or(|it| it.ids.is_empty())
     {
         document.sender.clone_from(&document.issuer);
@@ -283,7 +293,7 @@ fn about(format: &Plan) -> Value {
     })
 }
 
-fn list(screen: Screen, shelf: &Shelf) {
+fn list(screen: Screen, shelf: &FormatRegistry) {
     if screen.json {
         screen.value(&shelf.all().iter().map(about).collect());
         return;
@@ -320,7 +330,8 @@ fn check(screen: Screen, description: &Path) -> anyhow::Result<Ending> {
         Ok(plan) => (Vec::new(), Some(plan), cases::beside(description)?),
         Err(mistakes) => (mistakes, None, Vec::new()),
     };
-    let wrong = if format.is_some() { formats::cases::check(&text, &cases) } else { Vec::new() };
+    let wrong =
+        if format.is_some() { formats::cases::check_cases(&text, &cases) } else { Vec::new() };
     let of = |case: &Case| -> Vec<&str> {
         wrong.iter().filter(|it| it.case == case.name).map(|it| it.text.as_str()).collect()
     };

@@ -18,7 +18,7 @@ pub(crate) fn run(screen: Screen, command: Registry) -> anyhow::Result<Ending> {
         Registry::Token => return Ok(token(screen)),
     };
     std::fs::read_dir(&folder).map_err(|error| fault::unreadable(&folder, &error))?;
-    let shelf = formats::Shelf::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))?;
+    let shelf = formats::FormatRegistry::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))?;
     let formats: Vec<String> = shelf.all().iter().map(|it| it.name().to_owned()).collect();
     match registry::check(&folder, Some(&formats)) {
         Ok(snapshot) if show => print(screen, &snapshot),

@@ -114,7 +114,7 @@ fn crossing(case: &str, to: &str, store: &bus::ClaimStore) -> Option<Fault> {
     }
     let stored = Stored::of(store.clone(), runtime);
     let bytes = prost::Message::encode_to_vec(&canonical);
-    match shelf.write(to, &bytes, formats::Context::default(), &stored) {
+    match shelf.write(to, &bytes, formats::EncodeContext::default(), &stored) {
         Ok(written) => refusal(&canonical, &written.losses, &[]),
         Err(fault) => Some(fault),
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bus::{Body, Channel, Message, MessageId, Publish};
 use bytes::Bytes;
 use chassis::trace::{About, Operation, failed, message_span, traceparent};
-use formats::Context;
+use formats::EncodeContext;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{Derived, Envelope, body};
 use proto::message::v1::{Claim, Fact, Step};
@@ -89,7 +89,8 @@ impl<P: Publish> Pipeline<P> {
         if let Some(known) = made.get(format) {
             return known.clone();
         }
-        let context = Context { now_us: source.envelope.accepted_at_us, ..Context::default() };
+        let context =
+            EncodeContext { now_us: source.envelope.accepted_at_us, ..EncodeContext::default() };
         let (canonical, files) = (&source.canonical, &source.attachments);
         let translated = self.translator.translate(canonical, files, format, context).await;
         made.insert(format.to_owned(), translated.clone());

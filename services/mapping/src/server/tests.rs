@@ -265,7 +265,7 @@ fn packet(claims: bus::ClaimStore, claim: bus::Claim, subject: &str) -> Vec<u8> 
     let stored = crate::blobs::Stored::of(claims, tokio::runtime::Handle::current());
     let bytes = prost::Message::encode_to_vec(&canonical);
     let shelf = Shelf::shipped().unwrap();
-    let context = formats::Context::default();
+    let context = formats::EncodeContext::default();
     shelf.write("edxml.document", &bytes, context, &stored).unwrap().native
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use adapter_sample::Received;
 use anyhow::Context as _;
-use formats::Shelf;
+use formats::FormatRegistry;
 use proto::message::v1::{MessageType, Receipt};
 use sha2::{Digest as _, Sha256};
 
@@ -90,7 +90,7 @@ pub(super) fn compare(
 }
 
 /// A document at each recipient, and each one's status at the sender.
-fn wanted(shelf: &Shelf, paper: &Paper) -> Vec<Arrival> {
+fn wanted(shelf: &FormatRegistry, paper: &Paper) -> Vec<Arrival> {
     let document = |to: &&'static Agency| Arrival {
         at: to.key,
         kind: MessageType::Document.word(),
@@ -152,7 +152,7 @@ fn tally(arrival: &Arrival, count: Count, report: &mut Report) {
 fn files(
     offices: &[Office],
     (expected, to): (&Expected, &Agency),
-    shelf: &Shelf,
+    shelf: &FormatRegistry,
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let paper = &expected.paper;
@@ -168,7 +168,12 @@ fn files(
 }
 
 /// How many of a paper's files arrived bit for bit.
-fn identical(shelf: &Shelf, to: &Agency, paper: &Paper, got: &Received) -> anyhow::Result<usize> {
+fn identical(
+    shelf: &FormatRegistry,
+    to: &Agency,
+    paper: &Paper,
+    got: &Received,
+) -> anyhow::Result<usize> {
     let mut digests: Vec<[u8; 32]> = match to.software {
         Software::Ioffice => got.files.iter().map(|(_, _, it)| Sha256::digest(it).into()).collect(),
         Software::Edxml => {

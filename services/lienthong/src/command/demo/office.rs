@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adapter_sample::{Mailroom, Received, Sample};
-use formats::{BlobSink, Shelf};
+use formats::{BlobSink, FormatRegistry};
 use proto::canonical::v1::canonical::Body;
 use proto::canonical::v1::{Canonical, change};
 use proto::mapping::v1::DeclaredAttachment;
@@ -96,8 +96,8 @@ impl Office {
 }
 
 /// The shipped formats, as the agencies' software knows them.
-pub(super) fn shelf() -> anyhow::Result<Shelf> {
-    Shelf::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))
+pub(super) fn shelf() -> anyhow::Result<FormatRegistry> {
+    FormatRegistry::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))
 }
 
 /// Code of QCVN 102 for a document that was entered in the register.
@@ -107,16 +107,16 @@ pub(super) const RECALL_AGREED: &str = "15";
 
 /// True when software of this kind can tell a recall from a new document: its format has a place
 /// for what a packet is for.
-pub(super) fn sees_recalls(shelf: &Shelf, software: Software) -> bool {
+pub(super) fn sees_recalls(shelf: &FormatRegistry, software: Software) -> bool {
     const KIND: &str = "change.kind";
-    shelf.get(software.documents()).is_some_and(|it| it.place(KIND) != KIND)
+    shelf.get(software.documents()).is_some_and(|it| it.native_path(KIND) != KIND)
 }
 
 /// The clerk of an office.
 struct Clerk {
     agency: &'static Agency,
     mailroom: Mailroom,
-    shelf: Shelf,
+    shelf: FormatRegistry,
 }
 
 impl Clerk {

@@ -12,7 +12,7 @@ pub(super) fn formats(screen: Screen) -> Finding {
     Finding {
         id: "formats",
         what: screen.say("Định dạng", "Formats"),
-        outcome: formats::Shelf::shipped()
+        outcome: formats::FormatRegistry::shipped()
             .map(|it| it.all().iter().map(formats::Format::name).collect::<Vec<_>>().join(", "))
             .map_err(|it| it.join("; ")),
         remedy: screen.say("Cài lại chương trình.", "Install the program again.").to_owned(),

@@ -8,7 +8,7 @@ use proto::mapping::v1::DeclaredAttachment;
 
 use crate::content::BlobSink;
 use crate::format::reading::utf8;
-use crate::format::{Decoded, Format};
+use crate::format::{DecodedMessage, Format};
 use crate::grammar::Syntax;
 use crate::tree::Tree;
 
@@ -22,9 +22,9 @@ const SHIPPED: [&str; 4] = [
 
 /// Formats by name; clones share them.
 #[derive(Clone, Debug)]
-pub struct Shelf(Arc<Vec<Format>>);
+pub struct FormatRegistry(Arc<Vec<Format>>);
 
-impl Shelf {
+impl FormatRegistry {
     /// The shipped formats.
     ///
     /// # Errors
@@ -66,7 +66,7 @@ impl Shelf {
         native: &[u8],
         declared: &[DeclaredAttachment],
         sink: &mut dyn BlobSink,
-    ) -> Result<(&Format, Vec<Decoded>), Fault> {
+    ) -> Result<(&Format, Vec<DecodedMessage>), Fault> {
         if name != "auto" {
             let format = self.known(name)?;
             return Ok((format, format.decode(native, declared, sink)?));

@@ -17,8 +17,8 @@ use std::{
 };
 
 use bus::{
-    Body, Bus, Channel, Fate, Handle, Keep, KeepError, Message, MessageId, Publish, Publisher,
-    Receiver, Settings, Verdict, Verdicts,
+    Body, Bus, Channel, Disposition, FailureStore, FailureStoreError, Handle, Message, MessageId,
+    Publish, Publisher, Receiver, Settings, Verdict, Verdicts,
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -30,9 +30,12 @@ const BODY_BYTES: usize = 1_300;
 #[derive(Clone)]
 struct NoKeeper;
 
-impl Keep for NoKeeper {
-    async fn keep(&self, _kept: Vec<(Message, Fate)>) -> Result<(), KeepError> {
-        Err(KeepError::new("nothing should need keeping"))
+impl FailureStore for NoKeeper {
+    async fn store_failures(
+        &self,
+        _kept: Vec<(Message, Disposition)>,
+    ) -> Result<(), FailureStoreError> {
+        Err(FailureStoreError::new("nothing should need keeping"))
     }
 }
 
@@ -100,7 +103,7 @@ async fn measure(name: &str, bus: Bus, window: u16) {
     let carried = Arc::new(AtomicUsize::new(0));
     let relay = Relay { publisher, onward, carried, enough: enough.clone() };
     let begun = Instant::now();
-    let receiver = Receiver { channel: from, window, keeper: NoKeeper };
+    let receiver = Receiver { channel: from, window, failure_store: NoKeeper };
     bus.receive(receiver, relay, enough).await.unwrap();
     let rate = |time: Duration| MESSAGES as f64 / time.as_secs_f64();
     println!(
@@ -124,7 +127,7 @@ async fn main() {
     for (host, window) in [(0, 1), (1, 64), (2, 256)] {
         let bus =
             Bus::connect(Settings { url: node.url(host), ..Settings::default() }).await.unwrap();
-        bus.declare().await.unwrap();
+        bus.declare_topology().await.unwrap();
         measure("rabbitmq", bus, window).await;
     }
 }

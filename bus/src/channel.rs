@@ -18,7 +18,7 @@ pub(crate) enum Kind {
     Intake,
     Delivery,
     Control,
-    Stranded,
+    Undeliverable,
     Probe,
 }
 
@@ -58,8 +58,8 @@ impl Channel {
     }
 
     /// What fell through every other net. The journal reads it, and it should stay empty.
-    pub fn stranded() -> Self {
-        Self { kind: Kind::Stranded, name: "stranded".into() }
+    pub fn undeliverable() -> Self {
+        Self { kind: Kind::Undeliverable, name: "stranded".into() }
     }
 
     pub(crate) fn probe() -> Self {

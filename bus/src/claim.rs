@@ -31,7 +31,7 @@ pub struct Claim {
 
 impl Claim {
     /// The name that `bytes` have.
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn from_content(bytes: &[u8]) -> Self {
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         Self { sha256: Sha256::digest(bytes).into(), size }
     }
@@ -202,22 +202,22 @@ impl ClaimStore {
     /// # Errors
     ///
     /// When the store fails; nothing is then promised.
-    pub async fn keep(&self, spool: Spool) -> Result<Claim, ClaimError> {
+    pub async fn commit(&self, spool: Spool) -> Result<Claim, ClaimError> {
         match self {
-            Self::Folder(store) => store.keep(spool).await,
-            Self::Objects(store) => store.keep(spool).await,
+            Self::Folder(store) => store.commit(spool).await,
+            Self::Objects(store) => store.commit(spool).await,
         }
     }
 
-    /// Stores bytes that are in memory, as [`keep`](Self::keep) does.
+    /// Stores bytes that are in memory, as [`commit`](Self::commit) does.
     ///
     /// # Errors
     ///
-    /// As [`keep`](Self::keep).
+    /// As [`commit`](Self::commit).
     pub async fn put(&self, bytes: Bytes) -> Result<Claim, ClaimError> {
         let mut spool = self.spool().await?;
         spool.write(bytes).await?;
-        self.keep(spool).await
+        self.commit(spool).await
     }
 
     /// Reads what is stored, beginning at `offset`. The size is checked at once; the content is
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_name_is_written_and_read_in_one_way() {
-        let claim = Claim::of(b"abc");
+        let claim = Claim::from_content(b"abc");
         let written = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(claim.to_string(), written);
         assert_eq!(Claim::from_reference(written, 3), Some(claim));

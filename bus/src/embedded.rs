@@ -19,7 +19,7 @@ use crate::{
     message::{Attributes, Body, Message, MessageId},
     metrics::Metrics,
     publish::PublishError,
-    receive::{Handle, Held, Keep, ReceiveError, Receiver, Stand, free_hands, step},
+    receive::{FailureStore, Handle, Held, ReceiveError, Receiver, Stand, capacity, step},
     settings::Settings,
     transport::ProbeError,
 };
@@ -47,7 +47,7 @@ impl Embedded {
         let settings = Settings { partitions: settings.partitions.max(1), ..settings };
         let channels = (0..settings.partitions)
             .map(Channel::intake)
-            .chain([Channel::stranded(), Channel::probe()]);
+            .chain([Channel::undeliverable(), Channel::probe()]);
         let queues = channels.map(|channel| (channel, queue(&settings))).collect();
         Self(Arc::new(Inner {
             queues: watch::Sender::new(queues),
@@ -124,7 +124,7 @@ impl Embedded {
         // keep back what goes to others.
         let limit = match channel.kind() {
             Kind::Intake => self.0.settings.room_limit(),
-            Kind::Delivery | Kind::Control | Kind::Stranded | Kind::Probe => Duration::ZERO,
+            Kind::Delivery | Kind::Control | Kind::Undeliverable | Kind::Probe => Duration::ZERO,
         };
         let left = queue.put(messages, limit).await;
         let refused = |place| (place, PublishError::Refused { channel: channel.clone() });
@@ -152,7 +152,7 @@ impl Held for InHand {
     }
 }
 
-pub(crate) async fn receive<K: Keep, H: Handle>(
+pub(crate) async fn receive<K: FailureStore, H: Handle>(
     bus: &Embedded,
     receiver: &Receiver<K>,
     handler: &H,
@@ -166,7 +166,7 @@ pub(crate) async fn receive<K: Keep, H: Handle>(
             () = shutdown.cancelled() => return Ok(()),
             turn = Arc::clone(&queue).turn() => Some(turn),
         },
-        Kind::Delivery | Kind::Control | Kind::Stranded | Kind::Probe => None,
+        Kind::Delivery | Kind::Control | Kind::Undeliverable | Kind::Probe => None,
     };
     let most = usize::from(receiver.window.max(1));
     let keep_limit = bus.settings().keep_limit();
@@ -187,7 +187,7 @@ pub(crate) async fn receive<K: Keep, H: Handle>(
 /// Waits for a message, and then for hands to put it into.
 async fn ready<H: Handle>(queue: &Queue, handler: &H) -> usize {
     queue.filled().await;
-    free_hands(handler).await
+    capacity(handler).await
 }
 
 /// Puts a probe on its channel and takes one from it.

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! Publish ─▶ Channel ─▶ Receiver ─ window ─▶ Handle ─ verdicts ─▶ settle
-//!                                                  └─ retry, reject ─▶ Keep (before settle)
+//!                                                  └─ retry, reject ─▶ FailureStore (before settle)
 //! ```
 //!
 //! [`Bus`] is one of two transports with the same promises: [`embedded`], in the memory of one
@@ -19,7 +19,7 @@
 //! - A publish whose confirm never came says [`PublishError::Unknown`]; publish it again under the
 //!   same [`MessageId`].
 //! - A message is handed over at least once. Handlers meet duplicates; see [`MessageId`].
-//! - A message is never dropped. What cannot go on is handed to a [`Keep`]er (the journal), with
+//! - A message is never dropped. What cannot go on is handed to a [`FailureStore`] (the journal), with
 //!   its reason, before the delivery is settled.
 //! - A message's verdict is its own: a handler that panics on one message loses that one only.
 //! - One partition of `intake` has one active receiver, so it keeps its order.
@@ -71,8 +71,8 @@ pub use claim::{Claim, ClaimStore};
 pub use message::{
     ATTRIBUTES_BYTES_MAX, Attributes, Body, INLINE_BYTES_MAX, InvalidMessage, Message, MessageId,
 };
-pub use publish::{Publish, PublishError, PublisherFailed};
-pub use receive::{Handle, Keep, KeepError, ReceiveError, Receiver};
+pub use publish::{Publish, PublishError, PublisherFailure};
+pub use receive::{FailureStore, FailureStoreError, Handle, ReceiveError, Receiver};
 pub use settings::Settings;
 pub use transport::{Bus, ConnectError, Listener, ProbeError, Publisher};
-pub use verdict::{Fate, Fault, Verdict, Verdicts, code};
+pub use verdict::{Disposition, Fault, Verdict, Verdicts, code};

@@ -39,14 +39,14 @@ pub enum PublishError {
     Unknown {
         /// What broke, where it is known; a caller that ran out of time does not know.
         #[source]
-        source: Option<Arc<PublisherFailed>>,
+        source: Option<Arc<PublisherFailure>>,
     },
     /// It was never sent, because this publisher is at its end.
     #[error("the publisher has stopped")]
     NotSent {
         /// What ended it, where it is known.
         #[source]
-        source: Option<Arc<PublisherFailed>>,
+        source: Option<Arc<PublisherFailure>>,
     },
     /// No transport can carry it; trying again is of no use.
     #[error("the message cannot be carried")]
@@ -79,7 +79,7 @@ impl From<&PublishError> for Fault {
 
 /// Why a publisher is at its end. Whoever runs the service starts it again.
 #[derive(Debug, thiserror::Error)]
-pub enum PublisherFailed {
+pub enum PublisherFailure {
     /// The broker was silent for too long about a window.
     #[error("the broker left a window of publishes unconfirmed")]
     Unconfirmed,

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 pub use self::topology::{Difference, TopologyError};
 use crate::{
-    metrics::Metrics, publish::PublisherFailed, settings::Settings, transport::ConnectError,
+    metrics::Metrics, publish::PublisherFailure, settings::Settings, transport::ConnectError,
 };
 
 /// Seconds between signs of life: a dead peer is noticed within twice that.
@@ -34,7 +34,7 @@ struct Inner {
     settings: Settings,
     publishing: Connection,
     consuming: Connection,
-    failure: watch::Sender<Option<Arc<PublisherFailed>>>,
+    failure: watch::Sender<Option<Arc<PublisherFailure>>>,
     metrics: Metrics,
 }
 
@@ -84,7 +84,7 @@ impl RabbitMq {
         &self.0.metrics
     }
 
-    pub(crate) async fn failed(&self) -> Arc<PublisherFailed> {
+    pub(crate) async fn publisher_failed(&self) -> Arc<PublisherFailure> {
         let mut failure = self.0.failure.subscribe();
         loop {
             if let Some(failed) = failure.borrow_and_update().clone() {

@@ -9,9 +9,9 @@ use crate::{
     channel::Channel,
     message::Message,
     metrics::Metrics,
-    publish::PublisherFailed,
+    publish::PublisherFailure,
     rabbitmq::BrokerError,
-    verdict::{Fate, Fault, Verdict, Verdicts, code},
+    verdict::{Disposition, Fault, Verdict, Verdicts, code},
 };
 
 /// A window ends with the message that brings it to this many bytes.
@@ -31,7 +31,7 @@ pub trait Handle: Send + Sync + 'static {
 
     /// Waits until at least one message can be taken, and says how many. It is asked when a
     /// message has come and before it is handed over; no more than the answer are handed over.
-    fn free_hands(&self) -> impl Future<Output = usize> + Send {
+    fn capacity(&self) -> impl Future<Output = usize> + Send {
         async { usize::MAX }
     }
 }
@@ -41,27 +41,27 @@ impl<H: Handle> Handle for Arc<H> {
         H::handle(self, window)
     }
 
-    fn free_hands(&self) -> impl Future<Output = usize> + Send {
-        H::free_hands(self)
+    fn capacity(&self) -> impl Future<Output = usize> + Send {
+        H::capacity(self)
     }
 }
 
 /// Keeps what cannot go on, and brings it back when it is due. The journal implements it.
-pub trait Keep: Clone + Send + Sync + 'static {
+pub trait FailureStore: Clone + Send + Sync + 'static {
     /// Parks or buries each message, as its fate says; all of them are safe, or none is. One that
     /// takes longer than the bus's bound failed.
-    fn keep(
+    fn store_failures(
         &self,
-        kept: Vec<(Message, Fate)>,
-    ) -> impl Future<Output = Result<(), KeepError>> + Send;
+        kept: Vec<(Message, Disposition)>,
+    ) -> impl Future<Output = Result<(), FailureStoreError>> + Send;
 }
 
 /// The keeper could not make the messages safe; they stay on their channel.
 #[derive(Debug, thiserror::Error)]
 #[error("the keeper could not keep what cannot go on")]
-pub struct KeepError(#[source] Box<dyn Error + Send + Sync>);
+pub struct FailureStoreError(#[source] Box<dyn Error + Send + Sync>);
 
-impl KeepError {
+impl FailureStoreError {
     /// Takes whatever stood in the keeper's way.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self(source.into())
@@ -76,7 +76,7 @@ pub struct Receiver<K> {
     /// The most messages of one window.
     pub window: u16,
     /// Who keeps what cannot go on.
-    pub keeper: K,
+    pub failure_store: K,
 }
 
 /// Why a receiver ended. What it had not settled is delivered again.
@@ -102,16 +102,16 @@ pub enum ReceiveError {
     NotSettled,
     /// What could not go on was not made safe.
     #[error("a message that cannot go on was not kept")]
-    NotKept(#[from] KeepError),
+    FailuresNotStored(#[from] FailureStoreError),
     /// Nobody said in time whether what could not go on is safe.
     #[error("a message that cannot go on was not kept within {limit:?}")]
-    KeptLate {
+    FailureStoreTimeout {
         /// The limit.
         limit: Duration,
     },
     /// A publisher of the same bus ended, so results could no longer be made safe.
     #[error("a publisher of this bus has ended")]
-    Publisher(#[source] Arc<PublisherFailed>),
+    Publisher(#[source] Arc<PublisherFailure>),
     /// A listener was too slow, and some broadcasts are gone; ask anew for what they told.
     #[error("{missed} broadcasts were missed")]
     Missed {
@@ -137,28 +137,28 @@ pub(crate) struct Stand<'a, K> {
 
 /// One window, until everything its verdicts ask for is safe. It is then still to be settled.
 /// `kept` holds what was buried before the handler could see it.
-pub(crate) async fn step<K: Keep, H: Handle>(
+pub(crate) async fn step<K: FailureStore, H: Handle>(
     stand: &Stand<'_, K>,
     handler: &H,
     window: &mut impl Held,
-    mut kept: Vec<(Message, Fate)>,
+    mut kept: Vec<(Message, Disposition)>,
 ) -> Result<(), ReceiveError> {
     let begun = Instant::now();
     let verdicts = judge(handler, window).await;
     stand.metrics.processed(&stand.receiver.channel, &verdicts, begun.elapsed());
     kept.extend(verdicts.into_iter().enumerate().filter_map(|(place, verdict)| match verdict {
         Verdict::Done => None,
-        Verdict::Retry(fault) => Some((window.message(place), Fate::Parked(fault))),
-        Verdict::Reject(fault) => Some((window.message(place), Fate::Dead(fault))),
+        Verdict::Retry(fault) => Some((window.message(place), Disposition::Parked(fault))),
+        Verdict::Reject(fault) => Some((window.message(place), Disposition::Dead(fault))),
     }));
     if kept.is_empty() {
         return Ok(());
     }
     tracing::warn!(count = kept.len(), "messages cannot go on");
     let limit = stand.keep_limit;
-    match tokio::time::timeout(limit, stand.receiver.keeper.keep(kept)).await {
+    match tokio::time::timeout(limit, stand.receiver.failure_store.store_failures(kept)).await {
         Ok(outcome) => Ok(outcome?),
-        Err(_elapsed) => Err(ReceiveError::KeptLate { limit }),
+        Err(_elapsed) => Err(ReceiveError::FailureStoreTimeout { limit }),
     }
 }
 
@@ -200,9 +200,9 @@ fn panicked() -> Verdict {
 }
 
 /// Waits until the handler can take something, and says how much.
-pub(crate) async fn free_hands<H: Handle>(handler: &H) -> usize {
+pub(crate) async fn capacity<H: Handle>(handler: &H) -> usize {
     loop {
-        match handler.free_hands().await {
+        match handler.capacity().await {
             0 => tokio::time::sleep(HANDS_AGAIN).await,
             hands => return hands,
         }

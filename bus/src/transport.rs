@@ -8,9 +8,9 @@ use crate::{
     channel::{Channel, InvalidChannel, partition},
     embedded::{self, Embedded},
     message::Message,
-    publish::{Publish, PublishError, PublisherFailed},
+    publish::{Publish, PublishError, PublisherFailure},
     rabbitmq::{self, BrokerError, RabbitMq, topology::TopologyError},
-    receive::{Handle, Keep, ReceiveError, Receiver},
+    receive::{FailureStore, Handle, ReceiveError, Receiver},
     settings::Settings,
 };
 
@@ -116,12 +116,12 @@ impl Bus {
     }
 
     /// Makes every channel but those of applications. One service owns this; the others
-    /// [`compare`](Self::compare).
+    /// [`compare_topology`](Self::compare_topology).
     ///
     /// # Errors
     ///
     /// When the broker fails, or has a channel of the same name that is not the same.
-    pub async fn declare(&self) -> Result<(), ConnectError> {
+    pub async fn declare_topology(&self) -> Result<(), ConnectError> {
         match self {
             Self::Embedded(_) => Ok(()),
             Self::RabbitMq(bus) => Ok(rabbitmq::topology::declare(bus).await?),
@@ -129,12 +129,12 @@ impl Bus {
     }
 
     /// Checks that the channels are there and as they must be, and changes nothing. Bindings cannot
-    /// be asked for; the owner makes them anew with each [`declare`](Self::declare).
+    /// be asked for; the owner makes them anew with each [`declare_topology`](Self::declare_topology).
     ///
     /// # Errors
     ///
     /// When the broker fails, or a channel is missing or different; all differences are named.
-    pub async fn compare(&self) -> Result<(), ConnectError> {
+    pub async fn compare_topology(&self) -> Result<(), ConnectError> {
         match self {
             Self::Embedded(_) => Ok(()),
             Self::RabbitMq(bus) => Ok(rabbitmq::topology::compare(bus).await?),
@@ -206,7 +206,7 @@ impl Bus {
     ///
     /// When the channel is missing, the broker fails, the keeper fails, or a publisher of this bus
     /// has ended. The service ends with it, and is started again.
-    pub async fn receive<K: Keep, H: Handle>(
+    pub async fn receive<K: FailureStore, H: Handle>(
         &self,
         receiver: Receiver<K>,
         handler: H,
@@ -260,10 +260,10 @@ impl Bus {
 
     /// Waits until a publisher of this bus ends by a failure. A service without a receiver waits
     /// for this beside its work, and ends with it; receivers do so by themselves.
-    pub async fn failed(&self) -> std::sync::Arc<PublisherFailed> {
+    pub async fn publisher_failed(&self) -> std::sync::Arc<PublisherFailure> {
         match self {
             Self::Embedded(_) => std::future::pending().await,
-            Self::RabbitMq(bus) => bus.failed().await,
+            Self::RabbitMq(bus) => bus.publisher_failed().await,
         }
     }
 }

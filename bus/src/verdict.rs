@@ -52,7 +52,7 @@ pub enum Verdict {
 
 /// What the keeper makes of a message that cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// It waits for another try.
     Parked(Fault),
     /// It is a dead letter.
@@ -87,7 +87,7 @@ impl Verdicts {
     }
 
     /// One verdict a message, given by looking at each.
-    pub fn of(window: &[Message], judge: impl FnMut(&Message) -> Verdict) -> Self {
+    pub fn judge_each(window: &[Message], judge: impl FnMut(&Message) -> Verdict) -> Self {
         window.iter().map(judge).collect()
     }
 

@@ -40,7 +40,7 @@ impl Folder {
         Spool::create(self.root.to_path_buf()).await
     }
 
-    pub(super) async fn keep(&self, mut spool: Spool) -> Result<Claim, ClaimError> {
+    pub(super) async fn commit(&self, mut spool: Spool) -> Result<Claim, ClaimError> {
         let claim = spool.claim().await?;
         let root = Arc::clone(&self.root);
         blocking("keep", move || Ok(link(&root, &claim, spool.file()))).await??;

@@ -98,7 +98,7 @@ impl Objects {
         Spool::create(self.spool.to_path_buf()).await
     }
 
-    pub(super) async fn keep(&self, mut spool: Spool) -> Result<Claim, ClaimError> {
+    pub(super) async fn commit(&self, mut spool: Spool) -> Result<Claim, ClaimError> {
         let claim = spool.claim().await?;
         if self.exists(&claim).await? {
             return Ok(claim);

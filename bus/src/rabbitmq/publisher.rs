@@ -19,7 +19,7 @@ use crate::{
     channel::Channel,
     message::{Message, MessageId},
     metrics::Metrics,
-    publish::{Publish, PublishError, PublisherFailed},
+    publish::{Publish, PublishError, PublisherFailure},
     receive::WINDOW_BYTES,
 };
 
@@ -123,10 +123,10 @@ async fn run(bus: RabbitMq, link: lapin::Channel, mut requests: mpsc::Receiver<R
 
 /// What the connection tells between publishes. Only its end matters; a block is looked up where
 /// somebody waits.
-fn heed(event: lapin::Event) -> Result<(), Arc<PublisherFailed>> {
+fn heed(event: lapin::Event) -> Result<(), Arc<PublisherFailure>> {
     if let lapin::Event::Error(source) = event {
         let error = BrokerError::Failed { call: "keep connection", source };
-        return Err(Arc::new(PublisherFailed::Link(error)));
+        return Err(Arc::new(PublisherFailure::Link(error)));
     }
     if let lapin::Event::ConnectionBlocked(reason) = event {
         tracing::warn!(reason, "the broker blocks publishing");
@@ -140,7 +140,7 @@ async fn serve(
     link: &lapin::Channel,
     first: Request,
     requests: &mut mpsc::Receiver<Request>,
-) -> Result<(), Arc<PublisherFailed>> {
+) -> Result<(), Arc<PublisherFailure>> {
     let window = usize::from(bus.settings().window.max(1));
     let mut messages = Vec::new();
     let mut answers = Vec::new();
@@ -197,7 +197,7 @@ pub(super) async fn publish_window(
     link: &lapin::Channel,
     window: Vec<(Channel, Message)>,
     outcomes: &mut Vec<Outcome>,
-) -> Result<(), Arc<PublisherFailed>> {
+) -> Result<(), Arc<PublisherFailure>> {
     let mut until = Instant::now() + bus.settings().call_limit();
     let begin = outcomes.len();
     let mut names = Vec::with_capacity(window.len());
@@ -234,9 +234,9 @@ pub(super) async fn publish_window(
                 continue;
             }
             Some(Err(source)) => {
-                PublisherFailed::Link(BrokerError::Failed { call: "publish", source })
+                PublisherFailure::Link(BrokerError::Failed { call: "publish", source })
             }
-            None => PublisherFailed::Unconfirmed,
+            None => PublisherFailure::Unconfirmed,
         };
         let failed: &Arc<_> = failed.get_or_insert_with(|| Arc::new(failure));
         outcomes[place] = Err(PublishError::Unknown { source: Some(Arc::clone(failed)) });

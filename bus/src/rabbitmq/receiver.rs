@@ -24,8 +24,10 @@ use super::{
 use crate::{
     channel::Channel,
     message::Message,
-    receive::{Handle, Held, Keep, ReceiveError, Receiver, Stand, WINDOW_BYTES, free_hands, step},
-    verdict::Fate,
+    receive::{
+        FailureStore, Handle, Held, ReceiveError, Receiver, Stand, WINDOW_BYTES, capacity, step,
+    },
+    verdict::Disposition,
 };
 
 /// Broadcasts that may lie at a listener; they are rare and small.
@@ -63,7 +65,7 @@ impl Drop for Consuming {
     }
 }
 
-pub(crate) async fn receive<K: Keep, H: Handle>(
+pub(crate) async fn receive<K: FailureStore, H: Handle>(
     bus: &RabbitMq,
     receiver: &Receiver<K>,
     handler: &H,
@@ -74,8 +76,8 @@ pub(crate) async fn receive<K: Keep, H: Handle>(
         let hands = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
-            failed = bus.failed() => return Err(ReceiveError::Publisher(failed)),
-            hands = free_hands(handler) => hands,
+            failed = bus.publisher_failed() => return Err(ReceiveError::Publisher(failed)),
+            hands = capacity(handler) => hands,
         };
         let (link, channel) = (bus.consuming_link().await?, &receiver.channel);
         let ahead = ahead(hands, receiver.window);
@@ -96,7 +98,7 @@ fn ahead(hands: usize, window: u16) -> u16 {
     u16::try_from(hands).unwrap_or(u16::MAX).min(window.max(1).saturating_mul(2))
 }
 
-async fn consume<K: Keep, H: Handle>(
+async fn consume<K: FailureStore, H: Handle>(
     bus: &RabbitMq,
     Consuming { deliveries, ahead: opened, .. }: &mut Consuming,
     (receiver, handler): (&Receiver<K>, &H),
@@ -108,7 +110,7 @@ async fn consume<K: Keep, H: Handle>(
         let first = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(Ended::Shutdown),
-            failed = bus.failed() => return Err(ReceiveError::Publisher(failed)),
+            failed = bus.publisher_failed() => return Err(ReceiveError::Publisher(failed)),
             next = deliveries.next() => taken(next, &receiver.channel)?,
         };
         let asked = Instant::now();
@@ -156,7 +158,7 @@ async fn open(
 }
 
 async fn hands_within<H: Handle>(limit: Duration, handler: &H) -> Option<usize> {
-    tokio::time::timeout(limit, free_hands(handler)).await.ok()
+    tokio::time::timeout(limit, capacity(handler)).await.ok()
 }
 
 /// One delivery, taken apart.
@@ -182,7 +184,7 @@ fn taken(
 /// What was ready, read as far as it can be.
 struct Window {
     readable: Readable,
-    buried: Vec<(Message, Fate)>,
+    buried: Vec<(Message, Disposition)>,
     last: Acker,
 }
 

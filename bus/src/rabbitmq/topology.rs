@@ -184,7 +184,7 @@ fn report(differences: Vec<Difference>) -> Result<(), TopologyError> {
 }
 
 fn parts(partitions: u16) -> Vec<Part> {
-    let stranded = Channel::stranded().name().to_owned();
+    let stranded = Channel::undeliverable().name().to_owned();
     let mut parts = vec![
         exchange(STRANDED, ExchangeKind::Fanout, &[]),
         Part::Queue {

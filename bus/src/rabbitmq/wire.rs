@@ -11,7 +11,7 @@ use super::{
 use crate::{
     channel::{Channel, Kind},
     message::{Attributes, Body, InvalidMessage, Message, MessageId},
-    verdict::{Fate, Fault, code},
+    verdict::{Disposition, Fault, code},
 };
 
 /// AMQP's number for a message that survives a restart of the broker.
@@ -37,7 +37,7 @@ pub(super) fn seal(channel: &Channel, message: Message) -> Result<Sealed, Invali
         .with_correlation_id(message.conversation.as_str().into());
     let (exchange, routing_key) = match channel.kind() {
         Kind::Control => (CONTROL, ""),
-        Kind::Intake | Kind::Delivery | Kind::Stranded | Kind::Probe => ("", channel.name()),
+        Kind::Intake | Kind::Delivery | Kind::Undeliverable | Kind::Probe => ("", channel.name()),
     };
     Ok(Sealed {
         exchange: exchange.into(),
@@ -63,11 +63,11 @@ pub(super) fn bury(
     properties: &BasicProperties,
     body: &Bytes,
     why: &Unreadable,
-) -> (Message, Fate) {
+) -> (Message, Disposition) {
     let id = name(properties).unwrap_or_else(|| Uuid::new_v5(&Uuid::nil(), body).into());
     let (conversation, body) = (conversation(properties), Body::Inline(body.clone()));
     let message = Message { id, conversation, attributes: Attributes::new(), body };
-    (message, Fate::Dead(Fault::new(code::UNREADABLE, why.to_string())))
+    (message, Disposition::Dead(Fault::new(code::UNREADABLE, why.to_string())))
 }
 
 /// The message's name, if it has one.
@@ -130,7 +130,7 @@ mod tests {
         let (first, fate) = bury(&properties, &body, &why);
         assert_eq!(first, bury(&properties, &body, &why).0);
         assert_eq!(first.body, Body::Inline(body));
-        assert!(matches!(fate, Fate::Dead(fault) if fault.code == code::UNREADABLE));
+        assert!(matches!(fate, Disposition::Dead(fault) if fault.code == code::UNREADABLE));
     }
 
     #[test]

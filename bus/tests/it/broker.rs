@@ -6,8 +6,8 @@ use std::{
 };
 
 use bus::{
-    Body, Bus, Channel, ConnectError, Fate, Handle, Message, ProbeError, Publish, PublishError,
-    ReceiveError, Settings, Verdict, Verdicts, code, rabbitmq::TopologyError,
+    Body, Bus, Channel, ConnectError, Disposition, Handle, Message, ProbeError, Publish,
+    PublishError, ReceiveError, Settings, Verdict, Verdicts, code, rabbitmq::TopologyError,
 };
 use futures::FutureExt;
 use lapin::{
@@ -49,7 +49,7 @@ async fn throw_in(
 async fn what_misses_its_queue_is_stranded_and_read_from_there() {
     let (node, host) = broker().await;
     let bus = Bus::connect(Settings { url: node.url(host), ..settings() }).await.unwrap();
-    bus.declare().await.unwrap();
+    bus.declare_topology().await.unwrap();
     let (_connection, link) = foreigner(&node.url(host)).await;
     // Somebody moves a message of ours, and puts in one of their own.
     let from = bus.declare_delivery("somebody").await.unwrap();
@@ -63,7 +63,7 @@ async fn what_misses_its_queue_is_stranded_and_read_from_there() {
 
     let drawer = Drawer::new(Mood::Willing);
     let recorder = Recorder::done();
-    let running = start(&bus, &Channel::stranded(), 8, drawer.clone(), recorder.clone());
+    let running = start(&bus, &Channel::undeliverable(), 8, drawer.clone(), recorder.clone());
     let windows = until(&recorder.windows, |windows| !windows.is_empty()).await;
     assert_eq!(windows[0][0], message(7));
     // What is no message of ours never reaches the handler, and is not lost either.
@@ -71,7 +71,7 @@ async fn what_misses_its_queue_is_stranded_and_read_from_there() {
     running.stop().await;
     let (unreadable, fate) = &kept[0];
     assert_eq!(unreadable.body, Body::Inline("from elsewhere".into()));
-    assert!(matches!(fate, Fate::Dead(fault) if fault.code == code::UNREADABLE));
+    assert!(matches!(fate, Disposition::Dead(fault) if fault.code == code::UNREADABLE));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,14 +81,14 @@ async fn a_message_given_back_too_often_is_stranded_and_not_dropped() {
     publish(&bus, &channel, [1]).await;
     let keeper = Drawer::new(Mood::Failing);
     let stranded = Recorder::done();
-    let watching = start_simple(&bus, &Channel::stranded(), stranded.clone());
+    let watching = start_simple(&bus, &Channel::undeliverable(), stranded.clone());
     let breaking = async {
         loop {
             let handler = Recorder::new(|_| Verdict::Retry(bus::Fault::new("LT-MAP-001", "")));
             let running = start(&bus, &channel, 1, keeper.clone(), handler);
             // The last start finds nothing, and waits until it is dropped.
             let ended = running.end().await;
-            assert!(matches!(ended, Err(ReceiveError::NotKept(_))), "{ended:?}");
+            assert!(matches!(ended, Err(ReceiveError::FailuresNotStored(_))), "{ended:?}");
         }
     };
     tokio::select! {
@@ -107,12 +107,12 @@ async fn a_different_topology_is_named_by_queue_and_argument() {
     let (node, host) = broker().await;
     let bus = Bus::connect(Settings { url: node.url(host), ..settings() }).await.unwrap();
 
-    let missing = differences(bus.compare().await);
+    let missing = differences(bus.compare_topology().await);
     assert!(missing.contains(&("intake.1".to_owned(), None)), "{missing:?}");
 
-    bus.declare().await.unwrap();
-    bus.declare().await.unwrap();
-    bus.compare().await.unwrap();
+    bus.declare_topology().await.unwrap();
+    bus.declare_topology().await.unwrap();
+    bus.compare_topology().await.unwrap();
 
     let (_connection, link) = foreigner(&node.url(host)).await;
     link.queue_delete("intake.1".into(), QueueDeleteOptions::default()).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_different_topology_is_named_by_queue_and_argument() {
     link.queue_declare("intake.1".into(), options, arguments).await.unwrap();
     link.queue_declare("intake.2".into(), options, FieldTable::default()).await.unwrap();
 
-    for found in [bus.compare().await, bus.declare().await] {
+    for found in [bus.compare_topology().await, bus.declare_topology().await] {
         let found = differences(found);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(
@@ -143,16 +143,16 @@ async fn another_number_of_partitions_is_a_difference_and_makes_nothing() {
     assert!(matches!(none, Err(ConnectError::NoPartitions)), "{none:?}");
 
     let bus = Bus::connect(of(2)).await.unwrap();
-    bus.declare().await.unwrap();
+    bus.declare_topology().await.unwrap();
     for partitions in [1, 3] {
         let other = Bus::connect(of(partitions)).await.unwrap();
-        for found in [other.compare().await, other.declare().await] {
+        for found in [other.compare_topology().await, other.declare_topology().await] {
             assert_eq!(differences(found), [("lienthong.intake".to_owned(), None)]);
         }
     }
     let nobody = start_simple(&bus, &Channel::intake(2), Recorder::done()).end().await;
     assert!(matches!(nobody, Err(ReceiveError::NoChannel { .. })), "{nobody:?}");
-    bus.compare().await.unwrap();
+    bus.compare_topology().await.unwrap();
 }
 
 fn differences(found: Result<(), ConnectError>) -> Vec<(String, Option<String>)> {
@@ -168,7 +168,7 @@ fn differences(found: Result<(), ConnectError>) -> Vec<(String, Option<String>)>
 async fn a_deleted_queue_ends_its_receiver() {
     let (node, host) = broker().await;
     let bus = Bus::connect(Settings { url: node.url(host), ..settings() }).await.unwrap();
-    bus.declare().await.unwrap();
+    bus.declare_topology().await.unwrap();
     let channel = Channel::intake(0);
     publish(&bus, &channel, [1]).await;
     let recorder = Recorder::done();
@@ -222,7 +222,7 @@ async fn a_broker_that_dies_loses_nothing_confirmed_and_ends_everybody() {
     let mut node = tokio::task::spawn_blocking(|| Node::start(1)).await.unwrap();
     let short = Settings { url: node.url(0), call_ms_max: 3_000, ..settings() };
     let bus = Bus::connect(short.clone()).await.unwrap();
-    bus.declare().await.unwrap();
+    bus.declare_topology().await.unwrap();
     let (from, onward) = (Channel::intake(0), bus.declare_delivery("app").await.unwrap());
     let publisher = bus.publisher().await.unwrap();
     let relay = Relay { publisher: publisher.clone(), onward: onward.clone() };
@@ -239,7 +239,7 @@ async fn a_broker_that_dies_loses_nothing_confirmed_and_ends_everybody() {
         "{error:?}"
     );
     assert!(relaying.end().await.is_err());
-    soon(bus.failed()).await;
+    soon(bus.publisher_failed()).await;
     assert!(matches!(
         publisher.publish(vec![(from.clone(), message(1))]).await[..],
         [Err(PublishError::NotSent { .. })]
@@ -253,7 +253,7 @@ async fn a_broker_that_dies_loses_nothing_confirmed_and_ends_everybody() {
     });
     let node = node.await.unwrap();
     let bus = Bus::connect(Settings { url: node.url(0), ..short }).await.unwrap();
-    bus.compare().await.unwrap();
+    bus.compare_topology().await.unwrap();
     soon(bus.probe()).await.unwrap();
     let relay = Relay { publisher: bus.publisher().await.unwrap(), onward: onward.clone() };
     let relaying = start_simple(&bus, &from, relay);
@@ -274,7 +274,7 @@ async fn a_broker_short_of_memory_refuses_publishes_and_nothing_ends() {
     let bounds =
         Settings { url: node.url(0), call_ms_max: 1_500, publish_ms_max: 4_000, ..settings() };
     let bus = Bus::connect(bounds).await.unwrap();
-    bus.declare().await.unwrap();
+    bus.declare_topology().await.unwrap();
     let channel = Channel::intake(0);
     publish(&bus, &channel, 0..10).await;
     let publisher = bus.publisher().await.unwrap();
@@ -296,7 +296,7 @@ async fn a_broker_short_of_memory_refuses_publishes_and_nothing_ends() {
     let recorder = Recorder::done();
     let running = start_simple(&bus, &channel, recorder.clone());
     assert_eq!(recorder.handled(10).await, (0..10).collect::<Vec<_>>());
-    assert!(bus.failed().now_or_never().is_none(), "an alarm is no failure");
+    assert!(bus.publisher_failed().now_or_never().is_none(), "an alarm is no failure");
 
     alarm("0.4");
     let until = Instant::now() + LIMIT;
@@ -319,7 +319,7 @@ async fn a_broker_short_of_memory_refuses_publishes_and_nothing_ends() {
 async fn a_full_queue_refuses_and_keeps_what_it_has() {
     let (node, host) = broker().await;
     let bus = Bus::connect(Settings { url: node.url(host), ..settings() }).await.unwrap();
-    bus.declare().await.unwrap();
+    bus.declare_topology().await.unwrap();
     let channel = bus.declare_delivery("full").await.unwrap();
     let (vhost, limit) = (format!("v{host}"), r#"{"max-length":5}"#);
     let policy = ["set_policy", "-p", &vhost, "--apply-to", "queues", "few", "^delivery", limit];

@@ -130,8 +130,8 @@ async fn what_is_kept_is_read_as_it_was(place: Place) {
         for chunk in content.chunks(65_521) {
             spool.write(content.slice_ref(chunk)).await.unwrap();
         }
-        let claim = place.store.keep(spool).await.unwrap();
-        assert_eq!(claim, Claim::of(&content));
+        let claim = place.store.commit(spool).await.unwrap();
+        assert_eq!(claim, Claim::from_content(&content));
         assert!(place.store.exists(&claim).await.unwrap());
         let found = read(place.store.open(&claim, 0).await.unwrap()).await.unwrap();
         assert!(found == content, "{count} bytes came back changed");
@@ -174,22 +174,22 @@ async fn a_spool_is_read_back_while_it_grows(place: Place) {
     assert!(read(spool.read(0).await.unwrap()).await.unwrap() == content[..400_000]);
     spool.write(content.slice(400_000..)).await.unwrap();
     assert!(read(spool.read(399_999).await.unwrap()).await.unwrap() == content[399_999..]);
-    assert_eq!(spool.claim().await.unwrap(), Claim::of(&content));
-    assert_eq!(place.store.keep(spool).await.unwrap(), Claim::of(&content));
+    assert_eq!(spool.claim().await.unwrap(), Claim::from_content(&content));
+    assert_eq!(place.store.commit(spool).await.unwrap(), Claim::from_content(&content));
 }
 
 async fn the_same_content_is_stored_once(place: Place) {
     let content = content(1_000_000);
     let puts = (0..8).map(|_| place.store.put(content.clone()));
     for claim in futures::future::join_all(puts).await {
-        assert_eq!(claim.unwrap(), Claim::of(&content));
+        assert_eq!(claim.unwrap(), Claim::from_content(&content));
     }
     assert_eq!(place.counts().await.0, 1);
 }
 
 async fn what_is_missing_is_told_apart_from_what_is_damaged(place: Place) {
     let bytes = content(10);
-    let claim = Claim::of(&bytes);
+    let claim = Claim::from_content(&bytes);
     let missing = place.store.open(&claim, 0).await;
     assert!(matches!(missing, Err(ClaimError::Missing { .. })), "{missing:?}");
     assert!(!place.store.exists(&claim).await.unwrap());

@@ -10,8 +10,8 @@ use std::{
 };
 
 use bus::{
-    Attributes, Body, Bus, Channel, Fate, Handle, Keep, KeepError, Message, MessageId, Publish,
-    ReceiveError, Receiver, Settings, Verdict, Verdicts,
+    Attributes, Body, Bus, Channel, Disposition, FailureStore, FailureStoreError, Handle, Message,
+    MessageId, Publish, ReceiveError, Receiver, Settings, Verdict, Verdicts,
 };
 use tokio::{sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -50,7 +50,7 @@ pub(crate) async fn embedded(settings: Settings) -> Bus {
 pub(crate) async fn rabbitmq(settings: Settings) -> Bus {
     let (node, host) = broker().await;
     let bus = Bus::connect(Settings { url: node.url(host), ..settings }).await.unwrap();
-    bus.declare().await.unwrap();
+    bus.declare_topology().await.unwrap();
     bus
 }
 
@@ -147,10 +147,10 @@ impl Handle for Recorder {
             }
         });
         self.windows.send_modify(|windows| windows.push(window.clone()));
-        Verdicts::of(&window, &*self.judge)
+        Verdicts::judge_each(&window, &*self.judge)
     }
 
-    async fn free_hands(&self) -> usize {
+    async fn capacity(&self) -> usize {
         let mut hands = self.hands.subscribe();
         let free = hands.wait_for(|hands| *hands != Some(0)).await.unwrap();
         free.unwrap_or(usize::MAX)
@@ -185,7 +185,7 @@ pub(crate) enum Mood {
 /// A keeper that writes down what it is given.
 #[derive(Clone)]
 pub(crate) struct Drawer {
-    pub(crate) kept: Arc<watch::Sender<Vec<(Message, Fate)>>>,
+    pub(crate) kept: Arc<watch::Sender<Vec<(Message, Disposition)>>>,
     mood: Mood,
 }
 
@@ -195,12 +195,15 @@ impl Drawer {
     }
 }
 
-impl Keep for Drawer {
-    async fn keep(&self, mut kept: Vec<(Message, Fate)>) -> Result<(), KeepError> {
+impl FailureStore for Drawer {
+    async fn store_failures(
+        &self,
+        mut kept: Vec<(Message, Disposition)>,
+    ) -> Result<(), FailureStoreError> {
         self.kept.send_modify(|all| all.append(&mut kept));
         match self.mood {
             Mood::Willing => Ok(()),
-            Mood::Failing => Err(KeepError::new("the drawer is locked")),
+            Mood::Failing => Err(FailureStoreError::new("the drawer is locked")),
             Mood::Stuck => std::future::pending().await,
         }
     }
@@ -233,7 +236,7 @@ impl Running {
 
 /// Starts a receiver.
 #[expect(clippy::disallowed_methods, reason = "every test ends its receivers itself")]
-pub(crate) fn start<K: Keep, H: Handle>(
+pub(crate) fn start<K: FailureStore, H: Handle>(
     bus: &Bus,
     channel: &Channel,
     window: u16,
@@ -242,7 +245,7 @@ pub(crate) fn start<K: Keep, H: Handle>(
 ) -> Running {
     let shutdown = CancellationToken::new();
     let (bus, token) = (bus.clone(), shutdown.clone());
-    let receiver = Receiver { channel: channel.clone(), window, keeper };
+    let receiver = Receiver { channel: channel.clone(), window, failure_store: keeper };
     let task = tokio::spawn(async move { bus.receive(receiver, handler, token).await });
     Running { shutdown, task }
 }

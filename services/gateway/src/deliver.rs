@@ -33,7 +33,11 @@ pub(crate) async fn receive(
     let receiver = Receiver {
         channel: Channel::delivery(&application)?,
         window: WINDOW,
-        keeper: Keeper::new(gateway.journal.clone(), gateway.clock.clone(), application.clone()),
+        failure_store: Keeper::new(
+            gateway.journal.clone(),
+            gateway.clock.clone(),
+            application.clone(),
+        ),
     };
     let bus = gateway.bus.clone();
     let handler = Arc::new(Deliverer { gateway, application });
@@ -46,7 +50,7 @@ struct Deliverer {
 }
 
 impl Handle for Deliverer {
-    async fn free_hands(&self) -> usize {
+    async fn capacity(&self) -> usize {
         let changed = self.gateway.sessions.changed();
         loop {
             let change = changed.notified();

@@ -71,7 +71,7 @@ pub(crate) async fn safe(
         attachments.push(attachment);
     }
     for spool in spools {
-        gateway.claims.keep(spool).await.map_err(|error| internal(&error))?;
+        gateway.claims.commit(spool).await.map_err(|error| internal(&error))?;
     }
     for (place, part) in uploads {
         let kept = gateway.parts.keep(&application.id, part, &gateway.claims).await;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bus::{Fate, Keep, KeepError, Message};
+use bus::{Disposition, FailureStore, FailureStoreError, Message};
 use chassis::Clock;
 use proto::fault::v1::Fault;
 use proto::fault::{code, find};
@@ -33,24 +33,27 @@ impl Keeper {
         &self,
         entries: Vec<Entry>,
         refusals: Vec<Refusal>,
-    ) -> Result<Vec<String>, KeepError> {
+    ) -> Result<Vec<String>, FailureStoreError> {
         let request = RecordRequest { entries, refusals };
-        let answer = self.journal.clone().record(request).await.map_err(KeepError::new)?;
+        let answer = self.journal.clone().record(request).await.map_err(FailureStoreError::new)?;
         Ok(answer.into_inner().unknown)
     }
 }
 
-impl Keep for Keeper {
-    async fn keep(&self, kept: Vec<(Message, Fate)>) -> Result<(), KeepError> {
+impl FailureStore for Keeper {
+    async fn store_failures(
+        &self,
+        kept: Vec<(Message, Disposition)>,
+    ) -> Result<(), FailureStoreError> {
         let mut faults = HashMap::with_capacity(kept.len());
         let entries = kept.into_iter().map(|(message, fate)| {
             let id = message.id.to_string();
             let (fault, fate) = match fate {
-                Fate::Parked(it) => {
+                Disposition::Parked(it) => {
                     let fault = Some(coded(it));
                     (fault.clone(), Recorded::Parked(Park { fault }))
                 }
-                Fate::Dead(it) => {
+                Disposition::Dead(it) => {
                     let fault = Some(coded(it));
                     (fault.clone(), Recorded::Dead(DeadLetter { fault }))
                 }

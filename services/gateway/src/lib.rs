@@ -138,7 +138,7 @@ pub async fn run(
         () = working.as_mut() => Ok(()),
         outcome = deliveries(&gateway, &shutdown) => outcome,
         () = tidy(&gateway) => Ok(()),
-        failed = gateway.bus.failed() => Err(anyhow::Error::new(failed)),
+        failed = gateway.bus.publisher_failed() => Err(anyhow::Error::new(failed)),
     };
     if shutdown.is_cancelled() {
         tokio::select! {

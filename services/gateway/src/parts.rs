@@ -209,7 +209,7 @@ impl Parts {
             return Ok(());
         }
         let spool = part.spool(name)?;
-        claims.keep(spool).await.map_err(|error| internal(&error))?;
+        claims.commit(spool).await.map_err(|error| internal(&error))?;
         part.held = Held::Kept;
         Ok(())
     }
@@ -307,7 +307,7 @@ fn checked(request: &PutPartRequest, config: &Config) -> Result<[u8; 32], Fault>
     let sha256 = request.sha256.as_ref().try_into();
     let sha256: [u8; 32] = sha256
         .map_err(|_length| field("sha256", "cần 32 byte SHA-256", "must be 32 bytes of SHA-256"))?;
-    if request.size == 0 && sha256 != bus::Claim::of(&[]).sha256 {
+    if request.size == 0 && sha256 != bus::Claim::from_content(&[]).sha256 {
         return Err(Fault::new(&code::LT_EX_007).param("part", &request.part));
     }
     Ok(sha256)
@@ -354,7 +354,7 @@ mod tests {
                 offset: offset as u64,
                 data: Bytes::copy_from_slice(data),
                 size: whole.len() as u64,
-                sha256: Bytes::copy_from_slice(&bus::Claim::of(whole).sha256),
+                sha256: Bytes::copy_from_slice(&bus::Claim::from_content(whole).sha256),
             };
             let put = self.parts.put("a", request, (&self.config, &self.claims, 0)).await;
             put.map(|it| (it.received, it.complete)).map_err(|it| it.code)

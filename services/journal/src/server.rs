@@ -199,12 +199,13 @@ pub async fn run(
     let net = async {
         let stranded = Stranded { service: service.clone(), clock: clock.clone() };
         let keeper = stranded.clone();
-        let receiver = Receiver { channel: Channel::stranded(), window: WINDOW, keeper };
+        let receiver =
+            Receiver { channel: Channel::undeliverable(), window: WINDOW, failure_store: keeper };
         bus.receive(receiver, stranded, shutdown.clone()).await.map_err(anyhow::Error::new)
     };
     let outcome = tokio::select! {
         outcome = async { tokio::try_join!(keeping, reading, driving, net) } => outcome.map(|_| ()),
-        failed = bus.failed() => Err(anyhow::Error::new(failed)),
+        failed = bus.publisher_failed() => Err(anyhow::Error::new(failed)),
     };
     health.unwell("journal", "closed");
     outcome

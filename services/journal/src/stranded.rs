@@ -1,6 +1,8 @@
 //! The net under every channel: what falls into it is written down and driven again.
 
-use bus::{Fate as BusFate, Handle, Keep, KeepError, Message, Verdict, Verdicts};
+use bus::{
+    Disposition as BusFate, FailureStore, FailureStoreError, Handle, Message, Verdict, Verdicts,
+};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::entry::Disposition;
@@ -17,10 +19,10 @@ pub(crate) struct Stranded {
     pub(crate) clock: chassis::Clock,
 }
 
-impl Keep for Stranded {
+impl FailureStore for Stranded {
     /// What cannot be read was never accepted, so all that is left of it is the refusal. Anything
     /// else comes here because the journal cannot write, and then the net holds what it has.
-    async fn keep(&self, kept: Vec<(Message, BusFate)>) -> Result<(), KeepError> {
+    async fn store_failures(&self, kept: Vec<(Message, BusFate)>) -> Result<(), FailureStoreError> {
         let mut refusals = Vec::with_capacity(kept.len());
         for (message, fate) in kept {
             match fate {
@@ -28,11 +30,11 @@ impl Keep for Stranded {
                     refusals.push(self.foreign(message.id.to_string(), fault.detail));
                 }
                 BusFate::Parked(fault) | BusFate::Dead(fault) => {
-                    return Err(KeepError::new(fault.detail));
+                    return Err(FailureStoreError::new(fault.detail));
                 }
             }
         }
-        self.service.write(Vec::new(), refusals).await.map(drop).map_err(KeepError::new)
+        self.service.write(Vec::new(), refusals).await.map(drop).map_err(FailureStoreError::new)
     }
 }
 

@@ -245,9 +245,9 @@ async fn road(role: Option<Role>, house: House<'_>, parts: &mut Parts) -> anyhow
     let bus = connect(start, role).await?;
     // Mapping writes to applications' channels, so it is the one that owns the topology.
     if does(role, Role::Mapping) {
-        bus.declare().await?;
+        bus.declare_topology().await?;
     } else {
-        bus.compare().await?;
+        bus.compare_topology().await?;
     }
     parts.back.spawn(probing(bus.clone(), start.health.clone(), parts.back.token()));
     let journal = if does(role, Role::Journal) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::{Fate, Keep, KeepError, Message};
+use bus::{Disposition, FailureStore, FailureStoreError, Message};
 
 /// A keeper and the longest it may take.
 #[derive(Clone, Debug)]
@@ -13,11 +13,14 @@ pub(crate) struct Bounded<K> {
     pub(crate) limit: Duration,
 }
 
-impl<K: Keep> Keep for Bounded<K> {
-    async fn keep(&self, kept: Vec<(Message, Fate)>) -> Result<(), KeepError> {
-        match tokio::time::timeout(self.limit, self.keeper.keep(kept)).await {
+impl<K: FailureStore> FailureStore for Bounded<K> {
+    async fn store_failures(
+        &self,
+        kept: Vec<(Message, Disposition)>,
+    ) -> Result<(), FailureStoreError> {
+        match tokio::time::timeout(self.limit, self.keeper.store_failures(kept)).await {
             Ok(outcome) => outcome,
-            Err(elapsed) => Err(KeepError::new(elapsed)),
+            Err(elapsed) => Err(FailureStoreError::new(elapsed)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bus::{Fate, Keep, KeepError, Message};
+use bus::{Disposition, FailureStore, FailureStoreError, Message};
 use chassis::{Clock, Upstream};
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -27,24 +27,27 @@ impl Keeper {
         &self,
         entries: Vec<Entry>,
         refusals: Vec<Refusal>,
-    ) -> Result<Vec<String>, KeepError> {
+    ) -> Result<Vec<String>, FailureStoreError> {
         let request = RecordRequest { entries, refusals };
-        let answer = self.journal.clone().record(request).await.map_err(KeepError::new)?;
+        let answer = self.journal.clone().record(request).await.map_err(FailureStoreError::new)?;
         Ok(answer.into_inner().unknown)
     }
 }
 
-impl Keep for Keeper {
-    async fn keep(&self, kept: Vec<(Message, Fate)>) -> Result<(), KeepError> {
+impl FailureStore for Keeper {
+    async fn store_failures(
+        &self,
+        kept: Vec<(Message, Disposition)>,
+    ) -> Result<(), FailureStoreError> {
         let mut faults = HashMap::with_capacity(kept.len());
         let entries = kept.into_iter().map(|(message, fate)| {
             let id = message.id.to_string();
             let (fault, fate) = match fate {
-                Fate::Parked(it) => {
+                Disposition::Parked(it) => {
                     let fault = Some(fault(it));
                     (fault.clone(), entry::Disposition::Parked(Park { fault }))
                 }
-                Fate::Dead(it) => {
+                Disposition::Dead(it) => {
                     let fault = Some(fault(it));
                     (fault.clone(), entry::Disposition::Dead(DeadLetter { fault }))
                 }

@@ -70,7 +70,7 @@ pub async fn run(config: Config, parts: Parts, shutdown: CancellationToken) -> a
         let receiver = Receiver {
             channel: Channel::intake(partition),
             window: settings.window,
-            keeper: Bounded { keeper: Keeper::new(parts.journal.clone()), limit },
+            failure_store: Bounded { keeper: Keeper::new(parts.journal.clone()), limit },
         };
         let intake = receiver.channel.name().to_owned();
         let pipeline = Pipeline { intake, ..pipeline.clone() };

@@ -10,8 +10,8 @@ use std::{
 };
 
 use bus::{
-    Body, Channel, Fate, Fault, Handle, INLINE_BYTES_MAX, Message, Publish, ReceiveError, Settings,
-    Verdict, Verdicts, code,
+    Body, Channel, Disposition, Fault, Handle, INLINE_BYTES_MAX, Message, Publish, ReceiveError,
+    Settings, Verdict, Verdicts, code,
 };
 
 use crate::{
@@ -82,7 +82,11 @@ async fn verdicts_go_where_they_say(stage: Stage) {
     kept.sort_by_key(|(message, _)| number(message));
     let expected: Vec<_> = [1, 2, 4, 5, 7, 8]
         .map(|number| {
-            let fate = if number % 3 == 1 { Fate::Parked(fault()) } else { Fate::Dead(fault()) };
+            let fate = if number % 3 == 1 {
+                Disposition::Parked(fault())
+            } else {
+                Disposition::Dead(fault())
+            };
             (message(number), fate)
         })
         .into();
@@ -170,7 +174,7 @@ async fn a_panic_rejects_only_its_own_message(stage: Stage) {
     assert_eq!(kept.len(), 2, "{kept:?}");
     assert!(matches!(
         &kept[..],
-        [(poison, Fate::Dead(found)), (other, Fate::Parked(_))]
+        [(poison, Disposition::Dead(found)), (other, Disposition::Parked(_))]
             if poison.id == id(4) && found.code == code::PANICKED && other.id == id(6)
     ));
 }
@@ -193,7 +197,7 @@ async fn verdicts_that_do_not_fit_lose_nothing(stage: Stage) {
     running.stop().await;
     for (place, (message, fate)) in (0..).zip(&kept) {
         assert_eq!(number(message), place);
-        assert!(matches!(fate, Fate::Parked(found) if found.code == code::UNJUDGED));
+        assert!(matches!(fate, Disposition::Parked(found) if found.code == code::UNJUDGED));
     }
 }
 
@@ -243,7 +247,7 @@ impl Handle for OneHand {
         self.0.handle(window).await
     }
 
-    async fn free_hands(&self) -> usize {
+    async fn capacity(&self) -> usize {
         1
     }
 }
@@ -307,7 +311,7 @@ async fn a_keeper_that_fails_keeps_messages_on_their_channel(stage: Stage) {
     let handler = Recorder::new(|_| Verdict::Reject(fault()));
     let running = start(&bus, &channel, 256, Drawer::new(Mood::Failing), handler);
     let ended = running.end().await;
-    assert!(matches!(ended, Err(ReceiveError::NotKept(_))), "{ended:?}");
+    assert!(matches!(ended, Err(ReceiveError::FailuresNotStored(_))), "{ended:?}");
 
     let recorder = Recorder::done();
     let running = start_simple(&bus, &channel, recorder.clone());
@@ -322,7 +326,7 @@ async fn a_keeper_that_never_answers_keeps_messages_on_their_channel(stage: Stag
     let handler = Recorder::new(|_| Verdict::Reject(fault()));
     let running = start(&bus, &channel, 256, Drawer::new(Mood::Stuck), handler);
     let ended = running.end().await;
-    assert!(matches!(ended, Err(ReceiveError::KeptLate { .. })), "{ended:?}");
+    assert!(matches!(ended, Err(ReceiveError::FailureStoreTimeout { .. })), "{ended:?}");
 
     let recorder = Recorder::done();
     let running = start_simple(&bus, &channel, recorder.clone());
@@ -387,7 +391,7 @@ async fn the_next_receiver_goes_on_where_the_first_one_broke_down(stage: Stage) 
             first.cut().await;
         } else {
             tell.send_replace(true);
-            assert!(matches!(first.end().await, Err(ReceiveError::NotKept(_))));
+            assert!(matches!(first.end().await, Err(ReceiveError::FailuresNotStored(_))));
         }
         assert_eq!(standing_by.handled(400).await, (0..400).collect::<Vec<_>>());
         second.stop().await;

@@ -256,7 +256,7 @@ async fn a_token_that_was_replaced_loses_its_stream() {
     let mut stream = stage.receive(&session, 0).await;
     stage.registry.send_modify(|it| {
         it.revision = "2".to_owned();
-        it.applications[0].token_sha256 = vec![bus::Claim::of(b"another").sha256_hex()];
+        it.applications[0].token_sha256 = vec![bus::Claim::from_content(b"another").sha256_hex()];
     });
     assert_eq!(ended(&mut stream).await, "LT-JNL-004");
 }

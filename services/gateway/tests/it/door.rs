@@ -81,7 +81,7 @@ async fn files_inside_and_beside_a_body_are_safe_before_the_receipt() {
     let receipt = stage.submit_with("", body, &["scan"]).await.unwrap().receipt.unwrap();
     assert_eq!(receipt.attachments.len(), 2);
     for bytes in [b"inside".as_slice(), b"beside"] {
-        assert!(stage.claims.open(&bus::Claim::of(bytes), 0).await.is_ok());
+        assert!(stage.claims.open(&bus::Claim::from_content(bytes), 0).await.is_ok());
     }
 }
 
@@ -95,7 +95,7 @@ async fn bodies_over_a_limit_are_refused_and_large_ones_ride_as_parts() {
     assert_eq!(code_of(stage.submit_with("", Given::Part("body".into()), &[]).await), "LT-EX-009");
     stage.put("body", half, &large[half..], &large).await.unwrap();
     let receipt = stage.submit_with("", Given::Part("body".into()), &[]).await.unwrap();
-    let sha256 = bus::Claim::of(&large).sha256;
+    let sha256 = bus::Claim::from_content(&large).sha256;
     assert_eq!(receipt.receipt.unwrap().native_sha256.as_ref(), sha256.as_slice());
 
     let endless = stage.submit("", &vec![b'x'; 9 << 20]).await;

@@ -57,7 +57,7 @@ fn frames(number: u32, (open, native): Item) -> Vec<NormalizeResponse> {
     let mut attachments: Vec<_> = declared.collect();
     let mut frames = Vec::new();
     if let Some(inside) = native.strip_prefix(b"packed:") {
-        let claim = bus::Claim::of(inside);
+        let claim = bus::Claim::from_content(inside);
         let claim = Claim { sha256: Bytes::copy_from_slice(&claim.sha256), size: claim.size };
         let id = "inside".to_owned();
         let attachment = Attachment { id, claim: Some(claim), ..Attachment::default() };
@@ -69,7 +69,7 @@ fn frames(number: u32, (open, native): Item) -> Vec<NormalizeResponse> {
         let data = Bytes::copy_from_slice(inside);
         frames.push(response(Frame::Blob(BlobChunk { blob: 0, data, last: true })));
     }
-    let digest = Bytes::copy_from_slice(&bus::Claim::of(&native).sha256);
+    let digest = Bytes::copy_from_slice(&bus::Claim::from_content(&native).sha256);
     frames.push(response(Frame::Normalized(Normalized {
         canonical: native.into(),
         format: "plain".to_owned(),

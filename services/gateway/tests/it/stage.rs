@@ -191,7 +191,7 @@ impl Stage {
             offset: offset as u64,
             data: Bytes::copy_from_slice(data),
             size: whole.len() as u64,
-            sha256: Bytes::copy_from_slice(&bus::Claim::of(whole).sha256),
+            sha256: Bytes::copy_from_slice(&bus::Claim::from_content(whole).sha256),
         };
         answered(self.client.clone().put_part(called(request)).await)
     }
@@ -299,7 +299,7 @@ pub(crate) fn snapshot() -> Snapshot {
         id: id.to_owned(),
         organisation: id.trim_end_matches("-app").to_owned(),
         receiver_class: ReceiverClass::Neither.into(),
-        token_sha256: vec![bus::Claim::of(format!("token-{id}").as_bytes()).sha256_hex()],
+        token_sha256: vec![bus::Claim::from_content(format!("token-{id}").as_bytes()).sha256_hex()],
         in_hand_max: 4,
         lease_ms: 60_000,
         disabled,

@@ -47,7 +47,7 @@ async fn a_file_that_could_not_be_kept_is_asked_for_again_before_there_is_a_rece
     let file = b"a scanned page";
     stage.put("p", 0, file, file).await.unwrap();
     // The folder that the file belongs into is no folder for a while.
-    let name: String = bus::Claim::of(file).sha256_hex().chars().take(2).collect();
+    let name: String = bus::Claim::from_content(file).sha256_hex().chars().take(2).collect();
     let folder = stage.folder.path().join(name);
     std::fs::remove_dir(&folder).unwrap();
     std::fs::write(&folder, b"in the way").unwrap();
@@ -60,7 +60,7 @@ async fn a_file_that_could_not_be_kept_is_asked_for_again_before_there_is_a_rece
     assert_eq!(again.violations[0].field, "attachments[0].part");
     stage.put("p", 0, file, file).await.unwrap();
     submit().await.unwrap();
-    assert!(stage.claims.open(&bus::Claim::of(file), 0).await.is_ok());
+    assert!(stage.claims.open(&bus::Claim::from_content(file), 0).await.is_ok());
 }
 
 #[tokio::test]

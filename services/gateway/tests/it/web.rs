@@ -82,7 +82,7 @@ async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
     let session = hello["session"].as_str().unwrap();
 
     let file = b"a scanned page";
-    let sha256 = bus::Claim::of(file).sha256_hex();
+    let sha256 = bus::Claim::from_content(file).sha256_hex();
     let part = format!("/v1/parts/scan?offset=0&size={}&sha256={sha256}", file.len());
     let (status, put) = json_of(call(at, &format!("PUT {part}"), file).await);
     assert_eq!((status, &put["complete"]), (200, &json!(true)));

@@ -284,7 +284,7 @@ async fn what_is_stranded_is_recorded_and_driven_again(mut stage: Stage) {
         body: bus::Body::Inline(bytes::Bytes::new()),
     };
     let publisher = stage.bus.publisher().await.unwrap();
-    let outcomes = publisher.publish(vec![(bus::Channel::stranded(), message)]).await;
+    let outcomes = publisher.publish(vec![(bus::Channel::undeliverable(), message)]).await;
     assert!(outcomes.iter().all(Result::is_ok));
     stage.until(&id, State::Parked).await;
     assert_eq!(stage.summary(&id).await.fault.unwrap().code, "LT-JNL-007");

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bus::{Bus, Channel, Handle, Keep, KeepError, Receiver, Settings, Verdict, Verdicts};
+use bus::{
+    Bus, Channel, FailureStore, FailureStoreError, Handle, Receiver, Settings, Verdict, Verdicts,
+};
 use chassis::{Clock, Upstream, health::Health};
 use journal::{Config, Service};
 use proto::journal::v1::accept_outcome::Outcome;
@@ -54,9 +56,12 @@ pub(crate) struct Stage {
 #[derive(Clone)]
 struct Unkept;
 
-impl Keep for Unkept {
-    async fn keep(&self, _: Vec<(bus::Message, bus::Fate)>) -> Result<(), KeepError> {
-        Err(KeepError::new("nothing is kept here"))
+impl FailureStore for Unkept {
+    async fn store_failures(
+        &self,
+        _: Vec<(bus::Message, bus::Disposition)>,
+    ) -> Result<(), FailureStoreError> {
+        Err(FailureStoreError::new("nothing is kept here"))
     }
 }
 
@@ -128,7 +133,7 @@ impl Stage {
 
     fn watch(&mut self, channel: Channel) {
         let watch = Watch(channel.name().to_owned(), self.drives.clone());
-        let receiver = Receiver { channel, window: 256, keeper: Unkept };
+        let receiver = Receiver { channel, window: 256, failure_store: Unkept };
         let (bus, shutdown) = (self.bus.clone(), self.shutdown.clone());
         self.running.spawn(async move { bus.receive(receiver, watch, shutdown).await.unwrap() });
     }

@@ -66,7 +66,7 @@ async fn a_foreign_message_in_the_net_is_a_refusal_and_stops_nothing() {
     let node = tokio::task::spawn_blocking(|| Node::start(1)).await.unwrap();
     let settings = Settings { url: node.url(0), partitions: 1, ..Settings::default() };
     let bus = Bus::connect(settings).await.unwrap();
-    bus.declare().await.unwrap();
+    bus.declare_topology().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("journal.sqlite").display().to_string();
     let config = crate::stage::config(&database);
@@ -98,7 +98,8 @@ async fn a_foreign_message_in_the_net_is_a_refusal_and_stops_nothing() {
             body: bus::Body::Inline(bytes::Bytes::new()),
         };
         let publisher = bus.publisher().await.unwrap();
-        let batch = [&receipt.message_id, &unknown].map(|it| (Channel::stranded(), message(it)));
+        let batch =
+            [&receipt.message_id, &unknown].map(|it| (Channel::undeliverable(), message(it)));
         let outcomes = publisher.publish(batch.into()).await;
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         let refused = refusals(&database, 4).await.remove(3);

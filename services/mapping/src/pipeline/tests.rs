@@ -370,7 +370,8 @@ async fn what_is_unreadable_or_unknown_is_rejected_alone() {
     broken.body = Body::Inline(Bytes::from_static(b"\xff\xff\xff"));
     let mut nameless = message(4, &["a"], "x");
     nameless.attributes.remove("sender");
-    let gone = Message { body: Body::Claim(bus::Claim::of(b"gone")), ..message(5, &["a"], "x") };
+    let gone =
+        Message { body: Body::Claim(bus::Claim::from_content(b"gone")), ..message(5, &["a"], "x") };
     let window = vec![broken, message(2, &["c"], "y"), stranger, nameless, gone];
     let verdicts = stage.pipeline.handle(window).await;
     let found: Vec<_> = verdicts

@@ -163,7 +163,7 @@ async fn borrow(broker: &bus::Settings, run: &str) -> anyhow::Result<()> {
     if bus.receivers().await? > 0 {
         return Err(Fault::new(&code::LT_CLI_011).into());
     }
-    bus.declare().await?;
+    bus.declare_topology().await?;
     for it in &AGENCIES {
         bus.declare_delivery(&format!("{}{run}", it.application)).await?;
     }

@@ -42,8 +42,10 @@ async fn broker(screen: Screen, settings: &Settings) -> Vec<Finding> {
             it if it.url.is_empty() => Bus::embedded(it),
             it => Bus::connect(it).await?,
         };
-        let compared =
-            bus.compare().await.map_err(|error| format!("{:#}", anyhow::Error::new(error)));
+        let compared = bus
+            .compare_topology()
+            .await
+            .map_err(|error| format!("{:#}", anyhow::Error::new(error)));
         let probed = if compared.is_ok() { Some(bus.probe().await) } else { None };
         anyhow::Ok((bus, compared, probed))
     };

@@ -5,15 +5,15 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 
 use std::os::unix::process::CommandExt as _;
 
-/// Starts the program, says its process id, and kills it once our end of the input is closed. It
-/// is a process group of its own, so that Ctrl-C in a terminal does not reach it before that.
+/// Starts the program, prints its process id, and kills it once our end of the pipe is closed. The
+/// shell is a process group of its own, so that Ctrl-C in a terminal reaches only the test.
 const SCRIPT: &str = r#"
 log=$1; shift
 exec 3<&0
 "$@" >>"$log" 2>&1 </dev/null 3<&- &
 child=$!
 echo "$child"
-# The shell's own remark about a killed child is nobody's business.
+# Suppresses the shell's message about the killed child.
 exec 2>/dev/null
 { read -r line; kill -9 "$child" 2>/dev/null; } <&3 &
 wait "$child"
@@ -58,7 +58,7 @@ impl Guarded {
         self.id
     }
 
-    /// How it ended; none while it runs. A signal's number is told as a shell does, 128 more.
+    /// Exit status; none while it runs. Ended by a signal, it is 128 and the signal's number.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.shell.try_wait().unwrap_or_default()
     }
@@ -73,10 +73,10 @@ impl Guarded {
         Command::new("kill").args(["-s", name, &id]).status().unwrap();
     }
 
-    /// Kills it as a power cut would, and waits until it is gone.
+    /// Kills it without a chance to shut down, and waits until it has ended.
     pub fn kill(&mut self) {
         drop(self.input.take());
-        // One that ended by itself is gone already.
+        // The process may have ended by itself before.
         drop(self.shell.wait());
     }
 }

@@ -1,4 +1,4 @@
-//! What system tests and the load program stand on: the real binary, started, measured, stopped.
+//! Starts, measures and stops the real binary, for system tests and the load program.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 

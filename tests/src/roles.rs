@@ -5,37 +5,37 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::guarded::Guarded;
-use crate::up::{free_port, program, until_ready};
+use crate::up::{free_port, program, wait_until_ready};
 
 /// Roles in the order they are started.
 const ROLES: [&str; 4] = ["registry", "journal", "mapping", "gateway"];
 
-/// One role: how it is started, and where it tells how it is.
+/// RoleProcess role: how it is started, and where it tells how it is.
 #[derive(Debug)]
-struct One {
+struct RoleProcess {
     role: &'static str,
     command: Command,
     ops: u16,
     running: Option<Guarded>,
 }
 
-/// One process each for registry, journal, mapping and gateway; killed when dropped, and when this
+/// RoleProcess process each for registry, journal, mapping and gateway; killed when dropped, and when this
 /// process ends.
 #[derive(Debug)]
 pub struct Roles {
     folder: PathBuf,
-    all: Vec<One>,
+    all: Vec<RoleProcess>,
     gateway: u16,
     internal: u16,
 }
 
 impl Roles {
-    /// Starts them on a folder that holds a registry, on this broker and database and with these
-    /// variables, and waits until all are ready.
+    /// Starts them on a folder that holds a registry, with this broker, database and environment,
+    /// and waits until all are ready.
     ///
     /// # Panics
     ///
-    /// One ends or does not become ready within a minute.
+    /// RoleProcess ends or does not become ready within a minute.
     pub fn start(folder: &Path, (broker, database): (&str, &str), extra: &[(&str, &str)]) -> Self {
         let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         let ports = ROLES.map(|role| (role, free_port(), free_port()));
@@ -59,7 +59,7 @@ impl Roles {
                 .env("LIENTHONG__UPSTREAM__MAPPING", address("mapping"))
                 .env("LIENTHONG__UPSTREAM__REGISTRY", address("registry"))
                 .envs(extra.iter().copied());
-            One { role, command, ops, running: None }
+            RoleProcess { role, command, ops, running: None }
         });
         let internal = internal_of("journal");
         let mut roles = Self { folder: folder.to_owned(), all: all.into(), gateway, internal };
@@ -68,59 +68,59 @@ impl Roles {
         }
         for it in &mut roles.all {
             let Some(running) = &mut it.running else { continue };
-            until_ready(it.role, it.ops, (running, &log(folder, it.role)));
+            wait_until_ready(it.role, it.ops, (running, &log(folder, it.role)));
         }
         roles
     }
 
-    /// Kills one of them, as a power cut would.
+    /// Kills a role without a chance to shut down, as a power cut would.
     pub fn kill(&mut self, role: &str) {
         for it in self.all.iter_mut().filter(|it| it.role == role) {
             it.running = None;
         }
     }
 
-    /// Starts one again, and waits until it is ready.
+    /// Starts a killed role again, and waits until it is ready.
     ///
     /// # Panics
     ///
     /// It ends or does not become ready within a minute.
-    pub fn again(&mut self, role: &str) {
+    pub fn restart(&mut self, role: &str) {
         for it in self.all.iter_mut().filter(|it| it.role == role) {
             let log = log(&self.folder, it.role);
             let running = it.running.insert(Guarded::spawn(&it.command, &log));
-            until_ready(it.role, it.ops, (running, &log));
+            wait_until_ready(it.role, it.ops, (running, &log));
         }
     }
 
-    /// Where vendors come in.
+    /// URL of the gateway for vendors.
     pub fn gateway(&self) -> String {
         format!("http://127.0.0.1:{}", self.gateway)
     }
 
-    /// Where the journal answers operators' commands.
+    /// URL on which the journal answers operators' commands.
     pub fn internal(&self) -> String {
         format!("http://127.0.0.1:{}", self.internal)
     }
 
-    /// File with the token of operators' commands.
+    /// File with the token that operators' commands present.
     pub fn token_file(&self) -> PathBuf {
         self.folder.join("internal.token")
     }
 
-    /// The processes: role and id.
+    /// Role and process id of each running process.
     pub fn processes(&self) -> Vec<(&'static str, u32)> {
-        let id = |it: &One| Some((it.role, it.running.as_ref()?.id()));
+        let id = |it: &RoleProcess| Some((it.role, it.running.as_ref()?.id()));
         self.all.iter().filter_map(id).collect()
     }
 
-    /// The port on which a role tells how it is.
+    /// Port of a role's health pages.
     pub fn ops_port(&self, role: &str) -> u16 {
         self.all.iter().find(|it| it.role == role).map_or(0, |it| it.ops)
     }
 }
 
-/// The file a role's lines go to.
+/// The file that receives a role's log.
 fn log(folder: &Path, role: &str) -> PathBuf {
     folder.join(format!("{role}.log"))
 }

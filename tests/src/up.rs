@@ -16,13 +16,13 @@ use crate::guarded::Guarded;
 pub struct Agency {
     /// Directory key; its application is `<key>-app`, its token `<key>-token`.
     pub key: &'static str,
-    /// Its code.
+    /// Its organisation code.
     pub code: &'static str,
-    /// Format it takes documents in.
+    /// The format it takes documents in.
     pub takes: &'static str,
 }
 
-/// The program, built once for this test run, as it is built for servers.
+/// The program, built once per test run with the allocator of production builds.
 ///
 /// # Panics
 ///
@@ -47,7 +47,7 @@ pub fn program() -> &'static Path {
     })
 }
 
-/// Writes a registry in which everybody may write to everybody.
+/// Writes a registry in which every agency may send to every other one.
 ///
 /// # Panics
 ///
@@ -75,7 +75,7 @@ pub fn write_registry(folder: &Path, agencies: &[Agency]) {
     std::fs::write(folder.join("registry.yaml"), text).unwrap();
 }
 
-/// A port nobody listens on now.
+/// A port on which no process listens now.
 ///
 /// # Panics
 ///
@@ -104,7 +104,7 @@ impl Up {
         let ports = [free_port(), free_port(), free_port()];
         let mut up =
             Self { folder: folder.to_owned(), ports, extra: extra.collect(), running: None };
-        up.again();
+        up.restart();
         up
     }
 
@@ -113,7 +113,7 @@ impl Up {
     /// # Panics
     ///
     /// It does not become ready within a minute.
-    pub fn again(&mut self) {
+    pub fn restart(&mut self) {
         let at = |port: u16| format!("127.0.0.1:{port}");
         let mut command = Command::new(program());
         command
@@ -124,11 +124,11 @@ impl Up {
             .args(["--ops", &at(self.ports[2])])
             .envs(self.extra.clone());
         let mut running = Guarded::spawn(&command, &self.folder.join("log"));
-        until_ready("up", self.ports[2], (&mut running, &self.folder.join("log")));
+        wait_until_ready("up", self.ports[2], (&mut running, &self.folder.join("log")));
         self.running = Some(running);
     }
 
-    /// Kills it as a power cut would.
+    /// Kills it without a chance to shut down, as a power cut would.
     pub fn kill(&mut self) {
         self.running = None;
     }
@@ -144,22 +144,22 @@ impl Up {
         }
     }
 
-    /// How it ended by itself; none while it runs.
+    /// Exit status, if it ended by itself; none while it runs.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.running.as_mut()?.ended()
     }
 
-    /// Where vendors come in.
+    /// URL of the gateway for vendors.
     pub fn gateway(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports[0])
     }
 
-    /// Where operators' commands go.
+    /// URL on which operators' commands are answered.
     pub fn internal(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports[1])
     }
 
-    /// File with the token of operators' commands.
+    /// File with the token that operators' commands present.
     pub fn token_file(&self) -> PathBuf {
         self.folder.join("internal.token")
     }
@@ -169,12 +169,12 @@ impl Up {
         self.running.as_ref().map_or(0, Guarded::id)
     }
 
-    /// Where health is told.
+    /// Port of the health pages.
     pub fn ops_port(&self) -> u16 {
         self.ports[2]
     }
 
-    /// Runs a command of the program against this one; its standard output and exit code.
+    /// Runs a command of the program; gives its standard output and exit code.
     ///
     /// # Panics
     ///
@@ -186,17 +186,17 @@ impl Up {
     }
 }
 
-/// Waits until a process says that it is ready.
+/// Waits until `/readyz` of a process answers 200.
 ///
 /// # Panics
 ///
 /// It ends before, or is not ready within a minute.
-pub(crate) fn until_ready(what: &str, ops: u16, (running, log): (&mut Guarded, &Path)) {
+pub(crate) fn wait_until_ready(what: &str, ops: u16, (running, log): (&mut Guarded, &Path)) {
     let limit = Instant::now() + Duration::from_secs(60);
     while !ready(ops) {
         let ended = running.ended();
         let words = || {
-            let why = page(ops, "/readyz").unwrap_or_default();
+            let why = http_get(ops, "/readyz").unwrap_or_default();
             format!("{why}\n{}", std::fs::read_to_string(log).unwrap_or_default())
         };
         assert!(ended.is_none(), "{what} ended: {ended:?}\n{}", words());
@@ -206,11 +206,11 @@ pub(crate) fn until_ready(what: &str, ops: u16, (running, log): (&mut Guarded, &
 }
 
 fn ready(port: u16) -> bool {
-    page(port, "/readyz").is_some_and(|it| it.starts_with("HTTP/1.1 200"))
+    http_get(port, "/readyz").is_some_and(|it| it.starts_with("HTTP/1.1 200"))
 }
 
-/// A page over plain HTTP; none while nobody answers.
-pub fn page(port: u16, path: &str) -> Option<String> {
+/// The whole response to a GET over HTTP/1.1; none while no process answers.
+pub fn http_get(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");

@@ -11,33 +11,33 @@ use sdk::Connection;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-/// What a command printed, and its exit code.
-struct Ran {
+/// Output and exit code of a command.
+struct Output {
     exit: i32,
     out: String,
     err: String,
 }
 
-fn run(folder: &Path, arguments: &[&str]) -> Ran {
+fn run(folder: &Path, arguments: &[&str]) -> Output {
     let output = Command::new(program())
         .args(arguments)
         .current_dir(folder)
         .env("LC_ALL", "C.UTF-8")
         .output()
         .unwrap();
-    Ran {
+    Output {
         exit: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
 }
 
-/// Runs with `--json`: stdout is one JSON value, nothing less and nothing more.
-fn told(folder: &Path, arguments: &[&str]) -> (i32, Value) {
-    let ran = run(folder, &[arguments, &["--json"]].concat());
-    let value = serde_json::from_str(&ran.out)
-        .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}\n{}", ran.out, ran.err));
-    (ran.exit, value)
+/// Runs a command with `--json` and parses its output, which must be exactly one JSON value.
+fn run_json(folder: &Path, arguments: &[&str]) -> (i32, Value) {
+    let output = run(folder, &[arguments, &["--json"]].concat());
+    let value = serde_json::from_str(&output.out)
+        .unwrap_or_else(|error| panic!("{arguments:?}: {error}: {}\n{}", output.out, output.err));
+    (output.exit, value)
 }
 
 fn formats() -> PathBuf {
@@ -46,18 +46,21 @@ fn formats() -> PathBuf {
 
 /// A folder with a packet, a portal's document and its file, canonical JSON, registries that are
 /// right and wrong, and a broken configuration.
-fn desk() -> tempfile::TempDir {
-    let desk = tempfile::tempdir().unwrap();
-    let put = |name: &str, text: &str| std::fs::write(desk.path().join(name), text).unwrap();
+fn fixture_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     let case = |of: &str| formats().join(of);
-    std::fs::copy(case("edxml.document/cases/new/native.xml"), desk.path().join("cong-van.edxml"))
-        .unwrap();
+    std::fs::copy(
+        case("edxml.document/cases/new/native.xml"),
+        folder.path().join("cong-van.edxml"),
+    )
+    .unwrap();
     let plain = case("ioffice.portal/cases/plain");
-    std::fs::copy(plain.join("native.json"), desk.path().join("vb.json")).unwrap();
-    std::fs::copy(plain.join("canonical.json"), desk.path().join("chuan.json")).unwrap();
+    std::fs::copy(plain.join("native.json"), folder.path().join("vb.json")).unwrap();
+    std::fs::copy(plain.join("canonical.json"), folder.path().join("chuan.json")).unwrap();
     for file in std::fs::read_dir(plain.join("files")).unwrap() {
         let file = file.unwrap();
-        std::fs::copy(file.path(), desk.path().join(file.file_name())).unwrap();
+        std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
     }
     put("cut.xml", "<edXML><a>");
     put("la.txt", "xin chào");
@@ -65,18 +68,18 @@ fn desk() -> tempfile::TempDir {
     put("la.toml", "[bus]\nurll = \"amqp://\"\n");
     put("mo-ta.yaml", "format: x\n");
     let agencies = [Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" }];
-    write_registry(&desk.path().join("so"), &agencies);
-    std::fs::create_dir(desk.path().join("so-hong")).unwrap();
+    write_registry(&folder.path().join("so"), &agencies);
+    std::fs::create_dir(folder.path().join("so-hong")).unwrap();
     put("so-hong/a.yaml", "organisations:\n  - {key: Mot, codes: [\"A99.1\"]}\nrigths: []\n");
-    std::fs::create_dir(desk.path().join("lienthong-data")).unwrap();
+    std::fs::create_dir(folder.path().join("lienthong-data")).unwrap();
     put("lienthong-data/internal.token", "khoa\n");
-    desk
+    folder
 }
 
-/// Arguments, the exit code, and where in the JSON which value stands.
+/// Arguments, the expected exit code, a JSON pointer and the value expected there.
 type Case = (&'static [&'static str], i32, &'static str, Value);
 
-fn on_paper() -> Vec<Case> {
+fn cases_without_a_system() -> Vec<Case> {
     const NOBODY: &str = "http://127.0.0.1:1";
     vec![
         (&["format", "detect", "cong-van.edxml"], 0, "/name", json!("edxml.document")),
@@ -138,38 +141,39 @@ fn on_paper() -> Vec<Case> {
 
 #[test]
 fn every_command_answers_with_one_json_value_and_its_exit_code() {
-    let desk = desk();
-    for (arguments, exit, pointer, expected) in on_paper() {
-        let (is, value) = told(desk.path(), arguments);
+    let folder = fixture_folder();
+    for (arguments, exit, pointer, expected) in cases_without_a_system() {
+        let (is, value) = run_json(folder.path(), arguments);
         assert_eq!(is, exit, "{arguments:?}: {value:#}");
         assert_eq!(value.pointer(pointer), Some(&expected), "{arguments:?}: {value:#}");
     }
 }
 
 #[test]
-fn every_failure_is_told_in_both_languages_with_its_code() {
-    let desk = desk();
-    for (arguments, exit, pointer, code) in on_paper() {
+fn every_failure_is_explained_in_both_languages_with_its_code() {
+    let folder = fixture_folder();
+    for (arguments, exit, pointer, code) in cases_without_a_system() {
         if pointer != "/error/code" {
             continue;
         }
         let code = code.as_str().unwrap().to_owned();
-        let said = ["vi", "en"].map(|it| run(desk.path(), &[arguments, &["--lang", it]].concat()));
-        for (ran, words) in said.iter().zip(["Cách xử lý", "What to do"]) {
-            assert_eq!(ran.exit, exit, "{arguments:?}");
+        let said =
+            ["vi", "en"].map(|it| run(folder.path(), &[arguments, &["--lang", it]].concat()));
+        for (output, words) in said.iter().zip(["Cách xử lý", "What to do"]) {
+            assert_eq!(output.exit, exit, "{arguments:?}");
             assert!(
-                ran.err.contains(&code) && ran.err.contains(words),
+                output.err.contains(&code) && output.err.contains(words),
                 "{arguments:?}: {}",
-                ran.err
+                output.err
             );
-            assert_eq!(ran.out, "", "{arguments:?}: nothing of it is data");
+            assert_eq!(output.out, "", "{arguments:?}: a failure prints no data");
         }
         assert_ne!(said[0].err, said[1].err, "{arguments:?}");
     }
 }
 
 #[test]
-fn a_vietnamese_machine_is_spoken_to_in_vietnamese() {
+fn the_locale_chooses_the_language() {
     let ask = |locale: &str| {
         let mut asked = Command::new(program());
         asked.args(["explain", "LT-MAP-001"]).env("LC_ALL", locale);
@@ -181,7 +185,7 @@ fn a_vietnamese_machine_is_spoken_to_in_vietnamese() {
 }
 
 #[test]
-fn what_is_read_of_a_shipped_case_is_its_canonical_form() {
+fn format_read_gives_the_canonical_form_of_every_shipped_case() {
     let mut count = 0;
     for format in std::fs::read_dir(formats()).unwrap() {
         for case in std::fs::read_dir(format.unwrap().path().join("cases")).unwrap() {
@@ -191,16 +195,16 @@ fn what_is_read_of_a_shipped_case_is_its_canonical_form() {
             };
             let entries = std::fs::read_dir(&case).unwrap().map(|it| it.unwrap().path());
             let native = entries.filter(|it| it.file_stem().unwrap() == "native").last().unwrap();
-            // Files that a body names lie beside it.
-            let desk = tempfile::tempdir().unwrap();
-            let copy = desk.path().join(native.file_name().unwrap());
+            // `format read` looks for attachments beside the body.
+            let folder = tempfile::tempdir().unwrap();
+            let copy = folder.path().join(native.file_name().unwrap());
             std::fs::copy(&native, &copy).unwrap();
             for file in std::fs::read_dir(case.join("files")).into_iter().flatten() {
                 let file = file.unwrap();
-                std::fs::copy(file.path(), desk.path().join(file.file_name())).unwrap();
+                std::fs::copy(file.path(), folder.path().join(file.file_name())).unwrap();
             }
-            let ran = run(desk.path(), &["format", "read", "auto", copy.to_str().unwrap()]);
-            assert_eq!((ran.exit, ran.out), (0, canonical), "{}", case.display());
+            let output = run(folder.path(), &["format", "read", "auto", copy.to_str().unwrap()]);
+            assert_eq!((output.exit, output.out), (0, canonical), "{}", case.display());
             count += 1;
         }
     }
@@ -208,91 +212,96 @@ fn what_is_read_of_a_shipped_case_is_its_canonical_form() {
 }
 
 #[test]
-fn shipped_descriptions_hold_their_cases_and_a_broken_case_is_found() {
+fn format_check_passes_shipped_descriptions_and_finds_a_broken_case() {
     for format in std::fs::read_dir(formats()).unwrap() {
         let description = format.unwrap().path().join("description.yaml");
-        let (exit, value) = told(&formats(), &["format", "check", description.to_str().unwrap()]);
+        let (exit, value) =
+            run_json(&formats(), &["format", "check", description.to_str().unwrap()]);
         assert_eq!(exit, 0, "{value:#}");
         assert_ne!(value["cases"], json!([]), "{value:#}");
     }
-    let desk = tempfile::tempdir().unwrap();
-    let (shipped, case) = (formats().join("edxml.status"), desk.path().join("cases/arrived"));
+    let folder = tempfile::tempdir().unwrap();
+    let (shipped, case) = (formats().join("edxml.status"), folder.path().join("cases/arrived"));
     std::fs::create_dir_all(&case).unwrap();
-    std::fs::copy(shipped.join("description.yaml"), desk.path().join("description.yaml")).unwrap();
+    std::fs::copy(shipped.join("description.yaml"), folder.path().join("description.yaml"))
+        .unwrap();
     for file in std::fs::read_dir(shipped.join("cases/arrived")).unwrap() {
         let file = file.unwrap();
         std::fs::copy(file.path(), case.join(file.file_name())).unwrap();
     }
-    let (exit, value) = told(desk.path(), &["format", "check", "description.yaml"]);
+    let (exit, value) = run_json(folder.path(), &["format", "check", "description.yaml"]);
     assert_eq!((exit, &value["cases"][0]["mistakes"]), (0, &json!([])), "{value:#}");
     let canonical = std::fs::read_to_string(case.join("canonical.json")).unwrap();
     std::fs::write(case.join("canonical.json"), canonical.replacen('"', "\"x", 1)).unwrap();
-    let (exit, value) = told(desk.path(), &["format", "check", "description.yaml"]);
+    let (exit, value) = run_json(folder.path(), &["format", "check", "description.yaml"]);
     assert_eq!(exit, 3, "{value:#}");
     assert_ne!(value["cases"][0]["mistakes"], json!([]), "{value:#}");
 }
 
 #[test]
-fn attachments_beside_a_body_go_into_the_packet_and_into_the_folder() {
-    let desk = desk();
-    let (exit, value) = told(
-        desk.path(),
+fn format_try_writes_attachments_into_the_packet_and_the_folder() {
+    let folder = fixture_folder();
+    let (exit, value) = run_json(
+        folder.path(),
         &["format", "try", "auto", "vb.json", "--to", "edxml.document", "--attachments", "tep"],
     );
     assert_eq!(exit, 0, "{value:#}");
     let native = value["messages"][0]["native"].as_str().unwrap();
     assert!(native.contains("AttachmentEncoded") && native.contains("12-CV.pdf"), "{native}");
-    let kept: Vec<_> = std::fs::read_dir(desk.path().join("tep")).unwrap().collect();
+    let kept: Vec<_> = std::fs::read_dir(folder.path().join("tep")).unwrap().collect();
     assert_eq!(kept.len(), 1);
     let kept = std::fs::read(kept[0].as_ref().unwrap().path()).unwrap();
-    assert_eq!(kept, std::fs::read(desk.path().join("12-CV.pdf")).unwrap());
-    // The packet needs a sender, which the portal's form does not name: the door does.
+    assert_eq!(kept, std::fs::read(folder.path().join("12-CV.pdf")).unwrap());
+    // A packet needs a sender. The portal's form names none; the gateway would add it.
     let write = ["format", "write", "edxml.document", "chuan.json", "--attachments", "tep"];
-    let (exit, value) = told(desk.path(), &write);
+    let (exit, value) = run_json(folder.path(), &write);
     assert_eq!((exit, &value["error"]["code"]), (3, &json!("LT-MAP-012")), "{value:#}");
-    let file = desk.path().join("chuan.json");
+    let file = folder.path().join("chuan.json");
     let mut message: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     message["document"]["sender"] = message["document"]["issuer"].clone();
     std::fs::write(&file, message.to_string()).unwrap();
-    let (exit, value) = told(desk.path(), &write);
+    let (exit, value) = run_json(folder.path(), &write);
     assert_eq!(exit, 0, "{value:#}");
 }
 
 #[test]
-fn a_full_disk_is_a_failure_and_a_reader_that_has_seen_enough_is_none() {
+fn a_full_disk_is_a_failure_and_a_closed_pipe_is_not() {
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let ran = Command::new(program()).args(["format", "list"]).stdout(full).output().unwrap();
-    assert_eq!(ran.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&ran.stderr).contains("LT-CLI-012"));
+    let output = Command::new(program()).args(["format", "list"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("LT-CLI-012"));
     let shell = format!("{} explain --all | head -1; echo ${{PIPESTATUS[0]}}", program().display());
-    let ran = Command::new("bash").args(["-c", &shell]).output().unwrap();
-    assert!(String::from_utf8_lossy(&ran.stdout).ends_with("\n0\n"));
+    let output = Command::new("bash").args(["-c", &shell]).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("\n0\n"));
 }
 
-/// A running system, and its operator.
-struct Room {
+/// A running system, and the folder from which operators run commands.
+struct System {
     up: Up,
-    desk: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
-impl Room {
-    fn open() -> Self {
-        let desk = tempfile::tempdir().unwrap();
+impl System {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let agency = |key, code| Agency { key, code, takes: "ioffice.portal" };
         let agencies = [agency("mot", "A99.1"), agency("hai", "A99.2"), agency("ba", "A99.3")];
-        write_registry(&desk.path().join("registry"), &agencies);
+        write_registry(&folder.path().join("registry"), &agencies);
         for it in agencies {
             let token = format!("{}-token\n", it.key);
-            std::fs::write(desk.path().join(format!("{}.token", it.key)), token).unwrap();
+            std::fs::write(folder.path().join(format!("{}.token", it.key)), token).unwrap();
         }
-        let up = Up::start(desk.path(), &[]);
-        Self { up, desk }
+        let up = Up::start(folder.path(), &[]);
+        Self { up, folder }
     }
 
-    /// An operator's command.
-    fn told(&self, arguments: &[&str]) -> (i32, Value) {
+    /// Runs an operator's command.
+    fn run_json(&self, arguments: &[&str]) -> (i32, Value) {
         let internal = self.up.internal();
-        told(self.desk.path(), &[arguments, &["--internal", &internal, "--data", "."]].concat())
+        run_json(
+            self.folder.path(),
+            &[arguments, &["--internal", &internal, "--data", "."]].concat(),
+        )
     }
 
     /// Sends a document as one agency to another.
@@ -306,17 +315,17 @@ impl Room {
     }
 
     fn submit(&self, from: &str, body: &Value) -> (i32, Value) {
-        std::fs::write(self.desk.path().join("body.json"), body.to_string()).unwrap();
+        std::fs::write(self.folder.path().join("body.json"), body.to_string()).unwrap();
         let (token, gateway) = (format!("{from}.token"), self.up.gateway());
         let arguments = ["send", "body.json", "--token-file", &token, "--gateway", &gateway];
-        told(self.desk.path(), &arguments)
+        run_json(self.folder.path(), &arguments)
     }
 
-    /// Asks again until the answer is as it should be.
+    /// Repeats a command until its output meets the condition.
     fn until(&self, arguments: &[&str], is_so: impl Fn(&Value) -> bool) -> Value {
         let limit = Instant::now() + Duration::from_secs(30);
         loop {
-            let (_, value) = self.told(arguments);
+            let (_, value) = self.run_json(arguments);
             if is_so(&value) {
                 return value;
             }
@@ -346,90 +355,90 @@ fn status(about: &str, number: &str) -> Value {
 }
 
 #[test]
-fn a_document_is_traced_by_its_number_also_after_its_status_came_back() {
-    let room = Room::open();
-    let (exit, receipt) = room.send(("mot", "A99.1"), "A99.2", "45");
+fn a_document_is_traced_by_its_number_after_its_status_came_back() {
+    let system = System::start();
+    let (exit, receipt) = system.send(("mot", "A99.1"), "A99.2", "45");
     assert_eq!(exit, 0, "{receipt:#}");
     assert_eq!(receipt["native_sha256"].as_str().unwrap().len(), 64, "{receipt:#}");
-    let (_, again) = room.send(("mot", "A99.1"), "A99.2", "45");
+    let (_, again) = system.send(("mot", "A99.1"), "A99.2", "45");
     assert_eq!((&again["repeat"], &again["message_id"]), (&json!(true), &receipt["message_id"]));
-    // Its number begins like the other's, its content differs: another document of the same file.
-    assert_eq!(room.send(("mot", "A99.1"), "A99.2", "456").0, 0);
-    let (exit, back) = room.submit("hai", &status("mot-45", "45/BC-VP"));
+    // Another document whose number begins with the same digits.
+    assert_eq!(system.send(("mot", "A99.1"), "A99.2", "456").0, 0);
+    let (exit, back) = system.submit("hai", &status("mot-45", "45/BC-VP"));
     assert_eq!(exit, 0, "{back:#}");
 
     for spelling in ["45/BC-VP", "45 bc vp", "45/BC-VP "] {
-        let (exit, story) = room.told(&["trace", spelling]);
-        assert_eq!((exit, &story["candidates"]), (0, &json!([])), "{spelling}: {story:#}");
+        let (exit, trace) = system.run_json(&["trace", spelling]);
+        assert_eq!((exit, &trace["candidates"]), (0, &json!([])), "{spelling}: {trace:#}");
         let types: Vec<_> =
-            story["journeys"].as_array().unwrap().iter().map(|it| &it["message"]["type"]).collect();
+            trace["journeys"].as_array().unwrap().iter().map(|it| &it["message"]["type"]).collect();
         assert_eq!(types, ["document", "status"], "{spelling}");
-        assert_eq!(story["journeys"][0]["message"]["id"], receipt["message_id"]);
-        assert_eq!(story["journeys"][0]["statuses"][0]["status"], "03");
+        assert_eq!(trace["journeys"][0]["message"]["id"], receipt["message_id"]);
+        assert_eq!(trace["journeys"][0]["statuses"][0]["status"], "03");
     }
-    let (exit, one) = room.told(&["trace", receipt["message_id"].as_str().unwrap()]);
+    let (exit, one) = system.run_json(&["trace", receipt["message_id"].as_str().unwrap()]);
     assert_eq!((exit, one["journeys"].as_array().unwrap().len()), (0, 1));
 
-    assert_eq!(room.send(("ba", "A99.3"), "A99.2", "45").0, 0);
-    let (exit, both) = room.told(&["trace", "45/BC-VP"]);
+    assert_eq!(system.send(("ba", "A99.3"), "A99.2", "45").0, 0);
+    let (exit, both) = system.run_json(&["trace", "45/BC-VP"]);
     assert_eq!((exit, &both["journeys"]), (8, &json!([])), "{both:#}");
     assert_eq!(both["candidates"].as_array().unwrap().len(), 2);
 
     for nothing in ["99/KHONG", "0198c0de-0000-5000-8000-000000000000"] {
-        let (exit, none) = room.told(&["trace", nothing]);
+        let (exit, none) = system.run_json(&["trace", nothing]);
         assert_eq!((exit, &none["journeys"]), (4, &json!([])), "{none:#}");
     }
-    let wrong = room.desk.path().join("sai.token");
+    let wrong = system.folder.path().join("sai.token");
     std::fs::write(&wrong, "sai\n").unwrap();
-    let (exit, none) = room.told(&["find", "--internal-token-file", wrong.to_str().unwrap()]);
+    let (exit, none) = system.run_json(&["find", "--internal-token-file", wrong.to_str().unwrap()]);
     assert_eq!((exit, &none["error"]["code"]), (5, &json!("LT-CLI-005")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_drives_again_and_withdraws_what_waits() {
-    let room = Room::open();
+async fn an_operator_redrives_and_withdraws_waiting_messages() {
+    let system = System::start();
     let mailroom = Mailroom::new();
     mailroom.behave(Behaviour::Away(1));
     let sample = Arc::new(Sample::new("hai-app".to_owned(), "thu".to_owned(), mailroom.clone()));
-    let connection = Connection { gateway: room.up.gateway(), token: "hai-token".to_owned() };
+    let connection = Connection { gateway: system.up.gateway(), token: "hai-token".to_owned() };
     let stop = CancellationToken::new();
     let stopping = stop.clone();
     let mut serving = tokio::task::JoinSet::new();
     serving.spawn(async move { sdk::serve(sample, &connection, stopping).await });
 
     let worked = tokio::task::spawn_blocking(move || {
-        assert_eq!(room.send(("mot", "A99.1"), "A99.2", "7").0, 0);
-        let parked = room.until(&["find", "--state", "parked"], |it| it["messages"] != json!([]));
+        assert_eq!(system.send(("mot", "A99.1"), "A99.2", "7").0, 0);
+        let parked = system.until(&["find", "--state", "parked"], |it| it["messages"] != json!([]));
         assert_eq!(parked["messages"][0]["number"], "7/BC-VP");
         let why = ["--reason", "đã mở lại", "--actor", "trực ca"];
-        let (exit, none) = room.told(&[&["confirm", "7/BC-VP"], &why[..]].concat());
+        let (exit, none) = system.run_json(&[&["confirm", "7/BC-VP"], &why[..]].concat());
         assert_eq!((exit, &none["done"]), (7, &json!([])), "{none:#}");
         assert_eq!(none["not_done"][0]["error"]["code"], "LT-CLI-010");
-        let (exit, done) = room.told(&[&["redrive", "7/BC-VP"], &why[..]].concat());
+        let (exit, done) = system.run_json(&[&["redrive", "7/BC-VP"], &why[..]].concat());
         assert_eq!((exit, &done["not_done"]), (0, &json!([])), "{done:#}");
         assert_eq!(done["done"].as_array().unwrap().len(), 1);
-        let taken = room.until(&["trace", "7/BC-VP"], |it| states(it) == ["taken"]);
+        let taken = system.until(&["trace", "7/BC-VP"], |it| states(it) == ["taken"]);
         let hops = taken["journeys"][0]["hops"].as_array().unwrap();
         let mut words = hops.iter().filter_map(|it| it["detail"].as_str());
         assert!(words.any(|it| it == "trực ca: đã mở lại"), "{hops:#?}");
 
-        // Nobody is there to take what goes to the third agency.
-        let (_, receipt) = room.send(("mot", "A99.1"), "A99.3", "8");
-        room.until(&["trace", "8/BC-VP"], |it| states(it) == ["queued"]);
+        // The third agency has no adapter, so its message stays queued.
+        let (_, receipt) = system.send(("mot", "A99.1"), "A99.3", "8");
+        system.until(&["trace", "8/BC-VP"], |it| states(it) == ["queued"]);
         let id = receipt["message_id"].as_str().unwrap();
-        let (exit, some) = room.told(&["withdraw", id, "99/KHONG", "--reason", "gửi nhầm"]);
+        let (exit, some) = system.run_json(&["withdraw", id, "99/KHONG", "--reason", "gửi nhầm"]);
         assert_eq!((exit, some["done"].as_array().unwrap().len()), (8, 1), "{some:#}");
         assert_eq!(some["not_done"][0]["error"]["code"], "LT-CLI-007");
-        assert_ne!(some["actor"], "", "the machine's user stands for it");
-        room.until(&["trace", "8/BC-VP"], |it| states(it) == ["withdrawn"]);
-        let (exit, again) = room.told(&["withdraw", id, "--reason", "gửi nhầm"]);
+        assert_ne!(some["actor"], "", "the actor defaults to the user of the machine");
+        system.until(&["trace", "8/BC-VP"], |it| states(it) == ["withdrawn"]);
+        let (exit, again) = system.run_json(&["withdraw", id, "--reason", "gửi nhầm"]);
         assert_eq!((exit, &again["done"]), (7, &json!([])), "{again:#}");
-        let (exit, none) = room.told(&["release", "99/KHONG", "--reason", "x"]);
+        let (exit, none) = system.run_json(&["release", "99/KHONG", "--reason", "x"]);
         assert_eq!(exit, 4, "{none:#}");
-        room
+        system
     });
-    let room = worked.await.unwrap();
+    let system = worked.await.unwrap();
     stop.cancel();
     while serving.join_next().await.is_some() {}
-    drop(room);
+    drop(system);
 }

@@ -1,4 +1,4 @@
-//! The production shape names roles, settings, ports, secrets and files that are there.
+//! `docker-compose.yml` names only roles, settings, ports, secrets and files that exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ fn yaml(path: &str) -> Value {
     serde_saphyr::from_str(&std::fs::read_to_string(root().join(path)).unwrap()).unwrap()
 }
 
-/// The texts of a list; nothing for what is no list.
+/// The texts of a list; empty for any other value.
 fn texts(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().map(|it| it.as_str().unwrap().to_owned()).collect()
 }
@@ -37,7 +37,7 @@ fn roles() -> BTreeSet<String> {
     listed.map(|(role, _)| role.to_owned()).collect()
 }
 
-/// Secrets that a service is granted: what it is called, and where it lies.
+/// Secrets that a service is granted: name and path in the container.
 fn granted(service: &Value) -> Vec<(String, String)> {
     let of = service["secrets"].as_array().into_iter().flatten();
     of.map(|it| match it.as_str() {
@@ -48,7 +48,7 @@ fn granted(service: &Value) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_role_s_command_and_settings_are_the_program_s() {
+fn every_command_and_setting_is_one_the_program_knows() {
     let (compose, known) = (yaml("docker-compose.yml"), roles());
     let secret = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(secret.path(), "a-secret\n").unwrap();
@@ -63,7 +63,7 @@ fn every_role_s_command_and_settings_are_the_program_s() {
         assert_eq!(name, role, "upstreams name a role by its service");
         served.insert(role.clone());
         let environment = environment(service);
-        // The secrets lie elsewhere on this machine.
+        // `/run/secrets` exists in a container only.
         let here = |value: &String| match value.starts_with("/run/secrets/") {
             true => secret.path().display().to_string(),
             false => value.clone(),
@@ -96,7 +96,7 @@ fn every_role_s_command_and_settings_are_the_program_s() {
 }
 
 #[test]
-fn doors_are_published_and_asked_where_the_roles_listen() {
+fn published_ports_and_health_checks_match_the_listen_addresses() {
     let compose = yaml("docker-compose.yml");
     let gateway = &compose["services"]["gateway"];
     let port =
@@ -171,7 +171,7 @@ fn secrets_are_declared_granted_and_prepared_and_no_password_stands_in_the_file(
 }
 
 #[test]
-fn whoever_is_waited_for_comes_and_what_is_mounted_is_there() {
+fn dependencies_become_ready_and_mounted_files_exist() {
     let compose = yaml("docker-compose.yml");
     let volumes = compose["volumes"].as_object().unwrap();
     let docker = std::fs::read_to_string(root().join("services/lienthong/Dockerfile")).unwrap();
@@ -179,9 +179,15 @@ fn whoever_is_waited_for_comes_and_what_is_mounted_is_there() {
         let image = service["image"].as_str().unwrap();
         let is_ours = image == "lienthong" && service["build"]["dockerfile"].is_string();
         let tag = image.rsplit(':').next().unwrap();
-        assert!(is_ours || tag.chars().any(|it| it.is_ascii_digit()), "{name}: {image} moves");
-        let ends = service["healthcheck"]["disable"] == true;
-        assert!(ends || service["healthcheck"]["test"].is_array(), "{name} has no health check");
+        assert!(
+            is_ours || tag.chars().any(|it| it.is_ascii_digit()),
+            "{name}: {image} has no version"
+        );
+        let is_one_shot = service["healthcheck"]["disable"] == true;
+        assert!(
+            is_one_shot || service["healthcheck"]["test"].is_array(),
+            "{name} has no health check"
+        );
         for (of, how) in service["depends_on"].as_object().into_iter().flatten() {
             let awaited = &compose["services"][of];
             assert!(!awaited.is_null(), "{name} waits for {of}, which is not there");
@@ -198,10 +204,13 @@ fn whoever_is_waited_for_comes_and_what_is_mounted_is_there() {
             } else {
                 assert!(volumes.contains_key(from), "{name}: there is no volume {from}");
             }
-            // A new volume takes its owner from the image, and the program is not root.
+            // A new volume takes its owner from the folder in the image, and the program is not root.
             let is_made =
                 |it: &&str| docker.contains(&format!("-o lienthong -g lienthong -m 700 {it}"));
-            assert!(!is_ours || from.starts_with("./") || is_made(&to), "{name}: {to} is root's");
+            assert!(
+                !is_ours || from.starts_with("./") || is_made(&to),
+                "{name}: {to} belongs to root"
+            );
         }
     }
     for copied in ["services/lienthong/Dockerfile", "Cargo.lock"] {

@@ -1,4 +1,4 @@
-//! A power cut in the middle loses nothing and repeats nothing.
+//! A kill in the middle of traffic loses no message and delivers none twice.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 const MESSAGES: usize = 200;
-/// So many are submitted and taken before anything is cut.
+/// Messages taken before the kill.
 const TAKEN: usize = 50;
-/// The last ones have files that take so long to upload that they are under way at the cut.
+/// Messages at the end whose files are so large that their upload is in progress at the kill.
 const LARGE: usize = 8;
 const LARGE_BYTES: usize = 3 << 20;
 
-/// More than any test sends.
-pub(crate) const MANY: usize = 1_000_000;
+/// More permits than any test needs.
+pub(crate) const UNLIMITED: usize = 1_000_000;
 
-/// A mail room that takes so many messages and then keeps the others waiting at its counter.
-pub(crate) struct Counter {
+/// An application that takes as many messages as it has permits, and blocks in `deliver` then.
+pub(crate) struct GatedApplication {
     sample: Sample,
     may_pass: Semaphore,
 }
 
-impl Application for Counter {
+impl Application for GatedApplication {
     fn describe(&self) -> Description {
         self.sample.describe()
     }
@@ -49,22 +49,26 @@ impl Application for Counter {
     }
 }
 
-pub(crate) fn counter(key: &str, mailroom: &Mailroom, may_pass: usize) -> Arc<Counter> {
+pub(crate) fn gated_application(
+    key: &str,
+    mailroom: &Mailroom,
+    may_pass: usize,
+) -> Arc<GatedApplication> {
     let sample = Sample::new(format!("{key}-app"), "test".to_owned(), mailroom.clone());
-    Arc::new(Counter { sample, may_pass: Semaphore::new(may_pass) })
+    Arc::new(GatedApplication { sample, may_pass: Semaphore::new(may_pass) })
 }
 
-/// An adapter that is started again whenever its link breaks.
+/// Runs an adapter, and starts it again whenever its connection breaks.
 pub(crate) fn connect(
     (gateway, key): (String, &str),
-    counter: &Arc<Counter>,
+    application: &Arc<GatedApplication>,
     (working, stop): (&mut JoinSet<()>, &CancellationToken),
 ) {
     let connection = Connection { gateway, token: format!("{key}-token") };
-    let (counter, stop) = (counter.clone(), stop.clone());
+    let (application, stop) = (application.clone(), stop.clone());
     working.spawn(async move {
         while !stop.is_cancelled() {
-            let served = sdk::serve(counter.clone(), &connection, stop.clone()).await;
+            let served = sdk::serve(application.clone(), &connection, stop.clone()).await;
             if served.is_err() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -72,7 +76,7 @@ pub(crate) fn connect(
     });
 }
 
-/// Every third message has a file, the last ones a large one.
+/// Every third message has an attachment; the last ones have a large one.
 fn file(number: usize) -> Option<Vec<u8>> {
     let bytes = |len: usize| (0..len).map(|it| ((it + number) % 251) as u8).collect();
     match number {
@@ -108,8 +112,8 @@ pub(crate) fn item(number: usize) -> Item {
     }
 }
 
-/// Whatever the cut did to the answer, the same item is submitted until it has one.
-async fn insist(sender: Mailroom, number: usize) -> (String, String) {
+/// Submits the same item until a receipt comes back: the kill may have lost the first answer.
+async fn submit_until_receipt(sender: Mailroom, number: usize) -> (String, String) {
     let item = item(number);
     loop {
         match sender.send(item.clone()).await {
@@ -125,7 +129,7 @@ async fn within<T>(what: &str, waiting: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_submitted_around_a_kill_is_delivered_once() {
+async fn messages_submitted_around_a_kill_are_delivered_once() {
     let folder = tempfile::tempdir().unwrap();
     let agencies = [
         Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
@@ -135,17 +139,17 @@ async fn what_was_submitted_around_a_kill_is_delivered_once() {
     let mut up = Up::start(folder.path(), &[]);
     let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
     let (sender, receiver) = (Mailroom::new(), Mailroom::new());
-    let counter_two = counter("hai", &receiver, TAKEN);
-    connect((up.gateway(), "mot"), &counter("mot", &sender, 0), (&mut working, &stop));
-    connect((up.gateway(), "hai"), &counter_two, (&mut working, &stop));
+    let gated_receiver = gated_application("hai", &receiver, TAKEN);
+    connect((up.gateway(), "mot"), &gated_application("mot", &sender, 0), (&mut working, &stop));
+    connect((up.gateway(), "hai"), &gated_receiver, (&mut working, &stop));
     let mut sending = JoinSet::new();
     for number in 0..MESSAGES / 2 {
-        sending.spawn(insist(sender.clone(), number));
+        sending.spawn(submit_until_receipt(sender.clone(), number));
     }
     let mut inbox = receiver.watch();
     drop(within("taking the first", inbox.wait_for(|it| it.len() >= TAKEN)).await.unwrap());
     for number in MESSAGES / 2..MESSAGES {
-        sending.spawn(insist(sender.clone(), number));
+        sending.spawn(submit_until_receipt(sender.clone(), number));
     }
     let mut receipts = BTreeMap::new();
     while receipts.len() <= MESSAGES / 2 {
@@ -156,13 +160,13 @@ async fn what_was_submitted_around_a_kill_is_delivered_once() {
     while let Some(receipt) = sending.try_join_next() {
         receipts.extend([receipt.unwrap()]);
     }
-    assert!(!sending.is_empty(), "nothing was being submitted at the cut");
+    assert!(!sending.is_empty(), "nothing was being submitted at the kill");
     let taken = receiver.inbox().len();
-    assert!((TAKEN..MESSAGES).contains(&taken), "{taken} of {MESSAGES} were taken at the cut");
+    assert!((TAKEN..MESSAGES).contains(&taken), "{taken} of {MESSAGES} were taken at the kill");
 
-    up.again();
-    counter_two.may_pass.add_permits(MESSAGES * 100);
-    while let Some(receipt) = within("submitting after the cut", sending.join_next()).await {
+    up.restart();
+    gated_receiver.may_pass.add_permits(MESSAGES * 100);
+    while let Some(receipt) = within("submitting after the kill", sending.join_next()).await {
         receipts.extend([receipt.unwrap()]);
     }
     assert_eq!(receipts.len(), MESSAGES);

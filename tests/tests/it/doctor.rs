@@ -1,4 +1,4 @@
-//! What `doctor` finds on a machine that is well, and on one that is not.
+//! `doctor` on a healthy system, and on one with broken links and settings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,8 +7,12 @@ use std::process::Command;
 use lienthong_tests::up::{Agency, Up, free_port, program, write_registry};
 use serde_json::Value;
 
-/// Every check by its id, and how the command ended.
-fn look(folder: &Path, up: &Up, variables: &[(&str, String)]) -> (BTreeMap<String, Value>, i32) {
+/// Runs `doctor`: its checks by id, and its exit code.
+fn run_doctor(
+    folder: &Path,
+    up: &Up,
+    variables: &[(&str, String)],
+) -> (BTreeMap<String, Value>, i32) {
     let output = Command::new(program())
         .args(["doctor", "--json", "--data"])
         .arg(folder)
@@ -18,20 +22,21 @@ fn look(folder: &Path, up: &Up, variables: &[(&str, String)]) -> (BTreeMap<Strin
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let told: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let checks = told["checks"].as_array().unwrap().iter();
+    let report: Value =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let checks = report["checks"].as_array().unwrap().iter();
     let by_id = checks.map(|it| (it["id"].as_str().unwrap().to_owned(), it.clone())).collect();
     (by_id, output.status.code().unwrap())
 }
 
 #[test]
-fn each_link_is_looked_at_and_what_is_not_well_has_a_remedy() {
+fn every_link_is_checked_and_every_failed_check_has_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let agencies = [Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" }];
     write_registry(&folder.path().join("registry"), &agencies);
     let up = Up::start(folder.path(), &[]);
 
-    let (found, code) = look(folder.path(), &up, &[]);
+    let (found, code) = run_doctor(folder.path(), &up, &[]);
     let ids: Vec<_> = found.keys().map(String::as_str).collect();
     let expected = [
         "broker",
@@ -54,16 +59,16 @@ fn each_link_is_looked_at_and_what_is_not_well_has_a_remedy() {
     }
     assert_eq!(code, 0);
 
-    let away = |scheme: &str| format!("{scheme}://127.0.0.1:{}", free_port());
+    let unreachable = |scheme: &str| format!("{scheme}://127.0.0.1:{}", free_port());
     let variables = [
-        ("LIENTHONG__BUS__URL", away("amqp")),
-        ("LIENTHONG__TELEMETRY__OTLP_ENDPOINT", away("http")),
+        ("LIENTHONG__BUS__URL", unreachable("amqp")),
+        ("LIENTHONG__TELEMETRY__OTLP_ENDPOINT", unreachable("http")),
         ("LIENTHONG__UPSTREAM__JOURNAL", up.internal()),
-        ("LIENTHONG__UPSTREAM__MAPPING", away("http")),
+        ("LIENTHONG__UPSTREAM__MAPPING", unreachable("http")),
         ("LIENTHONG__UPSTREAM__REGISTRY", up.internal()),
     ];
-    let (found, code) = look(folder.path(), &up, &variables);
-    assert_eq!(code, 8, "some of it is well");
+    let (found, code) = run_doctor(folder.path(), &up, &variables);
+    assert_eq!(code, 8, "some checks passed");
     let bad: Vec<_> =
         found.iter().filter(|(_, it)| it["ok"] == false).map(|(id, _)| id.as_str()).collect();
     assert_eq!(bad, ["broker", "otlp", "topology", "upstream.mapping"]);
@@ -71,7 +76,8 @@ fn each_link_is_looked_at_and_what_is_not_well_has_a_remedy() {
         assert!(!found[id]["remedy"].as_str().unwrap().is_empty(), "{id}");
     }
 
-    let (found, _) = look(folder.path(), &up, &[("LIENTHONG__BUS__PARTITIONS", "0".to_owned())]);
+    let (found, _) =
+        run_doctor(folder.path(), &up, &[("LIENTHONG__BUS__PARTITIONS", "0".to_owned())]);
     let detail = found["configuration"]["detail"].as_str().unwrap();
     assert!(detail.starts_with("LT-CFG-005: LIENTHONG__BUS__PARTITIONS"), "{detail}");
 }

@@ -1,4 +1,4 @@
-//! Two agencies whose application is a folder: what one puts out lies in the other's inbox.
+//! Two folder adapters exchange documents through a running system.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ impl Drop for Adapter {
     }
 }
 
-fn eventually<T>(what: &str, folder: &Path, found: impl Fn() -> Option<T>) -> T {
+fn wait_for<T>(what: &str, folder: &Path, found: impl Fn() -> Option<T>) -> T {
     let limit = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(found) = found() {
@@ -85,7 +85,7 @@ fn put(outbox: &Path, name: &str, body: &[u8], files: &[(&str, &[u8])]) {
 }
 
 #[test]
-fn a_document_crosses_from_folder_to_folder_and_a_malformed_one_stands_beside_its_reason() {
+fn a_document_reaches_the_other_folder_and_a_malformed_one_is_refused_with_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let agencies = [
         Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
@@ -101,10 +101,10 @@ fn a_document_crosses_from_folder_to_folder_and_a_malformed_one_stands_beside_it
     let body = document("7").to_string();
     put(&one.join("outbox"), "bao-cao.json", body.as_bytes(), &files);
     let receipt =
-        eventually("the receipt", &one, || value(&one.join("sent/bao-cao.json/receipt.json")));
+        wait_for("the receipt", &one, || value(&one.join("sent/bao-cao.json/receipt.json")));
     assert_eq!(receipt["repeat"], false);
     assert_eq!(receipt["recipients"], json!(["hai"]));
-    let arrived = eventually("the message", &two, || messages(&two.join("inbox")).pop());
+    let arrived = wait_for("the message", &two, || messages(&two.join("inbox")).pop());
     let about = value(&arrived.join("message.json")).unwrap();
     assert_eq!(about["sender"], "mot");
     assert_eq!(about["message_id"], arrived.file_name().unwrap().to_string_lossy().as_ref());
@@ -114,21 +114,21 @@ fn a_document_crosses_from_folder_to_folder_and_a_malformed_one_stands_beside_it
     assert_eq!(there["Value"]["Data"][0]["TrichYeu"], "Báo cáo tháng");
 
     put(&one.join("outbox"), "hong.json", b"{\"Value\":", &[]);
-    let reason = eventually("the reason", &one, || {
+    let reason = wait_for("the reason", &one, || {
         fs::read_to_string(one.join("refused/hong.json/LY-DO.txt")).ok()
     });
     assert!(reason.contains("Bị từ chối LT-MAP-002"), "{reason}");
     assert!(one.join("refused/hong.json/hong.json").exists());
 
-    // The adapter dies; what is put out meanwhile is sent when it is back, and the same content
-    // again gets the first receipt.
+    // A file written while the adapter is down is sent after its restart; the same content gets
+    // the first receipt again.
     drop(first);
     put(&one.join("outbox"), "bao-cao.json", body.as_bytes(), &files);
     let _first = Adapter::start(&up, "mot", &one);
-    let again = eventually("the second receipt", &one, || {
+    let again = wait_for("the second receipt", &one, || {
         value(&one.join("sent/bao-cao (2).json/receipt.json"))
     });
     assert_eq!(again["repeat"], true);
     assert_eq!(again["message_id"], receipt["message_id"]);
-    assert_eq!(messages(&two.join("inbox")).len(), 1, "it came once");
+    assert_eq!(messages(&two.join("inbox")).len(), 1, "the repeat was not delivered");
 }

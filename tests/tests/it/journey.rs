@@ -1,4 +1,4 @@
-//! Documents cross and statuses come back on every combination of channels and database.
+//! Documents are delivered and statuses come back on every combination of broker and database.
 
 use std::io::BufRead as _;
 use std::process::{Command, Stdio};

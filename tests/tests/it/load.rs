@@ -6,7 +6,7 @@ use serde_json::Value;
 
 fn load(arguments: &[&str]) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_load"))
-        .args(["--json", "--on-the-way", "256"])
+        .args(["--json", "--in-flight", "256"])
         .args(arguments)
         .output()
         .unwrap();
@@ -21,7 +21,7 @@ fn load(arguments: &[&str]) -> Value {
         let half = &report["half_load"][figure];
         assert!(half.as_f64().is_some_and(|it| it > 0.0), "half load {figure}: {report:#}");
     }
-    assert!(report["binds"].as_str().is_some_and(|it| it.contains("cores are busy")));
+    assert!(report["bottleneck"].as_str().is_some_and(|it| it.contains("cores are busy")));
     assert!(!report["slowest_journey"].as_array().unwrap().is_empty(), "{report:#}");
     report
 }
@@ -34,7 +34,7 @@ fn measured(report: &Value, figure: &str) -> Vec<String> {
 }
 
 #[test]
-fn in_one_process_it_measures_the_road_alone() {
+fn in_one_process_it_measures_the_system_alone() {
     let report = load(&["--embedded", "--messages", "300"]);
     assert_eq!(report["documents"], 300);
     assert!(report["raw_rate"].is_null() && report["ratio"].is_null());
@@ -44,7 +44,7 @@ fn in_one_process_it_measures_the_road_alone() {
 }
 
 #[test]
-fn over_rabbitmq_it_measures_the_road_against_the_broker_alone() {
+fn over_rabbitmq_it_measures_the_system_against_the_broker_alone() {
     let report = load(&["--messages", "1000"]);
     let (rate, raw, ratio) = (&report["rate"], &report["raw_rate"], &report["ratio"]);
     let [rate, raw, ratio] = [rate, raw, ratio].map(|it| it.as_f64().unwrap());

@@ -1,18 +1,18 @@
-//! One role goes away and comes back: the others go on with what they know.
+//! The other roles go on while one role is down and after it came back.
 
 use std::time::Duration;
 
 use adapter_sample::Mailroom;
 use lienthong_tests::roles::Roles;
-use lienthong_tests::up::{Agency, page, write_registry};
+use lienthong_tests::up::{Agency, http_get, write_registry};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::crash::{MANY, connect, counter, item};
+use crate::crash::{UNLIMITED, connect, gated_application, item};
 use crate::{cluster, node};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_the_registry_documents_go_on_crossing() {
+async fn documents_are_delivered_while_the_registry_is_down() {
     let folder = tempfile::tempdir().unwrap();
     let agencies = [
         Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
@@ -28,31 +28,39 @@ async fn without_the_registry_documents_go_on_crossing() {
     let (_node, mut roles) = starting.await.unwrap();
     let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
     let (sender, receiver) = (Mailroom::new(), Mailroom::new());
-    connect((roles.gateway(), "mot"), &counter("mot", &sender, MANY), (&mut working, &stop));
-    connect((roles.gateway(), "hai"), &counter("hai", &receiver, MANY), (&mut working, &stop));
+    connect(
+        (roles.gateway(), "mot"),
+        &gated_application("mot", &sender, UNLIMITED),
+        (&mut working, &stop),
+    );
+    connect(
+        (roles.gateway(), "hai"),
+        &gated_application("hai", &receiver, UNLIMITED),
+        (&mut working, &stop),
+    );
     let limit = Duration::from_secs(30);
-    let cross = async |number: usize| {
+    let deliver = async |number: usize| {
         let sent = tokio::time::timeout(limit, sender.send(item(number))).await;
         sent.unwrap().unwrap();
         let mut inbox = receiver.watch();
         let arrived = inbox.wait_for(|it| it.len() == number + 1);
         drop(tokio::time::timeout(limit, arrived).await.unwrap().unwrap());
     };
-    cross(0).await;
+    deliver(0).await;
     roles.kill("registry");
-    // Long enough for the break to be noticed by everybody: a new start would have begun.
+    // Long enough for every role to notice the broken watch and to have restarted, if it did.
     tokio::time::sleep(Duration::from_secs(2)).await;
     for role in ["journal", "mapping", "gateway"] {
-        let words = page(roles.ops_port(role), "/readyz").unwrap();
+        let words = http_get(roles.ops_port(role), "/readyz").unwrap();
         assert!(words.starts_with("HTTP/1.1 200"), "{role}: {words}");
     }
-    cross(1).await;
+    deliver(1).await;
     let roles = tokio::task::spawn_blocking(move || {
-        roles.again("registry");
+        roles.restart("registry");
         roles
     });
     let _roles = roles.await.unwrap();
-    cross(2).await;
+    deliver(2).await;
     stop.cancel();
     working.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! The adapter to copy, as the program it is: what one is told to send, the other receives.
+//! `adapter-sample` as a program: one instance sends files, another receives them.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use lienthong_tests::up::{Agency, Up, program, write_registry};
 use serde_json::{Value, json};
 
-/// The sample's program, built with the big one so that both share what they stand on.
+/// The sample's program, built together with the product so that both share their dependencies.
 fn sample() -> PathBuf {
     let beside = program();
     let mut build = Command::new(env!("CARGO"));
@@ -51,7 +51,7 @@ impl Adapter {
     }
 
     /// Waits for a line of the log.
-    fn says(&self, words: &str) -> Value {
+    fn wait_for_log(&self, words: &str) -> Value {
         let limit = Instant::now() + Duration::from_secs(60);
         loop {
             let log = fs::read_to_string(&self.log).unwrap();
@@ -59,7 +59,7 @@ impl Adapter {
             if let Some(found) = lines.into_iter().find(|it| it["message"] == words) {
                 return found;
             }
-            assert!(Instant::now() < limit, "{words:?} was not said\n{log}");
+            assert!(Instant::now() < limit, "{words:?} was not logged\n{log}");
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -74,7 +74,7 @@ impl Drop for Adapter {
 }
 
 #[test]
-fn the_sample_sends_what_it_is_told_and_says_what_it_receives() {
+fn the_sample_sends_named_files_and_logs_received_messages() {
     let folder = tempfile::tempdir().unwrap();
     let agencies = [
         Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
@@ -94,9 +94,9 @@ fn the_sample_sends_what_it_is_told_and_says_what_it_receives() {
     fs::write(&bad, "{\"Value\":").unwrap();
     one.send(&good);
     one.send(&bad);
-    assert_eq!(one.says("file sent")["path"], good.display().to_string());
-    assert_eq!(one.says("file refused")["path"], bad.display().to_string());
-    let received = two.says("message received");
+    assert_eq!(one.wait_for_log("file sent")["path"], good.display().to_string());
+    assert_eq!(one.wait_for_log("file refused")["path"], bad.display().to_string());
+    let received = two.wait_for_log("message received");
     assert_eq!(received["sender"], "mot");
     assert!(received["number"].as_str().unwrap().contains("7"), "{received}");
 }

@@ -1,4 +1,4 @@
-//! A stop is quick and clean whatever goes on, and health is told before, during and without a start.
+//! A stop takes seconds under load, and the health pages answer before, during and without a start.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -7,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use adapter_sample::Mailroom;
 use lienthong_tests::guarded::Guarded;
-use lienthong_tests::up::{Agency, Up, free_port, page, program, write_registry};
+use lienthong_tests::up::{Agency, Up, free_port, http_get, program, write_registry};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::crash::{MANY, connect, counter, item};
+use crate::crash::{UNLIMITED, connect, gated_application, item};
 
 const AGENCIES: [Agency; 2] = [
     Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
     Agency { key: "hai", code: "A99.2", takes: "ioffice.portal" },
 ];
 
-/// Waits until this is so.
+/// Waits until the condition holds, at most `limit`.
 async fn until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
     let limit = Instant::now() + limit;
     while !is_so() {
@@ -28,14 +28,22 @@ async fn until(what: &str, limit: Duration, mut is_so: impl FnMut() -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stop_with_an_adapter_and_traffic_takes_seconds_and_ends_well() {
+async fn a_stop_under_traffic_takes_seconds_and_exits_with_0() {
     let folder = tempfile::tempdir().unwrap();
     write_registry(&folder.path().join("registry"), &AGENCIES);
     let mut up = Up::start(folder.path(), &[]);
     let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
     let (sender, receiver) = (Mailroom::new(), Mailroom::new());
-    connect((up.gateway(), "mot"), &counter("mot", &sender, MANY), (&mut working, &stop));
-    connect((up.gateway(), "hai"), &counter("hai", &receiver, MANY), (&mut working, &stop));
+    connect(
+        (up.gateway(), "mot"),
+        &gated_application("mot", &sender, UNLIMITED),
+        (&mut working, &stop),
+    );
+    connect(
+        (up.gateway(), "hai"),
+        &gated_application("hai", &receiver, UNLIMITED),
+        (&mut working, &stop),
+    );
     let mut sending = JoinSet::new();
     let post = sender.clone();
     sending.spawn(async move {
@@ -60,18 +68,18 @@ async fn a_stop_with_an_adapter_and_traffic_takes_seconds_and_ends_well() {
 }
 
 #[tokio::test]
-async fn a_second_signal_ends_at_once() {
+async fn a_second_signal_ends_the_process_at_once() {
     let folder = tempfile::tempdir().unwrap();
     write_registry(&folder.path().join("registry"), &AGENCIES);
     let mut up = Up::start(folder.path(), &[]);
-    // A request whose end does not come holds the stop up.
+    // A request without its body keeps the drain waiting.
     let mut open = TcpStream::connect(up.gateway().trim_start_matches("http://")).unwrap();
     let head = "POST /v1/submit HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer mot-token\r\n\
                 Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{";
     open.write_all(head.as_bytes()).unwrap();
     let port = up.ops_port();
     up.signal("TERM");
-    let draining = || page(port, "/readyz").is_some_and(|it| it.contains("draining"));
+    let draining = || http_get(port, "/readyz").is_some_and(|it| it.contains("draining"));
     until("draining", Duration::from_secs(5), draining).await;
     assert!(up.ended().is_none(), "it waits for the open request");
     up.signal("TERM");
@@ -85,7 +93,7 @@ async fn a_second_signal_ends_at_once() {
 }
 
 #[tokio::test]
-async fn while_the_broker_is_away_the_pages_answer_and_settings_of_the_environment_hold() {
+async fn without_a_broker_health_answers_and_settings_of_the_environment_apply() {
     let folder = tempfile::tempdir().unwrap();
     write_registry(&folder.path().join("registry"), &AGENCIES);
     let [vendors, internal, ops, away] = [(); 4].map(|()| free_port());
@@ -102,20 +110,20 @@ async fn while_the_broker_is_away_the_pages_answer_and_settings_of_the_environme
         .env("LIENTHONG__JOURNAL__DATABASE", folder.path().join("other.sqlite"))
         .env("LIENTHONG__BUS__URL", format!("amqp://127.0.0.1:{away}/%2f"));
     let mut running = Guarded::spawn(&command, &folder.path().join("log"));
-    let said = || page(ops, "/readyz").filter(|it| it.contains("broker"));
-    until("why it is not ready", Duration::from_secs(30), || said().is_some()).await;
-    let words = said().unwrap();
+    let reason = || http_get(ops, "/readyz").filter(|it| it.contains("broker"));
+    until("the reason in /readyz", Duration::from_secs(30), || reason().is_some()).await;
+    let words = reason().unwrap();
     assert!(words.starts_with("HTTP/1.1 503") && words.contains("\nstart: "), "{words}");
-    assert!(page(ops, "/livez").unwrap().starts_with("HTTP/1.1 200"));
-    // Whoever asks the registry or the journal is answered, and only with the token that was said.
-    assert!(!folder.path().join("internal.token").exists(), "another token was said");
+    assert!(http_get(ops, "/livez").unwrap().starts_with("HTTP/1.1 200"));
+    // The configured token is used, so `up` makes no token of its own in the data folder.
+    assert!(!folder.path().join("internal.token").exists(), "a second token was made");
     running.signal("TERM");
     until("the end", Duration::from_secs(5), || running.ended().is_some()).await;
 }
 
 #[test]
 #[should_panic(expected = "up ended: ")]
-fn a_process_that_cannot_start_is_told_at_once() {
+fn a_process_that_cannot_start_is_reported_at_once() {
     let folder = tempfile::tempdir().unwrap();
     write_registry(&folder.path().join("registry"), &AGENCIES);
     Up::start(folder.path(), &[("LIENTHONG__BUS__PARTITIONS", "0")]);

@@ -1,4 +1,4 @@
-//! What the roles tell an OTLP collector: one trace for the whole road, and metrics.
+//! What the roles export over OTLP: one trace with every hop of a message, and metrics.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,7 +37,7 @@ use tonic::{Request, Response, Status};
 
 use crate::{cluster, node};
 
-/// The longest anything may take to be told.
+/// The longest anything may take to be exported.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Words of a document that must never stand in a log.
@@ -45,9 +45,9 @@ const CANARY: &str = "CANARY-7731";
 
 type Labels = BTreeMap<String, String>;
 
-/// A span as it came.
+/// A span as it was exported.
 #[derive(Clone, Debug)]
-struct Seen {
+struct Span {
     service: String,
     name: String,
     trace: Vec<u8>,
@@ -58,7 +58,7 @@ struct Seen {
     labels: Labels,
 }
 
-impl Seen {
+impl Span {
     fn label(&self, key: &str) -> &str {
         self.labels.get(key).map_or("", String::as_str)
     }
@@ -66,29 +66,29 @@ impl Seen {
 
 /// One series of a metric; a counter has no bounds.
 #[derive(Clone, Debug)]
-struct Measured {
+struct Series {
     name: String,
     labels: Labels,
     bounds: Vec<f64>,
 }
 
-/// All that was told.
+/// Everything exported so far.
 #[derive(Clone, Debug, Default)]
-struct Told {
-    spans: Vec<Seen>,
-    metrics: Vec<Measured>,
+struct Exported {
+    spans: Vec<Span>,
+    metrics: Vec<Series>,
 }
 
 /// A collector that keeps everything.
 #[derive(Clone, Default)]
-struct Collector(watch::Sender<Told>);
+struct Collector(watch::Sender<Exported>);
 
 impl Collector {
     /// Waits until nothing is missing; what still is, when the time is up, is shown beside the rest.
-    async fn until(&self, missing: impl Fn(&Told) -> Vec<String>) -> Told {
-        let mut told = self.0.subscribe();
-        match tokio::time::timeout(LIMIT, told.wait_for(|it| missing(it).is_empty())).await {
-            Ok(told) => told.unwrap().clone(),
+    async fn until(&self, missing: impl Fn(&Exported) -> Vec<String>) -> Exported {
+        let mut exported = self.0.subscribe();
+        match tokio::time::timeout(LIMIT, exported.wait_for(|it| missing(it).is_empty())).await {
+            Ok(exported) => exported.unwrap().clone(),
             Err(_late) => {
                 let last = self.0.borrow().clone();
                 panic!("missing {:#?}\namong {last:#?}", missing(&last));
@@ -113,7 +113,7 @@ impl TraceService for Collector {
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         for of in request.into_inner().resource_spans {
             let resource = labels(&of.resource.unwrap_or_default().attributes);
-            let spans = of.scope_spans.into_iter().flat_map(|it| it.spans).map(|it| Seen {
+            let spans = of.scope_spans.into_iter().flat_map(|it| it.spans).map(|it| Span {
                 service: resource.get("service.name").cloned().unwrap_or_default(),
                 labels: labels(&it.attributes),
                 name: it.name,
@@ -122,20 +122,20 @@ impl TraceService for Collector {
                 parent: it.parent_span_id,
                 links: it.links.into_iter().map(|it| it.span_id).collect(),
             });
-            self.0.send_modify(|told| told.spans.extend(spans));
+            self.0.send_modify(|exported| exported.spans.extend(spans));
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
 
-fn measured(metric: Metric) -> Vec<Measured> {
+fn measured(metric: Metric) -> Vec<Series> {
     let name = metric.name;
-    let counted = |it: NumberDataPoint| Measured {
+    let counted = |it: NumberDataPoint| Series {
         name: name.clone(),
         labels: labels(&it.attributes),
         bounds: Vec::new(),
     };
-    let timed = |it: HistogramDataPoint| Measured {
+    let timed = |it: HistogramDataPoint| Series {
         name: name.clone(),
         labels: labels(&it.attributes),
         bounds: it.explicit_bounds,
@@ -156,12 +156,12 @@ impl MetricsService for Collector {
         let metrics = request.into_inner().resource_metrics.into_iter();
         let metrics = metrics.flat_map(|it| it.scope_metrics).flat_map(|it| it.metrics);
         let all: Vec<_> = metrics.flat_map(measured).collect();
-        // What is told again and again is kept once.
-        self.0.send_modify(|told| {
-            told.metrics.retain(|old| {
+        // A series is exported again and again; only its newest form is held.
+        self.0.send_modify(|exported| {
+            exported.metrics.retain(|old| {
                 !all.iter().any(|new| new.name == old.name && new.labels == old.labels)
             });
-            told.metrics.extend(all);
+            exported.metrics.extend(all);
         });
         Ok(Response::new(ExportMetricsServiceResponse::default()))
     }
@@ -194,7 +194,7 @@ fn document(number: u8, subject: &str, to: &str) -> Item {
     Item { format, body, ..Item::default() }
 }
 
-/// A broker, and every role telling this collector soon what it does.
+/// Starts a broker and every role, which export to this collector at short intervals.
 async fn start(folder: &Path, address: String) -> (node::Node, Roles) {
     let path = folder.to_owned();
     let starting = tokio::task::spawn_blocking(move || {
@@ -230,15 +230,17 @@ const CALLS: [(&str, &str); 5] = [
     ("lienthong-journal", "lienthong.journal.v1.Journal/End"),
 ];
 
-/// What the trace of a message still lacks, or has too much of.
-fn missing(told: &Told, message_id: &str) -> Vec<String> {
-    let is_birth = |it: &&Seen| {
+/// Spans that the trace of a message lacks, and roots it should not have.
+fn missing(exported: &Exported, message_id: &str) -> Vec<String> {
+    let is_create = |it: &&Span| {
         it.label("messaging.operation.type") == "create"
             && it.label("messaging.message.id") == message_id
     };
-    let Some(born) = told.spans.iter().find(is_birth) else { return vec!["its birth".into()] };
-    let ours: Vec<_> = told.spans.iter().filter(|it| it.trace == born.trace).collect();
-    let has = |service: &str, is_it: &dyn Fn(&Seen) -> bool| {
+    let Some(created) = exported.spans.iter().find(is_create) else {
+        return vec!["its create span".into()];
+    };
+    let ours: Vec<_> = exported.spans.iter().filter(|it| it.trace == created.trace).collect();
+    let has = |service: &str, is_it: &dyn Fn(&Span) -> bool| {
         ours.iter().any(|it| it.service == service && is_it(it))
     };
     let mut missing = Vec::new();
@@ -252,12 +254,12 @@ fn missing(told: &Told, message_id: &str) -> Vec<String> {
             missing.push(format!("{service} {call}"));
         }
     }
-    // One call for all that is handed over at a time, so it has a trace of its own.
+    // One Begin serves several messages, so it has a trace of its own.
     let begin = "lienthong.journal.v1.Journal/Begin";
-    if !told.spans.iter().any(|it| it.service == "lienthong-journal" && it.name == begin) {
+    if !exported.spans.iter().any(|it| it.service == "lienthong-journal" && it.name == begin) {
         missing.push(begin.to_owned());
     }
-    let is_root = |it: &&&Seen| !ours.iter().any(|other| other.id == it.parent);
+    let is_root = |it: &&&Span| !ours.iter().any(|other| other.id == it.parent);
     let roots: Vec<_> = ours.iter().filter(is_root).map(|it| it.name.as_str()).collect();
     if roots != ["lienthong.exchange.v1.Exchange/Submit"] {
         missing.push(format!("one root, not {roots:?}"));
@@ -284,30 +286,36 @@ async fn submit_together(connection: &Connection) -> Vec<String> {
     results.into_iter().map(receipt).collect()
 }
 
-/// What lacks for messages of one call to have traces of their own, each linked to the call.
-fn not_apart(told: &Told, ids: &[String]) -> Vec<String> {
-    let call = told.spans.iter().find(|it| it.name.ends_with("Exchange/SubmitBatch"));
+/// Messages of one call that lack a trace of their own linked to the call.
+fn not_apart(exported: &Exported, ids: &[String]) -> Vec<String> {
+    let call = exported.spans.iter().find(|it| it.name.ends_with("Exchange/SubmitBatch"));
     let Some(call) = call else { return vec!["the call".into()] };
     let is_apart = |id: &&String| {
-        let born = told.spans.iter().find(|it| {
+        let created = exported.spans.iter().find(|it| {
             it.label("messaging.operation.type") == "create"
                 && it.label("messaging.message.id") == id.as_str()
         });
-        born.is_some_and(|born| {
-            let root = told.spans.iter().find(|it| it.id == born.parent && it.name == "submit");
+        created.is_some_and(|created| {
+            let root =
+                exported.spans.iter().find(|it| it.id == created.parent && it.name == "submit");
             root.is_some_and(|it| it.links == [call.id.clone()])
-                && ids.iter().all(|other| other == *id || !in_trace(told, &born.trace, other))
+                && ids
+                    .iter()
+                    .all(|other| other == *id || !in_trace(exported, &created.trace, other))
         })
     };
     ids.iter().filter(|it| !is_apart(it)).cloned().collect()
 }
 
-fn in_trace(told: &Told, trace: &[u8], message_id: &str) -> bool {
-    told.spans.iter().any(|it| it.trace == trace && it.label("messaging.message.id") == message_id)
+fn in_trace(exported: &Exported, trace: &[u8], message_id: &str) -> bool {
+    exported
+        .spans
+        .iter()
+        .any(|it| it.trace == trace && it.label("messaging.message.id") == message_id)
 }
 
 /// Metrics that lack one of these labels, or bounds in seconds, or are not there at all.
-fn unmeasured(told: &Told) -> Vec<String> {
+fn unmeasured(exported: &Exported) -> Vec<String> {
     const MESSAGING: [&str; 3] =
         ["messaging.system", "messaging.operation.name", "messaging.destination.name"];
     let wanted: [(&str, &[&str], bool); 7] = [
@@ -321,8 +329,8 @@ fn unmeasured(told: &Told) -> Vec<String> {
     ];
     let mut missing = Vec::new();
     for (name, keys, is_timed) in wanted {
-        let found: Vec<_> = told.metrics.iter().filter(|it| it.name == name).collect();
-        let is_right = |it: &&Measured| {
+        let found: Vec<_> = exported.metrics.iter().filter(|it| it.name == name).collect();
+        let is_right = |it: &&Series| {
             let ends = (it.bounds.first().copied(), it.bounds.last().copied());
             keys.iter().all(|key| it.labels.contains_key(*key))
                 && (ends == (Some(0.001), Some(10.0))) == is_timed
@@ -336,7 +344,7 @@ fn unmeasured(told: &Told) -> Vec<String> {
 }
 
 /// Every span of a message says what carries it, and intake which partition it is.
-fn check_messages(spans: &[Seen]) {
+fn check_messages(spans: &[Span]) {
     for span in spans.iter().filter(|it| it.labels.contains_key("messaging.message.id")) {
         assert_eq!(span.label("messaging.system"), "rabbitmq", "{span:#?}");
         assert!(!span.label("messaging.operation.name").is_empty(), "{span:#?}");
@@ -350,7 +358,7 @@ fn check_messages(spans: &[Seen]) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_trace_has_every_hop_and_no_log_a_body() {
+async fn one_trace_holds_every_hop_and_no_log_holds_a_body() {
     let folder = tempfile::tempdir().unwrap();
     let agencies = [
         Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
@@ -372,22 +380,22 @@ async fn one_trace_has_every_hop_and_no_log_a_body() {
     });
     let outlet = connection("mot").outlet().unwrap();
     let receipt = outlet.submit(&document(1, "Báo cáo", "A99.2")).await.unwrap();
-    let told = collector.until(|told| missing(told, &receipt.message_id)).await;
-    check_messages(&told.spans);
+    let exported = collector.until(|exported| missing(exported, &receipt.message_id)).await;
+    check_messages(&exported.spans);
     collector.until(unmeasured).await;
     let ids = submit_together(&connection("mot")).await;
-    collector.until(|told| not_apart(told, &ids)).await;
+    collector.until(|exported| not_apart(exported, &ids)).await;
 
-    // What comes back from a missing channel is told by its code, and by nobody's words.
+    // A message returned by the broker is counted under its error code; no log holds its body.
     tokio::task::block_in_place(|| node.control(&["delete_queue", "-p", "v0", "delivery.ba-app"]));
     outlet.submit(&document(2, CANARY, "A99.3")).await.unwrap();
     collector
-        .until(|told| {
-            let has_come_back = |it: &Measured| {
+        .until(|exported| {
+            let has_come_back = |it: &Series| {
                 it.name == "messaging.client.sent.messages"
                     && it.labels.get("error.type").is_some_and(|it| it == "LT-BUS-004")
             };
-            let has = told.metrics.iter().any(has_come_back);
+            let has = exported.metrics.iter().any(has_come_back);
             if has { Vec::new() } else { vec!["a publish that came back".to_owned()] }
         })
         .await;
@@ -397,6 +405,6 @@ async fn one_trace_has_every_hop_and_no_log_a_body() {
     let numbers = CANARY.bytes().map(|it| it.to_string()).collect::<Vec<_>>().join(", ");
     for role in ["registry", "journal", "mapping", "gateway"] {
         let log = std::fs::read_to_string(folder.path().join(format!("{role}.log"))).unwrap();
-        assert!(!log.contains(CANARY) && !log.contains(&numbers), "{role} tells a body:\n{log}");
+        assert!(!log.contains(CANARY) && !log.contains(&numbers), "{role} logs a body:\n{log}");
     }
 }

@@ -1,4 +1,4 @@
-//! A vendor who has only the contracts gets through, over gRPC and over plain HTTP.
+//! A client generated from the contracts alone submits, receives and settles, over gRPC and HTTP.
 
 use std::path::Path;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! How much the whole road carries, beside what the broker alone can carry in the same run.
+//! Documents a second through the whole system, beside what the broker alone carries in the same
+//! run.
 //!
 //! Senders submit national packets over gRPC; the receivers take the portal's JSON. Every role is a
 //! process of the real binary, over a RabbitMQ node and a PostgreSQL of this run. Build it with
@@ -14,25 +15,25 @@
 #[path = "../../../../services/journal/tests/it/cluster.rs"]
 #[expect(clippy::expect_used, reason = "a measurement stops at the first surprise")]
 mod cluster;
+mod end_to_end;
 #[path = "../../../../bus/tests/it/node.rs"]
 #[expect(dead_code, reason = "the bus's own tests use more of it")]
 mod node;
-mod raw;
-mod road;
+mod raw_relay;
 
 use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
-use lienthong_tests::measure::{Group, descendant, forget_peak, peak_bytes};
+use lienthong_tests::measure::{ProcessGroup, descendant, peak_bytes, reset_peak};
 use lienthong_tests::roles::Roles;
 use lienthong_tests::up::{Agency, Up, write_registry};
 use serde_json::{Value, json};
 
-use crate::raw::Limit;
-use crate::road::{Load, Road, Run};
+use crate::end_to_end::{EndToEnd, Load, Run};
+use crate::raw_relay::Limit;
 
-/// The product's, so that the limit is not measured with a slower one.
+/// The allocator of production builds, so that the raw relay is measured with the same one.
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -52,7 +53,7 @@ const AGENCIES: [Agency; 8] = [
     Agency { key: "nhan-4", code: "A98.4", takes: "ioffice.portal" },
 ];
 
-/// Đo tải cả con đường / Measures the whole road.
+/// Đo tải toàn hệ thống / Measures the whole system under load.
 #[derive(Debug, Parser)]
 #[command(
     name = "load",
@@ -71,47 +72,50 @@ struct Arguments {
     /// Số văn bản đo / Documents of the measured run
     #[arg(long, default_value_t = 30_000)]
     messages: usize,
-    /// Số văn bản đang đi cùng lúc / Documents on their way at a time
+    /// Số văn bản đang đi cùng lúc / Documents in flight at a time
     #[arg(long, default_value_t = 1_024)]
-    on_the_way: usize,
+    in_flight: usize,
 }
 
-/// What the road stands on in this run.
-enum Standing {
-    Apart { roles: Roles, groups: Vec<Group> },
-    Together { up: Up },
+/// The system under load: one process per role, or all roles in one process.
+enum System {
+    Processes { roles: Roles, groups: Vec<ProcessGroup> },
+    OneProcess { up: Up },
 }
 
-impl Standing {
+impl System {
     fn start(arguments: &Arguments, folder: &Path) -> (Self, Option<node::Node>) {
         if arguments.embedded {
-            return (Self::Together { up: Up::start(folder, &[]) }, None);
+            return (Self::OneProcess { up: Up::start(folder, &[]) }, None);
         }
         let node = node::Node::start(2);
         let database = cluster::database();
         let mut groups = vec![
-            Group { name: "broker".to_owned(), root: descendant("beam.smp").unwrap() },
-            Group { name: "database".to_owned(), root: postmaster(&database) },
+            ProcessGroup { name: "broker".to_owned(), root: descendant("beam.smp").unwrap() },
+            ProcessGroup { name: "database".to_owned(), root: postmaster(&database) },
         ];
         let roles = Roles::start(folder, (&node.url(0), &database), &[]);
         groups.extend(
-            roles.processes().into_iter().map(|(name, root)| Group { name: name.to_owned(), root }),
+            roles
+                .processes()
+                .into_iter()
+                .map(|(name, root)| ProcessGroup { name: name.to_owned(), root }),
         );
-        (Self::Apart { roles, groups }, Some(node))
+        (Self::Processes { roles, groups }, Some(node))
     }
 
     fn gateway(&self) -> String {
         match self {
-            Self::Apart { roles, .. } => roles.gateway(),
-            Self::Together { up } => up.gateway(),
+            Self::Processes { roles, .. } => roles.gateway(),
+            Self::OneProcess { up } => up.gateway(),
         }
     }
 
     /// The hops of a document, as the operators' command shows them.
     fn journey(&self, number: &str) -> Value {
         let (internal, token) = match self {
-            Self::Apart { roles, .. } => (roles.internal(), roles.token_file()),
-            Self::Together { up } => (up.internal(), up.token_file()),
+            Self::Processes { roles, .. } => (roles.internal(), roles.token_file()),
+            Self::OneProcess { up } => (up.internal(), up.token_file()),
         };
         let output = std::process::Command::new(lienthong_tests::up::program())
             .args(["trace", number, "--json", "--internal", &internal, "--internal-token-file"])
@@ -125,18 +129,20 @@ impl Standing {
         hops.iter().map(shown).collect()
     }
 
-    fn groups(&self) -> Vec<Group> {
+    fn groups(&self) -> Vec<ProcessGroup> {
         match self {
-            Self::Apart { groups, .. } => groups.clone(),
-            Self::Together { up } => vec![Group { name: "lienthong".to_owned(), root: up.id() }],
+            Self::Processes { groups, .. } => groups.clone(),
+            Self::OneProcess { up } => {
+                vec![ProcessGroup { name: "lienthong".to_owned(), root: up.id() }]
+            }
         }
     }
 }
 
-/// Process id of the database's first process, as its folder tells.
+/// Process id of the PostgreSQL postmaster, from the file in its data folder.
 fn postmaster(database: &str) -> u32 {
-    let place = database.split('@').nth(1).unwrap().split('/').next().unwrap().replace("%2F", "/");
-    let file = std::fs::read_to_string(Path::new(&place).join("data/postmaster.pid")).unwrap();
+    let folder = database.split('@').nth(1).unwrap().split('/').next().unwrap().replace("%2F", "/");
+    let file = std::fs::read_to_string(Path::new(&folder).join("data/postmaster.pid")).unwrap();
     file.lines().next().unwrap().trim().parse().unwrap()
 }
 
@@ -148,58 +154,56 @@ fn main() {
     }
     let folder = tempfile::tempdir().unwrap();
     write_registry(&folder.path().join("registry"), &AGENCIES);
-    let (standing, node) = Standing::start(&arguments, folder.path());
-    let report = runtime.block_on(measured(&arguments, &standing, node.as_ref()));
+    let (system, node) = System::start(&arguments, folder.path());
+    let report = runtime.block_on(measure(&arguments, &system, node.as_ref()));
     if arguments.json {
         println!("{report:#}");
     } else {
-        shown(&report);
+        print_report(&report);
     }
 }
 
-async fn measured(arguments: &Arguments, standing: &Standing, node: Option<&node::Node>) -> Value {
-    let mut groups = standing.groups();
-    groups.push(Group { name: "load".to_owned(), root: std::process::id() });
+async fn measure(arguments: &Arguments, system: &System, node: Option<&node::Node>) -> Value {
+    let mut groups = system.groups();
+    groups.push(ProcessGroup { name: "load".to_owned(), root: std::process::id() });
     let before = raw_limit(arguments, node, &groups).await;
-    groups.iter().for_each(forget_peak);
+    groups.iter().for_each(reset_peak);
     let capacity = arguments.messages * 2 + 10_000;
-    let road = Road::open(&standing.gateway(), &AGENCIES, capacity).await;
-    let pace = |messages, rate| Load { messages, on_the_way: arguments.on_the_way, rate };
+    let load = EndToEnd::open(&system.gateway(), &AGENCIES, capacity).await;
+    let pace = |messages, rate| Load { messages, in_flight: arguments.in_flight, rate };
     eprintln!("warming up …");
-    road.run(pace(arguments.messages / 10, None), &groups).await;
-    eprintln!(
-        "full load: {} documents, {} on their way …",
-        arguments.messages, arguments.on_the_way
-    );
-    let full = road.run(pace(arguments.messages, None), &groups).await;
+    load.run(pace(arguments.messages / 10, None), &groups).await;
+    eprintln!("full load: {} documents, {} in flight …", arguments.messages, arguments.in_flight);
+    let full = load.run(pace(arguments.messages, None), &groups).await;
     eprintln!("half load: {:.0} documents a second …", full.rate() / 2.0);
     let half_rate = Some(full.rate() / 2.0);
-    let half = road.run(pace(arguments.messages / 2, half_rate), &groups).await;
-    road.close().await;
+    let half = load.run(pace(arguments.messages / 2, half_rate), &groups).await;
+    load.close().await;
     let peaks = groups.iter().map(peak_bytes).collect();
-    let journey = standing.journey(&format!("{}/CV-TU", full.slowest_number));
+    let journey = system.journey(&format!("{}/CV-TU", full.slowest_number));
     let after = raw_limit(arguments, node, &groups).await;
     let best = [before, after].into_iter().flatten().max_by(|a, b| a.rate.total_cmp(&b.rate));
     let figures = Figures { groups, peaks, full, half, limit: best, journey };
     figures.report()
 }
 
-/// What the broker alone carries, where there is one.
+/// The rate of the broker alone; none without a broker.
 async fn raw_limit(
     arguments: &Arguments,
     node: Option<&node::Node>,
-    groups: &[Group],
+    groups: &[ProcessGroup],
 ) -> Option<Limit> {
     let node = node?;
-    let bytes = road::packet(0, &AGENCIES[0], &AGENCIES[4]).len();
-    let load = raw::Load { messages: arguments.messages, bytes, on_the_way: arguments.on_the_way };
+    let bytes = end_to_end::packet(0, &AGENCIES[0], &AGENCIES[4]).len();
+    let load =
+        raw_relay::Load { messages: arguments.messages, bytes, in_flight: arguments.in_flight };
     eprintln!("raw relay: two hops, windows of 256, {bytes} bytes …");
-    Some(raw::limit(&node.url(1), load, groups).await)
+    Some(raw_relay::limit(&node.url(1), load, groups).await)
 }
 
-/// Everything that was measured.
+/// All figures of a measurement.
 struct Figures {
-    groups: Vec<Group>,
+    groups: Vec<ProcessGroup>,
     peaks: Vec<u64>,
     full: Run,
     half: Run,
@@ -237,7 +241,7 @@ impl Figures {
             })),
             "cpu_ms_per_message": self.each(&full.processor, full.messages),
             "peak_mib": self.peaks(),
-            "binds": binds(&self.groups, full),
+            "bottleneck": bottleneck(&self.groups, full),
         })
     }
 
@@ -256,9 +260,9 @@ impl Figures {
     }
 }
 
-/// What stands in the way of a higher rate, as far as the machine tells: the processors, the disk,
-/// or waiting for one another.
-fn binds(groups: &[Group], run: &Run) -> String {
+/// What bounds the rate, judged by the shares of processor and disk time: the processors, the disk,
+/// or waiting for answers.
+fn bottleneck(groups: &[ProcessGroup], run: &Run) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
     let total: f64 = run.processor.iter().map(Duration::as_secs_f64).sum();
     let mut shares: Vec<_> = groups
@@ -288,7 +292,7 @@ fn binds(groups: &[Group], run: &Run) -> String {
     )
 }
 
-fn shown(report: &Value) {
+fn print_report(report: &Value) {
     println!(
         "{} documents in {} s: {} a second; raw relay {} a second; ratio {}",
         report["documents"], report["seconds"], report["rate"], report["raw_rate"], report["ratio"]
@@ -302,5 +306,5 @@ fn shown(report: &Value) {
     println!("processor time, ms a document: {}", report["cpu_ms_per_message"]);
     println!("raw relay: {}", report["raw"]);
     println!("peak memory, MiB: {}", report["peak_mib"]);
-    println!("what binds the rate: {}", report["binds"].as_str().unwrap_or_default());
+    println!("what bottleneck the rate: {}", report["bottleneck"].as_str().unwrap_or_default());
 }

@@ -1,10 +1,10 @@
-//! The whole road under load: documents submitted at one end, taken at the other.
+//! Documents submitted at one end of the system and taken at the other, under load.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use lienthong_tests::measure::{Group, Machine, Shares, percentile, spent};
+use lienthong_tests::measure::{ProcessGroup, ProcessorTimes, Shares, percentile, processor_time};
 use lienthong_tests::up::Agency;
 use sdk::{
     Application, CollectError, Connection, DeliverError, Delivery, Description, Item, Outlet, Taken,
@@ -13,19 +13,19 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long a run may stand still before it is given up.
+/// A run that makes no progress for this long is ended.
 const STILL_MAX: Duration = Duration::from_secs(60);
 
-/// How much is sent, and how fast.
+/// How many documents are sent, and at what rate.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) messages: usize,
-    pub(crate) on_the_way: usize,
-    /// Documents a second; none: as fast as they arrive.
+    pub(crate) in_flight: usize,
+    /// Documents a second; none: a new one as soon as one arrived.
     pub(crate) rate: Option<f64>,
 }
 
-/// What a run showed.
+/// The figures of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) messages: usize,
@@ -37,7 +37,7 @@ pub(crate) struct Run {
     pub(crate) slowest_number: usize,
     /// Processor time of each group during the run.
     pub(crate) processor: Vec<Duration>,
-    /// What the whole machine did meanwhile.
+    /// Shares of the processors of the whole machine.
     pub(crate) machine: Shares,
 }
 
@@ -47,25 +47,25 @@ impl Run {
     }
 }
 
-/// What every receiver writes into: when each document was due and when it came.
+/// When each document was due and when it arrived, shared by all receivers.
 #[derive(Debug)]
-struct Ledger {
+struct ArrivalLog {
     begun: Instant,
     due_us: Vec<AtomicU64>,
-    came_us: Vec<AtomicU64>,
+    arrived_us: Vec<AtomicU64>,
     count: AtomicUsize,
     repeats: AtomicUsize,
     arrived: Notify,
     free: Semaphore,
 }
 
-impl Ledger {
+impl ArrivalLog {
     fn now_us(&self) -> u64 {
         u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     fn take(&self, number: usize) {
-        if self.came_us[number].swap(self.now_us(), Ordering::Relaxed) != 0 {
+        if self.arrived_us[number].swap(self.now_us(), Ordering::Relaxed) != 0 {
             self.repeats.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -75,11 +75,11 @@ impl Ledger {
     }
 }
 
-/// A receiving application that takes everything at once.
+/// A receiving application that takes every document without delay.
 #[derive(Debug)]
 struct Receiver {
     key: &'static str,
-    ledger: Arc<Ledger>,
+    arrivals: Arc<ArrivalLog>,
 }
 
 impl Application for Receiver {
@@ -95,7 +95,7 @@ impl Application for Receiver {
         let number = delivery.index().number;
         let number = number.split('/').next().and_then(|it| it.parse().ok());
         if let Some(number) = number {
-            self.ledger.take(number);
+            self.arrivals.take(number);
         }
         Ok(Taken { reference: delivery.message_id().to_owned() })
     }
@@ -106,24 +106,24 @@ impl Application for Receiver {
     }
 }
 
-/// Connected receivers and ways in.
-pub(crate) struct Road {
-    ledger: Arc<Ledger>,
+/// Connected senders and receivers.
+pub(crate) struct EndToEnd {
+    arrivals: Arc<ArrivalLog>,
     outlets: Vec<(Outlet, &'static Agency, &'static Agency)>,
     next: AtomicUsize,
     receiving: JoinSet<()>,
     stop: CancellationToken,
 }
 
-impl Road {
+impl EndToEnd {
     /// Connects the second half of the agencies as receivers of the first half.
     pub(crate) async fn open(gateway: &str, agencies: &'static [Agency], capacity: usize) -> Self {
         let (senders, receivers) = agencies.split_at(agencies.len() / 2);
         let zeros = || (0..capacity).map(|_| AtomicU64::new(0)).collect();
-        let ledger = Arc::new(Ledger {
+        let arrivals = Arc::new(ArrivalLog {
             begun: Instant::now(),
             due_us: zeros(),
-            came_us: zeros(),
+            arrived_us: zeros(),
             count: AtomicUsize::new(0),
             repeats: AtomicUsize::new(0),
             arrived: Notify::new(),
@@ -131,7 +131,7 @@ impl Road {
         });
         let (mut receiving, stop) = (JoinSet::new(), CancellationToken::new());
         for it in receivers {
-            let receiver = Arc::new(Receiver { key: it.key, ledger: ledger.clone() });
+            let receiver = Arc::new(Receiver { key: it.key, arrivals: arrivals.clone() });
             let connection = connection(gateway, it);
             let stop = stop.clone();
             receiving.spawn(async move {
@@ -143,31 +143,32 @@ impl Road {
             .zip(receivers)
             .map(|(from, to)| (connection(gateway, from).outlet().unwrap(), from, to))
             .collect();
-        Self { ledger, outlets, next: AtomicUsize::new(0), receiving, stop }
+        Self { arrivals, outlets, next: AtomicUsize::new(0), receiving, stop }
     }
 
-    /// Sends this load, waits until all of it arrived, and says how it went.
-    pub(crate) async fn run(&self, load: Load, groups: &[Group]) -> Run {
+    /// Sends a load, waits until all of it arrived, and gives the figures.
+    pub(crate) async fn run(&self, load: Load, groups: &[ProcessGroup]) -> Run {
         let first = self.next.fetch_add(load.messages, Ordering::Relaxed);
         let until = first + load.messages;
-        let (before, machine) = (groups.iter().map(spent).collect::<Vec<_>>(), Machine::now());
-        self.ledger.free.forget_permits(self.ledger.free.available_permits());
-        self.ledger.free.add_permits(load.on_the_way);
+        let (before, machine) =
+            (groups.iter().map(processor_time).collect::<Vec<_>>(), ProcessorTimes::now());
+        self.arrivals.free.forget_permits(self.arrivals.free.available_permits());
+        self.arrivals.free.add_permits(load.in_flight);
         let begun = Instant::now();
         let mut sending = JoinSet::new();
         for number in first..until {
             if let Some(rate) = load.rate {
                 let due = Duration::from_secs_f64((number - first) as f64 / rate);
                 tokio::time::sleep_until((begun + due).into()).await;
-                // What the pace asks for counts, not when there was room for it.
-                let due = begun.duration_since(self.ledger.begun) + due;
+                // Latency counts from the scheduled time, so a full window does not hide delay.
+                let due = begun.duration_since(self.arrivals.begun) + due;
                 let due_us = u64::try_from(due.as_micros()).unwrap_or(u64::MAX);
-                self.ledger.due_us[number].store(due_us, Ordering::Relaxed);
+                self.arrivals.due_us[number].store(due_us, Ordering::Relaxed);
             }
-            let waiting = tokio::time::timeout(STILL_MAX, self.ledger.free.acquire());
+            let waiting = tokio::time::timeout(STILL_MAX, self.arrivals.free.acquire());
             waiting.await.expect_arrivals(self, until).unwrap().forget();
             if load.rate.is_none() {
-                self.ledger.due_us[number].store(self.ledger.now_us(), Ordering::Relaxed);
+                self.arrivals.due_us[number].store(self.arrivals.now_us(), Ordering::Relaxed);
             }
             let (outlet, from, to) = &self.outlets[number % self.outlets.len()];
             let (outlet, body) = (outlet.clone(), packet(number, from, to));
@@ -184,23 +185,23 @@ impl Road {
                 done.unwrap();
             }
         }
-        while self.ledger.count.load(Ordering::Relaxed) < until {
-            let waiting = tokio::time::timeout(STILL_MAX, self.ledger.arrived.notified());
+        while self.arrivals.count.load(Ordering::Relaxed) < until {
+            let waiting = tokio::time::timeout(STILL_MAX, self.arrivals.arrived.notified());
             waiting.await.expect_arrivals(self, until);
         }
         let seconds = begun.elapsed().as_secs_f64();
-        let machine = Machine::now().since(machine);
-        let spent = groups.iter().map(spent).zip(before);
-        let processor = spent.map(|(now, then)| now.saturating_sub(then)).collect();
+        let machine = ProcessorTimes::now().since(machine);
+        let processor_time = groups.iter().map(processor_time).zip(before);
+        let processor = processor_time.map(|(now, then)| now.saturating_sub(then)).collect();
         while let Some(done) = sending.join_next().await {
             done.unwrap();
         }
-        assert_eq!(self.ledger.repeats.load(Ordering::Relaxed), 0, "each document comes once");
+        assert_eq!(self.arrivals.repeats.load(Ordering::Relaxed), 0, "each document comes once");
         let mut times: Vec<_> = (first..until)
             .map(|it| {
-                let came = self.ledger.came_us[it].load(Ordering::Relaxed);
-                let due = self.ledger.due_us[it].load(Ordering::Relaxed);
-                Duration::from_micros(came.saturating_sub(due))
+                let arrived = self.arrivals.arrived_us[it].load(Ordering::Relaxed);
+                let due = self.arrivals.due_us[it].load(Ordering::Relaxed);
+                Duration::from_micros(arrived.saturating_sub(due))
             })
             .collect();
         let slowest = times.iter().copied().max().unwrap_or_default();
@@ -226,21 +227,21 @@ impl Road {
     }
 }
 
-/// Stops the measurement with words when nothing arrives any more.
+/// Ends the measurement with an explanation when no document arrives any more.
 trait ExpectArrivals<T> {
-    fn expect_arrivals(self, road: &Road, until: usize) -> T;
+    fn expect_arrivals(self, load: &EndToEnd, until: usize) -> T;
 }
 
 impl<T> ExpectArrivals<T> for Result<T, tokio::time::error::Elapsed> {
-    fn expect_arrivals(self, road: &Road, until: usize) -> T {
-        let count = road.ledger.count.load(Ordering::Relaxed);
+    fn expect_arrivals(self, load: &EndToEnd, until: usize) -> T {
+        let count = load.arrivals.count.load(Ordering::Relaxed);
         self.unwrap_or_else(|_elapsed| {
             panic!("{count} of {until} arrived, and no more for a minute")
         })
     }
 }
 
-/// A national packet without files, as a document system writes it.
+/// A national packet (QCVN 102) without attachments.
 pub(crate) fn packet(number: usize, from: &Agency, to: &Agency) -> String {
     format!(
         r#"<?xml version="1.0" encoding="UTF-8"?>

@@ -3,7 +3,7 @@
 //! As fast as the broker's guarantees allow: windows of 256 with the next one published while the
 //! confirms of the one before are on their way, persistent, mandatory, one cumulative
 //! acknowledgement a window, several pairs of queues side by side. No more is on its way at a time
-//! than on the road, so that neither of them measures a backlog.
+//! than on the system, so that neither of them measures a backlog.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Consumer,
     PublisherConfirm,
 };
-use lienthong_tests::measure::{Group, spent};
+use lienthong_tests::measure::{ProcessGroup, processor_time};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -28,18 +28,18 @@ use uuid::Uuid;
 const WINDOW: usize = 256;
 const PREFETCH: u16 = 512;
 
-/// How long a relay may stand still before it is given up.
+/// A relay that makes no progress for this long is ended.
 const STILL_MAX: Duration = Duration::from_secs(60);
 
-/// What is relayed.
+/// How many messages are relayed, and their size.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Load {
     pub(crate) messages: usize,
     pub(crate) bytes: usize,
-    pub(crate) on_the_way: usize,
+    pub(crate) in_flight: usize,
 }
 
-/// What the relays reached.
+/// The best rate of the relays.
 #[derive(Clone, Debug)]
 pub(crate) struct Limit {
     /// Messages a second.
@@ -52,16 +52,16 @@ pub(crate) struct Limit {
     pub(crate) processor: Vec<Duration>,
 }
 
-/// The best of one, two and four pairs of queues, each after a warming-up.
-pub(crate) async fn limit(url: &str, load: Load, groups: &[Group]) -> Limit {
+/// The best rate of one, two and four pairs of queues, each after a warm-up.
+pub(crate) async fn limit(url: &str, load: Load, groups: &[ProcessGroup]) -> Limit {
     let mut best: Option<Limit> = None;
     for pairs in [1, 2, 4] {
         let warm = Load { messages: load.messages / 10, ..load };
         relays(url, warm, pairs).await;
-        let before: Vec<_> = groups.iter().map(spent).collect();
+        let before: Vec<_> = groups.iter().map(processor_time).collect();
         let rate = relays(url, load, pairs).await;
-        let spent = groups.iter().map(spent).zip(before);
-        let processor = spent.map(|(now, then)| now.saturating_sub(then)).collect();
+        let processor_time = groups.iter().map(processor_time).zip(before);
+        let processor = processor_time.map(|(now, then)| now.saturating_sub(then)).collect();
         eprintln!("  {pairs} pairs of queues: {rate:.0} a second");
         if best.as_ref().is_none_or(|it| it.rate < rate) {
             best = Some(Limit { rate, pairs, messages: load.messages, processor });
@@ -76,7 +76,7 @@ async fn relays(url: &str, load: Load, pairs: usize) -> f64 {
     let consuming = connect(url).await;
     let share = Load {
         messages: (load.messages / pairs).max(1),
-        on_the_way: (load.on_the_way / pairs).max(WINDOW),
+        in_flight: (load.in_flight / pairs).max(WINDOW),
         ..load
     };
     let mut ready = Vec::new();
@@ -92,13 +92,13 @@ async fn relays(url: &str, load: Load, pairs: usize) -> f64 {
     while let Some(done) = working.join_next().await {
         last = last.max(done.unwrap());
     }
-    // Their channels are closing by themselves already, which the library calls a wrong state.
+    // The channels are closing already, which the library reports as an invalid state.
     drop(publishing.close(200, "done".into()).await);
     drop(consuming.close(200, "done".into()).await);
     (share.messages * pairs) as f64 / (last - begun).as_secs_f64()
 }
 
-/// Two queues with who publishes, who relays and who consumes.
+/// Two queues with their publisher, relay and consumer.
 struct Pair {
     queues: [String; 2],
     source: Channel,
@@ -126,13 +126,13 @@ impl Pair {
         }
     }
 
-    /// Starts all three; each ends with the time at which it had its last message.
+    /// Spawns publisher, relay and consumer; each returns the time of its last message.
     fn work(self, load: Load, working: &mut JoinSet<Instant>) {
         let [first, second] = self.queues;
-        let room = Arc::new(Semaphore::new(load.on_the_way));
-        working.spawn(source(self.source, first, load, room.clone()));
-        working.spawn(windows(self.relayed, load.messages, Next::Queue(self.onward, second)));
-        working.spawn(windows(self.consumed, load.messages, Next::End(room)));
+        let permits = Arc::new(Semaphore::new(load.in_flight));
+        working.spawn(publish_windows(self.source, first, load, permits.clone()));
+        working.spawn(relay_windows(self.relayed, load.messages, Next::Queue(self.onward, second)));
+        working.spawn(relay_windows(self.consumed, load.messages, Next::End(permits)));
     }
 }
 
@@ -157,13 +157,18 @@ async fn within<T>(doing: impl Future<Output = T>) -> T {
     tokio::time::timeout(STILL_MAX, doing).await.unwrap()
 }
 
-/// Publishes window after window while there is room on the way.
-async fn source(channel: Channel, queue: String, load: Load, room: Arc<Semaphore>) -> Instant {
+/// Publishes window after window while fewer than `in_flight` messages are unconsumed.
+async fn publish_windows(
+    channel: Channel,
+    queue: String,
+    load: Load,
+    permits: Arc<Semaphore>,
+) -> Instant {
     let body = vec![b'x'; load.bytes];
     let mut open = Vec::new();
     for from in (0..load.messages).step_by(WINDOW) {
         let count = WINDOW.min(load.messages - from);
-        within(room.acquire_many(u32::try_from(count).unwrap())).await.unwrap().forget();
+        within(permits.acquire_many(u32::try_from(count).unwrap())).await.unwrap().forget();
         let bodies = vec![body.as_slice(); count];
         let before = std::mem::replace(&mut open, publish(&channel, &queue, bodies).await);
         all_confirmed(before).await;
@@ -172,15 +177,15 @@ async fn source(channel: Channel, queue: String, load: Load, room: Arc<Semaphore
     Instant::now()
 }
 
-/// Where a window goes.
+/// Where a consumed window goes.
 enum Next {
     Queue(Channel, String),
     End(Arc<Semaphore>),
 }
 
-/// Takes what is ready, passes it on, and settles each window with one acknowledgement once it is
-/// confirmed; meanwhile the next one is taken.
-async fn windows(consumer: Consumer, messages: usize, next: Next) -> Instant {
+/// Consumes what is ready, publishes it onward, and acknowledges each window as a whole once its
+/// publishes are confirmed; the next window is consumed meanwhile.
+async fn relay_windows(consumer: Consumer, messages: usize, next: Next) -> Instant {
     let mut ready = consumer.ready_chunks(WINDOW);
     let mut count = 0;
     let mut open: Option<(Vec<PublisherConfirm>, Delivery)> = None;
@@ -192,8 +197,8 @@ async fn windows(consumer: Consumer, messages: usize, next: Next) -> Instant {
             Next::Queue(onward, queue) => {
                 publish(onward, queue, window.iter().map(|it| it.data.as_ref()).collect()).await
             }
-            Next::End(room) => {
-                room.add_permits(window.len());
+            Next::End(permits) => {
+                permits.add_permits(window.len());
                 Vec::new()
             }
         };
@@ -230,7 +235,7 @@ async fn publish(channel: &Channel, queue: &str, bodies: Vec<&[u8]>) -> Vec<Publ
 
 async fn all_confirmed(confirms: Vec<PublisherConfirm>) {
     for confirm in within(join_all(confirms)).await {
-        // One that was returned is confirmed too; only the empty one is on a queue.
+        // A returned message is confirmed too; only an empty confirm means that a queue has it.
         assert!(matches!(confirm.unwrap(), Confirmation::Ack(None)));
     }
 }

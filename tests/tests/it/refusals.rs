@@ -1,4 +1,4 @@
-//! What is wrong is answered at the door with its code, and leaves nothing behind.
+//! Invalid input is refused at submit with its code, and nothing of it is stored.
 
 use lienthong_tests::up::{Agency, Up, write_registry};
 use proto::fault::v1::Fault;
@@ -16,7 +16,7 @@ fn portal(change: impl Fn(&mut Value)) -> Item {
     Item { format: "ioffice.portal".to_owned(), body: body.to_string().into(), ..Item::default() }
 }
 
-async fn refused(outlet: &Outlet, item: &Item, what: &str) -> Fault {
+async fn expect_refusal(outlet: &Outlet, item: &Item, what: &str) -> Fault {
     match outlet.submit(item).await {
         Err(SubmitError::Refused(fault) | SubmitError::NotAdmitted(fault)) => fault,
         other => panic!("{what} is not refused: {other:?}"),
@@ -28,10 +28,10 @@ fn files_in(folder: &std::path::Path) -> usize {
     entries.map(|it| it.unwrap().path()).map(|it| if it.is_dir() { files_in(&it) } else { 1 }).sum()
 }
 
-/// A code, the item that is refused by it, and what is wrong with the item.
+/// The expected code, an item, and what is wrong with the item.
 type Case = (&'static str, Item, &'static str);
 
-fn raw(format: &str, body: &[u8]) -> Item {
+fn native_item(format: &str, body: &[u8]) -> Item {
     Item { format: format.to_owned(), body: body.to_vec().into(), ..Item::default() }
 }
 
@@ -40,20 +40,20 @@ fn unreadable() -> Vec<Case> {
     let doctype = b"<!DOCTYPE edXML [<!ENTITY a \"b\">]><edXML/>";
     let elsewhere = b"<edXML xmlns=\"http://example.vn/khac\"/>";
     vec![
-        ("LT-MAP-001", raw("edxml.document", b"<edXML><a>"), "truncated XML"),
-        ("LT-MAP-002", raw("ioffice.portal", b"{\"Value\":"), "truncated JSON"),
-        ("LT-MAP-003", raw("edxml.document", doctype), "a DTD"),
-        ("LT-MAP-004", raw("edxml.document", b"<eDoc/>"), "another root"),
-        ("LT-MAP-006", raw("edxml.document", elsewhere), "another namespace"),
-        ("LT-MAP-009", raw("ioffice.portal", b"{\"Value\":{\"Data\":[]}}"), "no document"),
-        ("LT-MAP-016", raw("ioffice.portal", b"{\"Value\": \"\xff\"}"), "no UTF-8"),
-        ("LT-MAP-017", raw("no.such", b"{}"), "an unknown format"),
-        ("LT-MAP-018", raw("auto", "xin chào".as_bytes()), "an unknown content"),
+        ("LT-MAP-001", native_item("edxml.document", b"<edXML><a>"), "truncated XML"),
+        ("LT-MAP-002", native_item("ioffice.portal", b"{\"Value\":"), "truncated JSON"),
+        ("LT-MAP-003", native_item("edxml.document", doctype), "a DTD"),
+        ("LT-MAP-004", native_item("edxml.document", b"<eDoc/>"), "another root"),
+        ("LT-MAP-006", native_item("edxml.document", elsewhere), "another namespace"),
+        ("LT-MAP-009", native_item("ioffice.portal", b"{\"Value\":{\"Data\":[]}}"), "no document"),
+        ("LT-MAP-016", native_item("ioffice.portal", b"{\"Value\": \"\xff\"}"), "no UTF-8"),
+        ("LT-MAP-017", native_item("no.such", b"{}"), "an unknown format"),
+        ("LT-MAP-018", native_item("auto", "xin chào".as_bytes()), "an unknown content"),
     ]
 }
 
-/// Documents with a wrong field, or that must not go where they are to go.
-fn wrong() -> Vec<Case> {
+/// Documents with an invalid field, or whose sender has no right to send them.
+fn invalid_fields() -> Vec<Case> {
     let to =
         |code: &str| portal(|it| it["DonViNhanVanBanNgoaDonVi"] = json!([{ "MaDonVi": code }]));
     let subject = |text: &str| portal(|it| it["TrichYeu"] = json!(text));
@@ -79,8 +79,8 @@ fn wrong() -> Vec<Case> {
     ]
 }
 
-/// Documents whose files are not as they say.
-fn misfiled() -> Vec<Case> {
+/// Documents whose attachments differ from what the body declares.
+fn wrong_files() -> Vec<Case> {
     let file = File {
         reference: "/u/a.pdf".to_owned(),
         name: "a.pdf".to_owned(),
@@ -95,15 +95,15 @@ fn misfiled() -> Vec<Case> {
         ..portal(|it| it["Attachments"] = json!(listed))
     };
     vec![
-        ("LT-MAP-008", with(vec![&named], 0), "a file that did not come"),
-        ("LT-MAP-013", with(vec![], 1), "a file nobody named"),
+        ("LT-MAP-008", with(vec![&named], 0), "an attachment that was not uploaded"),
+        ("LT-MAP-013", with(vec![], 1), "an attachment that the body does not name"),
         ("LT-MAP-011", with(vec![&sized], 1), "a file of another size"),
         ("LT-GW-002", with(vec![&named], 201), "more files than are taken"),
     ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
+async fn invalid_input_is_refused_with_its_code_and_not_stored() {
     let folder = tempfile::tempdir().unwrap();
     let agencies = [
         Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
@@ -119,21 +119,21 @@ async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
     let up = Up::start(folder.path(), &[]);
     let connection = Connection { gateway: up.gateway(), token: "mot-token".to_owned() };
     let outlet = connection.outlet().unwrap();
-    for (code, item, what) in [unreadable(), wrong(), misfiled()].concat() {
-        let fault = refused(&outlet, &item, what).await;
+    for (code, item, what) in [unreadable(), invalid_fields(), wrong_files()].concat() {
+        let fault = expect_refusal(&outlet, &item, what).await;
         assert_eq!(fault.code, code, "{what}: {fault:?}");
     }
     let stranger = Connection { gateway: up.gateway(), token: "guess".to_owned() };
     assert_eq!(
-        refused(&stranger.outlet().unwrap(), &portal(|_| ()), "a guess").await.code,
+        expect_refusal(&stranger.outlet().unwrap(), &portal(|_| ()), "a guess").await.code,
         "LT-GW-006"
     );
-    assert_eq!(files_in(&folder.path().join("claims")), 0, "no file is left");
+    assert_eq!(files_in(&folder.path().join("claims")), 0, "no attachment is stored");
     let data = folder.path().display().to_string();
     let (found, exit) =
         up.command(&["find", "--json", "--internal", &up.internal(), "--data", &data]);
     let found: Value = serde_json::from_str(&found).unwrap();
-    assert_eq!(found["messages"], json!([]), "no message is left");
+    assert_eq!(found["messages"], json!([]), "no message is stored");
     assert_eq!(exit, 4);
 
     let mut first = portal(|_| ());
@@ -141,7 +141,7 @@ async fn bad_input_is_refused_by_its_code_and_leaves_nothing() {
     outlet.submit(&first).await.unwrap();
     let mut other = portal(|it| it["TrichYeu"] = json!("Khác"));
     other.key = "k".to_owned();
-    assert_eq!(refused(&outlet, &other, "a used key").await.code, "LT-JNL-001");
+    assert_eq!(expect_refusal(&outlet, &other, "a used key").await.code, "LT-JNL-001");
     assert!(outlet.submit(&portal(|_| ())).await.unwrap().repeat, "the same content without a key");
     for spelling in ["1/BC-VP", "1-bc-vp", "bao cao"] {
         let (found, exit) = up.command(&[

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use name_folding::fold_code;
 use proto::message::v1::{MessageType, Organisation};
 use proto::registry::v1::{Application, Right, Snapshot};
 
@@ -56,7 +57,7 @@ impl Directory {
             keys.insert(it.key.clone(), owner);
             for code in &it.codes {
                 let (from, to) = (code.valid_from.clone(), code.valid_to.clone());
-                codes.entry(fold(&code.value)).or_default().push(Alias { owner, from, to });
+                codes.entry(fold_code(&code.value)).or_default().push(Alias { owner, from, to });
             }
         }
         Self {
@@ -86,7 +87,7 @@ impl Directory {
 
     /// Whose a code, of whatever scheme, or a directory key is on a day (`yyyy-mm-dd`).
     pub fn find(&self, code: &str, day: &str) -> Answer<'_> {
-        let folded = fold(code);
+        let folded = fold_code(code);
         let aliases = self.codes.get(&folded).map_or(&[][..], Vec::as_slice);
         let mut owners: Vec<usize> =
             aliases.iter().filter(|it| covers(&it.from, &it.to, day)).map(|it| it.owner).collect();
@@ -140,11 +141,6 @@ impl Directory {
             })
             .collect()
     }
-}
-
-/// Codes are written in capitals; people are not always careful.
-fn fold(code: &str) -> String {
-    code.trim().to_uppercase()
 }
 
 /// Days in the form `yyyy-mm-dd` order as texts; empty ends are open.

@@ -1,5 +1,6 @@
 //! Which conversation a message belongs to, when two messages say the same, how one is found.
 
+use name_folding::number_key;
 use prost::Message as _;
 use proto::canonical::v1::{
     Attachment, Canonical, Date, Document, DocumentNumber, DocumentRef, Moment, Organisation,
@@ -7,7 +8,6 @@ use proto::canonical::v1::{
 };
 use proto::message::v1::{Index, MessageType};
 use sha2::{Digest as _, Sha256};
-use unicode_normalization::UnicodeNormalization as _;
 use uuid::Uuid;
 
 use crate::parties;
@@ -95,14 +95,14 @@ fn name(id: &str, number: Option<&DocumentNumber>) -> String {
 
 /// The number, as said or as it stands in an id of QCVN 102 (`organisation,day,number`).
 fn numbered(id: &str, number: Option<&DocumentNumber>) -> String {
-    let said = fold(&printed(number));
-    let within = || id.splitn(3, ',').nth(2).map(fold).unwrap_or_default();
+    let said = number_key(&printed(number));
+    let within = || id.splitn(3, ',').nth(2).map(number_key).unwrap_or_default();
     if said.is_empty() { within() } else { said }
 }
 
 /// True when two numbers are the same but for their spelling.
 pub(crate) fn same_number(left: &DocumentNumber, right: &DocumentNumber) -> bool {
-    fold(&printed(Some(left))) == fold(&printed(Some(right)))
+    number_key(&printed(Some(left))) == number_key(&printed(Some(right)))
 }
 
 /// The number as people read it.
@@ -113,19 +113,6 @@ fn printed(number: Option<&DocumentNumber>) -> String {
     }
     let apart = if it.number.is_empty() || it.notation.is_empty() { "" } else { "/" };
     format!("{}{apart}{}", it.number, it.notation)
-}
-
-/// A number however it is written: `05-CV/TU`, `5/cv/tu` and `5 / CV – TU` are the same.
-fn fold(number: &str) -> String {
-    let mut folded = String::new();
-    for it in number.nfc().flat_map(char::to_lowercase).filter(|it| !it.is_whitespace()) {
-        if it.is_alphanumeric() {
-            folded.push(it);
-        } else if !folded.is_empty() && !folded.ends_with('/') {
-            folded.push('/');
-        }
-    }
-    folded.trim_start_matches('0').trim_end_matches('/').to_owned()
 }
 
 /// Equal for the same content of the same organisation to the same recipients, however it came:

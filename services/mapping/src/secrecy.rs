@@ -2,13 +2,13 @@
 
 mod words;
 
+use name_folding::fold_case;
 use proto::canonical::v1::{
     Attachment, Canonical, Code, Document, DocumentNumber, DocumentRef, Extra, Leftovers, Status,
     canonical::Body,
 };
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use unicode_normalization::UnicodeNormalization as _;
 
 use self::words::{bears, name_bears, number_bears};
 
@@ -193,8 +193,7 @@ fn is_secret(code: &Code) -> bool {
 }
 
 fn is_plain(value: &str) -> bool {
-    let value: String = value.trim().nfc().flat_map(char::to_lowercase).collect();
-    PLAIN.contains(&value.as_str())
+    PLAIN.contains(&fold_case(value).as_str())
 }
 
 #[cfg(test)]

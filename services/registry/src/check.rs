@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use name_folding::fold_code;
 use prost::Message as _;
 use proto::fault::code;
 use proto::message::v1::Organisation;
@@ -108,7 +109,7 @@ fn codes(organisations: &[(Places, Organisation)], mistakes: &mut Vec<Mistake>) 
             }
             let valid = (it.valid_from.as_str(), it.valid_to.as_str());
             period(&at, valid, mistakes);
-            let before = owners.entry(it.value.to_uppercase()).or_default();
+            let before = owners.entry(fold_code(&it.value)).or_default();
             if let Some((other, _)) = before.iter().find(|(_, other)| overlap(*other, valid)) {
                 mistakes.push(
                     Mistake::new(&at, &code::LT_REG_014)

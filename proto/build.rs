@@ -1,4 +1,4 @@
-//! Compiles the contracts with protox, and the error catalogue into constants.
+//! Compiles the contracts with protox, and generates one constant for each error code.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,19 +7,20 @@ use std::{env, error, fs};
 use prost::Message as _;
 use serde::Deserialize;
 
-type Outcome<T> = Result<T, Box<dyn error::Error>>;
+type BuildResult<T> = Result<T, Box<dyn error::Error>>;
 
-fn main() -> Outcome<()> {
+fn main() -> BuildResult<()> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    contracts(&out)?;
-    catalogue(&out)
+    compile_contracts(&out)?;
+    generate_catalog(&out)
 }
 
-fn contracts(out: &Path) -> Outcome<()> {
+fn compile_contracts(out: &Path) -> BuildResult<()> {
     let mut files = Vec::new();
-    for room in ["canonical", "exchange", "fault", "journal", "mapping", "message", "registry"] {
-        println!("cargo:rerun-if-changed={room}/v1");
-        for entry in fs::read_dir(format!("{room}/v1"))? {
+    let packages = ["canonical", "exchange", "fault", "journal", "mapping", "message", "registry"];
+    for package in packages {
+        println!("cargo:rerun-if-changed={package}/v1");
+        for entry in fs::read_dir(format!("{package}/v1"))? {
             let path = entry?.path();
             if path.extension().is_some_and(|it| it == "proto") {
                 files.push(path);
@@ -39,13 +40,14 @@ fn contracts(out: &Path) -> Outcome<()> {
     Ok(())
 }
 
+/// One file of `fault/errors`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Page {
+struct CodeEntry {
     code: String,
-    title: Words,
-    cause: Words,
-    remedy: Words,
+    title: LocalizedText,
+    cause: LocalizedText,
+    remedy: LocalizedText,
     who: String,
     grpc: String,
     http: u16,
@@ -54,50 +56,57 @@ struct Page {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Words {
+struct LocalizedText {
     vi: String,
     en: String,
 }
 
-fn catalogue(out: &Path) -> Outcome<()> {
+fn generate_catalog(out: &Path) -> BuildResult<()> {
     println!("cargo:rerun-if-changed=fault/errors");
     let mut paths: Vec<PathBuf> =
         fs::read_dir("fault/errors")?.map(|it| it.map(|it| it.path())).collect::<Result<_, _>>()?;
     paths.sort();
-    let mut constants = String::new();
-    let mut all = String::new();
+    let (mut constants, mut references) = (String::new(), String::new());
     for path in paths.iter().filter(|it| it.extension().is_some_and(|it| it == "toml")) {
-        let page: Page = toml::from_str(&fs::read_to_string(path)?)
+        let entry: CodeEntry = toml::from_str(&fs::read_to_string(path)?)
             .map_err(|error| format!("{}: {error}", path.display()))?;
-        let name = page.code.replace('-', "_");
-        let stem = path.file_stem().and_then(|it| it.to_str());
-        if stem != Some(page.code.as_str()) {
-            return Err(format!("{}: holds the code {}", path.display(), page.code).into());
+        if path.file_stem().and_then(|it| it.to_str()) != Some(entry.code.as_str()) {
+            return Err(format!("{}: holds the code {}", path.display(), entry.code).into());
         }
-        let (reason, grpc) = reason(&page.grpc).map_err(|it| format!("{}: {it}", page.code))?;
-        let who = variant(&page.who, &["sender", "recipient", "operator", "vendor"])
-            .map_err(|it| format!("{}: {it}", page.code))?;
-        let retry = variant(&page.retry, &["never", "after-fix", "automatic"])
-            .map_err(|it| format!("{}: {it}", page.code))?;
-        writeln!(constants, "/// {}\npub static {name}: Page = Page {{", page.title.en)?;
-        writeln!(constants, "    code: {:?},", page.code)?;
-        for (field, words) in
-            [("title", &page.title), ("cause", &page.cause), ("remedy", &page.remedy)]
-        {
-            let (vi, en) = (&words.vi, &words.en);
-            writeln!(constants, "    {field}: Words {{ vi: {vi:?}, en: {en:?} }},")?;
-        }
-        writeln!(constants, "    who: Who::{who}, reason: Reason::{reason},")?;
-        writeln!(constants, "    grpc: tonic::Code::{grpc}, http: {},", page.http)?;
-        writeln!(constants, "    retry: Retry::{retry},\n}};")?;
-        writeln!(all, "    &code::{name},")?;
+        write_constant(&mut constants, &entry).map_err(|it| format!("{}: {it}", entry.code))?;
+        writeln!(references, "    &code::{},", constant_name(&entry))?;
     }
     fs::write(out.join("codes.rs"), constants)?;
-    fs::write(out.join("catalogue.rs"), format!("[\n{all}]"))?;
+    fs::write(out.join("catalog.rs"), format!("[\n{references}]"))?;
     Ok(())
 }
 
-fn reason(grpc: &str) -> Result<(&'static str, &'static str), String> {
+/// `LT-GW-004` as an identifier: `LT_GW_004`.
+fn constant_name(entry: &CodeEntry) -> String {
+    entry.code.replace('-', "_")
+}
+
+fn write_constant(constants: &mut String, entry: &CodeEntry) -> BuildResult<()> {
+    let (reason, grpc) = reason_and_code(&entry.grpc)?;
+    let responsible = variant_name(&entry.who, &["sender", "recipient", "operator", "vendor"])?;
+    let retry = variant_name(&entry.retry, &["never", "after-fix", "automatic"])?;
+    let name = constant_name(entry);
+    writeln!(constants, "/// {}\npub static {name}: CodeEntry = CodeEntry {{", entry.title.en)?;
+    writeln!(constants, "    code: {:?},", entry.code)?;
+    for (field, text) in
+        [("title", &entry.title), ("cause", &entry.cause), ("remedy", &entry.remedy)]
+    {
+        let (vi, en) = (&text.vi, &text.en);
+        writeln!(constants, "    {field}: LocalizedText {{ vi: {vi:?}, en: {en:?} }},")?;
+    }
+    writeln!(constants, "    responsible: ResponsibleParty::{responsible},")?;
+    writeln!(constants, "    reason: Reason::{reason}, retry: Retry::{retry},")?;
+    writeln!(constants, "    grpc: tonic::Code::{grpc}, http: {},\n}};", entry.http)?;
+    Ok(())
+}
+
+/// Our reason and tonic's variant for the name of a gRPC status code.
+fn reason_and_code(grpc: &str) -> Result<(&'static str, &'static str), String> {
     Ok(match grpc {
         "INVALID_ARGUMENT" => ("Invalid", "InvalidArgument"),
         "OUT_OF_RANGE" => ("Invalid", "OutOfRange"),
@@ -117,14 +126,15 @@ fn reason(grpc: &str) -> Result<(&'static str, &'static str), String> {
     })
 }
 
-fn variant(word: &str, words: &[&str]) -> Result<String, String> {
-    if !words.contains(&word) {
-        return Err(format!("{word:?} is none of {words:?}"));
+/// The enum variant for one of the allowed values: `after-fix` is `AfterFix`.
+fn variant_name(value: &str, allowed: &[&str]) -> Result<String, String> {
+    if !allowed.contains(&value) {
+        return Err(format!("{value:?} is none of {allowed:?}"));
     }
     let capital = |part: &str| {
         let mut letters = part.chars();
         letters.next().map_or_else(String::new, |it| it.to_ascii_uppercase().to_string())
             + letters.as_str()
     };
-    Ok(word.split('-').map(capital).collect())
+    Ok(value.split('-').map(capital).collect())
 }

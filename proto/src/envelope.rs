@@ -1,17 +1,17 @@
-//! The envelope as CloudEvents 1.0 attributes, and back.
+//! Converts an envelope to CloudEvents 1.0 attributes, and attributes to an envelope.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::journal::v1::Envelope;
 use crate::message::v1::MessageType;
 
-/// Attributes by name, as a bus carries them beside the message's id.
+/// Attributes by name, without `id`, which the bus carries separately.
 type Attributes = BTreeMap<Cow<'static, str>, String>;
 
-/// Attributes that are no envelope.
+/// The attributes are not those of an envelope.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidEnvelope {
-    /// The attribute that is missing or unreadable.
+    /// Name of the attribute that is missing or has an invalid value.
     pub attribute: &'static str,
 }
 
@@ -24,8 +24,8 @@ impl std::fmt::Display for InvalidEnvelope {
 impl std::error::Error for InvalidEnvelope {}
 
 impl MessageType {
-    /// The attribute's text: `document`, `status` …
-    pub fn word(self) -> &'static str {
+    /// The value of the attribute `type`: `document`, `status` …
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Unspecified => "",
             Self::Document => "document",
@@ -36,22 +36,23 @@ impl MessageType {
         }
     }
 
-    /// The type of an attribute's text.
-    pub fn from_word(word: &str) -> Option<Self> {
+    /// Parses the value of the attribute `type`.
+    pub fn parse(text: &str) -> Option<Self> {
         [Self::Document, Self::Status, Self::Meeting, Self::Notice, Self::Dataset]
             .into_iter()
-            .find(|it| it.word() == word)
+            .find(|it| it.as_str() == text)
     }
 }
 
 impl Envelope {
-    /// The attributes by name, but for `id`, which is the message's own; empty ones are left out.
+    /// The attributes by name, without `id`. Attributes with empty values are left out, as
+    /// CloudEvents 1.0 has no empty values.
     pub fn attributes(&self) -> Attributes {
         let number = |value: i128| if value == 0 { String::new() } else { value.to_string() };
         [
             ("source", self.source.clone()),
             ("sender", self.sender.clone()),
-            ("type", self.r#type().word().to_owned()),
+            ("type", self.r#type().as_str().to_owned()),
             ("format", self.format.clone()),
             ("formatversion", number(self.format_version.into())),
             ("formathash", self.format_hash.clone()),
@@ -73,34 +74,35 @@ impl Envelope {
         .collect()
     }
 
-    /// Reads the envelope of the message `id` back. Unknown attributes are passed over.
+    /// Reads the envelope of the message `id`. Unknown attributes are ignored, so that a newer
+    /// version can add some.
     ///
     /// # Errors
     ///
-    /// An attribute that every message has is missing, or a number is unreadable.
+    /// A required attribute is missing, or an attribute has an invalid value.
     pub fn from_attributes(id: String, from: &Attributes) -> Result<Self, InvalidEnvelope> {
         let text = |name: &str| from.get(name).cloned().unwrap_or_default();
-        let needed = |attribute: &'static str| {
+        let required = |attribute: &'static str| {
             from.get(attribute).cloned().ok_or(InvalidEnvelope { attribute })
         };
         Ok(Self {
             id,
-            source: needed("source")?,
-            sender: needed("sender")?,
-            r#type: MessageType::from_word(&needed("type")?)
+            source: required("source")?,
+            sender: required("sender")?,
+            r#type: MessageType::parse(&required("type")?)
                 .ok_or(InvalidEnvelope { attribute: "type" })?
                 .into(),
             format: text("format"),
-            format_version: number(from, "formatversion")?,
+            format_version: parse_number(from, "formatversion")?,
             format_hash: text("formathash"),
-            conversation: needed("conversation")?,
-            recipients: list(&text("recipients")),
+            conversation: required("conversation")?,
+            recipients: split_list(&text("recipients")),
             application: text("application"),
-            urgency: number(from, "urgency")?,
-            occurred_at_us: number(from, "occurredat")?,
-            accepted_at_us: number(from, "acceptedat")?,
-            sequence: number(from, "sequence")?,
-            attempt: number(from, "attempt")?,
+            urgency: parse_number(from, "urgency")?,
+            occurred_at_us: parse_number(from, "occurredat")?,
+            accepted_at_us: parse_number(from, "acceptedat")?,
+            sequence: parse_number(from, "sequence")?,
+            attempt: parse_number(from, "attempt")?,
             traceparent: text("traceparent"),
             tracestate: text("tracestate"),
             parent: text("parent"),
@@ -108,11 +110,11 @@ impl Envelope {
     }
 }
 
-fn list(text: &str) -> Vec<String> {
+fn split_list(text: &str) -> Vec<String> {
     text.split(',').filter(|it| !it.is_empty()).map(ToOwned::to_owned).collect()
 }
 
-fn number<N: std::str::FromStr + Default>(
+fn parse_number<N: std::str::FromStr + Default>(
     from: &Attributes,
     attribute: &'static str,
 ) -> Result<N, InvalidEnvelope> {

@@ -1,4 +1,6 @@
-//! Faults: a code of the catalogue with the values its texts need, and how they travel in gRPC.
+//! Faults: an error code with the parameters of its texts, and their encoding as a gRPC status.
+//!
+//! The catalogue of error codes is compiled from `proto/fault/errors/*.toml` by `build.rs`.
 
 use std::time::Duration;
 
@@ -13,32 +15,32 @@ pub mod v1 {
     tonic::include_proto!("lienthong.fault.v1");
 }
 
-/// Domain in `google.rpc.ErrorInfo`.
+/// The `domain` of `google.rpc.ErrorInfo` (AIP-193).
 pub const DOMAIN: &str = "lienthong";
 
-/// At most this many violations are told at once.
+/// Maximum number of field violations in one fault; more are counted in `violations_left_out`.
 pub const VIOLATIONS_MAX: usize = 50;
 
-/// A language of the screen.
+/// A language of the user interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lang {
-    /// Vietnamese, the first language of every screen.
+    /// Vietnamese, the default.
     #[default]
     Vi,
     /// English.
     En,
 }
 
-/// A text in both languages, with `{placeholders}`.
+/// A text in both languages. Each `{name}` in it is a placeholder for a parameter of the fault.
 #[derive(Clone, Copy, Debug)]
-pub struct Words {
+pub struct LocalizedText {
     /// Vietnamese.
     pub vi: &'static str,
     /// English.
     pub en: &'static str,
 }
 
-impl Words {
+impl LocalizedText {
     /// The text in one language.
     pub fn get(&self, lang: Lang) -> &'static str {
         match lang {
@@ -48,47 +50,47 @@ impl Words {
     }
 }
 
-/// Who must act.
+/// The party that has to act on a fault (`who` in the catalogue's files).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
-    /// Whoever sent it.
+pub enum ResponsibleParty {
+    /// The organisation that sent the message.
     Sender,
-    /// Whoever receives it.
+    /// The organisation that receives the message.
     Recipient,
-    /// Whoever runs the bus.
+    /// The operator of the bus.
     Operator,
-    /// Whoever wrote the adapter.
+    /// The vendor of the adapter or of the bus.
     Vendor,
 }
 
-impl Who {
-    /// The word people read.
-    pub fn words(self) -> Words {
+impl ResponsibleParty {
+    /// The party's name for the user interface.
+    pub fn label(self) -> LocalizedText {
         match self {
-            Self::Sender => Words { vi: "bên gửi", en: "the sender" },
-            Self::Recipient => Words { vi: "bên nhận", en: "the recipient" },
-            Self::Operator => Words { vi: "người vận hành", en: "the operator" },
+            Self::Sender => LocalizedText { vi: "bên gửi", en: "the sender" },
+            Self::Recipient => LocalizedText { vi: "bên nhận", en: "the recipient" },
+            Self::Operator => LocalizedText { vi: "người vận hành", en: "the operator" },
             Self::Vendor => {
-                Words { vi: "nhà cung cấp ứng dụng", en: "the application's vendor" }
+                LocalizedText { vi: "nhà cung cấp ứng dụng", en: "the application's vendor" }
             }
         }
     }
 }
 
-/// Whether the same call may succeed.
+/// Whether repeating the same call may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Never.
+    /// The same call never succeeds.
     Never,
-    /// After somebody changed something.
+    /// The same call may succeed once the cause is fixed.
     AfterFix,
-    /// Later, by itself.
+    /// The fault is transient: the same call may succeed later without a change.
     Automatic,
 }
 
 impl Retry {
-    /// The word software reads, as the catalogue writes it.
-    pub fn word(self) -> &'static str {
+    /// The value as the catalogue's files and the HTTP interface write it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Never => "never",
             Self::AfterFix => "after-fix",
@@ -96,76 +98,79 @@ impl Retry {
         }
     }
 
-    /// The words people read.
-    pub fn words(self) -> Words {
+    /// The advice for the user interface.
+    pub fn label(self) -> LocalizedText {
         match self {
-            Self::Never => Words { vi: "không gửi lại", en: "do not retry" },
-            Self::AfterFix => Words { vi: "gửi lại sau khi sửa", en: "retry after the fix" },
+            Self::Never => LocalizedText { vi: "không gửi lại", en: "do not retry" },
+            Self::AfterFix => {
+                LocalizedText { vi: "gửi lại sau khi sửa", en: "retry after the fix" }
+            }
             Self::Automatic => {
-                Words { vi: "hệ thống tự thử lại", en: "retried by itself" }
+                LocalizedText { vi: "hệ thống tự thử lại", en: "retried by itself" }
             }
         }
     }
 }
 
-/// One page of the catalogue.
+/// One entry of the error catalogue.
 #[derive(Debug)]
-pub struct Page {
-    /// `LT-<ROOM>-<number>`.
+pub struct CodeEntry {
+    /// `LT-<component>-<number>`, e.g. `LT-GW-004`; never reused.
     pub code: &'static str,
-    /// What happened, one sentence.
-    pub title: Words,
+    /// What happened, in one sentence.
+    pub title: LocalizedText,
     /// Why it happens.
-    pub cause: Words,
-    /// What to do.
-    pub remedy: Words,
-    /// Who must act.
-    pub who: Who,
-    /// What software branches on.
+    pub cause: LocalizedText,
+    /// What to do about it.
+    pub remedy: LocalizedText,
+    /// The party that has to act.
+    pub responsible: ResponsibleParty,
+    /// The class of errors that callers branch on; follows from `grpc`.
     pub reason: Reason,
-    /// gRPC status.
+    /// The gRPC status code.
     pub grpc: tonic::Code,
-    /// HTTP status.
+    /// The HTTP status code (RFC 9110).
     pub http: u16,
-    /// Whether the same call may succeed.
+    /// Whether repeating the same call may succeed.
     pub retry: Retry,
 }
 
-/// A code that is in the catalogue.
-pub type Code = &'static Page;
+/// An error code of the catalogue.
+pub type Code = &'static CodeEntry;
 
 pub mod code {
-    //! One constant a code, made from `proto/fault/errors/*.toml`.
-    use super::{Page, Reason, Retry, Who, Words};
+    //! One constant for each code, generated from `proto/fault/errors/*.toml`.
+    use super::{CodeEntry, LocalizedText, Reason, ResponsibleParty, Retry};
     include!(concat!(env!("OUT_DIR"), "/codes.rs"));
 }
 
-static CATALOGUE: &[Code] = &include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
+static CATALOG: &[Code] = &include!(concat!(env!("OUT_DIR"), "/catalog.rs"));
 
-/// Every page, by code.
-pub fn catalogue() -> &'static [Code] {
-    CATALOGUE
+/// All entries, in the order of their codes.
+pub fn catalog() -> &'static [Code] {
+    CATALOG
 }
 
-/// The page of a code, in any case.
+/// Looks up a code; upper and lower case are the same.
 pub fn find(code: &str) -> Option<Code> {
-    CATALOGUE.iter().copied().find(|it| it.code.eq_ignore_ascii_case(code))
+    CATALOG.iter().copied().find(|it| it.code.eq_ignore_ascii_case(code))
 }
 
 impl Fault {
-    /// A fault of this code.
+    /// Makes a fault of this code without parameters.
     pub fn new(code: Code) -> Self {
         Self { code: code.code.to_owned(), reason: code.reason.into(), ..Self::default() }
     }
 
-    /// Gives a value to a placeholder of the texts. Never document content.
+    /// Sets the value of a placeholder. Values are logged and recorded: never document content.
     #[must_use]
     pub fn param(mut self, name: &str, value: impl Into<String>) -> Self {
         self.params.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Names a wrong field by the sender's own path. More than [`VIOLATIONS_MAX`] are counted only.
+    /// Adds a wrong field, named by its path in the sender's own format. Beyond [`VIOLATIONS_MAX`]
+    /// only the number of further violations is kept.
     #[must_use]
     pub fn violation(
         mut self,
@@ -185,48 +190,49 @@ impl Fault {
         self
     }
 
-    /// Adds technical words for whoever reads logs.
+    /// Sets a technical explanation for logs, in English and without document content.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
         self
     }
 
-    /// Says when the same call may succeed.
+    /// Sets how long the caller should wait before it repeats the call.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         self
     }
 
-    /// The page of this fault's code; none when it comes from a newer catalogue.
-    pub fn page(&self) -> Option<Code> {
+    /// The catalogue's entry of this fault; `None` for a code of a newer version.
+    pub fn entry(&self) -> Option<Code> {
         find(&self.code)
     }
 
-    /// What happened, with the values filled in.
+    /// What happened, with the parameters filled in.
     pub fn title(&self, lang: Lang) -> String {
-        self.page().map_or_else(|| self.code.clone(), |page| self.fill(page.title.get(lang)))
+        self.entry().map_or_else(|| self.code.clone(), |entry| self.fill(entry.title.get(lang)))
     }
 
-    /// What to do, with the values filled in.
+    /// What to do, with the parameters filled in.
     pub fn remedy(&self, lang: Lang) -> String {
-        self.page().map_or_else(String::new, |page| self.fill(page.remedy.get(lang)))
+        self.entry().map_or_else(String::new, |entry| self.fill(entry.remedy.get(lang)))
     }
 
-    /// True when the same call may succeed later without a change, as the code's page says.
-    pub fn may_pass(&self) -> bool {
-        self.page().map_or_else(
+    /// True for a transient fault: the same call may succeed later without a change. A code that
+    /// this version does not know is judged by its reason.
+    pub fn is_retryable(&self) -> bool {
+        self.entry().map_or_else(
             || matches!(self.reason(), Reason::Exhausted | Reason::Unavailable),
-            |page| page.retry == Retry::Automatic,
+            |entry| entry.retry == Retry::Automatic,
         )
     }
 
-    /// How long to wait before the same call; none: it will not succeed without a change.
+    /// How long to wait before repeating the call; `None` for a fault that is not transient.
     pub fn wait(&self) -> Option<Duration> {
         match self.retry_after_ms {
-            0 => self.may_pass().then_some(WAIT),
-            asked => Some(Duration::from_millis(asked)),
+            0 => self.is_retryable().then_some(RETRY_AFTER_DEFAULT),
+            retry_after_ms => Some(Duration::from_millis(retry_after_ms)),
         }
     }
 
@@ -238,15 +244,17 @@ impl Fault {
         filled
     }
 
-    /// Reads a fault back from a status made from one; any other status becomes none.
+    /// Decodes the fault in a status's details; `None` for a status without one, such as those of
+    /// the transport.
     pub fn from_status(status: &Status) -> Option<Self> {
         let details = tonic_types::Status::decode(status.details()).ok()?.details;
         let fault = details.into_iter().find(|it| it.type_url == TYPE_URL)?;
         Self::decode(fault.value.as_slice()).ok()
     }
 
-    /// The status of this fault: the `google.rpc` details, and the fault itself beside them.
-    fn status(&self) -> Status {
+    /// Encodes the fault as a status: the standard `google.rpc` details (AIP-193) for clients that
+    /// know only these, and the fault itself beside them.
+    fn to_status(&self) -> Status {
         let mut params = self.params.clone();
         if self.violations_left_out > 0 {
             params.insert("violations_left_out".to_owned(), self.violations_left_out.to_string());
@@ -263,21 +271,22 @@ impl Fault {
         if let Some(wait) = self.wait() {
             details.set_retry_info(Some(wait));
         }
-        let grpc = self.page().map_or(tonic::Code::Unknown, |it| it.grpc);
-        let words = format!("{}: {}", self.code, self.title(Lang::En));
-        let standard = Status::with_error_details(grpc, words.as_str(), details);
+        let grpc = self.entry().map_or(tonic::Code::Unknown, |it| it.grpc);
+        let message = format!("{}: {}", self.code, self.title(Lang::En));
+        let standard = Status::with_error_details(grpc, message.as_str(), details);
         let mut all = tonic_types::Status::decode(standard.details()).unwrap_or_default();
         let value = self.encode_to_vec();
         all.details.push(prost_types::Any { type_url: TYPE_URL.to_owned(), value });
-        Status::with_details(grpc, words, all.encode_to_vec().into())
+        Status::with_details(grpc, message, all.encode_to_vec().into())
     }
 
-    /// Cuts texts that are too long for a header.
-    fn cut(&mut self) {
-        let said = self.violations.iter_mut();
-        let said =
-            said.flat_map(|it| [&mut it.field, &mut it.description_vi, &mut it.description_en]);
-        for text in self.params.values_mut().chain([&mut self.detail]).chain(said) {
+    /// Truncates texts that are too long for a header, at a character boundary.
+    fn truncate_texts(&mut self) {
+        let violations = self.violations.iter_mut();
+        let violation_texts = violations
+            .flat_map(|it| [&mut it.field, &mut it.description_vi, &mut it.description_en]);
+        let params = self.params.values_mut();
+        for text in params.chain([&mut self.detail]).chain(violation_texts) {
             if text.len() > TEXT_BYTES {
                 let end = (0..=TEXT_BYTES).rev().find(|it| text.is_char_boundary(*it));
                 text.truncate(end.unwrap_or_default());
@@ -287,23 +296,25 @@ impl Fault {
     }
 }
 
-/// Under this name the whole fault stands among the details of a status.
+/// Type URL of the fault among the details of a status.
 const TYPE_URL: &str = "type.googleapis.com/lienthong.fault.v1.Fault";
-/// Largest details, bytes. They travel in a header, as base64, and clients take 8 KiB of headers.
+/// Maximum size of a status's details, bytes. They are sent as base64 in the trailer
+/// `grpc-status-details-bin`, and gRPC clients accept 8 KiB of metadata by default.
 const DETAILS_BYTES_MAX: usize = 5 * 1024;
-/// What is left of a text that is too long for a header, bytes.
+/// Length to which an overlong text is truncated, bytes.
 const TEXT_BYTES: usize = 200;
-/// How long to wait when nothing better is known.
-const WAIT: Duration = Duration::from_secs(1);
+/// The wait before a retry when the fault names none.
+const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 
 impl From<Fault> for Status {
-    /// What does not fit into a header is left out: ends of long texts, then the last violations.
+    /// Keeps the details within [`DETAILS_BYTES_MAX`]: truncates long texts first, then drops
+    /// violations from the end and counts them in `violations_left_out`.
     fn from(mut fault: Fault) -> Self {
         if fault.encoded_len() > DETAILS_BYTES_MAX / 2 {
-            fault.cut();
+            fault.truncate_texts();
         }
         loop {
-            let status = fault.status();
+            let status = fault.to_status();
             if status.details().len() <= DETAILS_BYTES_MAX || fault.violations.pop().is_none() {
                 return status;
             }

@@ -1,17 +1,22 @@
-//! What crosses a process boundary: the contracts, the envelope, the fault catalogue.
+//! The contracts between processes: protobuf messages and services, the envelope's CloudEvents
+//! attributes, and the catalogue of error codes.
 //!
-//! The `.proto` files beside `src` are the source; `protox` compiles them when this crate is
-//! built, so no `protoc` is needed. Hand-written code stands only where a contract needs words of
-//! its own: [`envelope`] (CloudEvents attribute names) and [`fault`] (the catalogue).
+//! The build script compiles the `.proto` files beside `src` with `protox`, so no `protoc` is
+//! needed. Hand-written code exists only where the generated types need more: [`envelope`]
+//! (CloudEvents attributes), [`fault`] (error codes and gRPC statuses) and [`scheme`] (organisation
+//! codes).
 //!
-//! # Promises
+//! # Guarantees
 //!
-//! - A number or a name in a contract is never reused; `tests/it` compares with the committed set.
-//! - A code that is not in the catalogue does not compile.
+//! - No number and no name in a contract is ever reused or changed: `tests/it/compatibility.rs`
+//!   compares the contracts with the released set in `contracts.binpb`.
+//! - `exchange`, `message` and `fault` compile without the other packages:
+//!   `tests/it/vendor_contract.rs`.
+//! - An error code that is not in the catalogue does not compile.
 //!
 //! # Not here
 //!
-//! Behaviour. This crate uses nobody.
+//! Behaviour of services. This crate depends on no other crate of the workspace.
 
 pub mod canonical {
     //! The canonical data model.
@@ -24,7 +29,7 @@ pub mod canonical {
 pub mod envelope;
 
 pub mod exchange {
-    //! What a vendor speaks.
+    //! The interface between adapters and the gateway.
     pub mod v1 {
         //! Version 1.
         tonic::include_proto!("lienthong.exchange.v1");
@@ -34,7 +39,7 @@ pub mod exchange {
 pub mod fault;
 
 pub mod journal {
-    //! The journal's calls, and the envelope and body as services hand them to each other.
+    //! The interface of the journal, and the envelope and body of messages between services.
     pub mod v1 {
         //! Version 1.
         tonic::include_proto!("lienthong.journal.v1");
@@ -42,7 +47,7 @@ pub mod journal {
 }
 
 pub mod mapping {
-    //! The mapping service's calls.
+    //! The interface of the mapping service.
     pub mod v1 {
         //! Version 1.
         tonic::include_proto!("lienthong.mapping.v1");
@@ -50,7 +55,7 @@ pub mod mapping {
 }
 
 pub mod message {
-    //! What vendors and services both see of a message.
+    //! Properties of messages and organisations that vendors and services share.
     pub mod v1 {
         //! Version 1.
         tonic::include_proto!("lienthong.message.v1");
@@ -60,19 +65,19 @@ pub mod message {
 pub mod scheme;
 
 pub mod registry {
-    //! The registry's calls.
+    //! The interface of the registry.
     pub mod v1 {
         //! Version 1.
         tonic::include_proto!("lienthong.registry.v1");
     }
 }
 
-/// The compiled contracts as an encoded `FileDescriptorSet`, without source info.
+/// The compiled contracts: an encoded `FileDescriptorSet` without comments and positions.
 pub const CONTRACTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/contracts.binpb"));
 
-/// Descriptors of all contracts, for JSON transcoding and for the format engine's field names.
+/// Descriptors of all contracts, for the JSON mapping and for the field names of the format engine.
 ///
-/// The pool is built once and shared.
+/// The first call decodes [`CONTRACTS`]; later calls share the pool.
 pub fn descriptors() -> &'static prost_reflect::DescriptorPool {
     static POOL: std::sync::OnceLock<prost_reflect::DescriptorPool> = std::sync::OnceLock::new();
     POOL.get_or_init(|| prost_reflect::DescriptorPool::decode(CONTRACTS).unwrap_or_default())

@@ -1,4 +1,4 @@
-"""A vendor's client in Python: made from the contracts by grpcio-tools, and once more over plain HTTP.
+"""A vendor's client in Python, over gRPC with stubs that grpcio-tools generates, and over HTTP with JSON.
 
 usage: client.py PROTO_FOLDER WORK_FOLDER GATEWAY_HOST_PORT
 """
@@ -8,20 +8,25 @@ import hashlib
 import http.client
 import json
 import pathlib
+import shutil
 import sys
 import urllib.parse
 
 from grpc_tools import protoc
 
 protos, work, gateway = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
-files = [str(it.relative_to(protos)) for it in protos.glob("*/v1/*.proto")]
+# What a vendor gets. `protoc` sees no other file: it fails when one of these imports more.
+contract = work / "contract"
+for package in ["exchange", "message", "fault"]:
+    shutil.copytree(protos / package / "v1", contract / package / "v1")
+files = [str(it.relative_to(contract)) for it in contract.glob("*/v1/*.proto")]
 wellknown = pathlib.Path(protoc.__file__).parent / "_proto"
 here = pathlib.Path(__file__).parent
-made = protoc.main(
-    ["protoc", f"-I{protos}", f"-I{here}", f"-I{wellknown}", f"--python_out={work}", f"--grpc_python_out={work}",
+exit_code = protoc.main(
+    ["protoc", f"-I{contract}", f"-I{here}", f"-I{wellknown}", f"--python_out={work}", f"--grpc_python_out={work}",
      "status.proto", *files]
 )
-assert made == 0, "the contracts do not compile"
+assert exit_code == 0, "the contracts do not compile"
 sys.path.insert(0, str(work))
 
 import grpc  # noqa: E402

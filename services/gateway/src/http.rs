@@ -49,7 +49,7 @@ impl From<Fault> for Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let fault = self.0;
-        let status = fault.page().and_then(|it| StatusCode::from_u16(it.http).ok());
+        let status = fault.entry().and_then(|it| StatusCode::from_u16(it.http).ok());
         let wait_ms =
             fault.wait().map_or(0, |it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
         let violations: Vec<_> = fault
@@ -66,7 +66,7 @@ impl IntoResponse for Refusal {
         let body = serde_json::json!({
             "code": fault.code,
             "reason": fault.reason().as_str_name(),
-            "retry": fault.page().map_or("", |it| it.retry.word()),
+            "retry": fault.entry().map_or("", |it| it.retry.as_str()),
             "title_vi": fault.title(Lang::Vi),
             "title_en": fault.title(Lang::En),
             "remedy_vi": fault.remedy(Lang::Vi),

@@ -51,7 +51,7 @@ pub(crate) async fn submit(
     match &outcome {
         // What passes by itself comes again with the same uploads, and so does a call that is to
         // be put right by uploading more.
-        Err(fault) if fault.may_pass() => return outcome,
+        Err(fault) if fault.is_retryable() => return outcome,
         Err(fault) => {
             refused(gateway, application, &key, fault);
             if fault.code.starts_with("LT-EX-") {

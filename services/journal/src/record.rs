@@ -184,7 +184,7 @@ fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
     }
     let (state, next_at) = match &fault {
         None => (State::Queued, plan::deadline(desk.now, 0)),
-        Some(fault) if fault.may_pass() && !is_nowhere => {
+        Some(fault) if fault.is_retryable() && !is_nowhere => {
             let asked = Duration::from_millis(fault.retry_after_ms);
             let failed = plan::Failed { tries: 1, attempt: 0, urgency: envelope.urgency, asked };
             (State::Parked, plan::due(desk.now, failed).map_or(desk.now, |it| it.at))
@@ -247,7 +247,7 @@ fn again(desk: &mut Desk<'_>, known: &Stored, fault: Option<Fault>, made: Made) 
                 row.told = None;
             });
         }
-        Some(fault) if known.state == State::Queued && fault.may_pass() => {
+        Some(fault) if known.state == State::Queued && fault.is_retryable() => {
             try_later(desk, &known.id, fault);
         }
         Some(fault) if known.state == State::Queued => bury_it(desk, &known.id, fault),

@@ -309,7 +309,7 @@ pub(crate) fn summary_json(of: &Summary) -> Value {
     let index = of.index.clone().unwrap_or_default();
     json!({
         "id": envelope.id,
-        "type": envelope.r#type().word(),
+        "type": envelope.r#type().as_str(),
         "conversation": envelope.conversation,
         "source": envelope.source,
         "sender": envelope.sender,

@@ -140,7 +140,7 @@ pub(crate) fn content_digest(
     let mut digest = Sha256::new();
     let content = content.encode_to_vec();
     let recipients = recipients.join("\n");
-    for part in [sender.as_bytes(), kind.word().as_bytes(), recipients.as_bytes(), &content] {
+    for part in [sender.as_bytes(), kind.as_str().as_bytes(), recipients.as_bytes(), &content] {
         digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         digest.update(part);
     }

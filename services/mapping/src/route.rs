@@ -40,7 +40,7 @@ fn ways(directory: &Directory, organisation: &str, kind: MessageType) -> Vec<Way
         None => Fault::new(&code::LT_MAP_204).param("code", organisation),
         Some(_) => Fault::new(&code::LT_MAP_208)
             .param("recipient", organisation)
-            .param("type", kind.word()),
+            .param("type", kind.as_str()),
     };
     // Named after the application that will most likely take it again, so that the copy made
     // then has the name of the one that waits.

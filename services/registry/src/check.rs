@@ -192,7 +192,7 @@ fn application(
     let mut seen = BTreeSet::new();
     let mut named: Vec<(String, &str)> = Vec::new();
     for takes in &application.takes {
-        let word = takes.r#type().word();
+        let word = takes.r#type().as_str();
         named.push((format!("takes.{word}"), &takes.format));
         if !seen.insert(takes.r#type) {
             let mistake = Mistake::new(&at.at(&format!("takes.{word}")), &code::LT_REG_011);

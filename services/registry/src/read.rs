@@ -354,7 +354,7 @@ impl<'a, 'm> Table<'a, 'm> {
     }
 
     fn message_type(&mut self, key: &str, word: &str) -> Option<MessageType> {
-        let found = MessageType::from_word(word);
+        let found = MessageType::parse(word);
         if found.is_none() {
             let words = "document, status, meeting, notice, dataset";
             self.mistake(key, &code::LT_REG_013, &[("value", word), ("words", words)]);

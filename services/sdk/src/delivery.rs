@@ -111,7 +111,7 @@ impl Fetched {
 
 /// True when the gateway will give the same answer however often it is asked.
 fn is_final(status: &tonic::Status) -> bool {
-    Fault::from_status(status).is_some_and(|it| !it.may_pass())
+    Fault::from_status(status).is_some_and(|it| !it.is_retryable())
 }
 
 /// A message for the application. It is in hand until [`crate::Application::deliver`] answers.

@@ -215,7 +215,7 @@ impl Tries {
     /// Waits and lets the caller try again, if that may help.
     async fn again(&mut self, status: Status) -> Result<(), SubmitError> {
         let asked = match Fault::from_status(&status) {
-            Some(fault) if fault.may_pass() => fault.retry_after_ms,
+            Some(fault) if fault.is_retryable() => fault.retry_after_ms,
             Some(fault) if is_shut_out(&fault) => return Err(SubmitError::NotAdmitted(fault)),
             Some(fault) => return Err(SubmitError::Refused(fault)),
             None if is_passing(status.code()) => 0,

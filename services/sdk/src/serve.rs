@@ -62,7 +62,7 @@ pub enum ServeError {
 
 pub(crate) fn link(status: Status) -> ServeError {
     match Fault::from_status(&status) {
-        Some(fault) if !fault.may_pass() => ServeError::Refused(fault),
+        Some(fault) if !fault.is_retryable() => ServeError::Refused(fault),
         _ => ServeError::Link(status),
     }
 }

@@ -44,7 +44,7 @@ async fn call(mut client: Client, mut waiting: Vec<Waiting>) {
         let items = waiting.iter().map(|(it, _)| it.clone()).collect();
         match client.settle_batch(SettleBatchRequest { items }).await {
             Ok(response) => waiting = unheard(waiting, response.into_inner().results),
-            Err(status) if Fault::from_status(&status).is_some_and(|it| !it.may_pass()) => {
+            Err(status) if Fault::from_status(&status).is_some_and(|it| !it.is_retryable()) => {
                 tracing::warn!(error = %status.message(), "answers were not taken");
                 waiting.drain(..).for_each(|(_, heard)| tell(heard));
             }
@@ -72,7 +72,7 @@ fn unheard(waiting: Vec<Waiting>, results: Vec<Settled>) -> Vec<Waiting> {
             None => Fault::default(),
         };
         let code = &fault.code;
-        if fault.may_pass() || code.is_empty() {
+        if fault.is_retryable() || code.is_empty() {
             tracing::debug!(code, "answer is given again");
             left.push((request, heard));
         } else {

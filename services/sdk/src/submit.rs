@@ -82,7 +82,7 @@ async fn together(mut client: Client, mut items: Vec<SubmitRequest>) -> Vec<Answ
 /// says nothing about any one item, so each is to be tried again, and then goes alone.
 fn of_the_call(status: Status) -> Status {
     match Fault::from_status(&status) {
-        Some(fault) if fault.may_pass() => status,
+        Some(fault) if fault.is_retryable() => status,
         _ => Status::unavailable(format!("several items together: {}", status.message())),
     }
 }

@@ -120,7 +120,7 @@ async fn too_many_submits_of_one_application_are_asked_to_come_again() {
     eventually(async || (calls.load(Ordering::SeqCst) == 1).then_some(())).await;
     let refused = stage.submit("", b"second").await.unwrap_err();
     assert_eq!(refused.code, "LT-GW-004");
-    assert!(refused.may_pass() && refused.retry_after_ms > 0);
+    assert!(refused.is_retryable() && refused.retry_after_ms > 0);
     drop(held);
     soon(submits.join_next()).await.unwrap().unwrap().unwrap();
     stage.submit("", b"second").await.unwrap();

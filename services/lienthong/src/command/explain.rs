@@ -1,7 +1,7 @@
 //! `explain`: the page of an error code, in both languages.
 
 use proto::fault::v1::Fault;
-use proto::fault::{Code, Lang, Words, catalogue, code, find};
+use proto::fault::{Code, Lang, LocalizedText, catalog, code, find};
 use serde_json::json;
 
 use crate::fault;
@@ -21,10 +21,10 @@ pub(crate) fn run(screen: Screen, code: Option<&str>) -> Ending {
 
 fn list(screen: Screen) -> Ending {
     if screen.json {
-        screen.value(&catalogue().iter().map(|it| value(it)).collect());
+        screen.value(&catalog().iter().map(|it| value(it)).collect());
         return Ending::Done;
     }
-    let rows: Vec<Row> = catalogue()
+    let rows: Vec<Row> = catalog()
         .iter()
         .map(|it| vec![it.code.to_owned(), it.title.get(screen.lang).to_owned()].into())
         .collect();
@@ -33,7 +33,7 @@ fn list(screen: Screen) -> Ending {
 }
 
 fn one(screen: Screen, page: Code) {
-    let both = |words: Words| match screen.lang {
+    let both = |words: LocalizedText| match screen.lang {
         Lang::Vi => (words.vi, words.en),
         Lang::En => (words.en, words.vi),
     };
@@ -42,8 +42,8 @@ fn one(screen: Screen, page: Code) {
         (screen.say("Nội dung", "What happened"), page.title),
         (screen.say("Nguyên nhân", "Why"), page.cause),
         (screen.say("Cách xử lý", "What to do"), page.remedy),
-        (screen.say("Ai xử lý", "Who acts"), page.who.words()),
-        (screen.say("Gửi lại", "Retry"), page.retry.words()),
+        (screen.say("Ai xử lý", "Who acts"), page.responsible.label()),
+        (screen.say("Gửi lại", "Retry"), page.retry.label()),
     ] {
         let (first, second) = both(words);
         screen.line(&format!("\n{name}\n  {first}\n  {second}"));
@@ -68,7 +68,7 @@ fn unknown(screen: Screen, asked: &str) -> Ending {
 
 /// The codes that differ least from what was asked, the nearest first; none when nothing is near.
 fn nearest(asked: &str) -> Vec<&'static str> {
-    let mut all: Vec<(usize, &'static str)> = catalogue()
+    let mut all: Vec<(usize, &'static str)> = catalog()
         .iter()
         .map(|it| (distance(it.code, asked), it.code))
         .filter(|(distance, code)| *distance <= code.len() / 2)
@@ -94,14 +94,14 @@ fn distance(from: &str, to: &str) -> usize {
 }
 
 fn value(page: Code) -> serde_json::Value {
-    let words = |it: Words| json!({ "vi": it.vi, "en": it.en });
+    let words = |it: LocalizedText| json!({ "vi": it.vi, "en": it.en });
     json!({
         "code": page.code,
         "title": words(page.title),
         "cause": words(page.cause),
         "remedy": words(page.remedy),
-        "who": words(page.who.words()),
-        "retry": words(page.retry.words()),
+        "who": words(page.responsible.label()),
+        "retry": words(page.retry.label()),
         "grpc": format!("{:?}", page.grpc),
         "http": page.http,
     })

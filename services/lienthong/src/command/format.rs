@@ -289,7 +289,7 @@ fn about(format: &Plan) -> Value {
         "version": format.version(),
         "hash": format.hash(),
         "title": format.title(),
-        "carries": format.carries().iter().map(|it| it.word()).collect::<Vec<_>>(),
+        "carries": format.carries().iter().map(|it| it.as_str()).collect::<Vec<_>>(),
     })
 }
 
@@ -302,7 +302,7 @@ fn list(screen: Screen, shelf: &FormatRegistry) {
         .all()
         .iter()
         .map(|it| {
-            let carries: Vec<_> = it.carries().iter().map(|it| it.word()).collect();
+            let carries: Vec<_> = it.carries().iter().map(|it| it.as_str()).collect();
             let hash: String = it.hash().chars().take(8).collect();
             vec![
                 it.name().to_owned(),

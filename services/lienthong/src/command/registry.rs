@@ -108,7 +108,7 @@ fn print(screen: Screen, snapshot: &Snapshot) {
         .rights
         .iter()
         .map(|it| {
-            let types: Vec<_> = it.types().map(MessageType::word).collect();
+            let types: Vec<_> = it.types().map(MessageType::as_str).collect();
             let valid = days(&it.valid_from, &it.valid_to);
             vec![it.from.clone(), it.to.clone(), types.join(", "), valid].into()
         })
@@ -130,7 +130,7 @@ fn print(screen: Screen, snapshot: &Snapshot) {
 
 fn application_row(screen: Screen, of: &Application) -> Row {
     let takes: Vec<_> =
-        of.takes.iter().map(|it| format!("{}: {}", it.r#type().word(), it.format)).collect();
+        of.takes.iter().map(|it| format!("{}: {}", it.r#type().as_str(), it.format)).collect();
     let notes = if of.disabled { screen.say("đã khóa", "disabled") } else { "" };
     vec![
         of.id.clone(),
@@ -170,7 +170,7 @@ fn value(of: &Snapshot) -> Value {
         let takes: Map<String, Value> = it
             .takes
             .iter()
-            .map(|it| (it.r#type().word().to_owned(), it.format.clone().into()))
+            .map(|it| (it.r#type().as_str().to_owned(), it.format.clone().into()))
             .collect();
         let class = it.receiver_class().as_str_name().to_ascii_lowercase();
         json!({
@@ -180,7 +180,7 @@ fn value(of: &Snapshot) -> Value {
         })
     };
     let right = |it: &Right| {
-        let types: Vec<_> = it.types().map(MessageType::word).collect();
+        let types: Vec<_> = it.types().map(MessageType::as_str).collect();
         json!({
             "from": it.from, "to": it.to, "types": types,
             "valid_from": it.valid_from, "valid_to": it.valid_to,

@@ -69,7 +69,7 @@ fn show(screen: Screen, receipt: &proto::message::v1::Receipt) {
             "sequence": receipt.sequence,
             "repeat": receipt.repeat,
             "recipients": receipt.recipients,
-            "type": receipt.r#type().word(),
+            "type": receipt.r#type().as_str(),
             "native_sha256": view::hex(&receipt.native_sha256),
             "attachments": receipt.attachments.iter().map(attachment).collect::<Vec<_>>(),
         }));

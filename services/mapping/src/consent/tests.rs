@@ -78,7 +78,7 @@ fn a_receiver_may_accept_a_loss_and_no_other_with_it() {
     assert_eq!(fault.code, "LT-MAP-224");
     assert_eq!(fault.violations.len(), 1);
     assert_eq!(fault.violations[0].field, "due.year");
-    assert!(!fault.may_pass(), "it waits for an operator");
+    assert!(!fault.is_retryable(), "it waits for an operator");
     assert!(!format!("{fault:?}").contains("\"x\""), "no content in a fault");
 }
 

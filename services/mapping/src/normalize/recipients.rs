@@ -98,11 +98,11 @@ fn recipient(code: &str, kind: MessageType, asked: &Asked<'_>) -> Result<String,
         return Err(fault(&code::LT_MAP_207)
             .param("sender", asked.sender)
             .param("recipient", key)
-            .param("type", kind.word()));
+            .param("type", kind.as_str()));
     }
     if directory.receivers(key, kind).is_empty() {
         let fault = fault(&code::LT_MAP_208).param("recipient", key);
-        return Err(fault.param("type", kind.word()));
+        return Err(fault.param("type", kind.as_str()));
     }
     Ok(key.clone())
 }

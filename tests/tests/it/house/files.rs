@@ -111,7 +111,7 @@ fn no_file_names_the_machine_it_was_written_on() {
 #[test]
 fn every_error_code_has_an_entry_and_every_entry_is_used() {
     let entries: BTreeSet<String> =
-        proto::fault::catalogue().iter().map(|it| it.code.to_owned()).collect();
+        proto::fault::catalog().iter().map(|it| it.code.to_owned()).collect();
     let mut named = BTreeSet::new();
     for (name, text) in sources() {
         // A test that names a code does not give it to a user.

@@ -93,7 +93,7 @@ pub(super) fn compare(
 fn wanted(shelf: &FormatRegistry, paper: &Paper) -> Vec<Arrival> {
     let document = |to: &&'static Agency| Arrival {
         at: to.key,
-        kind: MessageType::Document.word(),
+        kind: MessageType::Document.as_str(),
         from: paper.from.key,
         document_id: paper.id(),
         says: paper.subject.clone(),
@@ -103,7 +103,7 @@ fn wanted(shelf: &FormatRegistry, paper: &Paper) -> Vec<Arrival> {
         let code = if is_recall { RECALL_AGREED } else { REGISTERED };
         Arrival {
             at: paper.from.key,
-            kind: MessageType::Status.word(),
+            kind: MessageType::Status.as_str(),
             from: to.key,
             document_id: paper.id(),
             says: code.to_owned(),
@@ -116,7 +116,7 @@ fn found(office: &Office, got: &Received) -> Arrival {
     let is_status = got.kind == MessageType::Status;
     Arrival {
         at: office.agency.key,
-        kind: got.kind.word(),
+        kind: got.kind.as_str(),
         from: by_key(&got.sender).map_or("?", |it| it.key),
         document_id: got.index.document_id.clone(),
         says: if is_status { got.index.status.clone() } else { got.index.subject.clone() },
@@ -125,7 +125,7 @@ fn found(office: &Office, got: &Received) -> Arrival {
 
 fn tally(arrival: &Arrival, count: Count, report: &mut Report) {
     let there = count.expected.min(count.found);
-    if arrival.kind == MessageType::Status.word() {
+    if arrival.kind == MessageType::Status.as_str() {
         report.statuses_expected += count.expected;
         report.statuses_returned += there;
     } else {
@@ -201,7 +201,7 @@ mod tests {
     fn arrival(kind: MessageType) -> Arrival {
         Arrival {
             at: "tinhuy",
-            kind: kind.word(),
+            kind: kind.as_str(),
             from: "mttq",
             document_id: "1".to_owned(),
             says: "03".to_owned(),

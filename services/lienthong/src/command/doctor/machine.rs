@@ -20,7 +20,7 @@ pub(super) fn formats(screen: Screen) -> Finding {
 }
 
 pub(super) fn catalogue(screen: Screen) -> Finding {
-    let count = proto::fault::catalogue().len();
+    let count = proto::fault::catalog().len();
     Finding {
         id: "catalogue",
         what: screen.say("Danh mục lỗi", "Error catalogue"),

@@ -34,12 +34,13 @@ pub fn program() -> &'static Path {
         let target = here.ancestors().find(|it| it.ends_with("debug") || it.ends_with("release"));
         let target = target.unwrap().to_owned();
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "-p", "lienthong"]);
+        // The arguments of `tests/run`: other ones would compile the dependencies once more.
+        build.args(["build", "--quiet", "--workspace", "--bins"]);
         if target.ends_with("release") {
             build.arg("--release");
         }
         if cfg!(feature = "jemalloc") {
-            build.args(["--features", "jemalloc"]);
+            build.args(["--features", "lienthong/jemalloc"]);
         }
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         assert!(build.current_dir(root).status().unwrap().success(), "the program does not build");

@@ -9,17 +9,9 @@ use std::time::{Duration, Instant};
 use lienthong_tests::up::{Agency, Up, program, write_registry};
 use serde_json::{Value, json};
 
-/// The sample's program, built together with the product so that both share their dependencies.
+/// The sample's program, which is built together with the product.
 fn sample() -> PathBuf {
-    let beside = program();
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "-p", "lienthong", "-p", "lienthong-adapter-sample"]);
-    if beside.parent().unwrap().ends_with("release") {
-        build.arg("--release");
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    assert!(build.current_dir(root).status().unwrap().success(), "the sample does not build");
-    beside.with_file_name("lienthong-adapter-sample")
+    program().with_file_name("lienthong-adapter-sample")
 }
 
 /// A running sample, killed when dropped.

@@ -36,8 +36,8 @@ from exchange.v1 import exchange_pb2_grpc  # noqa: E402
 from fault.v1 import fault_pb2  # noqa: E402
 from message.v1 import message_pb2  # noqa: E402
 
-# Longest this client waits for any answer, seconds.
-PATIENCE = 60
+# Deadline of every call, seconds.
+DEADLINE_S = 60
 
 PDF = b"%PDF-1.4 " + bytes(range(256)) * 9000
 DIGEST = hashlib.sha256(PDF).digest()
@@ -54,19 +54,19 @@ def portal(guid, number):
     return json.dumps({"Code": 0, "Value": {"Total": 1, "Data": [document]}}).encode()
 
 
-class Patient:
-    """A stub whose calls do not wait for ever."""
+class StubWithDeadline:
+    """A gRPC stub that sets a deadline on every call."""
 
     def __init__(self, stub):
         self.stub = stub
 
     def __getattr__(self, name):
         call = getattr(self.stub, name)
-        return lambda request, metadata: call(request, metadata=metadata, timeout=PATIENCE)
+        return lambda request, metadata: call(request, metadata=metadata, timeout=DEADLINE_S)
 
 
-def refused(call, request, metadata):
-    """The details of the refusal that a call meets, by the names of their messages."""
+def refusal_details(call, request, metadata):
+    """Makes a call that must be refused: the details of its status, by the names of their messages."""
     try:
         call(request, metadata=metadata)
     except grpc.RpcError as error:
@@ -78,67 +78,66 @@ def refused(call, request, metadata):
                 if packed.Is(kind.DESCRIPTOR):
                     details[kind.DESCRIPTOR.name] = kind.FromString(packed.value)
         return details
-    raise AssertionError(f"taken: {request}")
+    raise AssertionError(f"not refused: {request}")
 
 
-def code(call, request, metadata):
-    """The code of that refusal, which stands in two places."""
-    details = refused(call, request, metadata)
+def refusal_code(call, request, metadata):
+    """The error code of a refused call, which ErrorInfo and Fault both hold."""
+    details = refusal_details(call, request, metadata)
     assert details["ErrorInfo"].domain == "lienthong"
     assert details["ErrorInfo"].reason == details["Fault"].code
     return details["ErrorInfo"].reason
 
 
-def refusals(stub, metadata):
-    """What a vendor can read of a refusal."""
+def check_refusals(stub, metadata):
+    """Checks that a refusal names its code, its fields and whether a retry helps."""
     hello = x.HelloRequest(protocol_versions=[9], adapter="python")
-    details = refused(stub.Hello, hello, metadata)
+    details = refusal_details(stub.Hello, hello, metadata)
     assert details["ErrorInfo"].reason == "LT-EX-001"
     assert details["ErrorInfo"].metadata["theirs"] == "9"
     assert details["LocalizedMessage"].locale == "vi"
     assert "giao thức" in details["LocalizedMessage"].message
-    assert "RetryInfo" not in details, "it will not pass by itself"
+    assert "RetryInfo" not in details, "a retry does not help"
     item = x.SubmitRequest(key="py-bad", format="auto", part="not-uploaded")
-    details = refused(stub.Submit, item, metadata)
+    details = refusal_details(stub.Submit, item, metadata)
     assert details["BadRequest"].field_violations[0].field == "part", details
     document = json.loads(portal("py-bad", "9"))
     document["Value"]["Data"][0].update(NgayBanHanh="31/02/2026", Attachments=[])
     item = x.SubmitRequest(key="py-bad", format="ioffice.portal", inline=json.dumps(document).encode())
-    fields = [it.field for it in refused(stub.Submit, item, metadata)["BadRequest"].field_violations]
+    fields = [it.field for it in refusal_details(stub.Submit, item, metadata)["BadRequest"].field_violations]
     assert any("NgayBanHanh" in it for it in fields), fields
 
 
 def lost_lease(stub, one, two):
-    """A delivery whose lease went to another session: the first answer is late, the second is taken."""
-    # Without its file; what it is about stands in another test.
+    """Settles a delivery whose lease went to a newer session: the late answer is refused, the other taken."""
     document = json.loads(portal("py-guid-2", "3"))
     document["Value"]["Data"][0]["Attachments"] = []
     body = json.dumps(document).encode()
     stub.Submit(x.SubmitRequest(key="py-2", format="ioffice.portal", inline=body), metadata=one)
     hello = x.HelloRequest(protocol_versions=[1], adapter="python")
     settles = []
-    for place in range(2):
+    for attempt in (1, 2):
         session = stub.Hello(hello, metadata=two).session
         stream = stub.Receive(x.ReceiveRequest(session=session), metadata=two)
         delivery = next(stream)
         assert delivery.index.document_id == "py-guid-2", delivery
-        assert delivery.attempt == place + 1, delivery
+        assert delivery.attempt == attempt, delivery
         settles.append(x.SettleRequest(
             session=session, message_id=delivery.message_id, lease=delivery.lease, taken=x.Taken(reference="so-9")
         ))
     assert settles[0].lease != settles[1].lease
-    assert code(stub.Settle, settles[0], two) == "LT-EX-012"
-    assert not stub.Settle(settles[1], metadata=two).repeat, "the one who holds it answers"
-    assert stub.Settle(settles[0], metadata=two).repeat, "which it had said, too"
+    assert refusal_code(stub.Settle, settles[0], two) == "LT-EX-012"
+    assert not stub.Settle(settles[1], metadata=two).repeat, "the holder of the lease settles"
+    assert stub.Settle(settles[0], metadata=two).repeat, "the same answer again is a repeat"
     settles[0].message_id = "0198c0de-0000-5000-8000-000000000000"
     results = stub.SettleBatch(x.SettleBatchRequest(items=settles), metadata=two).results
-    assert results[0].refused.fault.code == "LT-EX-014", "each answer of several is judged by itself"
+    assert results[0].refused.fault.code == "LT-EX-014", "each answer of a batch has its own outcome"
     assert results[1].settled.repeat
     stream.cancel()
 
 
 def over_grpc():
-    stub = Patient(exchange_pb2_grpc.ExchangeStub(grpc.insecure_channel(gateway)))
+    stub = StubWithDeadline(exchange_pb2_grpc.ExchangeStub(grpc.insecure_channel(gateway)))
     one = [("authorization", "Bearer mot-token")]
     two = [("authorization", "Bearer hai-token")]
     hello = stub.Hello(x.HelloRequest(protocol_versions=[1], adapter="python"), metadata=one)
@@ -193,7 +192,7 @@ def over_grpc():
 
 
 def call(method, path, token, body=None, expect=200):
-    connection = http.client.HTTPConnection(gateway, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(gateway, timeout=DEADLINE_S)
     headers = {"authorization": f"Bearer {token}"}
     if isinstance(body, dict):
         body = json.dumps(body)

@@ -187,7 +187,7 @@ def over_grpc():
     assert tracked.recipients[0].state == message_pb2.TAKEN, tracked
     assert tracked.recipients[0].detail == "so-7"
     stream.cancel()
-    refusals(stub, one)
+    check_refusals(stub, one)
     lost_lease(stub, one, two)
 
 

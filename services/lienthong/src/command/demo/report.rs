@@ -1,154 +1,171 @@
-//! What the demonstration counted, and whether all is as promised.
+//! The report of the scenario, for people and for programs.
 
+use proto::fault::Lang;
+use sandbox::{Arrival, RefusalCase, Remark, ScenarioReport, Software, Violation};
 use serde_json::{Value, json};
 
 use crate::screen::Screen;
+use crate::view;
 
-/// The counts of a demonstration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Report {
-    /// Items for which a first receipt was given: documents and statuses.
-    pub(super) submitted: usize,
-    /// Documents that reached a recipient, each recipient counted.
-    pub(super) delivered: usize,
-    /// Documents that should have reached a recipient.
-    pub(super) expected: usize,
-    /// Statuses that came back to the sender.
-    pub(super) statuses_returned: usize,
-    /// Statuses that should have come back.
-    pub(super) statuses_expected: usize,
-    /// Repeats that were answered with the first receipt.
-    pub(super) repeats_answered: usize,
-    /// Codes of the items that were refused at the door.
-    pub(super) refused: Vec<String>,
-    /// Deliveries that came twice.
-    pub(super) duplicated: usize,
-    /// What is in an inbox and nobody sent there.
-    pub(super) unexpected: usize,
-    /// Attachments that arrived and are bit-identical.
-    pub(super) attachments_identical: usize,
-    /// Attachments that should have arrived.
-    pub(super) attachments_expected: usize,
-    /// From the first submit to the last status, milliseconds.
-    pub(super) elapsed_ms: u128,
-    /// What is not as promised, in both languages.
-    broken: Vec<(String, String)>,
-    /// What is as promised and worth knowing, in both languages.
-    notes: Vec<(String, String)>,
+/// The report as programs read it.
+pub(super) fn to_json(report: &ScenarioReport, transport: &str, journeys: &[Value]) -> Value {
+    let violations = report.violations.iter().map(in_both_languages(violation_text));
+    let remarks = report.remarks.iter().map(in_both_languages(remark_text));
+    json!({
+        "transport": transport,
+        "submitted": report.submitted,
+        "delivered": report.delivered,
+        "expected": report.expected,
+        "statuses_returned": report.statuses_returned,
+        "statuses_expected": report.statuses_expected,
+        "repeats_answered": report.repeats_answered,
+        "refused": report.refused.len(),
+        "refused_codes": report.refused,
+        "lost": report.lost(),
+        "duplicated": report.duplicated,
+        "unexpected": report.unexpected,
+        "attachments_identical": report.attachments_identical,
+        "attachments_expected": report.attachments_expected,
+        "seconds": seconds(report),
+        "kept": report.is_successful(),
+        "broken": violations.collect::<Value>(),
+        "notes": remarks.collect::<Value>(),
+        "journeys": journeys,
+    })
 }
 
-impl Report {
-    /// Notes something that is not as promised.
-    pub(super) fn breach(&mut self, vi: impl Into<String>, en: impl Into<String>) {
-        self.broken.push((vi.into(), en.into()));
+/// Prints the report.
+pub(super) fn print(screen: Screen, report: &ScenarioReport) {
+    screen.line("");
+    screen.line(screen.say("Kết quả", "Result"));
+    let of = |done: usize, all: usize| format!("{done}/{all}");
+    let rows = [
+        (screen.say("Nhận vào trục", "Submitted"), report.submitted.to_string()),
+        (
+            screen.say("Văn bản đến nơi", "Documents delivered"),
+            of(report.delivered, report.expected),
+        ),
+        (
+            screen.say("Trạng thái về lại", "Statuses returned"),
+            of(report.statuses_returned, report.statuses_expected),
+        ),
+        (
+            screen.say("Tệp đính kèm nguyên vẹn", "Attachments bit-identical"),
+            of(report.attachments_identical, report.attachments_expected),
+        ),
+        (
+            screen.say("Gửi lặp, trả biên nhận cũ", "Repeats given the first receipt"),
+            report.repeats_answered.to_string(),
+        ),
+        (
+            screen.say("Từ chối tại cửa", "Refused at the door"),
+            format!("{}: {}", report.refused.len(), report.refused.join(", ")),
+        ),
+        (screen.say("Mất", "Lost"), report.lost().to_string()),
+        (screen.say("Trùng", "Duplicated"), report.duplicated.to_string()),
+        (screen.say("Lạc", "Unexpected"), report.unexpected.to_string()),
+        (screen.say("Thời gian", "Time"), format!("{:.2} s", seconds(report))),
+    ];
+    let longest = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+    for (name, value) in rows {
+        let gap = longest + 2 - name.chars().count();
+        screen.line(&format!("  {name}{}{value}", " ".repeat(gap)));
     }
-
-    /// Notes something worth knowing.
-    pub(super) fn remark(&mut self, vi: impl Into<String>, en: impl Into<String>) {
-        self.notes.push((vi.into(), en.into()));
+    for it in &report.remarks {
+        screen.line(&format!("  · {}", remark_text(screen.lang, it)));
     }
-
-    /// How many things are not as promised.
-    #[cfg(test)]
-    pub(super) fn breaches(&self) -> usize {
-        self.broken.len()
+    for it in &report.violations {
+        screen.line(&format!("  ✗ {}", violation_text(screen.lang, it)));
     }
+    screen.line(if report.is_successful() {
+        screen.say("✓ Mọi điều đúng như cam kết.", "✓ All is as promised.")
+    } else {
+        screen.say("✗ Có điều không đúng cam kết.", "✗ Something is not as promised.")
+    });
+}
 
-    /// Deliveries and statuses that never came.
-    pub(super) fn lost(&self) -> usize {
-        self.expected.saturating_sub(self.delivered)
-            + self.statuses_expected.saturating_sub(self.statuses_returned)
-    }
-
-    /// True when everything is as promised.
-    pub(super) fn is_kept(&self) -> bool {
-        self.lost() == 0
-            && self.duplicated == 0
-            && self.unexpected == 0
-            && self.attachments_identical == self.attachments_expected
-            && self.broken.is_empty()
-    }
-
-    /// The counts as programs read them.
-    pub(super) fn json(&self, transport: &str, journeys: &[Value]) -> Value {
-        let both = |of: &[(String, String)]| -> Value {
-            of.iter().map(|(vi, en)| json!({ "vi": vi, "en": en })).collect()
-        };
-        json!({
-            "transport": transport,
-            "submitted": self.submitted,
-            "delivered": self.delivered,
-            "expected": self.expected,
-            "statuses_returned": self.statuses_returned,
-            "statuses_expected": self.statuses_expected,
-            "repeats_answered": self.repeats_answered,
-            "refused": self.refused.len(),
-            "refused_codes": self.refused,
-            "lost": self.lost(),
-            "duplicated": self.duplicated,
-            "unexpected": self.unexpected,
-            "attachments_identical": self.attachments_identical,
-            "attachments_expected": self.attachments_expected,
-            "seconds": self.seconds(),
-            "kept": self.is_kept(),
-            "broken": both(&self.broken),
-            "notes": both(&self.notes),
-            "journeys": journeys,
-        })
-    }
-
-    /// The counts as people read them.
-    pub(super) fn print(&self, screen: Screen) {
-        screen.line("");
-        screen.line(screen.say("Kết quả", "Result"));
-        let of = |done: usize, all: usize| format!("{done}/{all}");
-        let rows = [
-            (screen.say("Nhận vào trục", "Submitted"), self.submitted.to_string()),
-            (
-                screen.say("Văn bản đến nơi", "Documents delivered"),
-                of(self.delivered, self.expected),
-            ),
-            (
-                screen.say("Trạng thái về lại", "Statuses returned"),
-                of(self.statuses_returned, self.statuses_expected),
-            ),
-            (
-                screen.say("Tệp đính kèm nguyên vẹn", "Attachments bit-identical"),
-                of(self.attachments_identical, self.attachments_expected),
-            ),
-            (
-                screen.say("Gửi lặp, trả biên nhận cũ", "Repeats given the first receipt"),
-                self.repeats_answered.to_string(),
-            ),
-            (
-                screen.say("Từ chối tại cửa", "Refused at the door"),
-                format!("{}: {}", self.refused.len(), self.refused.join(", ")),
-            ),
-            (screen.say("Mất", "Lost"), self.lost().to_string()),
-            (screen.say("Trùng", "Duplicated"), self.duplicated.to_string()),
-            (screen.say("Lạc", "Unexpected"), self.unexpected.to_string()),
-            (screen.say("Thời gian", "Time"), format!("{:.2} s", self.seconds())),
-        ];
-        let longest = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
-        for (name, value) in rows {
-            let gap = longest + 2 - name.chars().count();
-            screen.line(&format!("  {name}{}{value}", " ".repeat(gap)));
+/// The name of a refused submission.
+pub(super) fn case_name(lang: Lang, case: RefusalCase) -> &'static str {
+    let (vi, en) = match case {
+        RefusalCase::TruncatedPacket => ("gói tin bị cắt cụt", "a packet that is cut off"),
+        RefusalCase::SecrecyMark => ("văn bản có dấu mật", "a document with a secrecy mark"),
+        RefusalCase::ReusedKey => ("khóa cũ, nội dung khác", "an old key with other content"),
+        RefusalCase::UnknownRecipient => {
+            ("nơi nhận không tồn tại", "a recipient that does not exist")
         }
-        for (vi, en) in &self.notes {
-            screen.line(&format!("  · {}", screen.say(vi, en)));
-        }
-        for (vi, en) in &self.broken {
-            screen.line(&format!("  ✗ {}", screen.say(vi, en)));
-        }
-        screen.line(if self.is_kept() {
-            screen.say("✓ Mọi điều đúng như cam kết.", "✓ All is as promised.")
-        } else {
-            screen.say("✗ Có điều không đúng cam kết.", "✗ Something is not as promised.")
-        });
+    };
+    match lang {
+        Lang::Vi => vi,
+        Lang::En => en,
     }
+}
 
-    fn seconds(&self) -> f64 {
-        let ms = u32::try_from(self.elapsed_ms).unwrap_or(u32::MAX);
-        f64::from(ms) / 1000.0
+fn violation_text(lang: Lang, violation: &Violation) -> String {
+    match (violation, lang) {
+        (Violation::NotTerminal { message_id, state }, Lang::Vi) => {
+            format!("{message_id} vẫn ở trạng thái {}", state_name(lang, *state))
+        }
+        (Violation::NotTerminal { message_id, state }, Lang::En) => {
+            format!("{message_id} is still {}", state_name(lang, *state))
+        }
+        (Violation::RepeatNotRecognised { key }, Lang::Vi) => {
+            format!("bản gửi lặp với khóa “{key}” nhận biên nhận mới")
+        }
+        (Violation::RepeatNotRecognised { key }, Lang::En) => {
+            format!("the repeat with the key `{key}` got a new receipt")
+        }
+        (Violation::NotRefused { case }, Lang::Vi) => {
+            format!("{}: lại được nhận", case_name(lang, *case))
+        }
+        (Violation::NotRefused { case }, Lang::En) => {
+            format!("{}: it was accepted", case_name(lang, *case))
+        }
+        (Violation::WrongRefusalCode { case, code }, Lang::Vi) => {
+            format!("{}: mã {code}, phải là {}", case_name(lang, *case), case.expected_code())
+        }
+        (Violation::WrongRefusalCode { case, code }, Lang::En) => {
+            format!("{}: code {code}, expected {}", case_name(lang, *case), case.expected_code())
+        }
+        (Violation::WrongCount { arrival, expected, found }, Lang::Vi) => {
+            format!("{}: có {found}, phải có {expected}", arrival_text(arrival))
+        }
+        (Violation::WrongCount { arrival, expected, found }, Lang::En) => {
+            format!("{}: found {found}, expected {expected}", arrival_text(arrival))
+        }
     }
+}
+
+fn remark_text(lang: Lang, remark: &Remark) -> String {
+    let Remark::RecallNotExpressible(software) = remark;
+    let name = match software {
+        Software::Edxml => "edXML",
+        Software::Ioffice => "iOffice",
+    };
+    match lang {
+        Lang::Vi => {
+            format!("{name} không có chỗ ghi việc thu hồi: nơi dùng {name} vào sổ như văn bản mới.")
+        }
+        Lang::En => format!(
+            "{name} has no place for a recall: an office that uses it registers a new document."
+        ),
+    }
+}
+
+fn arrival_text(of: &Arrival) -> String {
+    let Arrival { inbox, message_type, sender, document_id, content } = of;
+    format!("{message_type} {sender} → {inbox}, {document_id}, {content}")
+}
+
+fn state_name(lang: Lang, state: proto::message::v1::State) -> &'static str {
+    view::state(Screen { json: false, lang }, state)
+}
+
+/// Turns a text function into one that gives both languages.
+fn in_both_languages<T>(text: fn(Lang, &T) -> String) -> impl Fn(&T) -> Value {
+    move |it| json!({ "vi": text(Lang::Vi, it), "en": text(Lang::En, it) })
+}
+
+fn seconds(report: &ScenarioReport) -> f64 {
+    let ms = u32::try_from(report.elapsed.as_millis()).unwrap_or(u32::MAX);
+    f64::from(ms) / 1000.0
 }

@@ -1,0 +1,218 @@
+//! A whole system in this process for the demonstration, and the agencies that are connected to it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use bus::Bus;
+use chassis::config::Layers;
+use chassis::health::Health;
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use sandbox::{AGENCIES, AgencyProfile, SimulatedAgency, registry_yaml};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::cli::{Demo, Link};
+use crate::command::up::{fresh_token, internal_token, token_hash};
+use crate::settings::Settings;
+use crate::system::{Doors, Start, bus_settings, run_all};
+
+/// How long agencies and system may take to stop.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// How often the removal of the folder is tried, and the pause between two tries.
+const REMOVAL_TRIES: usize = 100;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often in a row the system has to be ready. Each part reports "not ready" before it reports
+/// "ready", so one look may fall between the reports of two parts.
+const READY_LOOKS: u32 = 3;
+
+/// The agencies and what a scenario needs besides.
+pub(super) struct Participants {
+    pub(super) agencies: Vec<SimulatedAgency>,
+    /// What this run appends to every name in a shared broker or database; empty when neither is
+    /// shared.
+    pub(super) name_suffix: String,
+    /// How the journal is reached.
+    pub(super) link: Link,
+    health: Health,
+}
+
+impl Participants {
+    /// Waits until every part of the system is ready.
+    pub(super) async fn await_readiness(&self) {
+        let mut turns = tokio::time::interval(Duration::from_millis(10));
+        let mut ready = 0;
+        while ready < READY_LOOKS {
+            turns.tick().await;
+            ready = if self.health.is_ready() { ready + 1 } else { 0 };
+        }
+    }
+}
+
+/// A system that runs until it is closed.
+pub(super) struct Environment {
+    pub(super) participants: Participants,
+    pub(super) system: JoinSet<anyhow::Result<()>>,
+    shutdown: CancellationToken,
+    broker: Option<bus::Settings>,
+    /// Everything the system writes; removed at the end.
+    folder: TempDir,
+}
+
+impl Environment {
+    /// Starts the system and connects the agencies. The system is not supervised: a wrong address
+    /// is answered at once, and a start that failed is not worth another one here.
+    pub(super) async fn open(arguments: &Demo) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("no temporary folder can be made")?;
+        let is_alone = arguments.broker.is_none() && arguments.database.is_none();
+        let name_suffix = if is_alone { String::new() } else { random_suffix() };
+        let tokens: BTreeMap<&str, String> =
+            AGENCIES.iter().map(|it| (it.key, fresh_token())).collect();
+        let settings = settings(folder.path(), arguments)?;
+        write_registry(folder.path(), &tokens, &name_suffix)?;
+        let broker = match &arguments.broker {
+            Some(_) => Some(bus_settings(&settings, "demo")?),
+            None => None,
+        };
+        if let Some(broker) = &broker {
+            declare_channels(broker, &name_suffix).await?;
+        }
+        let token = internal_token(&folder.path().join("internal.token"))?;
+        let telemetry = chassis::telemetry::init("demo", &settings.telemetry)?;
+        let doors = Doors::open(&settings, None)?;
+        let (gateway, internal) = (doors.vendors()?, doors.internal()?);
+        let (shutdown, health) = (CancellationToken::new(), Health::new());
+        let start = Start { settings, token, health: health.clone(), telemetry };
+        let mut system = JoinSet::new();
+        let stop = shutdown.clone();
+        system.spawn(async move { run_all(&start, &doors, stop).await });
+        let connect = |profile: &'static AgencyProfile| {
+            let token = tokens.get(profile.key).cloned().unwrap_or_default();
+            let connection = sdk::Connection { gateway: format!("http://{gateway}"), token };
+            SimulatedAgency::connect(profile, &name_suffix, connection, &shutdown)
+        };
+        let agencies = AGENCIES.iter().map(connect).collect::<Result<_, _>>()?;
+        let link = Link {
+            internal: format!("http://{internal}"),
+            data: folder.path().to_owned(),
+            internal_token_file: None,
+        };
+        let participants = Participants { agencies, name_suffix, link, health };
+        Ok(Self { participants, system, shutdown, broker, folder })
+    }
+
+    /// Stops agencies and system, and removes the channels and the folder.
+    pub(super) async fn close(mut self) {
+        self.shutdown.cancel();
+        let agencies = &mut self.participants.agencies;
+        let stopping = async {
+            for it in agencies.iter_mut() {
+                it.stopped().await;
+            }
+            while self.system.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(STOP_LIMIT, stopping).await.is_err() {
+            tracing::warn!("the demonstration did not stop in time");
+            // Tasks that still run would write into the folder while it is removed.
+            for it in agencies.iter_mut() {
+                it.abort().await;
+            }
+            self.system.shutdown().await;
+        }
+        if let Some(broker) = self.broker
+            && let Err(error) = remove_channels(broker, &self.participants.name_suffix).await
+        {
+            tracing::warn!(%error, "the demonstration's channels are left at the broker");
+        }
+        remove_folder(self.folder).await;
+    }
+}
+
+/// Removes the folder. A blocking thread that was writing into it when the system stopped is not
+/// aborted, so the folder may get a new file during the first tries.
+async fn remove_folder(folder: TempDir) {
+    let path = folder.keep();
+    for _ in 0..REMOVAL_TRIES {
+        match std::fs::remove_dir_all(&path) {
+            Ok(()) => return,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+            Err(_busy) => tokio::time::sleep(REMOVAL_PAUSE).await,
+        }
+    }
+    tracing::warn!(path = %path.display(), "the demonstration's folder is left behind");
+}
+
+/// Waits for the system to end, which is a failure while the scenario is played.
+pub(super) async fn system_failure(system: &mut JoinSet<anyhow::Result<()>>) -> anyhow::Error {
+    match system.join_next().await {
+        Some(Ok(Err(error))) => error,
+        Some(Err(error)) => anyhow::Error::new(error).context("the system panicked"),
+        Some(Ok(Ok(()))) | None => anyhow::anyhow!("the system ended by itself"),
+    }
+}
+
+/// A suffix that no other run has.
+fn random_suffix() -> String {
+    let drawn = Uuid::new_v4().simple().to_string();
+    format!("-{}", drawn.chars().take(6).collect::<String>())
+}
+
+/// Declares the channels of the simulated applications before the one start compares them. A
+/// broker that has receivers is refused: another system would take the demonstration's documents.
+async fn declare_channels(broker: &bus::Settings, name_suffix: &str) -> anyhow::Result<()> {
+    let bus = Bus::connect(broker.clone()).await?;
+    if bus.receivers().await? > 0 {
+        return Err(Fault::new(&code::LT_CLI_011).into());
+    }
+    bus.declare_topology().await?;
+    for it in &AGENCIES {
+        bus.declare_delivery(&format!("{}{name_suffix}", it.application)).await?;
+    }
+    Ok(())
+}
+
+/// Removes the channels of the simulated applications.
+async fn remove_channels(broker: bus::Settings, name_suffix: &str) -> anyhow::Result<()> {
+    let bus = Bus::connect(broker).await?;
+    for it in &AGENCIES {
+        bus.remove_delivery(&format!("{}{name_suffix}", it.application)).await?;
+    }
+    Ok(())
+}
+
+fn settings(folder: &Path, arguments: &Demo) -> anyhow::Result<Settings> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let database = arguments.database.clone().unwrap_or_else(|| path("journal.sqlite"));
+    let mut layers = Layers::from_parts(None, BTreeMap::new())?
+        .flag("registry.folder", path("registry"))
+        .flag("claims.folder", path("claims"))
+        .flag("journal.database", database)
+        .flag("listen.vendors", "127.0.0.1:0")
+        .flag("listen.internal", "127.0.0.1:0")
+        .flag("listen.ops", "127.0.0.1:0")
+        .flag("telemetry.form", "pretty")
+        .flag("telemetry.level", "off");
+    if let Some(broker) = &arguments.broker {
+        layers = layers.flag("bus.url", broker.clone());
+    }
+    Ok(Settings::read(&layers)?)
+}
+
+fn write_registry(
+    folder: &Path,
+    tokens: &BTreeMap<&str, String>,
+    name_suffix: &str,
+) -> anyhow::Result<()> {
+    let hash = |it: &AgencyProfile| tokens.get(it.key).map(|it| token_hash(it)).unwrap_or_default();
+    let text = registry_yaml(AGENCIES.iter().map(|it| (it, hash(it))), name_suffix);
+    let registry = folder.join("registry");
+    std::fs::create_dir_all(&registry)?;
+    std::fs::write(registry.join("demo.yaml"), text)?;
+    Ok(())
+}

@@ -16,7 +16,8 @@ use crate::body::stored;
 use crate::fault::away;
 use crate::gateway::{Gateway, unsent_ending};
 use crate::keep::Keeper;
-use crate::session::{InHand, Session};
+use crate::session::{InFlight, Session};
+use crate::sessions::ApplicationSessions;
 
 /// Windows of deliveries: small, because each may bring a quarter of a megabyte.
 const WINDOW: u16 = 64;
@@ -26,55 +27,40 @@ const SESSIONS_TRIED: usize = 3;
 /// Takes from an application's channel for as long as one of its adapters is connected.
 pub(crate) async fn receive(
     gateway: Arc<Gateway>,
-    application: String,
+    sessions: Arc<ApplicationSessions>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    let application = sessions.application.clone();
     gateway.bus.declare_delivery(&application).await?;
     let receiver = Receiver {
         channel: Channel::delivery(&application)?,
         window: WINDOW,
-        failure_store: Keeper::new(
-            gateway.journal.clone(),
-            gateway.clock.clone(),
-            application.clone(),
-        ),
+        failure_store: Keeper::new(gateway.journal.clone(), gateway.clock.clone(), application),
     };
     let bus = gateway.bus.clone();
-    let handler = Arc::new(Deliverer { gateway, application });
+    let handler = Arc::new(Deliverer { gateway, sessions });
     Ok(bus.receive(receiver, handler, shutdown).await?)
 }
 
 struct Deliverer {
     gateway: Arc<Gateway>,
-    application: String,
+    sessions: Arc<ApplicationSessions>,
 }
 
 impl Handle for Deliverer {
     async fn capacity(&self) -> usize {
-        let changed = self.gateway.sessions.changed();
-        loop {
-            let change = changed.notified();
-            tokio::pin!(change);
-            // Whoever comes between the look and the wait is heard.
-            change.as_mut().enable();
-            if let Some(session) = self.gateway.sessions.freest(&self.application).await {
-                return session.free_hands();
-            }
-            change.await;
-        }
+        self.sessions.capacity().await
     }
 
     async fn handle(&self, window: Vec<Message>) -> Verdicts {
         for _ in 0..SESSIONS_TRIED {
-            let Some(session) = self.gateway.sessions.freest(&self.application).await else {
-                break;
-            };
+            let Some(session) = self.sessions.with_most_capacity() else { break };
             match self.begin(&session, &window).await {
                 Ok(begun) => return self.hand_over(&session, window, begun).await,
                 Err(fault) if fault.code == code::LT_JNL_004.code => {
                     // A newer one of the same adapter is open elsewhere.
-                    self.gateway.sessions.remove(&session.id).await;
-                    drop(session.drain().await);
+                    self.gateway.sessions.remove(&session.id);
+                    drop(session.close());
                 }
                 Err(fault) => {
                     tracing::warn!(error = %fault, "deliveries were not begun");
@@ -106,7 +92,7 @@ impl Deliverer {
     async fn undo(&self, session: &Session, window: &[Message]) {
         let mut settlements = Vec::new();
         for id in window.iter().map(|it| it.id.to_string()) {
-            if session.held(&id).await.is_none() {
+            if session.in_flight(&id).is_none() {
                 settlements.push(unsent_ending(id, 0));
             }
         }
@@ -124,7 +110,7 @@ impl Deliverer {
         let mut handed = 0;
         for (place, (message, begun)) in window.into_iter().zip(begun).enumerate() {
             let is_due = begun.answer() == Answer::Deliver;
-            let (verdict, ending) = self.one(session, message, begun).await;
+            let (verdict, ending) = self.one(session, message, begun);
             let is_handed = is_due && ending.is_none() && matches!(verdict, Verdict::Done);
             handed += usize::from(is_handed);
             verdicts.decide(place, verdict);
@@ -132,7 +118,7 @@ impl Deliverer {
         }
         self.gateway.metrics.deliveries(handed, unsent.len());
         // From Begin on the journal has them; it is told what did not leave this house.
-        let told = unsent.into_iter().map(|it| self.gateway.settle(session.whose(), it));
+        let told = unsent.into_iter().map(|it| self.gateway.settle(session.lease_owner(), it));
         for outcome in futures::future::join_all(told).await {
             if let Err(fault) = outcome {
                 tracing::warn!(session = session.id, error = %fault, "delivery waits for its lease");
@@ -141,7 +127,7 @@ impl Deliverer {
         verdicts
     }
 
-    async fn one(
+    fn one(
         &self,
         session: &Session,
         message: Message,
@@ -161,7 +147,7 @@ impl Deliverer {
         let ending = unsent_ending(message.id.to_string(), begun.lease);
         match self.delivery(message, begun) {
             Ok((delivery, held)) => {
-                let is_handed = session.hand_over(delivery, held).await;
+                let is_handed = session.enqueue(delivery, held);
                 (Verdict::Done, (!is_handed).then_some(ending))
             }
             Err(error) => {
@@ -175,12 +161,12 @@ impl Deliverer {
         &self,
         message: Message,
         begun: Begun,
-    ) -> Result<(Delivery, InHand), InvalidEnvelope> {
+    ) -> Result<(Delivery, InFlight), InvalidEnvelope> {
         let mut envelope = Envelope::from_attributes(message.id.to_string(), &message.attributes)?;
         let span = message_span(
             Operation::Receive,
             About {
-                destination: &self.application,
+                destination: &self.sessions.application,
                 message_id: &envelope.id,
                 conversation: &envelope.conversation,
                 traceparent: &envelope.traceparent,
@@ -198,7 +184,7 @@ impl Deliverer {
                 (delivery::Body::ByPart(by_part), Some(claim))
             }
         };
-        let held = InHand {
+        let held = InFlight {
             lease: begun.lease,
             attachments: begun.attachments.clone(),
             body: claim,

@@ -29,7 +29,8 @@ use crate::gather::{BATCH, Bounds, Gather, NotGathered};
 use crate::metrics::Metrics;
 use crate::normalize::{Native, Read, normalize};
 use crate::parts::Parts;
-use crate::session::{Session, Sessions};
+use crate::session::{LeaseOwner, Session};
+use crate::sessions::Sessions;
 
 /// Permits of [`Gateway::room`] count kibibytes, so that their number fits.
 const UNIT: u64 = 1024;
@@ -63,7 +64,7 @@ pub(crate) struct Gateway {
     pub(crate) publishes: Gather<((Channel, Message), Room), ()>,
     pub(crate) refusals: Gather<Refusal, ()>,
     reads: Gather<Native, Read>,
-    ends: Gather<(Whose, Settlement), Result<Ended, Fault>>,
+    ends: Gather<(LeaseOwner, Settlement), Result<Ended, Fault>>,
     /// Room for bodies in memory, in kibibytes.
     pub(crate) room: Arc<Semaphore>,
     /// Calls that are being answered, and sessions that are being closed.
@@ -72,13 +73,6 @@ pub(crate) struct Gateway {
     pub(crate) draining: CancellationToken,
     /// Set when all that was handed over came back, or was waited for long enough.
     pub(crate) left: CancellationToken,
-}
-
-/// In whose name a lease is closed.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Whose {
-    pub(crate) application: String,
-    pub(crate) session: String,
 }
 
 /// What the gateway stands on.
@@ -153,8 +147,12 @@ impl Gateway {
     }
 
     /// Closes a lease of an application's session.
-    pub(crate) async fn settle(&self, whose: Whose, ending: Settlement) -> Result<Ended, Fault> {
-        let ended = self.ends.call((whose, ending), self.limit()).await;
+    pub(crate) async fn settle(
+        &self,
+        owner: LeaseOwner,
+        ending: Settlement,
+    ) -> Result<Ended, Fault> {
+        let ended = self.ends.call((owner, ending), self.limit()).await;
         ended.map_err(|why| unanswered(&why, "journal"))?
     }
 
@@ -176,7 +174,7 @@ impl Gateway {
 
     /// Ends a session here and in the journal.
     pub(crate) async fn close(&self, session: &str) {
-        if let Some(session) = self.sessions.remove(session).await {
+        if let Some(session) = self.sessions.remove(session) {
             self.give_back(&session).await;
             let request = CloseRequest { session: session.id.clone() };
             if let Err(fault) = self.within(self.journal.clone().close(request)).await {
@@ -193,7 +191,7 @@ impl Gateway {
 
     /// Ends a session here; what never left this house counts as no try.
     pub(crate) async fn give_back(&self, session: &Session) {
-        let unsent = session.drain().await;
+        let unsent = session.close();
         self.return_unsent(session, unsent).await;
     }
 
@@ -216,7 +214,7 @@ impl Gateway {
         if settlements.is_empty() {
             return;
         }
-        let Whose { application, session } = session.whose();
+        let LeaseOwner { application, session } = session.lease_owner();
         let request = EndRequest { session, settlements, application };
         if let Err(fault) = self.within(self.journal.clone().end(request)).await {
             tracing::warn!(error = %fault, "deliveries were not given back");
@@ -291,18 +289,18 @@ async fn accept(
 
 async fn end(
     journal: JournalClient<Upstream>,
-    batch: Vec<(Whose, Settlement)>,
+    batch: Vec<(LeaseOwner, Settlement)>,
 ) -> Vec<Result<Ended, Fault>> {
     let mut answers: Vec<Result<Ended, Fault>> =
         batch.iter().map(|_| Err(away("journal"))).collect();
-    let mut sessions: HashMap<Whose, (Vec<usize>, Vec<Settlement>)> = HashMap::new();
-    for (place, (whose, ending)) in batch.into_iter().enumerate() {
-        let (places, settlements) = sessions.entry(whose).or_default();
+    let mut sessions: HashMap<LeaseOwner, (Vec<usize>, Vec<Settlement>)> = HashMap::new();
+    for (place, (owner, ending)) in batch.into_iter().enumerate() {
+        let (places, settlements) = sessions.entry(owner).or_default();
         places.push(place);
         settlements.push(ending);
     }
     let asked =
-        sessions.into_iter().map(|(Whose { application, session }, (places, settlements))| {
+        sessions.into_iter().map(|(LeaseOwner { application, session }, (places, settlements))| {
             let mut journal = journal.clone();
             let request = EndRequest { session, settlements, application };
             async move { (places, journal.end(request).await) }

@@ -1,7 +1,5 @@
 //! The greeting: whether the adapter is the one the registry knows, and its session.
 
-use std::sync::Arc;
-
 use proto::exchange::v1::{HelloRequest, HelloResponse, Limits};
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -13,7 +11,6 @@ use crate::directory::Caller;
 use crate::fault::away;
 use crate::gateway::Gateway;
 use crate::parts::field;
-use crate::session::Session;
 
 /// Version of the protocol that is spoken here.
 const PROTOCOL: u32 = 1;
@@ -31,11 +28,11 @@ pub(crate) async fn greet(
     if gateway.draining.is_cancelled() {
         return Err(away("gateway"));
     }
-    for older in gateway.sessions.remove_adapter(&application.id, &request.adapter).await {
+    for older in gateway.sessions.remove_adapter(&application.id, &request.adapter) {
         gateway.give_back(&older).await;
     }
     let most = gateway.config.sessions_max;
-    if gateway.sessions.count(&application.id).await >= most {
+    if gateway.sessions.count(&application.id) >= most {
         return Err(Fault::new(&code::LT_GW_010).param("most", most.to_string()));
     }
     let open = OpenRequest {
@@ -46,9 +43,7 @@ pub(crate) async fn greet(
     };
     let id = gateway.within(gateway.journal.clone().open(open)).await?.session;
     let names = (id.clone(), request.adapter);
-    let changed = gateway.sessions.changed();
-    let session = Session::new(names, caller, gateway.clock.now_us(), changed);
-    gateway.sessions.add(Arc::new(session)).await;
+    gateway.sessions.open(names, caller, gateway.clock.now_us());
     let config = &gateway.config;
     Ok(HelloResponse {
         protocol_version: PROTOCOL,

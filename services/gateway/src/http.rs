@@ -233,7 +233,7 @@ async fn receive(
     let wait = Duration::from_millis(number(&asked, "wait_ms", 0)?).min(WAIT_MAX);
     let most = usize::try_from(number(&asked, "max", 1)?.clamp(1, 100)).unwrap_or(1);
     let deliveries = poll(&service.gateway, &session, most, wait).await?;
-    session.seen(service.gateway.clock.now_us());
+    session.touch(service.gateway.clock.now_us());
     let deliveries: Result<Vec<_>, Fault> =
         deliveries.iter().map(|it| value("Delivery", it)).collect();
     Ok(axum::Json(serde_json::json!({ "deliveries": deliveries? })).into_response())

@@ -38,6 +38,7 @@ mod parts;
 mod receive;
 mod server;
 mod session;
+mod sessions;
 mod settle;
 mod submit;
 mod track;
@@ -153,9 +154,9 @@ pub async fn run(
 async fn leave(gateway: &Arc<gateway::Gateway>) {
     gateway.draining.cancel();
     let limit = Duration::from_millis(gateway.config.drain_ms_max);
-    let sessions = gateway.sessions.all().await;
+    let sessions = gateway.sessions.all();
     futures::future::join_all(sessions.iter().map(|session| async {
-        gateway.leave_unsent(session, session.unsent().await);
+        gateway.leave_unsent(session, session.take_unsent());
         if tokio::time::timeout(limit, emptied(gateway, session)).await.is_err() {
             tracing::warn!(session = session.id, "session ends with deliveries in hand");
         }
@@ -174,18 +175,11 @@ async fn leave(gateway: &Arc<gateway::Gateway>) {
 
 /// Waits until a session has answered for all it was handed, or nobody is there to answer.
 async fn emptied(gateway: &gateway::Gateway, session: &session::Session) {
-    let changed = gateway.sessions.changed();
-    loop {
-        let change = changed.notified();
-        tokio::pin!(change);
-        // An answer between the look and the wait is heard.
-        change.as_mut().enable();
-        let is_over = session.closed.is_cancelled() || session.is_left(i64::MAX);
-        if is_over || session.handed_out().await == 0 {
-            return;
-        }
-        change.await;
-    }
+    let is_settled = || {
+        let is_over = session.closed.is_cancelled() || session.is_abandoned(i64::MAX);
+        (is_over || session.sent_count() == 0).then_some(())
+    };
+    gateway.sessions.of_session(session).wait_until(is_settled).await;
 }
 
 /// One receiver for each application that has an adapter here.
@@ -193,30 +187,19 @@ async fn deliveries(
     gateway: &Arc<gateway::Gateway>,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut receivers: JoinSet<(String, anyhow::Result<()>)> = JoinSet::new();
+    let mut receivers: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let mut running: HashSet<String> = HashSet::new();
-    let mut look = tokio::time::interval(Duration::from_millis(50));
     loop {
+        for sessions in gateway.sessions.applications() {
+            if running.insert(sessions.application.clone()) {
+                let (gateway, shutdown) = (gateway.clone(), shutdown.child_token());
+                receivers.spawn(deliver::receive(gateway, sessions, shutdown));
+            }
+        }
         tokio::select! {
             () = shutdown.cancelled() => break,
-            Some(ended) = receivers.join_next(), if !receivers.is_empty() => {
-                let (application, outcome) = ended?;
-                running.remove(&application);
-                outcome?;
-            }
-            _ = look.tick() => {
-                for session in gateway.sessions.all().await {
-                    let application = session.application.id.clone();
-                    if running.insert(application.clone()) {
-                        let (gateway, shutdown) = (gateway.clone(), shutdown.child_token());
-                        receivers.spawn(async move {
-                            let outcome =
-                                deliver::receive(gateway, application.clone(), shutdown).await;
-                            (application, outcome)
-                        });
-                    }
-                }
-            }
+            Some(ended) = receivers.join_next(), if !receivers.is_empty() => ended??,
+            () = gateway.sessions.application_added() => {}
         }
     }
     while receivers.join_next().await.is_some() {}
@@ -231,12 +214,12 @@ async fn tidy(gateway: &Arc<gateway::Gateway>) {
         let now = gateway.clock.now_us();
         let before = |ms: u64| now - i64::try_from(ms).unwrap_or(i64::MAX / 2_000) * 1_000;
         gateway.parts.expire(before(gateway.config.part_idle_ms_max)).await;
-        for session in gateway.sessions.all().await {
-            let lapsed = session.expire(now).await;
+        for session in gateway.sessions.all() {
+            let lapsed = session.expire_leases(now);
             gateway.leave_unsent(&session, lapsed);
             let is_over = !gateway.registered.now().is_open(&session.token)
-                || session.is_left(before(gateway.config.stream_gap_ms_max))
-                || session.is_idle(before(gateway.config.session_idle_ms_max)).await;
+                || session.is_abandoned(before(gateway.config.stream_gap_ms_max))
+                || session.is_idle(before(gateway.config.session_idle_ms_max));
             if is_over {
                 gateway.leave_closed(session.id.clone());
             }

@@ -11,7 +11,7 @@ use tonic::Status;
 
 use crate::fault::away;
 use crate::gateway::Gateway;
-use crate::session::{Outlet, Session};
+use crate::session::{DeliveryStream, Session};
 
 /// An adapter's stream. Whoever holds it is connected; dropped, it may be taken up again for a
 /// while before the session is closed.
@@ -19,7 +19,7 @@ struct Receiving {
     gateway: Arc<Gateway>,
     session: Arc<Session>,
     /// None: the last word has been said.
-    outlet: Option<Outlet>,
+    outlet: Option<DeliveryStream>,
 }
 
 impl Drop for Receiving {
@@ -27,14 +27,14 @@ impl Drop for Receiving {
         if self.session.closed.is_cancelled() || tokio::runtime::Handle::try_current().is_err() {
             return;
         }
-        self.session.left(self.gateway.clock.now_us().max(1));
+        self.session.mark_broken(self.gateway.clock.now_us());
         let (gateway, session) = (self.gateway.clone(), self.session.clone());
         self.gateway.busy.spawn(async move {
             if gateway.draining.is_cancelled() {
                 gateway.close(&session.id).await;
             } else {
                 // Somebody else may have it meanwhile.
-                let unsent = session.unsent().await;
+                let unsent = session.take_unsent();
                 gateway.return_unsent(&session, unsent).await;
             }
         });
@@ -46,7 +46,7 @@ pub(crate) fn stream(
     gateway: &Arc<Gateway>,
     session: Arc<Session>,
 ) -> Result<impl Stream<Item = Result<Delivery, Status>> + Send + use<>, Fault> {
-    let outlet = session.outlet().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
+    let outlet = session.open_stream().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
     let receiving = Receiving { gateway: gateway.clone(), session, outlet: Some(outlet) };
     Ok(futures::stream::unfold(receiving, |mut receiving| async {
         let outlet = receiving.outlet.as_ref()?;
@@ -63,14 +63,14 @@ pub(crate) fn stream(
 async fn take(
     gateway: &Arc<Gateway>,
     session: &Arc<Session>,
-    outlet: &Outlet,
+    outlet: &DeliveryStream,
     most: usize,
 ) -> Vec<Delivery> {
     loop {
         if session.closed.is_cancelled() {
             return Vec::new();
         }
-        let (taken, lapsed) = outlet.take(most, gateway.clock.now_us()).await;
+        let (taken, lapsed) = outlet.take(most, gateway.clock.now_us());
         // Not waited for: what was taken must not be lost with a caller who goes away.
         gateway.leave_unsent(session, lapsed);
         if !taken.is_empty() {
@@ -78,7 +78,7 @@ async fn take(
         }
         tokio::select! {
             () = session.closed.cancelled() => return Vec::new(),
-            () = outlet.arrived() => {}
+            () = outlet.queued() => {}
         }
     }
 }
@@ -96,7 +96,7 @@ pub(crate) async fn poll(
     most: usize,
     wait: Duration,
 ) -> Result<Vec<Delivery>, Fault> {
-    let outlet = session.outlet().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
+    let outlet = session.open_stream().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
     let taking = take(gateway, session, &outlet, most);
     match tokio::time::timeout(wait, taking).await {
         Ok(deliveries) if deliveries.is_empty() => Err(over(gateway)),

@@ -40,11 +40,11 @@ impl Service {
         application: &Application,
         id: &str,
     ) -> Result<Arc<Session>, Fault> {
-        let found = self.gateway.sessions.get(id).await;
+        let found = self.gateway.sessions.get(id);
         let session = found
             .filter(|it| it.application.id == application.id && !it.closed.is_cancelled())
             .ok_or_else(|| Fault::new(&code::LT_JNL_004))?;
-        session.seen(self.gateway.clock.now_us());
+        session.touch(self.gateway.clock.now_us());
         Ok(session)
     }
 
@@ -59,7 +59,7 @@ impl Service {
             return Err(away("gateway"));
         }
         let session = self.session(application, id).await?;
-        session.narrow(in_hand_max);
+        session.lower_in_flight_max(in_hand_max);
         Ok(session)
     }
 

@@ -1,21 +1,27 @@
-//! Sessions: one connected adapter each, its free hands and what it has in hand.
+//! One session of a connected adapter: its capacity and its deliveries in flight.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
+use parking_lot::Mutex;
 use proto::exchange::v1::Delivery;
 use proto::message::v1::{Attachment, Claim};
 use proto::registry::v1::Application;
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::directory::Caller;
-use crate::gateway::Whose;
 
-/// A delivery in hand: what GetPart may read of it, and until when it is held.
+/// In whose name a lease is settled.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LeaseOwner {
+    pub(crate) application: String,
+    pub(crate) session: String,
+}
+
+/// A delivery under a lease: what `GetPart` may read of it, and when the lease ends.
 #[derive(Clone, Debug)]
-pub(crate) struct InHand {
+pub(crate) struct InFlight {
     pub(crate) lease: u64,
     pub(crate) attachments: Vec<Attachment>,
     pub(crate) body: Option<Claim>,
@@ -24,29 +30,55 @@ pub(crate) struct InHand {
     pub(crate) traceparent: String,
 }
 
-/// What a session holds.
-#[derive(Debug, Default)]
-struct Hands {
-    /// Everything under a lease, by message id.
-    held: HashMap<String, InHand>,
-    /// Those of them that have not left this house yet, oldest first.
-    queue: VecDeque<Delivery>,
+/// What changes while a session is open.
+#[derive(Debug)]
+struct State {
+    /// Every delivery under a lease, by message id.
+    in_flight: HashMap<String, InFlight>,
+    /// Those of them that were not sent to the adapter yet, oldest first.
+    unsent: VecDeque<Delivery>,
+    /// Leases the adapter accepts at a time.
+    in_flight_max: usize,
+    /// True from the first stream or poll on. Before it an adapter would not take a delivery.
+    has_received: bool,
+    /// True while a [`DeliveryStream`] exists.
+    is_streaming: bool,
+    /// When the stream broke, until another one is opened.
+    broken_at_us: Option<i64>,
+    /// When the adapter last made a call.
+    last_call_us: i64,
 }
 
-impl Hands {
-    /// Drops from the queue what is no longer held, and gives it out.
-    fn unheld(&mut self) -> Vec<Delivery> {
-        let is_held = |it: &Delivery| {
-            self.held.get(&it.message_id).is_some_and(|held| held.lease == it.lease)
+impl State {
+    fn capacity(&self) -> usize {
+        self.in_flight_max.saturating_sub(self.in_flight.len())
+    }
+
+    /// Deliveries that were sent to the adapter and are not settled.
+    fn sent_count(&self) -> usize {
+        self.in_flight.len().saturating_sub(self.unsent.len())
+    }
+
+    /// Removes from the queue the deliveries whose lease is gone, and returns them.
+    fn take_without_lease(&mut self) -> Vec<Delivery> {
+        let has_lease = |it: &Delivery| {
+            self.in_flight.get(&it.message_id).is_some_and(|found| found.lease == it.lease)
         };
-        let (kept, gone): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut self.queue).into_iter().partition(is_held);
-        self.queue = kept;
+        let (leased, gone): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.unsent).into_iter().partition(has_lease);
+        self.unsent = leased;
         gone.into()
+    }
+
+    /// Forgets leases that have ended by now; returns their deliveries that were not sent.
+    fn expire_leases(&mut self, now_us: i64) -> Vec<Delivery> {
+        let before = self.in_flight.len();
+        self.in_flight.retain(|_, it| it.lease_until_us > now_us);
+        if self.in_flight.len() == before { Vec::new() } else { self.take_without_lease() }
     }
 }
 
-/// One connected adapter. Nobody waits under its lock.
+/// One connected adapter.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: String,
@@ -54,258 +86,210 @@ pub(crate) struct Session {
     pub(crate) application: Arc<Application>,
     /// Digest of the token that opened it.
     pub(crate) token: [u8; 32],
-    /// Ended when the session is replaced or closed.
+    /// Cancelled when the session is replaced or closed.
     pub(crate) closed: CancellationToken,
-    places: Semaphore,
-    hands: Mutex<Hands>,
-    /// Hears that something came into the queue.
-    arrived: Notify,
-    /// Somebody has asked for deliveries.
-    is_receiving: AtomicBool,
-    /// Somebody is taking deliveries now.
-    is_taken: AtomicBool,
-    /// When its stream broke; 0: it has not.
-    left_us: AtomicI64,
-    seen_us: AtomicI64,
-    changed: Arc<Notify>,
+    state: Mutex<State>,
+    /// Notified when a delivery enters the queue.
+    queued: Notify,
+    /// Notified when the application's capacity may have changed; shared by all its sessions.
+    capacity_changed: Arc<Notify>,
 }
 
-/// The end where deliveries come out; one at a time has it.
-pub(crate) struct Outlet(Arc<Session>);
+/// The stream side of a session. At most one exists, because two readers would each see half of
+/// the deliveries.
+#[derive(Debug)]
+pub(crate) struct DeliveryStream(Arc<Session>);
 
-impl Drop for Outlet {
+impl Drop for DeliveryStream {
     fn drop(&mut self) {
-        self.0.is_taken.store(false, Ordering::SeqCst);
+        self.0.state.lock().is_streaming = false;
     }
 }
 
-impl Outlet {
-    /// Waits until there may be something to take.
-    pub(crate) async fn arrived(&self) {
-        self.0.arrived.notified().await;
+impl DeliveryStream {
+    /// Waits until the queue may hold a delivery.
+    pub(crate) async fn queued(&self) {
+        self.0.queued.notified().await;
     }
 
-    /// Takes up to so many out of the queue. The second are those whose lease was over before
-    /// they could leave; they are out of hand.
-    pub(crate) async fn take(&self, most: usize, now_us: i64) -> (Vec<Delivery>, Vec<Delivery>) {
-        let mut hands = self.0.hands.lock().await;
-        let is_over = hands.queue.front().is_some_and(|it| it.lease_until_us <= now_us);
-        let lapsed = if is_over { self.0.lapse(&mut hands, now_us) } else { Vec::new() };
-        let count = most.min(hands.queue.len());
-        (hands.queue.drain(..count).collect(), lapsed)
+    /// Takes at most `count_max` deliveries to send. The second list has the deliveries whose lease
+    /// ended before they could be sent; the session has forgotten them.
+    pub(crate) fn take(&self, count_max: usize, now_us: i64) -> (Vec<Delivery>, Vec<Delivery>) {
+        let (taken, expired) = {
+            let mut state = self.0.state.lock();
+            let is_over = state.unsent.front().is_some_and(|it| it.lease_until_us <= now_us);
+            let expired = if is_over { state.expire_leases(now_us) } else { Vec::new() };
+            let count = count_max.min(state.unsent.len());
+            (state.unsent.drain(..count).collect(), expired)
+        };
+        if !expired.is_empty() {
+            self.0.capacity_changed.notify_waiters();
+        }
+        (taken, expired)
     }
 }
 
 impl Session {
-    /// A session that nobody receives yet; `changed` hears when it may take more.
+    /// A session without a stream. `capacity_changed` is notified whenever it can take more.
     pub(crate) fn new(
         (id, adapter): (String, String),
         caller: Caller,
         now_us: i64,
-        changed: Arc<Notify>,
+        capacity_changed: Arc<Notify>,
     ) -> Self {
-        let places = usize::try_from(caller.application.in_hand_max.max(1)).unwrap_or(1);
+        let in_flight_max = usize::try_from(caller.application.in_hand_max.max(1)).unwrap_or(1);
+        let state = State {
+            in_flight: HashMap::new(),
+            unsent: VecDeque::new(),
+            in_flight_max,
+            has_received: false,
+            is_streaming: false,
+            broken_at_us: None,
+            last_call_us: now_us,
+        };
         Self {
             id,
             adapter,
             application: caller.application,
             token: caller.token,
             closed: CancellationToken::new(),
-            places: Semaphore::new(places),
-            hands: Mutex::default(),
-            arrived: Notify::new(),
-            is_receiving: AtomicBool::new(false),
-            is_taken: AtomicBool::new(false),
-            left_us: AtomicI64::new(0),
-            seen_us: AtomicI64::new(now_us),
-            changed,
+            state: Mutex::new(state),
+            queued: Notify::new(),
+            capacity_changed,
         }
     }
 
-    /// In whose name its leases are closed.
-    pub(crate) fn whose(&self) -> Whose {
-        Whose { application: self.application.id.clone(), session: self.id.clone() }
+    /// In whose name its leases are settled.
+    pub(crate) fn lease_owner(&self) -> LeaseOwner {
+        LeaseOwner { application: self.application.id.clone(), session: self.id.clone() }
     }
 
-    /// How many more deliveries it can take now.
-    pub(crate) fn free_hands(&self) -> usize {
-        let is_there = self.is_receiving.load(Ordering::SeqCst)
-            && self.left_us.load(Ordering::SeqCst) == 0
-            && !self.closed.is_cancelled();
-        if is_there { self.places.available_permits() } else { 0 }
+    /// How many more deliveries the adapter accepts now; none without an adapter to send them to.
+    pub(crate) fn capacity(&self) -> usize {
+        let state = self.state.lock();
+        let is_connected =
+            state.has_received && state.broken_at_us.is_none() && !self.closed.is_cancelled();
+        if is_connected { state.capacity() } else { 0 }
     }
 
-    /// Hands one over; false: it could not be, and is still the journal's.
-    pub(crate) async fn hand_over(&self, delivery: Delivery, held: InHand) -> bool {
-        let mut hands = self.hands.lock().await;
-        if self.closed.is_cancelled() {
+    /// Queues a delivery for the adapter. False: the session is closed or full, and the journal
+    /// must take the lease back.
+    pub(crate) fn enqueue(&self, delivery: Delivery, in_flight: InFlight) -> bool {
+        let mut state = self.state.lock();
+        if self.closed.is_cancelled() || state.capacity() == 0 {
             return false;
         }
-        let Ok(place) = self.places.try_acquire() else { return false };
-        place.forget();
-        if hands.held.insert(delivery.message_id.clone(), held).is_some() {
-            // Its earlier lease is over, or the journal would not have given another.
-            self.places.add_permits(1);
-            hands.unheld();
+        if state.in_flight.insert(delivery.message_id.clone(), in_flight).is_some() {
+            // The journal gives a second lease only after the first has ended, so an unsent copy
+            // under the first must not be sent any more.
+            state.take_without_lease();
         }
-        hands.queue.push_back(delivery);
-        self.arrived.notify_one();
+        state.unsent.push_back(delivery);
+        self.queued.notify_one();
         true
     }
 
-    /// It is out of hand: answered, or back with the journal.
-    pub(crate) async fn let_go(&self, message_id: &str, lease: u64) {
-        let mut hands = self.hands.lock().await;
-        if hands.held.get(message_id).is_some_and(|it| it.lease == lease) {
-            hands.held.remove(message_id);
-            hands.unheld();
-            self.places.add_permits(1);
-            self.changed.notify_waiters();
+    /// Removes a settled delivery. A settled delivery leaves no trace in the session.
+    pub(crate) fn forget(&self, message_id: &str, lease: u64) {
+        {
+            let mut state = self.state.lock();
+            if state.in_flight.get(message_id).is_none_or(|it| it.lease != lease) {
+                return;
+            }
+            state.in_flight.remove(message_id);
+            state.take_without_lease();
+        }
+        self.capacity_changed.notify_waiters();
+    }
+
+    /// The delivery under this id, while its lease lasts.
+    pub(crate) fn in_flight(&self, message_id: &str) -> Option<InFlight> {
+        self.state.lock().in_flight.get(message_id).cloned()
+    }
+
+    /// Deliveries that were sent to the adapter and are not settled.
+    pub(crate) fn sent_count(&self) -> usize {
+        self.state.lock().sent_count()
+    }
+
+    /// Forgets leases that the journal has ended by now; returns their deliveries that were not
+    /// sent.
+    pub(crate) fn expire_leases(&self, now_us: i64) -> Vec<Delivery> {
+        let (expired, has_changed) = {
+            let mut state = self.state.lock();
+            let before = state.in_flight.len();
+            (state.expire_leases(now_us), state.in_flight.len() < before)
+        };
+        if has_changed {
+            self.capacity_changed.notify_waiters();
+        }
+        expired
+    }
+
+    /// Opens the stream side; none while another reader has it.
+    pub(crate) fn open_stream(self: &Arc<Self>) -> Option<DeliveryStream> {
+        {
+            let mut state = self.state.lock();
+            if state.is_streaming {
+                return None;
+            }
+            state.is_streaming = true;
+            state.has_received = true;
+            state.broken_at_us = None;
+        }
+        self.capacity_changed.notify_waiters();
+        Some(DeliveryStream(self.clone()))
+    }
+
+    /// Notes that the stream broke. The adapter may open another one for a while.
+    pub(crate) fn mark_broken(&self, now_us: i64) {
+        self.state.lock().broken_at_us = Some(now_us);
+        // A stop waits for settlements only while an adapter is there to send them.
+        self.capacity_changed.notify_waiters();
+    }
+
+    /// True when the stream broke before `since_us` and no other one was opened.
+    pub(crate) fn is_abandoned(&self, since_us: i64) -> bool {
+        self.state.lock().broken_at_us.is_some_and(|it| it < since_us)
+    }
+
+    /// Lowers the registry's bound of deliveries in flight; 0 leaves it. Without effect once
+    /// deliveries were received, because leases above the new bound may exist then.
+    pub(crate) fn lower_in_flight_max(&self, in_flight_max: u32) {
+        let in_flight_max = usize::try_from(in_flight_max).unwrap_or(usize::MAX);
+        let mut state = self.state.lock();
+        if in_flight_max > 0 && !state.has_received {
+            state.in_flight_max = state.in_flight_max.min(in_flight_max);
         }
     }
 
-    /// What it has in hand under this id.
-    pub(crate) async fn held(&self, message_id: &str) -> Option<InHand> {
-        self.hands.lock().await.held.get(message_id).cloned()
-    }
-
-    /// How many deliveries left this house and are not answered.
-    pub(crate) async fn handed_out(&self) -> usize {
-        let hands = self.hands.lock().await;
-        hands.held.len().saturating_sub(hands.queue.len())
-    }
-
-    /// Lets go of what the journal has taken back by now; gives out what never left this house.
-    pub(crate) async fn expire(&self, now_us: i64) -> Vec<Delivery> {
-        self.lapse(&mut *self.hands.lock().await, now_us)
-    }
-
-    fn lapse(&self, hands: &mut Hands, now_us: i64) -> Vec<Delivery> {
-        let before = hands.held.len();
-        hands.held.retain(|_, it| it.lease_until_us > now_us);
-        let freed = before - hands.held.len();
-        if freed == 0 {
-            return Vec::new();
-        }
-        self.places.add_permits(freed);
-        self.changed.notify_waiters();
-        hands.unheld()
-    }
-
-    /// The end where deliveries come out; none: somebody has it.
-    pub(crate) fn outlet(self: &Arc<Self>) -> Option<Outlet> {
-        let order = Ordering::SeqCst;
-        self.is_taken.compare_exchange(false, true, order, order).ok()?;
-        self.left_us.store(0, order);
-        self.is_receiving.store(true, order);
-        self.changed.notify_waiters();
-        Some(Outlet(self.clone()))
-    }
-
-    /// Its stream broke; whoever had it may come back for a while.
-    pub(crate) fn left(&self, now_us: i64) {
-        self.left_us.store(now_us, Ordering::SeqCst);
-    }
-
-    /// True when its stream broke before then, and nobody came back.
-    pub(crate) fn is_left(&self, since_us: i64) -> bool {
-        (1..since_us).contains(&self.left_us.load(Ordering::SeqCst))
-    }
-
-    /// Takes at most so many at a time, instead of what the registry allows; before the first one.
-    pub(crate) fn narrow(&self, in_hand_max: u32) {
-        let most = usize::try_from(in_hand_max).unwrap_or(usize::MAX);
-        if most > 0 && !self.is_receiving.load(Ordering::SeqCst) {
-            self.places.forget_permits(self.places.available_permits().saturating_sub(most));
-        }
-    }
-
-    /// Takes back what has not left this house yet.
-    pub(crate) async fn unsent(&self) -> Vec<Delivery> {
-        let mut hands = self.hands.lock().await;
-        let unsent = Vec::from(std::mem::take(&mut hands.queue));
+    /// Takes back the deliveries that were not sent.
+    pub(crate) fn take_unsent(&self) -> Vec<Delivery> {
+        let mut state = self.state.lock();
+        let unsent = Vec::from(std::mem::take(&mut state.unsent));
         for it in &unsent {
-            hands.held.remove(&it.message_id);
+            state.in_flight.remove(&it.message_id);
         }
-        self.places.add_permits(unsent.len());
         unsent
     }
 
-    /// Ends it, and gives out what had not left this house yet. Nothing more comes in.
-    pub(crate) async fn drain(&self) -> Vec<Delivery> {
+    /// Closes the session for new deliveries and takes back those that were not sent.
+    pub(crate) fn close(&self) -> Vec<Delivery> {
         self.closed.cancel();
-        self.changed.notify_waiters();
-        self.unsent().await
+        let unsent = self.take_unsent();
+        self.capacity_changed.notify_waiters();
+        unsent
     }
 
-    /// Somebody called in its name.
-    pub(crate) fn seen(&self, now_us: i64) {
-        self.seen_us.store(now_us, Ordering::SeqCst);
+    /// Notes that the adapter made a call.
+    pub(crate) fn touch(&self, now_us: i64) {
+        self.state.lock().last_call_us = now_us;
     }
 
-    /// True when nobody called since then, nobody receives, and nothing is being worked on.
-    pub(crate) async fn is_idle(&self, since_us: i64) -> bool {
-        self.seen_us.load(Ordering::SeqCst) < since_us
-            && !self.is_taken.load(Ordering::SeqCst)
-            && self.handed_out().await == 0
-    }
-}
-
-/// All sessions of this gateway.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sessions {
-    open: Arc<Mutex<HashMap<String, Arc<Session>>>>,
-    changed: Arc<Notify>,
-}
-
-impl Sessions {
-    /// Hears when somebody may take more, or somebody came or went.
-    pub(crate) fn changed(&self) -> Arc<Notify> {
-        self.changed.clone()
-    }
-
-    /// Adds one.
-    pub(crate) async fn add(&self, session: Arc<Session>) {
-        self.open.lock().await.insert(session.id.clone(), session);
-        self.changed.notify_waiters();
-    }
-
-    pub(crate) async fn get(&self, id: &str) -> Option<Arc<Session>> {
-        self.open.lock().await.get(id).cloned()
-    }
-
-    /// Takes one out; it is still to be drained.
-    pub(crate) async fn remove(&self, id: &str) -> Option<Arc<Session>> {
-        self.open.lock().await.remove(id)
-    }
-
-    /// Takes the sessions of one adapter out; they are still to be drained.
-    pub(crate) async fn remove_adapter(
-        &self,
-        application: &str,
-        adapter: &str,
-    ) -> Vec<Arc<Session>> {
-        let mut open = self.open.lock().await;
-        open.extract_if(|_, it| it.application.id == application && it.adapter == adapter)
-            .map(|(_, session)| session)
-            .collect()
-    }
-
-    pub(crate) async fn all(&self) -> Vec<Arc<Session>> {
-        self.open.lock().await.values().cloned().collect()
-    }
-
-    /// How many an application has.
-    pub(crate) async fn count(&self, application: &str) -> usize {
-        let open = self.open.lock().await;
-        open.values().filter(|it| it.application.id == application).count()
-    }
-
-    /// The one of an application that has the most free hands.
-    pub(crate) async fn freest(&self, application: &str) -> Option<Arc<Session>> {
-        let open = self.open.lock().await;
-        let found = open.values().filter(|it| it.application.id == application);
-        found.max_by_key(|it| it.free_hands()).filter(|it| it.free_hands() > 0).cloned()
+    /// True when the adapter made no call since then, reads no stream and has nothing to settle.
+    pub(crate) fn is_idle(&self, since_us: i64) -> bool {
+        let state = self.state.lock();
+        state.last_call_us < since_us && !state.is_streaming && state.sent_count() == 0
     }
 }
 
@@ -320,8 +304,8 @@ mod tests {
         Arc::new(Session::new(names, caller, 0, Arc::default()))
     }
 
-    async fn hand_over(session: &Session, id: &str, lease_until_us: i64) -> bool {
-        let held = InHand {
+    fn enqueue(session: &Session, id: &str, lease_until_us: i64) -> bool {
+        let in_flight = InFlight {
             lease: 7,
             attachments: Vec::new(),
             body: None,
@@ -331,70 +315,70 @@ mod tests {
         };
         let message_id = id.to_owned();
         let delivery = Delivery { message_id, lease: 7, lease_until_us, ..Delivery::default() };
-        session.hand_over(delivery, held).await
+        session.enqueue(delivery, in_flight)
     }
 
     fn ids(deliveries: &[Delivery]) -> Vec<&str> {
         deliveries.iter().map(|it| it.message_id.as_str()).collect()
     }
 
-    #[tokio::test]
-    async fn hands_are_counted_until_the_answer_with_the_right_lease() {
+    #[test]
+    fn a_delivery_uses_capacity_until_it_is_settled_under_its_own_lease() {
         let session = session(2);
-        assert_eq!(session.free_hands(), 0, "nobody receives yet");
-        drop(session.outlet().unwrap());
-        assert_eq!(session.free_hands(), 2);
-        assert!(hand_over(&session, "m1", 100).await && hand_over(&session, "m2", 100).await);
-        assert!(!hand_over(&session, "m3", 100).await, "both hands are full");
-        session.let_go("m1", 6).await;
-        assert_eq!(session.free_hands(), 0, "a foreign lease frees nothing");
-        session.let_go("m1", 7).await;
-        assert_eq!(session.free_hands(), 1);
-        assert_eq!(ids(&session.expire(100).await), ["m2"]);
-        assert_eq!(session.free_hands(), 2);
+        assert_eq!(session.capacity(), 0, "no stream was opened yet");
+        drop(session.open_stream().unwrap());
+        assert_eq!(session.capacity(), 2);
+        assert!(enqueue(&session, "m1", 100) && enqueue(&session, "m2", 100));
+        assert!(!enqueue(&session, "m3", 100), "two are in flight");
+        session.forget("m1", 6);
+        assert_eq!(session.capacity(), 0, "another lease frees nothing");
+        session.forget("m1", 7);
+        assert_eq!(session.capacity(), 1);
+        assert_eq!(ids(&session.expire_leases(100)), ["m2"]);
+        assert_eq!(session.capacity(), 2);
     }
 
-    #[tokio::test]
-    async fn a_drained_session_gives_out_what_was_not_sent_though_its_outlet_is_held() {
+    #[test]
+    fn a_closed_session_returns_unsent_deliveries_though_its_stream_is_open() {
         let session = session(3);
-        let outlet = session.outlet().unwrap();
-        assert!(session.outlet().is_none());
+        let stream = session.open_stream().unwrap();
+        assert!(session.open_stream().is_none());
         for id in ["m1", "m2", "m3"] {
-            assert!(hand_over(&session, id, 100).await);
+            assert!(enqueue(&session, id, 100));
         }
-        assert_eq!(ids(&outlet.take(1, 0).await.0), ["m1"]);
-        assert_eq!(ids(&session.drain().await), ["m2", "m3"]);
-        assert!(!hand_over(&session, "m4", 100).await);
-        assert_eq!((session.free_hands(), session.handed_out().await), (0, 1));
+        assert_eq!(ids(&stream.take(1, 0).0), ["m1"]);
+        assert_eq!(ids(&session.close()), ["m2", "m3"]);
+        assert!(!enqueue(&session, "m4", 100));
+        assert_eq!((session.capacity(), session.sent_count()), (0, 1));
     }
 
-    #[tokio::test]
-    async fn nothing_goes_out_after_its_lease_and_its_hand_is_free_again() {
+    #[test]
+    fn a_delivery_whose_lease_has_ended_is_not_sent_and_frees_capacity() {
         let session = session(2);
-        let outlet = session.outlet().unwrap();
-        assert!(hand_over(&session, "m1", 100).await && hand_over(&session, "m2", 200).await);
-        let (taken, lapsed) = outlet.take(10, 100).await;
-        assert_eq!((ids(&taken), ids(&lapsed)), (vec!["m2"], vec!["m1"]));
-        assert_eq!((session.free_hands(), session.handed_out().await), (1, 1));
+        let stream = session.open_stream().unwrap();
+        assert!(enqueue(&session, "m1", 100) && enqueue(&session, "m2", 200));
+        let (taken, expired) = stream.take(10, 100);
+        assert_eq!((ids(&taken), ids(&expired)), (vec!["m2"], vec!["m1"]));
+        assert_eq!((session.capacity(), session.sent_count()), (1, 1));
     }
 
-    #[tokio::test]
-    async fn a_session_that_works_is_not_idle() {
+    #[test]
+    fn a_session_with_an_unsettled_delivery_is_not_idle() {
         let session = session(2);
-        let outlet = session.outlet().unwrap();
-        assert!(hand_over(&session, "m1", 100).await);
-        assert_eq!(outlet.take(1, 0).await.0.len(), 1);
-        drop(outlet);
-        assert!(!session.is_idle(50).await, "it has something in hand");
-        session.let_go("m1", 7).await;
-        assert!(session.is_idle(50).await);
+        let stream = session.open_stream().unwrap();
+        assert!(enqueue(&session, "m1", 100));
+        assert_eq!(stream.take(1, 0).0.len(), 1);
+        drop(stream);
+        assert!(!session.is_idle(50), "a delivery is in flight");
+        session.forget("m1", 7);
+        assert!(session.is_idle(50));
     }
 
-    #[tokio::test]
-    async fn a_narrowed_session_takes_no_more_than_it_asked_for() {
+    #[test]
+    fn an_adapter_may_lower_the_bound_of_deliveries_in_flight() {
         let session = session(5);
-        session.narrow(2);
-        drop(session.outlet().unwrap());
-        assert_eq!(session.free_hands(), 2);
+        session.lower_in_flight_max(2);
+        drop(session.open_stream().unwrap());
+        assert_eq!(session.capacity(), 2);
     }
 }

@@ -18,9 +18,9 @@ use tracing::{Instrument as _, Span};
 use crate::batch::{counted, worded};
 use crate::body::opened;
 use crate::fault::internal;
-use crate::gateway::{Gateway, Whose};
+use crate::gateway::Gateway;
 use crate::parts::field;
-use crate::session::Session;
+use crate::session::{LeaseOwner, Session};
 
 /// Closes a lease with the adapter's answer. The answer of a session that has ended goes to the
 /// journal all the same, which records it as late: what the application did is not lost.
@@ -30,15 +30,15 @@ pub(crate) async fn answer(
     request: SettleRequest,
 ) -> Result<SettleResponse, Fault> {
     let answer = given(request.answer)?;
-    let session = gateway.sessions.get(&request.session).await;
+    let session = gateway.sessions.get(&request.session);
     if session.as_ref().is_some_and(|it| it.application.id != application.id) {
         return Err(Fault::new(&code::LT_JNL_004));
     }
     let (id, lease) = (request.message_id, request.lease);
     let held = match &session {
         Some(session) => {
-            session.seen(gateway.clock.now_us());
-            session.held(&id).await
+            session.touch(gateway.clock.now_us());
+            session.in_flight(&id)
         }
         None => None,
     };
@@ -52,12 +52,12 @@ pub(crate) async fn answer(
         message_span(Operation::Settle, about)
     });
     let ending = Settlement { message_id: id.clone(), lease, answer: Some(answer) };
-    let whose = Whose { application: application.id.clone(), session: request.session };
-    let ended = gateway.settle(whose, ending).instrument(span.clone()).await;
+    let owner = LeaseOwner { application: application.id.clone(), session: request.session };
+    let ended = gateway.settle(owner, ending).instrument(span.clone()).await;
     let ended = ended.inspect_err(|fault| failed(&span, &fault.code))?;
     if let Some(session) = session {
         // Whatever the journal says, this lease is over.
-        session.let_go(&id, lease).await;
+        session.forget(&id, lease);
     }
     gateway.metrics.settle(ended.outcome().as_str_name());
     let fault = |page| Err(Fault::new(page).param("id", &id));
@@ -114,7 +114,7 @@ pub(crate) async fn part(
     request: &GetPartRequest,
 ) -> Result<bus::claim::Reader, Fault> {
     let missing = || Fault::new(&code::LT_EX_014).param("id", &request.message_id);
-    let held = session.held(&request.message_id).await.ok_or_else(missing)?;
+    let held = session.in_flight(&request.message_id).ok_or_else(missing)?;
     let claim = if request.attachment.is_empty() {
         held.body
     } else {

@@ -1,0 +1,197 @@
+//! All sessions of this gateway, by application: what one application does wakes no other.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::directory::Caller;
+use crate::session::Session;
+
+/// The open sessions of one application.
+#[derive(Debug)]
+pub(crate) struct ApplicationSessions {
+    pub(crate) application: String,
+    open: Mutex<Vec<Arc<Session>>>,
+    capacity_changed: Arc<Notify>,
+}
+
+impl ApplicationSessions {
+    fn new(application: &str) -> Self {
+        Self {
+            application: application.to_owned(),
+            open: Mutex::default(),
+            capacity_changed: Arc::default(),
+        }
+    }
+
+    /// The session of this application that accepts the most deliveries now.
+    pub(crate) fn with_most_capacity(&self) -> Option<Arc<Session>> {
+        let open = self.open.lock();
+        let candidates = open.iter().map(|it| (it.capacity(), it)).filter(|(it, _)| *it > 0);
+        candidates.max_by_key(|(capacity, _)| *capacity).map(|(_, session)| session.clone())
+    }
+
+    /// Waits until a session of this application accepts deliveries, and returns how many.
+    pub(crate) async fn capacity(&self) -> usize {
+        self.wait_until(|| self.with_most_capacity().map(|it| it.capacity()).filter(|it| *it > 0))
+            .await
+    }
+
+    /// Waits until `find` returns a value. It is called again after each change of this
+    /// application's sessions.
+    pub(crate) async fn wait_until<T>(&self, find: impl Fn() -> Option<T>) -> T {
+        loop {
+            let changed = self.capacity_changed.notified();
+            tokio::pin!(changed);
+            // Registered before the call, so that a change in between is not missed.
+            changed.as_mut().enable();
+            if let Some(found) = find() {
+                return found;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// All open sessions. An application stays listed after its last session has ended, so that its
+/// receive loop keeps waiting on the same notification; the registry bounds how many there are.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    by_id: Mutex<HashMap<String, Arc<Session>>>,
+    by_application: Mutex<HashMap<String, Arc<ApplicationSessions>>>,
+    application_added: Notify,
+}
+
+impl Sessions {
+    /// Adds a session of the caller's application.
+    pub(crate) fn open(&self, names: (String, String), caller: Caller, now_us: i64) {
+        let sessions = self.of_application(&caller.application.id);
+        let changed = sessions.capacity_changed.clone();
+        let session = Arc::new(Session::new(names, caller, now_us, changed));
+        self.by_id.lock().insert(session.id.clone(), session.clone());
+        sessions.open.lock().push(session);
+    }
+
+    /// The sessions of one application; the first call lists it.
+    fn of_application(&self, application: &str) -> Arc<ApplicationSessions> {
+        let mut by_application = self.by_application.lock();
+        if let Some(sessions) = by_application.get(application) {
+            return sessions.clone();
+        }
+        let sessions = Arc::new(ApplicationSessions::new(application));
+        by_application.insert(application.to_owned(), sessions.clone());
+        self.application_added.notify_one();
+        sessions
+    }
+
+    fn find_application(&self, application: &str) -> Option<Arc<ApplicationSessions>> {
+        self.by_application.lock().get(application).cloned()
+    }
+
+    /// The sessions of the application that this session belongs to.
+    pub(crate) fn of_session(&self, session: &Session) -> Arc<ApplicationSessions> {
+        self.of_application(&session.application.id)
+    }
+
+    /// Every application that has had a session here.
+    pub(crate) fn applications(&self) -> Vec<Arc<ApplicationSessions>> {
+        self.by_application.lock().values().cloned().collect()
+    }
+
+    /// Waits until an application has its first session. One task at a time may wait.
+    pub(crate) async fn application_added(&self) {
+        self.application_added.notified().await;
+    }
+
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<Session>> {
+        self.by_id.lock().get(id).cloned()
+    }
+
+    /// Removes a session. The caller closes it and returns its unsent deliveries.
+    pub(crate) fn remove(&self, id: &str) -> Option<Arc<Session>> {
+        let session = self.by_id.lock().remove(id)?;
+        if let Some(sessions) = self.find_application(&session.application.id) {
+            sessions.open.lock().retain(|it| it.id != id);
+        }
+        Some(session)
+    }
+
+    /// Removes the sessions of one adapter. The caller closes them.
+    pub(crate) fn remove_adapter(&self, application: &str, adapter: &str) -> Vec<Arc<Session>> {
+        let Some(sessions) = self.find_application(application) else { return Vec::new() };
+        let removed: Vec<_> =
+            sessions.open.lock().extract_if(.., |it| it.adapter == adapter).collect();
+        let mut by_id = self.by_id.lock();
+        for session in &removed {
+            by_id.remove(&session.id);
+        }
+        removed
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Session>> {
+        self.by_id.lock().values().cloned().collect()
+    }
+
+    /// How many sessions an application has.
+    pub(crate) fn count(&self, application: &str) -> usize {
+        self.find_application(application).map_or(0, |it| it.open.lock().len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures::FutureExt as _;
+    use proto::registry::v1::Application;
+
+    use super::*;
+
+    fn open(sessions: &Sessions, application: &str, adapter: &str) {
+        let application =
+            Application { id: application.to_owned(), in_hand_max: 1, ..Application::default() };
+        let names = (format!("{}-{adapter}", application.id), adapter.to_owned());
+        let caller = Caller { application: Arc::new(application), token: [0; 32] };
+        sessions.open(names, caller, 0);
+    }
+
+    #[tokio::test]
+    async fn a_change_wakes_only_waiters_of_its_application() {
+        let sessions = Sessions::default();
+        open(&sessions, "a", "one");
+        open(&sessions, "b", "one");
+        let (a, b) = (sessions.of_application("a"), sessions.of_application("b"));
+        let calls = std::cell::Cell::new(0);
+        let waiting = b.wait_until(|| {
+            calls.set(calls.get() + 1);
+            None::<()>
+        });
+        tokio::pin!(waiting);
+        assert!(waiting.as_mut().now_or_never().is_none());
+        let _stream = sessions.get("a-one").unwrap().open_stream().unwrap();
+        assert_eq!(a.capacity().await, 1);
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert_eq!(calls.get(), 1, "nothing changed for b");
+        let _stream = sessions.get("b-one").unwrap().open_stream().unwrap();
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert_eq!(calls.get(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_adapter_is_replaced_in_its_own_application_only() {
+        let sessions = Sessions::default();
+        for application in ["a", "b"] {
+            open(&sessions, application, "one");
+            open(&sessions, application, "two");
+        }
+        let removed = sessions.remove_adapter("a", "one");
+        assert_eq!(removed.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["a-one"]);
+        assert!(sessions.get("a-one").is_none() && sessions.get("b-one").is_some());
+        assert!(sessions.remove("a-two").is_some());
+        assert_eq!((sessions.count("a"), sessions.count("b")), (0, 2));
+        sessions.application_added().await;
+        assert_eq!(sessions.applications().len(), 2);
+    }
+}

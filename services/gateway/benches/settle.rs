@@ -14,7 +14,7 @@ use bus::{Body, Bus, Channel, ClaimStore, Message, Publish as _, Settings};
 use chassis::health::Health;
 use chassis::{Clock, Upstream};
 use futures::Stream;
-use gateway::{Config, DEFAULTS, Registered, Service, Surroundings};
+use gateway::{Config, DEFAULTS, GatewayDependencies, Service};
 use proto::exchange::v1::exchange_client::ExchangeClient;
 use proto::exchange::v1::{
     Delivery, HelloRequest, LookupRequest, ReceiveRequest, SettleRequest, Taken, settle_request,
@@ -26,6 +26,7 @@ use proto::journal::v1::*;
 use proto::message::v1::{ReceiverClass, State};
 use proto::registry::v1::registry_server::{Registry, RegistryServer};
 use proto::registry::v1::{Application, Snapshot, WatchRequest};
+use registry_client::RegistryFollower;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use uuid::Uuid;
@@ -195,16 +196,16 @@ async fn measure(count: usize) -> Duration {
     let folder = tempfile::tempdir().unwrap();
     let bus = Bus::embedded(Settings { partitions: 1, ..Settings::default() });
     let nothing = Upstream::local(JournalServer::new(NoJournal));
-    let surroundings = Surroundings {
+    let dependencies = GatewayDependencies {
         bus: bus.clone(),
         claims: ClaimStore::folder(folder.path()).await.unwrap(),
         journal: nothing.clone(),
         mapping: nothing,
-        registered: Registered::new(),
+        registry: RegistryFollower::new("gateway.registry"),
     };
     let config: Config = toml::from_str(DEFAULTS).unwrap();
-    let service = Service::new(config, surroundings, Clock::System, "bench".to_owned());
-    let router = service.pages();
+    let service = Service::new(config, dependencies, Clock::System, "bench".to_owned());
+    let router = service.routes();
     let registry = Upstream::local(RegistryServer::new(FixedRegistry(snapshot(count))));
     let stop = CancellationToken::new();
     let running = gateway::run(service, registry, Health::new(), stop.clone());

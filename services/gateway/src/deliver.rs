@@ -1,105 +1,106 @@
-//! The way to an adapter: windows from its channel, begun in the journal, into its hands.
+//! The receive loop of one application: takes deliveries from its channel, begins them in the
+//! journal and queues them for a session.
 
 use std::sync::Arc;
 
 use bus::{Body, Channel, Handle, Message, Receiver, Verdict, Verdicts};
 use chassis::trace::{About, Operation, message_span, traceparent};
+use futures::future::join_all;
+use journal_client::{JournalFailureStore, to_fault, to_journal_claim};
 use proto::envelope::InvalidEnvelope;
 use proto::exchange::v1::{DeliveredBody, Delivery, delivery};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::begun::Answer;
-use proto::journal::v1::{BeginRequest, Begun, Envelope, Settlement};
+use proto::journal::v1::{Begun, Envelope, Settlement};
 use tokio_util::sync::CancellationToken;
 
-use crate::body::stored;
-use crate::fault::away;
-use crate::gateway::{Gateway, unsent_ending};
-use crate::keep::Keeper;
+use crate::close::unsent_settlement;
+use crate::fault::unavailable;
+use crate::gateway::Gateway;
 use crate::session::{InFlight, Session};
 use crate::sessions::ApplicationSessions;
 
-/// Windows of deliveries: small, because each may bring a quarter of a megabyte.
+/// Deliveries of one window. Each may have an inline body of 256 KiB, so a window holds at most
+/// 16 MiB.
 const WINDOW: u16 = 64;
-/// Sessions that may end under a window before it is brought back later.
-const SESSIONS_TRIED: usize = 3;
+/// Sessions that are tried for one window before it is retried later: sessions may end one after
+/// another while the journal begins it.
+const SESSIONS_TRIED_MAX: usize = 3;
 
-/// Takes from an application's channel for as long as one of its adapters is connected.
-pub(crate) async fn receive(
+/// Receives from an application's channel until `shutdown`.
+pub(crate) async fn receive_deliveries(
     gateway: Arc<Gateway>,
     sessions: Arc<ApplicationSessions>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let application = sessions.application.clone();
-    gateway.bus.declare_delivery(&application).await?;
+    let application = sessions.application.as_str();
+    gateway.bus.declare_delivery(application).await?;
+    let (journal, clock) = (gateway.journal.clone(), gateway.clock.clone());
     let receiver = Receiver {
-        channel: Channel::delivery(&application)?,
+        channel: Channel::delivery(application)?,
         window: WINDOW,
-        failure_store: Keeper::new(gateway.journal.clone(), gateway.clock.clone(), application),
+        failure_store: JournalFailureStore::new(journal, clock, "gateway", application),
     };
     let bus = gateway.bus.clone();
-    let handler = Arc::new(Deliverer { gateway, sessions });
+    let handler = Arc::new(DeliveryHandler { gateway, sessions });
     Ok(bus.receive(receiver, handler, shutdown).await?)
 }
 
-struct Deliverer {
+struct DeliveryHandler {
     gateway: Arc<Gateway>,
     sessions: Arc<ApplicationSessions>,
 }
 
-impl Handle for Deliverer {
+impl Handle for DeliveryHandler {
     async fn capacity(&self) -> usize {
         self.sessions.capacity().await
     }
 
     async fn handle(&self, window: Vec<Message>) -> Verdicts {
-        for _ in 0..SESSIONS_TRIED {
+        for _ in 0..SESSIONS_TRIED_MAX {
             let Some(session) = self.sessions.with_most_capacity() else { break };
             match self.begin(&session, &window).await {
-                Ok(begun) => return self.hand_over(&session, window, begun).await,
+                Ok(begun) => return self.enqueue_window(&session, window, begun).await,
                 Err(fault) if fault.code == code::LT_JNL_004.code => {
-                    // A newer one of the same adapter is open elsewhere.
+                    // The same adapter has opened a newer session at another gateway, and the
+                    // journal has returned what the older one had.
                     self.gateway.sessions.remove(&session.id);
                     drop(session.close());
                 }
                 Err(fault) => {
                     tracing::warn!(error = %fault, "deliveries were not begun");
-                    self.undo(&session, &window).await;
+                    self.revert_begin(&session, &window).await;
                     break;
                 }
             }
         }
-        let fault = bus::Fault::new(code::LT_SYS_002.code, "no adapter could be handed anything");
+        let fault = bus::Fault::new(code::LT_SYS_002.code, "no session could take a delivery");
         Verdicts::all(window.len(), Verdict::Retry(fault))
     }
 }
 
-impl Deliverer {
+impl DeliveryHandler {
     async fn begin(&self, session: &Session, window: &[Message]) -> Result<Vec<Begun>, Fault> {
-        let request = BeginRequest {
-            session: session.id.clone(),
-            message_ids: window.iter().map(|it| it.id.to_string()).collect(),
-        };
-        let mut journal = self.gateway.journal.clone();
-        let begun = self.gateway.within(journal.begin(request)).await?.messages;
+        let message_ids = window.iter().map(|it| it.id.to_string()).collect();
+        let begun = self.gateway.journal.begin(session.id.clone(), message_ids).await;
+        let begun = begun.map_err(|status| to_fault(&status))?;
         if begun.len() == window.len() {
             return Ok(begun);
         }
-        Err(away("journal").detail("it answered for another window"))
+        Err(unavailable("journal").detail("the answer has another number of messages"))
     }
 
-    /// The journal may have begun what it never answered for; nobody has those in hand.
-    async fn undo(&self, session: &Session, window: &[Message]) {
-        let mut settlements = Vec::new();
-        for id in window.iter().map(|it| it.id.to_string()) {
-            if session.in_flight(&id).is_none() {
-                settlements.push(unsent_ending(id, 0));
-            }
-        }
-        self.gateway.unsent(session, settlements).await;
+    /// Returns a window to the journal, which may have begun it although its answer was lost. A
+    /// message that the session has from an earlier window stays in flight.
+    async fn revert_begin(&self, session: &Session, window: &[Message]) {
+        let ids = window.iter().map(|it| it.id.to_string());
+        let unsent = ids.filter(|id| session.in_flight(id).is_none());
+        let settlements = unsent.map(|id| unsent_settlement(id, 0)).collect();
+        self.gateway.settle_unsent(session, settlements).await;
     }
 
-    async fn hand_over(
+    async fn enqueue_window(
         &self,
         session: &Session,
         window: Vec<Message>,
@@ -107,19 +108,20 @@ impl Deliverer {
     ) -> Verdicts {
         let mut verdicts = Verdicts::undecided(window.len());
         let mut unsent = Vec::new();
-        let mut handed = 0;
-        for (place, (message, begun)) in window.into_iter().zip(begun).enumerate() {
+        let mut queued = 0;
+        for (index, (message, begun)) in window.into_iter().zip(begun).enumerate() {
             let is_due = begun.answer() == Answer::Deliver;
-            let (verdict, ending) = self.one(session, message, begun);
-            let is_handed = is_due && ending.is_none() && matches!(verdict, Verdict::Done);
-            handed += usize::from(is_handed);
-            verdicts.decide(place, verdict);
-            unsent.extend(ending);
+            let (verdict, settlement) = self.enqueue(session, message, begun);
+            let is_queued = is_due && settlement.is_none() && matches!(verdict, Verdict::Done);
+            queued += usize::from(is_queued);
+            verdicts.decide(index, verdict);
+            unsent.extend(settlement);
         }
-        self.gateway.metrics.deliveries(handed, unsent.len());
-        // From Begin on the journal has them; it is told what did not leave this house.
-        let told = unsent.into_iter().map(|it| self.gateway.settle(session.lease_owner(), it));
-        for outcome in futures::future::join_all(told).await {
+        self.gateway.metrics.count_deliveries(queued, unsent.len());
+        // The journal has leased them, so it must learn which ones no adapter will get.
+        let workers = &self.gateway.workers;
+        let settles = unsent.into_iter().map(|it| workers.settle(session.lease_owner(), it));
+        for outcome in join_all(settles).await {
             if let Err(fault) = outcome {
                 tracing::warn!(session = session.id, error = %fault, "delivery waits for its lease");
             }
@@ -127,7 +129,8 @@ impl Deliverer {
         verdicts
     }
 
-    fn one(
+    /// Queues one delivery. The settlement returns its lease when the session cannot take it.
+    fn enqueue(
         &self,
         session: &Session,
         message: Message,
@@ -144,11 +147,11 @@ impl Deliverer {
                 return (Verdict::Reject(fault), None);
             }
         }
-        let ending = unsent_ending(message.id.to_string(), begun.lease);
-        match self.delivery(message, begun) {
-            Ok((delivery, held)) => {
-                let is_handed = session.enqueue(delivery, held);
-                (Verdict::Done, (!is_handed).then_some(ending))
+        let settlement = unsent_settlement(message.id.to_string(), begun.lease);
+        match self.to_delivery(message, begun) {
+            Ok((delivery, in_flight)) => {
+                let is_queued = session.enqueue(delivery, in_flight);
+                (Verdict::Done, (!is_queued).then_some(settlement))
             }
             Err(error) => {
                 let fault = bus::Fault::new(code::LT_GW_005.code, error.to_string());
@@ -157,7 +160,7 @@ impl Deliverer {
         }
     }
 
-    fn delivery(
+    fn to_delivery(
         &self,
         message: Message,
         begun: Begun,
@@ -172,19 +175,19 @@ impl Deliverer {
                 traceparent: &envelope.traceparent,
             },
         );
-        let here = traceparent(&span);
-        if !here.is_empty() {
-            envelope.traceparent = here;
+        let current = traceparent(&span);
+        if !current.is_empty() {
+            envelope.traceparent = current;
         }
         let (body, claim) = match message.body {
             Body::Inline(bytes) => (delivery::Body::Inline(bytes), None),
             Body::Claim(claim) => {
-                let claim = stored(&claim);
+                let claim = to_journal_claim(&claim);
                 let by_part = DeliveredBody { size: claim.size, sha256: claim.sha256.clone() };
                 (delivery::Body::ByPart(by_part), Some(claim))
             }
         };
-        let held = InFlight {
+        let in_flight = InFlight {
             lease: begun.lease,
             attachments: begun.attachments.clone(),
             body: claim,
@@ -193,7 +196,7 @@ impl Deliverer {
             traceparent: envelope.traceparent.clone(),
         };
         let delivery = Delivery {
-            sender_name: self.gateway.registered.now().name(&envelope.sender),
+            sender_name: self.gateway.registry.directory().organisation_name(&envelope.sender),
             message_id: envelope.id,
             lease: begun.lease,
             r#type: envelope.r#type,
@@ -214,6 +217,6 @@ impl Deliverer {
             traceparent: envelope.traceparent,
             tracestate: envelope.tracestate,
         };
-        Ok((delivery, held))
+        Ok((delivery, in_flight))
     }
 }

@@ -1,4 +1,4 @@
-//! What is said when something on our side fails: an id for the caller, the words in the log.
+//! Faults of the gateway itself, and what a failure of another service means for the caller.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,51 +8,60 @@ use proto::fault::v1::Fault;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use crate::parts::field;
-
-/// A failure on our side that nobody foresaw.
+/// An unexpected failure. The caller gets an id; the log has the error under the same id, because
+/// its text may name what a vendor must not see.
 pub(crate) fn internal(error: &(dyn Error + 'static)) -> Fault {
     let id = Uuid::now_v7().to_string();
-    let mut words = error.to_string();
+    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        words.push_str(": ");
-        words.push_str(&cause.to_string());
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
         source = cause.source();
     }
-    tracing::error!(id, error = words, "internal failure");
+    tracing::error!(id, error = text, "internal failure");
     Fault::new(&code::LT_SYS_001).param("id", id).retry_after(Duration::from_secs(5))
 }
 
-/// A part of the system is away.
-pub(crate) fn away(part: &str) -> Fault {
-    Fault::new(&code::LT_SYS_002).param("part", part).retry_after(Duration::from_secs(1))
+/// A service that the gateway needs does not answer.
+pub(crate) fn unavailable(service: &str) -> Fault {
+    Fault::new(&code::LT_SYS_002).param("part", service).retry_after(Duration::from_secs(1))
 }
 
-/// What another service's status means for our caller.
-pub(crate) fn of(part: &str, status: &Status) -> Fault {
+/// The gateway has more work than its bounds allow. Nothing was accepted, so a retry is safe.
+pub(crate) fn overloaded() -> Fault {
+    Fault::new(&code::LT_GW_004).retry_after(Duration::from_secs(1))
+}
+
+/// A field of the call that is wrong, by its path.
+pub(crate) fn invalid_field(path: &str, vi: &str, en: &str) -> Fault {
+    Fault::new(&code::LT_EX_011).param("field", path).violation(path, vi, en)
+}
+
+/// A body larger than the configured bound. `size` is a number of bytes, or says what is known.
+pub(crate) fn body_too_large(size: impl Into<String>, bytes_max: impl ToString) -> Fault {
+    Fault::new(&code::LT_GW_001).param("size", size).param("most", bytes_max.to_string())
+}
+
+/// The fault inside another service's status. A status without one is a failure of the transport.
+pub(crate) fn from_status(service: &str, status: &Status) -> Fault {
     Fault::from_status(status).unwrap_or_else(|| {
-        tracing::warn!(part, error = status.message(), "upstream failed");
-        away(part)
+        tracing::warn!(service, error = status.message(), "upstream call failed");
+        unavailable(service)
     })
 }
 
-/// What a refusal of the gRPC layer itself means: it could not read the call.
-pub(crate) fn of_layer(status: &Status, most: usize) -> Fault {
-    if status.code() == Code::OutOfRange {
-        let most = most.to_string();
-        return Fault::new(&code::LT_GW_001).param("size", format!("> {most}")).param("most", most);
-    }
-    if status.code() == Code::Internal {
-        return field(
+/// The fault for a status that tonic itself answered with: it could not decode the call.
+pub(crate) fn from_grpc_layer(status: &Status, bytes_max: usize) -> Fault {
+    match status.code() {
+        Code::OutOfRange => body_too_large(format!("> {bytes_max}"), bytes_max),
+        Code::Internal => invalid_field(
             "message",
             "không đọc được thông điệp theo exchange.proto",
             "the bytes are no message of exchange.proto",
         )
-        .detail(status.message());
+        .detail(status.message()),
+        Code::Unimplemented => Fault::new(&code::LT_GW_009),
+        _ => internal(status),
     }
-    if status.code() == Code::Unimplemented {
-        return Fault::new(&code::LT_GW_009);
-    }
-    internal(status)
 }

@@ -1,5 +1,6 @@
-//! The greeting: whether the adapter is the one the registry knows, and its session.
+//! Hello: compares an adapter's declaration with the registry, and opens its session.
 
+use journal_client::to_fault;
 use proto::exchange::v1::{HelloRequest, HelloResponse, Limits};
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -7,33 +8,32 @@ use proto::journal::v1::OpenRequest;
 use proto::message::v1::ReceiverClass;
 use proto::registry::v1::Application;
 
-use crate::directory::Caller;
-use crate::fault::away;
+use crate::fault::{invalid_field, unavailable};
 use crate::gateway::Gateway;
-use crate::parts::field;
+use crate::limits::CHUNK_BYTES_MAX;
+use registry_client::Caller;
 
-/// Version of the protocol that is spoken here.
-const PROTOCOL: u32 = 1;
-/// Largest chunk, and largest body in a call, bytes.
-pub(crate) const CHUNK: u32 = 1024 * 1024;
+/// Version of the exchange protocol.
+const PROTOCOL_VERSION: u32 = 1;
 
-/// Opens a session; an older one of the same adapter ends, and gives back what it has.
-pub(crate) async fn greet(
+/// Opens a session. An older session of the same adapter ends, because an adapter that connects
+/// again has lost its stream.
+pub(crate) async fn open_session(
     gateway: &Gateway,
     caller: Caller,
     request: HelloRequest,
 ) -> Result<HelloResponse, Fault> {
     let application = caller.application.clone();
-    agree(&application, &request)?;
+    check_declaration(&application, &request)?;
     if gateway.draining.is_cancelled() {
-        return Err(away("gateway"));
+        return Err(unavailable("gateway"));
     }
     for older in gateway.sessions.remove_adapter(&application.id, &request.adapter) {
-        gateway.give_back(&older).await;
+        gateway.end_session(&older).await;
     }
-    let most = gateway.config.sessions_max;
-    if gateway.sessions.count(&application.id) >= most {
-        return Err(Fault::new(&code::LT_GW_010).param("most", most.to_string()));
+    let sessions_max = gateway.config.sessions_max;
+    if gateway.sessions.count(&application.id) >= sessions_max {
+        return Err(Fault::new(&code::LT_GW_010).param("most", sessions_max.to_string()));
     }
     let open = OpenRequest {
         application: application.id.clone(),
@@ -41,41 +41,51 @@ pub(crate) async fn greet(
         receiver_class: application.receiver_class,
         lease_ms: application.lease_ms,
     };
-    let id = gateway.within(gateway.journal.clone().open(open)).await?.session;
+    let opened = gateway.journal.open(open).await;
+    let id = opened.map_err(|status| to_fault(&status))?.session;
     let names = (id.clone(), request.adapter);
     gateway.sessions.open(names, caller, gateway.clock.now_us());
-    let config = &gateway.config;
     Ok(HelloResponse {
-        protocol_version: PROTOCOL,
+        protocol_version: PROTOCOL_VERSION,
         session: id,
         application: application.id.clone(),
         organisation: application.organisation.clone(),
-        organisation_name: gateway.registered.now().name(&application.organisation),
-        limits: Some(Limits {
-            chunk_bytes_max: CHUNK,
-            body_inline_bytes_max: CHUNK,
-            body_bytes_max: config.body_bytes_max,
-            part_bytes_max: config.part_bytes_max,
-            attachments_max: u32::try_from(config.attachments_max).unwrap_or(u32::MAX),
-            in_hand_max: application.in_hand_max.max(1),
-            lease_ms: application.lease_ms,
-            session_idle_ms: config.session_idle_ms_max,
-            stream_gap_ms: config.stream_gap_ms_max,
-        }),
+        organisation_name: gateway
+            .registry
+            .directory()
+            .organisation_name(&application.organisation),
+        limits: Some(limits(gateway, &application)),
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }
 
-/// Whether the adapter is the one the registry knows, in one clear sentence each.
-fn agree(application: &Application, request: &HelloRequest) -> Result<(), Fault> {
-    if !request.protocol_versions.is_empty() && !request.protocol_versions.contains(&PROTOCOL) {
-        let theirs: Vec<_> = request.protocol_versions.iter().map(ToString::to_string).collect();
+fn limits(gateway: &Gateway, application: &Application) -> Limits {
+    let config = &gateway.config;
+    Limits {
+        chunk_bytes_max: CHUNK_BYTES_MAX,
+        body_inline_bytes_max: CHUNK_BYTES_MAX,
+        body_bytes_max: config.body_bytes_max,
+        part_bytes_max: config.part_bytes_max,
+        attachments_max: u32::try_from(config.attachments_max).unwrap_or(u32::MAX),
+        in_hand_max: application.in_hand_max.max(1),
+        lease_ms: application.lease_ms,
+        session_idle_ms: config.session_idle_ms_max,
+        stream_gap_ms: config.stream_gap_ms_max,
+    }
+}
+
+/// Compares the declaration with the registry. A difference is refused at the connection, where
+/// whoever installs the adapter sees it, and not with the first message.
+fn check_declaration(application: &Application, request: &HelloRequest) -> Result<(), Fault> {
+    let versions = &request.protocol_versions;
+    if !versions.is_empty() && !versions.contains(&PROTOCOL_VERSION) {
+        let theirs: Vec<_> = versions.iter().map(ToString::to_string).collect();
         return Err(Fault::new(&code::LT_EX_001)
             .param("theirs", theirs.join(", "))
-            .param("ours", PROTOCOL.to_string()));
+            .param("ours", PROTOCOL_VERSION.to_string()));
     }
     if !(1..=100).contains(&request.adapter.len()) {
-        return Err(field(
+        return Err(invalid_field(
             "adapter",
             "cần tên bộ nối, 1-100 byte",
             "must name the adapter, 1 to 100 bytes",
@@ -94,9 +104,9 @@ fn agree(application: &Application, request: &HelloRequest) -> Result<(), Fault>
         return mismatch("gives", extra, &application.gives.join(", "));
     }
     let takes = |format: &str| request.takes.iter().any(|it| it == format);
-    let lacking = application.takes.iter().find(|it| !takes(&it.format));
-    if let Some(lacking) = lacking.filter(|_| !request.takes.is_empty()) {
-        return mismatch("takes", &request.takes.join(", "), &lacking.format);
+    let missing = application.takes.iter().find(|it| !takes(&it.format));
+    if let Some(missing) = missing.filter(|_| !request.takes.is_empty()) {
+        return mismatch("takes", &request.takes.join(", "), &missing.format);
     }
     let class = request.receiver_class();
     if class != ReceiverClass::Unspecified && class != application.receiver_class() {
@@ -114,7 +124,8 @@ mod tests {
 
     use super::*;
 
-    fn said(change: impl FnOnce(&mut HelloRequest)) -> Result<(), (String, String)> {
+    /// The code and English title with which a changed declaration is refused.
+    fn check(change: impl FnOnce(&mut HelloRequest)) -> Result<(), (String, String)> {
         let takes = Takes { r#type: MessageType::Document.into(), format: "edxml".to_owned() };
         let application = Application {
             id: "a-app".to_owned(),
@@ -129,37 +140,38 @@ mod tests {
             ..HelloRequest::default()
         };
         change(&mut request);
-        agree(&application, &request).map_err(|it| (it.code.clone(), it.title(Lang::En)))
+        check_declaration(&application, &request)
+            .map_err(|it| (it.code.clone(), it.title(Lang::En)))
     }
 
     #[test]
-    fn a_mismatch_is_one_clear_sentence() {
-        assert_eq!(said(|_| {}), Ok(()));
+    fn a_declaration_that_differs_from_the_registry_is_refused_in_one_sentence() {
+        assert_eq!(check(|_| {}), Ok(()));
         let differs = |what: &str, theirs: &str, ours: &str| {
-            let words = "The adapter says that its";
+            let prefix = "The adapter says that its";
             Err((
                 "LT-EX-002".to_owned(),
-                format!("{words} {what} is {theirs}, the registry says {ours}."),
+                format!("{prefix} {what} is {theirs}, the registry says {ours}."),
             ))
         };
-        let text = |it: &str| vec![it.to_owned()];
+        let formats = |it: &str| vec![it.to_owned()];
         assert_eq!(
-            said(|it| it.protocol_versions = vec![2, 3]),
+            check(|it| it.protocol_versions = vec![2, 3]),
             Err((
                 "LT-EX-001".to_owned(),
                 "The adapter speaks protocol 2, 3, the bus speaks 1.".to_owned()
             ))
         );
         assert_eq!(
-            said(|it| it.application = "b-app".to_owned()),
+            check(|it| it.application = "b-app".to_owned()),
             differs("application", "b-app", "a-app")
         );
-        assert_eq!(said(|it| it.gives = text("pdf")), differs("gives", "pdf", "ioffice"));
-        assert_eq!(said(|it| it.takes = text("pdf")), differs("takes", "pdf", "edxml"));
+        assert_eq!(check(|it| it.gives = formats("pdf")), differs("gives", "pdf", "ioffice"));
+        assert_eq!(check(|it| it.takes = formats("pdf")), differs("takes", "pdf", "edxml"));
         assert_eq!(
-            said(|it| it.receiver_class = ReceiverClass::Neither.into()),
+            check(|it| it.receiver_class = ReceiverClass::Neither.into()),
             differs("receiver_class", "NEITHER", "ASKABLE")
         );
-        assert_eq!(said(|it| it.adapter.clear()).unwrap_err().0, "LT-EX-011");
+        assert_eq!(check(|it| it.adapter.clear()).unwrap_err().0, "LT-EX-011");
     }
 }

@@ -1,4 +1,4 @@
-//! What is counted at the door.
+//! The gateway's metrics.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use chassis::metrics::{Count, Seconds};
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     submits: Count,
-    submitting: Seconds,
+    submit_duration: Seconds,
     deliveries: Count,
     settles: Count,
 }
@@ -17,32 +17,32 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         Self {
             submits: Count::new("lienthong.gateway.submits", "submits by outcome or code"),
-            submitting: Seconds::new("lienthong.gateway.submit.duration", "from call to receipt"),
-            deliveries: Count::new(
-                "lienthong.gateway.deliveries",
-                "deliveries by what became of them",
+            submit_duration: Seconds::new(
+                "lienthong.gateway.submit.duration",
+                "time from the call to the receipt",
             ),
-            settles: Count::new("lienthong.gateway.settles", "answers of applications by outcome"),
+            deliveries: Count::new("lienthong.gateway.deliveries", "deliveries by outcome"),
+            settles: Count::new("lienthong.gateway.settles", "settlements by outcome"),
         }
     }
 
-    /// A submit was answered: with `accepted`, `repeat`, or the code of a refusal.
-    pub(crate) fn submit(&self, outcome: &str, took: Duration) {
+    /// Counts a submit. `outcome` is `accepted`, `repeat`, or the code of a refusal.
+    pub(crate) fn count_submit(&self, outcome: &str, took: Duration) {
         self.submits.add_for(1, "outcome", outcome);
-        self.submitting.record(took, "room", "gateway");
+        self.submit_duration.record(took, "component", "gateway");
     }
 
-    /// Deliveries were handed to an adapter, or could not be.
-    pub(crate) fn deliveries(&self, handed: usize, unsent: usize) {
-        for (count, word) in [(handed, "handed"), (unsent, "unsent")] {
+    /// Counts deliveries that a session took, and those that it could not take.
+    pub(crate) fn count_deliveries(&self, queued: usize, unsent: usize) {
+        for (count, outcome) in [(queued, "handed"), (unsent, "unsent")] {
             if count > 0 {
-                self.deliveries.add(u64::try_from(count).unwrap_or_default(), "outcome", word);
+                self.deliveries.add(u64::try_from(count).unwrap_or_default(), "outcome", outcome);
             }
         }
     }
 
-    /// An application answered.
-    pub(crate) fn settle(&self, outcome: &'static str) {
+    /// Counts a settlement.
+    pub(crate) fn count_settle(&self, outcome: &'static str) {
         self.settles.add(1, "outcome", outcome);
     }
 }

@@ -1,4 +1,4 @@
-//! Deliveries on their way out: as a stream, or in answer to a long poll.
+//! Sends queued deliveries to an adapter: as a stream, or in answer to a long poll.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,31 +9,31 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use tonic::Status;
 
-use crate::fault::away;
+use crate::fault::unavailable;
 use crate::gateway::Gateway;
 use crate::session::{DeliveryStream, Session};
 
-/// An adapter's stream. Whoever holds it is connected; dropped, it may be taken up again for a
-/// while before the session is closed.
-struct Receiving {
+/// The stream of a connected adapter. When it is dropped the connection broke: another stream may
+/// be opened for a while before the session is closed.
+struct ConnectedStream {
     gateway: Arc<Gateway>,
     session: Arc<Session>,
-    /// None: the last word has been said.
-    outlet: Option<DeliveryStream>,
+    /// None: the reason of the end was sent.
+    deliveries: Option<DeliveryStream>,
 }
 
-impl Drop for Receiving {
+impl Drop for ConnectedStream {
     fn drop(&mut self) {
         if self.session.closed.is_cancelled() || tokio::runtime::Handle::try_current().is_err() {
             return;
         }
         self.session.mark_broken(self.gateway.clock.now_us());
         let (gateway, session) = (self.gateway.clone(), self.session.clone());
-        self.gateway.busy.spawn(async move {
+        self.gateway.open_work.spawn(async move {
             if gateway.draining.is_cancelled() {
-                gateway.close(&session.id).await;
+                gateway.close_session(&session.id).await;
             } else {
-                // Somebody else may have it meanwhile.
+                // Another session of the application may take them while this one has no stream.
                 let unsent = session.take_unsent();
                 gateway.return_unsent(&session, unsent).await;
             }
@@ -41,66 +41,67 @@ impl Drop for Receiving {
     }
 }
 
-/// Deliveries as they come, until the session ends; its last word says why.
+/// Streams deliveries until the session ends; the last item is the reason.
 pub(crate) fn stream(
     gateway: &Arc<Gateway>,
     session: Arc<Session>,
 ) -> Result<impl Stream<Item = Result<Delivery, Status>> + Send + use<>, Fault> {
-    let outlet = session.open_stream().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
-    let receiving = Receiving { gateway: gateway.clone(), session, outlet: Some(outlet) };
-    Ok(futures::stream::unfold(receiving, |mut receiving| async {
-        let outlet = receiving.outlet.as_ref()?;
-        let deliveries = take(&receiving.gateway, &receiving.session, outlet, 1).await;
-        let item = deliveries.into_iter().next().ok_or_else(|| {
-            receiving.outlet = None;
-            Status::from(over(&receiving.gateway))
+    let deliveries = session.open_stream().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
+    let connected =
+        ConnectedStream { gateway: gateway.clone(), session, deliveries: Some(deliveries) };
+    Ok(futures::stream::unfold(connected, |mut connected| async {
+        let deliveries = connected.deliveries.as_ref()?;
+        let taken = take(&connected.gateway, &connected.session, deliveries, 1).await;
+        let item = taken.into_iter().next().ok_or_else(|| {
+            connected.deliveries = None;
+            Status::from(end_reason(&connected.gateway))
         });
-        Some((item, receiving))
+        Some((item, connected))
     }))
 }
 
-/// Waits for deliveries and takes what is there, up to `most`; none: the session is over.
+/// Waits for deliveries and takes at most `count_max` of them; none: the session has ended.
 async fn take(
     gateway: &Arc<Gateway>,
     session: &Arc<Session>,
-    outlet: &DeliveryStream,
-    most: usize,
+    deliveries: &DeliveryStream,
+    count_max: usize,
 ) -> Vec<Delivery> {
     loop {
         if session.closed.is_cancelled() {
             return Vec::new();
         }
-        let (taken, lapsed) = outlet.take(most, gateway.clock.now_us());
-        // Not waited for: what was taken must not be lost with a caller who goes away.
-        gateway.leave_unsent(session, lapsed);
+        let (taken, expired) = deliveries.take(count_max, gateway.clock.now_us());
+        // Not awaited: a caller that goes away meanwhile would drop the taken deliveries.
+        gateway.spawn_return_unsent(session, expired);
         if !taken.is_empty() {
             return taken;
         }
         tokio::select! {
             () = session.closed.cancelled() => return Vec::new(),
-            () = outlet.queued() => {}
+            () = deliveries.queued() => {}
         }
     }
 }
 
-/// Why a session ended: the gateway stops, or there is a newer one.
-fn over(gateway: &Gateway) -> Fault {
-    if gateway.draining.is_cancelled() { away("gateway") } else { Fault::new(&code::LT_JNL_004) }
+/// Why a session has ended: the gateway stops, or the session was replaced or closed.
+fn end_reason(gateway: &Gateway) -> Fault {
+    let is_stopping = gateway.draining.is_cancelled();
+    if is_stopping { unavailable("gateway") } else { Fault::new(&code::LT_JNL_004) }
 }
 
-/// Takes deliveries for a caller that cannot keep a stream: waits for the first one at most so
-/// long, and takes what else is there.
+/// Waits at most `wait` for a delivery, and takes at most `count_max` of those that are queued.
 pub(crate) async fn poll(
     gateway: &Arc<Gateway>,
     session: &Arc<Session>,
-    most: usize,
+    count_max: usize,
     wait: Duration,
 ) -> Result<Vec<Delivery>, Fault> {
-    let outlet = session.open_stream().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
-    let taking = take(gateway, session, &outlet, most);
+    let deliveries = session.open_stream().ok_or_else(|| Fault::new(&code::LT_EX_016))?;
+    let taking = take(gateway, session, &deliveries, count_max);
     match tokio::time::timeout(wait, taking).await {
-        Ok(deliveries) if deliveries.is_empty() => Err(over(gateway)),
-        Ok(deliveries) => Ok(deliveries),
+        Ok(taken) if taken.is_empty() => Err(end_reason(gateway)),
+        Ok(taken) => Ok(taken),
         Err(_elapsed) => Ok(Vec::new()),
     }
 }

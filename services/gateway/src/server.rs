@@ -1,8 +1,9 @@
-//! The exchange contract: who calls, in which session, and what is answered.
+//! The service of the exchange contract: finds the caller and its session, and calls the operation.
 
 use std::pin::Pin;
 use std::sync::Arc;
 
+use chassis::Clock;
 use futures::{Stream, StreamExt as _};
 use proto::exchange::v1::exchange_server::Exchange;
 use proto::exchange::v1::{
@@ -16,16 +17,19 @@ use proto::fault::v1::Fault;
 use proto::registry::v1::Application;
 use tonic::{Request, Response, Status};
 
-use crate::context::Sent;
-use crate::directory::Caller;
-use crate::fault::{away, internal};
-use crate::gateway::Gateway;
-use crate::hello::greet;
+use crate::config::Config;
+use crate::fault::{internal, unavailable};
+use crate::gateway::{Gateway, GatewayDependencies};
+use crate::get_part::open_part;
+use crate::hello::open_session;
+use crate::lookup::lookup;
 use crate::receive::stream;
 use crate::session::Session;
-use crate::settle::{answer, answers, part};
-use crate::submit::{submit, submit_all};
+use crate::settle::{settle, settle_batch};
+use crate::submit::{submit, submit_batch};
+use crate::trace_context::TraceContext;
 use crate::track::track;
+use registry_client::Caller;
 
 /// The vendor-facing service; clones share it.
 #[derive(Clone, Debug)]
@@ -34,8 +38,19 @@ pub struct Service {
 }
 
 impl Service {
-    /// The session of that id, if it is this application's.
-    pub(crate) async fn session(
+    /// A gateway. Its calls wait until [`run`](crate::run) handles them.
+    pub fn new(
+        config: Config,
+        dependencies: GatewayDependencies,
+        clock: Clock,
+        component: String,
+    ) -> Self {
+        let gateway = Gateway::new(config, dependencies, clock, component);
+        Self { gateway: Arc::new(gateway) }
+    }
+
+    /// The open session with this id, if it is the application's.
+    pub(crate) fn find_session(
         &self,
         application: &Application,
         id: &str,
@@ -48,114 +63,86 @@ impl Service {
         Ok(session)
     }
 
-    /// The session of that id, for whoever wants deliveries.
-    pub(crate) async fn receiver(
+    /// The open session with this id, for a call that receives deliveries.
+    pub(crate) fn find_receiving_session(
         &self,
         application: &Application,
         id: &str,
         in_hand_max: u32,
     ) -> Result<Arc<Session>, Fault> {
         if self.gateway.draining.is_cancelled() {
-            return Err(away("gateway"));
+            return Err(unavailable("gateway"));
         }
-        let session = self.session(application, id).await?;
+        let session = self.find_session(application, id)?;
         session.lower_in_flight_max(in_hand_max);
         Ok(session)
     }
 
-    pub(crate) async fn put(
+    /// Receives a chunk of an upload.
+    pub(crate) async fn receive_part(
         &self,
         application: &Application,
         request: PutPartRequest,
     ) -> Result<PutPartResponse, Fault> {
         let gateway = &self.gateway;
-        let parts = (&gateway.config, &gateway.claims, gateway.clock.now_us());
-        gateway.parts.put(&application.id, request, parts).await
-    }
-
-    pub(crate) fn look_up(
-        &self,
-        application: &Application,
-        request: &LookupRequest,
-    ) -> LookupResponse {
-        let most = match request.limit {
-            0 => 20,
-            asked => usize::try_from(asked.min(100)).unwrap_or(20),
-        };
-        let today = day(self.gateway.clock.now_us());
-        let directory = self.gateway.registered.now();
-        let organisations =
-            directory.lookup(&application.organisation, &request.text, &today, most);
-        LookupResponse { organisations }
+        let environment = (&gateway.config, &gateway.claims, gateway.clock.now_us());
+        gateway.uploads.receive(&application.id, request, environment).await
     }
 }
 
-/// The day in Vietnam, `yyyy-mm-dd` (civil-from-days arithmetic of the Gregorian calendar).
-fn day(at_us: i64) -> String {
-    let since_1970 = (at_us / 1_000_000 + 7 * 3_600).div_euclid(86_400);
-    let shifted = since_1970 + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
-/// Who calls, as [`admit`](crate::admit::admit) found out.
+/// The caller, as authenticated by [`authenticate`](crate::authenticate::authenticate).
 fn caller<T>(request: &Request<T>) -> Result<Caller, Fault> {
     request.extensions().get::<Caller>().cloned().ok_or_else(|| Fault::new(&code::LT_GW_006))
 }
 
 type Streaming<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
-type Answer<T> = Result<Response<T>, Status>;
+type RpcResult<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl Exchange for Service {
     type ReceiveStream = Streaming<Delivery>;
     type GetPartStream = Streaming<PartChunk>;
 
-    async fn hello(&self, request: Request<HelloRequest>) -> Answer<HelloResponse> {
+    async fn hello(&self, request: Request<HelloRequest>) -> RpcResult<HelloResponse> {
         let caller = caller(&request)?;
-        Ok(Response::new(greet(&self.gateway, caller, request.into_inner()).await?))
+        Ok(Response::new(open_session(&self.gateway, caller, request.into_inner()).await?))
     }
 
-    async fn put_part(&self, request: Request<PutPartRequest>) -> Answer<PutPartResponse> {
+    async fn put_part(&self, request: Request<PutPartRequest>) -> RpcResult<PutPartResponse> {
         let application = caller(&request)?.application;
-        Ok(Response::new(self.put(&application, request.into_inner()).await?))
+        Ok(Response::new(self.receive_part(&application, request.into_inner()).await?))
     }
 
-    async fn submit(&self, request: Request<SubmitRequest>) -> Answer<SubmitResponse> {
+    async fn submit(&self, request: Request<SubmitRequest>) -> RpcResult<SubmitResponse> {
         let application = caller(&request)?.application;
         let (headers, _, item) = request.into_parts();
-        let sent = Sent::with(&item, |name| headers.get(name).and_then(|it| it.to_str().ok()));
-        Ok(Response::new(submit(&self.gateway, &application, (item, sent)).await?))
+        let header = |name| headers.get(name).and_then(|it| it.to_str().ok());
+        let context = TraceContext::from_request(&item, header);
+        Ok(Response::new(submit(&self.gateway, &application, (item, context)).await?))
     }
 
     async fn submit_batch(
         &self,
         request: Request<SubmitBatchRequest>,
-    ) -> Answer<SubmitBatchResponse> {
+    ) -> RpcResult<SubmitBatchResponse> {
         let application = caller(&request)?.application;
         let request = request.into_inner();
-        Ok(Response::new(submit_all(&self.gateway, &application, request).await?))
+        Ok(Response::new(submit_batch(&self.gateway, &application, request).await?))
     }
 
-    async fn receive(&self, request: Request<ReceiveRequest>) -> Answer<Self::ReceiveStream> {
+    async fn receive(&self, request: Request<ReceiveRequest>) -> RpcResult<Self::ReceiveStream> {
         let application = caller(&request)?.application;
         let request = request.into_inner();
-        let session = self.receiver(&application, &request.session, request.in_hand_max).await?;
+        let session =
+            self.find_receiving_session(&application, &request.session, request.in_hand_max)?;
         Ok(Response::new(Box::pin(stream(&self.gateway, session)?)))
     }
 
-    async fn get_part(&self, request: Request<GetPartRequest>) -> Answer<Self::GetPartStream> {
+    async fn get_part(&self, request: Request<GetPartRequest>) -> RpcResult<Self::GetPartStream> {
         let application = caller(&request)?.application;
         let request = request.into_inner();
-        let session = self.session(&application, &request.session).await?;
-        let reader = part(&self.gateway, &session, &request).await?;
+        let session = self.find_session(&application, &request.session)?;
+        let reader = open_part(&self.gateway, &session, &request).await?;
         let mut offset = request.offset;
         let chunks = reader.into_stream().map(move |piece| match piece {
             Ok(data) => {
@@ -168,42 +155,28 @@ impl Exchange for Service {
         Ok(Response::new(Box::pin(chunks)))
     }
 
-    async fn settle(&self, request: Request<SettleRequest>) -> Answer<SettleResponse> {
+    async fn settle(&self, request: Request<SettleRequest>) -> RpcResult<SettleResponse> {
         let application = caller(&request)?.application;
         let request = request.into_inner();
-        Ok(Response::new(answer(&self.gateway, &application, request).await?))
+        Ok(Response::new(settle(&self.gateway, &application, request).await?))
     }
 
     async fn settle_batch(
         &self,
         request: Request<SettleBatchRequest>,
-    ) -> Answer<SettleBatchResponse> {
+    ) -> RpcResult<SettleBatchResponse> {
         let application = caller(&request)?.application;
         let request = request.into_inner();
-        Ok(Response::new(answers(&self.gateway, &application, request).await?))
+        Ok(Response::new(settle_batch(&self.gateway, &application, request).await?))
     }
 
-    async fn track(&self, request: Request<TrackRequest>) -> Answer<TrackResponse> {
+    async fn track(&self, request: Request<TrackRequest>) -> RpcResult<TrackResponse> {
         let application = caller(&request)?.application;
         Ok(Response::new(track(&self.gateway, &application, request.into_inner()).await?))
     }
 
-    async fn lookup(&self, request: Request<LookupRequest>) -> Answer<LookupResponse> {
+    async fn lookup(&self, request: Request<LookupRequest>) -> RpcResult<LookupResponse> {
         let application = caller(&request)?.application;
-        Ok(Response::new(self.look_up(&application, &request.into_inner())))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::day;
-
-    #[test]
-    fn a_day_begins_at_midnight_in_vietnam() {
-        let seconds = |it: i64| day(it * 1_000_000);
-        assert_eq!(seconds(0), "1970-01-01");
-        assert_eq!(seconds(1_709_139_600 - 1), "2024-02-28");
-        assert_eq!(seconds(1_709_139_600), "2024-02-29");
-        assert_eq!(seconds(1_735_664_400), "2025-01-01");
+        Ok(Response::new(lookup(&self.gateway, &application, &request.into_inner())))
     }
 }

@@ -10,7 +10,7 @@ use proto::registry::v1::Application;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::directory::Caller;
+use registry_client::{Caller, TokenDigest};
 
 /// In whose name a lease is settled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -85,7 +85,7 @@ pub(crate) struct Session {
     pub(crate) adapter: String,
     pub(crate) application: Arc<Application>,
     /// Digest of the token that opened it.
-    pub(crate) token: [u8; 32],
+    pub(crate) token: TokenDigest,
     /// Cancelled when the session is replaced or closed.
     pub(crate) closed: CancellationToken,
     state: Mutex<State>,
@@ -300,7 +300,8 @@ mod tests {
     fn session(in_hand_max: u32) -> Arc<Session> {
         let application = Application { id: "a".to_owned(), in_hand_max, ..Application::default() };
         let names = ("s".to_owned(), "adapter".to_owned());
-        let caller = Caller { application: Arc::new(application), token: [0; 32] };
+        let caller =
+            Caller { application: Arc::new(application), token: TokenDigest::of_token("") };
         Arc::new(Session::new(names, caller, 0, Arc::default()))
     }
 

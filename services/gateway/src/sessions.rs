@@ -6,8 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::directory::Caller;
 use crate::session::Session;
+use registry_client::Caller;
 
 /// The open sessions of one application.
 #[derive(Debug)]
@@ -146,6 +146,7 @@ mod tests {
 
     use futures::FutureExt as _;
     use proto::registry::v1::Application;
+    use registry_client::TokenDigest;
 
     use super::*;
 
@@ -153,7 +154,8 @@ mod tests {
         let application =
             Application { id: application.to_owned(), in_hand_max: 1, ..Application::default() };
         let names = (format!("{}-{adapter}", application.id), adapter.to_owned());
-        let caller = Caller { application: Arc::new(application), token: [0; 32] };
+        let caller =
+            Caller { application: Arc::new(application), token: TokenDigest::of_token("") };
         sessions.open(names, caller, 0);
     }
 

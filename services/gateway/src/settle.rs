@@ -1,11 +1,11 @@
-//! What an application did with a delivery, and the files of one it has in hand.
+//! Settles deliveries with the answer of the application.
 
 use chassis::trace::{About, Operation, failed, message_span};
 use futures::future::join_all;
-use proto::exchange::v1::settle_request::Answer as Given;
-use proto::exchange::v1::settled::Outcome as Settling;
+use proto::exchange::v1::settle_request::Answer as AdapterAnswer;
+use proto::exchange::v1::settled::Outcome as ItemOutcome;
 use proto::exchange::v1::{
-    GetPartRequest, SettleBatchRequest, SettleBatchResponse, SettleRequest, SettleResponse, Settled,
+    SettleBatchRequest, SettleBatchResponse, SettleRequest, SettleResponse, Settled,
 };
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -15,52 +15,51 @@ use proto::journal::v1::{RefusedAnswer, Settlement, TakenAnswer, UnavailableAnsw
 use proto::registry::v1::Application;
 use tracing::{Instrument as _, Span};
 
-use crate::batch::{counted, worded};
-use crate::body::opened;
-use crate::fault::internal;
+use crate::batch_call::{check_items, item_fault};
+use crate::fault::invalid_field;
 use crate::gateway::Gateway;
-use crate::parts::field;
-use crate::session::{LeaseOwner, Session};
+use crate::session::LeaseOwner;
 
-/// Closes a lease with the adapter's answer. The answer of a session that has ended goes to the
-/// journal all the same, which records it as late: what the application did is not lost.
-pub(crate) async fn answer(
+/// Longest reference and reason that are recorded, characters.
+const REFERENCE_CHARS_MAX: usize = 200;
+const REASON_CHARS_MAX: usize = 1_000;
+
+/// Settles a lease. The answer of a session that has ended goes to the journal too, which records
+/// it as late: otherwise nobody would know what the application did.
+pub(crate) async fn settle(
     gateway: &Gateway,
     application: &Application,
     request: SettleRequest,
 ) -> Result<SettleResponse, Fault> {
-    let answer = given(request.answer)?;
+    let answer = check_answer(request.answer)?;
     let session = gateway.sessions.get(&request.session);
     if session.as_ref().is_some_and(|it| it.application.id != application.id) {
         return Err(Fault::new(&code::LT_JNL_004));
     }
     let (id, lease) = (request.message_id, request.lease);
-    let held = match &session {
-        Some(session) => {
-            session.touch(gateway.clock.now_us());
-            session.in_flight(&id)
-        }
-        None => None,
-    };
-    let span = held.map_or_else(Span::none, |held| {
+    let in_flight = session.as_ref().and_then(|session| {
+        session.touch(gateway.clock.now_us());
+        session.in_flight(&id)
+    });
+    let span = in_flight.map_or_else(Span::none, |in_flight| {
         let about = About {
             destination: &application.id,
             message_id: &id,
-            conversation: &held.conversation,
-            traceparent: &held.traceparent,
+            conversation: &in_flight.conversation,
+            traceparent: &in_flight.traceparent,
         };
         message_span(Operation::Settle, about)
     });
-    let ending = Settlement { message_id: id.clone(), lease, answer: Some(answer) };
+    let settlement = Settlement { message_id: id.clone(), lease, answer: Some(answer) };
     let owner = LeaseOwner { application: application.id.clone(), session: request.session };
-    let ended = gateway.settle(owner, ending).instrument(span.clone()).await;
+    let ended = gateway.workers.settle(owner, settlement).instrument(span.clone()).await;
     let ended = ended.inspect_err(|fault| failed(&span, &fault.code))?;
     if let Some(session) = session {
-        // Whatever the journal says, this lease is over.
+        // Each outcome means that the session does not hold this lease any more.
         session.forget(&id, lease);
     }
-    gateway.metrics.settle(ended.outcome().as_str_name());
-    let fault = |page| Err(Fault::new(page).param("id", &id));
+    gateway.metrics.count_settle(ended.outcome().as_str_name());
+    let fault = |entry| Err(Fault::new(entry).param("id", &id));
     match ended.outcome() {
         Outcome::Closed => Ok(SettleResponse { repeat: false, state: ended.state }),
         Outcome::Repeated => Ok(SettleResponse { repeat: true, state: ended.state }),
@@ -70,64 +69,41 @@ pub(crate) async fn answer(
     }
 }
 
-/// Closes leases with several answers, each as if it had come by itself.
-pub(crate) async fn answers(
+/// Settles several leases; each succeeds or fails as if it had come alone.
+pub(crate) async fn settle_batch(
     gateway: &Gateway,
     application: &Application,
     request: SettleBatchRequest,
 ) -> Result<SettleBatchResponse, Fault> {
-    let each = counted(request.items)?.into_iter().map(async |item| {
-        let outcome = answer(gateway, application, item).await;
-        let refused = |fault| Settling::Refused(worded(fault));
-        Settled { outcome: Some(outcome.map_or_else(refused, Settling::Settled)) }
+    let settles = check_items(request.items)?.into_iter().map(async |item| {
+        let outcome = settle(gateway, application, item).await;
+        let refused = |fault| ItemOutcome::Refused(item_fault(fault));
+        Settled { outcome: Some(outcome.map_or_else(refused, ItemOutcome::Settled)) }
     });
-    Ok(SettleBatchResponse { results: join_all(each).await })
+    Ok(SettleBatchResponse { results: join_all(settles).await })
 }
 
-fn given(answer: Option<Given>) -> Result<Answer, Fault> {
+/// The answer as the journal takes it.
+fn check_answer(answer: Option<AdapterAnswer>) -> Result<Answer, Fault> {
     match answer {
-        Some(Given::Taken(it)) => {
-            Ok(Answer::Taken(TakenAnswer { reference: cut(it.reference, 200) }))
+        Some(AdapterAnswer::Taken(it)) => {
+            let reference = truncate(it.reference, REFERENCE_CHARS_MAX);
+            Ok(Answer::Taken(TakenAnswer { reference }))
         }
-        Some(Given::Refused(it)) if it.reason.trim().is_empty() => {
-            Err(field("refused.reason", "cần lý do", "must say why"))
+        Some(AdapterAnswer::Refused(it)) if it.reason.trim().is_empty() => {
+            Err(invalid_field("refused.reason", "cần lý do", "must say why"))
         }
-        Some(Given::Refused(it)) => {
-            Ok(Answer::Refused(RefusedAnswer { reason: cut(it.reason, 1_000) }))
+        Some(AdapterAnswer::Refused(it)) => {
+            Ok(Answer::Refused(RefusedAnswer { reason: truncate(it.reason, REASON_CHARS_MAX) }))
         }
-        Some(Given::Unavailable(it)) => Ok(Answer::Unavailable(UnavailableAnswer {
-            reason: cut(it.reason, 1_000),
+        Some(AdapterAnswer::Unavailable(it)) => Ok(Answer::Unavailable(UnavailableAnswer {
+            reason: truncate(it.reason, REASON_CHARS_MAX),
             retry_after_ms: it.retry_after_ms,
         })),
-        None => Err(field("answer", "thiếu câu trả lời", "the answer is missing")),
+        None => Err(invalid_field("answer", "thiếu câu trả lời", "the answer is missing")),
     }
 }
 
-fn cut(text: String, most: usize) -> String {
-    if text.chars().count() <= most { text } else { text.chars().take(most).collect() }
-}
-
-/// Opens the body or a file of a delivery that this session has in hand.
-pub(crate) async fn part(
-    gateway: &Gateway,
-    session: &Session,
-    request: &GetPartRequest,
-) -> Result<bus::claim::Reader, Fault> {
-    let missing = || Fault::new(&code::LT_EX_014).param("id", &request.message_id);
-    let held = session.in_flight(&request.message_id).ok_or_else(missing)?;
-    let claim = if request.attachment.is_empty() {
-        held.body
-    } else {
-        let found = held.attachments.into_iter().find(|it| it.id == request.attachment);
-        found.and_then(|it| it.claim)
-    };
-    let claim = claim
-        .as_ref()
-        .and_then(opened)
-        .ok_or_else(|| Fault::new(&code::LT_EX_015).param("attachment", &request.attachment))?;
-    if request.offset > claim.size {
-        return Err(field("offset", "vượt quá kích thước tệp", "is beyond the file's end"));
-    }
-    let reader = gateway.claims.open(&claim, request.offset).await;
-    reader.map_err(|error| internal(&error))
+fn truncate(text: String, chars_max: usize) -> String {
+    if text.chars().count() <= chars_max { text } else { text.chars().take(chars_max).collect() }
 }

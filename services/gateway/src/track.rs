@@ -1,88 +1,72 @@
-//! Where the caller's own messages are, and what the receiving agencies said they did.
+//! Tracks the caller's own messages, and the statuses that the receiving organisations sent back.
 
+use journal_client::to_fault;
 use proto::exchange::v1::track_request::By;
 use proto::exchange::v1::{BusinessStatus, Progress, TrackRequest, TrackResponse, Tracked};
 use proto::fault::v1::Fault;
-use proto::journal::v1::{FindRequest, JourneyRequest, Summary};
+use proto::journal::v1::{FindRequest, JourneyRequest, JourneyResponse, Summary};
 use proto::message::v1::Receipt;
 use proto::registry::v1::Application;
 
+use crate::fault::invalid_field;
 use crate::gateway::Gateway;
-use crate::parts::field;
 
-/// Messages of one answer.
-const TOLD_MAX: usize = 20;
-/// Messages looked through: those that came to the organisation are left out afterwards.
-const FOUND_MAX: u32 = 100;
+/// Messages of one response.
+const MESSAGES_MAX: usize = 20;
+/// Messages found before those that the organisation only received are filtered out.
+const CANDIDATES_MAX: u32 = 100;
 
-/// Follows messages by id, key or number. Those of other organisations are as if they were not.
+/// Finds messages by id, key or number. The messages of other organisations are not found.
 pub(crate) async fn track(
     gateway: &Gateway,
     application: &Application,
     request: TrackRequest,
 ) -> Result<TrackResponse, Fault> {
-    let find = FindRequest {
-        limit: FOUND_MAX,
-        organisation: application.organisation.clone(),
-        ..FindRequest::default()
-    };
     let id = match &request.by {
         Some(By::MessageId(id)) => Some(id.trim().to_lowercase()),
         Some(By::Number(_) | By::Key(_)) | None => None,
     };
-    let find = match request.by {
-        Some(By::MessageId(text) | By::Number(text)) if !text.trim().is_empty() => {
-            FindRequest { text, ..find }
-        }
-        Some(By::Key(key)) if !key.is_empty() => {
-            FindRequest { key, application: application.id.clone(), ..find }
-        }
-        Some(By::MessageId(_) | By::Number(_) | By::Key(_)) | None => {
-            return Err(field(
-                "by",
-                "cần message_id, key hoặc number",
-                "needs message_id, key or number",
-            ));
-        }
-    };
-    let found = gateway.within(gateway.journal.clone().find(find)).await?;
+    let find = find_request(application, request)?;
+    let found = gateway.journal.find(find).await.map_err(|status| to_fault(&status))?;
     let own = found.messages.into_iter().filter(|it| {
         it.envelope.as_ref().is_some_and(|it| {
-            // Words of a subject may hold what is some other message's id.
+            // The journal also searches subjects, whose words may be the id of another message.
             it.sender == application.organisation && id.as_ref().is_none_or(|id| it.id == *id)
         })
     });
     let mut messages = Vec::new();
-    for summary in own.take(TOLD_MAX) {
-        messages.push(one(gateway, summary).await?);
+    for summary in own.take(MESSAGES_MAX) {
+        messages.push(track_message(gateway, summary).await?);
     }
     Ok(TrackResponse { messages })
 }
 
-async fn one(gateway: &Gateway, summary: Summary) -> Result<Tracked, Fault> {
-    let envelope = summary.envelope.clone().unwrap_or_default();
+fn find_request(application: &Application, request: TrackRequest) -> Result<FindRequest, Fault> {
+    let find = FindRequest {
+        limit: CANDIDATES_MAX,
+        organisation: application.organisation.clone(),
+        ..FindRequest::default()
+    };
+    match request.by {
+        Some(By::MessageId(text) | By::Number(text)) if !text.trim().is_empty() => {
+            Ok(FindRequest { text, ..find })
+        }
+        Some(By::Key(key)) if !key.is_empty() => {
+            Ok(FindRequest { key, application: application.id.clone(), ..find })
+        }
+        Some(By::MessageId(_) | By::Number(_) | By::Key(_)) | None => Err(invalid_field(
+            "by",
+            "cần message_id, key hoặc number",
+            "needs message_id, key or number",
+        )),
+    }
+}
+
+async fn track_message(gateway: &Gateway, summary: Summary) -> Result<Tracked, Fault> {
+    let envelope = summary.envelope.unwrap_or_default();
     let request = JourneyRequest { message_id: envelope.id.clone() };
-    let journey = gateway.within(gateway.journal.clone().journey(request)).await?;
-    let directory = gateway.registered.now();
-    let recipients = journey
-        .derived
-        .iter()
-        .map(|it| {
-            let to = it.envelope.clone().unwrap_or_default();
-            let organisation = to.recipients.first().cloned().unwrap_or_default();
-            let statuses = journey.statuses.iter().filter_map(|it| said_by(&organisation, it));
-            Progress {
-                organisation_name: directory.name(&organisation),
-                statuses: statuses.collect(),
-                organisation,
-                application: to.application,
-                state: it.state,
-                changed_at_us: it.changed_at_us,
-                detail: it.detail.clone(),
-                attempt: it.attempt,
-            }
-        })
-        .collect();
+    let journey = gateway.journal.journey(request).await.map_err(|status| to_fault(&status))?;
+    let recipients = journey.derived.iter().map(|it| progress(gateway, it, &journey)).collect();
     Ok(Tracked {
         receipt: Some(Receipt {
             message_id: envelope.id,
@@ -101,7 +85,25 @@ async fn one(gateway: &Gateway, summary: Summary) -> Result<Tracked, Fault> {
     })
 }
 
-fn said_by(organisation: &str, status: &Summary) -> Option<BusinessStatus> {
+/// How far a message is at one recipient, and what the recipient's organisation answered.
+fn progress(gateway: &Gateway, derived: &Summary, journey: &JourneyResponse) -> Progress {
+    let envelope = derived.envelope.clone().unwrap_or_default();
+    let organisation = envelope.recipients.into_iter().next().unwrap_or_default();
+    let statuses = journey.statuses.iter().filter_map(|it| status_from(&organisation, it));
+    Progress {
+        organisation_name: gateway.registry.directory().organisation_name(&organisation),
+        statuses: statuses.collect(),
+        organisation,
+        application: envelope.application,
+        state: derived.state,
+        changed_at_us: derived.changed_at_us,
+        detail: derived.detail.clone(),
+        attempt: derived.attempt,
+    }
+}
+
+/// The business status in a status message, if this organisation sent it.
+fn status_from(organisation: &str, status: &Summary) -> Option<BusinessStatus> {
     let envelope = status.envelope.as_ref()?;
     let index = status.index.clone().unwrap_or_default();
     (envelope.sender == organisation).then(|| BusinessStatus {

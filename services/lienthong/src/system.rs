@@ -26,6 +26,7 @@ use chassis::upstream::Network;
 use chassis::{Clock, Upstream, supervise};
 use proto::mapping::v1::mapping_server::MappingServer;
 use proto::registry::v1::registry_server::RegistryServer;
+use registry_client::RegistryFollower;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -69,7 +70,7 @@ struct Standing {
     /// Mapping's copy of the registry.
     registered: mapping::Registered,
     /// The gateway's copy of the registry.
-    admitted: gateway::Registered,
+    admitted: RegistryFollower,
     /// Cancelled once the last call that came in by the internal door is answered.
     answered: CancellationToken,
 }
@@ -83,7 +84,7 @@ impl Standing {
             registry: registry::Service::new().knowing(formats),
             journal: journal::Service::new(&start.settings.journal),
             registered: mapping::Registered::new(),
-            admitted: gateway::Registered::new(),
+            admitted: RegistryFollower::new("gateway.registry"),
             answered: CancellationToken::new(),
         }
     }
@@ -279,9 +280,10 @@ async fn road(role: Option<Role>, house: House<'_>, parts: &mut Parts) -> anyhow
         upstream(start, &upstreams.mapping)?
     };
     if does(role, Role::Gateway) {
-        let registered = standing.admitted.clone();
-        let surroundings = gateway::Surroundings { bus, claims, journal, mapping, registered };
-        start_gateway(house, surroundings, registry, &mut parts.front);
+        let follower = standing.admitted.clone();
+        let dependencies =
+            gateway::GatewayDependencies { bus, claims, journal, mapping, registry: follower };
+        start_gateway(house, dependencies, registry, &mut parts.front);
     }
     Ok(())
 }
@@ -324,13 +326,13 @@ fn start_mapping(
 
 fn start_gateway(
     (start, doors, _): House<'_>,
-    surroundings: gateway::Surroundings,
+    dependencies: gateway::GatewayDependencies,
     registry: Upstream,
     group: &mut Group,
 ) {
     let config = start.settings.gateway.clone();
-    let service = gateway::Service::new(config, surroundings, Clock::System, "gateway".to_owned());
-    let (pages, left) = (service.pages(), service.left());
+    let service = gateway::Service::new(config, dependencies, Clock::System, "gateway".to_owned());
+    let (pages, left) = (service.routes(), service.drained());
     group.spawn(gateway::run(service, registry, start.health.clone(), group.token()));
     // Until the gateway has left, answers still come in by the door; an open door is no part that
     // ended by itself.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use chassis::Upstream;
-use gateway::{Service, Surroundings};
+use gateway::{GatewayDependencies, Service};
 use proto::exchange::v1::submit_request::Body as Given;
 use proto::exchange::v1::submitted::Outcome;
 use proto::exchange::v1::track_request::By;
@@ -356,20 +356,20 @@ async fn the_registry_may_go_away_and_come_back() {
 async fn a_gateway_that_starts_again_knows_who_calls_before_the_registry_speaks() {
     let stage = Stage::new().await;
     let nobody = Upstream::local(JournalServer::new(stage.journal.clone()));
-    let surroundings = Surroundings {
+    let dependencies = GatewayDependencies {
         bus: stage.bus.clone(),
         claims: stage.claims.clone(),
         journal: nobody.clone(),
         mapping: nobody,
-        registered: stage.registered.clone(),
+        registry: stage.follower.clone(),
     };
     let config = toml::from_str(gateway::DEFAULTS).unwrap();
-    let again = Service::new(config, surroundings, stage.clock.clone(), "again".to_owned());
+    let again = Service::new(config, dependencies, stage.clock.clone(), "again".to_owned());
     let request = http::Request::get("/v1/lookup?text=a")
         .header("authorization", "Bearer token-a-app")
         .body(axum::body::Body::empty())
         .unwrap();
-    assert_eq!(again.pages().oneshot(request).await.unwrap().status(), 200);
+    assert_eq!(again.routes().oneshot(request).await.unwrap().status(), 200);
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use chassis::health::Health;
 use chassis::serve::{Bounds, serve};
 use chassis::{Clock, Upstream};
 use futures::Stream;
-use gateway::{Config, DEFAULTS, Registered, Service, Surroundings};
+use gateway::{Config, DEFAULTS, GatewayDependencies, Service};
 use proto::exchange::v1::exchange_client::ExchangeClient;
 use proto::exchange::v1::submit_request::Body as Given;
 use proto::exchange::v1::*;
@@ -22,6 +22,7 @@ use proto::mapping::v1::mapping_server::MappingServer;
 use proto::message::v1::{Attachment, Claim, MessageType, ReceiverClass, State};
 use proto::registry::v1::registry_server::{Registry, RegistryServer};
 use proto::registry::v1::{Application, Snapshot, WatchRequest};
+use registry_client::RegistryFollower;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -63,7 +64,7 @@ pub(crate) struct Stage {
     pub(crate) registry: watch::Sender<Snapshot>,
     /// How often the registry was watched.
     pub(crate) watched: Arc<AtomicUsize>,
-    pub(crate) registered: Registered,
+    pub(crate) follower: RegistryFollower,
     pub(crate) shutdown: CancellationToken,
     pub(crate) folder: TempDir,
     pub(crate) running: JoinSet<()>,
@@ -82,22 +83,22 @@ impl Stage {
         bus.declare_delivery("a-app").await.unwrap();
         let claims = ClaimStore::folder(folder.path()).await.unwrap();
         let (journal, mapping) = (FakeJournal::default(), FakeMapping::default());
-        let registered = Registered::new();
-        let surroundings = Surroundings {
+        let follower = RegistryFollower::new("gateway.registry");
+        let dependencies = GatewayDependencies {
             bus: bus.clone(),
             claims: claims.clone(),
             journal: Upstream::local(JournalServer::new(journal.clone())),
             mapping: Upstream::local(MappingServer::new(mapping.clone())),
-            registered: registered.clone(),
+            registry: follower.clone(),
         };
         let clock = Clock::held(1_790_000_000_000_000);
-        let service = Service::new(config, surroundings, clock.clone(), "gateway@test".to_owned());
+        let service = Service::new(config, dependencies, clock.clone(), "gateway@test".to_owned());
         let (registry, states) = watch::channel(snapshot());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let (shutdown, health) = (CancellationToken::new(), Health::new());
         let mut running = JoinSet::new();
-        let served = serve(listener, service.pages(), Bounds::default(), service.left());
+        let served = serve(listener, service.routes(), Bounds::default(), service.drained());
         running.spawn(async move { served.await.unwrap() });
         let watched = Arc::default();
         let registry_there = FakeRegistry(states, Arc::clone(&watched));
@@ -115,7 +116,7 @@ impl Stage {
             clock,
             registry,
             watched,
-            registered,
+            follower,
             shutdown,
             folder,
             running,

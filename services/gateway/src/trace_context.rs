@@ -1,4 +1,4 @@
-//! The trace a submitted message belongs to, as far as what the caller named can be believed.
+//! The trace that a submitted message belongs to, as far as the caller's context is well-formed.
 
 use chassis::trace::{self, About, Operation};
 use proto::exchange::v1::SubmitRequest;
@@ -6,16 +6,16 @@ use proto::exchange::v1::SubmitRequest;
 /// Longest `tracestate` that is carried (W3C Trace Context asks for at least this).
 const TRACESTATE_BYTES_MAX: usize = 512;
 
-/// The trace context that came with a call.
+/// The trace context of a call (W3C Trace Context); empty when the caller sent none.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Sent {
+pub(crate) struct TraceContext {
     traceparent: String,
     tracestate: String,
 }
 
-impl Sent {
-    /// What the call itself says, else what its headers say.
-    pub(crate) fn with<'a>(
+impl TraceContext {
+    /// The context inside the request, else the one in its headers.
+    pub(crate) fn from_request<'a>(
         request: &SubmitRequest,
         header: impl Fn(&'static str) -> Option<&'a str>,
     ) -> Self {
@@ -26,7 +26,7 @@ impl Sent {
         Self::new(header("traceparent"), header("tracestate"))
     }
 
-    /// What has not the form of the standard is as if it had not been sent.
+    /// A malformed field is dropped, as the standard asks: it must not fail the call.
     fn new(traceparent: &str, tracestate: &str) -> Self {
         if !is_traceparent(traceparent) {
             return Self::default();
@@ -35,28 +35,34 @@ impl Sent {
         Self { traceparent: traceparent.to_owned(), tracestate: tracestate.to_owned() }
     }
 
-    /// The trace a message is born into, as `traceparent` and `tracestate`: the call's, or another
-    /// one that the sender named. `to` is the channel it goes to first.
-    pub(crate) fn born(self, message_id: &str, conversation: &str, to: &str) -> (String, String) {
-        let here = trace::current();
-        let (named, running) = (trace::trace_id(&self.traceparent), trace::trace_id(&here));
-        let is_named = named.is_some() && (here.is_empty() || named != running);
-        let parent = if is_named { &self.traceparent } else { &here };
-        let about = About { destination: to, message_id, conversation, traceparent: parent };
-        let born = trace::traceparent(&trace::message_span(Operation::Create, about));
-        let traceparent = if born.is_empty() { parent.clone() } else { born };
-        let is_same = named.is_some() && trace::trace_id(&traceparent) == named;
-        let tracestate = if is_same { self.tracestate } else { String::new() };
+    /// Starts the span of a new message; its `traceparent` and `tracestate`. The parent is the
+    /// caller's span when it belongs to another trace than the call, else the call's.
+    /// `destination` is the channel to which the message is published first.
+    pub(crate) fn start_message(
+        self,
+        message_id: &str,
+        conversation: &str,
+        destination: &str,
+    ) -> (String, String) {
+        let current = trace::current();
+        let (sent, running) = (trace::trace_id(&self.traceparent), trace::trace_id(&current));
+        let is_other_trace = sent.is_some() && (current.is_empty() || sent != running);
+        let parent = if is_other_trace { &self.traceparent } else { &current };
+        let about = About { destination, message_id, conversation, traceparent: parent };
+        let started = trace::traceparent(&trace::message_span(Operation::Create, about));
+        let traceparent = if started.is_empty() { parent.clone() } else { started };
+        let is_same_trace = sent.is_some() && trace::trace_id(&traceparent) == sent;
+        let tracestate = if is_same_trace { self.tracestate } else { String::new() };
         (traceparent, tracestate)
     }
 }
 
 /// True for version 00 of W3C Trace Context: `00-<trace id>-<parent id>-<flags>`, 55 bytes.
 fn is_traceparent(text: &str) -> bool {
-    let is_hex = |part: &str| part.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
-    let is_set = |part: &str| part.bytes().any(|it| it != b'0');
-    let parts: Vec<&str> = if text.len() == 55 { text.split('-').collect() } else { Vec::new() };
-    let [version, trace, parent, flags] = parts.as_slice() else { return false };
+    let is_hex = |field: &str| field.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+    let is_set = |field: &str| field.bytes().any(|it| it != b'0');
+    let fields: Vec<&str> = if text.len() == 55 { text.split('-').collect() } else { Vec::new() };
+    let [version, trace, parent, flags] = fields.as_slice() else { return false };
     *version == "00"
         && (trace.len(), parent.len(), flags.len()) == (32, 16, 2)
         && [trace, parent, flags].into_iter().all(|it| is_hex(it))
@@ -75,16 +81,16 @@ mod tests {
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
     fn carried(traceparent: &str, tracestate: &str) -> (String, String) {
-        Sent::new(traceparent, tracestate).born("m", "c", "intake.0")
+        TraceContext::new(traceparent, tracestate).start_message("m", "c", "intake.0")
     }
 
     #[test]
-    fn only_the_form_of_the_standard_is_carried() {
+    fn only_a_well_formed_trace_context_is_carried() {
         let both = |it: &str, state: &str| (it.to_owned(), state.to_owned());
         assert_eq!(carried(PARENT, "a=1"), both(PARENT, "a=1"));
         assert_eq!(carried(PARENT, &"x".repeat(513)), both(PARENT, ""));
         assert_eq!(carried(PARENT, "a=\n"), both(PARENT, ""));
-        for odd in [
+        for malformed in [
             "",
             &PARENT.to_uppercase(),
             PARENT.trim_end_matches('1'),
@@ -94,7 +100,7 @@ mod tests {
             &PARENT.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
             &PARENT.replace('b', "-"),
         ] {
-            assert_eq!(carried(odd, "a=1"), both("", ""), "{odd:.80}");
+            assert_eq!(carried(malformed, "a=1"), both("", ""), "{malformed:.80}");
         }
     }
 }

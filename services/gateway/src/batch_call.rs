@@ -1,25 +1,30 @@
-//! Several items in one call: how many there may be, and what is said of one that is not taken.
+//! Calls with several items: how many items a call may have, and how a refused item is answered.
 
 use proto::exchange::v1::ItemFault;
 use proto::fault::Lang;
 use proto::fault::v1::Fault;
 
-use crate::parts::field;
+use crate::fault::invalid_field;
 
 /// Items of one call.
 const ITEMS_MAX: usize = 256;
 
-/// Refuses a call with no items, or too many.
-pub(crate) fn counted<T>(items: Vec<T>) -> Result<Vec<T>, Fault> {
+/// The items of a call.
+///
+/// # Errors
+///
+/// There are none, or too many.
+pub(crate) fn check_items<T>(items: Vec<T>) -> Result<Vec<T>, Fault> {
     if (1..=ITEMS_MAX).contains(&items.len()) {
         return Ok(items);
     }
     let (vi, en) = (format!("cần từ 1 đến {ITEMS_MAX}"), format!("must be 1 to {ITEMS_MAX}"));
-    Err(field("items", &vi, &en))
+    Err(invalid_field("items", &vi, &en))
 }
 
-/// A fault with its words: one inside an answer that succeeds has no status to carry them.
-pub(crate) fn worded(fault: Fault) -> ItemFault {
+/// The fault of one item with its texts: the response as a whole succeeds, so no status carries
+/// them.
+pub(crate) fn item_fault(fault: Fault) -> ItemFault {
     ItemFault {
         title_vi: fault.title(Lang::Vi),
         title_en: fault.title(Lang::En),

@@ -1,0 +1,348 @@
+//! The operations of the exchange contract over HTTP/1.1 with JSON, for clients without gRPC.
+//!
+//! Bodies are the contract's messages in protobuf's JSON mapping.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Extension, Router};
+use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
+use proto::exchange::v1::track_request::By;
+use proto::exchange::v1::{
+    GetPartRequest, HelloRequest, LookupRequest, PutPartRequest, SettleBatchRequest, SettleRequest,
+    SubmitBatchRequest, SubmitRequest, TrackRequest,
+};
+use proto::fault::v1::Fault;
+use proto::fault::{Lang, code};
+
+use crate::fault::{body_too_large, internal, invalid_field, unavailable};
+use crate::get_part::open_part;
+use crate::hello::open_session;
+use crate::limits::HTTP_REQUEST_BYTES_MAX;
+use crate::lookup::lookup;
+use crate::receive::poll;
+use crate::server::Service;
+use crate::settle::{settle, settle_batch};
+use crate::submit::{submit, submit_batch};
+use crate::trace_context::TraceContext;
+use crate::track::track;
+use registry_client::Caller;
+
+/// Longest wait of a long poll, below the idle time limit of usual proxies.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Most deliveries of one poll.
+const POLL_COUNT_MAX: u64 = 100;
+
+type JsonResult = Result<Response, HttpFault>;
+
+/// A fault as an HTTP response with JSON.
+pub(crate) struct HttpFault(Fault);
+
+impl From<Fault> for HttpFault {
+    fn from(fault: Fault) -> Self {
+        Self(fault)
+    }
+}
+
+impl IntoResponse for HttpFault {
+    fn into_response(self) -> Response {
+        let fault = self.0;
+        let status = fault.entry().and_then(|it| StatusCode::from_u16(it.http).ok());
+        let wait_ms =
+            fault.wait().map_or(0, |it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
+        let violations: Vec<_> = fault
+            .violations
+            .iter()
+            .map(|it| {
+                serde_json::json!({
+                    "field": it.field,
+                    "description_vi": it.description_vi,
+                    "description_en": it.description_en,
+                })
+            })
+            .collect();
+        let body = serde_json::json!({
+            "code": fault.code,
+            "reason": fault.reason().as_str_name(),
+            "retry": fault.entry().map_or("", |it| it.retry.as_str()),
+            "title_vi": fault.title(Lang::Vi),
+            "title_en": fault.title(Lang::En),
+            "remedy_vi": fault.remedy(Lang::Vi),
+            "remedy_en": fault.remedy(Lang::En),
+            "params": fault.params,
+            "violations": violations,
+            "violations_left_out": fault.violations_left_out,
+            "retry_after_ms": wait_ms,
+        });
+        let mut response = axum::Json(body).into_response();
+        *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if wait_ms > 0 {
+            let seconds = wait_ms.div_ceil(1_000);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// The routes under `/v1`.
+pub(crate) fn http_routes(service: Service) -> Router {
+    Router::new()
+        .route("/v1/hello", post(hello_handler))
+        .route("/v1/parts/{part}", put(put_part_handler).get(part_progress_handler))
+        .route("/v1/submit", post(submit_handler))
+        .route("/v1/submit-batch", post(submit_batch_handler))
+        .route("/v1/receive", get(receive_handler).post(receive_handler))
+        .route("/v1/deliveries/{message_id}/body", get(get_body_handler))
+        .route("/v1/deliveries/{message_id}/parts/{attachment}", get(get_part_handler))
+        .route("/v1/settle", post(settle_handler))
+        .route("/v1/settle-batch", post(settle_batch_handler))
+        .route("/v1/track", get(track_handler))
+        .route("/v1/lookup", get(lookup_handler))
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(DefaultBodyLimit::max(HTTP_REQUEST_BYTES_MAX))
+        .layer(axum::middleware::map_response(add_fault))
+        .with_state(service)
+}
+
+type Params = Query<HashMap<String, String>>;
+
+/// Decodes a message of the contract from JSON. An unknown field is refused: it is a misspelled one.
+fn from_json<M: prost::Message + Default>(name: &str, json: &[u8]) -> Result<M, Fault> {
+    let invalid = |detail: String| {
+        invalid_field("body", "JSON không đúng hợp đồng", "the JSON does not follow the contract")
+            .detail(detail)
+    };
+    let descriptor = proto::descriptors()
+        .get_message_by_name(&format!("lienthong.exchange.v1.{name}"))
+        .ok_or_else(|| invalid(name.to_owned()))?;
+    let mut from = serde_json::Deserializer::from_slice(json);
+    let options = DeserializeOptions::new().deny_unknown_fields(true);
+    let message = DynamicMessage::deserialize_with_options(descriptor, &mut from, &options)
+        .map_err(|error| {
+            let at = format!("{}:{}", error.line(), error.column());
+            invalid_field(&at, "JSON không đúng hợp đồng", &error.to_string())
+        })?;
+    from.end().map_err(|error| invalid(error.to_string()))?;
+    message.transcode_to().map_err(|error| invalid(error.to_string()))
+}
+
+/// Encodes a message of the contract as JSON, default values included, so that a client sees every
+/// field there is.
+fn to_json<M: prost::Message>(name: &str, message: &M) -> Result<serde_json::Value, Fault> {
+    let unknown = || unavailable("gateway");
+    let descriptor = proto::descriptors()
+        .get_message_by_name(&format!("lienthong.exchange.v1.{name}"))
+        .ok_or_else(unknown)?;
+    let mut dynamic = DynamicMessage::new(descriptor);
+    dynamic.transcode_from(message).map_err(|error| internal(&error))?;
+    let options = SerializeOptions::new()
+        .skip_default_fields(false)
+        .use_proto_field_name(true)
+        .stringify_64_bit_integers(false);
+    dynamic
+        .serialize_with_options(serde_json::value::Serializer, &options)
+        .map_err(|error| internal(&error))
+}
+
+fn respond<M: prost::Message>(name: &str, message: &M) -> JsonResult {
+    Ok(axum::Json(to_json(name, message)?).into_response())
+}
+
+fn number(params: &HashMap<String, String>, name: &str, default: u64) -> Result<u64, Fault> {
+    params.get(name).map_or(Ok(default), |it| {
+        it.parse().map_err(|_error| invalid_field(name, "cần một số", "must be a number"))
+    })
+}
+
+async fn hello_handler(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> JsonResult {
+    let request: HelloRequest = from_json("HelloRequest", &body)?;
+    respond("HelloResponse", &open_session(&service.gateway, caller, request).await?)
+}
+
+async fn submit_handler(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> JsonResult {
+    let request: SubmitRequest = from_json("SubmitRequest", &body)?;
+    let header = |name| headers.get(name).and_then(|it| it.to_str().ok());
+    let context = TraceContext::from_request(&request, header);
+    let response = submit(&service.gateway, &caller.application, (request, context)).await?;
+    respond("SubmitResponse", &response)
+}
+
+async fn submit_batch_handler(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> JsonResult {
+    let application = caller.application;
+    let request: SubmitBatchRequest = from_json("SubmitBatchRequest", &body)?;
+    respond("SubmitBatchResponse", &submit_batch(&service.gateway, &application, request).await?)
+}
+
+fn part_request(part: String, params: &HashMap<String, String>) -> Result<PutPartRequest, Fault> {
+    let sha256 = params.get("sha256").map(String::as_str).unwrap_or_default();
+    let claim = bus::Claim::from_hex(&sha256.to_ascii_lowercase(), 0).ok_or_else(|| {
+        invalid_field("sha256", "cần 64 ký tự hex", "must be 64 hexadecimal digits")
+    })?;
+    Ok(PutPartRequest {
+        part,
+        offset: number(params, "offset", 0)?,
+        data: Bytes::new(),
+        size: number(params, "size", 0)?,
+        sha256: Bytes::copy_from_slice(&claim.sha256),
+    })
+}
+
+async fn put_part_handler(
+    State(service): State<Service>,
+    (Path(name), Query(params)): (Path<String>, Params),
+    Extension(caller): Extension<Caller>,
+    data: Bytes,
+) -> JsonResult {
+    let application = caller.application;
+    let request = PutPartRequest { data, ..part_request(name, &params)? };
+    respond("PutPartResponse", &service.receive_part(&application, request).await?)
+}
+
+async fn part_progress_handler(
+    State(service): State<Service>,
+    (Path(name), Query(params)): (Path<String>, Params),
+    Extension(caller): Extension<Caller>,
+) -> JsonResult {
+    let application = caller.application;
+    let request = part_request(name, &params)?;
+    respond("PutPartResponse", &service.receive_part(&application, request).await?)
+}
+
+async fn receive_handler(
+    State(service): State<Service>,
+    Query(params): Params,
+    Extension(caller): Extension<Caller>,
+) -> JsonResult {
+    let application = caller.application;
+    let id = params.get("session").map(String::as_str).unwrap_or_default();
+    let in_hand_max = u32::try_from(number(&params, "in_hand_max", 0)?).unwrap_or(u32::MAX);
+    let session = service.find_receiving_session(&application, id, in_hand_max)?;
+    let wait = Duration::from_millis(number(&params, "wait_ms", 0)?).min(WAIT_MAX);
+    let count_max =
+        usize::try_from(number(&params, "max", 1)?.clamp(1, POLL_COUNT_MAX)).unwrap_or(1);
+    let deliveries = poll(&service.gateway, &session, count_max, wait).await?;
+    session.touch(service.gateway.clock.now_us());
+    let deliveries: Result<Vec<_>, Fault> =
+        deliveries.iter().map(|it| to_json("Delivery", it)).collect();
+    Ok(axum::Json(serde_json::json!({ "deliveries": deliveries? })).into_response())
+}
+
+async fn get_body_handler(
+    state: State<Service>,
+    Path(message_id): Path<String>,
+    params: Params,
+    caller: Extension<Caller>,
+) -> JsonResult {
+    get_part_handler(state, Path((message_id, String::new())), params, caller).await
+}
+
+async fn get_part_handler(
+    State(service): State<Service>,
+    Path((message_id, attachment)): Path<(String, String)>,
+    Query(params): Params,
+    Extension(caller): Extension<Caller>,
+) -> JsonResult {
+    let request = GetPartRequest {
+        session: params.get("session").cloned().unwrap_or_default(),
+        message_id,
+        attachment,
+        offset: number(&params, "offset", 0)?,
+    };
+    let session = service.find_session(&caller.application, &request.session)?;
+    let reader = open_part(&service.gateway, &session, &request).await?;
+    let body = Body::from_stream(reader.into_stream());
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], body).into_response())
+}
+
+async fn settle_handler(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> JsonResult {
+    let application = caller.application;
+    let request: SettleRequest = from_json("SettleRequest", &body)?;
+    respond("SettleResponse", &settle(&service.gateway, &application, request).await?)
+}
+
+async fn settle_batch_handler(
+    State(service): State<Service>,
+    Extension(caller): Extension<Caller>,
+    body: Bytes,
+) -> JsonResult {
+    let application = caller.application;
+    let request: SettleBatchRequest = from_json("SettleBatchRequest", &body)?;
+    respond("SettleBatchResponse", &settle_batch(&service.gateway, &application, request).await?)
+}
+
+async fn track_handler(
+    State(service): State<Service>,
+    Query(params): Params,
+    Extension(caller): Extension<Caller>,
+) -> JsonResult {
+    let application = caller.application;
+    let by = params
+        .get("message_id")
+        .map(|it| By::MessageId(it.clone()))
+        .or_else(|| params.get("key").map(|it| By::Key(it.clone())))
+        .or_else(|| params.get("number").map(|it| By::Number(it.clone())));
+    let found = track(&service.gateway, &application, TrackRequest { by }).await?;
+    respond("TrackResponse", &found)
+}
+
+async fn lookup_handler(
+    State(service): State<Service>,
+    Query(params): Params,
+    Extension(caller): Extension<Caller>,
+) -> JsonResult {
+    let application = caller.application;
+    let request = LookupRequest {
+        text: params.get("text").cloned().unwrap_or_default(),
+        limit: u32::try_from(number(&params, "limit", 0)?).unwrap_or(100),
+    };
+    respond("LookupResponse", &lookup(&service.gateway, &application, &request))
+}
+
+/// Adds a fault to a response of axum itself (a body that is too long, a query that cannot be
+/// parsed), so that every refusal has a code.
+async fn add_fault(response: Response) -> Response {
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|it| it.as_bytes().starts_with(b"application/json"));
+    if is_json || !response.status().is_client_error() {
+        return response;
+    }
+    let fault = if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        body_too_large(format!("> {HTTP_REQUEST_BYTES_MAX}"), HTTP_REQUEST_BYTES_MAX)
+    } else {
+        invalid_field("query", "không đọc được lời gọi", "the call cannot be read")
+    };
+    HttpFault(fault).into_response()
+}
+
+async fn unknown_path() -> HttpFault {
+    Fault::new(&code::LT_GW_008).into()
+}
+
+async fn unknown_method() -> HttpFault {
+    Fault::new(&code::LT_GW_009).into()
+}

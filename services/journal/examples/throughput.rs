@@ -6,7 +6,7 @@
     reason = "a measurement stops at the first surprise"
 )]
 
-#[path = "../tests/it/cluster.rs"]
+#[path = "../tests/it/postgres_cluster.rs"]
 mod cluster;
 
 use std::time::Duration;

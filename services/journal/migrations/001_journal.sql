@@ -1,128 +1,136 @@
--- A message is two rows: what it is, written once, and what it is doing, written at every step.
--- So a step never copies a body, and finds all it needs in the smaller row. Empty text and 0 stand
--- for "none": no column is nullable.
+-- A message is two rows: `message_row` holds its content and is written once, `delivery_state` holds
+-- its progress and is written at every step. So a step never copies a body, and reads only the
+-- smaller row. Empty text and 0 stand for "none": no column is nullable.
 
--- What a message is, submitted or derived.
-CREATE TABLE kept (
+-- Content of a message, submitted or derived.
+CREATE TABLE message_row (
     id {text} PRIMARY KEY,
-    -- Which row of `standing` is its own.
-    slot BIGINT NOT NULL,
+    -- The row of `delivery_state` that belongs to this message.
+    row_id BIGINT NOT NULL,
     parent {text} NOT NULL,
-    kind BIGINT NOT NULL,
+    message_type BIGINT NOT NULL,
     source {text} NOT NULL,
     sender {text} NOT NULL,
     recipients {text} NOT NULL,
     accepted_at BIGINT NOT NULL,
-    -- The application's own key, and the digest of what the sender said (hex).
+    -- The application's own key, and the digest of the submitted content (hex).
     item_key {text} NOT NULL,
     content_digest {text} NOT NULL,
-    trace {text} NOT NULL,
-    -- What it is found by, folded.
+    trace_id {text} NOT NULL,
+    -- Search keys, folded.
     number_folded {text} NOT NULL,
     document_id {text} NOT NULL,
-    -- Contract messages as they are: envelope, index, receipt, body, native body. The large ones
-    -- come last, so that whoever wants the others does not read past them.
+    -- Encoded contract messages: Envelope, Index, Receipt, Body, Body. The large ones come last, so
+    -- that reading the others does not read past them.
     envelope {blob} NOT NULL,
-    shown {blob} NOT NULL,
+    search_index {blob} NOT NULL,
     receipt {blob} NOT NULL,
     body {blob} NOT NULL,
     native {blob} NOT NULL
-){whole};
+){uncompressed};
 
-CREATE UNIQUE INDEX kept_key ON kept (source, item_key) WHERE item_key <> '';
-CREATE UNIQUE INDEX kept_content ON kept (sender, content_digest) WHERE content_digest <> '';
-CREATE INDEX kept_number ON kept (number_folded) WHERE number_folded <> '';
-CREATE INDEX kept_document ON kept (document_id) WHERE document_id <> '';
-CREATE INDEX kept_trace ON kept (trace) WHERE trace <> '';
-CREATE INDEX kept_accepted ON kept (accepted_at, id);
+CREATE UNIQUE INDEX message_row_key ON message_row (source, item_key) WHERE item_key <> '';
+CREATE UNIQUE INDEX message_row_content ON message_row (sender, content_digest)
+    WHERE content_digest <> '';
+CREATE INDEX message_row_number ON message_row (number_folded) WHERE number_folded <> '';
+CREATE INDEX message_row_document ON message_row (document_id) WHERE document_id <> '';
+CREATE INDEX message_row_trace ON message_row (trace_id) WHERE trace_id <> '';
+CREATE INDEX message_row_accepted ON message_row (accepted_at, id);
 
--- Further keys under which the same content came again.
-CREATE TABLE alias (
+-- Further keys under which the same content was submitted again.
+CREATE TABLE key_alias (
     source {text} NOT NULL,
     item_key {text} NOT NULL,
-    message {text} NOT NULL,
+    message_id {text} NOT NULL,
     PRIMARY KEY (source, item_key)
-){keyed};
+){clustered};
 
--- Whom a submitted message concerns: its sender and its recipients, in the order of their pages.
-CREATE TABLE addressed (
+-- Sender and recipients of a submitted message. The key is the order of the pages that Find returns
+-- for one organisation.
+CREATE TABLE message_party (
     organisation {text} NOT NULL,
-    at BIGINT NOT NULL,
-    message {text} NOT NULL,
-    PRIMARY KEY (organisation, at, message)
-){keyed};
+    party_at BIGINT NOT NULL,
+    message_id {text} NOT NULL,
+    PRIMARY KEY (organisation, party_at, message_id)
+){clustered};
 
--- What a message is doing. The writer numbers these rows in their order: a number that grows is
--- written at the end of its index, and found for less than an id.
-CREATE TABLE standing (
-    slot {number} PRIMARY KEY,
-    -- As in `kept`, so that a step reads one row.
+-- Progress of a message. The writer numbers the rows in ascending order: a growing key is appended
+-- to its index, and is cheaper to look up than an id.
+CREATE TABLE delivery_state (
+    row_id {number} PRIMARY KEY,
+    -- Copies of columns of `message_row`, so that a step reads one row.
     id {text} NOT NULL,
     parent {text} NOT NULL,
     recipients {text} NOT NULL,
     accepted_at BIGINT NOT NULL,
-    -- Bytes of the body; 0: it has none yet.
+    -- Bytes of the body; 0: the body is still missing.
     body_size BIGINT NOT NULL,
     conversation {text} NOT NULL,
-    -- Who receives it; none: it is not routed yet.
+    -- The receiving application; empty before routing.
     application {text} NOT NULL,
     sequence BIGINT NOT NULL,
     urgency BIGINT NOT NULL,
     state BIGINT NOT NULL,
     changed_at BIGINT NOT NULL,
-    -- When it is due; 0: never.
-    next_at BIGINT NOT NULL,
-    -- When the sweeper looks at it: not after it is due. A step leaves this alone where it can, and
-    -- then no index is written. One that waits for an operator, or was ended by other than being
-    -- taken, has its state here, below 0.
+    -- When the next step is due; 0: never.
+    due_at BIGINT NOT NULL,
+    -- When the sweeper reads this row: not later than `due_at`. A step leaves the column unchanged
+    -- where it can, and then no index is written. States that wait for an operator, and terminal
+    -- states other than taken, are stored here as a negative number.
     sweep_at BIGINT NOT NULL,
     attempt BIGINT NOT NULL DEFAULT 0,
-    -- Tries since an operator last let it begin anew.
+    -- Tries since the schedule began; a redrive starts it again.
     tries BIGINT NOT NULL,
-    driven BIGINT NOT NULL DEFAULT 0,
+    -- How often it was published since it last made progress.
+    publishes BIGINT NOT NULL DEFAULT 0,
     session {text} NOT NULL DEFAULT '',
     lease BIGINT NOT NULL DEFAULT 0,
     fault {blob} NOT NULL,
     detail {text} NOT NULL DEFAULT '',
-    behind {text} NOT NULL DEFAULT '',
-    -- Positions of the rows in `fact` that tell of it.
-    told_at {blob} NOT NULL
-){roomy};
+    -- The earlier message of its conversation that a held message waits for.
+    blocked_by {text} NOT NULL DEFAULT '',
+    -- Positions of the rows in `fact` that hold this message's facts.
+    fact_positions {blob} NOT NULL
+){updated};
 
--- A derived message has the place (sequence) of its parent in the conversation.
-CREATE INDEX standing_conversation ON standing (conversation, application, sequence);
--- Above how far the sweeper is lie all that are on their way, and few others. So this one serves the
--- sweeper, whoever asks for states, and the end of a session.
-CREATE INDEX standing_sweep ON standing (sweep_at);
+-- A derived message has the sequence of its parent.
+CREATE INDEX delivery_state_conversation ON delivery_state (conversation, application, sequence);
+-- Every non-terminal row has `sweep_at` above the watermark, so one range scan finds them all: the
+-- index serves the sweeper, searches by state and the closing of a session.
+CREATE INDEX delivery_state_sweep ON delivery_state (sweep_at);
 
--- How far the sweeper is, or was some seconds ago.
-CREATE TABLE swept (at BIGINT NOT NULL);
-INSERT INTO swept (at) VALUES (0);
+-- The sweeper's watermark, at most ten seconds old.
+CREATE TABLE sweep_watermark (at BIGINT NOT NULL);
+INSERT INTO sweep_watermark (at) VALUES (0);
 
--- Each of the two leads to the other: a message that is found to its row, a row to its message.
+-- The join runs by index in both directions: from a found message to its progress, and back.
 CREATE VIEW message AS SELECT
-    kept.id, kept.parent, kept.kind, kept.source, kept.sender, kept.recipients, kept.accepted_at,
-    kept.item_key, kept.content_digest, kept.trace, kept.envelope, kept.body, kept.native,
-    kept.receipt, kept.shown, kept.number_folded, kept.document_id, standing.conversation,
-    standing.application, standing.sequence, standing.urgency, standing.state,
-    standing.changed_at, standing.next_at, standing.attempt, standing.tries, standing.driven,
-    standing.session, standing.lease, standing.fault, standing.detail, standing.behind,
-    standing.body_size, standing.sweep_at, standing.slot, standing.told_at
-FROM kept JOIN standing ON standing.slot = kept.slot AND standing.id = kept.id;
+    message_row.id, message_row.parent, message_row.message_type, message_row.source,
+    message_row.sender, message_row.recipients, message_row.accepted_at, message_row.item_key,
+    message_row.content_digest, message_row.trace_id, message_row.envelope, message_row.body,
+    message_row.native, message_row.receipt, message_row.search_index, message_row.number_folded,
+    message_row.document_id, delivery_state.conversation, delivery_state.application,
+    delivery_state.sequence, delivery_state.urgency, delivery_state.state,
+    delivery_state.changed_at, delivery_state.due_at, delivery_state.attempt, delivery_state.tries,
+    delivery_state.publishes, delivery_state.session, delivery_state.lease, delivery_state.fault,
+    delivery_state.detail, delivery_state.blocked_by, delivery_state.body_size,
+    delivery_state.sweep_at, delivery_state.row_id, delivery_state.fact_positions
+FROM message_row JOIN delivery_state
+    ON delivery_state.row_id = message_row.row_id AND delivery_state.id = message_row.id;
 
--- Words of subjects, folded. Each database has its own index for words; both take the same words.
+-- Folded words of subjects. Each database has its own full-text index; both hold the same words.
 --sqlite CREATE VIRTUAL TABLE subject USING fts5 (words, id UNINDEXED, tokenize = 'ascii');
 --postgres CREATE TABLE subject (words TSVECTOR NOT NULL, id {text} NOT NULL);
 --postgres CREATE INDEX subject_words ON subject USING gin (words);
 
--- What happened, in the order written; never changed. A row holds what one commit tells, as entries
--- of the contract.
+-- Facts in the order written; never changed. A row holds the facts of one commit, as an encoded
+-- RecordRequest.
 CREATE TABLE fact (
     position {number} PRIMARY KEY,
     entries {blob} NOT NULL
-){whole};
+){uncompressed};
 
--- What was not taken over: who, when, why; no content.
+-- Submissions that were refused: who, when, why; no content.
 CREATE TABLE refusal (
     position {serial},
     application {text} NOT NULL,
@@ -131,7 +139,7 @@ CREATE TABLE refusal (
     fault {blob} NOT NULL
 );
 
--- Connected adapters; a closed session is gone.
+-- Sessions of connected adapters; closing a session deletes its row.
 CREATE TABLE session (
     id {text} PRIMARY KEY,
     application {text} NOT NULL,

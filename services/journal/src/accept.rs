@@ -1,4 +1,4 @@
-//! Accept: what is new gets a receipt, what came before gets the first one again.
+//! Accept: a new item gets a receipt, a repeat the receipt of the first.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,28 +11,37 @@ use proto::journal::v1::body::Place;
 use proto::journal::v1::{AcceptOutcome, Acceptance, Envelope};
 use proto::message::v1::{Receipt, State, Step};
 
-use crate::database::{Batch, DatabaseError, Row};
-use crate::desk::Desk;
-use crate::plan;
-use crate::stored::{Fresh, NAME_BYTES_MAX, New, Told};
+use crate::database::error::{Corrupt, DatabaseError};
+use crate::database::row::{Batch, Parameters, Row, Unreadable};
+use crate::delivery_row::DeliveryInfo;
+use crate::new_message::{NAME_BYTES_MAX, NewMessage, NewRows, TABLE};
+use crate::retry_schedule::publish_deadline;
+use crate::unit_of_work::UnitOfWork;
 
-const BY_KEY: &str = "SELECT id, content_digest, receipt FROM kept \
+const BY_KEY: &str = "SELECT id, content_digest, receipt FROM message_row \
      WHERE source = $1 AND item_key = $2 AND item_key <> ''";
 
-/// A key under which content came again.
-const BY_ALIAS: &str = "SELECT k.id, k.content_digest, k.receipt FROM alias a \
-     JOIN kept k ON k.id = a.message WHERE a.source = $1 AND a.item_key = $2";
+/// By a key under which the content was submitted again.
+const BY_ALIAS: &str = "SELECT m.id AS id, m.content_digest AS content_digest, \
+     m.receipt AS receipt FROM key_alias a JOIN message_row m ON m.id = a.message_id \
+     WHERE a.source = $1 AND a.item_key = $2";
 
-const BY_CONTENT: &str = "SELECT id, content_digest, receipt FROM kept \
+const BY_CONTENT: &str = "SELECT id, content_digest, receipt FROM message_row \
      WHERE sender = $1 AND content_digest = $2 AND content_digest <> ''";
 
-const BY_ID: &str = "SELECT id, content_digest, receipt FROM kept WHERE id = $1";
+const BY_ID: &str = "SELECT id, content_digest, receipt FROM message_row WHERE id = $1";
 
-/// The last place of a conversation that was given.
-const PLACE: &str = "SELECT COALESCE(MAX(sequence), 0) FROM standing \
+/// The last sequence number of a conversation.
+const LAST_SEQUENCE: &str = "SELECT COALESCE(MAX(sequence), 0) AS sequence FROM delivery_state \
      WHERE conversation = $1 AND application = ''";
 
-/// What is known of an earlier item.
+/// The longest conversation: it travels as a routing key.
+const CONVERSATION_BYTES_MAX: usize = 255;
+
+/// The longest content digest.
+const DIGEST_BYTES_MAX: usize = 64;
+
+/// An item that was accepted before.
 #[derive(Clone, Debug)]
 struct Earlier {
     id: String,
@@ -40,55 +49,73 @@ struct Earlier {
     receipt: Vec<u8>,
 }
 
-/// Takes items over, in their order.
+/// An earlier item, or the damage that keeps its row from being read.
+type Candidate = Result<Earlier, Corrupt>;
+
+/// Accepts items in their order; each gets its own outcome.
 pub(crate) async fn accept(
-    desk: &mut Desk<'_>,
-    items: Vec<Acceptance>,
+    unit: &mut UnitOfWork<'_>,
+    items: &[&Acceptance],
 ) -> Result<Vec<AcceptOutcome>, DatabaseError> {
-    let mut known = Known::load(desk, &items).await?;
-    // What came before is told that it came again.
-    desk.load(known.earlier()).await?;
+    let mut candidates = Candidates::load(unit, items).await?;
+    // A repeat or a conflict is a fact of the earlier message.
+    unit.load(candidates.earlier_ids()).await?;
     let mut outcomes = Vec::with_capacity(items.len());
     for item in items {
-        if let Some(wrong) = wrong(&item) {
-            let fault = Fault::new(&code::LT_JNL_006).param("part", wrong);
-            outcomes.push(AcceptOutcome { outcome: Some(Outcome::Refused(fault)) });
-            continue;
-        }
-        let digest = hex(&item.content_digest);
-        let envelope = item.message.as_ref().and_then(|it| it.envelope.clone()).unwrap_or_default();
-        let outcome = match known.find(&envelope, &item.key, &digest) {
-            Some(earlier) if earlier.digest == digest => {
-                desk.step(&earlier.id, Step::Repeated, &item.key);
-                if known.learn(&envelope, &item.key, &earlier) {
-                    let (source, key) = (envelope.source.as_str(), item.key.as_str());
-                    desk.aliases.push(vec![source.into(), key.into(), earlier.id.as_str().into()]);
-                }
-                Outcome::Receipt(again(&earlier.receipt))
-            }
-            Some(earlier) => {
-                desk.step(&earlier.id, Step::Conflicted, &item.key);
-                let fault = Fault::new(&code::LT_JNL_001).param("key", &item.key);
-                Outcome::Refused(fault.param("first", &earlier.id))
-            }
-            None => {
-                let (receipt, new) = fresh(desk, &mut known, item, envelope, digest);
-                desk.add(new);
-                Outcome::Receipt(receipt)
-            }
-        };
+        let outcome = accept_one(unit, &mut candidates, item);
         outcomes.push(AcceptOutcome { outcome: Some(outcome) });
     }
     Ok(outcomes)
 }
 
-/// What an item lacks; it comes from a gateway, so this is a mistake of ours, not of the sender's.
-fn wrong(item: &Acceptance) -> Option<&'static str> {
+fn accept_one(
+    unit: &mut UnitOfWork<'_>,
+    candidates: &mut Candidates,
+    item: &Acceptance,
+) -> Outcome {
+    if let Some(part) = invalid_part(item) {
+        return Outcome::Refused(Fault::new(&code::LT_JNL_006).param("part", part));
+    }
+    let digest = hex::encode(&item.content_digest);
+    let envelope = item.message.as_ref().and_then(|it| it.envelope.clone()).unwrap_or_default();
+    match candidates.find(&envelope, &item.key, &digest) {
+        // Without the earlier row nobody can say whether this is a repeat or a conflict, and as a
+        // new message it could arrive twice.
+        Some(Err(corrupt)) => {
+            corrupt.log();
+            Outcome::Refused(corrupt.fault())
+        }
+        Some(Ok(earlier)) if earlier.digest == digest => match first_receipt(&earlier) {
+            Ok(receipt) => {
+                unit.step(&earlier.id, Step::Repeated, &item.key);
+                if candidates.add_key(&envelope, &item.key, &earlier) {
+                    unit.add_alias(&envelope.source, &item.key, &earlier.id);
+                }
+                Outcome::Receipt(receipt)
+            }
+            Err(corrupt) => {
+                corrupt.log();
+                Outcome::Refused(corrupt.fault())
+            }
+        },
+        Some(Ok(earlier)) => {
+            unit.step(&earlier.id, Step::Conflicted, &item.key);
+            let fault = Fault::new(&code::LT_JNL_001).param("key", &item.key);
+            Outcome::Refused(fault.param("first", &earlier.id))
+        }
+        None => accept_new(unit, candidates, item, envelope, digest)
+            .map_or_else(|corrupt| Outcome::Refused(corrupt.fault()), Outcome::Receipt),
+    }
+}
+
+/// The part of an item that breaks the contract. Items come from a gateway, so this is a defect of
+/// the bus, not of the sender.
+fn invalid_part(item: &Acceptance) -> Option<&'static str> {
     let message = item.message.as_ref();
     let envelope = message.and_then(|it| it.envelope.as_ref());
     let body = message.and_then(|it| it.body.as_ref()).and_then(|it| it.place.as_ref());
     let Some(envelope) = envelope else { return Some("envelope") };
-    let inline = [message.and_then(|it| it.body.as_ref()), item.native.as_ref()]
+    let is_too_large = [message.and_then(|it| it.body.as_ref()), item.native.as_ref()]
         .into_iter()
         .flatten()
         .filter_map(|it| it.place.as_ref())
@@ -100,163 +127,180 @@ fn wrong(item: &Acceptance) -> Option<&'static str> {
         ("key", &item.key),
     ];
     let recipients = envelope.recipients.iter().map(|it| ("recipients", it));
-    let odd = names.into_iter().chain(recipients).find(|(_, it)| !is_name(it));
+    let invalid_name = names.into_iter().chain(recipients).find(|(_, it)| !is_name(it));
     if envelope.id.parse::<bus::MessageId>().is_err() {
         Some("id")
     } else if envelope.conversation.is_empty()
         || envelope.conversation.len() > CONVERSATION_BYTES_MAX
     {
         Some("conversation")
-    } else if let Some((part, _)) = odd {
+    } else if let Some((part, _)) = invalid_name {
         Some(part)
-    } else if body.is_none() || inline {
+    } else if body.is_none() || is_too_large {
         Some("body")
-    } else if item.content_digest.is_empty() || item.content_digest.len() > 64 {
+    } else if item.content_digest.is_empty() || item.content_digest.len() > DIGEST_BYTES_MAX {
         Some("content_digest")
     } else {
         None
     }
 }
 
-/// What names go by: bounded, and alike in both databases. PostgreSQL holds no NUL.
+/// Names are bounded, and equal in both databases: PostgreSQL stores no NUL.
 fn is_name(text: &str) -> bool {
     text.len() <= NAME_BYTES_MAX && !text.contains(char::is_control)
 }
 
-/// The longest conversation: it travels as a routing key.
-const CONVERSATION_BYTES_MAX: usize = 255;
-
-fn fresh(
-    desk: &mut Desk<'_>,
-    known: &mut Known,
-    item: Acceptance,
+fn accept_new(
+    unit: &mut UnitOfWork<'_>,
+    candidates: &mut Candidates,
+    item: &Acceptance,
     mut envelope: Envelope,
     digest: String,
-) -> (Receipt, New) {
-    let sequence = known.sequences.entry(envelope.conversation.clone()).or_default();
-    *sequence += 1;
-    envelope.sequence = *sequence;
-    envelope.accepted_at_us = desk.now;
+) -> Result<Receipt, Corrupt> {
+    envelope.sequence = candidates.next_sequence(&envelope.conversation)?;
+    envelope.accepted_at_us = unit.now;
     let receipt = Receipt {
         message_id: envelope.id.clone(),
         conversation: envelope.conversation.clone(),
-        accepted_at_us: desk.now,
+        accepted_at_us: unit.now,
         sequence: envelope.sequence,
         repeat: false,
-        native_sha256: item.native_sha256,
-        attachments: item.attachments,
+        native_sha256: item.native_sha256.clone(),
+        attachments: item.attachments.clone(),
         r#type: envelope.r#type,
         recipients: envelope.recipients.clone(),
     };
-    for fact in item.facts {
-        desk.fact(&envelope.id, fact);
+    for fact in &item.facts {
+        unit.fact(&envelope.id, fact.clone());
     }
-    desk.step(&envelope.id, Step::Accepted, "");
+    unit.step(&envelope.id, Step::Accepted, "");
     let encoded = receipt.encode_to_vec();
-    known.add(&envelope, &item.key, &digest, &encoded);
-    let body = item.message.and_then(|it| it.body).unwrap_or_default();
-    let index = item.index.unwrap_or_default();
-    let row = Fresh {
-        envelope: &envelope,
-        body: body.encode_to_vec(),
-        native: item.native.unwrap_or_default().encode_to_vec(),
-        receipt: encoded,
+    candidates.add(&envelope, &item.key, &digest, &encoded);
+    let rows = new_rows(unit, item, &envelope, (digest, encoded));
+    unit.add(rows);
+    Ok(receipt)
+}
+
+fn new_rows(
+    unit: &mut UnitOfWork<'_>,
+    item: &Acceptance,
+    envelope: &Envelope,
+    (content_digest, receipt): (String, Vec<u8>),
+) -> NewRows {
+    let body = item.message.as_ref().and_then(|it| it.body.as_ref());
+    let index = item.index.clone().unwrap_or_default();
+    // Receivers get the files of the derived message, so those of the parent are not kept here.
+    let info = DeliveryInfo { attachments: Vec::new(), index: index.clone() };
+    let message = NewMessage {
+        envelope,
+        body: body.map(prost::Message::encode_to_vec).unwrap_or_default(),
+        native: item.native.as_ref().map(prost::Message::encode_to_vec).unwrap_or_default(),
+        receipt,
         index: &index,
         key: &item.key,
-        content_digest: digest,
+        content_digest,
         state: State::Accepted,
-        now: desk.now,
-        next_at: plan::deadline(desk.now, 0),
+        now: unit.now,
+        due_at: publish_deadline(unit.now, 0),
         fault: None,
-        told: Some(Arc::new(Told { attachments: Vec::new(), index: index.clone() })),
-        slot: desk.slot(),
+        info: Some(Arc::new(info)),
+        row_id: unit.next_row_id(),
     };
-    (receipt, row.values())
+    message.into_rows()
 }
 
-fn again(receipt: &[u8]) -> Receipt {
-    Receipt { repeat: true, ..Receipt::decode(receipt).unwrap_or_default() }
+/// The receipt that the first submission got.
+fn first_receipt(earlier: &Earlier) -> Result<Receipt, Corrupt> {
+    let receipt = Receipt::decode(earlier.receipt.as_slice()).ok();
+    let receipt = receipt.filter(|it| it.message_id == earlier.id);
+    let receipt = receipt.ok_or_else(|| Corrupt::new(TABLE, &earlier.id, "receipt"))?;
+    Ok(Receipt { repeat: true, ..receipt })
 }
 
-/// What came before: by key, by content, and how far each conversation is.
+/// Earlier items that new ones are compared with, and the last sequence of each conversation.
 #[derive(Debug, Default)]
-struct Known {
-    keys: HashMap<(String, String), Earlier>,
-    contents: HashMap<(String, String), Earlier>,
-    ids: HashMap<String, Earlier>,
-    sequences: HashMap<String, u64>,
+struct Candidates {
+    by_key: HashMap<(String, String), Candidate>,
+    by_content: HashMap<(String, String), Candidate>,
+    by_id: HashMap<String, Candidate>,
+    sequences: HashMap<String, Result<u64, Corrupt>>,
 }
 
-impl Known {
-    async fn load(desk: &mut Desk<'_>, items: &[Acceptance]) -> Result<Self, DatabaseError> {
+impl Candidates {
+    async fn load(unit: &mut UnitOfWork<'_>, items: &[&Acceptance]) -> Result<Self, DatabaseError> {
         let envelopes: Vec<(&Acceptance, &Envelope)> = items
             .iter()
-            .filter_map(|it| Some((it, it.message.as_ref()?.envelope.as_ref()?)))
+            .filter_map(|it| Some((*it, it.message.as_ref()?.envelope.as_ref()?)))
             .collect();
         let keys: Vec<(String, String)> = envelopes
             .iter()
             .filter(|(it, _)| !it.key.is_empty())
             .map(|(it, of)| (of.source.clone(), it.key.clone()))
             .collect();
-        let contents: Vec<_> =
-            envelopes.iter().map(|(it, of)| (of.sender.clone(), hex(&it.content_digest))).collect();
+        let contents: Vec<_> = envelopes
+            .iter()
+            .map(|(it, of)| (of.sender.clone(), hex::encode(&it.content_digest)))
+            .collect();
+        // With a key, the id is derived from it, so looking the key up is enough.
+        let keyless = envelopes.iter().filter(|(it, _)| it.key.is_empty());
+        let ids: Vec<String> = keyless.map(|(_, it)| it.id.clone()).collect();
         let mut conversations: Vec<_> =
             envelopes.iter().map(|(_, it)| it.conversation.clone()).collect();
         conversations.sort_unstable();
         conversations.dedup();
         let pair = |(one, other): &(String, String)| vec![one.clone().into(), other.clone().into()];
-        let by_key: Vec<_> = keys.iter().map(pair).collect();
-        let by_content: Vec<_> = contents.iter().map(pair).collect();
-        // Where a key is given, the id comes from it, so who finds no such key need not look.
-        let keyless = envelopes.iter().filter(|(it, _)| it.key.is_empty());
-        let by_id: Vec<_> = keyless.map(|(_, it)| vec![it.id.as_str().into()]).collect();
-        let places: Vec<_> = conversations.iter().map(|it| vec![it.clone().into()]).collect();
+        let single = |it: &String| vec![it.clone().into()];
+        let by_key: Vec<Parameters> = keys.iter().map(pair).collect();
+        let by_content: Vec<Parameters> = contents.iter().map(pair).collect();
+        let by_id: Vec<Parameters> = ids.iter().map(single).collect();
+        let by_conversation: Vec<Parameters> = conversations.iter().map(single).collect();
         let steps: [Batch<'_>; 5] = [
             (BY_KEY, &by_key),
             (BY_ALIAS, &by_key),
             (BY_CONTENT, &by_content),
             (BY_ID, &by_id),
-            (PLACE, &places),
+            (LAST_SEQUENCE, &by_conversation),
         ];
-        let mut found = desk.database.run_all(&steps).await?.into_iter();
+        let mut found = unit.database.run_all(&steps).await?.into_iter();
         let mut next = || found.next().unwrap_or_default();
-        let mut known = Self::default();
-        let (first, again) = (next(), next());
-        known.keys.extend(keys.iter().cloned().zip(first).filter_map(with_earlier));
-        known.keys.extend(keys.into_iter().zip(again).filter_map(with_earlier));
-        known.contents.extend(contents.into_iter().zip(next()).filter_map(with_earlier));
-        known.ids.extend(next().into_iter().filter_map(earlier).map(|it| (it.id.clone(), it)));
-        for (conversation, rows) in conversations.into_iter().zip(next()) {
-            let last = rows.into_iter().next().map_or(0, |mut it| it.number());
-            known.sequences.insert(conversation, u64::try_from(last).unwrap_or_default());
-        }
-        Ok(known)
+        let mut candidates = Self::default();
+        candidates.by_key.extend(keys.iter().cloned().zip(next()).filter_map(with_candidate));
+        candidates.by_key.extend(keys.into_iter().zip(next()).filter_map(with_candidate));
+        candidates.by_content.extend(contents.into_iter().zip(next()).filter_map(with_candidate));
+        candidates.by_id.extend(ids.into_iter().zip(next()).filter_map(with_candidate));
+        let last = |(conversation, rows): (String, Vec<Row>)| {
+            let last = last_sequence(rows, &conversation);
+            (conversation, last)
+        };
+        candidates.sequences.extend(conversations.into_iter().zip(next()).map(last));
+        Ok(candidates)
     }
 
-    /// Ids of what came before.
-    fn earlier(&self) -> impl Iterator<Item = &str> {
-        let each = self.keys.values().chain(self.contents.values()).chain(self.ids.values());
-        each.map(|it| it.id.as_str())
+    /// Ids of the earlier items.
+    fn earlier_ids(&self) -> impl Iterator<Item = &str> {
+        let each = self.by_key.values().chain(self.by_content.values()).chain(self.by_id.values());
+        each.filter_map(|it| Some(it.as_ref().ok()?.id.as_str()))
     }
 
-    /// The key decides first: the same key with other content is a conflict even when that
-    /// content is known under another key.
-    fn find(&self, envelope: &Envelope, key: &str, digest: &str) -> Option<Earlier> {
-        let by_key = self.keys.get(&(envelope.source.clone(), key.to_owned()));
-        let by_content = || self.contents.get(&(envelope.sender.clone(), digest.to_owned()));
-        by_key.or_else(by_content).or_else(|| self.ids.get(&envelope.id)).cloned()
+    /// The earlier item of a new one. The key decides first: the same key with other content is a
+    /// conflict even when that content is known under another key.
+    fn find(&self, envelope: &Envelope, key: &str, digest: &str) -> Option<Candidate> {
+        let by_key = self.by_key.get(&(envelope.source.clone(), key.to_owned()));
+        let by_content = || self.by_content.get(&(envelope.sender.clone(), digest.to_owned()));
+        by_key.or_else(by_content).or_else(|| self.by_id.get(&envelope.id)).cloned()
     }
 
-    /// Remembers the key of a repeat; true when it is a new one.
-    fn learn(&mut self, envelope: &Envelope, key: &str, earlier: &Earlier) -> bool {
+    /// Adds the key of a repeat; true when it is a new one.
+    fn add_key(&mut self, envelope: &Envelope, key: &str, earlier: &Earlier) -> bool {
         let name = (envelope.source.clone(), key.to_owned());
-        let is_new = !key.is_empty() && !self.keys.contains_key(&name);
+        let is_new = !key.is_empty() && !self.by_key.contains_key(&name);
         if is_new {
-            self.keys.insert(name, earlier.clone());
+            self.by_key.insert(name, Ok(earlier.clone()));
         }
         is_new
     }
 
+    /// Adds a new item, so that a repeat within the same group finds it.
     fn add(&mut self, envelope: &Envelope, key: &str, digest: &str, receipt: &[u8]) {
         let earlier = Earlier {
             id: envelope.id.clone(),
@@ -264,27 +308,41 @@ impl Known {
             receipt: receipt.to_vec(),
         };
         if !key.is_empty() {
-            self.keys.insert((envelope.source.clone(), key.to_owned()), earlier.clone());
+            self.by_key.insert((envelope.source.clone(), key.to_owned()), Ok(earlier.clone()));
         }
-        self.ids.insert(envelope.id.clone(), earlier.clone());
-        self.contents.insert((envelope.sender.clone(), digest.to_owned()), earlier);
+        self.by_id.insert(envelope.id.clone(), Ok(earlier.clone()));
+        self.by_content.insert((envelope.sender.clone(), digest.to_owned()), Ok(earlier));
+    }
+
+    fn next_sequence(&mut self, conversation: &str) -> Result<u64, Corrupt> {
+        let last = self.sequences.entry(conversation.to_owned()).or_insert(Ok(0));
+        match last {
+            Ok(last) => {
+                *last += 1;
+                Ok(*last)
+            }
+            Err(corrupt) => Err(corrupt.clone()),
+        }
     }
 }
 
-fn with_earlier<T>((name, rows): (T, Vec<Row>)) -> Option<(T, Earlier)> {
-    Some((name, earlier(rows)?))
-}
-
-fn earlier(rows: Vec<Row>) -> Option<Earlier> {
+fn with_candidate<T>((name, rows): (T, Vec<Row>)) -> Option<(T, Candidate)> {
     let mut row = rows.into_iter().next()?;
-    Some(Earlier { id: row.text(), digest: row.text(), receipt: row.bytes() })
+    let id = match row.text("id") {
+        Ok(id) => id,
+        Err(unreadable) => return Some((name, Err(unreadable.in_row(TABLE, "unknown")))),
+    };
+    let columns = |row: &mut Row| {
+        let (digest, receipt) = (row.text("content_digest")?, row.bytes("receipt")?);
+        Ok::<_, Unreadable>(Earlier { id: id.clone(), digest, receipt })
+    };
+    let earlier = columns(&mut row).map_err(|it| it.in_row(TABLE, &id));
+    Some((name, earlier))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes
-        .iter()
-        .flat_map(|it| [it >> 4, it & 15])
-        .map(|it| char::from(DIGITS[usize::from(it)]))
-        .collect()
+fn last_sequence(rows: Vec<Row>, conversation: &str) -> Result<u64, Corrupt> {
+    let corrupt = |column| Corrupt::new("delivery_state", conversation, column);
+    let Some(mut row) = rows.into_iter().next() else { return Ok(0) };
+    let last = row.number("sequence").map_err(|it| corrupt(it.column))?;
+    u64::try_from(last).map_err(|_negative| corrupt("sequence"))
 }

@@ -1,4 +1,5 @@
-//! Facts: a row holds what one commit tells, and each message knows where it is told of.
+//! Facts: a row of `fact` holds the facts of one commit, and each message stores the positions of
+//! the rows that hold its own.
 
 use std::collections::HashMap;
 
@@ -8,37 +9,44 @@ use prost::encoding::{decode_varint, encode_varint};
 use proto::journal::v1::{Entry, RecordRequest};
 use proto::message::v1::Fact;
 
-use crate::database::{Database, DatabaseError, Row};
+use crate::database::Database;
+use crate::database::error::{Corrupt, DatabaseError};
+use crate::database::row::Row;
+
+/// Inserts a row of facts.
+pub(crate) const INSERT: &str = "INSERT INTO fact (position, entries) VALUES ($1, $2)";
+
+const SELECT: &str = "SELECT entries FROM fact WHERE position = $1";
 
 /// Positions of rows of facts, ascending.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Positions(Vec<i64>);
+pub(crate) struct FactPositions(Vec<i64>);
 
-/// Positions that a message knows at most. Of more, the first few and the last are known; the facts
-/// of the others are in the journal all the same.
+/// The most positions that a message stores. Of more, the first few and the last stay; the rows in
+/// between remain in `fact`.
 pub(crate) const POSITIONS_MAX: usize = 512;
 
-/// How many of the first are known for ever: how it came, and where it went.
-const FIRST: usize = 16;
+/// How many of the first positions always stay: where the message came from and was routed to.
+const FIRST_MAX: usize = 16;
 
-impl Positions {
-    /// Adds the newest.
+impl FactPositions {
+    /// Adds the newest position.
     pub(crate) fn push(&mut self, position: i64) {
         if self.0.last() == Some(&position) {
             return;
         }
         if self.0.len() >= POSITIONS_MAX {
-            self.0.remove(FIRST);
+            self.0.remove(FIRST_MAX);
         }
         self.0.push(position);
     }
 
-    /// True when some may have been forgotten.
+    /// True when positions may have been dropped.
     pub(crate) fn is_full(&self) -> bool {
         self.0.len() >= POSITIONS_MAX
     }
 
-    /// How far each is from the one before, as varints.
+    /// The distances between neighbours, as varints.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.0.len() * 3);
         let mut last = 0;
@@ -49,30 +57,30 @@ impl Positions {
         bytes
     }
 
-    /// Takes them from their bytes.
-    pub(crate) fn decode(mut bytes: &[u8]) -> Self {
+    /// Reads [`FactPositions::encode`]; none when the bytes are damaged.
+    pub(crate) fn decode(mut bytes: &[u8]) -> Option<Self> {
         let (mut positions, mut last) = (Vec::new(), 0_i64);
         while bytes.has_remaining() {
-            let Ok(step) = decode_varint(&mut bytes) else { break };
-            last = last.saturating_add(i64::try_from(step).unwrap_or(i64::MAX));
+            let distance = decode_varint(&mut bytes).ok()?;
+            last = last.checked_add(i64::try_from(distance).ok()?)?;
             positions.push(last);
         }
-        Self(positions)
+        Some(Self(positions))
     }
 }
 
-/// Bytes of a row, about: whoever reads of one of its messages reads of all of them, and PostgreSQL
-/// puts what is larger than a page aside, and compresses it.
+/// Approximate size of a row. Reading one message's facts reads the whole row, and PostgreSQL moves
+/// what is larger than a page out of line and compresses it.
 const ROW_BYTES: usize = 6_000;
 
-/// What is told of messages, in rows: of each message one entry a row.
+/// Groups facts into rows, each with one entry per message.
 pub(crate) fn rows(facts: impl Iterator<Item = (String, Fact)>) -> Vec<RecordRequest> {
     let (mut rows, mut size) = (Vec::new(), 0);
     let mut row = RecordRequest::default();
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut indices: HashMap<String, usize> = HashMap::new();
     for (id, fact) in facts {
         size += fact.encoded_len();
-        let known = places.get(&id).and_then(|it| row.entries.get_mut(*it));
+        let known = indices.get(&id).and_then(|it| row.entries.get_mut(*it));
         if let Some(entry) = known {
             entry.facts.push(fact);
             continue;
@@ -80,10 +88,10 @@ pub(crate) fn rows(facts: impl Iterator<Item = (String, Fact)>) -> Vec<RecordReq
         size += id.len();
         if size >= ROW_BYTES {
             rows.push(std::mem::take(&mut row));
-            places.clear();
+            indices.clear();
             size = 0;
         }
-        places.insert(id.clone(), row.entries.len());
+        indices.insert(id.clone(), row.entries.len());
         row.entries.push(Entry { message_id: id, facts: vec![fact], ..Entry::default() });
     }
     rows.push(row);
@@ -91,28 +99,48 @@ pub(crate) fn rows(facts: impl Iterator<Item = (String, Fact)>) -> Vec<RecordReq
     rows
 }
 
-const AT: &str = "SELECT entries FROM fact WHERE position = $1";
-
 /// The positions of several messages, each once, in the order written.
-pub(crate) fn merged<'a>(of: impl IntoIterator<Item = &'a Positions>) -> Vec<i64> {
+pub(crate) fn merged<'a>(of: impl IntoIterator<Item = &'a FactPositions>) -> Vec<i64> {
     let mut positions: Vec<i64> = of.into_iter().flat_map(|it| &it.0).copied().collect();
     positions.sort_unstable();
     positions.dedup();
     positions
 }
 
-/// What is told at positions, in their order; other messages are told of there, too.
+/// What rows of facts hold.
+#[derive(Debug, Default)]
+pub(crate) struct ReadFacts {
+    /// In the order written. Rows are shared, so there are entries of other messages among them.
+    pub(crate) entries: Vec<Entry>,
+    /// True when a row is missing or damaged: there were more facts than these.
+    pub(crate) is_incomplete: bool,
+}
+
+/// Reads the rows at positions, in their order.
 pub(crate) async fn read(
     database: &mut Database,
     positions: Vec<i64>,
-) -> Result<Vec<Entry>, DatabaseError> {
-    let sets = positions.into_iter().map(|it| vec![it.into()]).collect();
-    let found = database.query_many(AT, sets).await?;
-    Ok(found.into_iter().flatten().flat_map(entries).collect())
+) -> Result<ReadFacts, DatabaseError> {
+    let sets = positions.iter().map(|it| vec![(*it).into()]).collect();
+    let found = database.query_many(SELECT, sets).await?;
+    let mut facts = ReadFacts::default();
+    for (position, rows) in positions.into_iter().zip(found) {
+        match entries(rows, position) {
+            Ok(entries) => facts.entries.extend(entries),
+            Err(corrupt) => {
+                corrupt.log();
+                facts.is_incomplete = true;
+            }
+        }
+    }
+    Ok(facts)
 }
 
-fn entries(mut row: Row) -> Vec<Entry> {
-    RecordRequest::decode(row.bytes().as_slice()).unwrap_or_default().entries
+fn entries(rows: Vec<Row>, position: i64) -> Result<Vec<Entry>, Corrupt> {
+    let corrupt = |column| Corrupt::new("fact", position.to_string(), column);
+    let mut row = rows.into_iter().next().ok_or_else(|| corrupt("position"))?;
+    let request = row.message::<RecordRequest>("entries").map_err(|it| corrupt(it.column))?;
+    Ok(request.entries)
 }
 
 #[cfg(test)]
@@ -121,36 +149,36 @@ mod tests {
 
     #[test]
     fn positions_come_back_as_they_were() {
-        let mut positions = Positions::default();
+        let mut positions = FactPositions::default();
         for it in [1, 2, 2, 300, 70_000, i64::MAX] {
             positions.push(it);
         }
         assert_eq!(positions.0, [1, 2, 300, 70_000, i64::MAX]);
-        assert_eq!(Positions::decode(&positions.encode()), positions);
-        assert_eq!(Positions::decode(&[]), Positions::default());
-        assert_eq!(Positions::decode(&[5, 0xff]), Positions(vec![5]), "cut short");
+        assert_eq!(FactPositions::decode(&positions.encode()), Some(positions));
+        assert_eq!(FactPositions::decode(&[]), Some(FactPositions::default()));
+        assert_eq!(FactPositions::decode(&[5, 0xff]), None, "cut short");
     }
 
     #[test]
-    fn of_many_positions_the_first_and_the_last_are_known() {
-        let mut positions = Positions::default();
+    fn of_many_positions_the_first_and_the_last_are_stored() {
+        let mut positions = FactPositions::default();
         (0..5_000).for_each(|it| positions.push(it));
         assert!(positions.is_full());
         assert_eq!(positions.0.len(), POSITIONS_MAX);
-        assert_eq!(positions.0[..FIRST], (0..16).collect::<Vec<_>>());
+        assert_eq!(positions.0[..FIRST_MAX], (0..16).collect::<Vec<_>>());
         assert_eq!(positions.0.last(), Some(&4_999));
     }
 
     #[test]
-    fn a_row_tells_of_each_message_once_and_of_not_too_many() {
+    fn a_row_has_one_entry_per_message_and_fits_its_page() {
         let fact = |detail: &str| Fact { detail: detail.to_owned(), ..Fact::default() };
         let one = [("a", "1"), ("b", "2"), ("a", "3")];
         let found = rows(one.into_iter().map(|(id, it)| (id.to_owned(), fact(it))));
         let [row] = found.as_slice() else { panic!("{found:?}") };
-        let told = |it: &Entry| it.facts.iter().map(|it| it.detail.clone()).collect::<String>();
-        let told: Vec<_> =
-            row.entries.iter().map(|it| (it.message_id.as_str(), told(it))).collect();
-        assert_eq!(told, [("a", "13".to_owned()), ("b", "2".to_owned())]);
+        let details = |it: &Entry| it.facts.iter().map(|it| it.detail.clone()).collect::<String>();
+        let details: Vec<_> =
+            row.entries.iter().map(|it| (it.message_id.as_str(), details(it))).collect();
+        assert_eq!(details, [("a", "13".to_owned()), ("b", "2".to_owned())]);
         let many = rows((0..600).map(|it| (format!("{it:036}"), fact(&"x".repeat(62)))));
         assert_eq!(many.iter().map(|it| it.entries.len()).sum::<usize>(), 600);
         assert!(many.iter().all(|it| it.encoded_len() < 8_000), "a row fits its page");

@@ -1,8 +1,8 @@
-//! Reading: search, journeys, bodies. Nothing here writes.
+//! Find, Journey, Get: reads for operators. A column that cannot be read is told as the fault of its
+//! message, and the other messages of a page are shown all the same.
 
 use std::collections::HashMap;
 
-use prost::Message as _;
 use proto::journal::v1::get_request::Part;
 use proto::journal::v1::{
     Body, Entry, Envelope, FindRequest, FindResponse, GetRequest, GetResponse, Hop,
@@ -10,26 +10,32 @@ use proto::journal::v1::{
 };
 use proto::message::v1::{Index, MessageType, Receipt, State};
 
-use crate::database::{Database, DatabaseError, Row, Value};
-use crate::facts::{self, Positions};
+use crate::database::Database;
+use crate::database::error::{Corrupt, DatabaseError};
+use crate::database::row::{Parameters, Row, Unreadable, Value};
+use crate::delivery_row::{self, COLUMNS, DeliveryRow};
+use crate::facts::{self, FactPositions};
 use crate::fold;
-use crate::stored::{COLUMNS, Stored, state};
+use crate::new_message::TABLE;
 
-/// States of a message that went its way, as nearly all do; the others have an index.
+/// States that nearly all messages end in; rows in other states are found by their `sweep_at`.
 const SETTLED: [i32; 2] = [State::Routed as i32, State::Taken as i32];
 
-/// Facts of one journey that are told at most, and rows of facts that are read for it.
+/// The most facts that one journey returns, and the most rows of facts that are read for it.
 const HOPS_MAX: usize = 2_000;
 
-/// Where facts are of a submitted message and of what was derived from it.
-const TOLD_AT: &str = "SELECT id, application, told_at FROM standing \
+/// The most status messages that one journey returns.
+const STATUSES_MAX: usize = 200;
+
+/// Positions of the facts of a submitted message and of those derived from it.
+const FACT_POSITIONS: &str = "SELECT id, application, fact_positions FROM delivery_state \
      WHERE conversation = $1 AND sequence = $2 AND (id = $3 OR parent = $3)";
 
-/// What was derived from a message, of its conversation and place.
+/// The messages derived from one, which share its conversation and sequence.
 const DERIVED: &str = "conversation = $1 AND sequence = $2 AND parent = $3";
 
-/// The beginning of a condition on what was derived from `message`; the bracket is left open.
-const DERIVED_EXISTS: &str = "EXISTS (SELECT 1 FROM standing s \
+/// The beginning of a condition on messages derived from `message`; the bracket is left open.
+const DERIVED_EXISTS: &str = "EXISTS (SELECT 1 FROM delivery_state s \
      WHERE s.conversation = message.conversation AND s.sequence = message.sequence \
      AND s.parent = message.id";
 
@@ -42,9 +48,10 @@ pub(crate) async fn find(
         0 => 50,
         asked => i64::from(asked.min(500)),
     };
-    let wanted = Wanted::new(request, database.search(&fold::searched(&request.text)));
-    let sql = wanted.page(limit + 1);
-    let mut messages = summaries(database, &sql, wanted.values).await?;
+    let full_text = database.full_text_query(&fold::searched(&request.text));
+    let query = Query::new(request, full_text);
+    let sql = query.page(limit + 1);
+    let mut messages = summaries(database, &sql, query.values).await?;
     let next = if messages.len() > usize::try_from(limit).unwrap_or(500) {
         messages.pop();
         messages.last().and_then(|it| it.envelope.as_ref()).map_or_else(String::new, cursor)
@@ -59,52 +66,52 @@ fn cursor(envelope: &Envelope) -> String {
 }
 
 /// Conditions and the values they compare with.
-struct Wanted {
+struct Query {
     conditions: Vec<String>,
     values: Vec<Value>,
     order: Order,
 }
 
-/// Which table gives the order of the pages, newest first.
+/// Which table's index gives the order of the pages, newest first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Order {
-    /// All messages.
+    /// `message_row`, for all messages.
     All,
-    /// Those of an organisation.
-    Addressed,
+    /// `message_party`, for those of one organisation.
+    Party,
 }
 
 impl Order {
-    /// The columns of the time and the id, each once in the tables that are read.
+    /// The columns of the time and the id; each name is unique among the tables of the query.
     fn columns(self) -> (&'static str, &'static str) {
         match self {
             Self::All => ("accepted_at", "id"),
-            Self::Addressed => ("at", "message"),
+            Self::Party => ("party_at", "message_id"),
         }
     }
 }
 
-impl Wanted {
-    fn new(request: &FindRequest, search: (&str, String)) -> Self {
+impl Query {
+    fn new(request: &FindRequest, full_text: (&str, String)) -> Self {
         // A text or a key leads to few messages; an organisation may have any number of them.
         let is_narrow = !request.text.trim().is_empty()
             || !request.key.is_empty()
             || !request.conversation.is_empty();
         let by_organisation = !request.organisation.is_empty() && !request.derived && !is_narrow;
-        let order = if by_organisation { Order::Addressed } else { Order::All };
-        let mut wanted = Self { conditions: Vec::new(), values: Vec::new(), order };
-        wanted.text(request.text.trim(), search);
-        wanted.parties(request);
-        wanted.narrow(request);
-        wanted
+        let order = if by_organisation { Order::Party } else { Order::All };
+        let mut query = Self { conditions: Vec::new(), values: Vec::new(), order };
+        query.match_text(request.text.trim(), full_text);
+        query.match_parties(request);
+        query.match_attributes(request);
+        query
     }
 
-    /// The end of the statement that reads a page.
+    /// The statement's part behind `FROM`.
     fn page(&self, limit: i64) -> String {
         let (at, id) = self.order.columns();
         let from = match self.order {
             Order::All => "message",
-            Order::Addressed => "addressed JOIN message ON message.id = addressed.message",
+            Order::Party => "message_party JOIN message ON message.id = message_party.message_id",
         };
         let conditions = self.conditions.join(" AND ");
         format!("{from} WHERE {conditions} ORDER BY {at} DESC, {id} DESC LIMIT {limit}")
@@ -116,9 +123,9 @@ impl Wanted {
         let mut next = self.values.len();
         for part in condition.split_inclusive('?') {
             match part.strip_suffix('?') {
-                Some(words) => {
+                Some(sql) => {
                     next += 1;
-                    numbered.push_str(&format!("{words}${next}"));
+                    numbered.push_str(&format!("{sql}${next}"));
                 }
                 None => numbered.push_str(part),
             }
@@ -127,14 +134,14 @@ impl Wanted {
         self.values.extend(values);
     }
 
-    fn parties(&mut self, request: &FindRequest) {
+    fn match_parties(&mut self, request: &FindRequest) {
         let organisation = request.organisation.as_str();
-        if self.order == Order::Addressed {
+        if self.order == Order::Party {
             self.and("organisation = ?", vec![organisation.into()]);
         } else if !organisation.is_empty() {
             self.and(
                 "(sender = ? OR ',' || recipients || ',' LIKE ? ESCAPE '\\')",
-                vec![organisation.into(), format!("%,{},%", literal(organisation)).into()],
+                vec![organisation.into(), format!("%,{},%", like_literal(organisation)).into()],
             );
         }
         let application = request.application.as_str();
@@ -142,8 +149,8 @@ impl Wanted {
         if !request.key.is_empty() {
             let key = || [application.into(), request.key.as_str().into()];
             self.and(
-                "message.id IN (SELECT id FROM kept WHERE source = ? AND item_key = ? AND item_key <> '' \
-                 UNION ALL SELECT message FROM alias WHERE source = ? AND item_key = ?)",
+                "message.id IN (SELECT id FROM message_row WHERE source = ? AND item_key = ? \
+                 AND item_key <> '' UNION ALL SELECT message_id FROM key_alias WHERE source = ? AND item_key = ?)",
                 key().into_iter().chain(key()).collect(),
             );
         } else if !application.is_empty() && request.derived {
@@ -153,7 +160,7 @@ impl Wanted {
         }
     }
 
-    fn narrow(&mut self, request: &FindRequest) {
+    fn match_attributes(&mut self, request: &FindRequest) {
         let (at, id) = self.order.columns();
         if request.derived {
             self.and(&format!("{at} >= 0"), Vec::new());
@@ -163,9 +170,9 @@ impl Wanted {
         if !request.conversation.is_empty() {
             self.and("conversation = ?", vec![request.conversation.as_str().into()]);
         }
-        self.states(&request.states);
+        self.match_states(&request.states);
         if request.r#type != 0 {
-            self.and("kind = ?", vec![i64::from(request.r#type).into()]);
+            self.and("message_type = ?", vec![i64::from(request.r#type).into()]);
         }
         if request.from_us > 0 {
             self.and(&format!("{at} >= ?"), vec![request.from_us.into()]);
@@ -179,24 +186,25 @@ impl Wanted {
         }
     }
 
-    /// A submitted message is where its derived ones are.
-    fn states(&mut self, states: &[i32]) {
+    /// A submitted message matches by its own state or by that of a derived one.
+    fn match_states(&mut self, states: &[i32]) {
         if states.is_empty() {
             return;
         }
         let list: Vec<String> = states.iter().map(ToString::to_string).collect();
-        // As `stored::resting` has it.
+        // The negative numbers of `delivery_row::resting_sweep_at`.
         let resting: Vec<String> = states.iter().map(|it| (-it).to_string()).collect();
         let list = list.join(", ");
         let condition = if states.iter().any(|it| SETTLED.contains(it)) {
             format!("(state IN ({list}) OR {DERIVED_EXISTS} AND s.state IN ({list})))")
         } else {
-            let moving = format!("s.sweep_at > (SELECT at FROM swept) AND s.state IN ({list})");
+            let moving =
+                format!("s.sweep_at > (SELECT at FROM sweep_watermark) AND s.state IN ({list})");
             let resting = format!("s.sweep_at IN ({})", resting.join(", "));
             let each = |it: &str| {
                 format!(
-                    "SELECT s.id FROM standing s WHERE {it} \
-                     UNION ALL SELECT s.parent FROM standing s WHERE {it}"
+                    "SELECT s.id FROM delivery_state s WHERE {it} \
+                     UNION ALL SELECT s.parent FROM delivery_state s WHERE {it}"
                 )
             };
             format!("message.id IN ({} UNION ALL {})", each(&moving), each(&resting))
@@ -204,95 +212,146 @@ impl Wanted {
         self.and(&condition, Vec::new());
     }
 
-    /// Each way to read the text has its index; what any of them finds is found.
-    fn text(&mut self, text: &str, (search, search_words): (&str, String)) {
+    /// The text is read as each kind of key there is, and each kind has its index.
+    fn match_text(&mut self, text: &str, (full_text, words_query): (&str, String)) {
         if text.is_empty() {
             return;
         }
         let (number, words, lower) =
             (fold::number(text), fold::words(text), text.to_ascii_lowercase());
-        let mut ways = vec!["SELECT id FROM kept WHERE id = ?"];
-        ways.push("SELECT id FROM kept WHERE trace = ? AND trace <> ''");
+        let mut lookups = vec!["SELECT id FROM message_row WHERE id = ?"];
+        lookups.push("SELECT id FROM message_row WHERE trace_id = ? AND trace_id <> ''");
         let mut values: Vec<Value> = vec![lower.as_str().into(), lower.into()];
         if !words.is_empty() {
-            ways.push("SELECT id FROM kept WHERE document_id = ? AND document_id <> ''");
-            ways.push(
-                "SELECT id FROM kept WHERE number_folded >= ? AND number_folded < ? \
+            lookups.push("SELECT id FROM message_row WHERE document_id = ? AND document_id <> ''");
+            lookups.push(
+                "SELECT id FROM message_row WHERE number_folded >= ? AND number_folded < ? \
                  AND number_folded <> ''",
             );
-            // Nothing sorts after the last character there can be.
+            // The last character of Unicode sorts after every other.
             let beyond = format!("{number}\u{10FFFF}");
             values.extend([words.into(), number.into(), beyond.into()]);
         }
-        if !search_words.is_empty() {
-            ways.push(search);
-            values.push(search_words.into());
+        if !words_query.is_empty() {
+            lookups.push(full_text);
+            values.push(words_query.into());
         }
-        self.and(&format!("message.id IN ({})", ways.join(" UNION ")), values);
+        self.and(&format!("message.id IN ({})", lookups.join(" UNION ")), values);
     }
 }
 
-/// A text inside a pattern of LIKE, taken as it is.
-fn literal(text: &str) -> String {
+/// A text with the wildcards of `LIKE` escaped.
+fn like_literal(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-/// Messages with their recipients counted; `of` names the tables and conditions.
+/// Summaries of messages, with the states of their derived ones counted; `of` is the statement's
+/// part behind `FROM`.
 async fn summaries(
     database: &mut Database,
     of: &str,
-    values: Vec<Value>,
+    values: Parameters,
 ) -> Result<Vec<Summary>, DatabaseError> {
-    let sql = format!("SELECT {COLUMNS}, envelope, receipt, shown, item_key FROM {of}");
+    let sql = format!(
+        "SELECT {COLUMNS}, source, sender, message_type, envelope, receipt, search_index, item_key \
+         FROM {of}"
+    );
     let rows = database.query(&sql, values).await?;
-    let mut found: Vec<Summary> = rows.into_iter().map(summary).collect();
+    let mut found: Vec<Summary> = rows.into_iter().map(summary).collect::<Result<_, _>>()?;
     let sets = found.iter().map(|it| it.envelope.as_ref().map_or_else(Vec::new, family));
-    let sql = format!("SELECT state, COUNT(*) FROM standing WHERE {DERIVED} GROUP BY state");
+    let sql = format!(
+        "SELECT state, COUNT(*) AS count FROM delivery_state WHERE {DERIVED} GROUP BY state"
+    );
     let counts = database.query_many(&sql, sets.collect()).await?;
     for (summary, rows) in found.iter_mut().zip(counts) {
         for mut row in rows {
-            let (of, count) =
-                (state(row.number()), u32::try_from(row.number()).unwrap_or(u32::MAX));
-            summary.recipients_total += count;
-            match of {
-                State::Taken => summary.recipients_taken += count,
-                State::Refused | State::Dead | State::InDoubt => summary.recipients_failed += count,
-                State::Unspecified
-                | State::Accepted
-                | State::Routed
-                | State::Queued
-                | State::Held
-                | State::InHand
-                | State::Parked
-                | State::Withdrawn => {}
-            }
+            add_count(summary, &mut row);
         }
     }
     Ok(found)
 }
 
-fn summary(mut row: Row) -> Summary {
-    let stored = Stored::read(&mut row);
-    let envelope = Envelope::decode(row.bytes().as_slice()).unwrap_or_default();
-    let receipt = Receipt::decode(row.bytes().as_slice()).unwrap_or_default();
-    Summary {
-        envelope: Some(envelope),
-        state: stored.state.into(),
-        index: Index::decode(row.bytes().as_slice()).ok(),
-        changed_at_us: stored.changed_at,
-        key: row.text(),
-        due_us: if stored.state == State::Parked { stored.next_at } else { 0 },
-        fault: stored.fault,
-        detail: stored.detail,
-        attachments: receipt.attachments,
-        behind: stored.behind,
-        attempt: u32::try_from(stored.attempt).unwrap_or(u32::MAX),
-        native_sha256: receipt.native_sha256,
-        ..Summary::default()
+/// Adds the number of derived messages in one state. A state that cannot be read counts as failed,
+/// because its message waits for an operator.
+fn add_count(summary: &mut Summary, row: &mut Row) {
+    let state = delivery_row::state(row).unwrap_or(State::Dead);
+    let count = row.number("count").ok().and_then(|it| u32::try_from(it).ok()).unwrap_or(u32::MAX);
+    summary.recipients_total += count;
+    match state {
+        State::Taken => summary.recipients_taken += count,
+        State::Refused | State::Dead | State::InDoubt => summary.recipients_failed += count,
+        State::Unspecified
+        | State::Accepted
+        | State::Routed
+        | State::Queued
+        | State::Held
+        | State::InHand
+        | State::Parked
+        | State::Withdrawn => {}
     }
 }
 
-/// Everything that happened to a message and to what was derived from it.
+fn summary(mut row: Row) -> Result<Summary, Corrupt> {
+    let delivery = DeliveryRow::read(&mut row)?;
+    let mut content_damage = None;
+    let mut note = |it: Unreadable| {
+        content_damage.get_or_insert(it);
+    };
+    let envelope = match envelope(&mut row, &delivery) {
+        Ok(envelope) => envelope,
+        Err(unreadable) => {
+            note(unreadable);
+            envelope_of_columns(&mut row, &delivery)
+        }
+    };
+    let receipt = row.message::<Receipt>("receipt").map_err(&mut note).unwrap_or_default();
+    let index = row.message::<Index>("search_index").map_err(&mut note).ok();
+    let key = row.text("item_key").map_err(&mut note).unwrap_or_default();
+    let corrupt = content_damage.map(|it| it.in_row(TABLE, &delivery.id));
+    let corrupt = delivery.corrupt.or(corrupt);
+    Ok(Summary {
+        envelope: Some(envelope),
+        state: delivery.state.into(),
+        index,
+        changed_at_us: delivery.changed_at,
+        key,
+        due_us: if delivery.state == State::Parked { delivery.due_at } else { 0 },
+        fault: corrupt.as_ref().map(Corrupt::fault).or(delivery.fault),
+        detail: delivery.detail,
+        attachments: receipt.attachments,
+        behind: delivery.blocked_by,
+        attempt: u32::try_from(delivery.attempt).unwrap_or(u32::MAX),
+        native_sha256: receipt.native_sha256,
+        ..Summary::default()
+    })
+}
+
+fn envelope(row: &mut Row, delivery: &DeliveryRow) -> Result<Envelope, Unreadable> {
+    let envelope = row.message::<Envelope>("envelope")?;
+    if envelope.id == delivery.id { Ok(envelope) } else { Err(Unreadable { column: "envelope" }) }
+}
+
+/// What the columns say of a message whose envelope cannot be read, so that an operator can name it.
+fn envelope_of_columns(row: &mut Row, delivery: &DeliveryRow) -> Envelope {
+    let recipients = delivery.recipients.split(',').filter(|it| !it.is_empty());
+    let message_type = row.number("message_type").ok().and_then(|it| i32::try_from(it).ok());
+    Envelope {
+        id: delivery.id.clone(),
+        source: row.text("source").unwrap_or_default(),
+        sender: row.text("sender").unwrap_or_default(),
+        r#type: message_type.unwrap_or_default(),
+        conversation: delivery.conversation.clone(),
+        recipients: recipients.map(str::to_owned).collect(),
+        application: delivery.application.clone(),
+        urgency: u32::try_from(delivery.urgency).unwrap_or_default(),
+        accepted_at_us: delivery.accepted_at,
+        sequence: u64::try_from(delivery.sequence).unwrap_or_default(),
+        parent: delivery.parent.clone(),
+        ..Envelope::default()
+    }
+}
+
+/// Everything that happened to a message and to those derived from it.
 pub(crate) async fn journey(
     database: &mut Database,
     id: &str,
@@ -308,36 +367,48 @@ pub(crate) async fn journey(
     let of = format!("message WHERE {DERIVED} ORDER BY application");
     let derived = summaries(database, &of, family(&envelope)).await?;
     let (hops, truncated) = hops(database, &envelope).await?;
-    let of = "message WHERE conversation = $1 AND application = '' AND parent = '' AND kind = $2 \
-              ORDER BY sequence LIMIT 200";
-    let kind = i64::from(i32::from(MessageType::Status));
+    let of = format!(
+        "message WHERE conversation = $1 AND application = '' AND parent = '' \
+         AND message_type = $2 ORDER BY sequence LIMIT {STATUSES_MAX}"
+    );
+    let status = i64::from(i32::from(MessageType::Status));
     let statuses = if envelope.r#type() == MessageType::Status {
         Vec::new()
     } else {
-        summaries(database, of, vec![envelope.conversation.into(), kind.into()]).await?
+        summaries(database, &of, vec![envelope.conversation.into(), status.into()]).await?
     };
     Ok(Some(JourneyResponse { message: Some(found), derived, hops, statuses, truncated }))
 }
 
-/// Parameters of [`DERIVED`] and of [`TOLD_AT`].
-fn family(of: &Envelope) -> Vec<Value> {
+/// Parameters of [`DERIVED`] and of [`FACT_POSITIONS`].
+fn family(of: &Envelope) -> Parameters {
     let sequence = i64::try_from(of.sequence).unwrap_or(i64::MAX);
     vec![of.conversation.as_str().into(), sequence.into(), of.id.as_str().into()]
 }
 
-/// What happened to a submitted message and to what was derived from it, in the order written; with
-/// whether that is not all.
+/// The facts of a submitted message and of those derived from it, in the order written; with
+/// whether there were more, dropped or damaged.
 async fn hops(database: &mut Database, of: &Envelope) -> Result<(Vec<Hop>, bool), DatabaseError> {
-    let (mut applications, mut at) = (HashMap::new(), Vec::new());
-    for mut row in database.query(TOLD_AT, family(of)).await? {
-        applications.insert(row.text(), row.text());
-        at.push(Positions::decode(&row.bytes()));
+    let (mut applications, mut stored) = (HashMap::new(), Vec::new());
+    let mut is_incomplete = false;
+    for mut row in database.query(FACT_POSITIONS, family(of)).await? {
+        match positions(&mut row) {
+            Ok((id, application, positions)) => {
+                applications.insert(id, application);
+                stored.push(positions);
+            }
+            Err(unreadable) => {
+                unreadable.in_row(delivery_row::TABLE, &of.id).log();
+                is_incomplete = true;
+            }
+        }
     }
-    let mut positions = facts::merged(&at);
-    let is_long = positions.len() > HOPS_MAX || at.iter().any(Positions::is_full);
+    let mut positions = facts::merged(&stored);
+    is_incomplete |= positions.len() > HOPS_MAX || stored.iter().any(FactPositions::is_full);
     positions.truncate(HOPS_MAX);
+    let read = facts::read(database, positions).await?;
     let mut hops = Vec::new();
-    for Entry { message_id, facts, .. } in facts::read(database, positions).await? {
+    for Entry { message_id, facts, .. } in read.entries {
         let Some(application) = applications.get(&message_id) else { continue };
         let (message_id, application) = (message_id.as_str(), application.as_str());
         hops.extend(facts.into_iter().map(|fact| Hop {
@@ -346,24 +417,40 @@ async fn hops(database: &mut Database, of: &Envelope) -> Result<(Vec<Hop>, bool)
             fact: Some(fact),
         }));
     }
-    let truncated = is_long || hops.len() > HOPS_MAX;
+    is_incomplete |= read.is_incomplete || hops.len() > HOPS_MAX;
     hops.truncate(HOPS_MAX);
-    Ok((hops, truncated))
+    Ok((hops, is_incomplete))
 }
 
-/// A message as it is kept.
+fn positions(row: &mut Row) -> Result<(String, String, FactPositions), Unreadable> {
+    let (id, application) = (row.text("id")?, row.text("application")?);
+    Ok((id, application, delivery_row::fact_positions(row)?))
+}
+
+/// A message's envelope, with its body or its native bytes.
 pub(crate) async fn get(
     database: &mut Database,
     request: &GetRequest,
 ) -> Result<Option<GetResponse>, DatabaseError> {
-    let column = match request.part() {
-        Part::Native => "native",
-        Part::Body | Part::Unspecified => "body",
+    let id = request.message_id.as_str();
+    let sql = "SELECT envelope, body, native, body_size FROM message WHERE id = $1";
+    let Some(mut row) = database.query(sql, vec![id.into()]).await?.pop() else { return Ok(None) };
+    let corrupt = |it: Unreadable| it.in_row(TABLE, id);
+    let envelope: Envelope = row.message("envelope").map_err(corrupt)?;
+    if envelope.id != id {
+        return Err(Corrupt::new(TABLE, id, "envelope").into());
+    }
+    let body: Body = match request.part() {
+        Part::Native => row.message("native").map_err(corrupt)?,
+        Part::Body | Part::Unspecified => {
+            let body: Body = row.message("body").map_err(corrupt)?;
+            let body_size = row.number("body_size");
+            let is_missing = body.place.is_none();
+            if is_missing && body_size.map_err(|it| it.in_row(delivery_row::TABLE, id))? > 0 {
+                return Err(Corrupt::new(TABLE, id, "body").into());
+            }
+            body
+        }
     };
-    let sql = format!("SELECT envelope, {column} FROM message WHERE id = $1");
-    let rows = database.query(&sql, vec![request.message_id.as_str().into()]).await?;
-    Ok(rows.into_iter().next().map(|mut row| GetResponse {
-        envelope: Envelope::decode(row.bytes().as_slice()).ok(),
-        body: Body::decode(row.bytes().as_slice()).ok(),
-    }))
+    Ok(Some(GetResponse { envelope: Some(envelope), body: Some(body) }))
 }

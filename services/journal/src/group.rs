@@ -1,204 +1,148 @@
-//! A group of calls: what each asks for, and all of them worked on as a few batches.
+//! A group of calls, worked on kind by kind in one transaction.
 
-use std::time::Duration;
-
-use proto::fault::v1::Fault;
 use proto::journal::v1::{
-    AcceptOutcome, Acceptance, Begun, CommandRequest, CommandResponse, EndRequest, Ended, Entry,
-    OpenRequest, RecordResponse, Refusal, settlement,
+    AcceptOutcome, Acceptance, Begun, EndRequest, Ended, Entry, RecordResponse,
 };
-use tokio::sync::mpsc;
 
-use crate::database::DatabaseError;
-use crate::desk::Desk;
-use crate::{accept, deliver, drive, ending as settlements, record, sweep};
+use crate::accept::accept;
+use crate::begin::{BeginCall, begin};
+use crate::call::Call;
+use crate::command::command;
+use crate::connect;
+use crate::database::error::DatabaseError;
+use crate::record::{RecordCall, derived_before, record};
+use crate::reply::Reply;
+use crate::settle;
+use crate::sweep::postpone;
+use crate::unit_of_work::UnitOfWork;
 
-/// An answer on its way to whoever asked; there is room for one. Copies of a call share it, so a
-/// call that could not be worked on together with others can be tried by itself.
-pub(crate) type Reply<T> = mpsc::Sender<Result<T, Fault>>;
+/// An answer that is ready, held back until the commit.
+pub(crate) type Answer<'a> = Box<dyn FnOnce() + Send + 'a>;
 
-/// A call that writes.
-#[derive(Clone, Debug)]
-pub(crate) enum Call {
-    Accept(Vec<Acceptance>, Reply<Vec<AcceptOutcome>>),
-    Record(Vec<Entry>, Vec<Refusal>, Reply<RecordResponse>),
-    Open(String, OpenRequest, Reply<u32>),
-    Close(String, Reply<u32>),
-    Begin(String, Vec<String>, Reply<Option<Vec<Begun>>>),
-    End(EndRequest, Reply<Vec<Ended>>),
-    Command(CommandRequest, Reply<CommandResponse>),
-    /// Messages that could not be driven, and how long each is left alone.
-    NotDriven(Vec<(String, Duration)>, Reply<()>),
-}
+/// Requests of one kind, and the replies that their answers go to.
+type Kind<'a, Q, A> = (Vec<Q>, Vec<&'a Reply<A>>);
 
-impl Call {
-    /// How many messages it is about.
-    pub(crate) fn weight(&self) -> usize {
-        let count = match self {
-            Self::Accept(items, _) => items.len(),
-            Self::Record(entries, refusals, _) => entries.len() + refusals.len(),
-            Self::Begin(_, ids, _) => ids.len(),
-            Self::End(request, _) => request.settlements.len(),
-            Self::Command(request, _) => request.message_ids.len(),
-            Self::NotDriven(ids, _) => ids.len(),
-            Self::Open(..) | Self::Close(..) => 1,
-        };
-        count.max(1)
-    }
-
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::Accept(..) => "accept",
-            Self::Record(..) => "record",
-            Self::Open(..) => "open",
-            Self::Close(..) => "close",
-            Self::Begin(..) => "begin",
-            Self::End(..) => "end",
-            Self::Command(..) => "command",
-            Self::NotDriven(..) => "not_driven",
-        }
-    }
-
-    /// Answers with a fault.
-    pub(crate) fn refuse(&self, fault: Fault) {
-        match self {
-            Self::Accept(_, reply) => send(reply, Err(fault)),
-            Self::Record(_, _, reply) => send(reply, Err(fault)),
-            Self::Open(_, _, reply) | Self::Close(_, reply) => send(reply, Err(fault)),
-            Self::Begin(_, _, reply) => send(reply, Err(fault)),
-            Self::End(_, reply) => send(reply, Err(fault)),
-            Self::Command(_, reply) => send(reply, Err(fault)),
-            Self::NotDriven(_, reply) => send(reply, Err(fault)),
-        }
-    }
-}
-
-/// Whoever went away without waiting asks again; the work is done all the same.
-pub(crate) fn send<T>(reply: &Reply<T>, value: Result<T, Fault>) {
-    if reply.try_send(value).is_err() {
-        tracing::debug!("caller went away");
-    }
-}
-
-/// An answer that is ready, held until the commit.
-pub(crate) type Answer = Box<dyn FnOnce() + Send>;
-
-/// Calls of one kind, and where their answers go.
-type Kind<Q, A> = (Vec<Q>, Vec<Reply<A>>);
-
-/// The calls of a group, by kind. Order among kinds is free: none of them has been answered.
+/// The calls of a group, by kind. The order among kinds is free: none of them was answered yet.
 #[derive(Default)]
-struct Sorted {
-    accepts: Kind<Vec<Acceptance>, Vec<AcceptOutcome>>,
-    records: Kind<record::Records, RecordResponse>,
-    begins: Kind<deliver::Asked, Option<Vec<Begun>>>,
-    ends: Kind<EndRequest, Vec<Ended>>,
-    /// Ends of what a Begin gave whose answer was lost: that Begin may be in this very group.
-    undone: Kind<EndRequest, Vec<Ended>>,
-    others: Vec<Call>,
+struct ByKind<'a> {
+    accepts: Kind<'a, &'a [Acceptance], Vec<AcceptOutcome>>,
+    records: Kind<'a, RecordCall<'a>, RecordResponse>,
+    begins: Kind<'a, BeginCall<'a>, Option<Vec<Begun>>>,
+    ends: Kind<'a, &'a EndRequest, Vec<Ended>>,
+    /// Take back what a Begin gave whose answer was lost; that Begin may be in this very group.
+    undone: Kind<'a, &'a EndRequest, Vec<Ended>>,
+    others: Vec<&'a Call>,
 }
 
-impl Sorted {
-    fn new(group: Vec<Call>) -> Self {
-        let mut sorted = Self::default();
+impl<'a> ByKind<'a> {
+    fn new(group: &[&'a Call]) -> Self {
+        let mut kinds = Self::default();
         for call in group {
             match call {
-                Call::Accept(items, reply) => put(&mut sorted.accepts, items, reply),
+                Call::Accept(items, reply) => push(&mut kinds.accepts, items, reply),
                 Call::Record(entries, refusals, reply) => {
-                    put(&mut sorted.records, (entries, refusals), reply);
+                    push(&mut kinds.records, (entries, refusals), reply);
                 }
-                // Nobody would hear what it was given, and hand it over.
+                // A caller that went away would not hand the messages over.
                 Call::Begin(_, _, reply) if reply.is_closed() => {}
-                Call::Begin(session, ids, reply) => put(&mut sorted.begins, (session, ids), reply),
-                Call::End(request, reply) if undoes(&request) => {
-                    put(&mut sorted.undone, request, reply);
+                Call::Begin(session, ids, reply) => push(&mut kinds.begins, (session, ids), reply),
+                Call::End(request, reply) if settle::undoes_begin(request) => {
+                    push(&mut kinds.undone, request, reply);
                 }
-                Call::End(request, reply) => put(&mut sorted.ends, request, reply),
-                other @ (Call::Open(..)
-                | Call::Close(..)
-                | Call::Command(..)
-                | Call::NotDriven(..)) => sorted.others.push(other),
+                Call::End(request, reply) => push(&mut kinds.ends, request, reply),
+                Call::Open(..) | Call::Close(..) | Call::Command(..) | Call::Postpone(..) => {
+                    kinds.others.push(call);
+                }
             }
         }
-        sorted
+        kinds
     }
 }
 
-fn put<Q, A>(kind: &mut Kind<Q, A>, ask: Q, reply: Reply<A>) {
-    kind.0.push(ask);
+fn push<'a, Q, A>(kind: &mut Kind<'a, Q, A>, request: Q, reply: &'a Reply<A>) {
+    kind.0.push(request);
     kind.1.push(reply);
 }
 
-fn undoes(request: &EndRequest) -> bool {
-    let lost = |it: &proto::journal::v1::Settlement| {
-        it.lease == 0 && matches!(it.answer, Some(settlement::Answer::Unsent(_)))
-    };
-    request.settlements.iter().all(lost)
-}
-
 /// Works on a group kind by kind, each kind as one batch, so that a group costs few statements
-/// however many callers it has. Answers count before the session they came through is closed, and
-/// sessions open and close before anybody begins in them.
-pub(crate) async fn work(
-    desk: &mut Desk<'_>,
-    group: Vec<Call>,
-    answers: &mut Vec<Answer>,
+/// however many calls it has. Settlements count before their session is closed, and sessions open
+/// and close before messages begin in them.
+pub(crate) async fn work<'a>(
+    unit: &mut UnitOfWork<'_>,
+    group: &[&'a Call],
+    answers: &mut Vec<Answer<'a>>,
 ) -> Result<(), DatabaseError> {
-    let Sorted { accepts, records, begins, ends, undone, others } = Sorted::new(group);
-    let counts: Vec<usize> = accepts.0.iter().map(Vec::len).collect();
-    let items: Vec<Acceptance> = accepts.0.into_iter().flatten().collect();
-    let outcomes = if items.is_empty() { Vec::new() } else { accept::accept(desk, items).await? };
-    let mut outcomes = outcomes.into_iter();
-    let own = counts.into_iter().map(|it| outcomes.by_ref().take(it).collect()).collect();
-    hold(answers, accepts.1, own);
-    let entries = || records.0.iter().flat_map(|(entries, _)| entries);
-    let told = entries().map(|it| it.message_id.as_str());
-    let ended = ends.0.iter().chain(&undone.0).flat_map(settlements::ids);
-    let begun = begins.0.iter().flat_map(|(_, ids)| ids).map(String::as_str);
-    desk.load(told.chain(ended).chain(begun)).await?;
-    let derived: Vec<_> = entries().flat_map(|it| record::derived_before(desk, it)).collect();
-    desk.load(derived.into_iter()).await?;
-    hold(answers, records.1, record::record(desk, records.0).await?);
-    hold(answers, ends.1, settlements::end(desk, ends.0).await?);
+    let ByKind { accepts, records, begins, ends, undone, others } = ByKind::new(group);
+    accept_all(unit, &accepts, answers).await?;
+    let entries = || records.0.iter().flat_map(|(entries, _)| *entries);
+    let recorded = entries().map(|it: &Entry| it.message_id.as_str());
+    let ended = ends.0.iter().chain(&undone.0).flat_map(|it| settle::ids(it));
+    let begun = || begins.0.iter().flat_map(|(_, ids)| *ids).map(String::as_str);
+    unit.load(recorded.chain(ended).chain(begun())).await?;
+    let derived: Vec<_> = entries().flat_map(|it| derived_before(unit, it)).collect();
+    unit.load(derived.into_iter()).await?;
+    hold_back(answers, records.1, record(unit, &records.0).await?);
+    hold_back(answers, ends.1, settle::end(unit, &ends.0).await?);
     for call in others {
-        other(desk, call, answers).await?;
+        work_on_other(unit, call, answers).await?;
     }
-    // Messages that were derived in this very group are rows by now.
-    desk.load(begins.0.iter().flat_map(|(_, ids)| ids).map(String::as_str)).await?;
-    desk.load_sessions(begins.0.iter().map(|(session, _)| session.as_str())).await?;
-    hold(answers, begins.1, deliver::begin(desk, begins.0).await?);
-    hold(answers, undone.1, settlements::end(desk, undone.0).await?);
+    // Messages that were derived in this very group have rows by now.
+    unit.load(begun()).await?;
+    unit.load_sessions(begins.0.iter().map(|(session, _)| *session)).await?;
+    hold_back(answers, begins.1, begin(unit, &begins.0).await?);
+    hold_back(answers, undone.1, settle::end(unit, &undone.0).await?);
     Ok(())
 }
 
-/// Keeps answers until the commit.
-fn hold<T: Send + 'static>(answers: &mut Vec<Answer>, replies: Vec<Reply<T>>, values: Vec<T>) {
+async fn accept_all<'a>(
+    unit: &mut UnitOfWork<'_>,
+    (calls, replies): &Kind<'a, &'a [Acceptance], Vec<AcceptOutcome>>,
+    answers: &mut Vec<Answer<'a>>,
+) -> Result<(), DatabaseError> {
+    let items: Vec<&Acceptance> = calls.iter().copied().flatten().collect();
+    if items.is_empty() {
+        let none = calls.iter().map(|_| Vec::new()).collect();
+        hold_back(answers, replies.clone(), none);
+        return Ok(());
+    }
+    let mut outcomes = accept(unit, &items).await?.into_iter();
+    let by_call = calls.iter().map(|it| outcomes.by_ref().take(it.len()).collect()).collect();
+    hold_back(answers, replies.clone(), by_call);
+    Ok(())
+}
+
+/// Holds answers back until the commit.
+fn hold_back<'a, T: Send + 'a>(
+    answers: &mut Vec<Answer<'a>>,
+    replies: Vec<&'a Reply<T>>,
+    values: Vec<T>,
+) {
     for (reply, value) in replies.into_iter().zip(values) {
-        answers.push(Box::new(move || send(&reply, Ok(value))));
+        answers.push(Box::new(move || reply.send(Ok(value))));
     }
 }
 
-async fn other(
-    desk: &mut Desk<'_>,
-    call: Call,
-    answers: &mut Vec<Answer>,
+async fn work_on_other<'a>(
+    unit: &mut UnitOfWork<'_>,
+    call: &'a Call,
+    answers: &mut Vec<Answer<'a>>,
 ) -> Result<(), DatabaseError> {
     match call {
         Call::Open(id, request, reply) => {
-            let given_back = deliver::open(desk, &id, &request).await?;
-            hold(answers, vec![reply], vec![given_back]);
+            let given_back = connect::open(unit, id, request).await?;
+            hold_back(answers, vec![reply], vec![given_back]);
         }
         Call::Close(id, reply) => {
-            let given_back = deliver::close(desk, &id).await?;
-            hold(answers, vec![reply], vec![given_back]);
+            let given_back = connect::close(unit, id).await?;
+            hold_back(answers, vec![reply], vec![given_back]);
         }
         Call::Command(request, reply) => {
-            let response = sweep::command(desk, request).await?;
-            hold(answers, vec![reply], vec![response]);
+            let response = command(unit, request).await?;
+            hold_back(answers, vec![reply], vec![response]);
         }
-        Call::NotDriven(ids, reply) => {
-            drive::not_driven(desk, &ids).await?;
-            hold(answers, vec![reply], vec![()]);
+        Call::Postpone(failed, reply) => {
+            postpone(unit, failed).await?;
+            hold_back(answers, vec![reply], vec![()]);
         }
         Call::Accept(..) | Call::Record(..) | Call::Begin(..) | Call::End(..) => {}
     }

@@ -1,20 +1,23 @@
-//! Every message and every fact about it; what waits, and is driven again.
+//! The message store: every message and its facts; what waits, and is published again when due.
 //!
 //! ```text
-//! calls ─▶ keeper (one writer, one transaction a group) ─▶ database
-//!             │ decides: accept, record, begin, end, sweep      │
-//!             └─ committed ─▶ drive ─▶ channels                 └─▶ readers (find)
+//! calls ─▶ writer (one task, one transaction per group) ─▶ database
+//!             │ accept, record, begin, end, command, sweep     │
+//!             └─ committed ─▶ publish due ─▶ channels          └─▶ readers (find, journey, get)
 //! ```
 //!
 //! # Promises
 //!
 //! - A call that was answered is on disk.
 //! - The same content again gets the first receipt; the same key with other content is a conflict.
-//! - Messages of one conversation begin at one application in the order accepted; who waits is
-//!   let go in the commit that ends the one before.
-//! - A message is with one adapter at a time: the lease's number is the fence.
-//! - What lands in `stranded` is a fact, and is driven again.
-//! - What is not through is driven again under the same names until it is, or is a dead letter.
+//! - Messages of one conversation begin at one application in the order accepted; a held message is
+//!   released in the commit that settles the one before.
+//! - A message is with one adapter at a time: the lease's number fences off earlier deliveries.
+//! - A message in the undeliverable channel is recorded, and published again.
+//! - A message that is not settled is published again under the same ids until it is, or is a dead
+//!   letter.
+//! - A column that cannot be read is an error and never an empty value: its message becomes a dead
+//!   letter (LT-JNL-009), and no other message waits for it.
 //!
 //! # Not here
 //!
@@ -26,58 +29,74 @@
 //! no locks and commit in groups. A second journal process on the same database waits for the
 //! first one's end. It costs scaling the writer beyond one connection.
 //!
-//! *The writer remembers what it wrote.* The rows of messages on their way lie in its memory as they
-//! are in the database, so a step reads nothing and writes one row. Whatever a failed group had in
-//! hand is forgotten, and everything can be read again. It costs some megabytes, and that nobody
-//! else may ever write these rows.
+//! *One table of transitions.* Which event is allowed in which state stands in `transitions.rs`
+//! alone; calls ask it, and so does the command line. It costs one look-up per step.
 //!
-//! *One row of facts a commit.* What a commit tells of all its messages is one row, and a message
-//! knows the positions of its rows. So a step writes no row of facts of its own and no index of
-//! them, and the rows lie in the order of what happened. Whoever reads one message's facts reads
-//! those of others beside them, and passes over these.
+//! *A write-through cache.* The writer keeps the rows of messages on their way as they are in the
+//! database, so a step reads nothing and writes one row. Rows of a failed group are dropped from
+//! the cache and read again. It costs some megabytes, and no other process may ever write these
+//! rows.
+//!
+//! *One row of facts per commit.* The facts of all messages of a commit are one row, and a message
+//! stores the positions of its rows. So a step inserts no row of facts of its own and no index
+//! entry, and the rows lie in the order of what happened. Reading one message's facts reads those
+//! of others in the same rows, and skips them.
 //!
 //! *The sweeper has a time of its own.* A step that would only move a message's deadline back leaves
-//! the time at which the sweeper looks at it alone, and then the database writes no index. The
-//! sweeper passes over what went its way meanwhile: one look a message, half a minute later.
+//! `sweep_at` unchanged, and then the database writes no index. The sweeper skips messages that
+//! made progress meanwhile: one look per message, half a minute later.
 //!
-//! *Nobody waits for a journal that is not at work.* When the writer or a reader ends, however it
-//! ends, whoever waits is told at once to come again, and so is whoever comes before the next
-//! start. It costs callers a repeat; the other way costs everybody's standstill.
+//! *A damaged row stays as it is.* The row of a dead letter keeps its damaged column, and only the
+//! state and the fault are written. So an operator can restore it from a backup and redrive the
+//! message, and until then nothing decides on it. It costs two more statements, for such rows only.
 //!
-//! *Every search by an index.* A test asks both databases how they would go about each statement
-//! there is, and takes no scan of a table that grows.
+//! *No call waits for a journal that has ended.* When the writer or a reader ends, however it ends,
+//! waiting calls are refused at once, and so are calls before the next start; callers repeat them.
+//! It costs callers a repeat; the alternative is that everything stands still.
+//!
+//! *Every search by an index.* A test asks both databases for the plan of each statement there is,
+//! and accepts no scan of a table that grows.
 
 mod accept;
+mod begin;
+mod call;
+mod command;
+mod connect;
 mod database;
-mod deliver;
-mod desk;
-mod drive;
-mod ending;
+mod delivery_row;
 mod facts;
 mod find;
 mod fold;
 mod group;
-mod hollow;
-mod keeper;
-mod memory;
 mod metrics;
-mod plan;
+mod new_message;
+mod publish_due;
 mod readers;
 mod record;
+mod reply;
+mod retry_schedule;
+mod row_cache;
 mod server;
-mod stored;
-mod stranded;
+mod session;
+mod settle;
+mod steps;
 mod sweep;
+mod transitions;
+mod undeliverable;
+mod unit_of_work;
+mod unrouted;
+mod writer;
 
-pub use database::DatabaseError;
+pub use database::error::DatabaseError;
 pub use fold::number as folded_number;
 pub use server::{Config, DEFAULTS, Service, run};
+pub use transitions::allows;
 
-/// Opens the database for reading and lets go of it: whether it is there, and lets us in.
+/// Opens the database for reading and closes it: whether it can be reached and read.
 ///
 /// # Errors
 ///
-/// It is not, or does not.
+/// It cannot be reached, or does not grant access.
 pub async fn reach(config: &Config) -> Result<(), DatabaseError> {
-    database::Database::open(&config.database, database::Purpose::Read).await.map(drop)
+    database::Database::open(&config.database, database::purpose::Purpose::Read).await.map(drop)
 }

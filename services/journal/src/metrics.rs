@@ -1,15 +1,15 @@
-//! What the journal counts and measures.
+//! Metrics of the journal.
 
 use std::time::Duration;
 
 use chassis::metrics::{Count, Seconds};
 
-/// The journal's instruments, made once.
+/// The journal's instruments, created once.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     calls: Count,
     commits: Seconds,
-    drives: Count,
+    publishes: Count,
 }
 
 impl Metrics {
@@ -20,7 +20,10 @@ impl Metrics {
                 "lienthong.journal.group.duration",
                 "how long a group of calls takes from its first statement to its commit",
             ),
-            drives: Count::new("lienthong.journal.drives", "messages driven again, by outcome"),
+            publishes: Count::new(
+                "lienthong.journal.publishes",
+                "messages that the journal published to their channel again, by outcome",
+            ),
         }
     }
 
@@ -32,7 +35,7 @@ impl Metrics {
         self.commits.record(took, "kind", "group");
     }
 
-    pub(crate) fn driven(&self, outcome: &'static str) {
-        self.drives.add(1, "outcome", outcome);
+    pub(crate) fn published(&self, outcome: &'static str) {
+        self.publishes.add(1, "outcome", outcome);
     }
 }

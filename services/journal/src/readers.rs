@@ -1,42 +1,43 @@
-//! The readers: searches, journeys and bodies, beside the writer, each on a connection of its own.
+//! Readers: searches, journeys and bodies, beside the writer, each on a connection of its own.
 
-use proto::fault::v1::Fault;
 use proto::journal::v1::{
     FindRequest, FindResponse, GetRequest, GetResponse, JourneyRequest, JourneyResponse,
 };
 use tokio::sync::{Mutex, mpsc};
 
-use crate::database::{Database, DatabaseError};
+use crate::database::Database;
+use crate::database::error::DatabaseError;
 use crate::find;
-use crate::group::{Reply, send};
-use crate::server::away;
+use crate::reply::{Reply, unavailable};
 
 /// A call that only reads.
 #[derive(Debug)]
-pub(crate) enum Read {
+pub(crate) enum ReadCall {
     Find(FindRequest, Reply<FindResponse>),
     Journey(JourneyRequest, Reply<Option<JourneyResponse>>),
     Get(GetRequest, Reply<Option<GetResponse>>),
 }
 
-/// Answers until there are no more calls. A search that fails is its asker's; a connection that
-/// is gone is an error, because every search after it would fail too.
-pub(crate) async fn read(
+/// Answers calls until there are no more. A search that fails fails its caller; a lost connection
+/// is an error, because every search after it would fail too.
+pub(crate) async fn run(
     mut database: Database,
-    reads: &Mutex<mpsc::Receiver<Read>>,
+    calls: &Mutex<mpsc::Receiver<ReadCall>>,
 ) -> Result<(), DatabaseError> {
     loop {
-        let Some(read) = reads.lock().await.recv().await else { return Ok(()) };
-        match read {
-            // Whoever went away does not wait for a long search any more.
-            Read::Find(_, reply) if reply.is_closed() => {}
-            Read::Find(request, reply) => {
+        let Some(call) = calls.lock().await.recv().await else { return Ok(()) };
+        match call {
+            // A long search is not run for a caller that went away.
+            ReadCall::Find(_, reply) if reply.is_closed() => {}
+            ReadCall::Find(request, reply) => {
                 answer(&reply, find::find(&mut database, &request).await)?;
             }
-            Read::Journey(request, reply) => {
+            ReadCall::Journey(request, reply) => {
                 answer(&reply, find::journey(&mut database, &request.message_id).await)?;
             }
-            Read::Get(request, reply) => answer(&reply, find::get(&mut database, &request).await)?,
+            ReadCall::Get(request, reply) => {
+                answer(&reply, find::get(&mut database, &request).await)?;
+            }
         }
     }
 }
@@ -44,14 +45,15 @@ pub(crate) async fn read(
 fn answer<T>(reply: &Reply<T>, outcome: Result<T, DatabaseError>) -> Result<(), DatabaseError> {
     let error = match outcome {
         Ok(value) => {
-            send(reply, Ok(value));
+            reply.send(Ok(value));
             return Ok(());
         }
         Err(error) => error,
     };
-    let words = error.words();
-    tracing::error!(error = words, "the journal cannot be read");
-    let fault: Fault = away().detail(words);
-    send(reply, Err(fault));
+    let description = error.describe();
+    tracing::error!(error = description, "the journal cannot be read");
+    let is_corrupt = matches!(error, DatabaseError::Corrupt { .. });
+    let fault = if is_corrupt { error.data_fault() } else { unavailable().detail(description) };
+    reply.send(Err(fault));
     if error.is_lost() { Err(error) } else { Ok(()) }
 }

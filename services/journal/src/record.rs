@@ -1,4 +1,4 @@
-//! Record: what happened, what follows from it, and what cannot go on.
+//! Record: facts of messages, the messages derived from them, and dispositions.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,285 +11,277 @@ use proto::journal::v1::entry::Disposition;
 use proto::journal::v1::{Derived, Entry, Envelope, RecordResponse, Refusal};
 use proto::message::v1::{Fact, Index, Receipt, State, Step};
 
-use crate::database::DatabaseError;
-use crate::desk::{COMPONENT, Desk};
-use crate::ending::release_behind;
+use crate::database::error::DatabaseError;
+use crate::delivery_row::{DeliveryInfo, DeliveryRow};
 use crate::facts;
-use crate::stored::{Fresh, Stored, Told};
-use crate::{hollow, plan};
+use crate::new_message::NewMessage;
+use crate::retry_schedule::{FailedTry, next_try, publish_deadline};
+use crate::steps::{dead_letter, defer, release_blocked};
+use crate::transitions::{Event, Transition};
+use crate::unit_of_work::UnitOfWork;
+use crate::unrouted;
 
 /// Entries and refusals of one call.
-pub(crate) type Records = (Vec<Entry>, Vec<Refusal>);
+pub(crate) type RecordCall<'a> = (&'a [Entry], &'a [Refusal]);
 
-/// Writes the entries and refusals of calls; for each call the ids nobody knows, and those of
-/// derived messages that are over.
+/// Records the entries and refusals of calls. For each call, the ids that the journal does not
+/// know, and those of derived messages that are over.
 pub(crate) async fn record(
-    desk: &mut Desk<'_>,
-    calls: Vec<Records>,
+    unit: &mut UnitOfWork<'_>,
+    calls: &[RecordCall<'_>],
 ) -> Result<Vec<RecordResponse>, DatabaseError> {
-    let known = facts_of_lone_entries(desk, &calls).await?;
-    let hollow = hollow::of_parents_routed_again(desk, &calls).await?;
-    let mut told = Vec::with_capacity(calls.len());
+    let entries = || calls.iter().flat_map(|(entries, _)| *entries);
+    let read = facts_of_plain_entries(unit, entries()).await?;
+    let unrouted = unrouted::load_of_rerouted_parents(unit, entries()).await?;
+    let mut responses = Vec::with_capacity(calls.len());
     let mut routed = Vec::new();
     for (entries, refusals) in calls {
         let mut response = RecordResponse::default();
-        for entry in entries {
-            let Some(parent) = desk.get(&entry.message_id).cloned() else {
-                response.unknown.push(entry.message_id);
+        for entry in *entries {
+            let Some(parent) = unit.row(&entry.message_id).cloned() else {
+                response.unknown.push(entry.message_id.clone());
                 continue;
             };
-            let is_over =
-                |it: &&str| parent.is_ended() || desk.get(it).is_some_and(Stored::is_ended);
-            let over = derived_ids(&entry).filter(is_over);
+            let is_over = |it: &&str| {
+                has_ended_deriving(&parent) || unit.row(it).is_some_and(DeliveryRow::is_ended)
+            };
+            let over = derived_ids(entry).filter(is_over);
             response.ended.extend(over.map(str::to_owned));
-            routed.extend(hollow::replace(desk, &hollow, &entry));
-            one(desk, entry, &known);
-            if desk.get(&parent.id).is_some_and(|it| it.state == State::Routed) {
+            routed.extend(unrouted::replace(unit, &unrouted, entry));
+            record_entry(unit, entry, &read);
+            if unit.row(&parent.id).is_some_and(|it| it.state == State::Routed) {
                 routed.push(parent.id);
             }
         }
-        told.push(response);
-        desk.refusals.extend(refusals.into_iter().map(|it| {
-            let fault = it.fault.unwrap_or_default().encode_to_vec();
-            vec![it.application.into(), it.key.into(), it.at_us.into(), fault.into()]
-        }));
+        responses.push(response);
+        for it in *refusals {
+            let fault = it.fault.as_ref().map_or_else(Vec::new, Fault::encode_to_vec);
+            let (application, key) = (it.application.as_str().into(), it.key.as_str().into());
+            unit.add_refusal(vec![application, key, it.at_us.into(), fault.into()]);
+        }
     }
-    release_behind(desk, &routed).await?;
-    Ok(told)
+    release_blocked(unit, &routed).await?;
+    Ok(responses)
 }
 
-/// Ids of what follows from an entry's message.
+/// True when nothing may be derived from a message any more: it is over, or its row is damaged and
+/// would pass its damage on.
+fn has_ended_deriving(parent: &DeliveryRow) -> bool {
+    parent.is_ended() || parent.corrupt.is_some()
+}
+
+/// Ids of the messages derived from an entry's message.
 fn derived_ids(entry: &Entry) -> impl Iterator<Item = &str> {
     let derived = entry.derived.iter().filter_map(|it| it.message.as_ref()?.envelope.as_ref());
     derived.map(|it| it.id.as_str())
 }
 
-/// Ids of what follows from an entry's message and may be a row by now. Where nothing was derived
-/// from the message yet there is none, and nobody is looked for.
+/// Ids of an entry's derived messages that may have a row already. Nothing is looked up for a
+/// message from which nothing was derived before.
 pub(crate) fn derived_before<'a>(
-    desk: &Desk<'_>,
+    unit: &UnitOfWork<'_>,
     entry: &'a Entry,
 ) -> impl Iterator<Item = &'a str> {
-    let is_first = desk.get(&entry.message_id).is_some_and(|it| it.is_childless);
+    let is_first = unit.row(&entry.message_id).is_some_and(|it| it.is_childless);
     derived_ids(entry).filter(move |_| !is_first)
 }
 
-/// What is known of messages whose entry changes no state: only its facts tell whether it came
-/// before.
-async fn facts_of_lone_entries(
-    desk: &mut Desk<'_>,
-    calls: &[Records],
+/// Facts of messages whose entry changes no state: only the facts tell whether it is a repeat.
+async fn facts_of_plain_entries(
+    unit: &mut UnitOfWork<'_>,
+    entries: impl Iterator<Item = &Entry>,
 ) -> Result<Vec<(String, Fact)>, DatabaseError> {
-    let lone = calls.iter().flat_map(|(entries, _)| entries).filter(|it| it.disposition.is_none());
-    facts_of(desk, lone.map(|it| it.message_id.clone()).collect()).await
+    let plain = entries.filter(|it| it.disposition.is_none());
+    read_facts(unit, plain.map(|it| it.message_id.clone()).collect()).await
 }
 
-/// What is known of messages.
-pub(crate) async fn facts_of(
-    desk: &mut Desk<'_>,
+/// Reads the facts of loaded messages. Of a damaged row of facts nothing is known, so a repeat may
+/// then be noted twice; nothing is decided on facts.
+pub(crate) async fn read_facts(
+    unit: &mut UnitOfWork<'_>,
     ids: Vec<String>,
 ) -> Result<Vec<(String, Fact)>, DatabaseError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let ids: HashSet<String> = ids.into_iter().collect();
-    let at = facts::merged(ids.iter().filter_map(|it| desk.get(it)).map(|it| &it.told_at));
-    let entries = facts::read(desk.database, at).await?;
-    let facts = entries.into_iter().filter(|it| ids.contains(&it.message_id)).flat_map(|it| {
+    let rows = ids.iter().filter_map(|it| unit.row(it));
+    let positions = facts::merged(rows.map(|it| &it.fact_positions));
+    let read = facts::read(unit.database, positions).await?;
+    let entries = read.entries.into_iter().filter(|it| ids.contains(&it.message_id));
+    let facts = entries.flat_map(|it| {
         let id = it.message_id;
         it.facts.into_iter().map(move |fact| (id.clone(), fact))
     });
     Ok(facts.collect())
 }
 
-/// Whether an entry tells something new, or is a copy of what was told before.
-fn is_news(state: State, disposition: Option<&Disposition>) -> bool {
-    let goes_on = matches!(state, State::Accepted | State::Queued | State::Held);
+/// The event that a disposition is.
+fn event_of(disposition: &Disposition) -> Event {
     match disposition {
-        None => true,
-        Some(Disposition::Routed(_)) => {
-            matches!(state, State::Accepted | State::Parked | State::Dead)
-        }
-        Some(Disposition::Parked(_)) => goes_on,
-        Some(Disposition::Dead(_)) => goes_on || state == State::Parked,
+        Disposition::Routed(_) => Event::Routed,
+        Disposition::Parked(_) => Event::Deferred,
+        Disposition::Dead(_) => Event::Failed,
     }
 }
 
-fn one(desk: &mut Desk<'_>, entry: Entry, known: &[(String, Fact)]) {
-    let id = entry.message_id;
-    let Some(row) = desk.get(&id).cloned() else { return };
-    let is_news = is_news(row.state, entry.disposition.as_ref());
-    for fact in entry.facts {
-        if is_news && (entry.disposition.is_some() || !desk.knows(known, &id, &fact)) {
-            desk.fact(&id, fact);
+fn record_entry(unit: &mut UnitOfWork<'_>, entry: &Entry, read: &[(String, Fact)]) {
+    let id = entry.message_id.as_str();
+    let Some(row) = unit.row(id).cloned() else { return };
+    let event = entry.disposition.as_ref().map(event_of);
+    let allowed = event.and_then(|it| unit.allowed(id, it));
+    // A disposition that the state does not allow is a copy of an earlier call.
+    let is_news = event.is_none() || allowed.is_some();
+    for fact in &entry.facts {
+        if is_news && (event.is_some() || !unit.has_fact(read, id, fact)) {
+            unit.fact(id, fact.clone());
         }
     }
-    // What follows from a message that was withdrawn does not follow any more.
-    if !row.is_ended() && !entry.derived.is_empty() {
-        desk.has_children(&id);
-        for derived in entry.derived {
-            follow(desk, &row, derived);
+    // Nothing is derived any more from a message that was withdrawn.
+    if !has_ended_deriving(&row) && !entry.derived.is_empty() {
+        unit.note_children(id);
+        for derived in &entry.derived {
+            record_derived(unit, &row, derived);
         }
     }
-    if !is_news {
-        return;
-    }
-    match entry.disposition {
-        Some(Disposition::Routed(_)) => desk.to(&id, State::Routed, 0),
-        Some(Disposition::Parked(park)) => try_later(desk, &id, park.fault.unwrap_or_default()),
-        Some(Disposition::Dead(bury)) => bury_it(desk, &id, bury.fault.unwrap_or_default()),
-        None => {}
-    }
-}
-
-/// A try that ended before anybody began with the message.
-fn try_later(desk: &mut Desk<'_>, id: &str, fault: Fault) {
-    desk.change(id, |row| {
-        row.tries += 1;
-        row.attempt += 1;
-    });
-    let tries = desk.get(id).map_or(1, |it| it.tries);
-    park_or_bury(desk, id, fault, tries);
-}
-
-fn follow(desk: &mut Desk<'_>, parent: &Stored, derived: Derived) {
-    let message = derived.message.unwrap_or_default();
-    let Some(mut envelope) = message.envelope else { return };
-    if envelope.id.parse::<bus::MessageId>().is_err() {
-        tracing::error!(parent = parent.id, "derived message has no proper id");
-        return;
-    }
-    // An application without a channel cannot be reached until somebody corrects its name.
-    let is_nowhere = bus::Channel::delivery(&envelope.application).is_err();
-    let fault = derived
-        .fault
-        .or_else(|| is_nowhere.then(|| Fault::new(&code::LT_JNL_006).param("part", "application")));
-    // Its place is its parent's, as the journal gave it.
-    envelope.parent.clone_from(&parent.id);
-    envelope.conversation.clone_from(&parent.conversation);
-    envelope.sequence = u64::try_from(parent.sequence).unwrap_or_default();
-    envelope.accepted_at_us = parent.accepted_at;
-    let receipt = Receipt { attachments: derived.attachments, ..Receipt::default() };
-    let body = message.body.unwrap_or_default().encode_to_vec();
-    if let Some(known) = desk.get(&envelope.id).cloned() {
-        let made = Made { envelope, body, receipt, facts: derived.facts };
-        again(desk, &known, fault, made);
-        return;
-    }
-    if desk.is_fresh(&envelope.id) {
-        return;
-    }
-    for fact in derived.facts {
-        desk.fact(&envelope.id, fact);
-    }
-    let (state, next_at) = match &fault {
-        None => (State::Queued, plan::deadline(desk.now, 0)),
-        Some(fault) if fault.is_retryable() && !is_nowhere => {
-            let asked = Duration::from_millis(fault.retry_after_ms);
-            let failed = plan::Failed { tries: 1, attempt: 0, urgency: envelope.urgency, asked };
-            (State::Parked, plan::due(desk.now, failed).map_or(desk.now, |it| it.at))
-        }
-        Some(_) => (State::Dead, 0),
+    let fault = || match &entry.disposition {
+        Some(Disposition::Parked(park)) => park.fault.clone().unwrap_or_default(),
+        Some(Disposition::Dead(dead)) => dead.fault.clone().unwrap_or_default(),
+        Some(Disposition::Routed(_)) | None => Fault::default(),
     };
-    if let Some(fault) = &fault {
-        let step = if state == State::Parked { Step::Parked } else { Step::Dead };
-        desk.fact(&envelope.id, own_fact(desk.now, step, 0, Some(fault.clone())));
+    match allowed {
+        Some(Transition::To(State::Dead)) => dead_letter(unit, id, fault()),
+        Some(Transition::To(state)) => unit.set_state(id, state, 0),
+        Some(Transition::Retry) => defer(unit, id, fault()),
+        Some(Transition::Publish | Transition::PublishOrRetry) | None => {}
     }
-    let told = parent.told.as_ref().map(|it| {
-        let attachments = receipt.attachments.clone();
-        Arc::new(Told { attachments, index: it.index.clone() })
-    });
-    let new = Fresh {
-        envelope: &envelope,
-        body,
-        native: Vec::new(),
-        receipt: receipt.encode_to_vec(),
-        index: &Index::default(),
-        key: "",
-        content_digest: String::new(),
-        state,
-        now: desk.now,
-        next_at,
-        fault: fault.as_ref(),
-        told,
-        slot: desk.slot(),
-    };
-    desk.add(new.values());
 }
 
-/// A derived message as it was made this time.
-struct Made {
+/// A derived message as this call made it.
+struct DerivedMessage {
     envelope: Envelope,
     body: Vec<u8>,
     receipt: Receipt,
     facts: Vec<Fact>,
+    fault: Option<Fault>,
+    /// True when its application has no channel, until somebody corrects the name.
+    has_no_channel: bool,
 }
 
-/// A derived message that is known: left as it is, unless it had no body, and now has one or
-/// again could not be made.
-fn again(desk: &mut Desk<'_>, known: &Stored, fault: Option<Fault>, made: Made) {
-    if known.body_size > 0 || known.is_ended() {
+impl DerivedMessage {
+    fn new(parent: &DeliveryRow, derived: &Derived) -> Option<Self> {
+        let message = derived.message.clone().unwrap_or_default();
+        let mut envelope = message.envelope?;
+        if envelope.id.parse::<bus::MessageId>().is_err() {
+            tracing::error!(parent = parent.id, "derived message has no valid id");
+            return None;
+        }
+        let has_no_channel = bus::Channel::delivery(&envelope.application).is_err();
+        let no_channel = || Fault::new(&code::LT_JNL_006).param("part", "application");
+        let fault = derived.fault.clone().or_else(|| has_no_channel.then(no_channel));
+        // It has its parent's sequence, as the journal gave it.
+        envelope.parent.clone_from(&parent.id);
+        envelope.conversation.clone_from(&parent.conversation);
+        envelope.sequence = u64::try_from(parent.sequence).unwrap_or_default();
+        envelope.accepted_at_us = parent.accepted_at;
+        // With the id, no stored receipt is empty, so an emptied one is told from a short one.
+        let receipt = Receipt {
+            message_id: envelope.id.clone(),
+            attachments: derived.attachments.clone(),
+            ..Receipt::default()
+        };
+        let body = message.body.unwrap_or_default().encode_to_vec();
+        let facts = derived.facts.clone();
+        Some(Self { envelope, body, receipt, facts, fault, has_no_channel })
+    }
+
+    /// The first state: queued, or parked or dead when it could not be made; with the due time.
+    fn first_state(&self, now: i64) -> (State, i64) {
+        match &self.fault {
+            None => (State::Queued, publish_deadline(now, 0)),
+            Some(fault) if fault.is_retryable() && !self.has_no_channel => {
+                let requested = Duration::from_millis(fault.retry_after_ms);
+                let urgency = self.envelope.urgency;
+                let failed = FailedTry { tries: 1, attempt: 0, urgency, requested };
+                (State::Parked, next_try(now, failed).map_or(now, |it| it.at))
+            }
+            Some(_) => (State::Dead, 0),
+        }
+    }
+}
+
+fn record_derived(unit: &mut UnitOfWork<'_>, parent: &DeliveryRow, derived: &Derived) {
+    let Some(made) = DerivedMessage::new(parent, derived) else { return };
+    if let Some(row) = unit.row(&made.envelope.id).cloned() {
+        return complete(unit, &row, made);
+    }
+    if unit.is_new(&made.envelope.id) {
         return;
     }
-    match fault {
+    let id = made.envelope.id.clone();
+    let (state, due_at) = made.first_state(unit.now);
+    for fact in &made.facts {
+        unit.fact(&id, fact.clone());
+    }
+    if let Some(fault) = &made.fault {
+        let step = if state == State::Parked { Step::Parked } else { Step::Dead };
+        unit.fact(&id, Fact { fault: Some(fault.clone()), ..unit.own_fact(&id, step) });
+    }
+    let info = parent.info.as_ref().map(|it| {
+        let attachments = made.receipt.attachments.clone();
+        Arc::new(DeliveryInfo { attachments, index: it.index.clone() })
+    });
+    let message = NewMessage {
+        envelope: &made.envelope,
+        body: made.body,
+        native: Vec::new(),
+        receipt: made.receipt.encode_to_vec(),
+        index: &Index::default(),
+        key: "",
+        content_digest: String::new(),
+        state,
+        now: unit.now,
+        due_at,
+        fault: made.fault.as_ref(),
+        info,
+        row_id: unit.next_row_id(),
+    };
+    unit.add(message.into_rows());
+}
+
+/// A derived message that is known stays as it is, unless it had no body and has one now, or could
+/// not be made again.
+fn complete(unit: &mut UnitOfWork<'_>, row: &DeliveryRow, made: DerivedMessage) {
+    let id = row.id.as_str();
+    if row.body_size > 0 {
+        return;
+    }
+    match made.fault {
         None => {
+            let Some(Transition::To(state)) = unit.allowed(id, Event::Completed) else { return };
             let (envelope, receipt) = (made.envelope.encode_to_vec(), made.receipt.encode_to_vec());
-            desk.rewrites.push((known.id.clone(), envelope, made.body, receipt));
+            unit.update_content(vec![id.into(), envelope.into(), made.body.into(), receipt.into()]);
             for fact in made.facts {
-                desk.fact(&known.id, fact);
+                unit.fact(id, fact);
             }
-            desk.to(&known.id, State::Queued, plan::deadline(desk.now, 0));
-            desk.change(&known.id, |row| {
+            unit.set_state(id, state, publish_deadline(unit.now, 0));
+            unit.change(id, |row| {
                 row.fault = None;
                 row.tries = 0;
-                row.driven = 0;
+                row.publishes = 0;
                 row.body_size = 1;
-                row.told = None;
+                row.info = None;
             });
         }
-        Some(fault) if known.state == State::Queued && fault.is_retryable() => {
-            try_later(desk, &known.id, fault);
+        // Only a queued one was asked to be made again.
+        Some(fault) if row.state == State::Queued && row.corrupt.is_none() => {
+            if fault.is_retryable() {
+                defer(unit, id, fault);
+            } else {
+                dead_letter(unit, id, fault);
+            }
         }
-        Some(fault) if known.state == State::Queued => bury_it(desk, &known.id, fault),
         Some(_) => {}
-    }
-}
-
-/// Parks a message until its next try, or makes it a dead letter after the last.
-pub(crate) fn park_or_bury(desk: &mut Desk<'_>, id: &str, fault: Fault, tries: i64) {
-    let Some(row) = desk.get(id) else { return };
-    let asked = Duration::from_millis(fault.retry_after_ms);
-    let (attempt, urgency) = (row.attempt, u32::try_from(row.urgency).unwrap_or_default());
-    let failed = plan::Failed { tries: tries.max(1), attempt, urgency, asked };
-    let Some(due) = plan::due(desk.now, failed) else {
-        return bury_it(desk, id, fault);
-    };
-    desk.to(id, State::Parked, due.at);
-    desk.change(id, |row| {
-        row.fault = Some(fault.clone());
-        row.tries -= i64::from(!due.counts);
-    });
-    let attempt = u32::try_from(attempt).unwrap_or_default();
-    desk.fact(id, own_fact(desk.now, Step::Parked, attempt, Some(fault)));
-}
-
-/// Makes a message a dead letter.
-pub(crate) fn bury_it(desk: &mut Desk<'_>, id: &str, fault: Fault) {
-    let attempt = desk.get(id).map_or(0, |it| it.attempt);
-    desk.to(id, State::Dead, 0);
-    desk.change(id, |row| row.fault = Some(fault.clone()));
-    let attempt = u32::try_from(attempt).unwrap_or_default();
-    desk.fact(id, own_fact(desk.now, Step::Dead, attempt, Some(fault)));
-}
-
-fn own_fact(now: i64, step: Step, attempt: u32, fault: Option<Fault>) -> Fact {
-    Fact {
-        step: step.into(),
-        at_us: now,
-        component: COMPONENT.to_owned(),
-        attempt,
-        fault,
-        ..Fact::default()
     }
 }
 
@@ -301,7 +293,7 @@ mod tests {
     use super::*;
     use crate::accept::accept;
     use crate::database::Database;
-    use crate::memory::Memory;
+    use crate::row_cache::RowCache;
 
     const PARENT: &str = "0198c0de-0000-7000-8000-000000000001";
     const DERIVED: &str = "0198c0de-0000-7000-8000-000000000002";
@@ -321,9 +313,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_derived_is_looked_for_once_there_may_be_some() {
-        let (mut database, _folder) = Database::empty().await;
-        let mut memory = Memory::open(&mut database).await.unwrap();
+    async fn derived_messages_are_looked_up_once_there_may_be_some() {
+        let (mut database, _directory) = Database::empty().await;
+        let mut cache = RowCache::open(&mut database).await.unwrap();
         let envelope = Envelope {
             id: DERIVED.to_owned(),
             application: "b-app".to_owned(),
@@ -332,30 +324,15 @@ mod tests {
         let message = Some(Message { envelope: Some(envelope), body: None });
         let derived = vec![Derived { message, ..Derived::default() }];
         let entry = Entry { message_id: PARENT.to_owned(), derived, ..Entry::default() };
-        let mut desk = Desk::new(&mut database, 1, &mut memory);
-        accept(&mut desk, vec![item()]).await.unwrap();
-        assert_eq!(derived_before(&desk, &entry).next(), None, "nothing can be there");
-        record(&mut desk, vec![(vec![entry.clone()], Vec::new())]).await.unwrap();
-        assert_eq!(derived_before(&desk, &entry).collect::<Vec<_>>(), [DERIVED]);
-        desk.flush().await.unwrap();
-        desk.committed();
-        let mut next = Desk::new(&mut database, 2, &mut memory);
+        let mut unit = UnitOfWork::new(&mut database, 1, &mut cache);
+        accept(&mut unit, &[&item()]).await.unwrap();
+        assert_eq!(derived_before(&unit, &entry).next(), None, "there can be none");
+        record(&mut unit, &[(std::slice::from_ref(&entry), &[])]).await.unwrap();
+        assert_eq!(derived_before(&unit, &entry).collect::<Vec<_>>(), [DERIVED]);
+        unit.flush().await.unwrap();
+        unit.committed();
+        let mut next = UnitOfWork::new(&mut database, 2, &mut cache);
         next.load([PARENT].into_iter()).await.unwrap();
-        assert_eq!(derived_before(&next, &entry).collect::<Vec<_>>(), [DERIVED], "by heart too");
-    }
-
-    #[test]
-    fn a_copy_of_an_old_verdict_is_no_news() {
-        let routed = Disposition::Routed(true);
-        let parked = Disposition::Parked(proto::journal::v1::Park::default());
-        let dead = Disposition::Dead(proto::journal::v1::DeadLetter::default());
-        assert!(is_news(State::Accepted, Some(&routed)));
-        assert!(!is_news(State::Routed, Some(&routed)));
-        assert!(!is_news(State::Parked, Some(&parked)));
-        for settled in [State::InHand, State::Taken, State::Withdrawn, State::Routed] {
-            assert!(!is_news(settled, Some(&parked)), "{settled:?}");
-            assert!(!is_news(settled, Some(&dead)), "{settled:?}");
-        }
-        assert!(is_news(State::Taken, None));
+        assert_eq!(derived_before(&next, &entry).collect::<Vec<_>>(), [DERIVED], "from the cache");
     }
 }

@@ -1,4 +1,4 @@
-//! The service: calls in, the writer's and the reader's answers out.
+//! The service: takes calls, and runs the writer, the readers and the publisher that answer them.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::journal_server::{Journal, JournalServer};
 use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
-    CommandRequest, CommandResponse, EndRequest, EndResponse, Entry, FindRequest, FindResponse,
+    CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
     GetRequest, GetResponse, JourneyRequest, JourneyResponse, OpenRequest, OpenResponse,
-    RecordRequest, RecordResponse, Refusal,
+    RecordRequest, RecordResponse,
 };
 use serde::Deserialize;
 use tokio::sync::{Mutex, mpsc, watch};
@@ -19,18 +19,20 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::database::{Database, Purpose};
-use crate::drive::Drive;
-use crate::group::{Call, Reply};
-use crate::keeper::Keeper;
-use crate::memory::Memory;
+use crate::call::{Call, QueuedCall, WriterHandle};
+use crate::database::Database;
+use crate::database::purpose::Purpose;
 use crate::metrics::Metrics;
-use crate::readers::Read;
-use crate::stored::NAME_BYTES_MAX;
-use crate::stranded::Stranded;
-use crate::{readers, sweep};
+use crate::new_message::NAME_BYTES_MAX;
+use crate::publish_due::DuePublisher;
+use crate::readers::{self, ReadCall};
+use crate::reply::{Reply, ask, unavailable};
+use crate::row_cache::RowCache;
+use crate::sweep;
+use crate::undeliverable::UndeliverableHandler;
+use crate::writer::Writer;
 
-/// Defaults and words of the section `journal`.
+/// Defaults and comments of the section `journal`.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
 /// The section `journal`.
@@ -39,126 +41,103 @@ pub const DEFAULTS: &str = include_str!("../config.default.toml");
 pub struct Config {
     /// `postgres://…`, or the path of an SQLite file.
     pub database: String,
-    /// File with the password of the address's user; whoever starts this puts it into `database`.
+    /// File with the password of the address's user; the start-up puts it into `database`.
     pub password_file: std::path::PathBuf,
-    /// Calls that may wait for the writer; more are asked to come again.
+    /// Calls that may wait for the writer; more are refused and to be repeated.
     pub calls_max: usize,
-    /// How often the sweeper looks, milliseconds.
+    /// How often the sweeper looks for due messages, milliseconds.
     pub sweep_ms: u64,
 }
 
-/// Messages of one window of `stranded`.
+/// Messages of one window of the undeliverable channel.
 const WINDOW: u16 = 256;
 
-/// The largest call: a window of bodies that all ride inline.
+/// The largest call: a window of bodies that are all inline.
 const CALL_BYTES_MAX: usize = 192 << 20;
 
-/// Drives that may wait, a list a group; what does not fit is swept up later.
-const DRIVES_MAX: usize = 64;
+/// Lists of ids that may wait to be published, one per group; the sweeper finds the rest again.
+const PUBLISHES_MAX: usize = 64;
 
-/// Searches that may wait for a reader; one more is asked to come again.
+/// Searches that may wait for a reader; more are refused and to be repeated.
 const READS_MAX: usize = 256;
 
-/// Where calls go in while somebody works on them.
+/// The queues that calls enter while the journal runs.
 #[derive(Clone, Debug)]
-struct Doors {
-    calls: mpsc::Sender<Call>,
-    reads: mpsc::Sender<Read>,
+struct Queues {
+    writer: WriterHandle,
+    reads: mpsc::Sender<ReadCall>,
 }
 
-/// Serves the journal; clones share it. It answers while [`run`] works, and at other times asks
-/// everybody to come again.
+/// The receiving ends of [`Queues`].
+struct OpenQueues<'a> {
+    calls: mpsc::Receiver<QueuedCall>,
+    reads: mpsc::Receiver<ReadCall>,
+    writer: WriterHandle,
+    guard: QueuesGuard<'a>,
+}
+
+/// Serves the journal; clones share it. It answers while [`run`] runs, and refuses every call at
+/// other times, to be repeated.
 #[derive(Clone, Debug)]
 pub struct Service {
-    doors: watch::Sender<Option<Doors>>,
+    queues: watch::Sender<Option<Queues>>,
     calls_max: usize,
 }
 
-/// Doors that are open; they are closed on every way out.
-struct Opened<'a>(&'a Service);
+/// Closes the queues when it is dropped, however [`run`] ends.
+struct QueuesGuard<'a>(&'a Service);
 
-impl Drop for Opened<'_> {
+impl Drop for QueuesGuard<'_> {
     fn drop(&mut self) {
-        self.0.doors.send_replace(None);
+        self.0.queues.send_replace(None);
     }
 }
 
 impl Service {
-    /// A journal that is not open yet.
+    /// A journal that does not run yet.
     pub fn new(config: &Config) -> Self {
-        Self { doors: watch::Sender::new(None), calls_max: config.calls_max.max(1) }
+        Self { queues: watch::Sender::new(None), calls_max: config.calls_max.max(1) }
     }
 
-    /// The generated server over this service, for the network or for this process. A call may be
-    /// a whole window of bodies, so its bound is wider than the usual one.
+    /// The generated server over this service, for the network or for this process. A call may be a
+    /// whole window of bodies, so its size limit is higher than tonic's default.
     pub fn server(&self) -> JournalServer<Self> {
         JournalServer::new(self.clone())
             .max_decoding_message_size(CALL_BYTES_MAX)
             .max_encoding_message_size(CALL_BYTES_MAX)
     }
 
-    fn open_doors(&self) -> (Opened<'_>, mpsc::Receiver<Call>, mpsc::Receiver<Read>) {
-        let (calls, asked) = mpsc::channel(self.calls_max);
-        let (reads, wanted) = mpsc::channel(READS_MAX);
-        self.doors.send_replace(Some(Doors { calls, reads }));
-        (Opened(self), asked, wanted)
+    fn open_queues(&self) -> OpenQueues<'_> {
+        let (writer, calls) = WriterHandle::channel(self.calls_max);
+        let (reads_sender, reads) = mpsc::channel(READS_MAX);
+        let queues = Queues { writer: writer.clone(), reads: reads_sender };
+        self.queues.send_replace(Some(queues));
+        OpenQueues { calls, reads, writer, guard: QueuesGuard(self) }
     }
 
-    /// Records on behalf of this process: the ids nobody knows.
-    pub(crate) async fn write(
-        &self,
-        entries: Vec<Entry>,
-        refusals: Vec<Refusal>,
-    ) -> Result<Vec<String>, Status> {
-        let told = self.call(|reply| Call::Record(entries, refusals, reply)).await?;
-        Ok(told.unknown)
-    }
-
-    /// Says that messages could not be driven, and how long each is left alone.
-    pub(crate) async fn not_driven(&self, ids: Vec<(String, Duration)>) -> Result<(), Status> {
-        self.call(|reply| Call::NotDriven(ids, reply)).await
+    fn queues(&self) -> Result<Queues, Fault> {
+        let queues = self.queues.borrow().clone();
+        queues.ok_or_else(|| unavailable().detail("the journal is not open"))
     }
 
     async fn call<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, Status> {
-        self.ask(|doors, reply| send(&doors.calls, call(reply))).await
+        // The queues are not held while waiting, so that closing them ends every wait.
+        let writer = self.queues()?.writer;
+        Ok(writer.call(call).await?)
     }
 
-    async fn read<T>(&self, read: impl FnOnce(Reply<T>) -> Read) -> Result<T, Status> {
-        self.ask(|doors, reply| send(&doors.reads, read(reply))).await
-    }
-
-    /// Nobody waits for somebody who is gone: what is not worked on to its end is dropped, and the
-    /// caller repeats it under the same names.
-    async fn ask<T>(
-        &self,
-        put: impl FnOnce(Doors, Reply<T>) -> Result<(), Fault>,
-    ) -> Result<T, Status> {
-        let doors = self.doors.borrow().clone();
-        let doors = doors.ok_or_else(|| away().detail("the journal is not open"))?;
-        let (reply, mut answer) = mpsc::channel(1);
-        put(doors, reply)?;
-        let answer = answer.recv().await;
-        answer
-            .ok_or_else(|| away().detail("the journal ended before it answered"))?
-            .map_err(Into::into)
+    async fn read<T>(&self, call: impl FnOnce(Reply<T>) -> ReadCall) -> Result<T, Status> {
+        let reads = self.queues()?.reads;
+        Ok(ask(&reads, call).await?)
     }
 }
 
-fn send<T>(door: &mpsc::Sender<T>, value: T) -> Result<(), Fault> {
-    door.try_send(value).map_err(|full| away().detail(full.to_string()))
-}
-
-/// Whoever asked is to come again.
-pub(crate) fn away() -> Fault {
-    Fault::new(&code::LT_SYS_002).param("part", "journal").retry_after(Duration::from_secs(1))
-}
-
-/// Opens the database and keeps the journal until `shutdown`.
+/// Opens the database and runs the journal until `shutdown`.
 ///
 /// # Errors
 ///
-/// The database or the bus fails. Whoever waits for an answer is told to come again, and nothing
-/// that was answered is lost.
+/// The database or the bus fails. Calls that wait are refused and to be repeated, and nothing that
+/// was answered is lost.
 pub async fn run(
     config: Config,
     (service, bus): (Service, Bus),
@@ -167,44 +146,45 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     health.unwell("journal", "not open yet");
     let mut database = open(&config, &bus, &clock).await?;
-    let driver = Database::open(&config.database, Purpose::Read).await?;
-    let readers = [
+    let publisher_database = Database::open(&config.database, Purpose::Read).await?;
+    let reader_databases = [
         Database::open(&config.database, Purpose::Read).await?,
         Database::open(&config.database, Purpose::Read).await?,
     ];
-    let memory = Memory::open(&mut database).await?;
+    let cache = RowCache::open(&mut database).await?;
     let publisher = bus.publisher().await?;
-    let (drives, due) = mpsc::channel(DRIVES_MAX);
+    let (publishes, due) = mpsc::channel(PUBLISHES_MAX);
     let metrics = Metrics::new();
-    let (opened, calls, reads) = service.open_doors();
+    let OpenQueues { calls, reads, writer: handle, guard } = service.open_queues();
     health.well("journal");
-    let keeping = async {
-        let pace = Duration::from_millis(config.sweep_ms.max(10));
+    let writing = async {
+        let sweep_interval = Duration::from_millis(config.sweep_ms.max(10));
         let (clock, metrics) = (clock.clone(), metrics.clone());
-        let keeper = Keeper { drives, clock, metrics, memory };
-        let kept = keeper.keep(&mut database, calls, (pace, &shutdown)).await;
-        drop(opened);
-        kept.map_err(anyhow::Error::new)
+        let writer = Writer { publishes, clock, metrics, cache };
+        let ended = writer.run(&mut database, calls, (sweep_interval, &shutdown)).await;
+        drop(guard);
+        ended.map_err(anyhow::Error::new)
     };
     let reading = async {
         let reads = Mutex::new(reads);
-        let each = readers.map(|it| readers::read(it, &reads));
+        let each = reader_databases.map(|it| readers::run(it, &reads));
         futures::future::try_join_all(each).await.map_err(anyhow::Error::new)
     };
-    let driving = async {
-        let (bus, service) = (bus.clone(), service.clone());
-        let drive = Drive { bus, publisher, service, metrics: metrics.clone() };
-        drive.run(driver, due).await.map_err(anyhow::Error::new)
+    let publishing = async {
+        let (bus, writer, metrics) = (bus.clone(), handle.clone(), metrics.clone());
+        let due_publisher = DuePublisher { bus, publisher, writer, metrics };
+        due_publisher.run(publisher_database, due).await.map_err(anyhow::Error::new)
     };
-    let net = async {
-        let stranded = Stranded { service: service.clone(), clock: clock.clone() };
-        let keeper = stranded.clone();
-        let receiver =
-            Receiver { channel: Channel::undeliverable(), window: WINDOW, failure_store: keeper };
-        bus.receive(receiver, stranded, shutdown.clone()).await.map_err(anyhow::Error::new)
+    let receiving_undeliverable = async {
+        let handler = UndeliverableHandler { writer: handle.clone(), clock: clock.clone() };
+        let (channel, failure_store) = (Channel::undeliverable(), handler.clone());
+        let receiver = Receiver { channel, window: WINDOW, failure_store };
+        bus.receive(receiver, handler, shutdown.clone()).await.map_err(anyhow::Error::new)
     };
     let outcome = tokio::select! {
-        outcome = async { tokio::try_join!(keeping, reading, driving, net) } => outcome.map(|_| ()),
+        outcome = async {
+            tokio::try_join!(writing, reading, publishing, receiving_undeliverable)
+        } => outcome.map(|_| ()),
         failed = bus.publisher_failed() => Err(anyhow::Error::new(failed)),
     };
     health.unwell("journal", "closed");
@@ -213,13 +193,11 @@ pub async fn run(
 
 async fn open(config: &Config, bus: &Bus, clock: &chassis::Clock) -> anyhow::Result<Database> {
     let mut database = Database::open(&config.database, Purpose::Write).await?;
-    if let Database::Postgres(postgres) = &mut database {
-        postgres.lock().await?;
-    }
+    database.lock().await?;
     database.migrate().await?;
     match bus {
-        Bus::Embedded(_) => sweep::drive_all(&mut database).await?,
-        Bus::RabbitMq(_) => sweep::look_soon(&mut database, clock.now_us()).await?,
+        Bus::Embedded(_) => sweep::publish_all(&mut database).await?,
+        Bus::RabbitMq(_) => sweep::publish_soon(&mut database, clock.now_us()).await?,
     }
     Ok(database)
 }
@@ -240,8 +218,8 @@ impl Journal for Service {
         request: Request<RecordRequest>,
     ) -> Result<Response<RecordResponse>, Status> {
         let RecordRequest { entries, refusals } = request.into_inner();
-        let told = self.call(|reply| Call::Record(entries, refusals, reply)).await?;
-        Ok(Response::new(told))
+        let recorded = self.call(|reply| Call::Record(entries, refusals, reply)).await?;
+        Ok(Response::new(recorded))
     }
 
     async fn open(&self, request: Request<OpenRequest>) -> Result<Response<OpenResponse>, Status> {
@@ -284,7 +262,7 @@ impl Journal for Service {
 
     async fn find(&self, request: Request<FindRequest>) -> Result<Response<FindResponse>, Status> {
         let request = request.into_inner();
-        Ok(Response::new(self.read(|reply| Read::Find(request, reply)).await?))
+        Ok(Response::new(self.read(|reply| ReadCall::Find(request, reply)).await?))
     }
 
     async fn journey(
@@ -293,14 +271,14 @@ impl Journal for Service {
     ) -> Result<Response<JourneyResponse>, Status> {
         let request = request.into_inner();
         let id = request.message_id.clone();
-        let found = self.read(|reply| Read::Journey(request, reply)).await?;
+        let found = self.read(|reply| ReadCall::Journey(request, reply)).await?;
         found.map(Response::new).ok_or_else(|| Fault::new(&code::LT_JNL_005).param("id", id).into())
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
         let request = request.into_inner();
         let id = request.message_id.clone();
-        let found = self.read(|reply| Read::Get(request, reply)).await?;
+        let found = self.read(|reply| ReadCall::Get(request, reply)).await?;
         found.map(Response::new).ok_or_else(|| Fault::new(&code::LT_JNL_005).param("id", id).into())
     }
 

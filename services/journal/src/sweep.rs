@@ -1,172 +1,152 @@
-//! The sweeper and the operator: what is due is driven again, what waits is let go or ended.
+//! The sweeper: publishes what is due, and gives back what is in hand beyond its lease.
 
-use proto::journal::v1::command_request::Action;
-use proto::journal::v1::{CommandRequest, CommandResponse};
+use std::time::Duration;
+
 use proto::message::v1::{State, Step};
 
-use crate::database::{Database, DatabaseError};
-use crate::deliver::give_back;
-use crate::desk::Desk;
-use crate::ending::release_behind;
-use crate::stored::Stored;
+use crate::database::Database;
+use crate::database::error::DatabaseError;
+use crate::delivery_row::{DeliveryRow, sql_list};
+use crate::retry_schedule::publish_deadline;
+use crate::row_cache::{SELECT_WATERMARK, WATERMARK_COLUMN};
+use crate::steps::give_back;
+use crate::transitions::{Event, Transition};
+use crate::unit_of_work::UnitOfWork;
 
-/// How many rows one sweep looks at; more are looked at by the next one, at once.
+/// How many rows one sweep reads; the next one follows at once when there may be more.
 pub(crate) const SWEEP_MAX: usize = 500;
 
-/// Drives what is due. True: there may be more.
-pub(crate) async fn sweep(desk: &mut Desk<'_>) -> Result<bool, DatabaseError> {
-    // What simply went its way is passed over; the others have a later time afterwards.
+/// Rows that one statement of a start changes.
+const START_MAX: usize = 5_000;
+
+/// States that the sweeper passes over, as nearly all rows end in them.
+const PASSED: [State; 2] = [State::Routed, State::Taken];
+
+/// States of messages that a channel or a session held when the process ended.
+const ON_THEIR_WAY: [State; 4] = [State::Accepted, State::Queued, State::Held, State::InHand];
+
+/// Publishes what is due. True: there may be more.
+pub(crate) async fn sweep(unit: &mut UnitOfWork<'_>) -> Result<bool, DatabaseError> {
     let condition = format!(
-        "sweep_at > $1 AND sweep_at <= $2 AND state NOT IN (2, 7) ORDER BY sweep_at LIMIT {SWEEP_MAX}"
+        "sweep_at > $1 AND sweep_at <= $2 AND state NOT IN ({}) ORDER BY sweep_at LIMIT {SWEEP_MAX}",
+        sql_list(&PASSED)
     );
-    // A clock that was set back takes the sweeper with it: what is written now lies above it again.
-    desk.swept = desk.swept.min(desk.now);
-    let due = desk.find(&condition, vec![vec![desk.swept.into(), desk.now.into()]]).await?;
+    // When the clock was set back the watermark follows, so rows written now lie above it again.
+    unit.watermark = unit.watermark.min(unit.now);
+    let due = unit.find(&condition, vec![vec![unit.watermark.into(), unit.now.into()]]).await?;
     let has_more = due.len() == SWEEP_MAX;
-    let last = due.last().and_then(|it| desk.get(it)).map_or(desk.now, |it| it.sweep_at);
-    // More rows may have the time of the last one.
-    desk.swept = desk.swept.max(if has_more { last - 1 } else { desk.now });
+    let last = due.last().and_then(|it| unit.row(it)).map_or(unit.now, |it| it.sweep_at);
+    // Further rows may have the `sweep_at` of the last one.
+    let swept = if has_more { last - 1 } else { unit.now };
+    unit.watermark = unit.watermark.max(swept);
     for id in &due {
-        desk.look_later(id);
-        let Some(row) = desk.get(id).cloned() else { continue };
-        if row.next_at > desk.now || !row.is_moving() {
+        unit.reschedule(id);
+        let Some(row) = unit.row(id).cloned() else { continue };
+        if row.due_at > unit.now {
             continue;
         }
         if row.state == State::InHand {
-            expired(desk, &row).await?;
-            continue;
+            end_lease(unit, &row).await?;
+        } else if unit.allowed(id, Event::Due) == Some(Transition::Publish) {
+            if row.state == State::Parked {
+                unit.step(id, Step::DrivenAgain, "");
+                unit.change(id, |row| row.publishes = 0);
+            }
+            unit.publish(id);
         }
-        if row.state == State::Parked {
-            desk.step(id, Step::DrivenAgain, "");
-            desk.change(id, |row| row.driven = 0);
-        }
-        desk.drive(id);
     }
     Ok(has_more)
 }
 
-async fn expired(desk: &mut Desk<'_>, row: &Stored) -> Result<(), DatabaseError> {
-    desk.load_sessions([row.session.as_str()].into_iter()).await?;
-    let class = desk.session(&row.session).unwrap_or_default().class;
-    give_back(desk, &row.id, class, "the lease is over");
+async fn end_lease(unit: &mut UnitOfWork<'_>, row: &DeliveryRow) -> Result<(), DatabaseError> {
+    unit.load_sessions([row.session.as_str()].into_iter()).await?;
+    let class = unit.session(&row.session).unwrap_or_default().class;
+    give_back(unit, &row.id, class, "the lease is over");
     Ok(())
 }
 
-/// Makes the next of what was on its way due, as many as one statement may take, and says which.
-const DUE_AGAIN: &str = "UPDATE standing SET next_at = 1, sweep_at = $1, driven = 0 WHERE slot IN \
-     (SELECT slot FROM standing WHERE sweep_at > $1 AND state IN (1, 3, 4, 5) \
-     ORDER BY sweep_at LIMIT 5000) RETURNING id";
-
-/// Drives everything that was on its way: after a start of a process whose channels were memory.
-pub(crate) async fn drive_all(database: &mut Database) -> Result<(), DatabaseError> {
-    // The sweeper goes back by one, to where they now lie.
-    let found = database.query("UPDATE swept SET at = at - 1 RETURNING at", Vec::new()).await?;
-    let back = found.into_iter().next().map_or(0, |mut it| it.number());
-    while !database.query(DUE_AGAIN, vec![(back + 1).into()]).await?.is_empty() {}
-    Ok(())
-}
-
-/// Makes the next of what was driven once due by a time.
-const DUE_SOON: &str = "UPDATE standing SET next_at = $1, \
-     sweep_at = CASE WHEN sweep_at > $1 THEN $1 ELSE sweep_at END WHERE slot IN \
-     (SELECT slot FROM standing WHERE sweep_at > $2 AND next_at > $1 AND state IN (1, 3) \
-     AND driven = 1 ORDER BY sweep_at LIMIT 5000) RETURNING id";
-
-/// Looks soon at what may have been on its way to a channel when the process before this ended:
-/// its drive was written down, and then perhaps never published.
-pub(crate) async fn look_soon(database: &mut Database, now: i64) -> Result<(), DatabaseError> {
-    let soon = crate::plan::deadline(now, 0);
-    let found = database.query("SELECT at FROM swept", Vec::new()).await?;
-    let swept = found.into_iter().next().map_or(0, |mut it| it.number());
-    while !database.query(DUE_SOON, vec![soon.into(), swept.into()]).await?.is_empty() {}
-    Ok(())
-}
-
-/// Does what an operator asks.
-pub(crate) async fn command(
-    desk: &mut Desk<'_>,
-    request: CommandRequest,
-) -> Result<CommandResponse, DatabaseError> {
-    desk.load(request.message_ids.iter().map(String::as_str)).await?;
-    let action = request.action();
-    let words = format!("{}: {}", request.actor, request.reason);
-    let mut response = CommandResponse::default();
-    for id in request.message_ids {
-        let state = desk.get(&id).map_or(State::Unspecified, |it| it.state);
-        if act(desk, &id, state, action, &words) {
-            response.done.push(id);
-        } else {
-            response.not_done.push(id);
-        }
-    }
-    let ended: Vec<_> = response
-        .done
-        .iter()
-        .filter(|it| desk.get(it).is_some_and(Stored::is_ended))
-        .cloned()
-        .collect();
-    release_behind(desk, &ended).await?;
-    Ok(response)
-}
-
-fn act(desk: &mut Desk<'_>, id: &str, state: State, action: Action, words: &str) -> bool {
-    match (action, state) {
-        (Action::Release, State::Held | State::Parked | State::Queued | State::Accepted)
-        | (Action::Redrive, State::Dead | State::InDoubt | State::Parked) => {
-            desk.step(id, Step::DrivenAgain, words);
-            desk.change(id, |row| {
-                row.tries = 0;
-                row.driven = 0;
+/// Takes back publishes that failed: they do not count, and their messages are due again after the
+/// wait.
+pub(crate) async fn postpone(
+    unit: &mut UnitOfWork<'_>,
+    failed: &[(String, Duration)],
+) -> Result<(), DatabaseError> {
+    unit.load(failed.iter().map(|(id, _)| id.as_str())).await?;
+    for (id, wait) in failed {
+        let due_at = unit.now + i64::try_from(wait.as_micros()).unwrap_or_default();
+        let is_published = |it: &DeliveryRow| matches!(it.state, State::Accepted | State::Queued);
+        if unit.row(id).is_some_and(is_published) {
+            unit.change(id, |row| {
+                row.publishes = (row.publishes - 1).max(0);
+                row.due_at = row.due_at.min(due_at);
             });
-            desk.drive(id);
-            true
         }
-        (
-            Action::Withdraw,
-            State::Held
-            | State::Parked
-            | State::Dead
-            | State::InDoubt
-            | State::Queued
-            | State::Accepted,
-        ) => {
-            desk.step(id, Step::Withdrawn, words);
-            desk.to(id, State::Withdrawn, 0);
-            true
-        }
-        (Action::Confirm, State::InDoubt) => {
-            desk.step(id, Step::Confirmed, words);
-            desk.to(id, State::Taken, 0);
-            true
-        }
-        _ => false,
     }
+    Ok(())
+}
+
+/// Makes everything that was on its way due: after the start of a process whose channels were in
+/// memory.
+pub(crate) async fn publish_all(database: &mut Database) -> Result<(), DatabaseError> {
+    // The watermark goes back by one, and the rows are moved to just above it.
+    let back = "UPDATE sweep_watermark SET at = at - 1 RETURNING at AS number";
+    let watermark = database.query_number(back, WATERMARK_COLUMN).await?;
+    let due_now = format!(
+        "UPDATE delivery_state SET due_at = 1, sweep_at = $1, publishes = 0 WHERE row_id IN \
+         (SELECT row_id FROM delivery_state WHERE sweep_at > $1 AND state IN ({}) \
+         ORDER BY sweep_at LIMIT {START_MAX}) RETURNING row_id",
+        sql_list(&ON_THEIR_WAY)
+    );
+    while !database.query(&due_now, vec![(watermark + 1).into()]).await?.is_empty() {}
+    Ok(())
+}
+
+/// Makes due soon what may have been on its way to a channel when the process before this ended:
+/// the publish was committed, and then perhaps never happened.
+pub(crate) async fn publish_soon(database: &mut Database, now: i64) -> Result<(), DatabaseError> {
+    let watermark = database.query_number(SELECT_WATERMARK, WATERMARK_COLUMN).await?;
+    let due_soon = format!(
+        "UPDATE delivery_state SET due_at = $1, \
+         sweep_at = CASE WHEN sweep_at > $1 THEN $1 ELSE sweep_at END WHERE row_id IN \
+         (SELECT row_id FROM delivery_state WHERE sweep_at > $2 AND due_at > $1 AND state IN ({}) \
+         AND publishes = 1 ORDER BY sweep_at LIMIT {START_MAX}) RETURNING row_id",
+        sql_list(&[State::Accepted, State::Queued])
+    );
+    let soon = publish_deadline(now, 0);
+    while !database.query(&due_soon, vec![soon.into(), watermark.into()]).await?.is_empty() {}
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::delivery_row::INSERT;
 
     #[tokio::test]
-    async fn after_a_start_what_was_just_driven_is_due_soon() {
-        let (mut database, _folder) = Database::empty().await;
-        let insert = "INSERT INTO standing (id, parent, recipients, accepted_at, body_size, \
-                      conversation, application, sequence, urgency, state, changed_at, next_at, \
-                      attempt, tries, driven, session, lease, fault, detail, behind, sweep_at, \
-                      told_at) VALUES ($1, '', '', 0, 1, '', '', 1, 0, $2, 0, $3, 0, 0, $4, '', 0, \
-                      x'', '', '', $3, x'')";
+    async fn after_a_start_what_was_just_published_is_due_soon() {
+        let (mut database, _directory) = Database::empty().await;
         let far = 600_000_000;
-        // Driven once; driven often, so it is behind a backlog; parked; due sooner anyway.
-        let rows: [(&str, i64, i64, i64); 4] =
-            [("once", 3, far, 1), ("often", 3, far, 4), ("parked", 6, far, 1), ("due", 1, 5, 1)];
-        for (id, state, next_at, driven) in rows {
-            let values = vec![id.into(), state.into(), next_at.into(), driven.into()];
-            database.query(insert, values).await.unwrap();
+        // Published once; published often, so its channel has a backlog; parked; due sooner anyway.
+        let rows: [(&str, State, i64, i64); 4] = [
+            ("once", State::Queued, far, 1),
+            ("often", State::Queued, far, 4),
+            ("parked", State::Parked, far, 1),
+            ("due", State::Accepted, 5, 1),
+        ];
+        for (row_id, (id, state, due_at, publishes)) in (1..).zip(rows) {
+            let (id, sweep_at) = (id.to_owned(), due_at);
+            let row = DeliveryRow { id, row_id, state, due_at, sweep_at, ..DeliveryRow::default() };
+            database.query(INSERT, row.insertion()).await.unwrap();
+            let sql = "UPDATE delivery_state SET publishes = $2 WHERE row_id = $1";
+            database.query(sql, vec![row_id.into(), publishes.into()]).await.unwrap();
         }
-        look_soon(&mut database, 0).await.unwrap();
-        let sql = "SELECT next_at, sweep_at FROM standing ORDER BY id";
+        publish_soon(&mut database, 0).await.unwrap();
+        let sql = "SELECT due_at, sweep_at FROM delivery_state ORDER BY id";
         let found = database.query(sql, Vec::new()).await.unwrap();
-        let times: Vec<_> = found.into_iter().map(|mut it| (it.number(), it.number())).collect();
+        let times: Vec<_> = found
+            .into_iter()
+            .map(|mut it| (it.number("due_at").unwrap(), it.number("sweep_at").unwrap()))
+            .collect();
         assert_eq!(times, [5, far, 30_000_000, far].map(|it| (it, it)));
     }
 }

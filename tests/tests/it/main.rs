@@ -1,7 +1,7 @@
 //! Journeys through the whole system, on the real binary, and the rules of the house.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-#[path = "../../../services/journal/tests/it/cluster.rs"]
+#[path = "../../../services/journal/tests/it/postgres_cluster.rs"]
 #[expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 mod cluster;
 #[path = "../../../bus/tests/it/node.rs"]

@@ -1,42 +1,48 @@
-//! PostgreSQL: many sets of parameters go out as one statement over arrays, or as one copy, so a
-//! batch costs one trip and one execution.
+//! PostgreSQL: many executions of a statement go out as one statement over arrays, or as one copy,
+//! so a batch costs one round trip and one execution.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::pin::pin;
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-use futures::SinkExt as _;
+use bytes::BytesMut;
 use futures::future::try_join_all;
 use tokio::task::JoinSet;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls, Statement};
 
-use super::copy;
-use super::widen::widen;
-use super::{Batch, DatabaseError, Purpose, Row, Value};
+use super::error::DatabaseError;
+use super::purpose::Purpose;
+use super::row::{Batch, Parameters, Row, Value};
+use super::widen::{copy_statement, widen};
 
-/// Held by the journal that writes, so that a second one waits.
+/// Key of the advisory lock that the writing journal holds.
 const LOCK: i64 = 0x4c54_4a4e_4c01;
 
-/// Sets of one statement; more go out as several.
+/// Executions that one wide statement stands for; more go out as several statements.
 const SETS_MAX: usize = 512;
 
 /// Bytes of one statement's parameters, so that a batch of large bodies stays bounded.
 const BYTES_MAX: usize = 8 << 20;
 
-/// Prepared statements that are kept. Searches are put together from parts, so their number is
-/// bounded but not tiny.
+/// Rows from which on an insert becomes a `COPY`. A copy costs one more round trip, so few rows are
+/// inserted.
+const COPY_ROWS_MIN: usize = 16;
+
+/// Prepared statements that are cached. Searches are composed of parts, so their number is bounded
+/// but not tiny.
 const STATEMENTS_MAX: usize = 200;
 
-/// The writer looks rows up by their keys, always. Its plans are made while tables are small and
-/// kept while they grow, so they must not be those that suit small tables.
-const WRITER: &str = "SET synchronous_commit = on; SET statement_timeout = '30s'; SET jit = off; \
+/// The writer looks rows up by their keys only. Its plans are made while tables are small and kept
+/// while they grow, so plans that suit small tables are forbidden.
+const WRITER_SETTINGS: &str = "SET synchronous_commit = on; SET statement_timeout = '30s'; SET jit = off; \
      SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
      SET enable_hashjoin = off; SET enable_mergejoin = off";
 
-/// A search that takes longer is asked too widely.
-const READER: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; \
+/// A search that takes longer than the timeout is too wide.
+const READER_SETTINGS: &str = "SET default_transaction_read_only = on; SET statement_timeout = '10s'; \
      SET jit = off; SET plan_cache_mode = force_custom_plan";
 
 /// A connection.
@@ -57,6 +63,7 @@ impl ToSql for Value {
             Self::Text(text) => text.to_sql(kind, out),
             Self::Number(number) => number.to_sql(kind, out),
             Self::Bytes(bytes) => bytes.to_sql(kind, out),
+            Self::Null | Self::Foreign => Ok(IsNull::Yes),
         }
     }
 
@@ -81,68 +88,68 @@ impl Postgres {
                 tracing::warn!(%error, "database connection ended");
             }
         });
-        let set = match purpose {
-            Purpose::Write => WRITER,
-            Purpose::Read => READER,
+        let settings = match purpose {
+            Purpose::Write => WRITER_SETTINGS,
+            Purpose::Read => READER_SETTINGS,
         };
-        client.batch_execute(set).await.map_err(failed("settings"))?;
+        client.batch_execute(settings).await.map_err(failed("settings"))?;
         Ok(Self { client, statements: HashMap::new(), _connection: running })
     }
 
     /// Makes this the only journal that writes.
     pub(crate) async fn lock(&mut self) -> Result<(), DatabaseError> {
-        let sql = "SELECT CASE WHEN pg_try_advisory_lock($1) THEN CAST(1 AS BIGINT) ELSE CAST(0 AS BIGINT) END";
-        let sets = [vec![LOCK.into()]];
-        let answer = self.run_all(&[(sql, &sets)]).await?;
-        let row = answer.into_iter().flatten().flatten().next();
-        let held = row.is_some_and(|mut it| it.number() == 1);
-        if held { Ok(()) } else { Err(DatabaseError::Taken) }
+        let sql = "SELECT pg_try_advisory_lock($1) AS is_locked";
+        let row = self.client.query_one(sql, &[&LOCK]).await.map_err(failed("lock"))?;
+        let is_locked: bool = row.try_get("is_locked").map_err(failed("lock"))?;
+        if is_locked { Ok(()) } else { Err(DatabaseError::Taken) }
     }
 
     pub(crate) async fn batch(&self, sql: &str) -> Result<(), DatabaseError> {
         self.client.batch_execute(sql).await.map_err(failed("batch"))
     }
 
-    /// Runs statements, each for its sets, in one trip, or in few: for each statement its sets'
-    /// rows.
+    /// Runs statements, each for its parameters, in one round trip, or in few: the rows of each
+    /// statement, by execution.
     pub(crate) async fn run_all(
         &mut self,
         steps: &[Batch<'_>],
     ) -> Result<Vec<Vec<Vec<Row>>>, DatabaseError> {
-        let mut ready = Vec::with_capacity(steps.len());
+        let mut prepared = Vec::with_capacity(steps.len());
         for (sql, sets) in steps {
-            ready.push(self.ready(sql, sets).await?);
+            prepared.push(self.prepare(sql, sets).await?);
         }
         let client = &self.client;
-        let mut found = Vec::with_capacity(ready.len());
-        // A copy goes alone: the client library cannot begin one behind a statement that failed.
-        for together in ready.chunk_by(|one, next| !one.is_copy() && !next.is_copy()) {
-            // Each of them is sent when it is first looked at, which is in this order, and the
-            // server works on them in this order.
-            let asked = together.iter().map(|it| it.ask(client));
-            found.extend(try_join_all(asked).await.map_err(failed("query"))?);
+        let mut found = Vec::with_capacity(prepared.len());
+        // A copy goes alone. When the server refuses to begin one, tokio-postgres 0.7 has already
+        // sent the Sync of the statement and sends a second one, so the answers of whatever was
+        // pipelined behind it would be matched with the wrong statements.
+        for pipelined in prepared.chunk_by(|one, next| !one.is_copy() && !next.is_copy()) {
+            // A statement is sent when its future is first polled, which is in this order, and the
+            // server runs them in this order.
+            let running = pipelined.iter().map(|it| it.run(client));
+            found.extend(try_join_all(running).await?);
         }
-        ready.iter().zip(found).map(|(it, rows)| it.answers(rows)).collect()
+        prepared.iter().zip(found).map(|(it, rows)| it.results(&rows)).collect()
     }
 
-    async fn ready<'a>(
+    async fn prepare<'a>(
         &mut self,
         sql: &str,
-        sets: &'a [Vec<Value>],
-    ) -> Result<Ready<'a>, DatabaseError> {
-        if sets.len() >= copy::ROWS_MIN
-            && let Some(copy) = copy::copy(sql)
+        sets: &'a [Parameters],
+    ) -> Result<Prepared<'a>, DatabaseError> {
+        if sets.len() >= COPY_ROWS_MIN
+            && let Some(copy) = copy_statement(sql)
         {
-            return Ok(Ready::Copy { statement: self.statement(&copy).await?, sets });
+            return Ok(Prepared::Copy { statement: self.statement(&copy).await?, sets });
         }
         let statement = self.statement(sql).await?;
         if sets.len() > 1
             && let Some(wide) = widen(sql, statement.params())
         {
             let statement = self.statement(&wide).await?;
-            return Ok(Ready::Query { statement, is_wide: true, parts: parts(sets) });
+            return Ok(Prepared::Query { statement, is_wide: true, parts: parts(sets) });
         }
-        Ok(Ready::Query { statement, is_wide: false, parts: sets.chunks(1).collect() })
+        Ok(Prepared::Query { statement, is_wide: false, parts: sets.chunks(1).collect() })
     }
 
     async fn statement(&mut self, sql: &str) -> Result<Statement, DatabaseError> {
@@ -158,95 +165,111 @@ impl Postgres {
     }
 }
 
-/// What is to be run, and for how many sets.
+/// A prepared statement and the parameters of its executions.
 #[derive(Debug)]
-enum Ready<'a> {
+enum Prepared<'a> {
     /// A statement for parts of the sets; a wide one takes a whole part at once.
-    Query { statement: Statement, is_wide: bool, parts: Vec<&'a [Vec<Value>]> },
-    /// Rows that are only written.
-    Copy { statement: Statement, sets: &'a [Vec<Value>] },
+    Query { statement: Statement, is_wide: bool, parts: Vec<&'a [Parameters]> },
+    /// Rows that are only inserted.
+    Copy { statement: Statement, sets: &'a [Parameters] },
 }
 
-impl Ready<'_> {
+impl Prepared<'_> {
     const fn is_copy(&self) -> bool {
         matches!(self, Self::Copy { .. })
     }
 
-    async fn ask(
-        &self,
-        client: &Client,
-    ) -> Result<Vec<Vec<tokio_postgres::Row>>, tokio_postgres::Error> {
+    async fn run(&self, client: &Client) -> Result<Vec<Vec<tokio_postgres::Row>>, DatabaseError> {
         match self {
             Self::Query { statement, is_wide: true, parts } => {
-                let asked = parts.iter().map(|part| async move {
+                let running = parts.iter().map(|part| async move {
                     let columns = columns(part);
                     let values: Vec<&(dyn ToSql + Sync)> =
                         columns.iter().map(|it| &**it as &(dyn ToSql + Sync)).collect();
                     client.query(statement, &values).await
                 });
-                try_join_all(asked).await
+                try_join_all(running).await.map_err(failed("query"))
             }
             Self::Query { statement, is_wide: false, parts } => {
-                let asked = parts.iter().map(|part| async move {
+                let running = parts.iter().map(|part| async move {
                     let values: Vec<&(dyn ToSql + Sync)> =
                         part.iter().flatten().map(|it| it as &(dyn ToSql + Sync)).collect();
                     client.query(statement, &values).await
                 });
-                try_join_all(asked).await
+                try_join_all(running).await.map_err(failed("query"))
             }
             Self::Copy { statement, sets } => {
-                let mut sink = pin!(client.copy_in::<_, Bytes>(statement).await?);
-                for piece in copy::pieces(sets) {
-                    sink.send(piece).await?;
-                }
-                sink.finish().await?;
+                copy(client, statement, sets).await.map_err(failed("copy"))?;
                 Ok(Vec::new())
             }
         }
     }
 
-    /// Rows by set.
-    fn answers(
-        &self,
-        found: Vec<Vec<tokio_postgres::Row>>,
-    ) -> Result<Vec<Vec<Row>>, DatabaseError> {
-        let (parts, is_wide) = match self {
-            Self::Query { parts, is_wide, .. } => (parts, *is_wide),
+    /// Rows by execution.
+    fn results(&self, found: &[Vec<tokio_postgres::Row>]) -> Result<Vec<Vec<Row>>, DatabaseError> {
+        let (statement, parts, is_wide) = match self {
+            Self::Query { statement, parts, is_wide } => (statement, parts, *is_wide),
             Self::Copy { sets, .. } => return Ok(vec![Vec::new(); sets.len()]),
         };
-        let mut answers = Vec::new();
+        let skipped = usize::from(is_wide);
+        let names = statement.columns().iter().skip(skipped).map(|it| it.name().to_owned());
+        let names: Arc<[String]> = names.collect();
+        let mut results = Vec::new();
         for (part, rows) in parts.iter().zip(found) {
-            let begin = answers.len();
-            answers.resize_with(begin + part.len(), Vec::new);
-            for it in &rows {
-                let of = set(it, is_wide)?;
-                let answer: &mut Vec<Row> =
-                    answers.get_mut(begin + of).ok_or(DatabaseError::Gone)?;
-                answer.push(row(it, usize::from(is_wide))?);
+            let begin = results.len();
+            results.resize_with(begin + part.len(), Vec::new);
+            for it in rows {
+                let set = begin + set_of(it, is_wide)?;
+                let found: &mut Vec<Row> = results.get_mut(set).ok_or(DatabaseError::Gone)?;
+                found.push(Row::new(&names, values(it, skipped)?));
             }
         }
-        Ok(answers)
+        Ok(results)
     }
 }
 
-/// Which set a row belongs to; a wide statement says so first.
-fn set(row: &tokio_postgres::Row, is_wide: bool) -> Result<usize, DatabaseError> {
+/// Inserts rows by `COPY` in its binary format: the server stores each row as it comes, where an
+/// insert of arrays builds all of them first.
+async fn copy(
+    client: &Client,
+    statement: &Statement,
+    sets: &[Parameters],
+) -> Result<(), tokio_postgres::Error> {
+    let types: Vec<Type> = sets.first().into_iter().flatten().map(type_of).collect();
+    let sink = client.copy_in(statement).await?;
+    let mut rows = pin!(BinaryCopyInWriter::new(sink, &types));
+    for set in sets {
+        rows.as_mut().write_raw(set).await?;
+    }
+    rows.finish().await.map(drop)
+}
+
+fn type_of(value: &Value) -> Type {
+    match value {
+        Value::Number(_) => Type::INT8,
+        Value::Bytes(_) => Type::BYTEA,
+        Value::Text(_) | Value::Null | Value::Foreign => Type::TEXT,
+    }
+}
+
+/// The execution that a row belongs to; a wide statement returns it as its first column.
+fn set_of(row: &tokio_postgres::Row, is_wide: bool) -> Result<usize, DatabaseError> {
     if !is_wide {
         return Ok(0);
     }
     let number: i64 = row.try_get(0).map_err(failed("read"))?;
-    Ok(usize::try_from(number - 1).unwrap_or_default())
+    usize::try_from(number - 1).map_err(|_negative| DatabaseError::Gone)
 }
 
-/// Sets in parts that are each bounded.
-fn parts(sets: &[Vec<Value>]) -> Vec<&[Vec<Value>]> {
+/// Sets in parts, each bounded by count and bytes.
+fn parts(sets: &[Parameters]) -> Vec<&[Parameters]> {
     let mut parts = Vec::new();
     let (mut begin, mut bytes) = (0, 0);
-    for (place, set) in sets.iter().enumerate() {
+    for (index, set) in sets.iter().enumerate() {
         let size: usize = set.iter().map(Value::size).sum();
-        if place > begin && (place - begin >= SETS_MAX || bytes + size > BYTES_MAX) {
-            parts.push(&sets[begin..place]);
-            (begin, bytes) = (place, 0);
+        if index > begin && (index - begin >= SETS_MAX || bytes + size > BYTES_MAX) {
+            parts.push(&sets[begin..index]);
+            (begin, bytes) = (index, 0);
         }
         bytes += size;
     }
@@ -254,34 +277,34 @@ fn parts(sets: &[Vec<Value>]) -> Vec<&[Vec<Value>]> {
     parts
 }
 
-/// The sets turned: one array a parameter.
-fn columns(sets: &[Vec<Value>]) -> Vec<Box<dyn ToSql + Sync + Send + '_>> {
+/// The sets transposed: one array for each parameter.
+fn columns(sets: &[Parameters]) -> Vec<Box<dyn ToSql + Sync + Send + '_>> {
     let width = sets.first().map_or(0, Vec::len);
     (0..width)
         .map(|column| -> Box<dyn ToSql + Sync + Send + '_> {
             let of = sets.iter().filter_map(move |set| set.get(column));
             match sets.first().and_then(|set| set.get(column)) {
-                Some(Value::Number(_)) => Box::new(of.map(Value::number).collect::<Vec<i64>>()),
-                Some(Value::Bytes(_)) => Box::new(of.map(Value::bytes).collect::<Vec<&[u8]>>()),
-                Some(Value::Text(_)) | None => Box::new(of.map(Value::text).collect::<Vec<&str>>()),
+                Some(Value::Number(_)) => Box::new(of.map(Value::as_number).collect::<Vec<i64>>()),
+                Some(Value::Bytes(_)) => Box::new(of.map(Value::as_bytes).collect::<Vec<&[u8]>>()),
+                Some(Value::Text(_) | Value::Null | Value::Foreign) | None => {
+                    Box::new(of.map(Value::as_text).collect::<Vec<&str>>())
+                }
             }
         })
         .collect()
 }
 
-fn row(from: &tokio_postgres::Row, begin: usize) -> Result<Row, DatabaseError> {
-    let mut values = Vec::with_capacity(from.len());
-    for (place, column) in from.columns().iter().enumerate().skip(begin) {
-        let failed = failed("read");
-        values.push(if *column.type_() == Type::BYTEA {
-            Value::Bytes(from.try_get(place).map_err(failed)?)
+fn values(row: &tokio_postgres::Row, skipped: usize) -> Result<Vec<Value>, DatabaseError> {
+    let columns = row.columns().iter().enumerate().skip(skipped);
+    let value = |(index, column): (usize, &tokio_postgres::Column)| {
+        Ok(if *column.type_() == Type::BYTEA {
+            row.try_get::<_, Option<Vec<u8>>>(index)?.map(Value::Bytes)
         } else if *column.type_() == Type::INT8 {
-            Value::Number(
-                from.try_get::<_, Option<i64>>(place).map_err(failed)?.unwrap_or_default(),
-            )
+            row.try_get::<_, Option<i64>>(index)?.map(Value::Number)
         } else {
-            Value::Text(from.try_get(place).map_err(failed)?)
-        });
-    }
-    Ok(Row::new(values))
+            row.try_get::<_, Option<String>>(index)?.map(Value::Text)
+        }
+        .unwrap_or(Value::Null))
+    };
+    columns.map(value).collect::<Result<_, _>>().map_err(failed("read"))
 }

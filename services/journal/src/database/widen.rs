@@ -1,22 +1,22 @@
-//! A statement for one set of parameters, rewritten for many sets at once (PostgreSQL).
+//! Statements for one set of parameters, rewritten for many sets at once (PostgreSQL).
 //!
-//! The rewritten statement takes one array a parameter. A `SELECT` gives the set's number, from
-//! 1, before its own columns.
+//! A wide statement takes one array for each parameter. A wide `SELECT` returns the number of the
+//! set, from 1, before its own columns.
 
 use std::fmt::Write as _;
 
 use tokio_postgres::types::Type;
 
-/// The wide form; none when the statement is of no known shape.
+/// The wide form; none when the statement has no shape that can be widened.
 pub(crate) fn widen(sql: &str, types: &[Type]) -> Option<String> {
     if types.is_empty() {
         return None;
     }
     let arrays: Vec<String> =
-        (1..).zip(types).map(|(place, kind)| format!("${place}::{}[]", kind.name())).collect();
-    let names: Vec<String> = (1..=types.len()).map(|place| format!("p{place}")).collect();
+        (1..).zip(types).map(|(number, kind)| format!("${number}::{}[]", kind.name())).collect();
+    let names: Vec<String> = (1..=types.len()).map(|number| format!("p{number}")).collect();
     let (arrays, names) = (arrays.join(", "), names.join(", "));
-    let inner = named(sql);
+    let inner = with_named_parameters(sql);
     if sql.starts_with("SELECT ") {
         return Some(format!(
             "SELECT r.n, q.* FROM unnest({arrays}) WITH ORDINALITY AS r({names}, n) \
@@ -36,17 +36,26 @@ pub(crate) fn widen(sql: &str, types: &[Type]) -> Option<String> {
     None
 }
 
+/// The `COPY` that inserts the same rows; none when the insert does anything but store its
+/// parameters as they are, in their order.
+pub(crate) fn copy_statement(sql: &str) -> Option<String> {
+    let (into, values) = sql.strip_prefix("INSERT INTO ")?.split_once(" VALUES (")?;
+    let count = values.split(", ").count();
+    let plain: Vec<String> = (1..=count).map(|it| format!("${it}")).collect();
+    let is_plain = values.strip_suffix(')')? == plain.join(", ");
+    is_plain.then(|| format!("COPY {into} FROM STDIN (FORMAT binary)"))
+}
+
 /// The statement with `$3` written as `r.p3`.
-fn named(sql: &str) -> String {
+fn with_named_parameters(sql: &str) -> String {
     let mut named = String::with_capacity(sql.len() + 32);
     let mut parts = sql.split('$');
     named.push_str(parts.next().unwrap_or_default());
     for part in parts {
         let end = part.find(|it: char| !it.is_ascii_digit()).unwrap_or(part.len());
         let (number, rest) = part.split_at(end);
-        // Writing into a string cannot fail.
         let written = write!(named, "r.p{number}{rest}");
-        debug_assert!(written.is_ok(), "a string takes everything");
+        debug_assert!(written.is_ok(), "writing into a String cannot fail");
     }
     named
 }
@@ -77,7 +86,23 @@ mod tests {
     }
 
     #[test]
+    fn only_an_insert_of_its_parameters_is_copied() {
+        let copied = copy_statement("INSERT INTO t (a, b) VALUES ($1, $2)");
+        assert_eq!(copied.unwrap(), "COPY t (a, b) FROM STDIN (FORMAT binary)");
+        for other in [
+            "INSERT INTO t (a, b) VALUES ($2, $1)",
+            "INSERT INTO t (a, b) VALUES ($1, '')",
+            "INSERT INTO t (a) VALUES ($1::text::tsvector)",
+            "INSERT INTO t (a) VALUES ($1) ON CONFLICT (a) DO NOTHING",
+            "UPDATE t SET a = $1",
+            "SELECT a FROM t WHERE b = $1",
+        ] {
+            assert_eq!(copy_statement(other), None, "{other}");
+        }
+    }
+
+    #[test]
     fn the_tenth_parameter_is_not_the_first() {
-        assert_eq!(named("$1, $10, $11)"), "r.p1, r.p10, r.p11)");
+        assert_eq!(with_named_parameters("$1, $10, $11)"), "r.p1, r.p10, r.p11)");
     }
 }

@@ -6,31 +6,36 @@
     reason = "a test stops at the first surprise"
 )]
 
-mod cluster;
+mod damaged_rows;
 mod deliveries;
+mod environment;
+mod failures;
 mod intake;
 #[path = "../../../../bus/tests/it/node.rs"]
 #[expect(dead_code, reason = "the bus's own tests use more of it")]
 mod node;
-mod plans;
+mod postgres_cluster;
+mod query_plans;
 mod searches;
-mod stage;
-mod stranded;
-mod troubles;
+mod undeliverable;
 
 /// Makes a test of each function for each database.
 macro_rules! on_both {
     ($($promise:ident),* $(,)?) => {
         mod sqlite {
+            use crate::environment::{Environment, Kind};
+
             $(#[tokio::test]
             async fn $promise() {
-                super::$promise(crate::stage::Stage::new(crate::stage::Kind::Sqlite).await).await;
+                super::$promise(Environment::new(Kind::Sqlite).await).await;
             })*
         }
         mod postgres {
+            use crate::environment::{Environment, Kind};
+
             $(#[tokio::test]
             async fn $promise() {
-                super::$promise(crate::stage::Stage::new(crate::stage::Kind::Postgres).await).await;
+                super::$promise(Environment::new(Kind::Postgres).await).await;
             })*
         }
     };

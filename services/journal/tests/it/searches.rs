@@ -4,8 +4,8 @@ use proto::journal::v1::*;
 use proto::message::v1::*;
 use unicode_normalization::UnicodeNormalization as _;
 
+use crate::environment::*;
 use crate::on_both;
-use crate::stage::*;
 
 on_both!(
     a_number_is_found_in_any_spelling,
@@ -25,27 +25,27 @@ fn indexed(number: &str, subject: &str) -> Acceptance {
     Acceptance { index: Some(Index { number, subject, document_id, ..Index::default() }), ..item() }
 }
 
-async fn a_number_is_found_in_any_spelling(mut stage: Stage) {
-    let state = stage.receipt(indexed("7816/VPCP-TTĐT", "")).await.message_id;
-    let party = stage.receipt(indexed("45-CV/TU", "")).await.message_id;
+async fn a_number_is_found_in_any_spelling(mut env: Environment) {
+    let state = env.receipt(indexed("7816/VPCP-TTĐT", "")).await.message_id;
+    let party = env.receipt(indexed("45-CV/TU", "")).await.message_id;
     let nfd: String = "7816/vpcp-ttđt".nfd().collect();
     for text in
         ["7816/VPCP-TTĐT", "7816/vpcp-ttđt", "7816/VPCP-TTDT", "7816 vpcp ttdt", &nfd, "7816"]
     {
-        assert_eq!(stage.found(text).await, std::slice::from_ref(&state), "{text}");
+        assert_eq!(env.found(text).await, std::slice::from_ref(&state), "{text}");
     }
     for text in ["45-CV/TU", "45/CV/TU", "45 cv tu", "45-cv"] {
-        assert_eq!(stage.found(text).await, std::slice::from_ref(&party), "{text}");
+        assert_eq!(env.found(text).await, std::slice::from_ref(&party), "{text}");
     }
     for text in ["816/VPCP", "VPCP", "46-CV/TU"] {
-        assert!(stage.found(text).await.is_empty(), "{text}");
+        assert!(env.found(text).await.is_empty(), "{text}");
     }
 }
 
-async fn words_of_the_subject_are_found_in_any_spelling_and_order(mut stage: Stage) {
+async fn words_of_the_subject_are_found_in_any_spelling_and_order(mut env: Environment) {
     let subject = "Về việc phòng, chống lụt bão đợt 2 (huyện Đức Thọ)";
-    let flood = stage.receipt(indexed("1/CV", subject)).await.message_id;
-    stage.receipt(indexed("2/CV", "Về việc chuyển đổi số")).await;
+    let flood = env.receipt(indexed("1/CV", subject)).await.message_id;
+    env.receipt(indexed("2/CV", "Về việc chuyển đổi số")).await;
     for text in [
         "lụt bão",
         "LUT BAO",
@@ -55,36 +55,36 @@ async fn words_of_the_subject_are_found_in_any_spelling_and_order(mut stage: Sta
         "đức th",
         &subject.nfd().collect::<String>(),
     ] {
-        assert_eq!(stage.found(text).await, std::slice::from_ref(&flood), "{text}");
+        assert_eq!(env.found(text).await, std::slice::from_ref(&flood), "{text}");
     }
-    assert_eq!(stage.found("ve viec").await.len(), 2);
-    assert!(stage.found("lut dong dat").await.is_empty(), "every word must be there");
+    assert_eq!(env.found("ve viec").await.len(), 2);
+    assert!(env.found("lut dong dat").await.is_empty(), "every word must be there");
 }
 
-async fn ids_and_traces_are_found(mut stage: Stage) {
+async fn ids_and_traces_are_found(mut env: Environment) {
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let traced = with(|it| it.traceparent = format!("00-{trace}-00f067aa0ba902b7-01"));
-    let id = stage.receipt(traced).await.message_id;
-    let other = stage.receipt(indexed("123456/UBND", "")).await.message_id;
-    assert_eq!(stage.found(trace).await, std::slice::from_ref(&id));
-    assert_eq!(stage.found(&id).await, std::slice::from_ref(&id));
-    assert_eq!(stage.found(&id.to_uppercase()).await, [id]);
-    assert_eq!(stage.found("doc.11").await, [other]);
+    let id = env.receipt(traced).await.message_id;
+    let other = env.receipt(indexed("123456/UBND", "")).await.message_id;
+    assert_eq!(env.found(trace).await, std::slice::from_ref(&id));
+    assert_eq!(env.found(&id).await, std::slice::from_ref(&id));
+    assert_eq!(env.found(&id.to_uppercase()).await, [id]);
+    assert_eq!(env.found("doc.11").await, [other]);
 }
 
-async fn organisation_application_state_type_and_day_narrow_the_search(mut stage: Stage) {
-    let early = stage.receipt(item()).await;
-    stage.pass(3_600);
-    let status = stage.receipt(with(|it| {
+async fn organisation_application_state_type_and_day_narrow_the_search(mut env: Environment) {
+    let early = env.receipt(item()).await;
+    env.pass(3_600);
+    let status = env.receipt(with(|it| {
         it.r#type = MessageType::Status.into();
         it.source = "b-app".to_owned();
         it.sender = "b".to_owned();
         it.recipients = vec!["a".to_owned()];
     }));
     let status = status.await;
-    let derived = stage.routed(item(), &["b-app"]).await.remove(0);
+    let derived = env.routed(item(), &["b-app"]).await.remove(0);
     let base = FindRequest::default();
-    let mut count = async |request: FindRequest| ids(&stage.find(request).await).len();
+    let mut count = async |request: FindRequest| ids(&env.find(request).await).len();
     assert_eq!(count(base.clone()).await, 3);
     assert_eq!(count(FindRequest { derived: true, ..base.clone() }).await, 4);
     assert_eq!(count(FindRequest { organisation: "c".to_owned(), ..base.clone() }).await, 2);
@@ -95,29 +95,29 @@ async fn organisation_application_state_type_and_day_narrow_the_search(mut stage
     assert_eq!(count(FindRequest { from_us: status.accepted_at_us, ..base.clone() }).await, 2);
     let states = vec![State::Queued.into()];
     let queued = FindRequest { states, derived: true, ..base.clone() };
-    assert!(ids(&stage.find(queued).await).contains(&derived));
+    assert!(ids(&env.find(queued).await).contains(&derived));
     let states = vec![State::Accepted.into()];
-    let accepted = ids(&stage.find(FindRequest { states, ..base.clone() }).await);
+    let accepted = ids(&env.find(FindRequest { states, ..base.clone() }).await);
     assert_eq!(accepted, [status.message_id.clone(), early.message_id]);
     let application = FindRequest { application: "b-app".to_owned(), ..base.clone() };
-    let found = ids(&stage.find(application.clone()).await);
+    let found = ids(&env.find(application.clone()).await);
     assert_eq!(found.len(), 2, "what it sent, and what goes to it: {found:?}");
     assert!(found.contains(&status.message_id));
-    let found = ids(&stage.find(FindRequest { derived: true, ..application }).await);
+    let found = ids(&env.find(FindRequest { derived: true, ..application }).await);
     assert!(found.len() == 2 && found.contains(&derived), "{found:?}");
     let taken = FindRequest { states: vec![State::Taken.into()], ..base };
-    assert!(ids(&stage.find(taken).await).is_empty());
+    assert!(ids(&env.find(taken).await).is_empty());
 }
 
-async fn pages_hold_every_message_once(mut stage: Stage) {
+async fn pages_hold_every_message_once(mut env: Environment) {
     let mut expected = Vec::new();
     for _ in 0..3 {
         let items = (0..5).map(|_| indexed("9/CV", "báo cáo quý")).collect();
-        for outcome in stage.accept(items).await {
+        for outcome in env.accept(items).await {
             let accept_outcome::Outcome::Receipt(receipt) = outcome else { panic!() };
             expected.push(receipt.message_id);
         }
-        stage.pass(1);
+        env.pass(1);
     }
     let ways = [("", ""), ("bao cao", ""), ("9/cv", ""), ("", "b"), ("9/cv", "b"), ("", "a")];
     for (text, organisation) in ways {
@@ -127,7 +127,7 @@ async fn pages_hold_every_message_once(mut stage: Stage) {
             let (text, organisation) = (text.to_owned(), organisation.to_owned());
             let request =
                 FindRequest { text, organisation, limit: 4, cursor, ..FindRequest::default() };
-            let page = stage.find(request).await;
+            let page = env.find(request).await;
             assert!(page.messages.len() <= 4);
             found.extend(ids(&page));
             cursor = page.next;
@@ -145,25 +145,25 @@ async fn pages_hold_every_message_once(mut stage: Stage) {
     }
     let beyond =
         FindRequest { limit: 1_000_000, cursor: "rubbish".to_owned(), ..FindRequest::default() };
-    assert!(stage.find(beyond).await.messages.len() <= 500);
+    assert!(env.find(beyond).await.messages.len() <= 500);
 }
 
-async fn a_journey_holds_the_whole_trip(mut stage: Stage) {
-    let parent = stage.receipt(item_of("doc")).await.message_id;
-    stage.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
+async fn a_journey_holds_the_whole_trip(mut env: Environment) {
+    let parent = env.receipt(item_of("doc")).await.message_id;
+    env.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
     let id = derived_ids(&routing(&parent, &["b-app"])).remove(0);
-    let session = stage.open("b-app", ReceiverClass::Repeatable).await;
-    let lease = stage.deliver(&session, &id).await;
-    stage.end(&session, &id, lease, taken()).await;
+    let session = env.open("b-app", ReceiverClass::Repeatable).await;
+    let lease = env.deliver(&session, &id).await;
+    env.end(&session, &id, lease, taken()).await;
     let answer = with(|it| {
         it.conversation = "doc".to_owned();
         it.r#type = MessageType::Status.into();
         it.recipients = vec!["a".to_owned()];
     });
-    let status = stage.receipt(answer).await;
+    let status = env.receipt(answer).await;
     assert_eq!(status.sequence, 2);
-    let journey = stage.journey(&parent).await;
-    assert_eq!(journey, stage.journey(&id).await, "asked by a derived id, the same trip");
+    let journey = env.journey(&parent).await;
+    assert_eq!(journey, env.journey(&id).await, "asked by a derived id, the same trip");
     let message = journey.message.unwrap();
     assert_eq!((message.recipients_total, message.recipients_taken), (2, 1));
     assert_eq!(journey.derived.len(), 2);
@@ -197,14 +197,14 @@ async fn a_journey_holds_the_whole_trip(mut stage: Stage) {
     assert!(!journey.truncated);
 }
 
-async fn of_a_journey_that_is_too_long_the_beginning_and_the_end_are_told(mut stage: Stage) {
+async fn of_a_journey_that_is_too_long_the_beginning_and_the_end_are_told(mut env: Environment) {
     let first = item();
-    let id = stage.receipt(first.clone()).await.message_id;
+    let id = env.receipt(first.clone()).await.message_id;
     for round in 0..520 {
         let again = Acceptance { key: format!("again {round}"), ..first.clone() };
-        assert!(stage.receipt(again).await.repeat);
+        assert!(env.receipt(again).await.repeat);
     }
-    let journey = stage.journey(&id).await;
+    let journey = env.journey(&id).await;
     assert!(journey.truncated);
     let facts: Vec<Fact> = journey.hops.into_iter().filter_map(|it| it.fact).collect();
     assert_eq!(facts[0].step(), Step::Submitted);
@@ -213,22 +213,22 @@ async fn of_a_journey_that_is_too_long_the_beginning_and_the_end_are_told(mut st
     assert_eq!(told, 511, "and one position is of what it began with");
 }
 
-async fn a_repeat_is_found_once(mut stage: Stage) {
+async fn a_repeat_is_found_once(mut env: Environment) {
     let first = item();
-    stage.receipt(first.clone()).await;
-    stage.receipt(first).await;
-    assert_eq!(stage.found("").await.len(), 1);
+    env.receipt(first.clone()).await;
+    env.receipt(first).await;
+    assert_eq!(env.found("").await.len(), 1);
 }
 
-async fn bodies_are_kept_as_they_came(mut stage: Stage) {
-    let parent = stage.receipt(item()).await.message_id;
-    stage.record(vec![routing(&parent, &["b-app"])]).await;
+async fn bodies_are_kept_as_they_came(mut env: Environment) {
+    let parent = env.receipt(item()).await.message_id;
+    env.record(vec![routing(&parent, &["b-app"])]).await;
     let derived = derived_ids(&routing(&parent, &["b-app"])).remove(0);
     for (id, part, expected) in
         [(&parent, 1, "native"), (&parent, 2, "canonical"), (&derived, 2, "translated")]
     {
         let request = GetRequest { message_id: id.clone(), part };
-        let kept = stage.journal.get(request).await.unwrap().into_inner();
+        let kept = env.journal.get(request).await.unwrap().into_inner();
         assert_eq!(kept.body, Some(inline(expected)));
         assert_eq!(&kept.envelope.unwrap().id, id);
     }

@@ -12,7 +12,7 @@
     reason = "a measurement, read by people; it stops at the first surprise"
 )]
 
-#[path = "../../../../services/journal/tests/it/cluster.rs"]
+#[path = "../../../../services/journal/tests/it/postgres_cluster.rs"]
 #[expect(clippy::expect_used, reason = "a measurement stops at the first surprise")]
 mod cluster;
 mod end_to_end;

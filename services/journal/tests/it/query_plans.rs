@@ -10,7 +10,7 @@ use proto::message::v1::*;
 use tracing::field::{Field, Visit};
 use tracing::span;
 
-use crate::stage::*;
+use crate::environment::*;
 
 /// Gathers the statements that the journal makes in this thread.
 struct Gather(mpsc::Sender<String>);
@@ -48,39 +48,39 @@ impl tracing::Subscriber for Gather {
 }
 
 /// Does everything there is to do, and gives the statements it took.
-async fn statements(kind: Kind) -> (Stage, BTreeSet<String>) {
+async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
     let (sender, gathered) = mpsc::channel();
     let guard = tracing::subscriber::set_default(Gather(sender));
-    let mut stage = Stage::new(kind).await;
+    let mut env = Environment::new(kind).await;
     let first = item_of("doc");
-    let parent = stage.receipt(first.clone()).await.message_id;
-    stage.receipt(Acceptance { key: "again".to_owned(), ..first }).await;
-    stage.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
-    stage.record(vec![Entry { disposition: None, ..routing(&parent, &["b-app", "c-app"]) }]).await;
+    let parent = env.receipt(first.clone()).await.message_id;
+    env.receipt(Acceptance { key: "again".to_owned(), ..first }).await;
+    env.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
+    env.record(vec![Entry { disposition: None, ..routing(&parent, &["b-app", "c-app"]) }]).await;
     let refusals = vec![Refusal::default()];
     let request = RecordRequest { entries: vec![routing(&parent, &["b-app"])], refusals };
-    stage.journal.record(request).await.unwrap();
+    env.journal.record(request).await.unwrap();
     let ids = derived_ids(&routing(&parent, &["b-app", "c-app"]));
-    let later = stage.routed(item_of("doc"), &["b-app"]).await.remove(0);
-    let session = stage.open("b-app", ReceiverClass::Repeatable).await;
-    let lease = stage.deliver(&session, &ids[0]).await;
-    stage.answers(&session, &[&later]).await;
-    stage.end(&session, &ids[0], lease, taken()).await;
-    stage.end(&session, &ids[0], lease, refused()).await;
-    stage.deliver(&session, &later).await;
-    stage.open("b-app", ReceiverClass::Repeatable).await;
-    stage.journal.close(CloseRequest { session }).await.unwrap();
-    stage.command(Action::Withdraw, &ids[1]).await;
-    stage.pass(31);
-    stage.driven().await;
+    let later = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
+    let session = env.open("b-app", ReceiverClass::Repeatable).await;
+    let lease = env.deliver(&session, &ids[0]).await;
+    env.answers(&session, &[&later]).await;
+    env.end(&session, &ids[0], lease, taken()).await;
+    env.end(&session, &ids[0], lease, refused()).await;
+    env.deliver(&session, &later).await;
+    env.open("b-app", ReceiverClass::Repeatable).await;
+    env.journal.close(CloseRequest { session }).await.unwrap();
+    env.command(Action::Withdraw, &ids[1]).await;
+    env.pass(31);
+    env.driven().await;
     let get = GetRequest { message_id: parent.clone(), part: 1 };
-    stage.journal.get(get).await.unwrap();
-    stage.journey(&ids[0]).await;
+    env.journal.get(get).await.unwrap();
+    env.journey(&ids[0]).await;
     for request in searches(&parent) {
-        stage.find(request).await;
+        env.find(request).await;
     }
     drop(guard);
-    (stage, gathered.try_iter().collect())
+    (env, gathered.try_iter().collect())
 }
 
 /// Every way to search, and the ways together.
@@ -115,13 +115,14 @@ fn searches(id: &str) -> Vec<FindRequest> {
 }
 
 /// The tables that grow.
-const GROWING: [&str; 6] = ["kept", "standing", "fact", "alias", "addressed", "subject"];
+const GROWING: [&str; 6] =
+    ["message_row", "delivery_state", "fact", "key_alias", "message_party", "subject"];
 
 #[tokio::test]
 async fn sqlite_scans_no_table() {
-    let (stage, statements) = statements(Kind::Sqlite).await;
+    let (env, statements) = statements(Kind::Sqlite).await;
     assert!(statements.len() > 60, "{}", statements.len());
-    let database = rusqlite::Connection::open(&stage.database).unwrap();
+    let database = rusqlite::Connection::open(&env.database).unwrap();
     for sql in statements {
         let plan = format!("EXPLAIN QUERY PLAN {}", sql.replace('$', "?"));
         let mut asked = database.prepare(&plan).unwrap();
@@ -138,7 +139,7 @@ async fn sqlite_scans_no_table() {
 fn is_scan(step: &str, sql: &str) -> bool {
     let is_narrow = sql.contains(" UNION ") || sql.contains("conversation = $");
     let is_page = sql.contains("ORDER BY accepted_at DESC, id DESC LIMIT") && !is_narrow;
-    let in_order = is_page && step == "SCAN kept USING INDEX kept_accepted";
+    let in_order = is_page && step == "SCAN message_row USING INDEX message_row_accepted";
     let names = GROWING.into_iter().chain(["message", "m", "k", "s", "f", "p", "a"]);
     let words = step.contains(" VIRTUAL TABLE INDEX ");
     let scanned = step.strip_prefix("SCAN ").unwrap_or_default().split(' ').next();
@@ -147,8 +148,8 @@ fn is_scan(step: &str, sql: &str) -> bool {
 
 #[tokio::test]
 async fn postgres_scans_no_table() {
-    let (stage, statements) = statements(Kind::Postgres).await;
-    let (client, _running) = client(&stage.database).await;
+    let (env, statements) = statements(Kind::Postgres).await;
+    let (client, _running) = client(&env.database).await;
     let settings = "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan";
     client.batch_execute(settings).await.unwrap();
     for sql in statements {
@@ -169,14 +170,15 @@ async fn postgres_scans_no_table() {
 /// A row whose indexed columns stay is updated in its place (a heap-only tuple), and no index knows.
 #[tokio::test]
 async fn the_steps_of_a_document_write_no_index_of_its_row() {
-    let mut stage = Stage::new(Kind::Postgres).await;
-    let id = stage.routed(item(), &["b-app"]).await.remove(0);
-    let session = stage.open("b-app", ReceiverClass::Repeatable).await;
-    let lease = stage.deliver(&session, &id).await;
-    stage.end(&session, &id, lease, taken()).await;
-    let (database, folder) = stage.stop().await;
+    let mut env = Environment::new(Kind::Postgres).await;
+    let id = env.routed(item(), &["b-app"]).await.remove(0);
+    let session = env.open("b-app", ReceiverClass::Repeatable).await;
+    let lease = env.deliver(&session, &id).await;
+    env.end(&session, &id, lease, taken()).await;
+    let (database, folder) = env.stop().await;
     let (client, _running) = client(&database).await;
-    let sql = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'standing'";
+    let sql =
+        "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'delivery_state'";
     // The server counts when the connection that did it is gone.
     let counted = eventually(async || {
         let row = client.query_one(sql, &[]).await.unwrap();

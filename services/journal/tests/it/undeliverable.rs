@@ -14,8 +14,8 @@ use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::journal_client::JournalClient;
 use tokio_util::sync::CancellationToken;
 
+use crate::environment::item;
 use crate::node::Node;
-use crate::stage::item;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -69,7 +69,7 @@ async fn a_foreign_message_in_the_net_is_a_refusal_and_stops_nothing() {
     bus.declare_topology().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("journal.sqlite").display().to_string();
-    let config = crate::stage::config(&database);
+    let config = crate::environment::config(&database);
     let service = Service::new(&config);
     let mut journal = JournalClient::new(Upstream::local(service.server()));
     let (health, stop) = (Health::new(), CancellationToken::new());
@@ -79,7 +79,8 @@ async fn a_foreign_message_in_the_net_is_a_refusal_and_stops_nothing() {
         let request = AcceptRequest { items: vec![item()] };
         // Until it has opened its database it asks everybody to come again.
         let accepted = async || journal.clone().accept(request.clone()).await.ok();
-        let accepted = crate::stage::eventually(accepted).await.into_inner().outcomes.remove(0);
+        let accepted =
+            crate::environment::eventually(accepted).await.into_inner().outcomes.remove(0);
         let Some(Outcome::Receipt(receipt)) = accepted.outcome else { panic!("{accepted:?}") };
         let stranger = uuid::Uuid::new_v4().to_string();
         let nameless = BasicProperties::default();

@@ -16,8 +16,8 @@ use proto::message::v1::*;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::environment::*;
 use crate::on_both;
-use crate::stage::*;
 
 on_both!(
     what_cannot_be_written_is_refused_alone,
@@ -75,7 +75,7 @@ async fn end_connections(database: &str, of_the_writer: bool) {
 
 #[tokio::test]
 async fn a_writer_without_its_connection_ends_and_keeps_nobody_waiting() {
-    let database = crate::cluster::database();
+    let database = crate::postgres_cluster::database();
     let mut watched = watched(&database).await;
     watched.journal.accept(AcceptRequest { items: vec![item()] }).await.unwrap();
     end_connections(&database, true).await;
@@ -87,7 +87,7 @@ async fn a_writer_without_its_connection_ends_and_keeps_nobody_waiting() {
 
 #[tokio::test]
 async fn a_reader_without_its_connection_ends_the_journal() {
-    let database = crate::cluster::database();
+    let database = crate::postgres_cluster::database();
     let mut watched = watched(&database).await;
     watched.journal.find(FindRequest::default()).await.unwrap();
     end_connections(&database, false).await;
@@ -100,20 +100,20 @@ async fn a_reader_without_its_connection_ends_the_journal() {
 #[tokio::test]
 async fn only_its_owner_reads_the_file() {
     use std::os::unix::fs::PermissionsExt as _;
-    let stage = Stage::new(Kind::Sqlite).await;
+    let env = Environment::new(Kind::Sqlite).await;
     for file in ["", "-wal", ".lock"] {
-        let mode = std::fs::metadata(format!("{}{file}", stage.database)).unwrap().permissions();
+        let mode = std::fs::metadata(format!("{}{file}", env.database)).unwrap().permissions();
         assert_eq!(mode.mode() & 0o777, 0o600, "{file}");
     }
 }
 
 #[tokio::test]
 async fn tables_of_a_newer_journal_are_left_alone() {
-    let stage = Stage::new(Kind::Sqlite).await;
+    let env = Environment::new(Kind::Sqlite).await;
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("newer.sqlite").display().to_string();
     let sql = format!("VACUUM INTO '{copy}'");
-    stage.meddle(&sql, "").await;
+    env.meddle(&sql, "").await;
     let newer = rusqlite::Connection::open(&copy).unwrap();
     newer.execute_batch("INSERT INTO migration (number) VALUES (99)").unwrap();
     let config = config(&copy);
@@ -124,8 +124,8 @@ async fn tables_of_a_newer_journal_are_left_alone() {
     assert!(format!("{error:#}").contains("version 99"), "{error:#}");
 }
 
-async fn after_its_end_a_journal_asks_everybody_to_come_again(stage: Stage) {
-    let database = stage.stop().await;
+async fn after_its_end_a_journal_asks_everybody_to_come_again(env: Environment) {
+    let database = env.stop().await;
     let mut watched = watched(&database.0).await;
     watched.journal.accept(AcceptRequest { items: vec![item()] }).await.unwrap();
     watched.shutdown.cancel();
@@ -136,18 +136,17 @@ async fn after_its_end_a_journal_asks_everybody_to_come_again(stage: Stage) {
     assert_eq!(told.code(), tonic::Code::Unavailable);
 }
 
-async fn what_cannot_be_written_is_refused_alone(mut stage: Stage) {
-    stage
-        .meddle(
-            "CREATE TRIGGER poison BEFORE INSERT ON kept WHEN NEW.sender = 'poison' \
+async fn what_cannot_be_written_is_refused_alone(mut env: Environment) {
+    env.meddle(
+        "CREATE TRIGGER poison BEFORE INSERT ON message_row WHEN NEW.sender = 'poison' \
              BEGIN SELECT RAISE(ABORT, 'poison'); END",
-            "ALTER TABLE kept ADD CHECK (sender <> 'poison')",
-        )
-        .await;
+        "ALTER TABLE message_row ADD CHECK (sender <> 'poison')",
+    )
+    .await;
     let bad = || with(|it| it.sender = "poison".to_owned());
     let calls = [vec![item()], vec![item(), bad(), item()], vec![bad()], vec![item()]];
     let calls = calls.map(|items| {
-        let mut journal = stage.journal.clone();
+        let mut journal = env.journal.clone();
         async move { journal.accept(AcceptRequest { items }).await }
     });
     let mut answers = futures::future::join_all(calls).await.into_iter();
@@ -163,22 +162,22 @@ async fn what_cannot_be_written_is_refused_alone(mut stage: Stage) {
     // As many as PostgreSQL takes by a copy.
     let mut items: Vec<_> = (0..40).map(|_| item()).collect();
     items[30] = bad();
-    let outcomes = whole(stage.journal.accept(AcceptRequest { items }).await);
+    let outcomes = whole(env.journal.accept(AcceptRequest { items }).await);
     assert!(outcomes.iter().enumerate().all(|(place, it)| *it == (place != 30)), "{outcomes:?}");
-    let (one, other) = (stage.receipt(item()).await.message_id, stage.receipt(item()).await);
+    let (one, other) = (env.receipt(item()).await.message_id, env.receipt(item()).await);
     let mut wrong = routing(&one, &["b-app"]);
     let envelope = wrong.derived[0].message.as_mut().unwrap().envelope.as_mut().unwrap();
     envelope.sender = "poison".to_owned();
-    stage.record(vec![wrong, routing(&other.message_id, &["b-app"])]).await;
-    let summary = stage.summary(&one).await;
+    env.record(vec![wrong, routing(&other.message_id, &["b-app"])]).await;
+    let summary = env.summary(&one).await;
     assert_eq!(summary.state(), State::Dead, "it waits for an operator");
     assert_eq!(summary.fault.unwrap().code, "LT-JNL-006");
-    assert_eq!(stage.state(&other.message_id).await, State::Routed);
+    assert_eq!(env.state(&other.message_id).await, State::Routed);
 }
 
-async fn calls_that_no_group_holds_together_are_all_answered(stage: Stage) {
+async fn calls_that_no_group_holds_together_are_all_answered(env: Environment) {
     let calls = (0..10).map(|_| {
-        let mut journal = stage.journal.clone();
+        let mut journal = env.journal.clone();
         let items = (0..300).map(|_| item()).collect();
         async move { journal.accept(AcceptRequest { items }).await }
     });
@@ -187,21 +186,21 @@ async fn calls_that_no_group_holds_together_are_all_answered(stage: Stage) {
     }
 }
 
-async fn what_is_due_does_not_keep_calls_waiting(mut stage: Stage) {
+async fn what_is_due_does_not_keep_calls_waiting(mut env: Environment) {
     const DUE: usize = 5_000;
     let mut expected = HashSet::new();
     for _ in 0..DUE / 250 {
-        for outcome in stage.accept((0..250).map(|_| item()).collect()).await {
+        for outcome in env.accept((0..250).map(|_| item()).collect()).await {
             let Outcome::Receipt(receipt) = outcome else { panic!("{outcome:?}") };
             expected.insert(receipt.message_id);
         }
     }
-    stage.pass(31);
-    let beside = stage.receipt(item()).await.message_id;
-    let mut driven: HashSet<String> = stage.driven_so_far().into_iter().collect();
+    env.pass(31);
+    let beside = env.receipt(item()).await.message_id;
+    let mut driven: HashSet<String> = env.driven_so_far().into_iter().collect();
     assert!(driven.len() <= 2_000, "{} of {DUE} were driven before a call", driven.len());
     for _ in 0..200 {
-        for id in stage.driven_in_a_while().await {
+        for id in env.driven_in_a_while().await {
             if id != beside {
                 assert!(expected.contains(&id) && driven.insert(id), "each is driven once");
             }
@@ -210,53 +209,53 @@ async fn what_is_due_does_not_keep_calls_waiting(mut stage: Stage) {
             return;
         }
         // What found its channel full comes again soon.
-        stage.pass(1);
+        env.pass(1);
     }
     panic!("{} of {DUE} were driven", driven.len());
 }
 
-async fn a_clock_that_is_set_back_keeps_nobody_waiting(mut stage: Stage) {
-    let before = stage.routed(item(), &["b-app"]).await.remove(0);
+async fn a_clock_that_is_set_back_keeps_nobody_waiting(mut env: Environment) {
+    let before = env.routed(item(), &["b-app"]).await.remove(0);
     // The sweeper comes by, and how far it is gets written down.
-    stage.pass(31);
-    assert_eq!(stage.driven().await.1, before);
-    stage.set_back(3_600);
-    assert_eq!(stage.driven_in_a_while().await, Vec::<String>::new());
-    let id = stage.routed(item_of("later"), &["c-app"]).await.remove(0);
-    let session = stage.open("c-app", ReceiverClass::Repeatable).await;
-    let lease = stage.deliver(&session, &id).await;
-    stage.end(&session, &id, lease, unavailable(0)).await;
+    env.pass(31);
+    assert_eq!(env.driven().await.1, before);
+    env.set_back(3_600);
+    assert_eq!(env.driven_in_a_while().await, Vec::<String>::new());
+    let id = env.routed(item_of("later"), &["c-app"]).await.remove(0);
+    let session = env.open("c-app", ReceiverClass::Repeatable).await;
+    let lease = env.deliver(&session, &id).await;
+    env.end(&session, &id, lease, unavailable(0)).await;
     let states = vec![State::Parked.into()];
     let parked = FindRequest { states, derived: true, ..FindRequest::default() };
     // What was submitted is where its derived ones are.
-    let parent = stage.summary(&id).await.envelope.unwrap().parent;
-    let found: HashSet<String> = ids(&stage.find(parked).await).into_iter().collect();
+    let parent = env.summary(&id).await.envelope.unwrap().parent;
+    let found: HashSet<String> = ids(&env.find(parked).await).into_iter().collect();
     assert_eq!(found, HashSet::from([parent, id.clone()]));
-    stage.pass(11);
-    assert_eq!(stage.driven().await.1, id, "when it is due by the new time");
+    env.pass(11);
+    assert_eq!(env.driven().await.1, id, "when it is due by the new time");
 }
 
-async fn a_channel_that_takes_nothing_is_tried_again_soon(mut stage: Stage) {
-    let id = stage.routed(item(), &["d-app"]).await.remove(0);
-    let beside = stage.routed(item(), &["b-app"]).await.remove(0);
-    stage.pass(31);
-    assert_eq!(stage.driven().await.1, beside, "nobody else waits for it");
+async fn a_channel_that_takes_nothing_is_tried_again_soon(mut env: Environment) {
+    let id = env.routed(item(), &["d-app"]).await.remove(0);
+    let beside = env.routed(item(), &["b-app"]).await.remove(0);
+    env.pass(31);
+    assert_eq!(env.driven().await.1, beside, "nobody else waits for it");
     // A few more tries, all in vain.
     for _ in 0..10 {
-        stage.pass(5);
-        assert_eq!(stage.driven_in_a_while().await, Vec::<String>::new());
+        env.pass(5);
+        assert_eq!(env.driven_in_a_while().await, Vec::<String>::new());
     }
-    stage.declare("d-app").await;
+    env.declare("d-app").await;
     let mut driven = Vec::new();
     for _ in 0..15 {
-        stage.pass(5);
-        driven = stage.driven_in_a_while().await;
+        env.pass(5);
+        driven = env.driven_in_a_while().await;
         if !driven.is_empty() {
             break;
         }
     }
     assert_eq!(driven, std::slice::from_ref(&id), "soon, whatever it went through");
     // Whoever will not wait lets it go himself.
-    assert!(stage.command(Action::Release, &beside).await);
-    assert_eq!(stage.driven().await.1, beside);
+    assert!(env.command(Action::Release, &beside).await);
+    assert_eq!(env.driven().await.1, beside);
 }

@@ -38,7 +38,7 @@ pub(crate) enum Kind {
     Postgres,
 }
 
-pub(crate) struct Stage {
+pub(crate) struct Environment {
     pub(crate) journal: JournalClient<Upstream>,
     pub(crate) clock: Clock,
     pub(crate) bus: Bus,
@@ -76,12 +76,12 @@ impl Handle for Watch {
     }
 }
 
-impl Stage {
+impl Environment {
     pub(crate) async fn new(kind: Kind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let database = match kind {
             Kind::Sqlite => folder.path().join("journal.sqlite").display().to_string(),
-            Kind::Postgres => crate::cluster::database(),
+            Kind::Postgres => crate::postgres_cluster::database(),
         };
         Self::start(database, Clock::held(START_US), Some(folder)).await
     }
@@ -106,7 +106,7 @@ impl Stage {
         });
         eventually(async || health.is_ready().then_some(())).await;
         let sessions = HashMap::new();
-        let mut stage = Self {
+        let mut env = Self {
             journal,
             clock,
             bus,
@@ -118,11 +118,11 @@ impl Stage {
             running,
             folder,
         };
-        stage.watch(Channel::intake(0));
+        env.watch(Channel::intake(0));
         for application in ["b-app", "c-app"] {
-            stage.declare(application).await;
+            env.declare(application).await;
         }
-        stage
+        env
     }
 
     /// Declares an application's channel, and watches it.

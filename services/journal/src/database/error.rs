@@ -1,0 +1,156 @@
+//! Errors of the database, and of a stored column that does not hold what the journal wrote.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use proto::fault::code;
+use proto::fault::v1::Fault;
+
+/// A stored column that does not hold a value the journal could have written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Corrupt {
+    pub(crate) table: &'static str,
+    /// The value of the row's key, as an operator would look it up.
+    pub(crate) key: String,
+    pub(crate) column: &'static str,
+}
+
+impl Corrupt {
+    pub(crate) fn new(table: &'static str, key: impl Into<String>, column: &'static str) -> Self {
+        Self { table, key: key.into(), column }
+    }
+
+    /// The fault of a message that this column belongs to.
+    pub(crate) fn fault(&self) -> Fault {
+        Fault::new(&code::LT_JNL_009)
+            .param("table", self.table)
+            .param("key", &self.key)
+            .param("column", self.column)
+    }
+
+    /// Logs the damage; the message's own fault names it as well.
+    pub(crate) fn log(&self) {
+        let (table, key, column) = (self.table, self.key.as_str(), self.column);
+        tracing::error!(table, key, column, "a stored column cannot be read");
+    }
+}
+
+impl From<Corrupt> for DatabaseError {
+    fn from(corrupt: Corrupt) -> Self {
+        let Corrupt { table, key, column } = corrupt;
+        Self::Corrupt { table, key, column }
+    }
+}
+
+/// The database failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// SQLite failed.
+    #[error("the database file failed ({action})")]
+    Sqlite {
+        /// The operation that failed.
+        action: &'static str,
+        /// SQLite's own error.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// PostgreSQL failed.
+    #[error("the database server failed ({action})")]
+    Postgres {
+        /// The operation that failed.
+        action: &'static str,
+        /// The error of the server or of the connection.
+        #[source]
+        source: tokio_postgres::Error,
+    },
+    /// The thread that holds the connection ended.
+    #[error("the database connection is gone")]
+    Gone,
+    /// Another journal holds the database's lock.
+    #[error("another journal is at work on this database; this one waits for its end")]
+    Taken,
+    /// The database file or its lock file cannot be created.
+    #[error("the file `{}` cannot be opened", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A newer version of the journal created the tables.
+    #[error(
+        "the database has tables of version {found}, this program knows {known}; start a newer one"
+    )]
+    Newer {
+        /// The version of the tables.
+        found: i64,
+        /// The newest version this program can read.
+        known: i64,
+    },
+    /// A stored column does not hold a value the journal could have written.
+    #[error(
+        "column `{column}` of table `{table}` (key {key}) cannot be read; restore the row from a backup"
+    )]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The value of the row's key.
+        key: String,
+        /// The column.
+        column: &'static str,
+    },
+}
+
+impl DatabaseError {
+    /// True when the data of a call is at fault: a value does not fit the tables, or a stored
+    /// column that the call needs is damaged. The connection still works.
+    pub(crate) fn is_of_data(&self) -> bool {
+        use rusqlite::ErrorCode;
+        match self {
+            Self::Sqlite { source, .. } => matches!(
+                source.sqlite_error_code(),
+                Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch)
+            ),
+            // SQLSTATE classes: data exception, integrity constraint, program limit exceeded.
+            Self::Postgres { source, .. } => source
+                .code()
+                .is_some_and(|it| ["22", "23", "54"].iter().any(|of| it.code().starts_with(of))),
+            Self::Corrupt { .. } => true,
+            Self::Gone | Self::Taken | Self::File { .. } | Self::Newer { .. } => false,
+        }
+    }
+
+    /// True when the connection cannot be used any more.
+    pub(crate) fn is_lost(&self) -> bool {
+        match self {
+            Self::Sqlite { .. } | Self::Corrupt { .. } => false,
+            Self::Postgres { source, .. } => {
+                let is_io = source.source().is_some_and(<dyn Error>::is::<std::io::Error>);
+                let code = source.code().map_or("", |it| it.code());
+                source.is_closed() || is_io || code.starts_with("08") || code.starts_with("57P")
+            }
+            Self::Gone | Self::Taken | Self::File { .. } | Self::Newer { .. } => true,
+        }
+    }
+
+    /// The error and its source in one line.
+    pub(crate) fn describe(&self) -> String {
+        self.source().map_or_else(|| self.to_string(), |it| format!("{self}: {it}"))
+    }
+
+    /// The fault of a call that failed for its data.
+    pub(crate) fn data_fault(&self) -> Fault {
+        match self {
+            Self::Corrupt { table, key, column } => Corrupt::new(table, key, column).fault(),
+            Self::Sqlite { .. }
+            | Self::Postgres { .. }
+            | Self::Gone
+            | Self::Taken
+            | Self::File { .. }
+            | Self::Newer { .. } => {
+                Fault::new(&code::LT_JNL_006).param("part", "content").detail(self.describe())
+            }
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! New messages: the rows they are written as, and the keys they are found by.
+
+use std::sync::Arc;
+
+use prost::Message as _;
+use proto::fault::v1::Fault;
+use proto::journal::v1::Envelope;
+use proto::message::v1::{Index, State};
+
+use crate::database::row::Parameters;
+use crate::delivery_row::{DeliveryInfo, DeliveryRow};
+use crate::fold;
+
+/// The table with the content of messages.
+pub(crate) const TABLE: &str = "message_row";
+
+/// Inserts the content of a message. That it is new was looked up in the same transaction.
+pub(crate) const INSERT: &str = "INSERT INTO message_row (id, parent, message_type, source, \
+     sender, recipients, accepted_at, item_key, content_digest, trace_id, number_folded, \
+     document_id, envelope, search_index, receipt, body, native, row_id) VALUES ($1, $2, $3, $4, \
+     $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+
+/// Inserts a sender or recipient of a submitted message.
+pub(crate) const INSERT_PARTY: &str =
+    "INSERT INTO message_party (organisation, party_at, message_id) VALUES ($1, $2, $3)";
+
+/// Inserts a further key of a message; the first message that a key was given to keeps it.
+pub(crate) const INSERT_ALIAS: &str = "INSERT INTO key_alias (source, item_key, message_id) \
+     VALUES ($1, $2, $3) ON CONFLICT (source, item_key) DO NOTHING";
+
+/// Stores the body of a derived message that was recorded without one.
+pub(crate) const UPDATE_CONTENT: &str =
+    "UPDATE message_row SET envelope = $2, body = $3, receipt = $4 WHERE id = $1";
+
+/// The longest name that an index holds. PostgreSQL's index entries end at 2.7 kB, and one longer
+/// name would fail the whole group.
+pub(crate) const NAME_BYTES_MAX: usize = 500;
+
+/// The longest subject that is indexed; a longer one is a document in the wrong field.
+const SUBJECT_BYTES_MAX: usize = 8_000;
+
+/// A message that is accepted or derived.
+#[derive(Debug)]
+pub(crate) struct NewMessage<'a> {
+    pub(crate) envelope: &'a Envelope,
+    pub(crate) body: Vec<u8>,
+    pub(crate) native: Vec<u8>,
+    pub(crate) receipt: Vec<u8>,
+    pub(crate) index: &'a Index,
+    pub(crate) key: &'a str,
+    pub(crate) content_digest: String,
+    pub(crate) state: State,
+    pub(crate) now: i64,
+    pub(crate) due_at: i64,
+    pub(crate) fault: Option<&'a Fault>,
+    pub(crate) info: Option<Arc<DeliveryInfo>>,
+    pub(crate) row_id: i64,
+}
+
+/// The rows of a new message.
+#[derive(Debug)]
+pub(crate) struct NewRows {
+    pub(crate) delivery: DeliveryRow,
+    /// Parameters of [`INSERT`].
+    pub(crate) content: Parameters,
+    /// Folded words of the subject; empty: none.
+    pub(crate) subject: String,
+    /// Parameters of [`INSERT_PARTY`].
+    pub(crate) parties: Vec<Parameters>,
+}
+
+impl NewMessage<'_> {
+    pub(crate) fn into_rows(self) -> NewRows {
+        let envelope = self.envelope;
+        let subject = bounded(fold::searched(&self.index.subject), SUBJECT_BYTES_MAX);
+        let trace_id = chassis::trace::trace_id(&envelope.traceparent).unwrap_or_default();
+        let recipients = envelope.recipients.join(",");
+        let delivery = DeliveryRow {
+            id: envelope.id.clone(),
+            parent: envelope.parent.clone(),
+            application: envelope.application.clone(),
+            recipients: recipients.clone(),
+            conversation: envelope.conversation.clone(),
+            sequence: i64::try_from(envelope.sequence).unwrap_or(i64::MAX),
+            accepted_at: envelope.accepted_at_us,
+            urgency: i64::from(envelope.urgency),
+            state: self.state,
+            changed_at: self.now,
+            due_at: self.due_at,
+            tries: i64::from(self.fault.is_some()),
+            fault: self.fault.cloned(),
+            body_size: i64::try_from(self.body.len()).unwrap_or(i64::MAX),
+            info: self.info,
+            row_id: self.row_id,
+            is_childless: true,
+            ..DeliveryRow::default()
+        };
+        let content = vec![
+            envelope.id.as_str().into(),
+            envelope.parent.as_str().into(),
+            i64::from(envelope.r#type).into(),
+            envelope.source.as_str().into(),
+            envelope.sender.as_str().into(),
+            recipients.into(),
+            envelope.accepted_at_us.into(),
+            self.key.into(),
+            self.content_digest.into(),
+            // A trace finds the submitted message; its derived ones are found from there.
+            if envelope.parent.is_empty() { trace_id } else { "" }.into(),
+            bounded(fold::number(&self.index.number), NAME_BYTES_MAX).into(),
+            bounded(fold::words(&self.index.document_id), NAME_BYTES_MAX).into(),
+            envelope.encode_to_vec().into(),
+            self.index.encode_to_vec().into(),
+            self.receipt.into(),
+            self.body.into(),
+            self.native.into(),
+            self.row_id.into(),
+        ];
+        NewRows { delivery, content, subject, parties: parties(envelope) }
+    }
+}
+
+/// Sender and recipients of a submitted message; a derived one is found through its parent.
+fn parties(envelope: &Envelope) -> Vec<Parameters> {
+    if !envelope.parent.is_empty() {
+        return Vec::new();
+    }
+    let mut names: Vec<&str> = envelope.recipients.iter().map(String::as_str).collect();
+    names.push(&envelope.sender);
+    names.sort_unstable();
+    names.dedup();
+    let (at, id) = (envelope.accepted_at_us, envelope.id.as_str());
+    names.into_iter().map(|it| vec![it.into(), at.into(), id.into()]).collect()
+}
+
+/// The beginning of a text, at most this many bytes.
+fn bounded(mut text: String, bytes_max: usize) -> String {
+    let mut end = bytes_max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
+}

@@ -1,0 +1,166 @@
+//! End: the answers of applications settle deliveries and release the messages behind them.
+
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use proto::journal::v1::ended::Outcome;
+use proto::journal::v1::settlement::Answer;
+use proto::journal::v1::{EndRequest, Ended, Settlement};
+use proto::message::v1::{Fact, State, Step};
+
+use crate::database::error::DatabaseError;
+use crate::delivery_row::DeliveryRow;
+use crate::record::read_facts;
+use crate::steps::{park_or_dead_letter, release_blocked};
+use crate::transitions::{Event, Transition};
+use crate::unit_of_work::{COMPONENT, UnitOfWork};
+
+/// The ids that a request names.
+pub(crate) fn ids(request: &EndRequest) -> impl Iterator<Item = &str> {
+    request.settlements.iter().map(|it| it.message_id.as_str())
+}
+
+/// True for a request that only takes back what a Begin gave whose answer was lost.
+pub(crate) fn undoes_begin(request: &EndRequest) -> bool {
+    request.settlements.iter().all(undoes_lost_begin)
+}
+
+fn undoes_lost_begin(settlement: &Settlement) -> bool {
+    settlement.lease == 0 && matches!(settlement.answer, Some(Answer::Unsent(_)))
+}
+
+/// Settles deliveries by the answers given, and releases the messages behind them.
+pub(crate) async fn end(
+    unit: &mut UnitOfWork<'_>,
+    calls: &[&EndRequest],
+) -> Result<Vec<Vec<Ended>>, DatabaseError> {
+    let read = facts_of_late_answers(unit, calls).await?;
+    let mut results = Vec::with_capacity(calls.len());
+    let mut settled = Vec::new();
+    for call in calls {
+        let mut ended = Vec::with_capacity(call.settlements.len());
+        for settlement in &call.settlements {
+            let outcome = end_one(unit, call, settlement, &read);
+            let row = unit.row(&settlement.message_id).filter(|_| outcome != Outcome::NotKnown);
+            let state = row.map_or(State::Unspecified, |it| it.state);
+            if outcome == Outcome::Closed && row.is_some_and(DeliveryRow::is_ended) {
+                settled.push(settlement.message_id.clone());
+            }
+            ended.push(Ended {
+                message_id: settlement.message_id.clone(),
+                outcome: outcome.into(),
+                state: state.into(),
+            });
+        }
+        results.push(ended);
+    }
+    release_blocked(unit, &settled).await?;
+    Ok(results)
+}
+
+/// True when an answer holds the lease of a message that is in hand.
+fn holds_lease(row: &DeliveryRow, session: &str, settlement: &Settlement) -> bool {
+    row.state == State::InHand
+        && row.session == session
+        && (undoes_lost_begin(settlement) || u64::try_from(row.lease) == Ok(settlement.lease))
+}
+
+/// Facts of messages that are answered without their lease: a repeat of an answer is noted once.
+async fn facts_of_late_answers(
+    unit: &mut UnitOfWork<'_>,
+    calls: &[&EndRequest],
+) -> Result<Vec<(String, Fact)>, DatabaseError> {
+    let each = calls.iter().flat_map(|call| call.settlements.iter().map(move |it| (call, it)));
+    let late = each.filter_map(|(call, settlement)| {
+        let row = unit.row(&settlement.message_id)?;
+        (row.attempt > 0 && !holds_lease(row, &call.session, settlement)).then(|| row.id.clone())
+    });
+    let late = late.collect();
+    read_facts(unit, late).await
+}
+
+fn end_one(
+    unit: &mut UnitOfWork<'_>,
+    call: &EndRequest,
+    settlement: &Settlement,
+    read: &[(String, Fact)],
+) -> Outcome {
+    let id = settlement.message_id.as_str();
+    let row = unit.row(id).filter(|it| it.application == call.application).cloned();
+    let (Some(row), Some(answer)) = (row, &settlement.answer) else { return Outcome::NotKnown };
+    if holds_lease(&row, &call.session, settlement) {
+        settle(unit, &row, answer);
+        return Outcome::Closed;
+    }
+    let is_same = match answer {
+        Answer::Taken(_) => row.state == State::Taken,
+        Answer::Refused(_) => row.state == State::Refused,
+        Answer::Unavailable(_) => row.state == State::Parked,
+        Answer::Unsent(_) => return Outcome::LeaseLost,
+    };
+    if is_same {
+        return Outcome::Repeated;
+    }
+    if row.attempt == 0 {
+        return Outcome::NotKnown;
+    }
+    let fact = Fact {
+        step: Step::LateAnswer.into(),
+        at_us: unit.now,
+        component: COMPONENT.to_owned(),
+        detail: format!("{} (lease {})", describe(answer), settlement.lease),
+        ..Fact::default()
+    };
+    if !unit.has_fact(read, id, &fact) {
+        unit.fact(id, fact);
+    }
+    if row.is_ended() { Outcome::Contradicted } else { Outcome::LeaseLost }
+}
+
+fn describe(answer: &Answer) -> String {
+    match answer {
+        Answer::Taken(it) => format!("taken: {}", it.reference),
+        Answer::Refused(it) => format!("refused: {}", it.reason),
+        Answer::Unavailable(it) => format!("unavailable: {}", it.reason),
+        Answer::Unsent(_) => "unsent".to_owned(),
+    }
+}
+
+/// The event of an answer, with its step and detail.
+fn event_of(answer: &Answer) -> (Event, Step, &str) {
+    match answer {
+        Answer::Taken(it) => (Event::Taken, Step::Taken, it.reference.as_str()),
+        Answer::Refused(it) => (Event::Refused, Step::Refused, it.reason.as_str()),
+        Answer::Unavailable(it) => (Event::Unavailable, Step::Unavailable, it.reason.as_str()),
+        Answer::Unsent(_) => (Event::Unsent, Step::GivenBack, "it was not handed over"),
+    }
+}
+
+fn settle(unit: &mut UnitOfWork<'_>, row: &DeliveryRow, answer: &Answer) {
+    let id = row.id.as_str();
+    let (event, step, detail) = event_of(answer);
+    match unit.allowed(id, event) {
+        Some(Transition::To(state)) => {
+            unit.set_state(id, state, 0);
+            unit.change(id, |row| detail.clone_into(&mut row.detail));
+            unit.step(id, step, detail);
+        }
+        Some(Transition::Retry) => {
+            unit.step(id, step, detail);
+            let mut fault = Fault::new(&code::LT_JNL_003).param("reason", detail);
+            if let Answer::Unavailable(it) = answer {
+                fault.retry_after_ms = it.retry_after_ms;
+            }
+            park_or_dead_letter(unit, id, fault, row.tries);
+        }
+        Some(Transition::Publish) => {
+            // It never left the gateway, so it was no try.
+            unit.change(id, |row| {
+                row.attempt -= 1;
+                row.tries -= 1;
+            });
+            unit.step(id, step, detail);
+            unit.publish(id);
+        }
+        Some(Transition::PublishOrRetry) | None => {}
+    }
+}

@@ -1,0 +1,116 @@
+//! Steps of the state machine that several calls share: park, dead letter, give back, release.
+
+use std::time::Duration;
+
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use proto::message::v1::{Fact, ReceiverClass, State, Step};
+
+use crate::database::error::DatabaseError;
+use crate::database::row::Parameters;
+use crate::delivery_row::number_of;
+use crate::retry_schedule::{FailedTry, next_try};
+use crate::transitions::{Event, Transition};
+use crate::unit_of_work::UnitOfWork;
+
+/// Interrupted tries after which a message is published again at once. Later ones wait by the
+/// schedule, so that a message that crashes its receiver does not crash it without a pause.
+const AT_ONCE_MAX: i64 = 2;
+
+/// Applies an event that leads to `Retry` before any session began with the message.
+pub(crate) fn defer(unit: &mut UnitOfWork<'_>, id: &str, fault: Fault) {
+    unit.change(id, |row| {
+        row.tries += 1;
+        row.attempt += 1;
+    });
+    let tries = unit.row(id).map_or(1, |it| it.tries);
+    park_or_dead_letter(unit, id, fault, tries);
+}
+
+/// Parks a message until its next try, or makes it a dead letter after the last.
+pub(crate) fn park_or_dead_letter(unit: &mut UnitOfWork<'_>, id: &str, fault: Fault, tries: i64) {
+    let Some(row) = unit.row(id) else { return };
+    let requested = Duration::from_millis(fault.retry_after_ms);
+    let (attempt, urgency) = (row.attempt, u32::try_from(row.urgency).unwrap_or_default());
+    let failed = FailedTry { tries: tries.max(1), attempt, urgency, requested };
+    let Some(next) = next_try(unit.now, failed) else {
+        return dead_letter(unit, id, fault);
+    };
+    unit.set_state(id, State::Parked, next.at);
+    unit.change(id, |row| {
+        row.fault = Some(fault.clone());
+        row.tries -= i64::from(!next.counts);
+    });
+    unit.fact(id, Fact { fault: Some(fault), ..unit.own_fact(id, Step::Parked) });
+}
+
+/// Makes a message a dead letter: it waits for an operator.
+pub(crate) fn dead_letter(unit: &mut UnitOfWork<'_>, id: &str, fault: Fault) {
+    unit.set_state(id, State::Dead, 0);
+    unit.change(id, |row| row.fault = Some(fault.clone()));
+    unit.fact(id, Fact { fault: Some(fault), ..unit.own_fact(id, Step::Dead) });
+}
+
+/// Gives back a message whose delivery was interrupted: published again where a second delivery is
+/// harmless, else in doubt. A receiver of an unknown class is taken for one that can do neither.
+pub(crate) fn give_back(unit: &mut UnitOfWork<'_>, id: &str, class: ReceiverClass, why: &str) {
+    let event = match class {
+        ReceiverClass::Neither | ReceiverClass::Unspecified => Event::InterruptedInDoubt,
+        ReceiverClass::Repeatable | ReceiverClass::Askable => Event::Interrupted,
+    };
+    let tries = unit.row(id).map_or(0, |it| it.tries);
+    match unit.allowed(id, event) {
+        Some(Transition::To(state)) => {
+            unit.set_state(id, state, 0);
+            unit.change(id, |row| row.fault = Some(Fault::new(&code::LT_JNL_002)));
+            unit.step(id, Step::InDoubt, why);
+        }
+        Some(Transition::PublishOrRetry | Transition::Publish | Transition::Retry) => {
+            unit.step(id, Step::GivenBack, why);
+            if tries <= AT_ONCE_MAX {
+                unit.publish(id);
+            } else {
+                let fault = Fault::new(&code::LT_JNL_008);
+                park_or_dead_letter(unit, id, fault, tries - AT_ONCE_MAX);
+            }
+        }
+        None => {}
+    }
+}
+
+/// Releases messages that were held behind messages which are settled or routed now: behind a
+/// settled one the next of its application, behind a routed one all. A released message that has
+/// yet another one ahead is held again by its Begin.
+pub(crate) async fn release_blocked(
+    unit: &mut UnitOfWork<'_>,
+    ended: &[String],
+) -> Result<(), DatabaseError> {
+    if !unit.may_hold() {
+        return Ok(());
+    }
+    let held = number_of(State::Held);
+    let (mut next, mut all): (Vec<Parameters>, Vec<Parameters>) = (Vec::new(), Vec::new());
+    for row in ended.iter().filter_map(|id| unit.row(id)) {
+        let conversation = row.conversation.as_str().into();
+        // A message without an application held back every receiver of its organisation, as a
+        // message that is not routed yet does.
+        if row.application.is_empty() {
+            all.push(vec![conversation, held.into(), row.id.as_str().into()]);
+        } else {
+            next.push(vec![conversation, row.application.as_str().into(), held.into()]);
+        }
+    }
+    let condition =
+        "conversation = $1 AND application = $2 AND state = $3 ORDER BY sequence LIMIT 1";
+    let mut released = unit.find(condition, next).await?;
+    let condition = "conversation = $1 AND state = $2 AND blocked_by = $3 ORDER BY sequence";
+    released.extend(unit.find(condition, all).await?);
+    for id in released {
+        if unit.allowed(&id, Event::Unblocked).is_some() {
+            unit.step(&id, Step::Released, "");
+            unit.change(&id, |row| row.publishes = 0);
+            unit.publish(&id);
+        }
+    }
+    Ok(())
+}

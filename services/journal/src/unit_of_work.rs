@@ -1,0 +1,456 @@
+//! The unit of work of one transaction: rows that calls need, facts to insert, messages to publish
+//! after the commit.
+
+use std::collections::{HashMap, HashSet};
+
+use prost::Message as _;
+use proto::journal::v1::RecordRequest;
+use proto::message::v1::{Fact, State, Step};
+
+use crate::database::Database;
+use crate::database::error::{Corrupt, DatabaseError};
+use crate::database::row::{Batch, Parameters};
+use crate::delivery_row::{self, COLUMNS, DeliveryRow};
+use crate::facts;
+use crate::new_message::{self, NewRows};
+use crate::retry_schedule::publish_deadline;
+use crate::row_cache::{RowCache, UPDATE_WATERMARK};
+use crate::session::{self, Session};
+use crate::transitions::{Event, Transition, transition};
+
+/// The component that the journal's own facts name.
+pub(crate) const COMPONENT: &str = "journal";
+
+/// Inserts a refusal.
+const INSERT_REFUSAL: &str =
+    "INSERT INTO refusal (application, item_key, at, fault) VALUES ($1, $2, $3, $4)";
+
+/// Rows and facts of one transaction. Nothing is written before [`UnitOfWork::flush`].
+#[derive(Debug)]
+pub(crate) struct UnitOfWork<'a> {
+    pub(crate) database: &'a mut Database,
+    /// One time for the whole transaction.
+    pub(crate) now: i64,
+    rows: HashMap<String, DeliveryRow>,
+    /// Sessions by id; none: there is no such session.
+    sessions: HashMap<String, Option<Result<Session, Corrupt>>>,
+    changed: Vec<String>,
+    facts: Vec<(String, Fact)>,
+    /// New messages, and the ids of all that were added in this transaction.
+    new: Vec<NewRows>,
+    new_ids: HashSet<String>,
+    aliases: Vec<Parameters>,
+    refusals: Vec<Parameters>,
+    content_updates: Vec<Parameters>,
+    /// Ids of messages to publish after the commit.
+    publishes: Vec<String>,
+    cache: &'a mut RowCache,
+    /// The sweeper's watermark once this is committed, and the one that was stored.
+    pub(crate) watermark: i64,
+    stored_watermark: Option<i64>,
+    /// The newest position of facts.
+    position: i64,
+}
+
+impl<'a> UnitOfWork<'a> {
+    pub(crate) fn new(database: &'a mut Database, now: i64, cache: &'a mut RowCache) -> Self {
+        Self {
+            database,
+            now,
+            watermark: cache.watermark,
+            stored_watermark: None,
+            position: cache.position,
+            cache,
+            rows: HashMap::new(),
+            sessions: HashMap::new(),
+            new: Vec::new(),
+            new_ids: HashSet::new(),
+            aliases: Vec::new(),
+            refusals: Vec::new(),
+            changed: Vec::new(),
+            facts: Vec::new(),
+            content_updates: Vec::new(),
+            publishes: Vec::new(),
+        }
+    }
+
+    /// Loads rows by their ids, from the cache or the database.
+    pub(crate) async fn load(
+        &mut self,
+        ids: impl Iterator<Item = &str>,
+    ) -> Result<(), DatabaseError> {
+        let mut missing = Vec::new();
+        for id in ids {
+            if self.rows.contains_key(id) {
+                continue;
+            }
+            match self.cache.take(id) {
+                Some(row) => drop(self.rows.insert(id.to_owned(), row)),
+                None => missing.push(id),
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT {COLUMNS} FROM delivery_state \
+             WHERE row_id = (SELECT row_id FROM message_row WHERE id = $1)"
+        );
+        let sets = missing.iter().map(|it| vec![(*it).into()]).collect();
+        self.flush().await?;
+        let found = self.database.query_many(&sql, sets).await?;
+        for (id, rows) in missing.into_iter().zip(found) {
+            for mut row in rows {
+                self.insert_loaded(DeliveryRow::read(&mut row)?.belongs_to(id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads the rows that a query finds, and returns their ids. A row that is loaded already stays
+    /// as it is, because it is newer than the table.
+    pub(crate) async fn find(
+        &mut self,
+        condition: &str,
+        sets: Vec<Parameters>,
+    ) -> Result<Vec<String>, DatabaseError> {
+        if sets.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.flush().await?;
+        let sql = format!("SELECT {COLUMNS} FROM delivery_state WHERE {condition}");
+        let found = self.database.query_many(&sql, sets).await?;
+        let mut ids = Vec::new();
+        for mut row in found.into_iter().flatten() {
+            let mut row = DeliveryRow::read(&mut row)?;
+            if row.id.is_empty() {
+                // Its id is the damaged column; any name will do, because it only becomes dead.
+                row.id = format!("row_id {}", row.row_id);
+            }
+            ids.push(row.id.clone());
+            self.insert_loaded(row);
+        }
+        Ok(ids)
+    }
+
+    fn insert_loaded(&mut self, row: DeliveryRow) {
+        let id = row.id.clone();
+        if self.rows.contains_key(&id) {
+            return;
+        }
+        let row = self.cache.take(&id).unwrap_or(row);
+        let damage = row.corrupt.clone().filter(|_| !row.is_known_corrupt());
+        self.rows.insert(id.clone(), row);
+        if let Some(corrupt) = damage {
+            self.damaged(&id, &corrupt);
+        }
+    }
+
+    /// Makes a message a dead letter because one of its columns cannot be read.
+    pub(crate) fn damaged(&mut self, id: &str, corrupt: &Corrupt) {
+        corrupt.log();
+        if let Some(Transition::To(state)) = self.allowed(id, Event::Damaged) {
+            self.set_state(id, state, 0);
+            let fault = corrupt.fault();
+            self.change(id, |row| row.fault = Some(fault.clone()));
+            self.fact(id, Fact { fault: Some(fault), ..self.own_fact(id, Step::Dead) });
+        }
+    }
+
+    /// Loads sessions by their ids.
+    pub(crate) async fn load_sessions(
+        &mut self,
+        ids: impl Iterator<Item = &str>,
+    ) -> Result<(), DatabaseError> {
+        let mut missing: Vec<&str> = ids.filter(|it| !self.sessions.contains_key(*it)).collect();
+        missing.sort_unstable();
+        missing.dedup();
+        let sets = missing.iter().map(|it| vec![(*it).into()]).collect();
+        let found = self.database.query_many(session::SELECT, sets).await?;
+        for (id, rows) in missing.into_iter().zip(found) {
+            let session = rows.into_iter().next().map(|mut it| Session::read(&mut it, id));
+            if let Some(Err(corrupt)) = &session {
+                corrupt.log();
+            }
+            self.sessions.insert(id.to_owned(), session);
+        }
+        Ok(())
+    }
+
+    /// A loaded session that is open and readable.
+    pub(crate) fn session(&self, id: &str) -> Option<Session> {
+        self.session_row(id)?.as_ref().ok().cloned()
+    }
+
+    /// A loaded session that is open; an error where its row is damaged.
+    pub(crate) fn session_row(&self, id: &str) -> Option<&Result<Session, Corrupt>> {
+        self.sessions.get(id)?.as_ref()
+    }
+
+    /// Drops loaded sessions after one was opened or closed.
+    pub(crate) fn forget_sessions(&mut self) {
+        self.sessions.clear();
+    }
+
+    /// A loaded row.
+    pub(crate) fn row(&self, id: &str) -> Option<&DeliveryRow> {
+        self.rows.get(id)
+    }
+
+    /// Where an event leads for a loaded message; none: nowhere. A message with a damaged row can
+    /// only become dead or be withdrawn, because other steps would decide on empty columns.
+    pub(crate) fn allowed(&self, id: &str, event: Event) -> Option<Transition> {
+        use proto::journal::v1::command_request::Action;
+        let row = self.rows.get(id)?;
+        let is_safe = matches!(event, Event::Damaged | Event::Command(Action::Withdraw));
+        if row.corrupt.is_some() && !is_safe {
+            return None;
+        }
+        transition(row.state, event)
+    }
+
+    /// Adds a new message.
+    pub(crate) fn add(&mut self, new: NewRows) {
+        self.new_ids.insert(new.delivery.id.clone());
+        self.rows.insert(new.delivery.id.clone(), new.delivery.clone());
+        self.new.push(new);
+    }
+
+    /// The row id of the next new message.
+    pub(crate) fn next_row_id(&mut self) -> i64 {
+        self.cache.row_id += 1;
+        self.cache.row_id
+    }
+
+    /// True for a message that was added in this transaction.
+    pub(crate) fn is_new(&self, id: &str) -> bool {
+        self.new_ids.contains(id)
+    }
+
+    /// Adds a further key of a message.
+    pub(crate) fn add_alias(&mut self, source: &str, key: &str, id: &str) {
+        self.aliases.push(vec![source.into(), key.into(), id.into()]);
+    }
+
+    /// Adds a refusal: application, key, time, encoded fault.
+    pub(crate) fn add_refusal(&mut self, refusal: Parameters) {
+        self.refusals.push(refusal);
+    }
+
+    /// Replaces the content of a message that had no body: id, envelope, body, receipt.
+    pub(crate) fn update_content(&mut self, content: Parameters) {
+        self.content_updates.push(content);
+    }
+
+    /// Changes a loaded row.
+    pub(crate) fn change(&mut self, id: &str, change: impl FnOnce(&mut DeliveryRow)) {
+        let now = self.now;
+        if let Some(row) = self.rows.get_mut(id) {
+            change(row);
+            row.changed_at = now;
+            self.changed.push(id.to_owned());
+        }
+    }
+
+    /// Notes that messages were derived from a loaded one.
+    pub(crate) fn note_children(&mut self, id: &str) {
+        if let Some(row) = self.rows.get_mut(id) {
+            row.is_childless = false;
+        }
+    }
+
+    /// Lets the time at which the sweeper reads a row be computed anew.
+    pub(crate) fn reschedule(&mut self, id: &str) {
+        if let Some(row) = self.rows.get_mut(id) {
+            row.sweep_at = 0;
+            self.changed.push(id.to_owned());
+        }
+    }
+
+    /// Moves a message to a state without a lease; its next step is due at `due_at` (0: never).
+    pub(crate) fn set_state(&mut self, id: &str, state: State, due_at: i64) {
+        self.cache.may_hold |= state == State::Held;
+        self.change(id, |row| {
+            row.state = state;
+            row.due_at = due_at;
+            // The lease's number stays, so that the next lease is above it.
+            row.session.clear();
+            if state != State::Held {
+                row.blocked_by.clear();
+            }
+        });
+    }
+
+    /// False when no message is held.
+    pub(crate) fn may_hold(&self) -> bool {
+        self.cache.may_hold
+    }
+
+    /// Publishes a message to its channel once the transaction is committed.
+    pub(crate) fn publish(&mut self, id: &str) {
+        let Some(row) = self.rows.get(id) else { return };
+        let state = if row.is_derived() { State::Queued } else { State::Accepted };
+        let deadline = publish_deadline(self.now, row.publishes + 1);
+        self.set_state(id, state, deadline);
+        self.change(id, |row| row.publishes += 1);
+        self.publishes.push(id.to_owned());
+    }
+
+    /// Ends the unit after its commit: caches its rows, and returns the ids to publish.
+    pub(crate) fn committed(self) -> Vec<String> {
+        let Self { cache, rows, watermark, stored_watermark, publishes, position, .. } = self;
+        (cache.watermark, cache.position) = (watermark, position);
+        cache.insert(rows.into_values());
+        if let Some(stored) = stored_watermark {
+            cache.watermark_stored(stored);
+        }
+        publishes
+    }
+
+    /// Adds a fact of a message.
+    pub(crate) fn fact(&mut self, id: &str, fact: Fact) {
+        self.facts.push((id.to_owned(), fact));
+    }
+
+    /// Adds a fact of the journal's own, with a detail.
+    pub(crate) fn step(&mut self, id: &str, step: Step, detail: &str) {
+        let fact = Fact { detail: detail.to_owned(), ..self.own_fact(id, step) };
+        self.fact(id, fact);
+    }
+
+    /// A fact of the journal's own.
+    pub(crate) fn own_fact(&self, id: &str, step: Step) -> Fact {
+        let attempt = self.rows.get(id).map_or(0, |it| it.attempt);
+        Fact {
+            step: step.into(),
+            at_us: self.now,
+            component: COMPONENT.to_owned(),
+            attempt: u32::try_from(attempt).unwrap_or_default(),
+            ..Fact::default()
+        }
+    }
+
+    /// True when the message has a fact of the same step, component, attempt and detail, among
+    /// those read from the database or those added here.
+    pub(crate) fn has_fact(&self, read: &[(String, Fact)], id: &str, fact: &Fact) -> bool {
+        let is_same = |(of, it): &&(String, Fact)| {
+            of == id
+                && it.step == fact.step
+                && it.attempt == fact.attempt
+                && it.component == fact.component
+                && it.detail == fact.detail
+        };
+        read.iter().find(is_same).or_else(|| self.facts.iter().find(is_same)).is_some()
+    }
+
+    /// Writes everything added and changed so far into the open transaction: one statement for each
+    /// kind of row, however many rows there are.
+    pub(crate) async fn flush(&mut self) -> Result<(), DatabaseError> {
+        let facts = self.fact_rows();
+        let new = self.new_rows();
+        let changes = self.changes();
+        let refusals = std::mem::take(&mut self.refusals);
+        let aliases = std::mem::take(&mut self.aliases);
+        let content_updates = std::mem::take(&mut self.content_updates);
+        let steps: [Batch<'_>; 11] = [
+            (new_message::INSERT, &new.content),
+            (delivery_row::INSERT, &new.deliveries),
+            (new_message::INSERT_PARTY, &new.parties),
+            (self.database.insert_subject(), &new.subjects),
+            (new_message::INSERT_ALIAS, &aliases),
+            (INSERT_REFUSAL, &refusals),
+            (delivery_row::UPDATE, &changes.progress),
+            (delivery_row::UPDATE_CORRUPT, &changes.corrupt),
+            (delivery_row::UPDATE_FACT_POSITIONS, &changes.fact_positions),
+            (new_message::UPDATE_CONTENT, &content_updates),
+            (facts::INSERT, &facts),
+        ];
+        let mut steps: Vec<_> = steps.into_iter().filter(|(_, sets)| !sets.is_empty()).collect();
+        let watermark = [vec![self.watermark.into()]];
+        if !steps.is_empty() && self.cache.is_watermark_due(self.watermark) {
+            self.stored_watermark = Some(self.watermark);
+            steps.push((UPDATE_WATERMARK, &watermark));
+        }
+        self.database.run_all(&steps).await?;
+        Ok(())
+    }
+
+    fn new_rows(&mut self) -> Inserts {
+        let mut inserts = Inserts::default();
+        for new in self.new.drain(..) {
+            if let Some(row) = self.rows.get_mut(&new.delivery.id) {
+                row.schedule(self.watermark);
+                inserts.deliveries.push(row.insertion());
+                row.is_written = true;
+            }
+            if !new.subject.is_empty() {
+                inserts.subjects.push(vec![new.subject.into(), new.delivery.id.into()]);
+            }
+            inserts.content.push(new.content);
+            inserts.parties.extend(new.parties);
+        }
+        inserts
+    }
+
+    fn changes(&mut self) -> Updates {
+        let mut updates = Updates::default();
+        self.changed.sort_unstable();
+        self.changed.dedup();
+        for id in self.changed.drain(..) {
+            let Some(row) = self.rows.get_mut(&id) else { continue };
+            row.schedule(self.watermark);
+            if row.corrupt.is_none() {
+                updates.progress.push(row.progress());
+            } else {
+                updates.corrupt.push(row.corrupt_progress());
+                updates.fact_positions.extend(row.corrupt_fact_positions());
+            }
+        }
+        updates
+    }
+
+    /// Rows of the facts added so far; their messages get the positions.
+    fn fact_rows(&mut self) -> Vec<Parameters> {
+        let rows = facts::rows(self.facts.drain(..));
+        let mut values = Vec::with_capacity(rows.len());
+        for row in rows {
+            self.position += 1;
+            self.changed.extend(add_position(&mut self.rows, &row, self.position));
+            values.push(vec![self.position.into(), row.encode_to_vec().into()]);
+        }
+        values
+    }
+}
+
+/// Parameters of the inserts of new messages.
+#[derive(Debug, Default)]
+struct Inserts {
+    content: Vec<Parameters>,
+    deliveries: Vec<Parameters>,
+    parties: Vec<Parameters>,
+    subjects: Vec<Parameters>,
+}
+
+/// Parameters of the updates of changed rows.
+#[derive(Debug, Default)]
+struct Updates {
+    progress: Vec<Parameters>,
+    corrupt: Vec<Parameters>,
+    fact_positions: Vec<Parameters>,
+}
+
+/// Adds a position to the messages of a row of facts; the ids of those that must be updated for it.
+/// A new message is inserted with it.
+fn add_position(
+    rows: &mut HashMap<String, DeliveryRow>,
+    facts: &RecordRequest,
+    position: i64,
+) -> impl Iterator<Item = String> {
+    facts.entries.iter().filter_map(move |entry| {
+        let row = rows.get_mut(&entry.message_id)?;
+        row.fact_positions.push(position);
+        row.is_written.then(|| row.id.clone())
+    })
+}

@@ -1,0 +1,391 @@
+//! The single writer: collects calls into groups, works on each group in one transaction, and
+//! answers once the transaction is on disk.
+
+use std::time::Duration;
+
+use proto::fault::v1::Fault;
+use proto::journal::v1::accept_outcome::Outcome;
+use proto::journal::v1::entry::Disposition;
+use proto::journal::v1::{AcceptOutcome, Acceptance, DeadLetter, Entry, RecordResponse};
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::time::{Interval, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::call::{Call, QueuedCall};
+use crate::database::Database;
+use crate::database::error::DatabaseError;
+use crate::group::{self, Answer};
+use crate::metrics::Metrics;
+use crate::publish_due::CHANNEL_FULL_WAIT;
+use crate::reply::Reply;
+use crate::row_cache::RowCache;
+use crate::sweep::{postpone, sweep};
+use crate::unit_of_work::UnitOfWork;
+
+/// A group takes no more calls once it has this many messages. The next one collects while this one
+/// waits for the disk.
+const GROUP_MESSAGES_MAX: usize = 1_024;
+
+/// A group takes no more calls once they hold this many bytes, so a group is at most this and the
+/// largest call.
+const GROUP_BYTES_MAX: usize = 32 << 20;
+
+/// How often the writer looks whether any message is still held.
+const MAY_HOLD_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What the writer does next.
+enum Turn {
+    /// Works on calls; none: there will be no more.
+    Call(Option<QueuedCall>),
+    Sweep,
+    /// Looks whether any message is still held.
+    RefreshMayHold,
+}
+
+/// The writer, beside its database.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    /// Ids of messages to publish.
+    pub(crate) publishes: mpsc::Sender<Vec<String>>,
+    pub(crate) clock: chassis::Clock,
+    pub(crate) metrics: Metrics,
+    pub(crate) cache: RowCache,
+}
+
+impl Writer {
+    /// Works until `shutdown`, and on the calls that had come until then. Calls that still wait when
+    /// this ends are dropped with their queue, which tells their callers.
+    pub(crate) async fn run(
+        mut self,
+        database: &mut Database,
+        mut calls: mpsc::Receiver<QueuedCall>,
+        (sweep_interval, shutdown): (Duration, &CancellationToken),
+    ) -> Result<(), DatabaseError> {
+        let mut sweeps = interval(sweep_interval);
+        let mut refreshes = interval(MAY_HOLD_INTERVAL);
+        loop {
+            // Biased, so that a stream of calls does not keep the sweeper from its turn.
+            let turn = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => Turn::Call(calls.try_recv().ok()),
+                _ = refreshes.tick() => Turn::RefreshMayHold,
+                _ = sweeps.tick() => Turn::Sweep,
+                call = calls.recv() => Turn::Call(call),
+            };
+            let first = match turn {
+                Turn::Call(Some(call)) => Some(call),
+                Turn::Call(None) => return Ok(()),
+                Turn::RefreshMayHold => {
+                    self.cache.refresh_may_hold(database).await?;
+                    calls.try_recv().ok()
+                }
+                Turn::Sweep => {
+                    self.sweep(database, &mut sweeps).await?;
+                    // A stream of sweeps does not keep calls from their turn either.
+                    calls.try_recv().ok()
+                }
+            };
+            let Some(first) = first else { continue };
+            let group = collect(first, &mut calls);
+            self.work(database, &group).await?;
+        }
+    }
+
+    /// The sweeper leaves half of the queue to the messages that calls publish.
+    fn has_capacity(&self) -> bool {
+        self.publishes.capacity() > self.publishes.max_capacity() / 2
+    }
+
+    async fn sweep(
+        &mut self,
+        database: &mut Database,
+        sweeps: &mut Interval,
+    ) -> Result<(), DatabaseError> {
+        if !self.has_capacity() {
+            return Ok(());
+        }
+        let mut unit = UnitOfWork::new(database, self.clock.now_us(), &mut self.cache);
+        unit.database.begin().await?;
+        let outcome = match sweep(&mut unit).await {
+            Ok(has_more) => unit.flush().await.map(|()| has_more),
+            Err(error) => Err(error),
+        };
+        let (has_more, due) = match finish(unit, outcome).await {
+            // The next sweep tries again; calls go on meanwhile.
+            Err(error) if error.is_of_data() => {
+                tracing::error!(error = error.describe(), "sweep failed");
+                return Ok(());
+            }
+            finished => finished?,
+        };
+        self.publish(database, due).await?;
+        if has_more {
+            sweeps.reset_immediately();
+        }
+        Ok(())
+    }
+
+    /// Works on a group. When the group cannot be written, works on each call by itself, so that
+    /// only the calls with wrong or damaged data fail.
+    async fn work(
+        &mut self,
+        database: &mut Database,
+        group: &[QueuedCall],
+    ) -> Result<(), DatabaseError> {
+        let group: Vec<&Call> = group.iter().map(|it| &it.call).collect();
+        for call in &group {
+            self.metrics.called(call.kind());
+        }
+        match self.commit(database, &group).await {
+            Err(error) if error.is_of_data() => {
+                let (count, error) = (group.len(), error.describe());
+                tracing::error!(count, error, "calls cannot be written together");
+                for call in group {
+                    self.work_alone(database, call).await?;
+                }
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn commit(
+        &mut self,
+        database: &mut Database,
+        group: &[&Call],
+    ) -> Result<(), DatabaseError> {
+        let begun = tokio::time::Instant::now();
+        let mut unit = UnitOfWork::new(database, self.clock.now_us(), &mut self.cache);
+        unit.database.begin().await?;
+        let mut answers: Vec<Answer<'_>> = Vec::with_capacity(group.len());
+        let mut outcome = group::work(&mut unit, group, &mut answers).await;
+        if outcome.is_ok() {
+            outcome = unit.flush().await;
+        }
+        let ((), due) = finish(unit, outcome).await?;
+        self.publish(database, due).await?;
+        self.metrics.committed(begun.elapsed());
+        for answer in answers {
+            answer();
+        }
+        Ok(())
+    }
+
+    async fn work_alone(
+        &mut self,
+        database: &mut Database,
+        call: &Call,
+    ) -> Result<(), DatabaseError> {
+        match self.commit(database, &[call]).await {
+            Err(error) if error.is_of_data() => {
+                let kind = call.kind();
+                tracing::error!(kind, error = error.describe(), "call cannot be written");
+                self.split(database, call, error.data_fault()).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Works on a call message by message; only the messages that cannot be written even so get the
+    /// fault.
+    async fn split(
+        &mut self,
+        database: &mut Database,
+        call: &Call,
+        fault: Fault,
+    ) -> Result<(), DatabaseError> {
+        match call {
+            Call::Accept(items, reply) if items.len() > 1 => {
+                let outcomes = self.split_accept(database, items, &fault).await?;
+                reply.send(Ok(outcomes));
+            }
+            Call::Record(entries, refusals, reply) if can_be_reduced(entries) => {
+                let (own, _answer) = Reply::channel();
+                let refusals = Call::Record(Vec::new(), refusals.clone(), own);
+                Box::pin(self.work_alone(database, &refusals)).await?;
+                let response = self.split_record(database, entries, &fault).await?;
+                reply.send(Ok(response));
+            }
+            other @ (Call::Accept(..)
+            | Call::Record(..)
+            | Call::Open(..)
+            | Call::Close(..)
+            | Call::Begin(..)
+            | Call::End(..)
+            | Call::Command(..)
+            | Call::Postpone(..)) => other.refuse(fault),
+        }
+        Ok(())
+    }
+
+    async fn split_accept(
+        &mut self,
+        database: &mut Database,
+        items: &[Acceptance],
+        fault: &Fault,
+    ) -> Result<Vec<AcceptOutcome>, DatabaseError> {
+        let mut outcomes = Vec::with_capacity(items.len());
+        for item in items {
+            let (own, mut answered) = Reply::channel();
+            let call = Call::Accept(vec![item.clone()], own);
+            Box::pin(self.work_alone(database, &call)).await?;
+            let outcome = match answered.try_recv() {
+                Ok(Ok(mut outcomes)) => outcomes.pop(),
+                Ok(Err(_)) | Err(_) => None,
+            };
+            let refused = || AcceptOutcome { outcome: Some(Outcome::Refused(fault.clone())) };
+            outcomes.push(outcome.unwrap_or_else(refused));
+        }
+        Ok(outcomes)
+    }
+
+    async fn split_record(
+        &mut self,
+        database: &mut Database,
+        entries: &[Entry],
+        fault: &Fault,
+    ) -> Result<RecordResponse, DatabaseError> {
+        let mut response = RecordResponse::default();
+        for entry in reduced(entries, fault) {
+            let (own, mut answered) = Reply::channel();
+            let call = Call::Record(vec![entry], Vec::new(), own);
+            Box::pin(self.work_alone(database, &call)).await?;
+            if let Ok(Ok(RecordResponse { unknown, ended })) = answered.try_recv() {
+                response.unknown.extend(unknown);
+                response.ended.extend(ended);
+            }
+        }
+        Ok(response)
+    }
+
+    /// Publishes what a committed unit of work asks for.
+    async fn publish(
+        &mut self,
+        database: &mut Database,
+        due: Vec<String>,
+    ) -> Result<(), DatabaseError> {
+        if !due.is_empty()
+            && let Err(TrySendError::Full(due)) = self.publishes.try_send(due)
+        {
+            self.postpone(database, due).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves to the sweeper what the publisher's queue has no capacity for now.
+    async fn postpone(
+        &mut self,
+        database: &mut Database,
+        due: Vec<String>,
+    ) -> Result<(), DatabaseError> {
+        let mut unit = UnitOfWork::new(database, self.clock.now_us(), &mut self.cache);
+        unit.database.begin().await?;
+        let due: Vec<_> = due.into_iter().map(|it| (it, CHANNEL_FULL_WAIT)).collect();
+        let outcome = match postpone(&mut unit, &due).await {
+            Ok(()) => unit.flush().await,
+            Err(error) => Err(error),
+        };
+        finish(unit, outcome).await.map(drop)
+    }
+}
+
+fn interval(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// The first call and those that are ready behind it, bounded by messages and bytes.
+fn collect(first: QueuedCall, calls: &mut mpsc::Receiver<QueuedCall>) -> Vec<QueuedCall> {
+    let (mut messages, mut bytes) = (first.messages, first.bytes);
+    let mut group = vec![first];
+    while messages < GROUP_MESSAGES_MAX
+        && bytes < GROUP_BYTES_MAX
+        && let Ok(next) = calls.try_recv()
+    {
+        messages += next.messages;
+        bytes += next.bytes;
+        group.push(next);
+    }
+    group
+}
+
+/// Commits or rolls back; with the ids to publish now.
+async fn finish<T>(
+    unit: UnitOfWork<'_>,
+    outcome: Result<T, DatabaseError>,
+) -> Result<(T, Vec<String>), DatabaseError> {
+    match outcome {
+        Ok(value) => {
+            unit.database.commit().await?;
+            Ok((value, unit.committed()))
+        }
+        Err(error) => {
+            if let Err(undo) = unit.database.rollback().await {
+                tracing::warn!(error = %undo, "transaction was not rolled back");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// True while entries hold anything beside one dead letter.
+fn can_be_reduced(entries: &[Entry]) -> bool {
+    let is_bare = |it: &Entry| {
+        it.facts.is_empty()
+            && it.derived.is_empty()
+            && matches!(it.disposition, Some(Disposition::Dead(_)))
+    };
+    entries.len() > 1 || entries.iter().any(|it| !is_bare(it))
+}
+
+/// Entries to be tried one by one. An entry that was tried by itself is reduced to a dead letter:
+/// its message waits for an operator.
+fn reduced(entries: &[Entry], fault: &Fault) -> Vec<Entry> {
+    if entries.len() > 1 {
+        return entries.to_vec();
+    }
+    let dead_letter = |it: &Entry| {
+        let disposition = Disposition::Dead(DeadLetter { fault: Some(fault.clone()) });
+        let message_id = it.message_id.clone();
+        Entry { message_id, disposition: Some(disposition), ..Entry::default() }
+    };
+    entries.iter().map(dead_letter).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::WriterHandle;
+
+    #[tokio::test]
+    async fn a_group_is_bounded_by_messages_and_by_bytes() {
+        let measure = |messages, bytes| {
+            let (reply, _answered) = Reply::channel();
+            QueuedCall { call: Call::Close(String::new(), reply), messages, bytes }
+        };
+        for (messages, bytes, expected) in
+            [(1, 0, 101), (400, 0, 3), (1, GROUP_BYTES_MAX / 2, 2), (1, 2 * GROUP_BYTES_MAX, 1)]
+        {
+            let (calls, mut queue) = mpsc::channel(200);
+            for _ in 0..100 {
+                assert!(calls.try_send(measure(messages, bytes)).is_ok());
+            }
+            assert_eq!(collect(measure(messages, bytes), &mut queue).len(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_is_measured_with_its_bodies() {
+        let (handle, mut queue) = WriterHandle::channel(1);
+        let item = Acceptance { key: "k".repeat(5_000), ..Acceptance::default() };
+        let calling = handle.call(|reply| Call::Accept(vec![item], reply));
+        let measuring = async {
+            let queued = queue.recv().await.unwrap();
+            assert_eq!((queued.messages, queued.bytes), (1, 5_003));
+            queued.call.refuse(Fault::default());
+        };
+        let (answer, ()) = futures::join!(calling, measuring);
+        assert_eq!(answer, Err(Fault::default()));
+    }
+}

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use name_folding::{fold_number, fold_words};
 use proto::journal::v1::get_request::Part;
 use proto::journal::v1::{
     Body, Entry, Envelope, FindRequest, FindResponse, GetRequest, GetResponse, Hop,
@@ -15,8 +16,7 @@ use crate::database::error::{Corrupt, DatabaseError};
 use crate::database::row::{Parameters, Row, Unreadable, Value};
 use crate::delivery_row::{self, COLUMNS, DeliveryRow};
 use crate::facts::{self, FactPositions};
-use crate::fold;
-use crate::new_message::TABLE;
+use crate::new_message::{TABLE, indexed_words};
 
 /// States that nearly all messages end in; rows in other states are found by their `sweep_at`.
 const SETTLED: [i32; 2] = [State::Routed as i32, State::Taken as i32];
@@ -48,7 +48,7 @@ pub(crate) async fn find(
         0 => 50,
         asked => i64::from(asked.min(500)),
     };
-    let full_text = database.full_text_query(&fold::searched(&request.text));
+    let full_text = database.full_text_query(&indexed_words(&request.text));
     let query = Query::new(request, full_text);
     let sql = query.page(limit + 1);
     let mut messages = summaries(database, &sql, query.values).await?;
@@ -218,7 +218,7 @@ impl Query {
             return;
         }
         let (number, words, lower) =
-            (fold::number(text), fold::words(text), text.to_ascii_lowercase());
+            (fold_number(text), fold_words(text), text.to_ascii_lowercase());
         let mut lookups = vec!["SELECT id FROM message_row WHERE id = ?"];
         lookups.push("SELECT id FROM message_row WHERE trace_id = ? AND trace_id <> ''");
         let mut values: Vec<Value> = vec![lower.as_str().into(), lower.into()];

@@ -66,7 +66,6 @@ mod database;
 mod delivery_row;
 mod facts;
 mod find;
-mod fold;
 mod group;
 mod metrics;
 mod new_message;
@@ -88,7 +87,6 @@ mod unrouted;
 mod writer;
 
 pub use database::error::DatabaseError;
-pub use fold::number as folded_number;
 pub use server::{Config, DEFAULTS, Service, run};
 pub use transitions::allows;
 

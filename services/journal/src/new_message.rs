@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use name_folding::{fold_number, fold_words};
 use prost::Message as _;
 use proto::fault::v1::Fault;
 use proto::journal::v1::Envelope;
@@ -9,7 +10,6 @@ use proto::message::v1::{Index, State};
 
 use crate::database::row::Parameters;
 use crate::delivery_row::{DeliveryInfo, DeliveryRow};
-use crate::fold;
 
 /// The table with the content of messages.
 pub(crate) const TABLE: &str = "message_row";
@@ -35,6 +35,9 @@ pub(crate) const UPDATE_CONTENT: &str =
 /// The longest name that an index holds. PostgreSQL's index entries end at 2.7 kB, and one longer
 /// name would fail the whole group.
 pub(crate) const NAME_BYTES_MAX: usize = 500;
+
+/// The longest word that is indexed; PostgreSQL's full-text index ends at 2 kB.
+const WORD_BYTES_MAX: usize = 500;
 
 /// The longest subject that is indexed; a longer one is a document in the wrong field.
 const SUBJECT_BYTES_MAX: usize = 8_000;
@@ -72,7 +75,7 @@ pub(crate) struct NewRows {
 impl NewMessage<'_> {
     pub(crate) fn into_rows(self) -> NewRows {
         let envelope = self.envelope;
-        let subject = bounded(fold::searched(&self.index.subject), SUBJECT_BYTES_MAX);
+        let subject = bounded(indexed_words(&self.index.subject), SUBJECT_BYTES_MAX);
         let trace_id = chassis::trace::trace_id(&envelope.traceparent).unwrap_or_default();
         let recipients = envelope.recipients.join(",");
         let delivery = DeliveryRow {
@@ -107,8 +110,8 @@ impl NewMessage<'_> {
             self.content_digest.into(),
             // A trace finds the submitted message; its derived ones are found from there.
             if envelope.parent.is_empty() { trace_id } else { "" }.into(),
-            bounded(fold::number(&self.index.number), NAME_BYTES_MAX).into(),
-            bounded(fold::words(&self.index.document_id), NAME_BYTES_MAX).into(),
+            bounded(fold_number(&self.index.number), NAME_BYTES_MAX).into(),
+            bounded(fold_words(&self.index.document_id), NAME_BYTES_MAX).into(),
             envelope.encode_to_vec().into(),
             self.index.encode_to_vec().into(),
             self.receipt.into(),
@@ -131,6 +134,16 @@ fn parties(envelope: &Envelope) -> Vec<Parameters> {
     names.dedup();
     let (at, id) = (envelope.accepted_at_us, envelope.id.as_str());
     names.into_iter().map(|it| vec![it.into(), at.into(), id.into()]).collect()
+}
+
+/// The folded words that a subject is indexed and searched by: those that are not too long.
+pub(crate) fn indexed_words(text: &str) -> String {
+    let words = fold_words(text);
+    if words.len() <= WORD_BYTES_MAX {
+        return words;
+    }
+    let all: Vec<&str> = words.split(' ').filter(|it| it.len() <= WORD_BYTES_MAX).collect();
+    all.join(" ")
 }
 
 /// The beginning of a text, at most this many bytes.

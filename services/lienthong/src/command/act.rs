@@ -83,7 +83,7 @@ async fn named(
         .collect();
     let all = if this.is_empty() { all } else { this };
     let fitting: Vec<Outcome> =
-        all.iter().filter(|it| fits(action, it.state())).map(|it| outcome(it)).collect();
+        all.iter().filter(|it| journal::allows(action, it.state())).map(|it| outcome(it)).collect();
     if !fitting.is_empty() {
         return Ok(fitting);
     }
@@ -107,27 +107,6 @@ fn unfit(id: &str, state: &str) -> Fault {
 
 fn several(screen: Screen, what: &str) -> Fault {
     unfit(what, screen.say("nhiều văn bản có số này, hãy nêu mã", "several have it, name an id"))
-}
-
-/// The states an action is for; the journal has the last word.
-fn fits(action: Action, state: State) -> bool {
-    match action {
-        Action::Redrive => matches!(state, State::Dead | State::InDoubt | State::Parked),
-        Action::Release => {
-            matches!(state, State::Held | State::Parked | State::Queued | State::Accepted)
-        }
-        Action::Confirm => state == State::InDoubt,
-        Action::Withdraw => matches!(
-            state,
-            State::Held
-                | State::Parked
-                | State::Dead
-                | State::InDoubt
-                | State::Queued
-                | State::Accepted
-        ),
-        Action::Unspecified => false,
-    }
 }
 
 fn show(screen: Screen, (action, actor): (Action, &str), outcomes: &[Outcome]) -> Ending {
@@ -172,23 +151,4 @@ fn show(screen: Screen, (action, actor): (Action, &str), outcomes: &[Outcome]) -
         screen.note(&format!("{}: {}", fault.code, fault.remedy(screen.lang)));
     }
     ending
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_action_is_for_messages_that_wait_and_never_for_ended_ones() {
-        for action in [Action::Redrive, Action::Release, Action::Withdraw, Action::Confirm] {
-            for ended in [State::Taken, State::Refused, State::Withdrawn, State::InHand] {
-                assert!(!fits(action, ended), "{action:?} {ended:?}");
-            }
-        }
-        assert!(fits(Action::Redrive, State::Dead));
-        assert!(fits(Action::Release, State::Held));
-        assert!(fits(Action::Confirm, State::InDoubt));
-        assert!(!fits(Action::Confirm, State::Dead));
-        assert!(!fits(Action::Release, State::Dead));
-    }
 }

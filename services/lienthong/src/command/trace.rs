@@ -103,9 +103,9 @@ pub(crate) async fn meant(
 
 /// Of what was found, what has this very number; everything, when nothing has.
 fn nearest(what: &str, found: Vec<Summary>) -> Vec<Summary> {
-    let number = journal::folded_number(what);
+    let number = name_folding::fold_number(what);
     let is_exact = |it: &Summary| {
-        it.index.as_ref().is_some_and(|it| journal::folded_number(&it.number) == number)
+        it.index.as_ref().is_some_and(|it| name_folding::fold_number(&it.number) == number)
     };
     if found.iter().any(is_exact) { found.into_iter().filter(is_exact).collect() } else { found }
 }

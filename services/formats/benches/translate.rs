@@ -1,5 +1,9 @@
-//! What the engine costs beside a bare scan of the same bytes, in the same run.
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints and stops at once")]
+//! Time of conversions, relative to a bare scan of the same bytes in the same run.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a bench prints its figures and fails by panicking"
+)]
 
 use std::hint::black_box;
 use std::io;
@@ -10,7 +14,7 @@ use proto::fault::v1::Fault;
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-/// No files come up.
+/// The packet has no files.
 struct NoFiles;
 
 impl BlobSink for NoFiles {
@@ -30,7 +34,7 @@ impl BlobSource for NoFiles {
 }
 
 /// Microseconds of one run: the median of fifteen rounds.
-fn time(mut work: impl FnMut()) -> f64 {
+fn measure(mut work: impl FnMut()) -> f64 {
     const RUNS: u32 = 400;
     let mut rounds: Vec<f64> = (0..15)
         .map(|_| {
@@ -43,50 +47,50 @@ fn time(mut work: impl FnMut()) -> f64 {
     rounds[rounds.len() / 2]
 }
 
-fn events(packet: &str) {
+fn scan_events(packet: &str) {
     let mut reader = Reader::from_str(packet);
     while !matches!(black_box(reader.read_event().unwrap()), Event::Eof) {}
 }
 
 fn main() {
-    let shelf = FormatRegistry::shipped().unwrap();
-    let edxml = shelf.get("edxml.document").unwrap();
-    let portal = shelf.get("ioffice.portal").unwrap();
+    let registry = FormatRegistry::shipped().unwrap();
+    let edxml = registry.get("edxml.document").unwrap();
+    let portal = registry.get("ioffice.portal").unwrap();
     let packet =
         include_str!("../../mapping/formats/edxml.document/cases/without-files/native.xml");
     let decode = || edxml.decode(packet.as_bytes(), &[], &mut NoFiles).unwrap().remove(0);
     let canonical = decode().canonical;
-    let write = || {
+    let encode = || {
         let mut out = Vec::new();
-        let report =
+        let losses =
             portal.encode(&canonical, EncodeContext::default(), &NoFiles, &mut out).unwrap();
-        (out, report)
+        (out, losses)
     };
-    let json = String::from_utf8(write().0).unwrap();
+    let json = String::from_utf8(encode().0).unwrap();
 
-    let scan_xml = time(|| events(black_box(packet)));
-    let scan_json = time(|| {
+    let scan_xml = measure(|| scan_events(black_box(packet)));
+    let scan_json = measure(|| {
         black_box(serde_json::from_str::<serde_json::Value>(black_box(&json)).unwrap());
     });
     let rows = [
-        ("read edXML", time(|| drop(black_box(decode()))), scan_xml),
+        ("read edXML", measure(|| drop(black_box(decode()))), scan_xml),
         (
             "read edXML, format by itself",
-            time(|| {
-                let read = shelf.decode("auto", packet.as_bytes(), &[], &mut NoFiles);
+            measure(|| {
+                let read = registry.decode("auto", packet.as_bytes(), &[], &mut NoFiles);
                 drop(black_box(read.unwrap()));
             }),
             scan_xml,
         ),
         (
             "read portal JSON",
-            time(|| drop(black_box(portal.decode(json.as_bytes(), &[], &mut NoFiles).unwrap()))),
+            measure(|| drop(black_box(portal.decode(json.as_bytes(), &[], &mut NoFiles).unwrap()))),
             scan_json,
         ),
-        ("write portal JSON", time(|| drop(black_box(write()))), scan_json),
+        ("write portal JSON", measure(|| drop(black_box(encode()))), scan_json),
         (
             "edXML to portal JSON",
-            time(|| {
+            measure(|| {
                 let read = decode();
                 let mut out = Vec::new();
                 let report =

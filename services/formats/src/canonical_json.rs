@@ -1,4 +1,4 @@
-//! The canonical model's own JSON: protobuf's JSON mapping of `Canonical`.
+//! The JSON form of the canonical model: the protobuf JSON mapping of `Canonical`.
 
 use std::collections::HashSet;
 
@@ -12,11 +12,12 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
 
-use crate::content::{BlobDigest, BlobSink};
-use crate::convert::{clean, is_real};
+use crate::content::BlobSink;
+use crate::convert::{clean, is_date};
+use crate::diagnostic::BilingualText;
+use crate::file::{attachments_mut, blob_from_digest, claimed_digest, unreferenced_file};
 use crate::limits::FINDINGS_MAX;
-use crate::mistake::Words;
-use crate::read::{attachments, content_of};
+use crate::scan;
 use crate::tree::Tree;
 
 fn descriptor() -> Result<MessageDescriptor, Fault> {
@@ -25,128 +26,143 @@ fn descriptor() -> Result<MessageDescriptor, Fault> {
         .ok_or_else(|| Fault::new(&code::LT_SYS_002).param("part", "formats"))
 }
 
-/// True for an object with a canonical body.
+/// True for a JSON object with a canonical body.
 pub(crate) fn detects(tree: &Tree<'_>) -> bool {
-    ["document", "status", "receipt"].iter().any(|it| tree.named(0, it).next().is_some())
+    ["document", "status", "receipt"].iter().any(|it| tree.children_named(0, it).next().is_some())
 }
 
-/// Reads it; the files it names are those that came along.
+/// Reads a message and checks it against the rules of the model.
+///
+/// # Errors
+///
+/// The JSON does not follow the mapping, violates a rule, or names files that were not uploaded.
 pub(crate) fn read(
     text: &str,
     declared: &[DeclaredAttachment],
     sink: &mut dyn BlobSink,
 ) -> Result<Canonical, Fault> {
-    // Repeated keys and depth are refused by the same scanner as any JSON.
-    crate::scan::json::scan(text)?;
-    let mut from = serde_json::Deserializer::from_str(text);
+    // prost-reflect accepts repeated keys and any depth, the scanner refuses them.
+    scan::json::scan(text)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let options = DeserializeOptions::new().deny_unknown_fields(true);
-    let mut message = DynamicMessage::deserialize_with_options(descriptor()?, &mut from, &options)
-        .map_err(|error| {
-            let at = format!("{}:{}", error.line(), error.column());
-            Fault::new(&code::LT_MAP_002).param("at", &at).violation(
-                at,
-                "không theo mô hình chuẩn",
-                error.to_string(),
-            )
-        })?;
-    let mut wrong = Vec::new();
-    tidy(&mut message, "", &mut wrong);
+    let mut message =
+        DynamicMessage::deserialize_with_options(descriptor()?, &mut deserializer, &options)
+            .map_err(|error| {
+                let at = format!("{}:{}", error.line(), error.column());
+                Fault::new(&code::LT_MAP_002).param("at", &at).violation(
+                    at,
+                    "không theo mô hình chuẩn",
+                    error.to_string(),
+                )
+            })?;
+    let mut violations = Vec::new();
+    normalize_message(&mut message, "", &mut violations);
     let mut canonical = Canonical::decode(message.encode_to_vec().as_slice())
         .map_err(|error| Fault::new(&code::LT_MAP_002).detail(error.to_string()))?;
     canonical.origin = None;
     let within =
         if matches!(canonical.body, Some(Body::Status(_))) { "status" } else { "document" };
-    ids(attachments(&mut canonical), within, &mut wrong);
+    assign_ids(attachments_mut(&mut canonical), within, &mut violations);
     sink.admit(&canonical)?;
-    if !wrong.is_empty() {
+    if !violations.is_empty() {
         let fault = Fault::new(&code::LT_MAP_014);
-        let shown = wrong.iter().take(FINDINGS_MAX);
-        return Err(shown.fold(fault, |it, (field, why)| it.violation(field, &why.vi, &why.en)));
+        let reported = violations.iter().take(FINDINGS_MAX);
+        return Err(
+            reported.fold(fault, |it, (field, text)| it.violation(field, &text.vi, &text.en))
+        );
     }
-    files(attachments(&mut canonical), within, declared)?;
+    resolve_files(attachments_mut(&mut canonical), within, declared)?;
     Ok(canonical)
 }
 
-/// Texts as the model holds them, days that exist, and nothing that only the service may say.
-fn tidy(message: &mut DynamicMessage, within: &str, wrong: &mut Vec<(String, Words)>) {
-    if message.descriptor().name() == "Date" && !is_day(message) {
-        let words = Words::new("ngày không có thật", "is a day that does not exist");
-        wrong.push((within.to_owned(), words));
+/// Normalises texts, checks dates, and clears the directory key, which only the mapping service
+/// sets.
+fn normalize_message(
+    message: &mut DynamicMessage,
+    within: &str,
+    violations: &mut Vec<(String, BilingualText)>,
+) {
+    if message.descriptor().name() == "Date" && !is_existing_date(message) {
+        let text = BilingualText::new("ngày không có thật", "is a day that does not exist");
+        violations.push((within.to_owned(), text));
     }
     message.clear_field_by_name("directory_key");
     for (field, value) in message.fields_mut() {
-        // Leftovers are the words of others, kept as they were.
+        // Leftovers are unchanged texts of another format.
         if field.name() == "leftovers" {
             continue;
         }
         let name = [within, field.name()].join(".");
         let name = name.trim_start_matches('.');
-        tidy_value(value, name, wrong);
+        normalize_value(value, name, violations);
     }
 }
 
-fn tidy_value(value: &mut Value, name: &str, wrong: &mut Vec<(String, Words)>) {
+fn normalize_value(value: &mut Value, name: &str, violations: &mut Vec<(String, BilingualText)>) {
     if let Value::Message(message) = value {
-        tidy(message, name, wrong);
+        normalize_message(message, name, violations);
     } else if let Value::List(items) = value {
-        for (place, it) in items.iter_mut().enumerate() {
-            tidy_value(it, &format!("{name}[{place}]"), wrong);
+        for (index, it) in items.iter_mut().enumerate() {
+            normalize_value(it, &format!("{name}[{index}]"), violations);
         }
     } else if let Value::String(text) = value {
         match clean(text) {
             Ok(cleaned) => *text = cleaned.into_owned(),
-            Err(why) => wrong.push((name.to_owned(), Words::new(why.vi, why.en))),
+            Err(error) => {
+                violations.push((name.to_owned(), BilingualText::new(error.vi, error.en)));
+            }
         }
     }
 }
 
-/// A day that exists, or as much of one as is known.
-fn is_day(date: &DynamicMessage) -> bool {
+/// True for a date of the calendar; its day, or month and day, may be 0 for not known.
+fn is_existing_date(date: &DynamicMessage) -> bool {
     let number = |name: &str| date.get_field_by_name(name).and_then(|it| it.as_i32());
     let [Some(year), Some(month), Some(day)] = ["year", "month", "day"].map(number) else {
         return false;
     };
     match (month, day) {
-        (0, 0) => is_real(year, 1, 1),
-        (_, 0) => is_real(year, month, 1),
-        _ => is_real(year, month, day),
+        (0, 0) => is_date(year, 1, 1),
+        (_, 0) => is_date(year, month, 1),
+        _ => is_date(year, month, day),
     }
 }
 
-/// Every file has an id of its own.
-fn ids(attachments: &mut [Attachment], within: &str, wrong: &mut Vec<(String, Words)>) {
-    let said: HashSet<String> = attachments.iter().map(|it| it.id.clone()).collect();
-    let mut taken = HashSet::new();
+/// Gives attachments without an id a free number, and reports ids that occur twice.
+fn assign_ids(
+    attachments: &mut [Attachment],
+    within: &str,
+    violations: &mut Vec<(String, BilingualText)>,
+) {
+    let existing: HashSet<String> = attachments.iter().map(|it| it.id.clone()).collect();
+    let mut used = HashSet::new();
     let mut number = 0;
-    for (place, it) in attachments.iter_mut().enumerate() {
+    for (index, it) in attachments.iter_mut().enumerate() {
         while it.id.is_empty() {
             number += 1;
             let id = number.to_string();
-            it.id = if said.contains(&id) { String::new() } else { id };
+            it.id = if existing.contains(&id) { String::new() } else { id };
         }
-        if !taken.insert(it.id.clone()) {
-            let words = Words::new("mã này đã có ở mục khác", "another record has this id");
-            wrong.push((format!("{within}.attachments[{place}].id"), words));
+        if !used.insert(it.id.clone()) {
+            let text = BilingualText::new("mã này đã có ở mục khác", "another record has this id");
+            violations.push((format!("{within}.attachments[{index}].id"), text));
         }
     }
 }
 
-fn files(
+/// Resolves the references of attachments to uploaded files.
+fn resolve_files(
     attachments: &mut [Attachment],
     within: &str,
     declared: &[DeclaredAttachment],
 ) -> Result<(), Fault> {
-    let mut used = Vec::new();
-    for (place, it) in attachments.iter_mut().enumerate() {
-        let said = it.content.clone().unwrap_or_default();
-        let found = declared.iter().find(|file| file.reference == said.r#ref);
-        let named = found.and_then(|file| {
-            let claim = file.claim.as_ref()?;
-            Some(BlobDigest { sha256: claim.sha256.as_ref().try_into().ok()?, size: claim.size })
-        });
-        let field = format!("{within}.attachments[{place}].content.ref");
-        let Some(named) = named else {
-            return Err(Fault::new(&code::LT_MAP_008).param("name", &said.r#ref).violation(
+    let mut referenced = Vec::new();
+    for (index, it) in attachments.iter_mut().enumerate() {
+        let stated = it.content.clone().unwrap_or_default();
+        let upload = declared.iter().find(|file| file.reference == stated.r#ref);
+        let field = format!("{within}.attachments[{index}].content.ref");
+        let Some(digest) = upload.and_then(claimed_digest) else {
+            return Err(Fault::new(&code::LT_MAP_008).param("name", &stated.r#ref).violation(
                 field,
                 "tệp được nêu nhưng không gửi kèm",
                 "the file is named but did not come along",
@@ -155,35 +171,31 @@ fn files(
         let is_sha256 = |it: &&proto::canonical::v1::Digest| {
             it.algorithm.is_empty() || it.algorithm.eq_ignore_ascii_case("sha256")
         };
-        let mut digests = said.digests.iter().filter(is_sha256);
-        let is_other = digests.any(|it| it.value.as_ref() != named.sha256)
-            || (said.size > 0 && said.size != named.size);
-        if is_other {
-            return Err(Fault::new(&code::LT_MAP_011).param("name", &said.r#ref).violation(
+        let mut digests = stated.digests.iter().filter(is_sha256);
+        let differs = digests.any(|it| it.value.as_ref() != digest.sha256)
+            || (stated.size > 0 && stated.size != digest.size);
+        if differs {
+            return Err(Fault::new(&code::LT_MAP_011).param("name", &stated.r#ref).violation(
                 field,
                 "kích thước hoặc SHA-256 khác với tệp gửi kèm",
                 "size or SHA-256 differ from the file that came",
             ));
         }
-        used.push(said.r#ref.clone());
-        it.content = Some(content_of(&named));
+        referenced.push(stated.r#ref.clone());
+        it.content = Some(blob_from_digest(&digest));
     }
-    match declared.iter().find(|it| !used.contains(&it.reference)) {
-        Some(extra) => {
-            Err(Fault::new(&code::LT_MAP_013).param("name", &extra.reference).violation(
-                &extra.reference,
-                "tệp gửi kèm không được nêu trong nội dung",
-                "the file came along but the body does not name it",
-            ))
-        }
-        None => Ok(()),
-    }
+    let extra = declared.iter().find(|it| !referenced.contains(&it.reference));
+    extra.map_or(Ok(()), |it| Err(unreferenced_file(it)))
 }
 
-/// Writes it with the names of the contract.
+/// Writes a message with the field names of the contract.
+///
+/// # Errors
+///
+/// The descriptors do not match the contract.
 pub(crate) fn write(canonical: &Canonical) -> Result<String, Fault> {
     let failed =
-        |words: String| Fault::new(&code::LT_SYS_002).param("part", "formats").detail(words);
+        |detail: String| Fault::new(&code::LT_SYS_002).param("part", "formats").detail(detail);
     let mut message = DynamicMessage::new(descriptor()?);
     message.merge(canonical.encode_to_vec().as_slice()).map_err(|it| failed(it.to_string()))?;
     let options =

@@ -1,4 +1,4 @@
-//! One published format, ready to run in both directions.
+//! A compiled format: reads and writes by one plan.
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -8,38 +8,39 @@ use proto::fault::v1::Fault;
 use proto::message::v1::{Finding, MessageType};
 use sha2::{Digest as _, Sha256};
 
-use crate::grammar::{Description, Detect, Others, Syntax};
-use crate::leftovers::{Owner, is_xml_name};
-use crate::plan::{Line, native, resolve};
-use crate::record::{Record, Shape, encode, shape};
-use crate::tree::{Name, Tree};
-use crate::write::json::Frame;
-use crate::{canonical_json, mistake, scan};
-use places::{Place, Places};
+use crate::grammar::{Description, DetectCondition, Syntax, UnmappedPolicy};
+use crate::model::{DynMessage, MessageSchema, encode, message_schema};
+use crate::path_map::{PathMap, PathMapping, map_rules};
+use crate::plan::{Rule, parse_native_path, resolve};
+use crate::tree::{NodeName, Tree};
+use crate::unmapped::{FormatIdentity, is_xml_name};
+use crate::write::json::JsonFrame;
+use crate::{canonical_json, diagnostic, scan};
 
-pub(crate) mod places;
-pub(crate) mod reading;
-mod writing;
+mod decode;
+mod encode;
 
-/// What a written message may know besides its content.
+/// What a format writes that the message does not contain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncodeContext {
-    /// A time that is the same however often it is written, microseconds since 1970 UTC.
+    /// Time of the conversion, microseconds since 1970 UTC. The caller gives the same time for
+    /// every attempt, so that a repeated conversion gives the same bytes.
     pub now_us: i64,
-    /// Code of the organisation that writes, for a format that keeps a trace; empty: it adds none.
+    /// Code of the organisation that writes, for the trace of formats that have one; empty: no hop
+    /// is added.
     pub organisation: String,
 }
 
-/// One record of native bytes, read.
+/// One record of a native item, read.
 #[derive(Clone, Debug)]
 pub struct DecodedMessage {
     /// The canonical message.
     pub canonical: Canonical,
-    /// What was odd and did not stop the reading.
+    /// Deviations that did not refuse the record.
     pub findings: Vec<Finding>,
 }
 
-/// One format: reads and writes by the same lines. Immutable and shared.
+/// A format: reads and writes by the same rules. Immutable, so it can be shared.
 #[derive(Debug)]
 pub struct Format {
     pub(crate) name: String,
@@ -47,37 +48,37 @@ pub struct Format {
     title: String,
     hash: String,
     digest: Bytes,
-    /// The message its lines are about.
-    shape: &'static Shape,
+    /// Type of the messages that the rules map.
+    pub(crate) schema: &'static MessageSchema,
     carries: Vec<MessageType>,
     pub(crate) syntax: Syntax,
-    detect: Vec<Detection>,
-    /// Where its records stand.
-    records: Vec<Name>,
-    others: Others,
+    detect: Vec<DetectRule>,
+    /// Native path of the records.
+    records: Vec<NodeName>,
+    unmapped: UnmappedPolicy,
     empty: Vec<String>,
     write_empty: Option<String>,
-    frame: Frame,
-    lines: Vec<Line>,
-    places: Places,
-    /// Native paths of repeated places.
+    frame: JsonFrame,
+    rules: Vec<Rule>,
+    pub(crate) path_map: PathMap,
+    /// Native paths of repeated nodes.
     lists: Vec<String>,
 }
 
 impl Format {
-    /// Turns a description into a plan.
+    /// Compiles a description.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with it: line and column, then Vietnamese, then English. What is
-    /// not of the grammar hides the rest.
+    /// Every mistake in the description: line and column, then Vietnamese, then English. A mistake
+    /// in the YAML is the only one reported.
     pub fn compile(description: &str) -> Result<Self, Vec<String>> {
-        let parsed: Description =
-            serde_saphyr::from_str(description).map_err(|error| vec![mistake::of_yaml(&error)])?;
+        let parsed: Description = serde_saphyr::from_str(description)
+            .map_err(|error| vec![diagnostic::yaml_error_text(&error)])?;
         let (message, carries) = match parsed.carries.as_str() {
             "Document" => ("Document", vec![MessageType::Document]),
             "Status" => ("Status", vec![MessageType::Status]),
-            // Its lines, of which it has none, would be about a document.
+            // The JSON mapping has no rules; the type is not used.
             "Canonical" => ("Document", vec![MessageType::Document, MessageType::Status]),
             other => {
                 return Err(vec![format!(
@@ -85,77 +86,79 @@ impl Format {
                 )]);
             }
         };
-        let shape = shape(message).ok_or_else(|| vec![format!("the contracts lack {message}")])?;
-        let lines = resolve(&parsed, shape)?;
+        let schema =
+            message_schema(message).ok_or_else(|| vec![format!("the contracts lack {message}")])?;
+        let rules = resolve(&parsed, schema)?;
         let (frame, records) = match &parsed.syntax {
             Syntax::Json { records, around, count } => {
-                (Frame::parse(around, records, count)?, native(records))
+                (JsonFrame::parse(around, records, count)?, parse_native_path(records))
             }
-            Syntax::Xml { .. } | Syntax::CanonicalJson => (Frame::default(), Vec::new()),
+            Syntax::Xml { .. } | Syntax::CanonicalJson => (JsonFrame::default(), Vec::new()),
         };
-        let (places, lists) = places::list(&lines);
-        check_names(&parsed.syntax, &places)?;
+        let (mappings, lists) = map_rules(&rules);
+        check_xml_names(&parsed.syntax, &mappings)?;
         let hash = Sha256::digest(description.as_bytes());
         Ok(Self {
             name: parsed.format,
             version: parsed.version,
             title: parsed.title,
             digest: Bytes::copy_from_slice(&hash),
-            hash: hash.iter().map(|it| format!("{it:02x}")).collect(),
+            hash: hex::encode(hash),
             carries,
-            shape,
+            schema,
             syntax: parsed.syntax,
-            detect: parsed.detect.iter().map(Detection::new).collect(),
+            detect: parsed.detect.iter().map(DetectRule::new).collect(),
             records,
-            others: parsed.others,
+            unmapped: parsed.others,
             empty: parsed.empty,
             write_empty: parsed.write_empty,
             frame,
-            lines,
-            places: Places::new(places, shape),
+            rules,
+            path_map: PathMap::new(mappings, schema),
             lists,
         })
     }
 
-    /// Its name.
+    /// Name, unique in a registry.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Version of its description.
+    /// Version of the description.
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    /// SHA-256 of its description, lower-case hex.
+    /// SHA-256 of the description, lower-case hex.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// What people call it.
+    /// Name for people, Vietnamese.
     pub fn title(&self) -> &str {
         &self.title
     }
 
-    /// The types it can hold.
+    /// Types of messages the format carries.
     pub fn carries(&self) -> &[MessageType] {
         &self.carries
     }
 
-    /// The native path of a canonical one, for messages to people; the path itself if it has none.
+    /// The native path that a canonical path maps to, for messages to people; the canonical path
+    /// itself when the format does not map it.
     pub fn native_path(&self, canonical: &str) -> String {
-        self.places.find(canonical).map_or_else(|| canonical.to_owned(), |it| it.native.clone())
+        self.path_map.find(canonical).map_or_else(|| canonical.to_owned(), |it| it.native.clone())
     }
 
-    /// Whether a tree of native content looks like this format.
+    /// True when native content has the nodes that the description detects the format by.
     pub(crate) fn detects(&self, tree: &Tree<'_>) -> bool {
         if matches!(self.syntax, Syntax::CanonicalJson) {
             return canonical_json::detects(tree);
         }
-        let Some(record) = tree.first(0, &self.records) else { return false };
+        let Some(record) = tree.find_first(0, &self.records) else { return false };
         self.detect.iter().all(|it| {
-            let is_there = |path: &Vec<Name>| tree.first(record, path).is_some();
-            it.has.as_ref().is_none_or(is_there) && !it.lacks.as_ref().is_some_and(is_there)
+            let exists = |path: &Vec<NodeName>| tree.find_first(record, path).is_some();
+            it.has.as_ref().is_none_or(exists) && !it.lacks.as_ref().is_some_and(exists)
         })
     }
 
@@ -166,52 +169,56 @@ impl Format {
         }
     }
 
-    fn canonical(&self, message: &Record<'_>) -> Result<Canonical, Fault> {
+    /// Converts a message of the plan to that of the contract.
+    fn to_canonical(&self, message: &DynMessage<'_>) -> Result<Canonical, Fault> {
         let bytes = encode(message);
-        let unfit = |_| broken("canonical");
+        let mismatch = |_| internal_fault("canonical");
         let body = match self.carries.first() {
-            Some(MessageType::Status) => {
-                Body::Status(proto::canonical::v1::Status::decode(bytes.as_slice()).map_err(unfit)?)
-            }
+            Some(MessageType::Status) => Body::Status(
+                proto::canonical::v1::Status::decode(bytes.as_slice()).map_err(mismatch)?,
+            ),
             _ => Body::Document(
-                proto::canonical::v1::Document::decode(bytes.as_slice()).map_err(unfit)?,
+                proto::canonical::v1::Document::decode(bytes.as_slice()).map_err(mismatch)?,
             ),
         };
         Ok(Canonical { origin: None, body: Some(body) })
     }
 
-    fn owner(&self) -> Owner<'_> {
+    fn identity(&self) -> FormatIdentity<'_> {
         let is_xml = matches!(self.syntax, Syntax::Xml { .. });
-        Owner { name: &self.name, version: self.version, is_xml, lists: &self.lists }
+        FormatIdentity { name: &self.name, version: self.version, is_xml, lists: &self.lists }
     }
 }
 
-/// A place that is there, or is not.
+/// A native path that a record has, or lacks.
 #[derive(Debug)]
-struct Detection {
-    has: Option<Vec<Name>>,
-    lacks: Option<Vec<Name>>,
+struct DetectRule {
+    has: Option<Vec<NodeName>>,
+    lacks: Option<Vec<NodeName>>,
 }
 
-impl Detection {
-    fn new(of: &Detect) -> Self {
-        let [has, lacks] = [&of.has, &of.lacks].map(|it| it.as_deref().map(native));
+impl DetectRule {
+    fn new(condition: &DetectCondition) -> Self {
+        let paths = [&condition.has, &condition.lacks];
+        let [has, lacks] = paths.map(|it| it.as_deref().map(parse_native_path));
         Self { has, lacks }
     }
 }
 
-fn broken(part: &str) -> Fault {
-    Fault::new(&code::LT_SYS_002).param("part", "formats").detail(part)
+fn internal_fault(detail: &str) -> Fault {
+    Fault::new(&code::LT_SYS_002).param("part", "formats").detail(detail)
 }
 
-/// Places have names that the syntax allows.
-fn check_names(syntax: &Syntax, places: &[Place]) -> Result<(), Vec<String>> {
+/// Checks that the native paths of an XML format are XML names.
+fn check_xml_names(syntax: &Syntax, mappings: &[PathMapping]) -> Result<(), Vec<String>> {
     if !matches!(syntax, Syntax::Xml { .. }) {
         return Ok(());
     }
     let is_name = |it: &str| it == "." || is_xml_name(it.strip_prefix('@').unwrap_or(it));
-    let wrong = places.iter().filter(|it| !it.native.split('/').all(is_name));
-    let words = |it: &Place| format!("`{}` không phải tên XML / is no XML name", it.native);
-    let wrong: Vec<_> = wrong.filter(|it| !it.native.is_empty()).map(words).collect();
-    if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    let mistakes: Vec<_> = mappings
+        .iter()
+        .filter(|it| !it.native.is_empty() && !it.native.split('/').all(is_name))
+        .map(|it| format!("`{}` không phải tên XML / is no XML name", it.native))
+        .collect();
+    if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
 }

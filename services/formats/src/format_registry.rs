@@ -1,4 +1,4 @@
-//! The formats there are.
+//! The formats of an installation, by name or detected from native content.
 
 use std::sync::Arc;
 
@@ -7,9 +7,9 @@ use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
 
 use crate::content::BlobSink;
-use crate::format::reading::utf8;
 use crate::format::{DecodedMessage, Format};
 use crate::grammar::Syntax;
+use crate::scan::decode_utf8;
 use crate::tree::Tree;
 
 /// The descriptions shipped with the product.
@@ -20,16 +20,16 @@ const SHIPPED: [&str; 4] = [
     include_str!("../../mapping/formats/canonical.json/description.yaml"),
 ];
 
-/// Formats by name; clones share them.
+/// Compiled formats by name; clones share them.
 #[derive(Clone, Debug)]
 pub struct FormatRegistry(Arc<Vec<Format>>);
 
 impl FormatRegistry {
-    /// The shipped formats.
+    /// Compiles the descriptions shipped with the product.
     ///
     /// # Errors
     ///
-    /// A shipped description has a mistake; a test keeps this from being released.
+    /// A shipped description has a mistake; the tests of this crate exclude that.
     pub fn shipped() -> Result<Self, Vec<String>> {
         let formats: Result<Vec<_>, _> = SHIPPED.iter().map(|it| Format::compile(it)).collect();
         Ok(Self(Arc::new(formats?)))
@@ -40,26 +40,26 @@ impl FormatRegistry {
         self.0.iter().find(|it| it.name() == name)
     }
 
-    /// All of them.
+    /// All formats, in the order in which they are detected.
     pub fn all(&self) -> &[Format] {
         &self.0
     }
 
-    /// The format of that name, or for `auto` the one the bytes have.
+    /// The format of that name, or for `auto` the format detected from the bytes.
     ///
     /// # Errors
     ///
-    /// There is no such format, or none fits.
+    /// No format has that name, or none is detected.
     pub fn choose(&self, name: &str, native: &[u8]) -> Result<&Format, Fault> {
-        if name == "auto" { Ok(self.detect(native)?.0) } else { self.known(name) }
+        if name == "auto" { Ok(self.detect(native)?.0) } else { self.require(name) }
     }
 
-    /// Reads native bytes in the format of that name, or for `auto` in the one they have, with one
-    /// look at them.
+    /// Decodes native bytes in the format of that name, or for `auto` in the format detected from
+    /// them; detection and decoding share one scan.
     ///
     /// # Errors
     ///
-    /// There is no such format, none fits, or the bytes cannot be read.
+    /// No format has that name, none is detected, or the bytes are refused.
     pub fn decode(
         &self,
         name: &str,
@@ -68,45 +68,45 @@ impl FormatRegistry {
         sink: &mut dyn BlobSink,
     ) -> Result<(&Format, Vec<DecodedMessage>), Fault> {
         if name != "auto" {
-            let format = self.known(name)?;
+            let format = self.require(name)?;
             return Ok((format, format.decode(native, declared, sink)?));
         }
         let (format, tree) = self.detect(native)?;
         Ok((format, format.decode_scanned(&tree, (native, declared), sink)?))
     }
 
-    fn known(&self, name: &str) -> Result<&Format, Fault> {
+    fn require(&self, name: &str) -> Result<&Format, Fault> {
         self.get(name).ok_or_else(|| {
             let known: Vec<_> = self.0.iter().map(Format::name).collect();
             Fault::new(&code::LT_MAP_017).param("format", name).param("known", known.join(", "))
         })
     }
 
-    /// The format that bytes have, and what was seen of them.
+    /// The first format that detects the bytes, and their tree.
     fn detect<'a>(&self, native: &'a [u8]) -> Result<(&Format, Tree<'a>), Fault> {
-        let text = utf8(native)?;
+        let text = decode_utf8(native)?;
         let is_xml = match text.trim_start().chars().next() {
             Some('<') => true,
             Some('{' | '[') => false,
             _ => return Err(Fault::new(&code::LT_MAP_018)),
         };
-        let mut broken = None;
+        let mut malformed = None;
         let mut scanned: Vec<(&Syntax, Result<Tree<'a>, Fault>)> = Vec::new();
         for format in self.0.iter().filter(|it| is_xml == matches!(it.syntax, Syntax::Xml { .. })) {
-            // Formats of one syntax look at the same tree.
-            if !scanned.iter().any(|(it, _)| it.scans_as(&format.syntax)) {
+            // Formats with the same scan share its tree.
+            if !scanned.iter().any(|(it, _)| it.has_same_scan(&format.syntax)) {
                 scanned.push((&format.syntax, format.scan(text)));
             }
-            match scanned.iter_mut().find(|(it, _)| it.scans_as(&format.syntax)) {
+            match scanned.iter_mut().find(|(it, _)| it.has_same_scan(&format.syntax)) {
                 Some((_, Ok(tree))) if format.detects(tree) => {
                     return Ok((format, std::mem::take(tree)));
                 }
-                Some((_, Err(fault))) => broken = broken.or(Some(fault.clone())),
+                Some((_, Err(fault))) => malformed = malformed.or(Some(fault.clone())),
                 Some((_, Ok(_))) | None => {}
             }
         }
-        // What is broken is told as broken rather than as unknown.
-        if let Some(fault) = broken {
+        // A syntax error says more to the sender than "unknown format".
+        if let Some(fault) = malformed {
             return Err(fault);
         }
         Err(Fault::new(&code::LT_MAP_018))

@@ -1,11 +1,11 @@
-//! A description as it is written: one file, both directions.
+//! Grammar of a format description (YAML): one file for both directions.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-/// The whole file.
+/// A description file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Description {
@@ -14,45 +14,45 @@ pub(crate) struct Description {
     pub(crate) title: String,
     pub(crate) carries: String,
     #[serde(default)]
-    pub(crate) others: Others,
-    #[serde(default = "nothing")]
+    pub(crate) others: UnmappedPolicy,
+    #[serde(default = "empty_text")]
     pub(crate) empty: Vec<String>,
     pub(crate) write_empty: Option<String>,
     pub(crate) syntax: Syntax,
     #[serde(default)]
-    pub(crate) detect: Vec<Detect>,
+    pub(crate) detect: Vec<DetectCondition>,
     #[serde(default)]
-    pub(crate) lists: BTreeMap<String, List>,
+    pub(crate) lists: BTreeMap<String, CodeList>,
     #[serde(default)]
-    pub(crate) parts: BTreeMap<String, Vec<Line>>,
+    pub(crate) parts: BTreeMap<String, Vec<SpannedRule>>,
     #[serde(default)]
-    pub(crate) fields: Vec<Line>,
-    /// What the format cannot carry, in words for people.
+    pub(crate) fields: Vec<SpannedRule>,
+    /// What the format cannot carry, in words for people, by loss reason.
     #[serde(default)]
-    #[expect(dead_code, reason = "read by people, and checked to be words")]
+    #[expect(dead_code, reason = "documentation for people; parsing checks its form")]
     pub(crate) loss: BTreeMap<String, String>,
 }
 
-fn nothing() -> Vec<String> {
+fn empty_text() -> Vec<String> {
     vec![String::new()]
 }
 
-/// What becomes of places nobody named.
+/// What happens to native texts that no rule maps.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Others {
-    /// Kept, and written back into the same format.
+pub(crate) enum UnmappedPolicy {
+    /// They become leftovers and are written back into the same format.
     #[default]
     Keep,
-    /// Told, not kept.
+    /// They are dropped.
     Report,
 }
 
-/// The syntax and its options.
+/// Syntax of the native form, with its options.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
 pub(crate) enum Syntax {
-    /// XML.
+    /// XML with one namespace.
     Xml {
         root: String,
         namespace: String,
@@ -62,28 +62,28 @@ pub(crate) enum Syntax {
         #[serde(default)]
         ignore: Vec<String>,
     },
-    /// JSON; each record is a message.
+    /// JSON with a list of records; each record is a message.
     Json {
         records: String,
-        /// Members around the records, written as they are (JSON).
+        /// JSON around the records, written as it is.
         #[serde(default)]
         around: String,
-        /// Member that tells how many records there are.
+        /// Path of the member that contains the number of records.
         #[serde(default)]
         count: String,
     },
-    /// The canonical model's own JSON.
+    /// The JSON mapping of the canonical model.
     CanonicalJson,
 }
 
 impl Syntax {
-    /// True when both see the same bytes as the same tree.
-    pub(crate) fn scans_as(&self, other: &Self) -> bool {
+    /// True when both syntaxes scan the same bytes to the same tree.
+    pub(crate) fn has_same_scan(&self, other: &Self) -> bool {
         match (self, other) {
             (
                 Self::Xml { root, namespace, .. },
-                Self::Xml { root: other, namespace: there, .. },
-            ) => root == other && namespace == there,
+                Self::Xml { root: other_root, namespace: other_namespace, .. },
+            ) => root == other_root && namespace == other_namespace,
             (Self::Xml { .. }, _) | (_, Self::Xml { .. }) => false,
             (Self::Json { .. } | Self::CanonicalJson, Self::Json { .. } | Self::CanonicalJson) => {
                 true
@@ -92,58 +92,58 @@ impl Syntax {
     }
 }
 
-/// A place that is there, or is not.
+/// A native path that a record of the format has, or lacks.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Detect {
+pub(crate) struct DetectCondition {
     pub(crate) has: Option<String>,
     pub(crate) lacks: Option<String>,
 }
 
-/// Native codes and what they mean.
+/// Native codes and their canonical values.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct List {
-    /// Name of the canonical list, for values of the type Code.
+pub(crate) struct CodeList {
+    /// Name of the canonical list, for fields of the type `Code`.
     pub(crate) list: Option<String>,
     #[serde(default)]
     pub(crate) rows: BTreeMap<String, String>,
-    /// Values outside the rows are taken as names.
+    /// Texts outside the rows are read as names.
     #[serde(default)]
     pub(crate) open: bool,
-    /// The enum value that any code outside the rows is taken for; the code itself is kept where
-    /// the line's `unlisted` says, and written from there.
+    /// The enum value of codes outside the rows; the field in the rule's `unlisted` carries the
+    /// code.
     pub(crate) other: Option<String>,
-    /// The only value that may pass; any other refuses the item.
+    /// The only permitted value; any other is a secrecy mark and refuses the item.
     pub(crate) gate: Option<String>,
 }
 
-impl List {
+impl CodeList {
     /// The native code of a canonical one.
     pub(crate) fn native(&self, canonical: &str) -> Option<&str> {
         self.rows.iter().find(|(_, it)| *it == canonical).map(|(native, _)| native.as_str())
     }
 }
 
-/// When something is needed.
+/// The directions in which a value is required.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Need {
+pub(crate) enum Requirement {
     Read,
     Write,
     Both,
 }
 
-/// One value, or any of several.
+/// One value, or a list of alternatives.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Values {
+pub(crate) enum OneOrMany {
     One(String),
     Any(Vec<String>),
 }
 
-impl Values {
-    pub(crate) fn list(&self) -> Vec<String> {
+impl OneOrMany {
+    pub(crate) fn to_vec(&self) -> Vec<String> {
         match self {
             Self::One(value) => vec![value.clone()],
             Self::Any(values) => values.clone(),
@@ -151,13 +151,13 @@ impl Values {
     }
 }
 
-/// A line and where it stands in the file.
-pub(crate) type Line = Spanned<Field>;
+/// A rule with its line and column in the file.
+pub(crate) type SpannedRule = Spanned<FieldRule>;
 
-/// A line of the description.
+/// A rule: a native path, the canonical field it maps to, and how the text is converted.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Field {
+pub(crate) struct FieldRule {
     pub(crate) at: Option<String>,
     pub(crate) each: Option<String>,
     pub(crate) to: Option<String>,
@@ -165,7 +165,7 @@ pub(crate) struct Field {
     pub(crate) converter: Option<String>,
     #[serde(rename = "use")]
     pub(crate) part: Option<String>,
-    pub(crate) need: Option<Need>,
+    pub(crate) need: Option<Requirement>,
     pub(crate) max: Option<usize>,
     #[serde(default)]
     pub(crate) empty: Vec<String>,
@@ -176,15 +176,15 @@ pub(crate) struct Field {
     #[serde(rename = "const")]
     pub(crate) constant: Option<String>,
     #[serde(default)]
-    pub(crate) when: BTreeMap<String, Values>,
+    pub(crate) when: BTreeMap<String, OneOrMany>,
     #[serde(rename = "match")]
     pub(crate) key: Option<String>,
-    /// Every record must meet its counterpart of the same key in the other `each` of the list.
+    /// Every record needs a counterpart with the same key in the other `each` of the list.
     #[serde(default)]
     pub(crate) pair: bool,
-    /// Where a code outside its list is kept.
+    /// Canonical path of the text field that carries a code outside the list.
     pub(crate) unlisted: Option<String>,
-    /// Read and never written.
+    /// The rule applies to reading only.
     #[serde(default)]
     pub(crate) read_only: bool,
     #[serde(default)]
@@ -194,5 +194,5 @@ pub(crate) struct Field {
     #[serde(default)]
     pub(crate) own_prefix: bool,
     #[serde(default)]
-    pub(crate) fields: Vec<Line>,
+    pub(crate) fields: Vec<SpannedRule>,
 }

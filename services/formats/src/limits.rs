@@ -1,22 +1,23 @@
-//! Bounds of what is read; a format may not raise them.
+//! Bounds of what is read. They are constants, because a description must not be able to raise
+//! them.
 
-/// Parts inside parts.
+/// Levels of nested nodes in one native item.
 pub(crate) const DEPTH_MAX: usize = 64;
-/// Names in one native item.
-pub(crate) const PLACES_MAX: usize = 20_000;
+/// Nodes of one native item.
+pub(crate) const NODES_MAX: usize = 20_000;
 /// Bytes of one text that is no file.
 pub(crate) const TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Records of one native item.
 pub(crate) const RECORDS_MAX: usize = 10_000;
-/// Leftovers that are kept.
+/// Leftovers of one record, apart from nodes that may be secrecy marks.
 pub(crate) const LEFTOVERS_MAX: usize = 256;
 /// Bytes of one leftover.
 pub(crate) const LEFTOVER_BYTES_MAX: usize = 16 * 1024;
-/// Findings that are told.
+/// Findings and violations of one record that are reported.
 pub(crate) const FINDINGS_MAX: usize = 50;
 /// Files of one message.
 pub(crate) const FILES_MAX: usize = 200;
-/// Bytes of one file when it comes out of an archive.
+/// Bytes that the ZIPs of one item may expand to.
 pub(crate) const UNZIPPED_BYTES_MAX: u64 = 512 * 1024 * 1024;
-/// How many times larger than the archive its content may be.
+/// Ratio of a file's size to that of the ZIP it was unwrapped from.
 pub(crate) const UNZIP_RATIO_MAX: u64 = 100;

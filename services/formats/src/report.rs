@@ -1,183 +1,206 @@
-//! What writing did to a message: values that are lost, changed or added.
+//! Loss report: compares a message with what a receiver reads, in one walk over both.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use proto::message::v1::{Loss, loss};
 
-use crate::format::places::{How, Place, Places, Seen};
-use crate::record::{Field, Record, Value};
+use crate::model::{DynMessage, FieldSchema, Value};
+use crate::path_map::{MappingTraits, PathMap, PathMapCursor, PathMapping};
 
-/// Lost, changed and added leaves by their canonical paths; leftovers are not the receiver's.
-/// Items of what is read bear the numbers they had in the message: an item that is missing takes
-/// no number from the ones behind it, and what came in stands behind the last.
-pub(crate) fn difference(message: &Record<'_>, read: &Record<'_>, places: &Places) -> Vec<Loss> {
-    let mut found = Found { places, losses: Vec::new(), added: Vec::new() };
-    found.records(Some(message), Some(read), None);
-    found.losses.append(&mut found.added);
-    found.losses
+/// Lost, changed and added values by their canonical paths.
+///
+/// Items keep the index that they have in the message: a lost item does not shift the items after
+/// it, and added items follow the last one.
+pub(crate) fn difference(
+    message: &DynMessage<'_>,
+    read: &DynMessage<'_>,
+    path_map: &PathMap,
+) -> Vec<Loss> {
+    let mut diff = DiffBuilder { path_map, losses: Vec::new(), added: Vec::new() };
+    diff.compare_messages(Some(message), Some(read), None);
+    diff.losses.append(&mut diff.added);
+    diff.losses
 }
 
-/// The way to a value; spelled out only where something differs.
+/// Path to a value as a linked list on the stack; formatted only where a value differs.
 #[derive(Clone, Copy)]
-struct Way<'w> {
-    within: Option<&'w Way<'w>>,
-    field: &'w Field,
-    number: Option<usize>,
+struct ValuePath<'w> {
+    within: Option<&'w ValuePath<'w>>,
+    field: &'w FieldSchema,
+    index: Option<usize>,
 }
 
-impl Way<'_> {
-    fn path(&self) -> String {
-        let mut path = String::with_capacity(64);
-        self.spell(&mut path);
-        path
+impl ValuePath<'_> {
+    fn format(&self) -> String {
+        let mut text = String::with_capacity(64);
+        self.append_to(&mut text);
+        text
     }
 
-    /// What the description knows of it.
-    fn seen<'p>(&self, places: &'p Places) -> Seen<'p> {
-        let within = self.within.map_or_else(|| places.root(), |it| it.seen(places));
+    /// The position of the value in the path map.
+    fn cursor<'p>(&self, path_map: &'p PathMap) -> PathMapCursor<'p> {
+        let within = self.within.map_or_else(|| path_map.root(), |it| it.cursor(path_map));
         within.enter(self.field)
     }
 
-    fn how(&self, places: &Places) -> How {
-        places.of(self.seen(places)).map(|it| it.how).unwrap_or_default()
+    fn traits(&self, path_map: &PathMap) -> MappingTraits {
+        path_map.mapping_at(self.cursor(path_map)).map(|it| it.traits).unwrap_or_default()
     }
 
-    /// True for what is in a second item of a list of which one item has a place.
-    fn is_behind_the_one(&self, places: &Places) -> bool {
-        let list = self.first_list().filter(|it| it.number > Some(0));
-        list.is_some_and(|it| it.seen(places).holds_the_one())
+    /// True for a value in the second or a later item of a list of which one item is mapped.
+    fn is_after_single_item(&self, path_map: &PathMap) -> bool {
+        let list = self.outermost_list().filter(|it| it.index > Some(0));
+        list.is_some_and(|it| it.cursor(path_map).has_only_single_item_mapped())
     }
 
-    /// The outermost list it is in.
-    fn first_list(&self) -> Option<&Way<'_>> {
-        self.within.and_then(Way::first_list).or(self.number.map(|_| self))
+    /// The outermost list item that contains the value.
+    fn outermost_list(&self) -> Option<&ValuePath<'_>> {
+        self.within.and_then(ValuePath::outermost_list).or(self.index.map(|_| self))
     }
 
-    fn spell(&self, path: &mut String) {
+    fn append_to(&self, text: &mut String) {
         if let Some(within) = self.within {
-            within.spell(path);
-            path.push('.');
+            within.append_to(text);
+            text.push('.');
         }
-        path.push_str(&self.field.name);
-        if let Some(number) = self.number {
-            path.push_str(&format!("[{number}]"));
+        text.push_str(&self.field.name);
+        if let Some(index) = self.index {
+            text.push_str(&format!("[{index}]"));
         }
     }
 }
 
-struct Found<'p> {
-    places: &'p Places,
+struct DiffBuilder<'p> {
+    path_map: &'p PathMap,
     /// Lost and changed values, in the order of the message.
     losses: Vec<Loss>,
-    /// Added ones, in the order of what is read.
+    /// Added values, in the order of what was read.
     added: Vec<Loss>,
 }
 
-impl Found<'_> {
-    fn lost(&mut self, way: &Way<'_>) {
-        let reason = why_lost(way, self.places);
-        self.losses.push(told(loss::Kind::Lost, way.path(), reason, String::new()));
+impl DiffBuilder<'_> {
+    fn add_lost(&mut self, path: &ValuePath<'_>) {
+        let reason = lost_reason(path, self.path_map);
+        self.losses.push(new_loss(loss::Kind::Lost, path.format(), reason, String::new()));
     }
 
-    fn added(&mut self, way: &Way<'_>, value: String) {
-        let reason = why_added(way.how(self.places));
-        self.added.push(told(loss::Kind::Added, way.path(), reason, value));
+    fn add_added(&mut self, path: &ValuePath<'_>, value: String) {
+        let reason = added_reason(path.traits(self.path_map));
+        self.added.push(new_loss(loss::Kind::Added, path.format(), reason, value));
     }
 
-    fn records(
+    /// Walks the fields of both messages in schema order.
+    fn compare_messages(
         &mut self,
-        was: Option<&Record<'_>>,
-        is: Option<&Record<'_>>,
-        within: Option<&Way<'_>>,
+        old: Option<&DynMessage<'_>>,
+        new: Option<&DynMessage<'_>>,
+        within: Option<&ValuePath<'_>>,
     ) {
-        let Some(shape) = was.or(is).map(|it| it.shape) else { return };
-        let (mut old, mut new) = (was.map_or(&[][..], Record::set_values), &[][..]);
-        if let Some(is) = is {
-            new = is.set_values();
+        let Some(schema) = old.or(new).map(|it| it.schema) else { return };
+        let (mut old_values, mut new_values) = (&[][..], &[][..]);
+        if let Some(old) = old {
+            old_values = old.indexed_values();
+        }
+        if let Some(new) = new {
+            new_values = new.indexed_values();
         }
         loop {
-            let places = [old, new].map(|it| it.first().map(|(place, _)| *place));
-            let Some(first) = places.into_iter().flatten().min() else { return };
-            let (was, is) = (taken(&mut old, first), taken(&mut new, first));
-            let field = shape.fields.get(usize::from(first)).filter(|it| it.is_told);
+            let next = [old_values, new_values].map(|it| it.first().map(|(index, _)| *index));
+            let Some(index) = next.into_iter().flatten().min() else { return };
+            let old = take_field(&mut old_values, index);
+            let new = take_field(&mut new_values, index);
+            let field = schema.fields.get(usize::from(index)).filter(|it| it.is_reported);
             let Some(field) = field else { continue };
-            let way = Way { within, field, number: None };
+            let path = ValuePath { within, field, index: None };
             if field.is_list {
-                self.lists(was, is, way);
+                self.compare_lists(old, new, path);
             } else {
-                self.values(was, is, &way);
+                self.compare_values(old, new, &path);
             }
         }
     }
 
-    fn lists(&mut self, was: Option<&Value<'_>>, is: Option<&Value<'_>>, way: Way<'_>) {
-        let old = was.and_then(Value::as_list).unwrap_or_default();
-        let new = is.and_then(Value::as_list).unwrap_or_default();
-        let numbered = |number: usize| Way { number: Some(number), ..way };
+    fn compare_lists(
+        &mut self,
+        old: Option<&Value<'_>>,
+        new: Option<&Value<'_>>,
+        path: ValuePath<'_>,
+    ) {
+        let old = old.and_then(Value::as_list).unwrap_or_default();
+        let new = new.and_then(Value::as_list).unwrap_or_default();
+        let item_path = |index: usize| ValuePath { index: Some(index), ..path };
         if old.is_empty() || new.is_empty() || old.len() == new.len() {
-            for number in 0..old.len().max(new.len()) {
-                self.values(old.get(number), new.get(number), &numbered(number));
+            for index in 0..old.len().max(new.len()) {
+                self.compare_values(old.get(index), new.get(index), &item_path(index));
             }
             return;
         }
-        let mut coming = numbers(old, new).into_iter().zip(new).peekable();
-        for (number, item) in old.iter().enumerate() {
-            let is = coming.next_if(|(it, _)| *it == number).map(|(_, it)| it);
-            self.values(Some(item), is, &numbered(number));
+        let mut matched = match_items(old, new).into_iter().zip(new).peekable();
+        for (index, item) in old.iter().enumerate() {
+            let counterpart = matched.next_if(|(it, _)| *it == index).map(|(_, it)| it);
+            self.compare_values(Some(item), counterpart, &item_path(index));
         }
-        for (number, item) in coming {
-            self.values(None, Some(item), &numbered(number));
+        for (index, item) in matched {
+            self.compare_values(None, Some(item), &item_path(index));
         }
     }
 
-    fn values(&mut self, was: Option<&Value<'_>>, is: Option<&Value<'_>>, way: &Way<'_>) {
-        let messages = [was, is].map(|it| it.and_then(Value::as_message));
+    fn compare_values(
+        &mut self,
+        old: Option<&Value<'_>>,
+        new: Option<&Value<'_>>,
+        path: &ValuePath<'_>,
+    ) {
+        let messages = [old, new].map(|it| it.and_then(Value::as_message));
         if let [None, None] = messages {
-            match (was, is) {
-                (Some(was), Some(is)) if was != is => {
-                    let [before, after] = [was, is].map(|it| text(way.field, it));
-                    let reason = why_changed(way.how(self.places), &before, &after);
-                    self.losses.push(told(loss::Kind::Changed, way.path(), reason, after));
+            match (old, new) {
+                (Some(old), Some(new)) if old != new => {
+                    let [before, after] = [old, new].map(|it| value_text(path.field, it));
+                    let reason = changed_reason(path.traits(self.path_map), &before, &after);
+                    self.losses.push(new_loss(loss::Kind::Changed, path.format(), reason, after));
                 }
-                (Some(_), None) => self.lost(way),
-                (None, Some(is)) => self.added(way, text(way.field, is)),
+                (Some(_), None) => self.add_lost(path),
+                (None, Some(new)) => self.add_added(path, value_text(path.field, new)),
                 (Some(_), Some(_)) | (None, None) => {}
             }
             return;
         }
-        // A message that says nothing is a leaf.
-        match messages.map(|it| it.map(Record::is_blank)) {
+        // A message without fields is reported itself, because nothing inside can be.
+        match messages.map(|it| it.map(DynMessage::is_empty)) {
             [Some(true), Some(true)] => return,
-            [Some(true), _] => self.lost(way),
-            [_, Some(true)] => self.added(way, String::new()),
+            [Some(true), _] => self.add_lost(path),
+            [_, Some(true)] => self.add_added(path, String::new()),
             _ => {}
         }
-        let [was, is] = messages;
-        self.records(was, is, Some(way));
+        let [old, new] = messages;
+        self.compare_messages(old, new, Some(path));
     }
 }
 
-/// What is said in a field, if it is the next one.
-fn taken<'v, 'a>(from: &mut &'v [(u16, Value<'a>)], place: u16) -> Option<&'v Value<'a>> {
-    let ((_, value), rest) = from.split_first().filter(|((it, _), _)| *it == place)?;
+/// Takes the first value when it is that of the field; none for another field or a default.
+fn take_field<'v, 'a>(
+    from: &mut &'v [(u16, Value<'a>)],
+    field_index: u16,
+) -> Option<&'v Value<'a>> {
+    let ((_, value), rest) = from.split_first().filter(|((it, _), _)| *it == field_index)?;
     *from = rest;
     Some(value).filter(|it| !it.is_default())
 }
 
-fn told(kind: loss::Kind, path: String, reason: &str, value: String) -> Loss {
+fn new_loss(kind: loss::Kind, path: String, reason: &str, value: String) -> Loss {
     Loss { kind: kind.into(), path, reason: reason.to_owned(), value }
 }
 
-/// A value as people and programs read it.
-fn text(field: &Field, value: &Value<'_>) -> String {
+/// The text of a value in a report.
+fn value_text(field: &FieldSchema, value: &Value<'_>) -> String {
     match value {
         Value::Enum(number) => {
-            let named = field.names().and_then(|it| it.name(*number));
-            named.map_or_else(|| number.to_string(), ToOwned::to_owned)
+            let name = field.enum_schema().and_then(|it| it.value_name(*number));
+            name.map_or_else(|| number.to_string(), ToOwned::to_owned)
         }
         Value::Text(text) => text.clone().into_owned(),
-        Value::Bytes(bytes) => bytes.iter().map(|it| format!("{it:02x}")).collect(),
+        Value::Bytes(bytes) => hex::encode(bytes),
         Value::Bool(flag) => flag.to_string(),
         Value::I32(number) => number.to_string(),
         Value::I64(number) => number.to_string(),
@@ -187,70 +210,71 @@ fn text(field: &Field, value: &Value<'_>) -> String {
     }
 }
 
-fn why_lost(way: &Way<'_>, places: &Places) -> &'static str {
-    if way.is_behind_the_one(places) {
+fn lost_reason(path: &ValuePath<'_>, path_map: &PathMap) -> &'static str {
+    if path.is_after_single_item(path_map) {
         return "first-only";
     }
-    let Some(Place { how, .. }) = places.of(way.seen(places)) else { return "no-place" };
-    if how.is_code {
+    let mapping = path_map.mapping_at(path.cursor(path_map));
+    let Some(PathMapping { traits, .. }) = mapping else { return "no-place" };
+    if traits.is_code {
         "no-code"
-    } else if how.is_conditional {
+    } else if traits.is_conditional {
         "condition"
-    } else if how.is_selected {
+    } else if traits.is_selected {
         "not-admitted"
     } else {
         "no-place"
     }
 }
 
-fn why_changed(how: How, was: &str, is: &str) -> &'static str {
-    if how.is_time {
+fn changed_reason(traits: MappingTraits, old: &str, new: &str) -> &'static str {
+    if traits.is_time {
         "precision"
-    } else if was.starts_with(is) {
+    } else if old.starts_with(new) {
         "cut"
     } else {
         "spelling"
     }
 }
 
-fn why_added(how: How) -> &'static str {
-    if how.is_appended {
+fn added_reason(traits: MappingTraits) -> &'static str {
+    if traits.is_appended {
         "context"
-    } else if how.is_derived {
+    } else if traits.is_derived {
         "derived"
     } else {
         "default"
     }
 }
 
-/// Which item of the old list each item of the new one is, in growing order. When their order or
-/// their keys do not tell, they are taken one by one.
-fn numbers(old: &[Value<'_>], new: &[Value<'_>]) -> Vec<usize> {
-    let plain = || (0..new.len()).collect();
-    let mut places: HashMap<Cow<'_, str>, Vec<usize>> = HashMap::new();
-    for (place, it) in old.iter().enumerate() {
-        places.entry(key(it)).or_default().push(place);
+/// The index in the old list of each item of the new list, ascending; added items follow the last.
+/// When keys or order do not give a match, items are compared by position.
+fn match_items(old: &[Value<'_>], new: &[Value<'_>]) -> Vec<usize> {
+    let by_position = || (0..new.len()).collect();
+    let mut indexes: HashMap<Cow<'_, str>, Vec<usize>> = HashMap::new();
+    for (index, it) in old.iter().enumerate() {
+        indexes.entry(item_key(it)).or_default().push(index);
     }
-    let (mut next, mut added, mut found) = (0, 0, Vec::new());
+    let (mut next, mut added, mut matched) = (0, 0, Vec::new());
     for it in new {
-        let known = places.get(&key(it)).map_or(&[][..], Vec::as_slice);
-        match known.get(known.partition_point(|it| *it < next)) {
-            Some(_) if added > 0 => return plain(),
-            Some(place) => {
-                found.push(*place);
-                next = place + 1;
+        let candidates = indexes.get(&item_key(it)).map_or(&[][..], Vec::as_slice);
+        match candidates.get(candidates.partition_point(|it| *it < next)) {
+            Some(_) if added > 0 => return by_position(),
+            Some(index) => {
+                matched.push(*index);
+                next = index + 1;
             }
             None => {
-                found.push(old.len() + added);
+                matched.push(old.len() + added);
                 added += 1;
             }
         }
     }
-    found
+    matched
 }
 
-/// What tells one item of a list from the others.
-fn key<'v>(item: &'v Value<'_>) -> Cow<'v, str> {
+/// Identifies an item of a list: by a field that is unique in practice, else by its whole content.
+fn item_key<'v>(item: &'v Value<'_>) -> Cow<'v, str> {
     let Some(message) = item.as_message() else {
         return Cow::Borrowed(item.as_text().unwrap_or_default());
     };
@@ -258,39 +282,39 @@ fn key<'v>(item: &'v Value<'_>) -> Cow<'v, str> {
     if !owner.is_empty() && !name.is_empty() {
         return Cow::Owned(format!("{owner}.{name}"));
     }
-    let known: [&[&str]; 5] = [
+    let key_paths: [&[&str]; 5] = [
         &["id"],
         &["organisation", "ids", "value"],
         &["ids", "value"],
         &["target", "id"],
         &["full_name"],
     ];
-    if let Some(it) = known.iter().find_map(|it| said(message, it)) {
+    if let Some(it) = key_paths.iter().find_map(|it| text_at(message, it)) {
         return Cow::Borrowed(it);
     }
-    let mut all = String::new();
-    spell(message, None, &mut all);
-    Cow::Owned(all)
+    let mut content = String::new();
+    append_content(message, None, &mut content);
+    Cow::Owned(content)
 }
 
-/// The text at the end of names, of the first item of each list.
-fn said<'m>(message: &'m Record<'_>, names: &[&str]) -> Option<&'m str> {
+/// The text at the end of a path of field names, through the first item of each list.
+fn text_at<'m>(message: &'m DynMessage<'_>, names: &[&str]) -> Option<&'m str> {
     let (first, rest) = names.split_first()?;
-    let value = message.named(first)?;
+    let value = message.get_by_name(first)?;
     let value = value.as_list().map_or(Some(value), <[_]>::first)?;
-    if rest.is_empty() { value.as_text() } else { said(value.as_message()?, rest) }
+    if rest.is_empty() { value.as_text() } else { text_at(value.as_message()?, rest) }
 }
 
-/// Everything that a message says.
-fn spell(message: &Record<'_>, within: Option<&Way<'_>>, into: &mut String) {
+/// Appends every value of a message with its path.
+fn append_content(message: &DynMessage<'_>, within: Option<&ValuePath<'_>>, text: &mut String) {
     for (field, value) in message.fields() {
         let items = value.as_list().unwrap_or(std::slice::from_ref(value));
-        for (number, item) in items.iter().enumerate() {
-            let way = Way { within, field, number: field.is_list.then_some(number) };
-            way.spell(into);
-            into.push_str(&format!("={}\n", text(field, item)));
+        for (index, item) in items.iter().enumerate() {
+            let path = ValuePath { within, field, index: field.is_list.then_some(index) };
+            path.append_to(text);
+            text.push_str(&format!("={}\n", value_text(field, item)));
             if let Some(inner) = item.as_message() {
-                spell(inner, Some(&way), into);
+                append_content(inner, Some(&path), text);
             }
         }
     }

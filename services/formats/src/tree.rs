@@ -1,197 +1,206 @@
-//! Native content as a tree of names and texts, whatever its syntax; names and texts stay where
-//! they were, and the whole tree is one list of nodes.
+//! Syntax tree of native content, the same for XML and JSON: named nodes with texts, borrowed from
+//! the input. All nodes lie in one vector and refer to each other by index.
 
 use std::borrow::Cow;
 use std::cell::Cell;
 
 mod name;
 
-pub(crate) use name::{Name, joined};
-use name::{bit, mark};
+pub(crate) use name::{NodeName, join_names};
+use name::{filter_bit, fingerprint};
 
-/// What stood there, for syntaxes that tell texts from other things.
+/// What a node is in the syntaxes that distinguish texts, objects and lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A text, or an element with its text.
+pub(crate) enum NodeKind {
+    /// A text, or an element with text only.
     #[default]
     Text,
-    /// Something with parts.
-    Parts,
+    /// An object, or an element with children.
+    Container,
     /// One item of a list.
     Item,
     /// A list without items.
-    NoItems,
+    EmptyList,
 }
 
-/// One name with its text and its parts.
+/// An element, attribute, object member or list item.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Node<'a> {
+    /// An attribute's name begins with `@`.
     pub(crate) name: Cow<'a, str>,
-    mark: u64,
+    fingerprint: u64,
     pub(crate) text: Cow<'a, str>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: NodeKind,
     pub(crate) parent: usize,
-    /// The first and the last part, and what follows in the parent; 0: none.
-    first: usize,
-    last: usize,
-    next: usize,
-    /// A bit for the mark of every part's name: an absent name is mostly seen at once.
-    names: u64,
-    /// A description named this place.
-    pub(crate) seen: Cell<bool>,
-    /// Its text was looked at.
-    pub(crate) read: Cell<bool>,
-    /// Written without the prefix, parts included.
-    pub(crate) bare: bool,
-    /// Written with the prefix and its declaration, although its parents are bare.
-    pub(crate) declares: bool,
-    /// The file whose bytes stand here, by its place among the message's files.
-    pub(crate) file: Option<usize>,
+    /// First child, last child and next sibling; 0: none, since the root is no one's child.
+    first_child: usize,
+    last_child: usize,
+    next_sibling: usize,
+    /// Bloom filter of the children's names: most look-ups of an absent name end here.
+    child_filter: u64,
+    /// A rule of the description names this node.
+    pub(crate) is_mapped: Cell<bool>,
+    /// A rule read the text.
+    pub(crate) is_read: Cell<bool>,
+    /// XML: written without the namespace prefix, descendants included.
+    pub(crate) is_unprefixed: bool,
+    /// XML: written with the prefix and its declaration, although an ancestor is unprefixed.
+    pub(crate) declares_prefix: bool,
+    /// Index of the file whose bytes are the content.
+    pub(crate) file_index: Option<usize>,
 }
 
-/// A tree; node 0 is its root.
+/// A tree of nodes; node 0 is the root.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tree<'a> {
     pub(crate) nodes: Vec<Node<'a>>,
 }
 
 impl<'a> Tree<'a> {
-    /// A tree of one name.
+    /// A tree of the root only.
     pub(crate) fn new(name: impl Into<Cow<'a, str>>) -> Self {
         let mut nodes = Vec::with_capacity(64);
         let name = name.into();
-        let mark = mark(&name);
-        nodes.push(Node { name, mark, kind: Kind::Parts, ..Node::default() });
+        let fingerprint = fingerprint(&name);
+        nodes.push(Node { name, fingerprint, kind: NodeKind::Container, ..Node::default() });
         Self { nodes }
     }
 
-    /// Adds a part.
-    pub(crate) fn add(&mut self, parent: usize, name: impl Into<Cow<'a, str>>) -> usize {
+    /// Appends a child.
+    pub(crate) fn add_child(&mut self, parent: usize, name: impl Into<Cow<'a, str>>) -> usize {
         let name = name.into();
-        let mark = mark(&name);
-        self.put(parent, name, mark)
+        let fingerprint = fingerprint(&name);
+        self.append_child(parent, name, fingerprint)
     }
 
-    /// Adds a part of a name that a description gives.
-    pub(crate) fn add_named(&mut self, parent: usize, name: &'a Name) -> usize {
-        self.put(parent, Cow::Borrowed(&name.text), name.mark)
+    /// Appends a child named by a description, whose fingerprint is known.
+    pub(crate) fn add_child_named(&mut self, parent: usize, name: &'a NodeName) -> usize {
+        self.append_child(parent, Cow::Borrowed(&name.text), name.fingerprint)
     }
 
-    fn put(&mut self, parent: usize, name: Cow<'a, str>, mark: u64) -> usize {
-        let place = self.nodes.len();
-        let bare = self.nodes[parent].bare;
-        self.nodes.push(Node { name, mark, parent, bare, ..Node::default() });
-        self.nodes[parent].names |= bit(mark);
-        match std::mem::replace(&mut self.nodes[parent].last, place) {
-            0 => self.nodes[parent].first = place,
-            before => self.nodes[before].next = place,
+    fn append_child(&mut self, parent: usize, name: Cow<'a, str>, fingerprint: u64) -> usize {
+        let node_id = self.nodes.len();
+        let is_unprefixed = self.nodes[parent].is_unprefixed;
+        self.nodes.push(Node { name, fingerprint, parent, is_unprefixed, ..Node::default() });
+        self.nodes[parent].child_filter |= filter_bit(fingerprint);
+        match std::mem::replace(&mut self.nodes[parent].last_child, node_id) {
+            0 => self.nodes[parent].first_child = node_id,
+            sibling => self.nodes[sibling].next_sibling = node_id,
         }
         self.nodes[parent].kind = match self.nodes[parent].kind {
-            it @ (Kind::Item | Kind::NoItems) => it,
-            Kind::Text | Kind::Parts => Kind::Parts,
+            it @ (NodeKind::Item | NodeKind::EmptyList) => it,
+            NodeKind::Text | NodeKind::Container => NodeKind::Container,
         };
-        place
+        node_id
     }
 
-    /// Parts, in their order.
+    /// Children in document order.
     pub(crate) fn children(&self, parent: usize) -> impl Iterator<Item = usize> + use<'_, 'a> {
-        let there = |it: usize| (it != 0).then_some(it);
-        let first = self.nodes.get(parent).map_or(0, |it| it.first);
-        std::iter::successors(there(first), move |it| {
-            there(self.nodes.get(*it).map_or(0, |it| it.next))
+        let existing = |it: usize| (it != 0).then_some(it);
+        let first = self.nodes.get(parent).map_or(0, |it| it.first_child);
+        std::iter::successors(existing(first), move |it| {
+            existing(self.nodes.get(*it).map_or(0, |it| it.next_sibling))
         })
     }
 
-    /// True for a place without parts.
-    pub(crate) fn is_end(&self, place: usize) -> bool {
-        self.nodes[place].first == 0
+    /// True for a node without children.
+    pub(crate) fn is_leaf(&self, node_id: usize) -> bool {
+        self.nodes[node_id].first_child == 0
     }
 
-    /// Parts of this name, in their order.
-    pub(crate) fn named(&self, parent: usize, name: &str) -> impl Iterator<Item = usize> {
-        self.marked(parent, name, mark(name))
+    /// Children of this name in document order.
+    pub(crate) fn children_named(&self, parent: usize, name: &str) -> impl Iterator<Item = usize> {
+        self.children_matching(parent, name, fingerprint(name))
     }
 
-    fn marked(&self, parent: usize, name: &str, mark: u64) -> impl Iterator<Item = usize> {
-        let may_be = self.nodes.get(parent).is_some_and(|it| it.names & bit(mark) != 0);
-        let children = may_be.then(|| self.children(parent)).into_iter().flatten();
+    fn children_matching(
+        &self,
+        parent: usize,
+        name: &str,
+        fingerprint: u64,
+    ) -> impl Iterator<Item = usize> {
+        let bit = filter_bit(fingerprint);
+        let may_exist = self.nodes.get(parent).is_some_and(|it| it.child_filter & bit != 0);
+        let children = may_exist.then(|| self.children(parent)).into_iter().flatten();
         children.filter(move |it| {
             let node = &self.nodes[*it];
-            node.mark == mark && node.name == name
+            node.fingerprint == fingerprint && node.name == name
         })
     }
 
-    /// Every place at the end of a path; an attribute's name begins with `@`.
-    pub(crate) fn all(&self, from: usize, path: &[Name]) -> Vec<usize> {
-        let mut places = Vec::new();
-        self.gather(from, path, &mut places);
-        places
+    /// Every node at the end of a path, in document order.
+    pub(crate) fn find_all(&self, from: usize, path: &[NodeName]) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.collect_matches(from, path, &mut found);
+        found
     }
 
-    fn gather(&self, from: usize, path: &[Name], into: &mut Vec<usize>) {
+    fn collect_matches(&self, from: usize, path: &[NodeName], into: &mut Vec<usize>) {
         match path.split_first() {
-            Some((name, rest)) if name.is_here => self.gather(from, rest, into),
+            Some((name, rest)) if name.is_self => self.collect_matches(from, rest, into),
             Some((name, rest)) => {
-                self.marked(from, &name.text, name.mark).for_each(|it| self.gather(it, rest, into));
+                self.children_matching(from, &name.text, name.fingerprint)
+                    .for_each(|it| self.collect_matches(it, rest, into));
             }
-            // A list that was written without items holds none.
-            None => into.extend((self.nodes[from].kind != Kind::NoItems).then_some(from)),
+            // The node of an empty list stands for no item.
+            None => into.extend((self.nodes[from].kind != NodeKind::EmptyList).then_some(from)),
         }
     }
 
-    /// The first place at the end of a path.
-    pub(crate) fn first(&self, from: usize, path: &[Name]) -> Option<usize> {
-        let mut place = from;
-        for name in path.iter().filter(|it| !it.is_here) {
-            place = self.marked(place, &name.text, name.mark).next()?;
+    /// The first node at the end of a path.
+    pub(crate) fn find_first(&self, from: usize, path: &[NodeName]) -> Option<usize> {
+        let mut node_id = from;
+        for name in path.iter().filter(|it| !it.is_self) {
+            node_id = self.children_matching(node_id, &name.text, name.fingerprint).next()?;
         }
-        Some(place)
+        Some(node_id)
     }
 
-    /// The place at the end of a path, made where it is missing.
-    pub(crate) fn make(&mut self, from: usize, path: &'a [Name]) -> usize {
-        let mut place = from;
-        for name in path.iter().filter(|it| !it.is_here) {
-            let found = self.marked(place, &name.text, name.mark).next();
-            place = found.unwrap_or_else(|| self.add_named(place, name));
+    /// The first node at the end of a path; missing nodes are created.
+    pub(crate) fn find_or_create(&mut self, from: usize, path: &'a [NodeName]) -> usize {
+        let mut node_id = from;
+        for name in path.iter().filter(|it| !it.is_self) {
+            let found = self.children_matching(node_id, &name.text, name.fingerprint).next();
+            node_id = found.unwrap_or_else(|| self.add_child_named(node_id, name));
         }
-        place
+        node_id
     }
 
-    /// How people find a place: names from the root, with a number where a name repeats.
-    pub(crate) fn path(&self, place: usize) -> String {
-        self.path_within(0, place)
+    /// Path of a node from the root, for messages to people; a repeated name carries its index.
+    pub(crate) fn path(&self, node_id: usize) -> String {
+        self.path_from(0, node_id)
     }
 
-    /// The same from another place.
-    pub(crate) fn path_within(&self, root: usize, mut place: usize) -> String {
+    /// Path of a node from one of its ancestors.
+    pub(crate) fn path_from(&self, ancestor: usize, mut node_id: usize) -> String {
         let mut names = Vec::new();
-        while place != 0 && place != root {
-            let node = &self.nodes[place];
-            let twins: Vec<usize> = self.marked(node.parent, &node.name, node.mark).collect();
-            let number = twins.iter().position(|it| *it == place).unwrap_or_default();
-            let name = guarded(&node.name);
-            names.push(if twins.len() > 1 || node.kind == Kind::Item {
-                format!("{name}[{number}]")
+        while node_id != 0 && node_id != ancestor {
+            let node = &self.nodes[node_id];
+            let same_name: Vec<usize> =
+                self.children_matching(node.parent, &node.name, node.fingerprint).collect();
+            let index = same_name.iter().position(|it| *it == node_id).unwrap_or_default();
+            let name = escape_name(&node.name);
+            names.push(if same_name.len() > 1 || node.kind == NodeKind::Item {
+                format!("{name}[{index}]")
             } else {
                 name.into_owned()
             });
-            place = node.parent;
+            node_id = node.parent;
         }
         names.reverse();
         names.join("/")
     }
 
-    /// Marks a place and everything in it as read.
-    pub(crate) fn read_all(&self, place: usize) {
-        self.nodes[place].seen.set(true);
-        self.nodes[place].read.set(true);
-        self.children(place).for_each(|it| self.read_all(it));
+    /// Marks a node and its descendants as read.
+    pub(crate) fn mark_read(&self, node_id: usize) {
+        self.nodes[node_id].is_mapped.set(true);
+        self.nodes[node_id].is_read.set(true);
+        self.children(node_id).for_each(|it| self.mark_read(it));
     }
 }
 
-/// A name as it stands in a path; marks that paths are made of are spelled out.
-fn guarded<'n>(name: &'n str) -> Cow<'n, str> {
+/// Escapes the characters that structure a path, as JSON Pointer (RFC 6901) does.
+fn escape_name<'n>(name: &'n str) -> Cow<'n, str> {
     if name.contains(['~', '/', '[']) {
         Cow::Owned(name.replace('~', "~0").replace('/', "~1").replace('[', "~2"))
     } else {
@@ -199,7 +208,7 @@ fn guarded<'n>(name: &'n str) -> Cow<'n, str> {
     }
 }
 
-/// A name out of a path.
-pub(crate) fn plain(name: &str) -> String {
+/// Reverses [`escape_name`].
+pub(crate) fn unescape_name(name: &str) -> String {
     name.replace("~2", "[").replace("~1", "/").replace("~0", "~")
 }

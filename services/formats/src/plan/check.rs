@@ -1,27 +1,29 @@
-//! What can be told about a line before any message comes: types that fit, values that exist.
+//! Type checks of a rule when a description is compiled, so that no message meets an impossible
+//! rule.
 
 use std::collections::BTreeMap;
 
-use super::Leaf;
+use crate::canonical_path::CanonicalPath;
 use crate::convert::Converter;
-use crate::grammar::List;
-use crate::mistake::{Words, nearest};
-use crate::record::{Field, Kind, Names};
+use crate::diagnostic::{BilingualText, suggest};
+use crate::grammar::CodeList;
+use crate::model::{EnumSchema, FieldSchema, FieldType};
+use crate::plan::rule::LeafRule;
 
-/// The number of an enum's value.
-pub(super) fn number(names: &Names, value: &str) -> Result<i32, Words> {
-    names.number(value).ok_or_else(|| {
-        let known: Vec<_> = names.values.iter().map(|(_, it)| it.as_str()).collect();
-        let (meant, of) = (nearest(value, &known), &names.name);
-        Words::new(
-            format!("`{value}` không thuộc {of}{}", meant.vi),
-            format!("`{value}` is no {of}{}", meant.en),
+/// The number of an enum value.
+pub(super) fn enum_number(schema: &EnumSchema, value: &str) -> Result<i32, BilingualText> {
+    schema.number(value).ok_or_else(|| {
+        let known: Vec<_> = schema.values.iter().map(|(_, it)| it.as_str()).collect();
+        let (suggestion, of) = (suggest(value, &known), &schema.name);
+        BilingualText::new(
+            format!("`{value}` không thuộc {of}{}", suggestion.vi),
+            format!("`{value}` is no {of}{}", suggestion.en),
         )
     })
 }
 
-/// Lists can be read backwards, and a gate lets something through.
-pub(super) fn lists(lists: &BTreeMap<String, List>, mistakes: &mut Vec<String>) {
+/// Checks that every code list is invertible, and that a gate permits one of its codes.
+pub(super) fn check_lists(lists: &BTreeMap<String, CodeList>, mistakes: &mut Vec<String>) {
     for (name, list) in lists {
         let mut codes = BTreeMap::new();
         for (native, canonical) in &list.rows {
@@ -40,90 +42,97 @@ pub(super) fn lists(lists: &BTreeMap<String, List>, mistakes: &mut Vec<String>) 
     }
 }
 
-/// Everything that is wrong with a leaf.
-pub(super) fn leaf(leaf: &Leaf) -> Vec<Words> {
-    let mut wrong = Vec::new();
-    let (Some(last), Some((_, way))) = (leaf.to.last(), leaf.to.split_last()) else {
-        return wrong;
+/// Every mistake in a leaf rule.
+pub(super) fn check_leaf(leaf: &LeafRule) -> Vec<BilingualText> {
+    let mut mistakes = Vec::new();
+    let (Some(last), Some((_, parents))) = (leaf.to.last(), leaf.to.split_last()) else {
+        return mistakes;
     };
-    for step in way.iter().filter(|it| it.field.is_list && it.selector.is_none()) {
-        wrong.push(needs_selector(step.field));
+    for segment in parents.iter().filter(|it| it.field.is_list && it.selector.is_none()) {
+        mistakes.push(needs_selector(segment.field));
     }
     let is_item = last.selector.is_some();
-    wrong.extend(fits(&leaf.converter, last.field, is_item).err());
-    if let Some(other) = leaf.otherwise.as_ref().and_then(|it| it.last()) {
-        wrong.extend(fits(&leaf.converter, other.field, other.selector.is_some()).err());
+    mistakes.extend(check_type(&leaf.converter, last.field, is_item).err());
+    if let Some(other) = leaf.fallback.as_ref().and_then(|it| it.last()) {
+        mistakes.extend(check_type(&leaf.converter, other.field, other.selector.is_some()).err());
     }
-    if let (Some(default), Some(names)) = (&leaf.read_default, last.field.names()) {
-        wrong.extend(number(names, default).err());
+    if let (Some(default), Some(schema)) = (&leaf.read_default, last.field.enum_schema()) {
+        mistakes.extend(enum_number(schema, default).err());
     } else if leaf.read_default.is_some() {
-        wrong
-            .push(Words::new("`read-default` chỉ dùng cho enum", "a `read-default` needs an enum"));
+        mistakes.push(BilingualText::new(
+            "`read-default` chỉ dùng cho enum",
+            "a `read-default` needs an enum",
+        ));
     }
-    let is_text = |it: &super::Path| it.last().is_some_and(|it| it.field.kind == Kind::Text);
-    let other = leaf.converter.list().and_then(|it| it.other.as_ref());
+    let is_text =
+        |it: &CanonicalPath| it.last().is_some_and(|it| it.field.field_type == FieldType::Text);
+    let other = leaf.converter.code_list().and_then(|it| it.other.as_ref());
     if other.is_some() != leaf.unlisted.as_ref().is_some_and(is_text) {
-        wrong.push(Words::new(
+        mistakes.push(BilingualText::new(
             "`other` của danh mục và `unlisted` của dòng (một trường chữ) đi cùng nhau",
             "a list's `other` and a line's `unlisted` (a text field) go together",
         ));
     }
-    wrong
+    mistakes
 }
 
-fn needs_selector(field: &Field) -> Words {
+fn needs_selector(field: &FieldSchema) -> BilingualText {
     let name = &field.name;
-    Words::new(
+    BilingualText::new(
         format!("`{name}` là danh sách; cần nêu phần tử nào"),
         format!("`{name}` is a list; say which item"),
     )
 }
 
-/// A converter gives what the field holds.
-pub(super) fn fits(converter: &Converter, field: &Field, is_item: bool) -> Result<(), Words> {
-    let kind = field.kind;
-    let holds = |name: &str| field.shape().is_some_and(|it| it.name == name);
+/// Checks that the field holds what the converter gives. `is_item`: the path selects an item.
+pub(super) fn check_type(
+    converter: &Converter,
+    field: &FieldSchema,
+    is_item: bool,
+) -> Result<(), BilingualText> {
+    let field_type = field.field_type;
+    let holds_message = |name: &str| field.message_schema().is_some_and(|it| it.name == name);
     let is_many = matches!(converter, Converter::List(_));
     if field.is_list && !is_item && !is_many {
         return Err(needs_selector(field));
     }
     let fits = match converter {
         Converter::Text | Converter::MediaType | Converter::Affix(_) | Converter::Fetch => {
-            kind == Kind::Text
+            field_type == FieldType::Text
         }
-        Converter::Whole => kind == Kind::Uint32 || kind == Kind::Uint64,
-        Converter::YesNo(..) => kind == Kind::Bool,
-        Converter::Date(_) => holds("Date"),
-        Converter::Time(_) => holds("Moment"),
-        Converter::Code(list) => return coded(list, field),
-        Converter::OrgId => holds("OrganisationId"),
-        Converter::FullNumber => holds("DocumentNumber"),
-        Converter::List(_) => kind == Kind::Text && field.is_list && !is_item,
-        Converter::Extra => holds("Extra"),
-        Converter::Content => holds("Blob"),
+        Converter::Whole => field_type == FieldType::Uint32 || field_type == FieldType::Uint64,
+        Converter::YesNo(..) => field_type == FieldType::Bool,
+        Converter::Date(_) => holds_message("Date"),
+        Converter::Time(_) => holds_message("Moment"),
+        Converter::Code(list) => return check_code_list(list, field),
+        Converter::OrgId => holds_message("OrganisationId"),
+        Converter::FullNumber => holds_message("DocumentNumber"),
+        Converter::List(_) => field_type == FieldType::Text && field.is_list && !is_item,
+        Converter::Extra => holds_message("Extra"),
+        Converter::Content => holds_message("Blob"),
     };
     let name = &field.name;
-    let wrong = || {
-        Words::new(
+    let mismatch = || {
+        BilingualText::new(
             format!("bộ đổi không hợp với kiểu của `{name}`"),
             format!("the converter does not fit the type of `{name}`"),
         )
     };
-    if fits { Ok(()) } else { Err(wrong()) }
+    if fits { Ok(()) } else { Err(mismatch()) }
 }
 
-/// Rows name values that the field can have.
-fn coded(list: &List, field: &Field) -> Result<(), Words> {
-    if let Some(names) = field.names() {
+/// Checks that the canonical values of a list are values of the field.
+fn check_code_list(list: &CodeList, field: &FieldSchema) -> Result<(), BilingualText> {
+    if let Some(schema) = field.enum_schema() {
         return list
             .rows
             .values()
             .chain(&list.other)
-            .try_for_each(|it| number(names, it).map(drop));
+            .try_for_each(|it| enum_number(schema, it).map(drop));
     }
-    if field.shape().is_some_and(|it| it.name == "Code") && list.other.is_none() {
+    if field.message_schema().is_some_and(|it| it.name == "Code") && list.other.is_none() {
         return Ok(());
     }
     let name = &field.name;
-    Err(Words::new(format!("`{name}` không giữ mã"), format!("`{name}` holds no code")))
+    Err(BilingualText::new(format!("`{name}` không giữ mã"), format!("`{name}` holds no code")))
 }

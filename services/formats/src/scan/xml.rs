@@ -1,4 +1,5 @@
-//! XML into a tree: names without prefixes, any order, nothing fetched, nothing expanded.
+//! Scans XML to a tree with local names. Document types and custom entities are refused, so nothing
+//! is fetched or expanded.
 
 use std::borrow::Cow;
 
@@ -7,10 +8,14 @@ use proto::fault::v1::Fault;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use crate::limits::{DEPTH_MAX, PLACES_MAX};
-use crate::tree::{Kind, Tree};
+use crate::limits::{DEPTH_MAX, NODES_MAX};
+use crate::tree::{NodeKind, Tree};
 
-/// Reads XML. The root must have one of these names and the namespace, or none at all.
+/// Scans XML. The root must have this name, and this namespace or none.
+///
+/// # Errors
+///
+/// The XML is malformed, has another root or namespace, a document type, or exceeds a bound.
 pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tree<'a>, Fault> {
     let mut reader = Reader::from_str(text);
     let mut tree: Option<Tree<'a>> = None;
@@ -22,12 +27,12 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
         let event = reader.read_event().map_err(|error| malformed(&reader, &error.to_string()))?;
         match event {
             Event::Start(start) if !ended => {
-                let name = spelled(text, at, start.name().as_ref());
-                begin(&reader, &mut tree, &mut open, (&start, name, expected))?;
+                let name = local_name_at(text, at, start.name().as_ref());
+                open_element(&reader, &mut tree, &mut open, (&start, name, expected))?;
             }
             Event::Empty(start) if !ended => {
-                let name = spelled(text, at, start.name().as_ref());
-                begin(&reader, &mut tree, &mut open, (&start, name, expected))?;
+                let name = local_name_at(text, at, start.name().as_ref());
+                open_element(&reader, &mut tree, &mut open, (&start, name, expected))?;
                 open.pop();
                 ended = open.is_empty();
             }
@@ -40,15 +45,15 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
             }
             Event::Text(it) => {
                 let raw = it.into_inner();
-                append(&mut tree, &open, raw);
+                append_text(&mut tree, &open, raw);
             }
             Event::CData(it) => {
                 let raw = it.into_inner();
-                append(&mut tree, &open, raw);
+                append_text(&mut tree, &open, raw);
             }
             Event::GeneralRef(it) => {
                 let name = it.into_inner();
-                append(&mut tree, &open, Cow::Owned(entity(&name, &reader)?));
+                append_text(&mut tree, &open, Cow::Owned(resolve_entity(&name, &reader)?));
             }
             Event::DocType(_) => return Err(Fault::new(&code::LT_MAP_003)),
             Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
@@ -61,13 +66,13 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
     tree.ok_or_else(|| malformed(&reader, "there is no element"))
 }
 
-fn begin<'a>(
+fn open_element<'a>(
     reader: &Reader<&'a [u8]>,
     tree: &mut Option<Tree<'a>>,
     open: &mut Vec<usize>,
     (start, name, (root, namespace)): (&BytesStart<'_>, Cow<'a, str>, (&str, &str)),
 ) -> Result<(), Fault> {
-    let place = match tree {
+    let node_id = match tree {
         None => {
             if name != root {
                 return Err(Fault::new(&code::LT_MAP_004)
@@ -80,82 +85,85 @@ fn begin<'a>(
         }
         Some(tree) => {
             let parent = open.last().copied().unwrap_or_default();
-            if open.len() >= DEPTH_MAX || tree.nodes.len() >= PLACES_MAX {
+            if open.len() >= DEPTH_MAX || tree.nodes.len() >= NODES_MAX {
                 return Err(Fault::new(&code::LT_MAP_005));
             }
-            tree.add(parent, name)
+            tree.add_child(parent, name)
         }
     };
-    open.push(place);
+    open.push(node_id);
     if start.attributes_raw().trim_ascii().is_empty() {
         return Ok(());
     }
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| malformed(reader, &error.to_string()))?;
         let name = attribute.key.as_ref();
-        let noise = ["xmlns", "xml:", "xsi:", "xlink:"];
-        if noise.iter().any(|it| name.starts_with(it)) {
+        let ignored = ["xmlns", "xml:", "xsi:", "xlink:"];
+        if ignored.iter().any(|it| name.starts_with(it)) {
             continue;
         }
-        let name = local(name);
+        let name = local_name(name);
         if let Some(tree) = tree {
-            if tree.nodes.len() >= PLACES_MAX {
+            if tree.nodes.len() >= NODES_MAX {
                 return Err(Fault::new(&code::LT_MAP_005));
             }
-            let at = tree.add(place, format!("@{name}"));
+            let attribute_id = tree.add_child(node_id, format!("@{name}"));
             let value = quick_xml::escape::unescape(&attribute.value);
             let value = value.map_err(|error| malformed(reader, &error.to_string()))?;
-            tree.nodes[at].text = Cow::Owned(value.into_owned());
+            tree.nodes[attribute_id].text = Cow::Owned(value.into_owned());
         }
     }
     Ok(())
 }
 
 fn check_namespace(start: &BytesStart<'_>, namespace: &str) -> Result<(), Fault> {
-    // A root with a prefix says its namespace under that prefix.
+    // A prefixed root declares its namespace under that prefix.
     let qualified = start.name();
-    let declared = match qualified.as_ref().split_once(':') {
+    let declaration = match qualified.as_ref().split_once(':') {
         Some((prefix, _)) => format!("xmlns:{prefix}"),
         None => "xmlns".to_owned(),
     };
-    let said = start.attributes().flatten().find(|it| it.key.as_ref() == declared);
-    let said = said.map(|it| it.value.clone().into_owned());
-    match said {
-        Some(said) if said != namespace && !namespace.is_empty() => {
-            Err(Fault::new(&code::LT_MAP_006).param("namespace", said).param("expected", namespace))
+    let declared = start.attributes().flatten().find(|it| it.key.as_ref() == declaration);
+    let declared = declared.map(|it| it.value.clone().into_owned());
+    match declared {
+        Some(declared) if declared != namespace && !namespace.is_empty() => {
+            Err(Fault::new(&code::LT_MAP_006)
+                .param("namespace", declared)
+                .param("expected", namespace))
         }
         _ => Ok(()),
     }
 }
 
-/// A name without its prefix, as it stands in the text behind the bracket at that place.
-fn spelled<'a>(text: &'a str, at: usize, name: &str) -> Cow<'a, str> {
-    let there = text.get(at.saturating_add(1)..).and_then(|it| it.get(..name.len()));
-    match there.filter(|it| *it == name) {
-        Some(there) => Cow::Borrowed(local(there)),
-        None => Cow::Owned(local(name).to_owned()),
+/// The local name of the element whose `<` is at a byte position; borrowed from the text, because
+/// the reader's name lives only as long as the event.
+fn local_name_at<'a>(text: &'a str, at: usize, name: &str) -> Cow<'a, str> {
+    let raw = text.get(at.saturating_add(1)..).and_then(|it| it.get(..name.len()));
+    match raw.filter(|it| *it == name) {
+        Some(raw) => Cow::Borrowed(local_name(raw)),
+        None => Cow::Owned(local_name(name).to_owned()),
     }
 }
 
-fn local(name: &str) -> &str {
+fn local_name(name: &str) -> &str {
     let prefix = name.bytes().rposition(|it| it == b':').map_or(0, |it| it + 1);
     name.get(prefix..).unwrap_or_default()
 }
 
-fn append<'a>(tree: &mut Option<Tree<'a>>, open: &[usize], text: Cow<'a, str>) {
-    if let (Some(tree), Some(place)) = (tree, open.last()) {
-        let node = &mut tree.nodes[*place];
+fn append_text<'a>(tree: &mut Option<Tree<'a>>, open: &[usize], text: Cow<'a, str>) {
+    if let (Some(tree), Some(node_id)) = (tree, open.last()) {
+        let node = &mut tree.nodes[*node_id];
         if node.text.is_empty() {
             node.text = text;
-        } else if node.kind == Kind::Text || !text.trim().is_empty() {
+        } else if node.kind == NodeKind::Text || !text.trim().is_empty() {
             node.text.to_mut().push_str(&text);
         }
     }
 }
 
-/// The five names XML has, and characters by number; no other entity is known.
-fn entity(name: &str, reader: &Reader<&[u8]>) -> Result<String, Fault> {
-    let known = match name {
+/// The character of a predefined entity or a character reference; others are refused.
+fn resolve_entity(name: &str, reader: &Reader<&[u8]>) -> Result<String, Fault> {
+    let character = match name {
         "amp" => Some('&'),
         "lt" => Some('<'),
         "gt" => Some('>'),
@@ -166,16 +174,16 @@ fn entity(name: &str, reader: &Reader<&[u8]>) -> Result<String, Fault> {
             digits.unwrap_or_else(|| it.parse()).ok().and_then(char::from_u32)
         }),
     };
-    let letter = known.ok_or_else(|| Fault::new(&code::LT_MAP_003).param("entity", name))?;
-    if letter < ' ' && !['\n', '\r', '\t'].contains(&letter) {
+    let character = character.ok_or_else(|| Fault::new(&code::LT_MAP_003).param("entity", name))?;
+    if character < ' ' && !['\n', '\r', '\t'].contains(&character) {
         return Err(malformed(reader, "a control character"));
     }
-    Ok(letter.to_string())
+    Ok(character.to_string())
 }
 
-fn malformed(reader: &Reader<&[u8]>, words: &str) -> Fault {
+fn malformed(reader: &Reader<&[u8]>, detail: &str) -> Fault {
     let at = reader.error_position().max(reader.buffer_position());
-    Fault::new(&code::LT_MAP_001).param("at", at.to_string()).detail(words).violation(
+    Fault::new(&code::LT_MAP_001).param("at", at.to_string()).detail(detail).violation(
         format!("byte {at}"),
         "XML không đúng cú pháp hoặc bị cắt cụt",
         "the XML is malformed or cut off",

@@ -1,26 +1,27 @@
-//! A tree as JSON: parts become objects, items of one name a list, in the order of the tree.
+//! Writes a tree as JSON: containers become objects, items of one name a list, in document order.
 
-use crate::tree::{Kind, Tree};
+use crate::tree::{NodeKind, Tree};
 
-/// What stands before and behind a record.
+/// Constant JSON around the records of a written body.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Frame {
+pub(crate) struct JsonFrame {
     pub(crate) before: String,
-    pub(crate) behind: String,
+    pub(crate) after: String,
 }
 
-/// Stands in a frame where the record will.
-const HERE: &str = "\u{1}";
+/// Placeholder of the record in a frame; a control character, so that no JSON of a description
+/// contains it unescaped.
+const RECORD: &str = "\u{1}";
 
-impl Frame {
-    /// The frame of a description: `records` is where the list of records stands in `around`,
-    /// `count` where their number does.
+impl JsonFrame {
+    /// Parses the frame of a description. `records` is the path of the record list in `around`,
+    /// `count` that of the number of records.
     ///
     /// # Errors
     ///
-    /// It is no JSON, or has no such places.
+    /// `around` is no JSON or lacks one of the paths.
     pub(crate) fn parse(around: &str, records: &str, count: &str) -> Result<Self, Vec<String>> {
-        let mut frame = serde_json::Value::Array(vec![HERE.into()]);
+        let mut frame = serde_json::Value::Array(vec![RECORD.into()]);
         if around.is_empty() {
             for name in records.rsplit('/').filter(|it| !it.is_empty()) {
                 frame = serde_json::json!({ name: frame });
@@ -30,13 +31,13 @@ impl Frame {
             frame = serde_json::from_str(around).map_err(|error| {
                 vec![format!("syntax: `around` không phải JSON / is no JSON: {error}")]
             })?;
-            let places = [(records, list), (count, 1.into())];
-            let missing: Vec<_> = places
+            let values = [(records, list), (count, 1.into())];
+            let missing: Vec<_> = values
                 .into_iter()
                 .filter(|(path, _)| !path.is_empty())
                 .filter_map(|(path, value)| match frame.pointer_mut(&format!("/{path}")) {
-                    Some(place) => {
-                        *place = value;
+                    Some(placeholder) => {
+                        *placeholder = value;
                         None
                     }
                     None => Some(format!(
@@ -49,53 +50,56 @@ impl Frame {
             }
         }
         let text = frame.to_string();
-        let parts = text.split_once(&serde_json::Value::from(HERE).to_string());
-        let (before, behind) = parts.unwrap_or_default();
-        Ok(Self { before: before.to_owned(), behind: behind.to_owned() })
+        let parts = text.split_once(&serde_json::Value::from(RECORD).to_string());
+        let (before, after) = parts.unwrap_or_default();
+        Ok(Self { before: before.to_owned(), after: after.to_owned() })
     }
 }
 
-/// Writes the value at a place.
-pub(crate) fn write(tree: &Tree<'_>, place: usize, out: &mut Vec<u8>) {
-    let node = &tree.nodes[place];
-    if tree.is_end(place) && place != 0 {
-        text(&node.text, out);
+/// Writes the value of a node.
+pub(crate) fn write_value(tree: &Tree<'_>, node_id: usize, out: &mut Vec<u8>) {
+    let node = &tree.nodes[node_id];
+    if tree.is_leaf(node_id) && node_id != 0 {
+        write_string(&node.text, out);
         return;
     }
     out.push(b'{');
-    for child in tree.children(place) {
-        let part = &tree.nodes[child];
-        // Only items share a name, and all of them are written with the first.
-        if part.kind == Kind::Item && tree.named(place, &part.name).next() != Some(child) {
+    for child in tree.children(node_id) {
+        let node = &tree.nodes[child];
+        // Only items share a name; the first one writes the whole list.
+        if node.kind == NodeKind::Item
+            && tree.children_named(node_id, &node.name).next() != Some(child)
+        {
             continue;
         }
         if out.last() != Some(&b'{') {
             out.push(b',');
         }
-        text(&part.name, out);
+        write_string(&node.name, out);
         out.push(b':');
-        match part.kind {
-            Kind::NoItems => out.extend_from_slice(b"[]"),
-            Kind::Item => items(tree, place, &part.name, out),
-            Kind::Text | Kind::Parts => write(tree, child, out),
+        match node.kind {
+            NodeKind::EmptyList => out.extend_from_slice(b"[]"),
+            NodeKind::Item => write_list(tree, node_id, &node.name, out),
+            NodeKind::Text | NodeKind::Container => write_value(tree, child, out),
         }
     }
     out.push(b'}');
 }
 
-fn items(tree: &Tree<'_>, parent: usize, name: &str, out: &mut Vec<u8>) {
+fn write_list(tree: &Tree<'_>, parent: usize, name: &str, out: &mut Vec<u8>) {
     out.push(b'[');
-    for item in tree.named(parent, name) {
+    for item in tree.children_named(parent, name) {
         if out.last() != Some(&b'[') {
             out.push(b',');
         }
-        write(tree, item, out);
+        write_value(tree, item, out);
     }
     out.push(b']');
 }
 
-/// A text in quotes; runs that need no escape are copied as they are.
-fn text(text: &str, out: &mut Vec<u8>) {
+/// Writes a JSON string. Runs without escapes are copied whole, and serde_json is not asked for
+/// each text, because its serializer needs a value and a writer per call.
+fn write_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut rest = text.as_bytes();
     while let Some(at) = rest.iter().position(|it| matches!(it, b'"' | b'\\' | ..0x20)) {
@@ -122,11 +126,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_spelled_as_by_others() {
+    fn strings_are_escaped_like_serde_json() {
         let all: String = ('\0'..='\u{ff}').chain("“ộ” 🙂".chars()).collect();
         for it in ["", "a", "\"\\/", "\n", "a\u{1}b\u{7f}", &all] {
             let mut out = Vec::new();
-            text(it, &mut out);
+            write_string(it, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), serde_json::Value::from(it).to_string());
         }
     }

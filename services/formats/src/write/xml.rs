@@ -1,35 +1,41 @@
-//! A tree as XML, with the prefix spelled out as the national packet's readers expect it.
+//! Writes a tree as XML. Elements have the prefix that readers of the national packet compare with,
+//! although XML namespaces make any prefix equivalent.
 
 use proto::fault::v1::Fault;
 
-use super::Written;
-use crate::content::{BlobSource, encode};
+use crate::content::{BlobSource, pack};
+use crate::file::WrittenFile;
 use crate::tree::Tree;
 
-/// How names are written.
+/// Namespace and prefix of the elements.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Names<'a> {
+pub(crate) struct XmlNaming<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) prefix: &'a str,
+    /// Name of the elements that declare the prefix.
     pub(crate) declared_at: &'a str,
 }
 
-/// Writes a tree; files are read from the source as they are met.
+/// Writes a tree; the source provides the bytes of its files.
+///
+/// # Errors
+///
+/// A file cannot be read.
 pub(crate) fn write(
     tree: &Tree<'_>,
-    names: Names<'_>,
-    (files, source): (&mut [Written], &dyn BlobSource),
+    names: XmlNaming<'_>,
+    (files, source): (&mut [WrittenFile], &dyn BlobSource),
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let mut writer = Writer { tree, names, files, source, out };
-    writer.element(0, 0)
+    writer.write_element(0, 0)
 }
 
 struct Writer<'w, 't> {
     tree: &'w Tree<'t>,
-    names: Names<'w>,
-    files: &'w mut [Written],
+    names: XmlNaming<'w>,
+    files: &'w mut [WrittenFile],
     source: &'w dyn BlobSource,
     out: &'w mut Vec<u8>,
 }
@@ -39,67 +45,67 @@ impl Writer<'_, '_> {
         self.out.extend_from_slice(text.as_bytes());
     }
 
-    fn name(&mut self, place: usize) {
+    fn push_name(&mut self, node_id: usize) {
         let tree = self.tree;
-        let node = &tree.nodes[place];
-        if place != 0 && (!node.bare || node.declares) {
+        let node = &tree.nodes[node_id];
+        if node_id != 0 && (!node.is_unprefixed || node.declares_prefix) {
             self.push(self.names.prefix);
             self.push(":");
         }
         self.push(&node.name);
     }
 
-    fn indent(&mut self, depth: usize) {
+    fn push_indent(&mut self, depth: usize) {
         self.out.extend(std::iter::repeat_n(b' ', 2 * depth));
     }
 
-    fn element(&mut self, place: usize, depth: usize) -> Result<(), Fault> {
+    fn write_element(&mut self, node_id: usize, depth: usize) -> Result<(), Fault> {
         let tree = self.tree;
-        let node = &tree.nodes[place];
+        let node = &tree.nodes[node_id];
         let is_attribute = |it: &usize| tree.nodes[*it].name.starts_with('@');
-        self.indent(depth);
+        self.push_indent(depth);
         self.push("<");
-        self.name(place);
-        self.declarations(place);
-        for attribute in tree.children(place).filter(is_attribute) {
+        self.push_name(node_id);
+        self.push_declarations(node_id);
+        for attribute in tree.children(node_id).filter(is_attribute) {
             let node = &tree.nodes[attribute];
             self.push(" ");
             self.push(node.name.trim_start_matches('@'));
             self.push("=\"");
-            self.escaped(&node.text);
+            self.push_escaped(&node.text);
             self.push("\"");
         }
         self.push(">");
-        let mut parts = tree.children(place).filter(|it| !is_attribute(it)).peekable();
-        if let Some(file) = node.file {
-            self.file(file)?;
-        } else if parts.peek().is_none() {
-            self.escaped(&node.text);
+        let mut children = tree.children(node_id).filter(|it| !is_attribute(it)).peekable();
+        if let Some(file_index) = node.file_index {
+            self.write_file(file_index)?;
+        } else if children.peek().is_none() {
+            self.push_escaped(&node.text);
         } else {
             self.push("\n");
-            for part in parts {
-                self.element(part, depth + 1)?;
+            for child in children {
+                self.write_element(child, depth + 1)?;
             }
-            self.indent(depth);
+            self.push_indent(depth);
         }
         self.push("</");
-        self.name(place);
+        self.push_name(node_id);
         self.push(">\n");
         Ok(())
     }
 
-    fn declarations(&mut self, place: usize) {
-        let node = &self.tree.nodes[place];
-        let Names { namespace, prefix, declared_at } = self.names;
-        if place == 0 {
+    fn push_declarations(&mut self, node_id: usize) {
+        let node = &self.tree.nodes[node_id];
+        let XmlNaming { namespace, prefix, declared_at } = self.names;
+        if node_id == 0 {
             [" xmlns=\"", namespace, "\""].iter().for_each(|it| self.push(it));
         }
-        if node.name == declared_at || (node.declares && node.bare) {
+        if node.name == declared_at || (node.declares_prefix && node.is_unprefixed) {
             [" xmlns:", prefix, "=\"", namespace, "\""].iter().for_each(|it| self.push(it));
         }
     }
 
-    fn escaped(&mut self, text: &str) {
+    fn push_escaped(&mut self, text: &str) {
         for byte in text.bytes() {
             match byte {
                 b'&' => self.push("&amp;"),
@@ -111,9 +117,9 @@ impl Writer<'_, '_> {
         }
     }
 
-    fn file(&mut self, file: usize) -> Result<(), Fault> {
-        let Some(written) = self.files.get_mut(file) else { return Ok(()) };
-        written.head = encode(written.named, &written.ending, self.source, self.out)?;
+    fn write_file(&mut self, file_index: usize) -> Result<(), Fault> {
+        let Some(file) = self.files.get_mut(file_index) else { return Ok(()) };
+        file.head = pack(file.digest, &file.extension, self.source, self.out)?;
         Ok(())
     }
 }

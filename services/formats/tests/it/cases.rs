@@ -1,11 +1,11 @@
-//! Cases that are shipped beside the descriptions, and what the checker says of wrong ones.
+//! The cases shipped beside the descriptions, and failing cases.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use formats::cases::{Case, CaseFailure, check_cases, run_case};
 
-use crate::shelf;
+use crate::registry;
 
 fn formats() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../mapping/formats")
@@ -13,9 +13,9 @@ fn formats() -> PathBuf {
 
 fn sorted(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut found: Vec<_> = entries.map(|it| it.unwrap().path()).collect();
-    found.sort();
-    found
+    let mut paths: Vec<_> = entries.map(|it| it.unwrap().path()).collect();
+    paths.sort();
+    paths
 }
 
 fn name(path: &Path) -> String {
@@ -42,31 +42,31 @@ fn load(folder: &Path) -> Case {
     }
 }
 
-/// With `UPDATE_EXPECT=1` the files are written anew; the classes are not.
+/// With `UPDATE_EXPECT=1` the expected files are updated, except the classes.
 #[test]
-fn every_case_reads_and_writes_as_its_class_says() {
-    let shelf = shelf();
+fn every_shipped_case_has_the_result_of_its_class() {
+    let registry = registry();
     let mut classes = std::collections::BTreeMap::<String, usize>::new();
     for folder in sorted(&formats()) {
-        let format = shelf.get(&name(&folder)).unwrap();
+        let format = registry.get(&name(&folder)).unwrap();
         for case in sorted(&folder.join("cases")) {
-            let ran = run_case(format, &load(&case));
-            let agree = |file: &str, is: &str| {
-                expect_test::expect_file![case.join(file)].assert_eq(is);
+            let actual = run_case(format, &load(&case));
+            let expect = |file: &str, actual: &str| {
+                expect_test::expect_file![case.join(file)].assert_eq(actual);
             };
-            agree("outcome", &ran.outcome);
-            if let Some(canonical) = &ran.canonical {
-                agree("canonical.json", canonical);
+            expect("outcome", &actual.outcome);
+            if let Some(canonical) = &actual.canonical {
+                expect("canonical.json", canonical);
             }
             if load(&case).class.trim() == "exact" {
                 expect_test::expect_file![native(&case)]
-                    .assert_eq(&String::from_utf8(ran.native).unwrap());
+                    .assert_eq(&String::from_utf8(actual.native).unwrap());
             }
         }
         let cases: Vec<_> = sorted(&folder.join("cases")).iter().map(|it| load(it)).collect();
         let description = fs::read_to_string(folder.join("description.yaml")).unwrap();
-        let mistakes = check_cases(&description, &cases);
-        assert!(mistakes.is_empty(), "{}: {mistakes:#?}", folder.display());
+        let failures = check_cases(&description, &cases);
+        assert!(failures.is_empty(), "{}: {failures:#?}", folder.display());
         for it in &cases {
             *classes.entry(it.class.trim().to_owned()).or_default() += 1;
         }
@@ -75,7 +75,7 @@ fn every_case_reads_and_writes_as_its_class_says() {
 }
 
 #[test]
-fn a_case_that_does_not_hold_is_a_mistake() {
+fn a_case_with_another_result_is_a_failure() {
     let folder = formats().join("edxml.document");
     let description = fs::read_to_string(folder.join("description.yaml")).unwrap();
     let good = load(&folder.join("cases/new"));
@@ -90,6 +90,6 @@ fn a_case_that_does_not_hold_is_a_mistake() {
     assert!(canonical.len() == 1 && canonical[0].contains("A99.3"), "{canonical:?}");
     let refused = texts(Case { native: b"<a".to_vec(), ..good });
     assert!(refused.iter().any(|it| it.contains("should be `refused`")), "{refused:?}");
-    let mistakes = check_cases("format: x", &[]);
-    assert!(matches!(mistakes.as_slice(), [CaseFailure { case, .. }] if case.is_empty()));
+    let failures = check_cases("format: x", &[]);
+    assert!(matches!(failures.as_slice(), [CaseFailure { case, .. }] if case.is_empty()));
 }

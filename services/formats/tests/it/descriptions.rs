@@ -1,9 +1,9 @@
-//! Descriptions that cannot be: every mistake is named.
+//! Descriptions that do not compile; every mistake is reported.
 
 use crate::*;
 
 #[test]
-fn a_description_with_mistakes_names_them_all() {
+fn every_mistake_in_a_description_is_reported_with_its_position() {
     let text = r#"
 format: x
 version: 1
@@ -28,10 +28,10 @@ fields:
     );
 }
 
-/// Types that do not fit, values that no enum has, lists that cannot be read backwards: told when
-/// the description is compiled, so that no message meets them.
+/// Wrong types, unknown enum values and ambiguous code lists are found when the description is
+/// compiled, not when a message arrives.
 #[test]
-fn a_description_that_could_not_work_does_not_compile() {
+fn a_rule_that_cannot_work_does_not_compile() {
     let compiled = |lists: &str, line: &str| {
         let text = format!(
             "format: x\nversion: 1\ntitle: X\ncarries: Document\nsyntax: {{kind: json, records: a}}\nlists: {{{lists}}}\nfields:\n  - {line}\n"

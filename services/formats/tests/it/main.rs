@@ -1,62 +1,29 @@
-//! What goes in comes out: real packets, every direction, and what is refused.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+//! Conversions through the public interface: real packets, both directions, refusals.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cases;
 mod descriptions;
 mod refusals;
 mod writing;
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use formats::{BlobSink, BlobSource, EncodeContext, Format, FormatRegistry};
+use formats::{BlobSink, EncodeContext, Format, FormatRegistry, MemoryBlobs};
 use proto::canonical::v1::{Canonical, Document, canonical::Body};
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
 use proto::message::v1::{Claim, loss};
-use sha2::{Digest as _, Sha256};
 
-/// Files in memory, by digest.
-#[derive(Default)]
-struct Files {
-    open: Vec<u8>,
-    kept: RefCell<HashMap<[u8; 32], Vec<u8>>>,
-}
-
-impl BlobSink for Files {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.open.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finish(&mut self) -> std::io::Result<()> {
-        let bytes = std::mem::take(&mut self.open);
-        self.kept.get_mut().insert(Sha256::digest(&bytes).into(), bytes);
-        Ok(())
-    }
-}
-
-impl BlobSource for Files {
-    fn read(&self, sha256: [u8; 32], size: u64, into: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
-        let kept = self.kept.borrow();
-        let bytes = &kept[&sha256];
-        bytes.get(..usize::try_from(size).unwrap()).unwrap().chunks(1_000).for_each(into);
-        Ok(())
-    }
-}
-
-fn shelf() -> FormatRegistry {
+fn registry() -> FormatRegistry {
     FormatRegistry::shipped().unwrap()
 }
 
+/// Real packets beside the project; none when the folder is absent.
 fn samples() -> Vec<(String, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/samples/edxml");
     let Ok(entries) = std::fs::read_dir(&folder) else {
-        let said =
-            std::io::stderr().write_all(b"no samples beside the project, so none were read\n");
-        said.unwrap();
+        std::io::stderr().write_all(b"no samples beside the project, so none were read\n").unwrap();
         return Vec::new();
     };
     let mut found: Vec<_> = entries
@@ -69,7 +36,7 @@ fn samples() -> Vec<(String, Vec<u8>)> {
     found
 }
 
-fn read(format: &Format, native: &[u8], files: &mut Files) -> Result<Canonical, Fault> {
+fn read(format: &Format, native: &[u8], files: &mut MemoryBlobs) -> Result<Canonical, Fault> {
     Ok(format.decode(native, &[], files)?.remove(0).canonical)
 }
 
@@ -81,10 +48,10 @@ fn document(canonical: &Canonical) -> &Document {
 }
 
 #[test]
-fn every_real_packet_reads_and_the_malformed_one_is_refused() {
-    let shelf = shelf();
+fn real_packets_decode_and_the_malformed_one_is_refused() {
+    let registry = registry();
     for (name, native) in samples() {
-        let chosen = shelf.choose("auto", &native);
+        let chosen = registry.choose("auto", &native);
         if name == "edoc.edxml" {
             let fault = chosen.err().unwrap();
             assert_eq!(fault.code, "LT-MAP-001", "{name}");
@@ -94,29 +61,30 @@ fn every_real_packet_reads_and_the_malformed_one_is_refused() {
         let format = chosen.unwrap_or_else(|it| panic!("{name}: {it}"));
         let kind = if name.starts_with("status") { "edxml.status" } else { "edxml.document" };
         assert_eq!(format.name(), kind, "{name}");
-        read(format, &native, &mut Files::default()).unwrap_or_else(|it| panic!("{name}: {it:?}"));
+        read(format, &native, &mut MemoryBlobs::default())
+            .unwrap_or_else(|it| panic!("{name}: {it:?}"));
     }
 }
 
 #[test]
-fn real_packets_survive_being_written_and_read_again() {
-    let shelf = shelf();
+fn real_packets_round_trip() {
+    let registry = registry();
     for (name, native) in samples() {
-        let Ok(format) = shelf.choose("auto", &native) else { continue };
-        let mut files = Files::default();
+        let Ok(format) = registry.choose("auto", &native) else { continue };
+        let mut files = MemoryBlobs::default();
         let mut first = read(format, &native, &mut files).unwrap();
         let mut written = Vec::new();
         format.encode(&first, EncodeContext::default(), &files, &mut written).unwrap();
-        let before = files.kept.borrow().clone();
-        let mut again = Files::default();
+        let before = files.files().clone();
+        let mut again = MemoryBlobs::default();
         let mut second = read(format, &written, &mut again)
             .unwrap_or_else(|it| panic!("{name}: {it:?}\n{}", String::from_utf8_lossy(&written)));
         (first.origin, second.origin) = (None, None);
         assert_eq!(first, second, "{name}");
-        assert_eq!(before, *again.kept.borrow(), "{name}");
+        assert_eq!(&before, again.files(), "{name}");
         let mut third = Vec::new();
         format.encode(&second, EncodeContext::default(), &again, &mut third).unwrap();
-        assert_eq!(written, third, "{name}: writing twice gives other bytes");
+        assert_eq!(written, third, "{name}: encoding twice gives other bytes");
     }
 }
 
@@ -141,22 +109,22 @@ const PACKET: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </edXML>"#;
 
 #[test]
-fn the_order_of_children_changes_nothing() {
-    let shelf = shelf();
-    let edxml = shelf.get("edxml.document").unwrap();
+fn the_order_of_elements_does_not_matter() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
     let subject = "<edXML:Subject>V/v A &amp; B</edXML:Subject>";
     let shuffled =
         PACKET.replace(subject, "").replace("<edXML:From>", &format!("{subject}<edXML:From>"));
-    let mut one = read(edxml, PACKET.as_bytes(), &mut Files::default()).unwrap();
-    let mut other = read(edxml, shuffled.as_bytes(), &mut Files::default()).unwrap();
+    let mut one = read(edxml, PACKET.as_bytes(), &mut MemoryBlobs::default()).unwrap();
+    let mut other = read(edxml, shuffled.as_bytes(), &mut MemoryBlobs::default()).unwrap();
     (one.origin, other.origin) = (None, None);
     assert_eq!(one, other);
 }
 
 #[test]
-fn the_order_of_keys_changes_nothing() {
-    let shelf = shelf();
-    let portal = shelf.get("ioffice.portal").unwrap();
+fn the_order_of_json_keys_does_not_matter() {
+    let registry = registry();
+    let portal = registry.get("ioffice.portal").unwrap();
     let keys = [
         r#""Guid":"g1""#,
         r#""KyHieu":"CV""#,
@@ -166,19 +134,19 @@ fn the_order_of_keys_changes_nothing() {
     let body = |keys: &[&str]| format!(r#"{{"Value":{{"Data":[{{{}}}]}}}}"#, keys.join(","));
     let mut reversed = keys;
     reversed.reverse();
-    let mut one = read(portal, body(&keys).as_bytes(), &mut Files::default()).unwrap();
-    let mut other = read(portal, body(&reversed).as_bytes(), &mut Files::default()).unwrap();
+    let mut one = read(portal, body(&keys).as_bytes(), &mut MemoryBlobs::default()).unwrap();
+    let mut other = read(portal, body(&reversed).as_bytes(), &mut MemoryBlobs::default()).unwrap();
     (one.origin, other.origin) = (None, None);
     assert_eq!(one, other);
 }
 
-/// Every place between two elements of the packet, one at a time.
+/// Inserts an unknown element between any two tags of the packet.
 #[test]
-fn an_unknown_place_changes_leftovers_only() {
-    let shelf = shelf();
-    let edxml = shelf.get("edxml.document").unwrap();
+fn an_unknown_element_changes_leftovers_only() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
     let plain = |native: &str| {
-        let mut it = read(edxml, native.as_bytes(), &mut Files::default()).unwrap();
+        let mut it = read(edxml, native.as_bytes(), &mut MemoryBlobs::default()).unwrap();
         it.origin = None;
         let Some(Body::Document(document)) = &mut it.body else { panic!("no document") };
         let left: usize = document.leftovers.drain(..).map(|it| it.items.len()).sum();
@@ -186,22 +154,22 @@ fn an_unknown_place_changes_leftovers_only() {
     };
     let (expected, before) = plain(PACKET);
     let mut tried = 0;
-    for (place, _) in PACKET.match_indices("><") {
+    for (at, _) in PACKET.match_indices("><") {
         let mut native = PACKET.to_owned();
-        native.insert_str(place + 1, "<new-thing>mới</new-thing>");
+        native.insert_str(at + 1, "<new-thing>mới</new-thing>");
         let (read, after) = plain(&native);
-        assert_eq!(read, expected, "at byte {place}");
-        assert_eq!(after, before + 1, "at byte {place}: it is kept");
+        assert_eq!(read, expected, "at byte {at}");
+        assert_eq!(after, before + 1, "at byte {at}: it becomes a leftover");
         tried += 1;
     }
-    assert!(tried > 20, "{tried} places");
+    assert!(tried > 20, "{tried} positions");
 }
 
-/// Twice the content may take about twice the time, not four times.
+/// Four times the content may take up to ten times as long: quadratic time would take sixteen.
 #[test]
-fn time_grows_with_the_content() {
-    let shelf = shelf();
-    let edxml = shelf.get("edxml.document").unwrap();
+fn decoding_time_grows_linearly_with_the_content() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
     let time = |count: usize| {
         let to = "<edXML:To><edXML:OrganId>A99.7</edXML:OrganId></edXML:To>".repeat(count);
         let unknown = "<edXML:Unknown>x</edXML:Unknown>".repeat(count);
@@ -217,7 +185,7 @@ fn time_grows_with_the_content() {
         let mut best = std::time::Duration::MAX;
         for _ in 0..3 {
             let begin = std::time::Instant::now();
-            read(edxml, native.as_bytes(), &mut Files::default()).unwrap();
+            read(edxml, native.as_bytes(), &mut MemoryBlobs::default()).unwrap();
             best = best.min(begin.elapsed());
         }
         best
@@ -227,14 +195,14 @@ fn time_grows_with_the_content() {
 }
 
 #[test]
-fn a_format_is_told_by_one_look() {
-    let shelf = shelf();
+fn the_format_is_detected_from_the_bytes() {
+    let registry = registry();
     let marked = format!("\u{feff}{}", r#"{"Value":{"Data":[{"TrichYeu":"a","KyHieu":"b"}]}}"#);
-    assert_eq!(shelf.choose("auto", marked.as_bytes()).unwrap().name(), "ioffice.portal");
+    assert_eq!(registry.choose("auto", marked.as_bytes()).unwrap().name(), "ioffice.portal");
     let other = PACKET.replacen("QCVN_102_2016", "QCVN_000", 1);
-    assert_eq!(shelf.choose("auto", other.as_bytes()).unwrap_err().code, "LT-MAP-006");
-    assert_eq!(shelf.choose("auto", PACKET.as_bytes()).unwrap().name(), "edxml.document");
+    assert_eq!(registry.choose("auto", other.as_bytes()).unwrap_err().code, "LT-MAP-006");
+    assert_eq!(registry.choose("auto", PACKET.as_bytes()).unwrap().name(), "edxml.document");
     let json = br#" {"status":{}}"#;
-    assert_eq!(shelf.choose("auto", json).unwrap().name(), "canonical.json");
-    assert_eq!(shelf.choose("auto", b"{\"a\":1}").unwrap_err().code, "LT-MAP-018");
+    assert_eq!(registry.choose("auto", json).unwrap().name(), "canonical.json");
+    assert_eq!(registry.choose("auto", b"{\"a\":1}").unwrap_err().code, "LT-MAP-018");
 }

@@ -1,13 +1,13 @@
-//! What does not come in, and by which code it is told so.
+//! Refusals and their codes.
 
 use crate::*;
 
 #[test]
-fn what_is_wrong_is_told_by_its_code() {
-    let shelf = shelf();
-    let edxml = shelf.get("edxml.document").unwrap();
+fn each_kind_of_invalid_content_has_its_code() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
     let code = |native: String| {
-        edxml.decode(native.as_bytes(), &[], &mut Files::default()).unwrap_err().code
+        edxml.decode(native.as_bytes(), &[], &mut MemoryBlobs::default()).unwrap_err().code
     };
     let half: String = PACKET.chars().take(900).collect();
     assert_eq!(code(half), "LT-MAP-001");
@@ -28,18 +28,18 @@ fn what_is_wrong_is_told_by_its_code() {
         "LT-MAP-014"
     );
     assert_eq!(code(PACKET.replace("JVBERi0xLjQ=", "J*")), "LT-MAP-010");
-    assert_eq!(shelf.choose("no.such", b"").unwrap_err().code, "LT-MAP-017");
-    assert_eq!(shelf.choose("auto", b"hello").unwrap_err().code, "LT-MAP-018");
+    assert_eq!(registry.choose("no.such", b"").unwrap_err().code, "LT-MAP-017");
+    assert_eq!(registry.choose("auto", b"hello").unwrap_err().code, "LT-MAP-018");
     let twice = br#"{"TrichYeu":"a","TrichYeu":"b"}"#;
-    assert_eq!(shelf.choose("auto", twice).unwrap_err().code, "LT-MAP-002");
+    assert_eq!(registry.choose("auto", twice).unwrap_err().code, "LT-MAP-002");
 }
 
 #[test]
-fn too_much_is_refused_by_its_code() {
-    let shelf = shelf();
-    let edxml = shelf.get("edxml.document").unwrap();
+fn content_beyond_a_bound_is_refused() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
     let code = |native: String| {
-        edxml.decode(native.as_bytes(), &[], &mut Files::default()).unwrap_err().code
+        edxml.decode(native.as_bytes(), &[], &mut MemoryBlobs::default()).unwrap_err().code
     };
     let subject = "<edXML:Subject>";
     let deep = format!("{}{}", "<a>".repeat(200), "</a>".repeat(200));
@@ -48,90 +48,98 @@ fn too_much_is_refused_by_its_code() {
     assert_eq!(code(PACKET.replace(subject, &format!("{many}{subject}"))), "LT-MAP-005");
     let long = "x".repeat(2_000_000);
     assert_eq!(code(PACKET.replace(subject, &format!("{subject}{long}"))), "LT-MAP-005");
-    let portal = shelf.get("ioffice.portal").unwrap();
+    let portal = registry.get("ioffice.portal").unwrap();
     let nested = format!("{}{}", "[".repeat(500), "]".repeat(500));
-    let fault = portal.decode(nested.as_bytes(), &[], &mut Files::default()).unwrap_err();
+    let fault = portal.decode(nested.as_bytes(), &[], &mut MemoryBlobs::default()).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-002");
-    let fault = edxml.decode(b"\xff\xfe<", &[], &mut Files::default()).unwrap_err();
+    let fault = edxml.decode(b"\xff\xfe<", &[], &mut MemoryBlobs::default()).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-016");
 }
 
-/// A sink that admits nothing.
-struct Closed;
+/// A sink that admits no item. Its code shows whether it saw the content.
+struct RefusingSink;
 
-impl BlobSink for Closed {
+impl BlobSink for RefusingSink {
     fn admit(&mut self, canonical: &Canonical) -> Result<(), Fault> {
-        let is_told = document(canonical).number.as_ref().is_some_and(|it| it.notation == "CV/TU");
-        let code =
-            if is_told { &proto::fault::code::LT_MAP_007 } else { &proto::fault::code::LT_SYS_001 };
+        let sees_content =
+            document(canonical).number.as_ref().is_some_and(|it| it.notation == "CV/TU");
+        let code = if sees_content {
+            &proto::fault::code::LT_MAP_007
+        } else {
+            &proto::fault::code::LT_SYS_001
+        };
         Err(Fault::new(code))
     }
 
     fn write(&mut self, _bytes: &[u8]) -> std::io::Result<()> {
-        Err(std::io::Error::other("a file was opened"))
+        Err(std::io::Error::other("a file was decoded"))
     }
 
     fn finish(&mut self) -> std::io::Result<()> {
-        Err(std::io::Error::other("a file was opened"))
+        Err(std::io::Error::other("a file was decoded"))
     }
 }
 
 #[test]
-fn who_may_not_pass_is_told_so_before_anything_else() {
-    let shelf = shelf();
-    let edxml = shelf.get("edxml.document").unwrap();
+fn the_sink_refuses_an_item_before_other_faults_are_reported() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
     let damaged = PACKET.replace("JVBERi0xLjQ=", "J*");
     let incomplete = PACKET.replace("<edXML:Subject>V/v A &amp; B</edXML:Subject>", "");
     let absent = PACKET.replace("<ContentId>9<", "<ContentId>8<");
     for native in [PACKET, &damaged, &incomplete, &absent] {
-        let fault = edxml.decode(native.as_bytes(), &[], &mut Closed).unwrap_err();
+        let fault = edxml.decode(native.as_bytes(), &[], &mut RefusingSink).unwrap_err();
         assert_eq!(fault.code, "LT-MAP-007");
     }
-    // A field for it is looked at even before that, in every record.
-    let portal = shelf.get("ioffice.portal").unwrap();
+    // A secrecy field refuses the item even before that, in every record.
+    let portal = registry.get("ioffice.portal").unwrap();
     let second = r#"{"TrichYeu":"x","KyHieu":"y","DoMat":"2"}"#;
     let native = format!(
         r#"{{"Value":{{"Data":[{{"TrichYeu":"tệp hỏng","Attachments":[{{"FilePath":"no"}}]}},{second}]}}}}"#
     );
-    let fault = portal.decode(native.as_bytes(), &[], &mut Files::default()).unwrap_err();
+    let fault = portal.decode(native.as_bytes(), &[], &mut MemoryBlobs::default()).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-007");
     assert!(!format!("{fault:?}").contains("tệp hỏng"));
 }
 
 #[test]
-fn places_that_may_be_secrecy_marks_are_always_kept() {
-    let shelf = shelf();
-    let edxml = shelf.get("edxml.document").unwrap();
+fn nodes_that_may_be_secrecy_marks_always_become_leftovers() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
     let unknown = "<edXML:Unknown>x</edXML:Unknown>".repeat(400);
     let native = PACKET.replace(
         "<edXML:Strange>",
         &format!("{unknown}<edXML:OtherInfo edXML:secret=\"3\"><edXML:DoMat>1</edXML:DoMat></edXML:OtherInfo><edXML:Strange>"),
     );
-    let decoded = edxml.decode(native.as_bytes(), &[], &mut Files::default()).unwrap().remove(0);
-    let kept = &document(&decoded.canonical).leftovers[0].items;
+    let decoded =
+        edxml.decode(native.as_bytes(), &[], &mut MemoryBlobs::default()).unwrap().remove(0);
+    let leftovers = &document(&decoded.canonical).leftovers[0].items;
     for mark in ["OtherInfo/DoMat", "OtherInfo/@secret"] {
-        assert!(kept.iter().any(|it| it.at.ends_with(mark)), "{mark}");
+        assert!(leftovers.iter().any(|it| it.at.ends_with(mark)), "{mark}");
     }
-    assert!(decoded.findings.iter().any(|it| it.code == "LT-MAP-022"), "the rest is told");
+    assert!(
+        decoded.findings.iter().any(|it| it.code == "LT-MAP-022"),
+        "the dropped nodes are reported"
+    );
 }
 
 #[test]
-fn more_files_than_a_message_may_have_are_refused() {
-    let shelf = shelf();
-    let portal = shelf.get("ioffice.portal").unwrap();
+fn too_many_files_are_refused() {
+    let registry = registry();
+    let portal = registry.get("ioffice.portal").unwrap();
     let one = r#"{"Id":"1","FileName":"a.pdf","FilePath":"a"}"#;
     let many = [one; 201].join(",");
     let native = format!(r#"{{"Value":{{"Data":[{{"TrichYeu":"x","Attachments":[{many}]}}]}}}}"#);
-    let fault = portal.decode(native.as_bytes(), &[], &mut Files::default()).unwrap_err();
+    let fault = portal.decode(native.as_bytes(), &[], &mut MemoryBlobs::default()).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-005");
 }
 
 #[test]
-fn the_model_s_own_json_is_held_to_the_model() {
-    let shelf = shelf();
-    let json = shelf.get("canonical.json").unwrap();
+fn canonical_json_must_follow_the_rules_of_the_model() {
+    let registry = registry();
+    let json = registry.get("canonical.json").unwrap();
     let code = |native: &str| {
-        let fault = json.decode(native.as_bytes(), &[], &mut Files::default()).unwrap_err();
+        let fault = json.decode(native.as_bytes(), &[], &mut MemoryBlobs::default()).unwrap_err();
         (fault.code, fault.violations[0].field.clone())
     };
     let day = r#"{"document":{"issued":{"year":2026,"month":2,"day":30}}}"#;
@@ -142,11 +150,11 @@ fn the_model_s_own_json_is_held_to_the_model() {
     assert_eq!(code(twice), ("LT-MAP-014".into(), "document.attachments[1].id".into()));
     let decomposed =
         "{\"document\":{\"subject\":\" ha\u{302}\u{301}p \",\"sender\":{\"directory_key\":\"x\"}}}";
-    let it = read(json, decomposed.as_bytes(), &mut Files::default()).unwrap();
+    let it = read(json, decomposed.as_bytes(), &mut MemoryBlobs::default()).unwrap();
     assert_eq!(document(&it).subject, "hấp");
     assert_eq!(
         document(&it).sender.as_ref().unwrap().directory_key,
         "",
-        "only the service says it"
+        "only the mapping service sets it"
     );
 }

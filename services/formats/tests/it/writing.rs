@@ -1,13 +1,14 @@
-//! What is written, what is lost on the way, and what is refused rather than said falsely.
+//! Encoding: the native content, the losses, and refusals where the format would say something
+//! else.
 
 use crate::*;
 
 #[test]
-fn a_packet_becomes_what_the_portal_reads_and_the_report_names_what_is_lost() {
-    let shelf = shelf();
+fn a_packet_becomes_portal_json_and_the_losses_are_reported() {
+    let registry = registry();
     let (edxml, portal) =
-        (shelf.get("edxml.document").unwrap(), shelf.get("ioffice.portal").unwrap());
-    let mut files = Files::default();
+        (registry.get("edxml.document").unwrap(), registry.get("ioffice.portal").unwrap());
+    let mut files = MemoryBlobs::default();
     let decoded = edxml.decode(PACKET.as_bytes(), &[], &mut files).unwrap().remove(0);
     assert_eq!(decoded.findings.len(), 1, "the day that does not exist is a finding");
     let it = document(&decoded.canonical);
@@ -36,9 +37,9 @@ fn a_packet_becomes_what_the_portal_reads_and_the_report_names_what_is_lost() {
 }
 
 #[test]
-fn the_portal_s_files_are_those_that_came_along() {
-    let shelf = shelf();
-    let portal = shelf.get("ioffice.portal").unwrap();
+fn the_portal_refers_to_declared_files() {
+    let registry = registry();
+    let portal = registry.get("ioffice.portal").unwrap();
     let body = |files: &str| {
         format!(
             r#"{{"Code":0,"Value":{{"Total":1,"Data":[{{"Guid":"g1","SoHieu":"1","KyHieu":"CV-MT","TrichYeu":"T","NgayBanHanh":"01/02/2026","DoMat":"0","DonViNhanVanBanNgoaDonVi":[{{"MaDonVi":"A99.1"}}],"Attachments":[{files}]}}]}}}}"#
@@ -51,12 +52,12 @@ fn the_portal_s_files_are_those_that_came_along() {
         media_type: String::new(),
         claim: Some(claim),
     }];
-    let sink = &mut Files::default();
+    let sink = &mut MemoryBlobs::default();
     let one = r#"{"Id":3,"FileName":"a.pdf","FileSize":"5","FilePath":"/u/a.pdf"}"#;
     let decoded = portal.decode(body(one).as_bytes(), &declared, sink).unwrap().remove(0);
     assert_eq!(document(&decoded.canonical).attachments[0].content.as_ref().unwrap().size, 5);
     let code = |native: String, declared: &[DeclaredAttachment]| {
-        portal.decode(native.as_bytes(), declared, &mut Files::default()).unwrap_err().code
+        portal.decode(native.as_bytes(), declared, &mut MemoryBlobs::default()).unwrap_err().code
     };
     assert_eq!(code(body(one), &[]), "LT-MAP-008", "named but absent");
     assert_eq!(code(body(""), &declared), "LT-MAP-013", "present but not named");
@@ -71,10 +72,10 @@ fn the_portal_s_files_are_those_that_came_along() {
 }
 
 #[test]
-fn leftovers_bring_nothing_in_but_themselves() {
-    let shelf = shelf();
-    let edxml = shelf.get("edxml.document").unwrap();
-    let mut files = Files::default();
+fn leftovers_cannot_change_mapped_content() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
+    let mut files = MemoryBlobs::default();
     let mut canonical = read(edxml, PACKET.as_bytes(), &mut files).unwrap();
     let Some(Body::Document(document)) = &mut canonical.body else { panic!("no document") };
     let header = "edXMLEnvelope/edXMLHeader/MessageHeader";
@@ -108,10 +109,10 @@ fn leftovers_bring_nothing_in_but_themselves() {
 }
 
 #[test]
-fn whoever_writes_stands_at_the_end_of_the_trace() {
-    let shelf = shelf();
-    let edxml = shelf.get("edxml.document").unwrap();
-    let mut files = Files::default();
+fn the_writing_organisation_is_the_last_hop_of_the_trace() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
+    let mut files = MemoryBlobs::default();
     let canonical = read(edxml, PACKET.as_bytes(), &mut files).unwrap();
     let context =
         EncodeContext { now_us: 1_764_000_000_000_000, organisation: "00.38.W00".to_owned() };
@@ -127,14 +128,18 @@ fn whoever_writes_stands_at_the_end_of_the_trace() {
     assert_eq!(codes(&again), ["A99.1", "00.38.W00"]);
     let mut twice = Vec::new();
     edxml.encode(&again, context, &files, &mut twice).unwrap();
-    assert_eq!(codes(&read(edxml, &twice, &mut files).unwrap()).len(), 2, "once is enough");
+    assert_eq!(
+        codes(&read(edxml, &twice, &mut files).unwrap()).len(),
+        2,
+        "the hop is not repeated"
+    );
 }
 
 #[test]
-fn what_a_format_cannot_say_truly_is_refused() {
-    let shelf = shelf();
-    let edxml = shelf.get("edxml.document").unwrap();
-    let mut files = Files::default();
+fn a_value_the_format_cannot_represent_is_refused() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
+    let mut files = MemoryBlobs::default();
     let good = read(edxml, PACKET.as_bytes(), &mut files).unwrap();
     let refused = |change: &dyn Fn(&mut Document)| {
         let mut canonical = good.clone();
@@ -157,7 +162,7 @@ fn what_a_format_cannot_say_truly_is_refused() {
 }
 
 #[test]
-fn a_container_that_is_needed_is_asked_for_by_its_own_name() {
+fn a_missing_required_group_is_reported_by_its_own_name() {
     let format = Format::compile(
         r#"
 format: x
@@ -174,30 +179,32 @@ fields:
 "#,
     )
     .unwrap();
-    let fault = format.decode(br#"{"a":[{"T":"x"}]}"#, &[], &mut Files::default()).unwrap_err();
+    let fault =
+        format.decode(br#"{"a":[{"T":"x"}]}"#, &[], &mut MemoryBlobs::default()).unwrap_err();
     assert_eq!((fault.code.as_str(), fault.violations[0].field.as_str()), ("LT-MAP-014", "a[0]/N"));
     let document = Document { subject: "x".into(), ..Default::default() };
     let canonical = Canonical { origin: None, body: Some(Body::Document(document)) };
     let mut out = Vec::new();
-    let written = format.encode(&canonical, EncodeContext::default(), &Files::default(), &mut out);
+    let written =
+        format.encode(&canonical, EncodeContext::default(), &MemoryBlobs::default(), &mut out);
     let fault = written.unwrap_err();
     assert_eq!((fault.code.as_str(), fault.violations[0].field.as_str()), ("LT-MAP-012", "number"));
 }
 
 #[test]
-fn an_item_left_out_moves_nothing_else() {
-    let shelf = shelf();
-    let edxml = shelf.get("edxml.document").unwrap();
-    let mut files = Files::default();
+fn a_lost_item_does_not_shift_the_items_after_it() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
+    let mut files = MemoryBlobs::default();
     let mut canonical = read(edxml, PACKET.as_bytes(), &mut files).unwrap();
     let Some(Body::Document(it)) = &mut canonical.body else { panic!("no document") };
     let first = it.recipients[0].clone();
-    for (place, role) in [2, 1].into_iter().enumerate() {
+    for (index, role) in [2, 1].into_iter().enumerate() {
         let mut other = first.clone();
         other.role = role;
         let id = &mut other.organisation.as_mut().unwrap().ids[0];
-        (id.scheme, id.value) = ("qd20".into(), format!("A99.{place}"));
-        it.recipients.insert(place, other);
+        (id.scheme, id.value) = ("qd20".into(), format!("A99.{index}"));
+        it.recipients.insert(index, other);
     }
     it.signers = vec![
         proto::canonical::v1::Person { full_name: "A".into(), role: 1, ..Default::default() },
@@ -205,11 +212,11 @@ fn an_item_left_out_moves_nothing_else() {
     ];
     let report =
         edxml.encode(&canonical, EncodeContext::default(), &files, &mut Vec::new()).unwrap();
-    let told = |part: &str| -> Vec<_> {
-        let mine = report.iter().filter(|it| it.path.starts_with(part));
-        mine.map(|it| (it.kind(), it.path.as_str(), it.reason.as_str())).collect()
+    let losses_in = |path: &str| -> Vec<_> {
+        let losses = report.iter().filter(|it| it.path.starts_with(path));
+        losses.map(|it| (it.kind(), it.path.as_str(), it.reason.as_str())).collect()
     };
-    let recipients = told("recipients");
+    let recipients = losses_in("recipients");
     assert!(!recipients.is_empty());
     for it in recipients {
         assert!(
@@ -219,6 +226,6 @@ fn an_item_left_out_moves_nothing_else() {
             "{it:?}"
         );
     }
-    assert!(told("signers[1]").iter().all(|it| it.2 == "first-only"));
-    assert_eq!(told("signers[0]"), []);
+    assert!(losses_in("signers[1]").iter().all(|it| it.2 == "first-only"));
+    assert_eq!(losses_in("signers[0]"), []);
 }

@@ -1,7 +1,7 @@
-//! What a file is: by its first bytes where they tell, by its name where they do not.
+//! Media type of a file: by its first bytes, else by the extension of its name.
 
-/// Endings and the types that go with them.
-const NAMES: [(&str, &str); 19] = [
+/// Media types by extension.
+const EXTENSIONS: [(&str, &str); 19] = [
     (".pdf", "application/pdf"),
     (".docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
     (".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
@@ -23,23 +23,24 @@ const NAMES: [(&str, &str); 19] = [
     (".jpg", "image/jpeg"),
 ];
 
-/// Endings of files that are a ZIP inside, and of those that are an OLE file inside.
-const ZIPPED: [&str; 9] =
+/// Extensions of formats that are ZIP archives.
+const ZIP_BASED: [&str; 9] =
     [".docx", ".xlsx", ".pptx", ".docm", ".xlsm", ".odt", ".ods", ".odp", ".jar"];
-const OLE: [&str; 3] = [".doc", ".xls", ".ppt"];
+/// Extensions of formats that are OLE compound files.
+const OLE_BASED: [&str; 3] = [".doc", ".xls", ".ppt"];
 
-/// The media type that goes with a name; none: it tells nothing.
-pub(crate) fn by_name(file_name: &str) -> Option<&'static str> {
+/// The media type of a file name's extension; none for an unknown extension.
+pub(crate) fn media_type_of_name(file_name: &str) -> Option<&'static str> {
     let lower = file_name.to_lowercase();
-    NAMES.iter().find(|(ending, _)| lower.ends_with(ending)).map(|(_, it)| *it)
+    EXTENSIONS.iter().find(|(extension, _)| lower.ends_with(extension)).map(|(_, it)| *it)
 }
 
-/// The media type that the first bytes of a file show, helped by its name where several share
-/// them; none: they show nothing.
-pub(crate) fn by_content(head: &[u8], file_name: &str) -> Option<&'static str> {
+/// The media type that the first bytes of a file show; the name decides between formats that share
+/// a container (ZIP, OLE). None for unknown bytes.
+pub(crate) fn media_type_of_content(head: &[u8], file_name: &str) -> Option<&'static str> {
     let lower = file_name.to_lowercase();
-    let one_of = |endings: &[&str]| endings.iter().any(|it| lower.ends_with(it));
-    let known: [(&[u8], &str); 7] = [
+    let has_extension = |extensions: &[&str]| extensions.iter().any(|it| lower.ends_with(it));
+    let signatures: [(&[u8], &str); 7] = [
         (b"%PDF-", "application/pdf"),
         (b"\x89PNG\r\n\x1a\n", "image/png"),
         (b"\xff\xd8\xff", "image/jpeg"),
@@ -48,14 +49,22 @@ pub(crate) fn by_content(head: &[u8], file_name: &str) -> Option<&'static str> {
         (b"MM\0*", "image/tiff"),
         (b"<?xml", "application/xml"),
     ];
-    if let Some((_, it)) = known.iter().find(|(magic, _)| head.starts_with(magic)) {
+    if let Some((_, it)) = signatures.iter().find(|(magic, _)| head.starts_with(magic)) {
         return Some(it);
     }
     if head.starts_with(b"PK\x03\x04") {
-        return if one_of(&ZIPPED) { by_name(file_name) } else { Some("application/zip") };
+        return if has_extension(&ZIP_BASED) {
+            media_type_of_name(file_name)
+        } else {
+            Some("application/zip")
+        };
     }
     if head.starts_with(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") {
-        return if one_of(&OLE) { by_name(file_name) } else { Some("application/x-ole-storage") };
+        return if has_extension(&OLE_BASED) {
+            media_type_of_name(file_name)
+        } else {
+            Some("application/x-ole-storage")
+        };
     }
     None
 }

@@ -1,4 +1,5 @@
-//! The loss report made the long way round: every value by its path, then path by path.
+//! A loss report computed in the plain way, to compare the engine's report with: all values by
+//! path, then path by path.
 
 use std::collections::HashMap;
 
@@ -8,28 +9,28 @@ use proto::message::v1::loss;
 type Leaves = Vec<(String, String)>;
 
 /// Kind, path and value of a loss.
-pub(super) type Told = (loss::Kind, String, String);
+pub(super) type ReportedLoss = (loss::Kind, String, String);
 
-/// Lost, changed and added leaves by their canonical paths; leftovers are not the receiver's.
-pub(super) fn difference(message: &DynamicMessage, read: &DynamicMessage) -> Vec<Told> {
-    let keep = |(path, _): &(String, String)| {
+/// Lost, changed and added values by canonical path, without leftovers.
+pub(super) fn difference(message: &DynamicMessage, read: &DynamicMessage) -> Vec<ReportedLoss> {
+    let is_reported = |(path, _): &(String, String)| {
         !path.starts_with("leftovers") && !path.contains("directory_key")
     };
     let mut before = leaves(message);
-    before.retain(keep);
+    before.retain(is_reported);
     let mut after = Leaves::new();
-    aligned(Some(message), read, "", &mut after);
-    after.retain(keep);
+    aligned_leaves(Some(message), read, "", &mut after);
+    after.retain(is_reported);
     fn index(of: &Leaves) -> HashMap<&str, &str> {
         of.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect()
     }
-    let (was, is) = (index(&before), index(&after));
+    let (old, new) = (index(&before), index(&after));
     let mut losses = Vec::new();
     let mut add = |kind: loss::Kind, path: &str, value: &str| {
         losses.push((kind, path.to_owned(), value.to_owned()));
     };
     for (path, value) in &before {
-        match is.get(path.as_str()) {
+        match new.get(path.as_str()) {
             None => add(loss::Kind::Lost, path, ""),
             Some(other) if other != value => {
                 add(loss::Kind::Changed, path, other);
@@ -38,14 +39,14 @@ pub(super) fn difference(message: &DynamicMessage, read: &DynamicMessage) -> Vec
         }
     }
     for (path, value) in &after {
-        if !was.contains_key(path.as_str()) {
+        if !old.contains_key(path.as_str()) {
             add(loss::Kind::Added, path, value);
         }
     }
     losses
 }
 
-/// Every value of a message by its path, texts and numbers as text.
+/// The values of a message by path, as texts.
 pub(super) fn leaves(message: &DynamicMessage) -> Vec<(String, String)> {
     let mut found = Vec::new();
     collect(message, "", &mut found);
@@ -63,8 +64,8 @@ fn collect(message: &DynamicMessage, within: &str, into: &mut Vec<(String, Strin
             leaf(&field, value, name, into);
             continue;
         };
-        for (place, item) in items.iter().enumerate() {
-            leaf(&field, item, format!("{name}[{place}]"), into);
+        for (index, item) in items.iter().enumerate() {
+            leaf(&field, item, format!("{name}[{index}]"), into);
         }
     }
 }
@@ -84,7 +85,7 @@ fn leaf(field: &FieldDescriptor, value: &Value, name: String, into: &mut Vec<(St
             named.map_or_else(|| number.to_string(), |it| it.name().to_owned())
         }
         Value::String(text) => text.clone(),
-        Value::Bytes(bytes) => bytes.iter().map(|it| format!("{it:02x}")).collect(),
+        Value::Bytes(bytes) => hex::encode(bytes),
         Value::Bool(flag) => flag.to_string(),
         Value::I32(number) => number.to_string(),
         Value::I64(number) => number.to_string(),
@@ -95,81 +96,87 @@ fn leaf(field: &FieldDescriptor, value: &Value, name: String, into: &mut Vec<(St
     into.push((name, text));
 }
 
-/// Leaves of what is read, with the numbers that its items had in the message: an item that is
-/// missing takes no number from the ones behind it, and what came in stands behind the last.
-fn aligned(was: Option<&DynamicMessage>, is: &DynamicMessage, within: &str, into: &mut Leaves) {
-    for (field, value) in is.fields() {
+/// The values of the new message; items have the index of their counterpart in the old one, added
+/// items follow the last.
+fn aligned_leaves(
+    old: Option<&DynamicMessage>,
+    new: &DynamicMessage,
+    within: &str,
+    into: &mut Leaves,
+) {
+    for (field, value) in new.fields() {
         let name = if within.is_empty() {
             field.name().to_owned()
         } else {
             format!("{within}.{}", field.name())
         };
-        let before = was.filter(|it| it.has_field(&field)).map(|it| it.get_field(&field));
+        let before = old.filter(|it| it.has_field(&field)).map(|it| it.get_field(&field));
         let Some(items) = value.as_list() else {
-            one(&field, (before.as_deref(), value), name, into);
+            aligned_leaf(&field, (before.as_deref(), value), name, into);
             continue;
         };
-        let old = before.as_deref().and_then(Value::as_list).unwrap_or_default();
-        for (item, number) in items.iter().zip(numbers(old, items)) {
-            one(&field, (old.get(number), item), format!("{name}[{number}]"), into);
+        let old_items = before.as_deref().and_then(Value::as_list).unwrap_or_default();
+        for (item, index) in items.iter().zip(match_items(old_items, items)) {
+            let counterpart = old_items.get(index);
+            aligned_leaf(&field, (counterpart, item), format!("{name}[{index}]"), into);
         }
     }
 }
 
-fn one(
+fn aligned_leaf(
     field: &FieldDescriptor,
-    (was, is): (Option<&Value>, &Value),
+    (old, new): (Option<&Value>, &Value),
     name: String,
     into: &mut Leaves,
 ) {
-    let Some(message) = is.as_message() else {
-        leaf(field, is, name, into);
+    let Some(message) = new.as_message() else {
+        leaf(field, new, name, into);
         return;
     };
     let before = into.len();
-    aligned(was.and_then(Value::as_message), message, &name, into);
+    aligned_leaves(old.and_then(Value::as_message), message, &name, into);
     if into.len() == before {
         into.push((name, String::new()));
     }
 }
 
-/// Which item of the old list each item of the new one is. When their order or their keys do not
-/// tell, they are taken one by one.
-fn numbers(old: &[Value], new: &[Value]) -> Vec<usize> {
-    let plain = || (0..new.len()).collect();
+/// The index in the old list of each item of the new one; by position when keys or order give no
+/// match.
+fn match_items(old: &[Value], new: &[Value]) -> Vec<usize> {
+    let by_position = || (0..new.len()).collect();
     if old.len() == new.len() {
-        return plain();
+        return by_position();
     }
-    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
-    for (place, it) in old.iter().enumerate() {
-        places.entry(key(it)).or_default().push(place);
+    let mut indexes: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, it) in old.iter().enumerate() {
+        indexes.entry(item_key(it)).or_default().push(index);
     }
-    let (mut next, mut added, mut found) = (0, 0, Vec::new());
+    let (mut next, mut added, mut matched) = (0, 0, Vec::new());
     for it in new {
-        let known = places.get(&key(it)).map_or(&[][..], Vec::as_slice);
-        match known.get(known.partition_point(|it| *it < next)) {
-            Some(_) if added > 0 => return plain(),
-            Some(place) => {
-                found.push(*place);
-                next = place + 1;
+        let candidates = indexes.get(&item_key(it)).map_or(&[][..], Vec::as_slice);
+        match candidates.get(candidates.partition_point(|it| *it < next)) {
+            Some(_) if added > 0 => return by_position(),
+            Some(index) => {
+                matched.push(*index);
+                next = index + 1;
             }
             None => {
-                found.push(old.len() + added);
+                matched.push(old.len() + added);
                 added += 1;
             }
         }
     }
-    found
+    matched
 }
 
-/// What tells one item of a list from the others.
-fn key(item: &Value) -> String {
+/// Identifies an item of a list.
+fn item_key(item: &Value) -> String {
     let Some(message) = item.as_message() else { return format!("{item:?}") };
     let all = leaves(message);
     let get = |name: &str| all.iter().find(|(it, _)| it == name).map(|(_, it)| it.clone());
     let owned = || Some(format!("{}.{}", get("owner")?, get("name")?));
-    let known = ["id", "organisation.ids[0].value", "ids[0].value", "target.id", "full_name"];
+    let key_paths = ["id", "organisation.ids[0].value", "ids[0].value", "target.id", "full_name"];
     owned()
-        .or_else(|| known.into_iter().find_map(get))
+        .or_else(|| key_paths.into_iter().find_map(get))
         .unwrap_or_else(|| all.iter().map(|(path, value)| format!("{path}={value}\n")).collect())
 }

@@ -1,27 +1,27 @@
-//! Random messages, each told by its seed.
+//! Random messages, reproducible from a seed.
 
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, ReflectMessage as _, Value};
 use proto::canonical::v1::{Canonical, Document, Status, canonical::Body};
-use sha2::{Digest as _, Sha256};
 
-use super::Files;
-use crate::Format;
+use crate::{Format, MemoryBlobs};
 
-/// A small generator, so that a seed tells the whole message.
-pub(super) struct Dice(pub(super) u64);
+/// A generator of messages. The random numbers are SplitMix64, so that a seed gives the same
+/// message with every version of the dependencies.
+pub(super) struct RandomMessages(pub(super) u64);
 
-impl Dice {
-    pub(super) fn roll(&mut self, sides: u64) -> u64 {
+impl RandomMessages {
+    /// A random number from 0 to below `bound`.
+    pub(super) fn number_below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut it = self.0;
         it = (it ^ (it >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         it = (it ^ (it >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (it ^ (it >> 31)) % sides
+        (it ^ (it >> 31)) % bound
     }
 
     fn text(&mut self) -> String {
-        let hostile = [
+        let difficult = [
             "",
             " ",
             "N/A",
@@ -47,10 +47,11 @@ impl Dice {
             "<![CDATA[x]]>",
             "&amp;",
         ];
-        match self.roll(8) {
-            0 => "dài ".repeat(usize::try_from(self.roll(300)).unwrap()),
+        match self.number_below(8) {
+            0 => "dài ".repeat(usize::try_from(self.number_below(300)).unwrap()),
             1..=3 => "Văn bản thường".to_owned(),
-            _ => hostile[usize::try_from(self.roll(hostile.len() as u64)).unwrap()].to_owned(),
+            _ => difficult[usize::try_from(self.number_below(difficult.len() as u64)).unwrap()]
+                .to_owned(),
         }
     }
 
@@ -61,18 +62,18 @@ impl Dice {
         if let Some(names) = kind.as_enum() {
             let all: Vec<_> = names.values().map(|it| it.number()).collect();
             return Some(Value::EnumNumber(
-                all[usize::try_from(self.roll(all.len() as u64)).unwrap()],
+                all[usize::try_from(self.number_below(all.len() as u64)).unwrap()],
             ));
         }
         if *kind == Kind::String {
             Some(Value::String(self.text()))
         } else if *kind == Kind::Bool {
-            Some(Value::Bool(self.roll(2) == 1))
+            Some(Value::Bool(self.number_below(2) == 1))
         } else if *kind == Kind::Uint32 {
-            let wide = u32::try_from(self.roll(1 << 32)).unwrap();
-            Some(Value::U32(wide >> self.roll(32)))
+            let wide = u32::try_from(self.number_below(1 << 32)).unwrap();
+            Some(Value::U32(wide >> self.number_below(32)))
         } else if *kind == Kind::Int32 {
-            Some(Value::I32(i32::try_from(self.roll(3000)).unwrap()))
+            Some(Value::I32(i32::try_from(self.number_below(3000)).unwrap()))
         } else {
             None
         }
@@ -82,12 +83,12 @@ impl Dice {
         let mut message = DynamicMessage::new(of.clone());
         match of.name() {
             "Date" => {
-                let (month, day) = (1 + self.roll(12), 1 + self.roll(28));
+                let (month, day) = (1 + self.number_below(12), 1 + self.number_below(28));
                 message.set_field_by_name(
                     "year",
-                    Value::I32(i32::try_from(1900 + self.roll(200)).unwrap()),
+                    Value::I32(i32::try_from(1900 + self.number_below(200)).unwrap()),
                 );
-                if self.roll(6) > 0 {
+                if self.number_below(6) > 0 {
                     message.set_field_by_name("month", Value::I32(i32::try_from(month).unwrap()));
                     message.set_field_by_name("day", Value::I32(i32::try_from(day).unwrap()));
                 }
@@ -96,9 +97,9 @@ impl Dice {
             "Timestamp" => {
                 message.set_field_by_name(
                     "seconds",
-                    Value::I64(i64::try_from(self.roll(4_000_000_000)).unwrap()),
+                    Value::I64(i64::try_from(self.number_below(4_000_000_000)).unwrap()),
                 );
-                if self.roll(4) == 0 {
+                if self.number_below(4) == 0 {
                     message.set_field_by_name("nanos", Value::I32(5));
                 }
                 return message;
@@ -106,10 +107,10 @@ impl Dice {
             _ => {}
         }
         for field in of.fields().filter(|it| !["leftovers", "content"].contains(&it.name())) {
-            if self.roll(10) < u64::from(depth) * 3 {
+            if self.number_below(10) < u64::from(depth) * 3 {
                 continue;
             }
-            let count = if field.is_list() { self.roll(3) } else { 1 };
+            let count = if field.is_list() { self.number_below(3) } else { 1 };
             let mut values = Vec::new();
             for _ in 0..count {
                 values.extend(self.value(&field.kind(), depth));
@@ -123,31 +124,33 @@ impl Dice {
         message
     }
 
-    /// Any message of a kind, with texts as hostile as they come.
-    pub(super) fn anything(&mut self, of: &MessageDescriptor) -> DynamicMessage {
+    /// A message of any content, with texts that are hard to write.
+    pub(super) fn any_message(&mut self, of: &MessageDescriptor) -> DynamicMessage {
         self.message(of, 0)
     }
 
-    /// Two messages of a kind of which the second says mostly what the first does: some of its
-    /// values are another's, some items are missing, moved or new.
-    pub(super) fn pair(&mut self, of: &MessageDescriptor) -> (DynamicMessage, DynamicMessage) {
+    /// Two messages that differ in some values and in some missing, moved or new items.
+    pub(super) fn similar_pair(
+        &mut self,
+        of: &MessageDescriptor,
+    ) -> (DynamicMessage, DynamicMessage) {
         let (message, other) = (self.message(of, 0), self.message(of, 0));
-        let read = self.mixed(&message, &other);
-        (message, read)
+        let similar = self.mix(&message, &other);
+        (message, similar)
     }
 
-    fn mixed(&mut self, one: &DynamicMessage, other: &DynamicMessage) -> DynamicMessage {
-        let mut mixed = DynamicMessage::new(one.descriptor_of());
-        for field in one.descriptor_of().fields() {
+    fn mix(&mut self, one: &DynamicMessage, other: &DynamicMessage) -> DynamicMessage {
+        let mut mixed = DynamicMessage::new(one.descriptor());
+        for field in one.descriptor().fields() {
             let [one, other] = [one, other].map(|it| it.get_field(&field).into_owned());
-            let value = match (self.roll(6), one, other) {
+            let value = match (self.number_below(6), one, other) {
                 (0, _, other) => other,
                 (1, ..) => continue,
                 (_, Value::List(items), Value::List(others)) => {
-                    Value::List(self.items(items, &others))
+                    Value::List(self.mix_items(items, &others))
                 }
-                (_, Value::Message(one), Value::Message(other)) if self.roll(3) > 0 => {
-                    Value::Message(self.mixed(&one, &other))
+                (_, Value::Message(one), Value::Message(other)) if self.number_below(3) > 0 => {
+                    Value::Message(self.mix(&one, &other))
                 }
                 (_, one, _) => one,
             };
@@ -156,8 +159,8 @@ impl Dice {
         mixed
     }
 
-    fn items(&mut self, mut items: Vec<Value>, others: &[Value]) -> Vec<Value> {
-        match self.roll(6) {
+    fn mix_items(&mut self, mut items: Vec<Value>, others: &[Value]) -> Vec<Value> {
+        match self.number_below(6) {
             0 => drop(items.pop()),
             1 if !items.is_empty() => drop(items.remove(0)),
             2 => items.reverse(),
@@ -165,20 +168,22 @@ impl Dice {
             4 => drop(items.splice(0..0, others.iter().cloned())),
             _ => {}
         }
-        for (place, it) in items.iter_mut().enumerate() {
-            let other = others.get(place).and_then(Value::as_message);
-            if let (Some(one), Some(other), 0) = (it.as_message(), other, self.roll(3)) {
-                *it = Value::Message(self.mixed(one, other));
+        for (index, it) in items.iter_mut().enumerate() {
+            let other = others.get(index).and_then(Value::as_message);
+            if let (Some(one), Some(other), 0) = (it.as_message(), other, self.number_below(3)) {
+                *it = Value::Message(self.mix(one, other));
             }
         }
         items
     }
 
-    /// A file: plain bytes, a ZIP that wraps one, an office document, an archive of several.
-    fn bytes(&mut self, place: usize) -> Vec<u8> {
-        let plain =
-            vec![u8::try_from(place).unwrap(); 10 + usize::try_from(self.roll(3000)).unwrap()];
-        let entries: &[&str] = match self.roll(6) {
+    /// A file: plain bytes, a ZIP that wraps one file, an office document, or an archive.
+    fn file_bytes(&mut self, index: usize) -> Vec<u8> {
+        let plain = vec![
+            u8::try_from(index).unwrap();
+            10 + usize::try_from(self.number_below(3000)).unwrap()
+        ];
+        let entries: &[&str] = match self.number_below(6) {
             0 => &["105156e5-8646-c527-4f4f-7420d8cd2102.edxml"],
             1 => &["[Content_Types].xml", "word/document.xml"],
             2 => &["mimetype", "content.xml"],
@@ -193,23 +198,25 @@ impl Dice {
         archive.finish().unwrap().into_inner()
     }
 
+    /// A message of the type that a format carries; its files are added to `files`.
     pub(super) fn canonical(
         &mut self,
         format: &Format,
-        files: &mut Files,
+        files: &mut MemoryBlobs,
     ) -> (Canonical, DynamicMessage) {
-        let mut message = self.message(&super::blank(format).descriptor_of(), 0);
-        let is_document = message.descriptor_of().name() == "Document";
+        let mut message = self.message(&descriptor_of(format), 0);
+        let is_document = message.descriptor().name() == "Document";
         let bytes = message.encode_to_vec();
         let body = if is_document {
             let mut it = Document::decode(bytes.as_slice()).unwrap();
-            if self.roll(10) > 0 {
-                needed(&mut it);
+            if self.number_below(10) > 0 {
+                add_required_values(&mut it);
             }
             for it in &mut it.attachments {
-                let endings = ["pdf", "docx", "XLSM", "odt", "zip", "jar", "doc", "unk", "b c", ""];
-                let ending = endings[usize::try_from(self.roll(10)).unwrap()];
-                it.file_name = format!("a.{ending}");
+                let extensions =
+                    ["pdf", "docx", "XLSM", "odt", "zip", "jar", "doc", "unk", "b c", ""];
+                let extension = extensions[usize::try_from(self.number_below(10)).unwrap()];
+                it.file_name = format!("a.{extension}");
             }
             Body::Document(it)
         } else {
@@ -227,19 +234,17 @@ impl Dice {
         };
         let mut canonical = Canonical { origin: None, body: Some(body) };
         if let Some(Body::Document(it)) = &mut canonical.body {
-            for (place, it) in it.attachments.iter_mut().enumerate() {
-                let bytes = self.bytes(place);
-                let sha256: [u8; 32] = Sha256::digest(&bytes).into();
-                let hex: String = sha256.iter().map(|it| format!("{it:02x}")).collect();
+            for (index, it) in it.attachments.iter_mut().enumerate() {
+                let bytes = self.file_bytes(index);
+                let sha256 = files.insert(&bytes).sha256;
                 it.content = Some(proto::canonical::v1::Blob {
-                    r#ref: format!("sha256:{hex}"),
+                    r#ref: format!("sha256:{}", hex::encode(sha256)),
                     size: bytes.len() as u64,
                     digests: vec![proto::canonical::v1::Digest {
                         algorithm: "sha256".into(),
                         value: sha256.to_vec().into(),
                     }],
                 });
-                files.kept.insert(sha256, bytes);
             }
         }
         let bytes = match canonical.body.as_ref().unwrap() {
@@ -247,20 +252,17 @@ impl Dice {
             Body::Status(it) => it.encode_to_vec(),
             Body::Receipt(_) => Vec::new(),
         };
-        message = DynamicMessage::new(message.descriptor_of());
+        message = DynamicMessage::new(message.descriptor());
         message.merge(bytes.as_slice()).unwrap();
         (canonical, message)
     }
 }
 
-trait Described {
-    fn descriptor_of(&self) -> MessageDescriptor;
-}
-
-impl Described for DynamicMessage {
-    fn descriptor_of(&self) -> MessageDescriptor {
-        prost_reflect::ReflectMessage::descriptor(self)
-    }
+/// The type of the messages that a format carries.
+pub(super) fn descriptor_of(format: &Format) -> MessageDescriptor {
+    let name = if format.name() == "edxml.status" { "Status" } else { "Document" };
+    let name = format!("lienthong.canonical.v1.{name}");
+    proto::descriptors().get_message_by_name(&name).unwrap()
 }
 
 fn organisation(code: &str) -> proto::canonical::v1::Organisation {
@@ -272,8 +274,8 @@ fn organisation(code: &str) -> proto::canonical::v1::Organisation {
     proto::canonical::v1::Organisation { ids: vec![id], ..Default::default() }
 }
 
-/// Gives a random document what most formats cannot do without.
-fn needed(it: &mut Document) {
+/// Sets the values that most formats require of a document.
+fn add_required_values(it: &mut Document) {
     it.id = "A99.1,2026/11/20,45/CV/TU".into();
     it.subject = "Trích yếu".into();
     it.sender = Some(organisation("A99.1"));

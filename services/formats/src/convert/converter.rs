@@ -1,0 +1,328 @@
+//! The converters of a description, each with both directions.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::convert::calendar::{DateFormat, read_date, read_moment, write_date, write_moment};
+use crate::convert::error::{ConvertError, new_message};
+use crate::convert::text::clean;
+use crate::diagnostic::{BilingualText, suggest};
+use crate::grammar::CodeList;
+use crate::model::{DynMessage, FieldSchema, FieldType, Value};
+
+/// Converts a native text to a canonical value and back.
+#[derive(Clone, Debug)]
+pub(crate) enum Converter {
+    /// A text, NFC and trimmed.
+    Text,
+    /// An unsigned integer; 0 is absent.
+    Whole,
+    /// A boolean: the words for true and false.
+    YesNo(String, String),
+    /// A date in any of these formats; the first one is written.
+    Date(Vec<DateFormat>),
+    /// A point in time, in Vietnam's time zone.
+    Time(DateFormat),
+    /// A code of a list.
+    Code(Arc<CodeList>),
+    /// An organisation code; its scheme follows from its form.
+    OrgId,
+    /// A media type, in lower case.
+    MediaType,
+    /// Several texts with this separator.
+    List(String),
+    /// A text that is read with or without this prefix and written with it.
+    Affix(String),
+    /// Number and notation of a document in one text, as printed.
+    FullNumber,
+    /// The value of an `Extra`.
+    Extra,
+    /// The reference of a file that was uploaded beside the body.
+    Fetch,
+    /// Base64 of a file, or of a ZIP that wraps one file.
+    Content,
+}
+
+impl Converter {
+    /// Parses the `as` of a rule; `list` looks up a code list by name.
+    pub(crate) fn parse(
+        spec: &str,
+        list: impl Fn(&str) -> Option<Arc<CodeList>>,
+    ) -> Result<Self, BilingualText> {
+        let (name, rest) = spec.split_once(' ').unwrap_or((spec, ""));
+        Ok(match name {
+            "text" => Self::Text,
+            "whole" => Self::Whole,
+            "yes-no" => {
+                let (yes, no) = rest.split_once(' ').ok_or_else(|| {
+                    BilingualText::new("yes-no cần hai từ", "yes-no needs two words")
+                })?;
+                Self::YesNo(yes.to_owned(), no.to_owned())
+            }
+            "date" => {
+                let formats = rest.split('|').map(|it| DateFormat::parse(it.trim(), "yMd"));
+                Self::Date(formats.collect::<Result<_, _>>()?)
+            }
+            "time" => Self::Time(DateFormat::parse(rest, "yMdHm")?),
+            "code" => Self::Code(list(rest).ok_or_else(|| {
+                BilingualText::new(
+                    format!("không có danh mục `{rest}`"),
+                    format!("there is no list `{rest}`"),
+                )
+            })?),
+            "org-id" => Self::OrgId,
+            "media-type" => Self::MediaType,
+            "list" if !rest.is_empty() => Self::List(rest.to_owned()),
+            "affix" if !rest.is_empty() => Self::Affix(rest.to_owned()),
+            "full-number" => Self::FullNumber,
+            "extra" => Self::Extra,
+            "fetch" => Self::Fetch,
+            "content" => Self::Content,
+            _ => return Err(unknown_converter(spec, name)),
+        })
+    }
+
+    /// The value of a text. Files are no texts: the record reader decodes them.
+    pub(crate) fn read<'t>(
+        &'t self,
+        text: &'t str,
+        field: &FieldSchema,
+    ) -> Result<Value<'t>, ConvertError> {
+        let text = clean(text)?;
+        match self {
+            Self::Text if field.field_type == FieldType::Text => Ok(Value::Text(text)),
+            Self::Text => Err(ConvertError::new("không phải chữ", "is no text")),
+            Self::Whole => read_integer(&text, field),
+            Self::YesNo(yes, no) => {
+                let is = |it: &str| text.eq_ignore_ascii_case(it);
+                match (is(yes), is(no)) {
+                    (true, _) => Ok(Value::Bool(true)),
+                    (_, true) => Ok(Value::Bool(false)),
+                    _ => {
+                        Err(ConvertError::new("không phải có hoặc không", "is neither yes nor no"))
+                    }
+                }
+            }
+            Self::Date(formats) => read_date(&text, formats, field),
+            Self::Time(format) => read_moment(&text, format, field),
+            Self::Code(list) => read_code(text, list, field),
+            Self::OrgId => read_organisation_id(text, field),
+            Self::MediaType => Ok(Value::Text(to_lowercase(text))),
+            Self::List(separator) => Ok(Value::List(split_items(text, separator))),
+            Self::Affix(prefix) => Ok(Value::Text(strip_prefix(text, prefix))),
+            Self::FullNumber => message_with_text("printed", text, field),
+            Self::Extra => message_with_text("value", text, field),
+            Self::Fetch | Self::Content => {
+                Err(ConvertError::new("tệp không có ở đây", "the file is not here"))
+            }
+        }
+    }
+
+    /// The code list; none for another converter.
+    pub(crate) fn code_list(&self) -> Option<&CodeList> {
+        if let Self::Code(list) = self { Some(list) } else { None }
+    }
+
+    /// True when a value is the one that every code outside the list is read as.
+    pub(crate) fn is_unlisted_value(&self, value: &Value<'_>, field: &FieldSchema) -> bool {
+        let other = self.code_list().and_then(|it| it.other.as_deref());
+        let (Some(other), Some(schema)) = (other, field.enum_schema()) else { return false };
+        let number = schema.number(other);
+        number.is_some() && value.as_enum() == number
+    }
+
+    /// The text of a point in time, seconds since 1970; none for another converter.
+    pub(crate) fn write_seconds(&self, seconds: i64) -> Option<String> {
+        let Self::Time(format) = self else { return None };
+        format.write_seconds(seconds)
+    }
+
+    /// The text of a value; none when this converter has no text for it.
+    pub(crate) fn write<'w>(
+        &'w self,
+        value: &'w Value<'_>,
+        field: &FieldSchema,
+    ) -> Option<Cow<'w, str>> {
+        match self {
+            Self::Text | Self::MediaType | Self::Fetch => plain_text(value),
+            Self::Whole => plain_text(value).filter(|it| it != "0"),
+            Self::YesNo(yes, no) => {
+                let Value::Bool(is_true) = value else { return None };
+                Some(Cow::Borrowed(if *is_true { yes } else { no }))
+            }
+            Self::Date(formats) => {
+                write_date(value.as_message()?, formats.first()?).map(Cow::Owned)
+            }
+            Self::Time(format) => write_moment(value.as_message()?, format).map(Cow::Owned),
+            Self::Code(list) => match value.as_enum() {
+                Some(number) => list.native(field.enum_schema()?.value_name(number)?),
+                None => code_of_value(value, list),
+            }
+            .map(Cow::Borrowed),
+            Self::List(separator) => {
+                let items: Option<Vec<_>> = value.as_list()?.iter().map(Value::as_text).collect();
+                Some(items?.join(separator)).filter(|it| !it.is_empty()).map(Cow::Owned)
+            }
+            Self::Affix(prefix) => {
+                let text = plain_text(value).filter(|it| !it.is_empty())?;
+                Some(Cow::Owned(format!("{prefix}{text}")))
+            }
+            Self::FullNumber => write_full_number(value.as_message()?),
+            Self::OrgId | Self::Extra => non_empty(value.as_message()?, "value").map(Cow::Borrowed),
+            Self::Content => None,
+        }
+    }
+}
+
+/// Names of the converters in a description.
+const NAMES: [&str; 14] = [
+    "text",
+    "whole",
+    "yes-no",
+    "date",
+    "time",
+    "code",
+    "org-id",
+    "media-type",
+    "list",
+    "affix",
+    "full-number",
+    "extra",
+    "fetch",
+    "content",
+];
+
+fn unknown_converter(spec: &str, name: &str) -> BilingualText {
+    let meant = suggest(name, &NAMES);
+    BilingualText::new(
+        format!("không có bộ đổi `{spec}`{}", meant.vi),
+        format!("there is no converter `{spec}`{}", meant.en),
+    )
+}
+
+fn to_lowercase(text: Cow<'_, str>) -> Cow<'_, str> {
+    let is_lowercase = text.bytes().all(|it| it.is_ascii() && !it.is_ascii_uppercase());
+    if is_lowercase { text } else { Cow::Owned(text.to_lowercase()) }
+}
+
+fn strip_prefix<'t>(text: Cow<'t, str>, prefix: &str) -> Cow<'t, str> {
+    match &text {
+        Cow::Borrowed(it) => Cow::Borrowed(it.strip_prefix(prefix).unwrap_or(it)),
+        Cow::Owned(it) => {
+            it.strip_prefix(prefix).map(|it| Cow::Owned(it.to_owned())).unwrap_or(text)
+        }
+    }
+}
+
+fn split_items<'t>(text: Cow<'t, str>, separator: &str) -> Vec<Value<'t>> {
+    fn items<'p>(text: &'p str, separator: &str) -> impl Iterator<Item = &'p str> {
+        text.split(separator).map(str::trim).filter(|it| !it.is_empty())
+    }
+    match text {
+        Cow::Borrowed(it) => items(it, separator).map(|it| Value::Text(it.into())).collect(),
+        Cow::Owned(it) => {
+            items(&it, separator).map(|it| Value::Text(it.to_owned().into())).collect()
+        }
+    }
+}
+
+fn read_integer<'t>(text: &str, field: &FieldSchema) -> Result<Value<'t>, ConvertError> {
+    let wrong = || ConvertError::new("không phải số nguyên", "is no whole number");
+    let is_number = (1..=18).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
+    if !is_number {
+        return Err(wrong());
+    }
+    let number: u64 = text.parse().map_err(|_error| wrong())?;
+    if field.field_type == FieldType::Uint64 {
+        return Ok(Value::U64(number));
+    }
+    let number = u32::try_from(number).ok().filter(|_| field.field_type == FieldType::Uint32);
+    number.map(Value::U32).ok_or_else(wrong)
+}
+
+fn plain_text<'w>(value: &'w Value<'_>) -> Option<Cow<'w, str>> {
+    if let Value::Text(it) = value {
+        return Some(Cow::Borrowed(it));
+    }
+    value.as_unsigned().map(|it| Cow::Owned(it.to_string()))
+}
+
+/// A message of the field's type with one text field set.
+fn message_with_text<'t>(
+    name: &str,
+    text: Cow<'t, str>,
+    field: &FieldSchema,
+) -> Result<Value<'t>, ConvertError> {
+    let mut message = new_message(field)?;
+    message.set_by_name(name, Value::Text(text));
+    Ok(Value::Message(message))
+}
+
+fn non_empty<'m>(message: &'m DynMessage<'_>, name: &str) -> Option<&'m str> {
+    Some(message.text(name)).filter(|it| !it.is_empty())
+}
+
+fn write_full_number<'m>(number: &'m DynMessage<'_>) -> Option<Cow<'m, str>> {
+    if let Some(printed) = non_empty(number, "printed") {
+        return Some(Cow::Borrowed(printed));
+    }
+    let (number, notation) = (non_empty(number, "number")?, non_empty(number, "notation")?);
+    Some(Cow::Owned(format!("{number}/{notation}")))
+}
+
+fn read_code<'t>(
+    text: Cow<'t, str>,
+    list: &'t CodeList,
+    field: &FieldSchema,
+) -> Result<Value<'t>, ConvertError> {
+    let row = list.rows.get(text.as_ref()).map(String::as_str);
+    if let Some(allowed) = &list.gate
+        && row != Some(allowed.as_str())
+    {
+        let error = ConvertError::new("có độ mật", "bears a secrecy mark");
+        return Err(ConvertError { is_secret: true, ..error });
+    }
+    let wrong = || ConvertError::new("mã không có trong danh sách", "is no code of the list");
+    if let Some(schema) = field.enum_schema() {
+        let row = row.or(list.other.as_deref());
+        return row.and_then(|it| schema.number(it)).map(Value::Enum).ok_or_else(wrong);
+    }
+    let mut code = new_message(field).map_err(|_other| wrong())?;
+    match row {
+        Some(row) => {
+            code.set_by_name("code", Value::Text(Cow::Borrowed(row)));
+            let name = list.list.as_deref().unwrap_or_default();
+            code.set_by_name("list", Value::Text(Cow::Borrowed(name)));
+        }
+        None if list.open => code.set_by_name("name", Value::Text(text)),
+        None => return Err(wrong()),
+    }
+    Ok(Value::Message(code))
+}
+
+fn code_of_value<'w>(value: &'w Value<'_>, list: &'w CodeList) -> Option<&'w str> {
+    if let Some(name) = value.as_text() {
+        return list.native(name);
+    }
+    let code = value.as_message()?;
+    match non_empty(code, "code") {
+        Some(code) => list.native(code),
+        None => non_empty(code, "name").filter(|_| list.open),
+    }
+}
+
+fn read_organisation_id<'t>(
+    text: Cow<'t, str>,
+    field: &FieldSchema,
+) -> Result<Value<'t>, ConvertError> {
+    if text.len() > 100 {
+        return Err(ConvertError::new(
+            "mã cơ quan quá dài",
+            "is too long for an organisation's code",
+        ));
+    }
+    let mut id = new_message(field)?;
+    id.set_by_name("scheme", Value::Text(Cow::Borrowed(proto::scheme::scheme_of(&text))));
+    id.set_by_name("value", Value::Text(text));
+    Ok(Value::Message(id))
+}

@@ -1,0 +1,208 @@
+//! Decodes native bytes to canonical messages.
+
+use proto::canonical::v1::{Canonical, Leftovers, canonical::Body};
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::Finding;
+use sha2::{Digest as _, Sha256};
+
+use crate::canonical_json;
+use crate::content::{BlobSink, UnpackBudget, media_type_of_name};
+use crate::file::{attachments_mut, unreferenced_file};
+use crate::format::{DecodedMessage, Format};
+use crate::grammar::{Syntax, UnmappedPolicy};
+use crate::limits::RECORDS_MAX;
+use crate::model::DynMessage;
+use crate::read::{FileSource, RecordReader};
+use crate::scan::decode_utf8;
+use crate::tree::Tree;
+use crate::unmapped;
+
+impl Format {
+    /// Decodes native bytes; each record is a message. The sink receives the files that the body
+    /// contains, in their order; `declared` lists those that were uploaded beside it.
+    ///
+    /// # Errors
+    ///
+    /// The first reason to refuse the item, with the sender's own field.
+    pub fn decode(
+        &self,
+        native: &[u8],
+        declared: &[DeclaredAttachment],
+        sink: &mut dyn BlobSink,
+    ) -> Result<Vec<DecodedMessage>, Fault> {
+        let text = decode_utf8(native)?;
+        if matches!(self.syntax, Syntax::CanonicalJson) {
+            return self.decode_canonical(text, (native, declared), sink);
+        }
+        self.decode_tree(&self.scan(text)?, (native, declared), sink)
+    }
+
+    fn decode_canonical(
+        &self,
+        text: &str,
+        (native, declared): (&[u8], &[DeclaredAttachment]),
+        sink: &mut dyn BlobSink,
+    ) -> Result<Vec<DecodedMessage>, Fault> {
+        let mut canonical = canonical_json::read(text, declared, sink)?;
+        self.set_origin(&mut canonical, native);
+        Ok(vec![DecodedMessage { canonical, findings: Vec::new() }])
+    }
+
+    /// Decodes native bytes whose tree was scanned to detect the format.
+    pub(crate) fn decode_scanned(
+        &self,
+        tree: &Tree<'_>,
+        (native, declared): (&[u8], &[DeclaredAttachment]),
+        sink: &mut dyn BlobSink,
+    ) -> Result<Vec<DecodedMessage>, Fault> {
+        if matches!(self.syntax, Syntax::CanonicalJson) {
+            return self.decode_canonical(decode_utf8(native)?, (native, declared), sink);
+        }
+        self.decode_tree(tree, (native, declared), sink)
+    }
+
+    fn decode_tree(
+        &self,
+        tree: &Tree<'_>,
+        (native, declared): (&[u8], &[DeclaredAttachment]),
+        sink: &mut dyn BlobSink,
+    ) -> Result<Vec<DecodedMessage>, Fault> {
+        let records = tree.find_all(0, &self.records);
+        if records.is_empty() || records.len() > RECORDS_MAX {
+            let Syntax::Json { records, .. } = &self.syntax else {
+                return Err(Fault::new(&code::LT_MAP_009));
+            };
+            return Err(Fault::new(&code::LT_MAP_009).violation(
+                records,
+                "không có văn bản nào",
+                "holds no document",
+            ));
+        }
+        // Secrecy marks of all records come first: a refused item leaves no other trace.
+        for record in &records {
+            self.new_reader(tree, declared).check_secrecy(&self.rules, *record)?;
+        }
+        let budget = UnpackBudget::per_item();
+        let mut item = ItemState { declared, sink, referenced: Vec::new(), budget };
+        let mut decoded = Vec::new();
+        for record in records {
+            decoded.push(self.decode_record(tree, record, &mut item)?);
+        }
+        if let Some(extra) = declared.iter().find(|it| !item.referenced.contains(&it.reference)) {
+            return Err(unreferenced_file(extra));
+        }
+        for it in &mut decoded {
+            self.set_origin(&mut it.canonical, native);
+        }
+        Ok(decoded)
+    }
+
+    fn new_reader<'r>(
+        &'r self,
+        tree: &'r Tree<'r>,
+        declared: &'r [DeclaredAttachment],
+    ) -> RecordReader<'r> {
+        RecordReader::new(tree, FileSource::Received(declared), &self.empty)
+    }
+
+    fn set_origin(&self, canonical: &mut Canonical, native: &[u8]) {
+        canonical.origin = Some(proto::canonical::v1::Origin {
+            format: self.name.clone(),
+            format_version: self.version,
+            format_hash: self.digest.clone(),
+            native: Some(proto::canonical::v1::Digest {
+                algorithm: "sha256".to_owned(),
+                value: bytes::Bytes::copy_from_slice(&Sha256::digest(native)),
+            }),
+            ..Default::default()
+        });
+    }
+
+    /// Decodes a record. Violations are returned, and files decoded, only after the sink has
+    /// admitted the message.
+    fn decode_record(
+        &self,
+        tree: &Tree<'_>,
+        record: usize,
+        item: &mut ItemState<'_>,
+    ) -> Result<DecodedMessage, Fault> {
+        let mut message = DynMessage::new(self.schema);
+        let mut reader = self.new_reader(tree, item.declared);
+        reader.read_record(&self.rules, record, &mut message)?;
+        let (mut findings, unreadable) = (reader.findings, reader.unreadable);
+        let (violations, fault) = (reader.violations, reader.fault);
+        item.referenced.append(&mut reader.referenced);
+        let mut canonical = self.to_canonical(&message)?;
+        let (leftovers, unmapped_findings) = self.collect_unmapped(tree, record, &unreadable);
+        findings.extend(unmapped_findings);
+        complete(&mut canonical, leftovers);
+        item.sink.admit(&canonical)?;
+        if !violations.is_empty() {
+            let mut fault = Fault::new(&code::LT_MAP_014);
+            fault.violations = violations;
+            return Err(fault);
+        }
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        let reader = self.new_reader(tree, item.declared);
+        reader.decode_files(&mut canonical, item.sink, &mut item.budget)?;
+        Ok(DecodedMessage { canonical, findings })
+    }
+
+    fn collect_unmapped(
+        &self,
+        tree: &Tree<'_>,
+        record: usize,
+        unreadable: &[usize],
+    ) -> (Option<Leftovers>, Vec<Finding>) {
+        if self.unmapped != UnmappedPolicy::Keep {
+            return (None, Vec::new());
+        }
+        let ignored: &[String] = match &self.syntax {
+            Syntax::Xml { ignore, .. } => ignore,
+            Syntax::Json { .. } | Syntax::CanonicalJson => &[],
+        };
+        unmapped::collect(tree, record, (unreadable, ignored), self.identity())
+    }
+}
+
+/// State that the records of one item share.
+struct ItemState<'s> {
+    declared: &'s [DeclaredAttachment],
+    sink: &'s mut dyn BlobSink,
+    /// References of declared attachments that records name.
+    referenced: Vec<String>,
+    budget: UnpackBudget,
+}
+
+/// Adds leftovers, and gives attachments an id and a media type where the source has none that can
+/// be used.
+pub(super) fn complete(canonical: &mut Canonical, leftovers: Option<Leftovers>) {
+    let all = match &mut canonical.body {
+        Some(Body::Document(it)) => &mut it.leftovers,
+        Some(Body::Status(it)) => &mut it.leftovers,
+        Some(Body::Receipt(_)) | None => return,
+    };
+    all.extend(leftovers);
+    let mut used = std::collections::HashSet::new();
+    for (index, it) in attachments_mut(canonical).iter_mut().enumerate() {
+        // A later attachment with an id that is assigned here gets another one.
+        let mut number = index + 1;
+        while it.id.is_empty() || used.contains(&it.id) {
+            it.id = number.to_string();
+            number += 1;
+        }
+        used.insert(it.id.clone());
+        let by_name = media_type_of_name(&it.file_name);
+        let unknown = it.media_type.is_empty().then_some(UNKNOWN_MEDIA_TYPE);
+        if let Some(media_type) = by_name.or(unknown) {
+            media_type.clone_into(&mut it.media_type);
+        }
+    }
+}
+
+/// Media type of arbitrary bytes (RFC 2046).
+const UNKNOWN_MEDIA_TYPE: &str = "application/octet-stream";

@@ -1,0 +1,190 @@
+//! Encodes canonical messages to native bytes, and reports the losses.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use prost::Message as _;
+use proto::canonical::v1::{Canonical, canonical::Body};
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use proto::message::v1::{Loss, MessageType};
+
+use crate::content::{BlobSource, NullSink, UnpackBudget};
+use crate::convert::{clean, writable};
+use crate::file::{WrittenFile, digest_of_blob};
+use crate::format::decode::complete;
+use crate::format::{EncodeContext, Format, internal_fault};
+use crate::grammar::Syntax;
+use crate::model::{DynMessage, Value, decode};
+use crate::read::{FileSource, RecordReader};
+use crate::report::difference;
+use crate::tree::Tree;
+use crate::write::{RecordWriter, TraceHop, append_trace};
+use crate::{canonical_json, unmapped, write};
+
+impl Format {
+    /// Encodes a message. The losses, applied to the message, give exactly what the receiver will
+    /// read.
+    ///
+    /// # Errors
+    ///
+    /// The format requires a value that the message lacks, or a file cannot be read.
+    pub fn encode(
+        &self,
+        canonical: &Canonical,
+        context: EncodeContext,
+        source: &dyn BlobSource,
+        out: &mut Vec<u8>,
+    ) -> Result<Vec<Loss>, Fault> {
+        if matches!(self.syntax, Syntax::CanonicalJson) {
+            out.extend_from_slice(canonical_json::write(canonical)?.as_bytes());
+            return Ok(Vec::new());
+        }
+        let EncodeContext { now_us, organisation } = context;
+        let now_s = now_us.div_euclid(1_000_000);
+        let bytes = self.encode_body(canonical)?;
+        let message = self.decode_body(&bytes)?;
+        // The written message may have other attachment ids and further hops; the losses are
+        // relative to the given message.
+        let distinct = with_distinct_ids(canonical).map(|it| self.encode_body(&it)).transpose()?;
+        let distinct = distinct.as_deref().map(|it| self.decode_body(it)).transpose()?;
+        let written = distinct.as_ref().unwrap_or(&message);
+        let hop = TraceHop { organisation: &organisation, now_s };
+        let extended = append_trace(&self.rules, written, hop);
+        let root = match &self.syntax {
+            Syntax::Xml { root, .. } => root.as_str(),
+            Syntax::Json { .. } | Syntax::CanonicalJson => "",
+        };
+        let mut tree = Tree::new(root);
+        let mut writer = RecordWriter {
+            tree: &mut tree,
+            write_empty: self.write_empty.as_deref(),
+            files: Vec::new(),
+            violations: Vec::new(),
+            now_s,
+        };
+        writer.write_record(&self.rules, 0, extended.as_ref().unwrap_or(written));
+        writer.check_violations()?;
+        let mut files = writer.files;
+        unmapped::restore(&mut tree, canonical, self.identity());
+        let begin = out.len();
+        let losses = self
+            .write_tree(&tree, (&mut files, source), out)
+            .and_then(|()| self.find_losses(&tree, files, &message));
+        if losses.is_err() {
+            out.truncate(begin);
+        }
+        losses
+    }
+
+    /// The protobuf bytes of the body, of a type that the format carries.
+    fn encode_body(&self, canonical: &Canonical) -> Result<Vec<u8>, Fault> {
+        match (&canonical.body, self.carries.first()) {
+            (Some(Body::Document(it)), Some(MessageType::Document)) => Ok(it.encode_to_vec()),
+            (Some(Body::Status(it)), Some(MessageType::Status)) => Ok(it.encode_to_vec()),
+            _ => Err(Fault::new(&code::LT_MAP_015).param("format", &self.name)),
+        }
+    }
+
+    /// The message that the rules of the plan map.
+    fn decode_body<'b>(&self, bytes: &'b [u8]) -> Result<DynMessage<'b>, Fault> {
+        decode(self.schema, bytes).ok_or_else(|| internal_fault("canonical"))
+    }
+
+    fn write_tree(
+        &self,
+        tree: &Tree<'_>,
+        files: (&mut [WrittenFile], &dyn BlobSource),
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        match &self.syntax {
+            Syntax::Xml { namespace, prefix, declared_at, .. } => {
+                out.reserve(4_096);
+                let naming = write::xml::XmlNaming { namespace, prefix, declared_at };
+                write::xml::write(tree, naming, files, out)
+            }
+            Syntax::Json { .. } => {
+                out.reserve(2_048);
+                out.extend_from_slice(self.frame.before.as_bytes());
+                write::json::write_value(tree, 0, out);
+                out.extend_from_slice(self.frame.after.as_bytes());
+                Ok(())
+            }
+            Syntax::CanonicalJson => Ok(()),
+        }
+    }
+
+    /// Reads the written tree back and compares the result with the message.
+    fn find_losses(
+        &self,
+        tree: &Tree<'_>,
+        mut files: Vec<WrittenFile>,
+        message: &DynMessage<'_>,
+    ) -> Result<Vec<Loss>, Fault> {
+        collect_referenced_files(message, &mut files);
+        let mut read_back = DynMessage::new(self.schema);
+        let mut reader = RecordReader::new(tree, FileSource::Written(&files), &self.empty);
+        reader.read_record(&self.rules, 0, &mut read_back)?;
+        if !reader.violations.is_empty() {
+            let paths: Vec<_> = reader.violations.iter().map(|it| it.field.as_str()).collect();
+            let mut fault = Fault::new(&code::LT_MAP_012).param("paths", paths.join(", "));
+            fault.violations = reader.violations;
+            return Err(fault);
+        }
+        if let Some(fault) = reader.fault {
+            return Err(fault);
+        }
+        // Without attachments there is nothing to complete, and the second conversion is saved.
+        if read_back.get_by_name("attachments").is_none() {
+            return Ok(difference(message, &read_back, &self.path_map));
+        }
+        let mut canonical = self.to_canonical(&read_back)?;
+        complete(&mut canonical, None);
+        reader.decode_files(&mut canonical, &mut NullSink, &mut UnpackBudget::per_item())?;
+        let bytes = self.encode_body(&canonical)?;
+        Ok(difference(message, &self.decode_body(&bytes)?, &self.path_map))
+    }
+}
+
+/// The message with distinct attachment ids, as a reader will see them; none when they are
+/// distinct.
+fn with_distinct_ids(canonical: &Canonical) -> Option<Canonical> {
+    let Some(Body::Document(document)) = &canonical.body else { return None };
+    let read_id = |id: &str| {
+        let text = writable(Cow::Borrowed(id)).unwrap_or_default();
+        clean(&text).map(Cow::into_owned).unwrap_or_default()
+    };
+    let mut seen = HashSet::new();
+    let mut ids: Vec<String> = document.attachments.iter().map(|it| read_id(&it.id)).collect();
+    let is_distinct = |it: &String| !it.is_empty() && seen.insert(it.clone());
+    if ids.iter().all(is_distinct) {
+        return None;
+    }
+    let existing: HashSet<String> = ids.iter().cloned().collect();
+    let mut free = (1..).map(|it: usize| it.to_string()).filter(|it| !existing.contains(it));
+    let mut used = HashSet::new();
+    for id in &mut ids {
+        if id.is_empty() || used.contains(id) {
+            *id = free.next().unwrap_or_default();
+        }
+        used.insert(id.clone());
+    }
+    let mut document = document.clone();
+    for (attachment, id) in document.attachments.iter_mut().zip(ids) {
+        attachment.id = id;
+    }
+    Some(Canonical { origin: None, body: Some(Body::Document(document)) })
+}
+
+/// Adds the files of the message's attachments, for formats that refer to files by digest.
+fn collect_referenced_files(message: &DynMessage<'_>, into: &mut Vec<WrittenFile>) {
+    let attachments = message.get_by_name("attachments").and_then(Value::as_list);
+    for item in attachments.unwrap_or_default() {
+        let content = item.as_message().and_then(|it| it.get_by_name("content")?.as_message());
+        into.extend(content.and_then(digest_of_blob).map(|digest| WrittenFile {
+            digest,
+            extension: String::new(),
+            head: Vec::new(),
+        }));
+    }
+}

@@ -1,0 +1,111 @@
+//! The rules of a plan. Canonical paths begin at the record's message, or at the list item inside
+//! a [`ListRule`].
+
+use crate::canonical_path::CanonicalPath;
+use crate::convert::Converter;
+use crate::grammar::Requirement;
+use crate::tree::NodeName;
+
+/// Maps a native node to a canonical value.
+#[derive(Clone, Debug)]
+pub(crate) struct LeafRule {
+    pub(crate) at: Vec<NodeName>,
+    pub(crate) to: CanonicalPath,
+    /// The canonical path as the description writes it, from the record's message.
+    pub(crate) name: String,
+    pub(crate) converter: Converter,
+    pub(crate) need: Option<Requirement>,
+    /// Characters the native format permits.
+    pub(crate) max: Option<usize>,
+    pub(crate) empty: Vec<String>,
+    pub(crate) read_default: Option<String>,
+    pub(crate) write_default: Option<String>,
+    /// Canonical path that is written when `to` is absent.
+    pub(crate) fallback: Option<CanonicalPath>,
+    /// Canonical path of the text field that carries a code outside the list.
+    pub(crate) unlisted: Option<CanonicalPath>,
+    /// XML: the element is prefixed although an ancestor is not.
+    pub(crate) declares_prefix: bool,
+}
+
+/// Groups rules below a native node, a canonical message, or both.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupRule {
+    pub(crate) at: Vec<NodeName>,
+    pub(crate) name: String,
+    /// The group maps to a canonical message of its own.
+    pub(crate) is_message: bool,
+    pub(crate) need: Option<Requirement>,
+    /// Enum fields and the values in which the group applies.
+    pub(crate) when: Vec<(CanonicalPath, Vec<i32>)>,
+    /// A rule inside reads a secrecy mark.
+    pub(crate) has_gate: bool,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// Maps repeated native nodes to the items of a canonical list.
+#[derive(Clone, Debug)]
+pub(crate) struct ListRule {
+    pub(crate) at: Vec<NodeName>,
+    pub(crate) to: CanonicalPath,
+    pub(crate) name: String,
+    /// Canonical path of the list without the selector: rules of one list share their keys.
+    pub(crate) list: String,
+    pub(crate) need: Option<Requirement>,
+    /// For items that are texts: the converter and the characters the native format permits.
+    pub(crate) text: Option<(Converter, Option<usize>)>,
+    /// Path inside an item of the key that joins native records to one item.
+    pub(crate) key: Option<CanonicalPath>,
+    /// Every record needs a counterpart in the other rule of the list.
+    pub(crate) is_paired: bool,
+    /// The records contain the bytes of files.
+    pub(crate) holds_files: bool,
+    /// The writer appends an item (the trace).
+    pub(crate) is_appended: bool,
+    /// XML: the elements are written without the namespace prefix.
+    pub(crate) is_unprefixed: bool,
+    /// A rule inside reads a secrecy mark.
+    pub(crate) has_gate: bool,
+    pub(crate) rules: Vec<Rule>,
+}
+
+/// A rule of a plan.
+#[derive(Clone, Debug)]
+pub(crate) enum Rule {
+    Leaf(LeafRule),
+    Group(GroupRule),
+    List(ListRule),
+    /// Writes a constant text; reading ignores the node.
+    Constant(Vec<NodeName>, String),
+    /// Applies to reading only.
+    ReadOnly(Box<Rule>),
+}
+
+impl Rule {
+    /// True when the rule or one inside it reads a secrecy mark.
+    pub(crate) fn has_gate(&self) -> bool {
+        match self {
+            Self::Leaf(it) => it.converter.code_list().is_some_and(|it| it.gate.is_some()),
+            Self::Group(it) => it.has_gate,
+            Self::List(it) => it.has_gate,
+            Self::ReadOnly(it) => it.has_gate(),
+            Self::Constant(..) => false,
+        }
+    }
+
+    /// True when the rule or one inside it maps the bytes of a file.
+    pub(crate) fn holds_file(&self) -> bool {
+        match self {
+            Self::Leaf(it) => matches!(it.converter, Converter::Content),
+            Self::Group(it) => it.rules.iter().any(Self::holds_file),
+            Self::ReadOnly(it) => it.holds_file(),
+            Self::List(_) | Self::Constant(..) => false,
+        }
+    }
+}
+
+/// Node names of a native path; `@` begins the name of an attribute.
+pub(crate) fn parse_native_path(text: &str) -> Vec<NodeName> {
+    let separated = text.replace('@', "/@");
+    separated.split('/').filter(|it| !it.is_empty()).map(NodeName::new).collect()
+}

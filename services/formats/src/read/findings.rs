@@ -1,0 +1,78 @@
+//! Reports of a record: violations refuse it, findings are returned with the message.
+
+use proto::fault::v1::FieldViolation;
+use proto::message::v1::Finding;
+
+use crate::convert::ConvertError;
+use crate::limits::FINDINGS_MAX;
+use crate::read::reader::{Location, RecordReader};
+use crate::tree::{NodeName, join_names};
+
+/// Characters of the sender's text that a report quotes.
+const QUOTED_CHARS_MAX: usize = 40;
+
+impl RecordReader<'_> {
+    /// The native path of a node, whether it is present or not.
+    pub(super) fn display_path(&self, from: Location<'_>, at: &[NodeName]) -> String {
+        let parent = match from {
+            Location::Present(node_id) => self.tree.path(node_id),
+            Location::Absent(from, path) => self.display_path(*from, path),
+        };
+        let field = [parent, join_names(at)].join("/");
+        field.trim_matches('/').to_owned()
+    }
+
+    /// Reports a required node that is missing.
+    pub(super) fn report_missing(&mut self, from: Location<'_>, at: &[NodeName]) {
+        let field = self.display_path(from, at);
+        self.report_violation(field, "thiếu thông tin bắt buộc", "is required and missing");
+    }
+
+    pub(super) fn report_violation(&mut self, field: String, vi: &str, en: &str) {
+        if self.violations.len() < FINDINGS_MAX {
+            let (description_vi, description_en) = (vi.to_owned(), en.to_owned());
+            self.violations.push(FieldViolation { field, description_vi, description_en });
+        }
+    }
+
+    fn report_finding(&mut self, code: &str, field: String, vi: String, en: String) {
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(Finding { code: code.to_owned(), field, text_vi: vi, text_en: en });
+        }
+    }
+
+    /// Reports a text that its converter cannot read: a violation where a value is required, else a
+    /// finding, and the text becomes a leftover.
+    pub(super) fn report_unreadable(
+        &mut self,
+        node_id: usize,
+        text: &str,
+        error: &ConvertError,
+        is_required: bool,
+    ) {
+        let field = self.tree.path(node_id);
+        let quoted: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+        if is_required {
+            let (vi, en) =
+                (format!("“{quoted}” {}", error.vi), format!("\"{quoted}\" {}", error.en));
+            self.report_violation(field, &vi, &en);
+        } else {
+            self.unreadable.push(node_id);
+            let vi = format!("“{quoted}” {}; giữ nguyên văn, coi như không ghi.", error.vi);
+            let en = format!("\"{quoted}\" {}; kept as it was, taken as not said.", error.en);
+            self.report_finding("LT-MAP-020", field, vi, en);
+        }
+    }
+
+    /// Reports a text that is longer than the format permits; it is read all the same.
+    pub(super) fn report_too_long(&mut self, node_id: usize, text: &str, max: Option<usize>) {
+        if let Some(max) = max.filter(|max| text.len() > *max && text.chars().count() > *max) {
+            let field = self.tree.path(node_id);
+            let (vi, en) = (
+                format!("Dài hơn {max} ký tự; vẫn nhận."),
+                format!("Longer than {max} characters; taken all the same."),
+            );
+            self.report_finding("LT-MAP-021", field, vi, en);
+        }
+    }
+}

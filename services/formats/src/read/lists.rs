@@ -1,0 +1,154 @@
+//! Reads repeated nodes into lists.
+
+use std::borrow::Cow;
+
+use proto::fault::code;
+use proto::fault::v1::Fault;
+
+use crate::canonical_path::{find_list, new_item};
+use crate::convert::Converter;
+use crate::limits::{FILES_MAX, TEXT_BYTES_MAX};
+use crate::model::{DynMessage, Value};
+use crate::plan::ListRule;
+use crate::read::join::{Join, JoinSide, key_of};
+use crate::read::put::{merge, push};
+use crate::read::reader::{Location, RecordReader};
+
+impl<'t> RecordReader<'t> {
+    pub(super) fn read_list(
+        &mut self,
+        rule: &'t ListRule,
+        from: Location<'_>,
+        message: &mut DynMessage<'t>,
+    ) -> Result<(), Fault> {
+        let node_ids = match from {
+            Location::Present(node_id) => self.tree.find_all(node_id, &rule.at),
+            Location::Absent(..) => Vec::new(),
+        };
+        if rule.is_paired {
+            let side = JoinSide { holds_files: rule.holds_files, ..JoinSide::default() };
+            self.join_of(rule).sides.push(side);
+        }
+        let mut count = 0;
+        for node_id in node_ids {
+            self.tree.nodes[node_id].is_mapped.set(true);
+            let is_item = match &rule.text {
+                Some(text) => self.read_text_item(node_id, text, (rule, message))?,
+                None => self.read_message_item(rule, node_id, message)?,
+            };
+            count += usize::from(is_item);
+        }
+        if count == 0 && self.is_required(rule.need) {
+            let field = self.display_path(from, &rule.at);
+            self.report_violation(field, "cần ít nhất một", "needs at least one");
+        }
+        Ok(())
+    }
+
+    /// Reads a node into an item that is a text; false for an empty text.
+    fn read_text_item(
+        &mut self,
+        node_id: usize,
+        (converter, max): &'t (Converter, Option<usize>),
+        (rule, message): (&'t ListRule, &mut DynMessage<'t>),
+    ) -> Result<bool, Fault> {
+        let found = self.read_text(Location::Present(node_id), &[], &[]);
+        let (Some(last), Some((_, text))) = (rule.to.last(), found) else { return Ok(false) };
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Fault::new(&code::LT_MAP_005));
+        }
+        self.report_too_long(node_id, text, *max);
+        match converter.read(text, last.field) {
+            Ok(value) => push(message, &rule.to, value),
+            Err(error) => self.report_unreadable(node_id, text, &error, false),
+        }
+        Ok(true)
+    }
+
+    /// Reads a node into an item that is a message; false when no field of it is present.
+    fn read_message_item(
+        &mut self,
+        rule: &'t ListRule,
+        node_id: usize,
+        message: &mut DynMessage<'t>,
+    ) -> Result<bool, Fault> {
+        let Some(last) = rule.to.last() else { return Ok(false) };
+        let Some(schema) = last.field.message_schema() else { return Ok(false) };
+        let mut item = new_item(last.selector.as_ref(), schema);
+        let outer = std::mem::take(&mut self.joins);
+        self.read_rules(&rule.rules, Location::Present(node_id), &mut item)?;
+        self.check_pairs();
+        self.joins = outer;
+        if item == new_item(last.selector.as_ref(), schema) {
+            return Ok(false);
+        }
+        if schema.name == "Attachment" {
+            self.half_attachments += if rule.is_paired { 1 } else { 2 };
+            if self.half_attachments > 2 * FILES_MAX {
+                return Err(Fault::new(&code::LT_MAP_005));
+            }
+        }
+        match key_of(rule, Some(&item)) {
+            Some(key) => self.join_item(rule, (key, node_id), (item, message)),
+            None => push(message, &rule.to, Value::Message(item)),
+        }
+        Ok(true)
+    }
+
+    /// The join of the rule's list.
+    fn join_of(&mut self, rule: &'t ListRule) -> &mut Join<'t> {
+        let index = self.joins.iter().position(|it| it.list == rule.list).unwrap_or_else(|| {
+            self.joins.push(Join::new(&rule.list));
+            self.joins.len() - 1
+        });
+        &mut self.joins[index]
+    }
+
+    /// Merges a record into the item with its key, or appends it.
+    fn join_item(
+        &mut self,
+        rule: &'t ListRule,
+        (key, node_id): (Cow<'t, str>, usize),
+        (item, message): (DynMessage<'t>, &mut DynMessage<'t>),
+    ) {
+        let join = self.join_of(rule);
+        join.index_items(rule, message);
+        let index = match join.items.get(&key) {
+            Some(index) => {
+                merge(message, &rule.to, *index, &item);
+                *index
+            }
+            None => {
+                let index = find_list(message, &rule.to).len();
+                push(message, &rule.to, Value::Message(item));
+                index
+            }
+        };
+        let side = join.sides.last_mut().filter(|_| rule.is_paired);
+        if side.is_some_and(|it| it.records.insert(index, node_id).is_some()) {
+            let field = self.tree.path(node_id);
+            self.report_violation(field, "mã này đã có ở mục khác", "another record has this id");
+        }
+    }
+
+    /// Records a fault when a record of a pair lacks its counterpart.
+    pub(super) fn check_pairs(&mut self) {
+        let unpaired = self.joins.iter().filter_map(Join::unpaired).min();
+        let Some((node_id, lacks_bytes)) = unpaired else { return };
+        let field = self.tree.path(node_id);
+        let fault = if lacks_bytes {
+            Fault::new(&code::LT_MAP_008).param("name", &field).violation(
+                field,
+                "tệp được nêu nhưng không có trong gói tin",
+                "the file is named but is not in the packet",
+            )
+        } else {
+            Fault::new(&code::LT_MAP_013).param("name", &field).violation(
+                field,
+                "tệp có trong gói tin nhưng không được nêu",
+                "the file is in the packet but is not named",
+            )
+        };
+        self.fault.get_or_insert(fault);
+    }
+}

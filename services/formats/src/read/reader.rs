@@ -1,0 +1,102 @@
+//! The state of reading one record, and access to native texts.
+
+use proto::fault::v1::{Fault, FieldViolation};
+use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::Finding;
+
+use crate::file::WrittenFile;
+use crate::grammar::Requirement;
+use crate::read::join::Join;
+use crate::tree::{NodeName, Tree};
+
+/// Where the bytes of files are.
+#[derive(Clone, Copy)]
+pub(crate) enum FileSource<'s> {
+    /// In the tree as base64, or uploaded beside the body and declared.
+    Received(&'s [DeclaredAttachment]),
+    /// The tree was just written by this format; its nodes refer to these files by index.
+    Written(&'s [WrittenFile]),
+}
+
+/// The node that rules are read at, or the native path at which it is missing.
+#[derive(Clone, Copy)]
+pub(crate) enum Location<'l> {
+    Present(usize),
+    Absent(&'l Location<'l>, &'l [NodeName]),
+}
+
+/// Reads one record of a tree.
+pub(crate) struct RecordReader<'t> {
+    pub(crate) tree: &'t Tree<'t>,
+    pub(crate) files: FileSource<'t>,
+    /// Texts that the format writes for an absent value.
+    pub(crate) empty: &'t [String],
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) violations: Vec<FieldViolation>,
+    /// The first fault of a file. It is returned only after the sink has admitted the item.
+    pub(crate) fault: Option<Fault>,
+    /// Nodes whose text no converter could read.
+    pub(crate) unreadable: Vec<usize>,
+    /// References of declared attachments that the record names.
+    pub(crate) referenced: Vec<String>,
+    /// Lists whose records are joined by a key.
+    pub(super) joins: Vec<Join<'t>>,
+    /// Attachment records so far; the two halves of a paired attachment count one each, another
+    /// attachment counts two.
+    pub(super) half_attachments: usize,
+}
+
+impl<'t> RecordReader<'t> {
+    /// A reader that has read nothing.
+    pub(crate) fn new(tree: &'t Tree<'t>, files: FileSource<'t>, empty: &'t [String]) -> Self {
+        Self {
+            tree,
+            files,
+            empty,
+            findings: Vec::new(),
+            violations: Vec::new(),
+            fault: None,
+            unreadable: Vec::new(),
+            referenced: Vec::new(),
+            joins: Vec::new(),
+            half_attachments: 0,
+        }
+    }
+
+    /// The first node at the end of a path, marked as mapped.
+    pub(super) fn find_node(&self, from: Location<'_>, at: &[NodeName]) -> Option<usize> {
+        let Location::Present(from) = from else { return None };
+        let node_id = self.tree.find_first(from, at)?;
+        self.tree.nodes[node_id].is_mapped.set(true);
+        Some(node_id)
+    }
+
+    /// The node at the end of a path and its text; none when the node is missing or empty.
+    pub(super) fn read_text(
+        &self,
+        from: Location<'_>,
+        at: &[NodeName],
+        empty: &[String],
+    ) -> Option<(usize, &'t str)> {
+        let node_id = self.find_node(from, at)?;
+        let node = &self.tree.nodes[node_id];
+        node.is_read.set(true);
+        let text = node.text.trim();
+        (!self.is_empty_text(text, empty)).then_some((node_id, text))
+    }
+
+    /// True for a text that the format, or the rule, writes for an absent value.
+    pub(super) fn is_empty_text(&self, text: &str, empty: &[String]) -> bool {
+        text.is_empty() || empty.iter().chain(self.empty).any(|it| it == text)
+    }
+
+    /// True when a value is required here. A requirement on senders (`need: read`) does not apply
+    /// to content that was just written.
+    pub(super) fn is_required(&self, need: Option<Requirement>) -> bool {
+        match need {
+            Some(Requirement::Both) => true,
+            Some(Requirement::Read) => matches!(self.files, FileSource::Received(_)),
+            Some(Requirement::Write) | None => false,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Applies the rules of a plan to a record.
+
+use std::borrow::Cow;
+
+use proto::fault::code;
+use proto::fault::v1::Fault;
+
+use crate::canonical_path::{find_value, set_value};
+use crate::convert::Converter;
+use crate::limits::TEXT_BYTES_MAX;
+use crate::model::{DynMessage, Value};
+use crate::plan::{GroupRule, LeafRule, Rule};
+use crate::read::put::put;
+use crate::read::reader::{Location, RecordReader};
+
+impl<'t> RecordReader<'t> {
+    /// Reads a whole record into a message.
+    ///
+    /// # Errors
+    ///
+    /// A bound is exceeded, or a secrecy mark is found; violations and faults of files are
+    /// collected.
+    pub(crate) fn read_record(
+        &mut self,
+        rules: &'t [Rule],
+        record: usize,
+        message: &mut DynMessage<'t>,
+    ) -> Result<(), Fault> {
+        self.tree.nodes[record].is_mapped.set(true);
+        self.read_rules(rules, Location::Present(record), message)?;
+        self.check_pairs();
+        Ok(())
+    }
+
+    pub(super) fn read_rules(
+        &mut self,
+        rules: &'t [Rule],
+        from: Location<'_>,
+        message: &mut DynMessage<'t>,
+    ) -> Result<(), Fault> {
+        for rule in rules {
+            self.read_rule(rule, from, message)?;
+        }
+        Ok(())
+    }
+
+    fn read_rule(
+        &mut self,
+        rule: &'t Rule,
+        from: Location<'_>,
+        message: &mut DynMessage<'t>,
+    ) -> Result<(), Fault> {
+        match rule {
+            Rule::Leaf(leaf) => self.read_leaf(leaf, from, message),
+            Rule::Group(group) => self.read_group(group, from, message),
+            Rule::List(list) => self.read_list(list, from, message),
+            Rule::ReadOnly(rule) => self.read_rule(rule, from, message),
+            Rule::Constant(at, _) => {
+                if let Some(node_id) = self.find_node(from, at) {
+                    self.tree.nodes[node_id].is_read.set(true);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn read_group(
+        &mut self,
+        group: &'t GroupRule,
+        from: Location<'_>,
+        message: &mut DynMessage<'t>,
+    ) -> Result<(), Fault> {
+        let applies = group.when.iter().all(|(path, values)| {
+            let value = find_value(message, path).and_then(Value::as_enum);
+            value.is_some_and(|it| values.contains(&it))
+        });
+        if !applies {
+            return Ok(());
+        }
+        if group.at.is_empty() {
+            return self.read_rules(&group.rules, from, message);
+        }
+        match self.find_node(from, &group.at) {
+            Some(node_id) => self.read_rules(&group.rules, Location::Present(node_id), message),
+            None if self.is_required(group.need) => {
+                self.report_missing(from, &group.at);
+                Ok(())
+            }
+            None => self.read_rules(&group.rules, Location::Absent(&from, &group.at), message),
+        }
+    }
+
+    fn read_leaf(
+        &mut self,
+        leaf: &'t LeafRule,
+        from: Location<'_>,
+        message: &mut DynMessage<'t>,
+    ) -> Result<(), Fault> {
+        if matches!(leaf.converter, Converter::Content) {
+            self.note_content(leaf, from, message);
+            return Ok(());
+        }
+        let is_required = self.is_required(leaf.need);
+        let Some((node_id, text)) = self.read_text(from, &leaf.at, &leaf.empty) else {
+            if is_required {
+                self.report_missing(from, &leaf.at);
+            } else if let Some(default) = &leaf.read_default {
+                set_default(default, leaf, message);
+            }
+            return Ok(());
+        };
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Fault::new(&code::LT_MAP_005));
+        }
+        if matches!(leaf.converter, Converter::Fetch) {
+            self.resolve_reference((node_id, text), &leaf.to, message);
+            return Ok(());
+        }
+        let Some(last) = leaf.to.last() else { return Ok(()) };
+        match leaf.converter.read(text, last.field) {
+            Ok(mut value) => {
+                self.report_too_long(node_id, text, leaf.max);
+                if let Value::List(items) = &mut value {
+                    let is_present = |it: &str| !self.is_empty_text(it, &leaf.empty);
+                    items.retain(|it| it.as_text().is_none_or(is_present));
+                }
+                set_unlisted_code(leaf, (&value, text), message);
+                put(message, &leaf.to, value, &leaf.converter);
+                Ok(())
+            }
+            Err(error) if error.is_secret => {
+                let field = self.tree.path(node_id);
+                Err(Fault::new(&code::LT_MAP_007).violation(field, error.vi, error.en))
+            }
+            Err(error) => {
+                // With a default, absence has a meaning, so an unreadable text may not count as
+                // absent.
+                let is_required = is_required || leaf.read_default.is_some();
+                self.report_unreadable(node_id, text, &error, is_required);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Stores a code outside the list in the field that the rule names for it.
+fn set_unlisted_code<'t>(
+    leaf: &'t LeafRule,
+    (value, text): (&Value<'t>, &'t str),
+    message: &mut DynMessage<'t>,
+) {
+    let (Some(path), Some(last)) = (&leaf.unlisted, leaf.to.last()) else { return };
+    if leaf.converter.is_unlisted_value(value, last.field) {
+        set_value(message, path, Value::Text(Cow::Borrowed(text)));
+    }
+}
+
+fn set_default<'t>(default: &str, leaf: &'t LeafRule, message: &mut DynMessage<'t>) {
+    let Some(last) = leaf.to.last() else { return };
+    if let Some(number) = last.field.enum_schema().and_then(|it| it.number(default)) {
+        set_value(message, &leaf.to, Value::Enum(number));
+    }
+}

@@ -1,0 +1,351 @@
+//! Applies the rules of a plan to a message and builds the tree to write.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use proto::fault::code;
+use proto::fault::v1::Fault;
+
+use crate::canonical_path::{PathSegment, find_list, find_value, selects};
+use crate::content::plain_extension;
+use crate::convert::{Converter, writable};
+use crate::diagnostic::BilingualText;
+use crate::file::{WrittenFile, digest_of_blob, file_name};
+use crate::grammar::Requirement;
+use crate::model::{DynMessage, Value};
+use crate::plan::{GroupRule, LeafRule, ListRule, Rule};
+use crate::tree::{NodeKind, NodeName, Tree};
+
+/// A native path below another one whose nodes are created when something inside is written, so
+/// that groups without content leave no empty elements.
+#[derive(Debug)]
+struct LazyNode<'s, 'w> {
+    parent: Option<&'s LazyNode<'s, 'w>>,
+    at: &'w [NodeName],
+    /// The node, once it exists.
+    node_id: Cell<Option<usize>>,
+}
+
+/// Writes one record.
+pub(crate) struct RecordWriter<'t, 'w> {
+    pub(crate) tree: &'t mut Tree<'w>,
+    pub(crate) write_empty: Option<&'w str>,
+    pub(crate) files: Vec<WrittenFile>,
+    /// Values the format requires and cannot write, by canonical path.
+    pub(crate) violations: Vec<(String, BilingualText)>,
+    /// Seconds since 1970, for `write-default: now`.
+    pub(crate) now_s: i64,
+}
+
+/// A message and its index in its list.
+type Item<'w> = (&'w DynMessage<'w>, usize);
+
+impl<'w> RecordWriter<'_, 'w> {
+    /// Writes a message below a node.
+    pub(crate) fn write_record(
+        &mut self,
+        rules: &'w [Rule],
+        node_id: usize,
+        message: &'w DynMessage<'w>,
+    ) {
+        let parent = LazyNode { parent: None, at: &[], node_id: Cell::new(Some(node_id)) };
+        self.write_rules(rules, &parent, (message, 0));
+    }
+
+    /// Fails when the format requires a value that could not be written.
+    ///
+    /// # Errors
+    ///
+    /// The violations, each with the canonical path of the value.
+    pub(crate) fn check_violations(&self) -> Result<(), Fault> {
+        if self.violations.is_empty() {
+            return Ok(());
+        }
+        let paths: Vec<&str> = self.violations.iter().map(|(path, _)| path.as_str()).collect();
+        let fault = Fault::new(&code::LT_MAP_012).param("paths", paths.join(", "));
+        Err(self
+            .violations
+            .iter()
+            .fold(fault, |fault, (path, text)| fault.violation(path, &text.vi, &text.en)))
+    }
+
+    fn report_missing(&mut self, name: &str) {
+        let text =
+            BilingualText::new("định dạng đích bắt buộc phải có", "the target format needs it");
+        self.violations.push((name.to_owned(), text));
+    }
+
+    fn write_rules(&mut self, rules: &'w [Rule], parent: &LazyNode<'_, 'w>, item: Item<'w>) {
+        for rule in rules {
+            match rule {
+                Rule::Leaf(leaf) => self.write_leaf(leaf, parent, item),
+                Rule::Group(group) => self.write_group(group, parent, item),
+                Rule::List(list) => self.write_list(list, parent, item.0),
+                Rule::Constant(at, value) => self.write_constant(at, value, parent),
+                Rule::ReadOnly(_) => {}
+            }
+        }
+    }
+
+    /// Writes a constant text below a node that exists: constants alone create no node.
+    fn write_constant(&mut self, at: &'w [NodeName], value: &'w str, parent: &LazyNode<'_, 'w>) {
+        let Some((name, parents)) = at.split_last() else { return };
+        let parent = self.existing_node(parent).and_then(|it| self.tree.find_first(it, parents));
+        if let Some(parent) = parent {
+            let node_id = self.tree.find_or_create(parent, std::slice::from_ref(name));
+            self.tree.nodes[node_id].text = Cow::Borrowed(value);
+        }
+    }
+
+    fn write_group(&mut self, group: &'w GroupRule, parent: &LazyNode<'_, 'w>, item: Item<'w>) {
+        let applies = group.when.iter().all(|(path, values)| {
+            let value = find_value(item.0, path).and_then(Value::as_enum);
+            value.is_some_and(|it| values.contains(&it))
+        });
+        if !applies {
+            return;
+        }
+        let inner = LazyNode { parent: Some(parent), at: &group.at, node_id: Cell::new(None) };
+        let is_required = matches!(group.need, Some(Requirement::Write | Requirement::Both));
+        if is_required && !group.is_message {
+            self.create_node(&inner);
+        }
+        self.write_rules(&group.rules, &inner, item);
+        if is_required && self.existing_node(&inner).is_none() {
+            self.report_missing(&group.name);
+        }
+    }
+
+    /// The node of a native path; none while it does not exist.
+    fn existing_node(&self, path: &LazyNode<'_, 'w>) -> Option<usize> {
+        if let Some(node_id) = path.node_id.get() {
+            return Some(node_id);
+        }
+        let node_id = self.tree.find_first(self.existing_node(path.parent?)?, path.at)?;
+        path.node_id.set(Some(node_id));
+        Some(node_id)
+    }
+
+    fn create_node(&mut self, path: &LazyNode<'_, 'w>) -> usize {
+        if let Some(node_id) = path.node_id.get() {
+            return node_id;
+        }
+        let parent = path.parent.map_or(0, |it| self.create_node(it));
+        let node_id = self.tree.find_or_create(parent, path.at);
+        path.node_id.set(Some(node_id));
+        node_id
+    }
+
+    fn create_child(&mut self, parent: &LazyNode<'_, 'w>, at: &'w [NodeName]) -> usize {
+        let parent = self.create_node(parent);
+        self.tree.find_or_create(parent, at)
+    }
+
+    fn write_leaf(
+        &mut self,
+        leaf: &'w LeafRule,
+        parent: &LazyNode<'_, 'w>,
+        (message, index): Item<'w>,
+    ) {
+        if matches!(leaf.converter, Converter::Content) {
+            self.write_content(leaf, parent, message);
+            return;
+        }
+        let is_required = matches!(leaf.need, Some(Requirement::Write | Requirement::Both));
+        let found = text_of(message, &leaf.to, leaf);
+        // Without the code, a reader would take the default for the value.
+        let code_matters =
+            is_required || leaf.read_default.is_some() || leaf.write_default.is_some();
+        if matches!(found, FieldText::NoCode) && code_matters {
+            let (vi, en) = ("định dạng đích không có mã cho giá trị này", "the target has no code");
+            self.violations.push((leaf.name.clone(), BilingualText::new(vi, en)));
+            return;
+        }
+        let text = found.text().or_else(|| text_of(message, leaf.fallback.as_ref()?, leaf).text());
+        match text.or_else(|| self.default_text(leaf, index)) {
+            Some(text) if is_truncated_code(leaf, &text) => {
+                let (vi, en) = ("mã dài hơn định dạng đích cho phép", "too long for the target");
+                self.violations.push((leaf.name.clone(), BilingualText::new(vi, en)));
+            }
+            Some(text) => {
+                let node_id = self.create_child(parent, &leaf.at);
+                self.tree.nodes[node_id].text = truncate(text, leaf.max);
+                self.tree.nodes[node_id].declares_prefix = leaf.declares_prefix;
+            }
+            None if is_required && self.requirement_applies(leaf, parent, message) => {
+                self.report_missing(&leaf.name)
+            }
+            None => {
+                if let Some(empty) = self.write_empty {
+                    let node_id = self.create_child(parent, &leaf.at);
+                    self.tree.nodes[node_id].text = Cow::Borrowed(empty);
+                }
+            }
+        }
+    }
+
+    fn default_text(&self, leaf: &'w LeafRule, index: usize) -> Option<Cow<'w, str>> {
+        let default = leaf.write_default.as_deref()?;
+        let converter = &leaf.converter;
+        let field = leaf.to.last()?.field;
+        let written = |text: Cow<'_, str>| {
+            converter.write(&Value::Text(text), field).map(|it| Cow::Owned(it.into_owned()))
+        };
+        match default {
+            "index" => written(Cow::Owned((index + 1).to_string())),
+            "now" => converter.write_seconds(self.now_s).map(Cow::Owned),
+            _ if converter.code_list().is_some() => written(Cow::Borrowed(default)),
+            _ => Some(Cow::Borrowed(default)),
+        }
+    }
+
+    /// A requirement on a list item, such as the signer's name, applies only when the item or its
+    /// native node exists.
+    fn requirement_applies(
+        &self,
+        leaf: &LeafRule,
+        parent: &LazyNode<'_, 'w>,
+        message: &DynMessage<'_>,
+    ) -> bool {
+        let parents = leaf.to.get(..leaf.to.len().saturating_sub(1)).unwrap_or_default();
+        let is_optional = parents.iter().any(|it| it.selector.is_some());
+        !is_optional
+            || find_value(message, parents).is_some()
+            || self.existing_node(parent).is_some()
+    }
+
+    fn write_content(
+        &mut self,
+        leaf: &'w LeafRule,
+        parent: &LazyNode<'_, 'w>,
+        message: &DynMessage<'_>,
+    ) {
+        let blob = find_value(message, &leaf.to).and_then(Value::as_message);
+        let Some(digest) = blob.and_then(digest_of_blob) else {
+            self.report_missing(&leaf.name);
+            return;
+        };
+        let node_id = self.create_child(parent, &leaf.at);
+        self.tree.nodes[node_id].file_index = Some(self.files.len());
+        self.tree.nodes[node_id].declares_prefix = leaf.declares_prefix;
+        let extension = plain_extension(file_name(message, &leaf.to));
+        self.files.push(WrittenFile { digest, extension, head: Vec::new() });
+    }
+
+    fn write_list(
+        &mut self,
+        rule: &'w ListRule,
+        parent: &LazyNode<'_, 'w>,
+        message: &'w DynMessage<'w>,
+    ) {
+        let Some(last) = rule.to.last() else { return };
+        let selector = last.selector.as_ref();
+        let is_selected = |it: &&Value<'_>| rule.text.is_some() || selects(selector, it);
+        let mut count = 0;
+        for item in find_list(message, &rule.to).iter().filter(is_selected) {
+            self.write_item(rule, parent, (item, count));
+            count += 1;
+        }
+        if count == 0 {
+            self.write_empty_list(rule, parent);
+        }
+    }
+
+    fn write_empty_list(&mut self, rule: &'w ListRule, parent: &LazyNode<'_, 'w>) {
+        if matches!(rule.need, Some(Requirement::Write | Requirement::Both)) {
+            self.report_missing(&rule.name);
+        }
+        if self.write_empty.is_some() {
+            let node_id = self.create_child(parent, &rule.at);
+            self.tree.nodes[node_id].kind = NodeKind::EmptyList;
+        }
+    }
+
+    fn write_item(
+        &mut self,
+        rule: &'w ListRule,
+        parent: &LazyNode<'_, 'w>,
+        (item, index): (&'w Value<'w>, usize),
+    ) {
+        let (Some((name, parents)), Some(last)) = (rule.at.split_last(), rule.to.last()) else {
+            return;
+        };
+        let text = match &rule.text {
+            Some((converter, max)) => {
+                let Some(text) = converter.write(item, last.field).and_then(writable) else {
+                    return;
+                };
+                Some(truncate(text, *max))
+            }
+            None => None,
+        };
+        let parent = self.create_child(parent, parents);
+        if rule.is_unprefixed {
+            self.tree.nodes[parent].is_unprefixed = true;
+        }
+        let node_id = self.tree.add_child_named(parent, name);
+        self.tree.nodes[node_id].kind = NodeKind::Item;
+        match (text, item.as_message()) {
+            (Some(text), _) => self.tree.nodes[node_id].text = text,
+            (None, Some(message)) => {
+                let parent = LazyNode { parent: None, at: &[], node_id: Cell::new(Some(node_id)) };
+                self.write_rules(&rule.rules, &parent, (message, index));
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+/// The native text of a field.
+enum FieldText<'w> {
+    Text(Cow<'w, str>),
+    Absent,
+    /// The format has no code for the value.
+    NoCode,
+}
+
+impl<'w> FieldText<'w> {
+    fn text(self) -> Option<Cow<'w, str>> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Absent | Self::NoCode => None,
+        }
+    }
+}
+
+fn text_of<'w>(
+    message: &'w DynMessage<'_>,
+    path: &[PathSegment],
+    leaf: &'w LeafRule,
+) -> FieldText<'w> {
+    let (Some(value), Some(last)) = (find_value(message, path), path.last()) else {
+        return FieldText::Absent;
+    };
+    let text = match &leaf.unlisted {
+        Some(unlisted) if leaf.converter.is_unlisted_value(value, last.field) => {
+            find_value(message, unlisted).and_then(Value::as_text).map(Cow::Borrowed)
+        }
+        _ => leaf.converter.write(value, last.field),
+    };
+    match (text.and_then(writable), &leaf.converter) {
+        (Some(text), _) => FieldText::Text(text),
+        (None, Converter::Code(_)) => FieldText::NoCode,
+        (None, _) => FieldText::Absent,
+    }
+}
+
+/// True for an organisation's code that the format would truncate: it could be the code of another
+/// organisation.
+fn is_truncated_code(leaf: &LeafRule, text: &str) -> bool {
+    matches!(leaf.converter, Converter::OrgId)
+        && leaf.max.is_some_and(|max| text.len() > max && text.chars().count() > max)
+}
+
+fn truncate(text: Cow<'_, str>, max: Option<usize>) -> Cow<'_, str> {
+    match max {
+        Some(max) if text.len() > max && text.chars().count() > max => {
+            Cow::Owned(text.chars().take(max).collect())
+        }
+        _ => text,
+    }
+}

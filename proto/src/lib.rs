@@ -3,8 +3,8 @@
 //!
 //! The build script compiles the `.proto` files beside `src` with `protox`, so no `protoc` is
 //! needed. Hand-written code exists only where the generated types need more: [`envelope`]
-//! (CloudEvents attributes), [`fault`] (error codes and gRPC statuses) and [`scheme`] (organisation
-//! codes).
+//! (CloudEvents attributes), [`fault`] (error codes and gRPC statuses), [`loss`] (losses that need
+//! consent) and [`scheme`] (organisation codes).
 //!
 //! # Guarantees
 //!
@@ -45,6 +45,8 @@ pub mod journal {
         tonic::include_proto!("lienthong.journal.v1");
     }
 }
+
+pub mod loss;
 
 pub mod mapping {
     //! The interface of the mapping service.

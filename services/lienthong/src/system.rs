@@ -68,7 +68,7 @@ struct Standing {
     registry: registry::Service,
     journal: journal::Service,
     /// Mapping's copy of the registry.
-    registered: mapping::Registered,
+    registered: RegistryFollower,
     /// The gateway's copy of the registry.
     admitted: RegistryFollower,
     /// Cancelled once the last call that came in by the internal door is answered.
@@ -83,7 +83,7 @@ impl Standing {
         Self {
             registry: registry::Service::new().knowing(formats),
             journal: journal::Service::new(&start.settings.journal),
-            registered: mapping::Registered::new(),
+            registered: RegistryFollower::new("mapping.registry"),
             admitted: RegistryFollower::new("gateway.registry"),
             answered: CancellationToken::new(),
         }
@@ -319,7 +319,14 @@ fn start_mapping(
         channels(declared.clone(), watched.clone(), stop)
     });
     let health = start.health.clone();
-    let parts = mapping::Parts { bus, claims, journal, registry, service: service.clone(), health };
+    let parts = mapping::MappingDependencies {
+        bus,
+        claims,
+        journal,
+        registry,
+        service: service.clone(),
+        health,
+    };
     group.spawn(mapping::run(config, parts, group.token()));
     Ok(service)
 }

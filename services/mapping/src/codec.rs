@@ -1,36 +1,53 @@
-//! The seam to the format engine: formats by name, bytes in, bytes out.
+//! The connection to the format engine: formats by name, native bytes in, native bytes out.
 
 use std::io;
 
 use bus::Claim;
-use formats::{BlobSink, BlobSource, EncodeContext, Format as Plan};
+use formats::{BlobSink, BlobSource, EncodeContext, Format as CompiledFormat, FormatRegistry};
 use prost::Message as _;
 use proto::canonical::v1::Canonical;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::{DeclaredAttachment, Format};
-use proto::message::v1::Loss;
+use proto::message::v1::{Finding, Loss};
 
-use crate::blobs::{Found, Stored};
-use crate::normalize::Reading;
+use crate::files::{ExtractedFiles, StoredFiles};
 use crate::secrecy;
 
-/// The formats this service reads and writes.
+/// Decodes and encodes in the formats that this service has.
 #[derive(Debug)]
-pub(crate) struct Shelf(formats::FormatRegistry);
+pub(crate) struct Codec(FormatRegistry);
 
-/// Native bytes and what they could not say.
+/// One message decoded from native bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DecodedItem {
+    /// The canonical message.
+    pub(crate) canonical: Canonical,
+    /// The format's name.
+    pub(crate) format: String,
+    /// Version of the format's description.
+    pub(crate) version: u32,
+    /// SHA-256 of the format's description, lower-case hex.
+    pub(crate) hash: String,
+    /// SHA-256 of the native bytes.
+    pub(crate) native_sha256: Vec<u8>,
+    /// Irregularities that did not stop the decoding.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// A message encoded in a format.
 #[derive(Debug)]
-pub(crate) struct Written {
+pub(crate) struct EncodedMessage {
     pub(crate) native: Vec<u8>,
     pub(crate) version: u32,
     pub(crate) hash: String,
+    /// The loss report: canonical fields that the format could not carry unchanged.
     pub(crate) losses: Vec<Loss>,
 }
 
-impl BlobSink for Found {
+impl BlobSink for ExtractedFiles {
     fn admit(&mut self, canonical: &Canonical) -> Result<(), Fault> {
-        self.bears_mark |= secrecy::marked(canonical).is_some();
+        self.bears_secrecy_mark |= secrecy::find_mark(canonical).is_some();
         Ok(())
     }
 
@@ -39,28 +56,27 @@ impl BlobSink for Found {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.end()
+        self.complete_file()
     }
 }
 
-impl BlobSource for Stored {
+impl BlobSource for StoredFiles {
     fn read(&self, sha256: [u8; 32], size: u64, into: &mut dyn FnMut(&[u8])) -> Result<(), Fault> {
-        self.pour(&Claim { sha256, size }, into)
+        self.read_into(&Claim { sha256, size }, into)
     }
 }
 
-impl Shelf {
+impl Codec {
     /// The formats shipped with the product.
-    pub(crate) fn shipped() -> anyhow::Result<Self> {
-        let shipped = formats::FormatRegistry::shipped();
-        shipped
+    pub(crate) fn with_shipped_formats() -> anyhow::Result<Self> {
+        FormatRegistry::shipped()
             .map(Self)
             .map_err(|it| anyhow::anyhow!("a format does not compile: {}", it.join("; ")))
     }
 
-    /// What there is, for whoever asks.
-    pub(crate) fn list(&self) -> Vec<Format> {
-        let format = |it: &Plan| Format {
+    /// Every format as the contract lists it.
+    pub(crate) fn list_formats(&self) -> Vec<Format> {
+        let format = |it: &CompiledFormat| Format {
             name: it.name().to_owned(),
             version: it.version(),
             hash: it.hash().to_owned(),
@@ -70,68 +86,70 @@ impl Shelf {
         self.0.all().iter().map(format).collect()
     }
 
-    /// The sender's own path of a canonical path.
-    pub(crate) fn place(&self, format: &str, path: &str) -> String {
+    /// The native path of a canonical path, by which a refusal names the sender's own field; the
+    /// canonical path when the format has none for it.
+    pub(crate) fn native_path(&self, format: &str, path: &str) -> String {
         self.0.get(format).map_or_else(|| path.to_owned(), |it| it.native_path(path))
     }
 
-    /// Reads native bytes; files inside go to `found`.
-    pub(crate) fn read(
+    /// Decodes native bytes that hold exactly one message; attachments inside go to `files`.
+    pub(crate) fn decode(
         &self,
         format: &str,
         native: &[u8],
         declared: &[DeclaredAttachment],
-        found: &mut Found,
-    ) -> Result<Reading, Fault> {
-        let (format, mut decoded) = self.0.decode(format, native, declared, found)?;
-        let (Some(read), true) = (decoded.pop(), decoded.is_empty()) else {
+        files: &mut ExtractedFiles,
+    ) -> Result<DecodedItem, Fault> {
+        let (format, mut messages) = self.0.decode(format, native, declared, files)?;
+        let (Some(message), true) = (messages.pop(), messages.is_empty()) else {
             return Err(Fault::new(&code::LT_MAP_223));
         };
-        let origin = read.canonical.origin.as_ref();
+        let origin = message.canonical.origin.as_ref();
         let native = origin.and_then(|it| it.native.as_ref()).map(|it| it.value.to_vec());
-        Ok(Reading {
+        Ok(DecodedItem {
             format: format.name().to_owned(),
             version: format.version(),
             hash: format.hash().to_owned(),
             native_sha256: native.unwrap_or_default(),
-            findings: read.findings,
-            canonical: read.canonical,
+            findings: message.findings,
+            canonical: message.canonical,
         })
     }
 
-    /// Writes a canonical message in a format.
-    pub(crate) fn write(
+    /// Encodes a canonical message, itself encoded in protobuf, in a format.
+    pub(crate) fn encode(
         &self,
         format: &str,
         canonical: &[u8],
         context: EncodeContext,
-        files: &Stored,
-    ) -> Result<Written, Fault> {
-        let known = self.0.get(format);
-        let plan = known.ok_or_else(|| Fault::new(&code::LT_MAP_216).param("format", format))?;
+        files: &StoredFiles,
+    ) -> Result<EncodedMessage, Fault> {
+        let unknown = || Fault::new(&code::LT_MAP_216).param("format", format);
+        let format = self.0.get(format).ok_or_else(unknown)?;
         let unreadable =
             |it: prost::DecodeError| Fault::new(&code::LT_MAP_217).detail(it.to_string());
         let canonical = Canonical::decode(canonical).map_err(unreadable)?;
         let mut native = Vec::new();
-        let losses = plan.encode(&canonical, context, files, &mut native)?;
-        let hash = plan.hash().to_owned();
-        Ok(Written { native, version: plan.version(), hash, losses })
+        let losses = format.encode(&canonical, context, files, &mut native)?;
+        let hash = format.hash().to_owned();
+        Ok(EncodedMessage { native, version: format.version(), hash, losses })
     }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    //! The native form that tests write.
+    //! The native form in which other tests write messages.
 
     use super::*;
 
-    /// A format that holds everything.
+    /// A format that loses nothing.
     pub(crate) const FORMAT: &str = "canonical.json";
 
-    /// A message in it.
-    pub(crate) fn native(canonical: &Canonical) -> Vec<u8> {
-        let shelf = Shelf::shipped().unwrap();
+    /// A message encoded in [`FORMAT`].
+    pub(crate) fn encode_native(canonical: &Canonical) -> Vec<u8> {
+        let codec = Codec::with_shipped_formats().unwrap();
         let bytes = canonical.encode_to_vec();
-        shelf.write(FORMAT, &bytes, EncodeContext::default(), &Stored::none()).unwrap().native
+        let files = StoredFiles::none();
+        codec.encode(FORMAT, &bytes, EncodeContext::default(), &files).unwrap().native
     }
 }

@@ -1,28 +1,28 @@
-//! The section `mapping`.
+//! The configuration section `mapping`.
 
 use serde::Deserialize;
 
-/// Defaults and words of the section.
+/// Default values and descriptions of the section.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
-/// Bounds of the mapping service; each has its reason in the defaults.
+/// Limits of the mapping service; the defaults file gives the reason for each.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Largest native body that is read.
+    /// Largest native body of an item.
     pub native_bytes_max: u64,
-    /// Native bytes in memory for all callers together.
+    /// Native bytes in memory for all calls together.
     pub reading_bytes_max: u64,
-    /// How long an item waits for room.
+    /// How long an item waits for memory.
     pub room_ms_max: u64,
-    /// From this size on, work leaves the async threads.
+    /// From this size on, a body is processed on a blocking thread.
     pub aside_bytes_min: u64,
-    /// How many of those at once.
+    /// Bodies processed on blocking threads at the same time.
     pub aside_max: usize,
     /// Largest canonical body that is routed.
     pub canonical_bytes_max: u64,
-    /// Messages translated at the same time.
+    /// Messages of a window translated at the same time.
     pub translating_max: usize,
-    /// How long a call to the journal may take.
+    /// Time limit of a call to the journal.
     pub journal_ms_max: u64,
 }

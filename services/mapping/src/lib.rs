@@ -1,51 +1,52 @@
-//! Reads what a sender gave, decides whether it may go, and writes what each receiver takes.
+//! Message normalizer, content-based router and message translator.
 //!
 //! ```text
-//! at the door:  native ─▶ codec ─▶ secrecy ─▶ normalize ─▶ canonical, recipients, names
-//! on the road:  intake ─▶ route ─▶ translate ─▶ record ─▶ publish ─▶ delivery.<application>
+//! on submit:    native ─▶ codec ─▶ secrecy ─▶ normalize ─▶ canonical, recipients, identities
+//! after accept: intake ─▶ route ─▶ translate ─▶ record ─▶ publish ─▶ delivery.<application>
 //! ```
 //!
 //! # Promises
 //!
-//! - A refused item leaves nothing: what is found in it is given out after the decision.
-//! - A secrecy mark refuses, wherever a format can hold one.
-//! - A copy's name follows from its parent and its application, so handling twice makes nothing new.
-//! - A copy that would lose what a document must keep waits for an operator, unless its receiver
-//!   accepts that.
-//! - One recipient's trouble keeps back that recipient's copy, and it is a row an operator can see.
-//! - The registry may be away: the last copy of it stays in force.
+//! - A refused item leaves nothing: its extracted files are sent to the caller only after the
+//!   decision.
+//! - A secrecy mark is refused wherever a format can hold one.
+//! - A copy's id is derived from its parent's id and its channel, so routing a message twice makes
+//!   nothing new.
+//! - A copy that would lose a field of [`CONSENT_FIELDS`](proto::loss::CONSENT_FIELDS) waits for an
+//!   operator, unless its application accepts that loss.
+//! - A copy that cannot be made holds back no other copy, and has a row that an operator can see.
+//! - While the registry cannot be reached, its last snapshot stays in force.
 //!
 //! # Not here
 //!
-//! What a format looks like (that is `formats` and its descriptions), storing what was accepted,
-//! waiting for a next try.
+//! The formats themselves (crate `formats` and its descriptions), storage of accepted messages, and
+//! retries.
 
 #![expect(clippy::result_large_err, reason = "a refusal is rare, and is moved a few times only")]
 
 mod attachments;
-mod batches;
-mod blobs;
-mod bounded;
 mod codec;
 mod config;
-mod consent;
-mod directory;
-mod follow;
+mod copies;
+mod document_number;
+mod facts;
+mod fault;
+mod files;
 mod identity;
-mod keep;
+mod item;
+mod loss_policy;
 mod metrics;
 mod normalize;
 mod parties;
 mod pipeline;
-mod read;
+mod record_calls;
 mod route;
 mod run;
+mod search_index;
 mod secrecy;
 mod server;
 mod translate;
 
 pub use config::{Config, DEFAULTS};
-pub use directory::Directory;
-pub use follow::{Registered, follow};
-pub use run::{Parts, run};
+pub use run::{MappingDependencies, run};
 pub use server::Service;

@@ -1,4 +1,4 @@
-//! What this service counts.
+//! The metrics of this service.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use chassis::metrics::{Count, Seconds};
 /// The instruments; clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
-    reads: Count,
+    items: Count,
     copies: Count,
     windows: Seconds,
 }
@@ -16,24 +16,24 @@ impl Metrics {
     /// The instruments of this process.
     pub(crate) fn new() -> Self {
         Self {
-            reads: Count::new("lienthong.mapping.reads", "Items read at the door, by outcome"),
+            items: Count::new("lienthong.mapping.reads", "Items normalized, by outcome"),
             copies: Count::new("lienthong.mapping.copies", "Copies for applications, by outcome"),
-            windows: Seconds::new("lienthong.mapping.window.duration", "Time a window took"),
+            windows: Seconds::new("lienthong.mapping.window.duration", "Duration of a window"),
         }
     }
 
-    /// One item at the door: no code when it passed.
-    pub(crate) fn read(&self, code: Option<&str>) {
-        self.reads.add_for(1, "outcome", code.unwrap_or("passed"));
+    /// Counts an item; `code` is the fault that refused it, or none when it passed.
+    pub(crate) fn count_item(&self, code: Option<&str>) {
+        self.items.add_for(1, "outcome", code.unwrap_or("passed"));
     }
 
-    /// One copy: no code when it was made.
-    pub(crate) fn copy(&self, code: Option<&str>) {
+    /// Counts a copy; `code` is the fault that holds it back, or none when it was made.
+    pub(crate) fn count_copy(&self, code: Option<&str>) {
         self.copies.add_for(1, "outcome", code.unwrap_or("made"));
     }
 
-    /// One window.
-    pub(crate) fn window(&self, took: Duration) {
-        self.windows.record(took, "messaging.destination.name", "intake");
+    /// Records the duration of a window.
+    pub(crate) fn record_window(&self, duration: Duration) {
+        self.windows.record(duration, "messaging.destination.name", "intake");
     }
 }

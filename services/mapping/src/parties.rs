@@ -1,79 +1,79 @@
-//! The organisations a message names, wherever they stand in it.
+//! The organisations that a message names, wherever in the message they are.
 
 use proto::canonical::v1::{
     Canonical, Document, DocumentRef, Organisation, Person, Relation, Status, canonical::Body,
 };
+use registry_client::{CodeOwner, Directory};
 
-use crate::directory::{Answer, Directory};
-
-/// Calls `each` with every organisation in the message.
-pub(crate) fn each(canonical: &mut Canonical, each: &mut impl FnMut(&mut Organisation)) {
+/// Calls `visit` with every organisation in the message.
+pub(crate) fn visit_parties(canonical: &mut Canonical, visit: &mut impl FnMut(&mut Organisation)) {
     match &mut canonical.body {
-        Some(Body::Document(it)) => of_document(it, each),
-        Some(Body::Status(it)) => of_status(it, each),
+        Some(Body::Document(it)) => visit_document(it, visit),
+        Some(Body::Status(it)) => visit_status(it, visit),
         Some(Body::Receipt(_)) | None => {}
     }
 }
 
-fn of_document(document: &mut Document, each: &mut impl FnMut(&mut Organisation)) {
-    document.issuer.iter_mut().for_each(&mut *each);
-    document.sender.iter_mut().for_each(&mut *each);
+fn visit_document(document: &mut Document, visit: &mut impl FnMut(&mut Organisation)) {
+    document.issuer.iter_mut().for_each(&mut *visit);
+    document.sender.iter_mut().for_each(&mut *visit);
     for it in &mut document.recipients {
-        it.organisation.iter_mut().for_each(&mut *each);
-        it.person.iter_mut().for_each(|it| of_person(it, each));
+        it.organisation.iter_mut().for_each(&mut *visit);
+        it.person.iter_mut().for_each(|it| visit_person(it, visit));
     }
-    document.signers.iter_mut().for_each(|it| of_person(it, each));
-    document.contact.iter_mut().for_each(|it| of_person(it, each));
-    document.relations.iter_mut().for_each(|it| of_relation(it, each));
+    document.signers.iter_mut().for_each(|it| visit_person(it, visit));
+    document.contact.iter_mut().for_each(|it| visit_person(it, visit));
+    document.relations.iter_mut().for_each(|it| visit_relation(it, visit));
     if let Some(target) = document.change.as_mut().and_then(|it| it.target.as_mut()) {
-        of_reference(target, each);
+        visit_reference(target, visit);
     }
     for it in &mut document.trace {
-        it.organisation.iter_mut().for_each(&mut *each);
+        it.organisation.iter_mut().for_each(&mut *visit);
     }
     for it in &mut document.instructions {
-        it.author.iter_mut().for_each(|it| of_person(it, each));
-        it.assignee.iter_mut().for_each(&mut *each);
-        it.assignee_person.iter_mut().for_each(|it| of_person(it, each));
+        it.author.iter_mut().for_each(|it| visit_person(it, visit));
+        it.assignee.iter_mut().for_each(&mut *visit);
+        it.assignee_person.iter_mut().for_each(|it| visit_person(it, visit));
     }
 }
 
-fn of_status(status: &mut Status, each: &mut impl FnMut(&mut Organisation)) {
-    status.reporter.iter_mut().for_each(&mut *each);
-    status.addressee.iter_mut().for_each(&mut *each);
-    status.actor.iter_mut().for_each(|it| of_person(it, each));
-    status.about.iter_mut().for_each(|it| of_reference(it, each));
+fn visit_status(status: &mut Status, visit: &mut impl FnMut(&mut Organisation)) {
+    status.reporter.iter_mut().for_each(&mut *visit);
+    status.addressee.iter_mut().for_each(&mut *visit);
+    status.actor.iter_mut().for_each(|it| visit_person(it, visit));
+    status.about.iter_mut().for_each(|it| visit_reference(it, visit));
 }
 
-fn of_person(person: &mut Person, each: &mut impl FnMut(&mut Organisation)) {
-    person.organisation.iter_mut().for_each(each);
+fn visit_person(person: &mut Person, visit: &mut impl FnMut(&mut Organisation)) {
+    person.organisation.iter_mut().for_each(visit);
 }
 
-fn of_reference(reference: &mut DocumentRef, each: &mut impl FnMut(&mut Organisation)) {
-    reference.issuer.iter_mut().for_each(each);
+fn visit_reference(reference: &mut DocumentRef, visit: &mut impl FnMut(&mut Organisation)) {
+    reference.issuer.iter_mut().for_each(visit);
 }
 
-fn of_relation(relation: &mut Relation, each: &mut impl FnMut(&mut Organisation)) {
-    relation.target.iter_mut().for_each(|it| of_reference(it, each));
-    relation.only_for.iter_mut().for_each(each);
+fn visit_relation(relation: &mut Relation, visit: &mut impl FnMut(&mut Organisation)) {
+    relation.target.iter_mut().for_each(|it| visit_reference(it, visit));
+    relation.only_for.iter_mut().for_each(visit);
 }
 
-/// Writes the directory key beside every organisation the registry knows without a doubt. A key
-/// that came with the message is not believed.
-pub(crate) fn recognise(canonical: &mut Canonical, directory: &Directory, day: &str) {
-    each(canonical, &mut |organisation| {
+/// Sets the directory key of every organisation whose codes the registry resolves to one owner.
+///
+/// Keys that came with the message are discarded: a sender could claim any organisation with them.
+pub(crate) fn resolve_parties(canonical: &mut Canonical, directory: &Directory, day: &str) {
+    visit_parties(canonical, &mut |organisation| {
         let mut keys: Vec<&str> = organisation
             .ids
             .iter()
-            .filter_map(|it| match directory.find(&it.value, day) {
-                Answer::Known(known) | Answer::Ended(known) | Answer::Expired(known) => {
-                    Some(known.key.as_str())
+            .filter_map(|it| match directory.resolve_code(&it.value, day) {
+                CodeOwner::InForce(it) | CodeOwner::NotInForce(it) | CodeOwner::CodeExpired(it) => {
+                    Some(it.key.as_str())
                 }
-                Answer::Unknown | Answer::Ambiguous(_) => None,
+                CodeOwner::Unknown | CodeOwner::Ambiguous(_) => None,
             })
             .collect();
         keys.dedup();
-        let known = if let [key] = keys[..] { key.to_owned() } else { String::new() };
-        organisation.directory_key = known;
+        let key = if let [key] = keys[..] { key.to_owned() } else { String::new() };
+        organisation.directory_key = key;
     });
 }

@@ -1,294 +1,295 @@
-//! From intake to delivery: a window is routed, translated, recorded in one call, published as one
-//! batch.
+//! From intake to delivery: a window of messages is routed and translated, recorded in the journal,
+//! and published as one batch.
 //!
-//! Recorded first: a copy that reached an application before the journal knew it could not begin.
-//! If publishing then fails, the copies are rows that the journal drives.
+//! Recording comes before publishing: a copy that reached an application before the journal had its
+//! row could not begin. When publishing fails, the recorded copies are published by the journal.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use bus::{Body, Channel, ClaimStore, Handle, Message, MessageId, Publish, Verdict, Verdicts};
-use bytes::Bytes;
 use chassis::trace::{About, Operation, failed, message_span};
 use chassis::{Clock, Upstream};
 use futures::{StreamExt as _, stream};
+use journal_client::{JournalClient, to_fault};
 use prost::Message as _;
 use proto::canonical::v1::Canonical;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::journal_client::JournalClient;
 use proto::journal::v1::{Entry, Envelope, RecordResponse, entry};
-use proto::message::v1::{Attachment, Fact, Step};
-use tonic::Status;
+use proto::message::v1::{Fact, Step};
+use registry_client::RegistryFollower;
 use tracing::Instrument as _;
 
-use crate::attachments;
-use crate::batches::{CALL_BYTES_MAX, calls};
+use crate::attachments::list_attachments;
 use crate::config::Config;
-use crate::follow::Registered;
+use crate::copies::{CopyMaker, ParentMessage, TranslationCache};
+use crate::facts::new_fact;
+use crate::fault::from_claim_error;
 use crate::metrics::Metrics;
-use crate::route::route;
-use crate::translate::{Translator, unstored};
+use crate::record_calls::{CALL_BYTES_MAX, divide_into_calls};
+use crate::route::find_routes;
+use crate::translate::Translator;
 
-mod copies;
-
-use self::copies::Made;
-
-/// Who says so in the journal.
-const COMPONENT: &str = "mapping";
-
-/// Handles intake. Clones share everything.
+/// Handles the messages of one intake partition. Clones share everything but its name.
 #[derive(Clone, Debug)]
 pub(crate) struct Pipeline<P> {
-    pub(crate) publisher: P,
-    /// The partition it handles, by name.
-    pub(crate) intake: String,
-    pub(crate) journal: JournalClient<Upstream>,
-    pub(crate) registered: Registered,
-    pub(crate) translator: Translator,
+    publisher: P,
+    /// Name of the intake partition, for spans.
+    intake: String,
+    journal: JournalClient,
+    pub(crate) registry: RegistryFollower,
+    pub(crate) copy_maker: CopyMaker,
     pub(crate) claims: ClaimStore,
-    pub(crate) clock: Clock,
-    pub(crate) config: Config,
-    pub(crate) metrics: Metrics,
+    clock: Clock,
+    config: Config,
+    metrics: Metrics,
 }
 
-/// Copies on their way out, and the place of their message in the window.
-struct Outgoing {
-    place: usize,
-    id: String,
-    copies: Vec<(Channel, Message)>,
-}
-
-/// A message whose copies are made.
-struct Routed {
+/// A routed message: its journal entry, and its copies to publish.
+struct RoutedMessage {
     entry: Entry,
     copies: Vec<(Channel, Message)>,
 }
 
-/// What one copy is made from.
-struct Source {
-    id: MessageId,
-    envelope: Envelope,
-    canonical: Bytes,
-    read: Canonical,
-    attachments: Vec<Attachment>,
+/// The copies to publish of the message at `index` of the window.
+struct OutgoingCopies {
+    index: usize,
+    id: String,
+    copies: Vec<(Channel, Message)>,
 }
 
 impl<P: Publish> Pipeline<P> {
-    /// A pipeline that publishes here and records there.
     pub(crate) fn new(
         publisher: P,
         journal: Upstream,
-        registered: Registered,
+        registry: RegistryFollower,
         (translator, claims): (Translator, ClaimStore),
         config: Config,
     ) -> Self {
-        let journal = JournalClient::new(journal);
-        let clock = Clock::System;
-        let metrics = Metrics::new();
-        let intake = "intake".to_owned();
-        Self { publisher, intake, journal, registered, translator, claims, clock, config, metrics }
+        let time_limit = Duration::from_millis(config.journal_ms_max);
+        let (clock, metrics) = (Clock::System, Metrics::new());
+        Self {
+            publisher,
+            intake: "intake".to_owned(),
+            journal: JournalClient::new(journal, time_limit),
+            registry,
+            copy_maker: CopyMaker::new(translator, clock.clone(), metrics.clone()),
+            claims,
+            clock,
+            config,
+            metrics,
+        }
     }
 
-    /// Routes and translates one message.
-    async fn work(&self, message: Message) -> Result<Routed, Refused> {
-        let source = self.open(&message).await?;
-        let directory = self.registered.now();
-        let about = &source.envelope;
-        let ways = route(&directory, &about.recipients, about.r#type());
+    /// The same pipeline for another intake partition.
+    pub(crate) fn with_intake(self, intake: String) -> Self {
+        Self { intake, ..self }
+    }
+
+    /// Routes a message and makes its copies.
+    async fn route_message(&self, message: Message) -> Result<RoutedMessage, ProcessingFailure> {
+        let parent = self.read_message(&message).await?;
+        let directory = self.registry.directory();
+        let envelope = &parent.envelope;
+        let routes = find_routes(&directory, &envelope.recipients, envelope.r#type());
         let mut copies = Vec::new();
         let mut derived = Vec::new();
-        let mut made = Made::new();
-        for way in &ways {
-            let (copy, row) = self.copy(&source, way, &mut made).await;
-            copies.extend(copy);
-            derived.push(row);
+        let mut cache = TranslationCache::new();
+        for route in &routes {
+            let copy = self.copy_maker.make_copy(&parent, route, &mut cache).await;
+            copies.extend(copy.message);
+            derived.push(copy.row);
         }
-        let to: Vec<&str> = ways.iter().map(|it| it.application.as_str()).collect();
-        let fact = Fact { detail: to.join(", "), ..self.fact(Step::Routed) };
+        let applications: Vec<&str> = routes.iter().map(|it| it.application.as_str()).collect();
+        let fact = new_fact(Step::Routed, self.clock.now_us());
         let entry = Entry {
             message_id: message.id.to_string(),
-            facts: vec![fact],
+            facts: vec![Fact { detail: applications.join(", "), ..fact }],
             derived,
             disposition: Some(entry::Disposition::Routed(true)),
         };
-        Ok(Routed { entry, copies })
+        Ok(RoutedMessage { entry, copies })
     }
 
-    fn fact(&self, step: Step) -> Fact {
-        Fact {
-            step: step.into(),
-            at_us: self.clock.now_us(),
-            component: COMPONENT.to_owned(),
-            attempt: 1,
-            ..Fact::default()
-        }
-    }
-
-    async fn open(&self, message: &Message) -> Result<Source, Refused> {
-        let unreadable = |detail: String| Fault::new(&code::LT_MAP_217).detail(detail);
+    /// Reads envelope and canonical body of a message; a large body from the claim store.
+    pub(crate) async fn read_message(
+        &self,
+        message: &Message,
+    ) -> Result<ParentMessage, ProcessingFailure> {
+        let unreadable = |detail: String| {
+            ProcessingFailure::Permanent(Fault::new(&code::LT_MAP_217).detail(detail))
+        };
         let envelope = Envelope::from_attributes(message.id.to_string(), &message.attributes)
-            .map_err(|it| Refused::ForGood(unreadable(it.to_string())))?;
-        let canonical = match &message.body {
+            .map_err(|it| unreadable(it.to_string()))?;
+        let encoded = match &message.body {
             Body::Inline(bytes) => bytes.clone(),
             Body::Claim(claim) => {
                 let read = async {
                     let limit = self.config.canonical_bytes_max;
                     self.claims.open(claim, 0).await?.read_all(limit).await
                 };
-                read.await.map_err(|it| Refused::of(unstored(&it), it.may_pass()))?
+                read.await
+                    .map_err(|it| ProcessingFailure::new(from_claim_error(&it), it.may_pass()))?
             }
         };
-        let read = Canonical::decode(canonical.clone())
-            .map_err(|it| Refused::ForGood(unreadable(it.to_string())))?;
-        let attachments = attachments::of(&read);
-        Ok(Source { id: message.id, envelope, canonical, read, attachments })
+        let canonical =
+            Canonical::decode(encoded.clone()).map_err(|it| unreadable(it.to_string()))?;
+        let attachments = list_attachments(&canonical);
+        Ok(ParentMessage { id: message.id, envelope, encoded, canonical, attachments })
     }
 
-    /// Records what was routed: the ids that the journal does not know, and those that are over.
+    /// Records routed messages. The response names the messages that the journal does not know, and
+    /// the copies that have ended meanwhile.
     async fn record(&self, entries: Vec<Entry>) -> Result<RecordResponse, Fault> {
-        let away = |status: Status| {
-            Fault::from_status(&status).unwrap_or_else(|| {
-                let away = Fault::new(&code::LT_SYS_002).param("part", "journal");
-                away.detail(status.message())
-            })
-        };
-        let limit = Duration::from_millis(self.config.journal_ms_max);
-        let mut told = RecordResponse::default();
-        for call in calls(entries, CALL_BYTES_MAX) {
-            let mut journal = self.journal.clone();
-            let answer = tokio::time::timeout(limit, journal.record(call)).await;
-            let answer = answer.map_err(|it| away(Status::deadline_exceeded(it.to_string())))?;
-            let RecordResponse { unknown, ended } = answer.map_err(away)?.into_inner();
-            told.unknown.extend(unknown);
-            told.ended.extend(ended);
+        let mut total = RecordResponse::default();
+        for call in divide_into_calls(entries, CALL_BYTES_MAX) {
+            let recorded = self.journal.record(call, Vec::new()).await;
+            let RecordResponse { unknown, ended } = recorded.map_err(|it| to_fault(&it))?;
+            total.unknown.extend(unknown);
+            total.ended.extend(ended);
         }
-        Ok(told)
+        Ok(total)
     }
 }
 
-/// A message that could not be worked on at all.
-enum Refused {
-    ForNow(Fault),
-    ForGood(Fault),
+/// Why no copy of a message could be made.
+#[derive(Debug)]
+pub(crate) enum ProcessingFailure {
+    /// The message comes again later.
+    Transient(Fault),
+    /// The message becomes a dead letter.
+    Permanent(Fault),
 }
 
-impl Refused {
-    fn of(fault: Fault, may_pass: bool) -> Self {
-        if may_pass { Self::ForNow(fault) } else { Self::ForGood(fault) }
+impl ProcessingFailure {
+    fn new(fault: Fault, is_transient: bool) -> Self {
+        if is_transient { Self::Transient(fault) } else { Self::Permanent(fault) }
     }
 
     fn fault(&self) -> &Fault {
         match self {
-            Self::ForNow(fault) | Self::ForGood(fault) => fault,
+            Self::Transient(fault) | Self::Permanent(fault) => fault,
         }
     }
 
-    fn verdict(self) -> Verdict {
+    fn verdict(&self) -> Verdict {
         match self {
-            Self::ForNow(fault) => Verdict::Retry(words(&fault)),
-            Self::ForGood(fault) => Verdict::Reject(words(&fault)),
+            Self::Transient(fault) => Verdict::Retry(to_bus_fault(fault)),
+            Self::Permanent(fault) => Verdict::Reject(to_bus_fault(fault)),
         }
     }
 }
 
-fn words(fault: &Fault) -> bus::Fault {
+fn to_bus_fault(fault: &Fault) -> bus::Fault {
     bus::Fault::new(&fault.code, fault.to_string())
 }
 
-/// Each message of a window once, and which of those each place is a copy of.
-fn apart(window: Vec<Message>) -> (Vec<usize>, Vec<Message>) {
-    let mut first: HashMap<MessageId, usize> = HashMap::new();
-    let mut fresh: Vec<Message> = Vec::new();
-    let mut places = Vec::new();
+/// The distinct messages of a window, and for each message of the window the index of its distinct
+/// one: a redelivered message may be in a window twice, and is processed once.
+fn deduplicate(window: Vec<Message>) -> (Vec<usize>, Vec<Message>) {
+    let mut index_by_id: HashMap<MessageId, usize> = HashMap::new();
+    let mut distinct: Vec<Message> = Vec::new();
+    let mut indexes = Vec::new();
     for message in window {
-        let place = *first.entry(message.id).or_insert(fresh.len());
-        places.push(place);
-        if place == fresh.len() {
-            fresh.push(message);
+        let index = *index_by_id.entry(message.id).or_insert(distinct.len());
+        indexes.push(index);
+        if index == distinct.len() {
+            distinct.push(message);
         }
     }
-    (places, fresh)
+    (indexes, distinct)
 }
 
 impl<P: Publish> Handle for Pipeline<P> {
     async fn handle(&self, window: Vec<Message>) -> Verdicts {
-        let begun = tokio::time::Instant::now();
-        let (places, fresh) = apart(window);
-        let judged = self.judge(fresh).await;
-        let judged = judged.as_slice();
-        let verdicts = places.iter().filter_map(|it| judged.get(*it).cloned()).collect();
-        self.metrics.window(begun.elapsed());
+        let begin = tokio::time::Instant::now();
+        let (indexes, distinct) = deduplicate(window);
+        let verdicts = self.process_window(distinct).await;
+        let verdicts = verdicts.as_slice();
+        let verdicts = indexes.iter().filter_map(|it| verdicts.get(*it).cloned()).collect();
+        self.metrics.record_window(begin.elapsed());
         verdicts
     }
 }
 
 impl<P: Publish> Pipeline<P> {
-    async fn judge(&self, window: Vec<Message>) -> Verdicts {
+    async fn process_window(&self, window: Vec<Message>) -> Verdicts {
         let mut verdicts = Verdicts::undecided(window.len());
         let spans: Vec<_> = window.iter().map(|it| process_span(&self.intake, it)).collect();
-        let worked: Vec<_> = stream::iter(window.into_iter().zip(spans.clone()))
-            .map(|(message, span)| self.work(message).instrument(span))
+        let outcomes: Vec<_> = stream::iter(window.into_iter().zip(spans.clone()))
+            .map(|(message, span)| self.route_message(message).instrument(span))
             .buffered(self.config.translating_max.max(1))
             .collect()
             .await;
         let mut entries = Vec::new();
-        let mut routed = Vec::new();
-        for (place, outcome) in worked.into_iter().enumerate() {
+        let mut outgoing = Vec::new();
+        for (index, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
-                Ok(Routed { entry, copies }) => {
-                    routed.push(Outgoing { place, id: entry.message_id.clone(), copies });
+                Ok(RoutedMessage { entry, copies }) => {
+                    outgoing.push(OutgoingCopies { index, id: entry.message_id.clone(), copies });
                     entries.push(entry);
                 }
-                Err(refused) => {
-                    failed(&spans[place], &refused.fault().code);
-                    verdicts.decide(place, refused.verdict());
+                Err(failure) => {
+                    failed(&spans[index], &failure.fault().code);
+                    verdicts.decide(index, failure.verdict());
                 }
             }
         }
-        // One call for all of them, in the trace of the first.
-        let first = spans.first().cloned().unwrap_or_else(tracing::Span::none);
-        let told = match self.record(entries).instrument(first).await {
-            Ok(told) => told,
+        // The call is for the whole window; its span belongs to the trace of the first message.
+        let span = spans.first().cloned().unwrap_or_else(tracing::Span::none);
+        match self.record(entries).instrument(span).await {
+            Ok(recorded) => self.publish_recorded(outgoing, &recorded, &mut verdicts).await,
             Err(fault) => {
-                for it in routed {
-                    verdicts.decide(it.place, Verdict::Retry(words(&fault)));
+                for it in outgoing {
+                    verdicts.decide(it.index, Verdict::Retry(to_bus_fault(&fault)));
                 }
-                return verdicts;
             }
-        };
-        let (strangers, routed): (Vec<_>, Vec<_>) =
-            routed.into_iter().partition(|it| told.unknown.contains(&it.id));
-        for it in strangers {
-            verdicts.decide(it.place, Verdict::Reject(words(&Fault::new(&code::LT_MAP_221))));
         }
-        // What an operator withdrew meanwhile stays here.
-        let goes = |copy: &Message| !told.ended.contains(&copy.id.to_string());
-        let routed = routed.into_iter().map(|mut it| {
-            it.copies.retain(|(_, copy)| told.ended.is_empty() || goes(copy));
-            it
-        });
-        self.publish(routed.collect(), &mut verdicts).await;
         verdicts
     }
 
-    /// Publishes all copies as one batch and decides about their messages.
-    async fn publish(&self, routed: Vec<Outgoing>, verdicts: &mut Verdicts) {
+    /// Publishes the copies of recorded messages. Messages that the journal does not know were
+    /// published by something else and are rejected; copies that an operator withdrew meanwhile are
+    /// left out.
+    async fn publish_recorded(
+        &self,
+        outgoing: Vec<OutgoingCopies>,
+        recorded: &RecordResponse,
+        verdicts: &mut Verdicts,
+    ) {
+        let (unknown, mut outgoing): (Vec<_>, Vec<_>) =
+            outgoing.into_iter().partition(|it| recorded.unknown.contains(&it.id));
+        for it in unknown {
+            let fault = Fault::new(&code::LT_MAP_221);
+            verdicts.decide(it.index, Verdict::Reject(to_bus_fault(&fault)));
+        }
+        if !recorded.ended.is_empty() {
+            let has_ended = |copy: &Message| recorded.ended.contains(&copy.id.to_string());
+            for it in &mut outgoing {
+                it.copies.retain(|(_, copy)| !has_ended(copy));
+            }
+        }
+        self.publish(outgoing, verdicts).await;
+    }
+
+    /// Publishes all copies as one batch and decides the verdicts of their messages.
+    async fn publish(&self, outgoing: Vec<OutgoingCopies>, verdicts: &mut Verdicts) {
         let mut batch = Vec::new();
-        let mut of = Vec::new();
-        for Outgoing { place, copies, .. } in routed {
-            verdicts.decide(place, Verdict::Done);
-            of.extend(std::iter::repeat_n(place, copies.len()));
+        let mut indexes = Vec::new();
+        for OutgoingCopies { index, copies, .. } in outgoing {
+            verdicts.decide(index, Verdict::Done);
+            indexes.extend(std::iter::repeat_n(index, copies.len()));
             batch.extend(copies);
         }
         if batch.is_empty() {
             return;
         }
         let outcomes = self.publisher.publish(batch).await;
-        for (place, outcome) in of.into_iter().zip(outcomes) {
+        for (index, outcome) in indexes.into_iter().zip(outcomes) {
             if let Err(error) = outcome {
-                // The copy is a row already; the journal drives it when this comes to nothing.
-                verdicts.decide(place, Verdict::Retry(bus::Fault::from(&error)));
+                // The whole message comes again; its copies have the same ids and meet their rows.
+                verdicts.decide(index, Verdict::Retry(bus::Fault::from(&error)));
             }
         }
     }

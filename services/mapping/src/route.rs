@@ -1,52 +1,57 @@
-//! Envelope recipients to applications: pure, one entry for each copy that has to be made.
+//! Content-based router: from the recipients of an envelope to the applications that take the type.
 
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::message::v1::MessageType;
+use registry_client::{Directory, ReceivingApplication};
 
-use crate::directory::{Directory, Receiver};
-
-/// One copy to make, or why it cannot be made.
+/// The destination of one copy, or the reason why no copy can be made.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Way {
+pub(crate) struct Route {
     /// Directory key of the receiving organisation.
     pub(crate) organisation: String,
     /// The application; empty when the organisation has none at all.
     pub(crate) application: String,
-    /// Name of the format it takes, or what keeps this recipient's copy back.
+    /// Name of the format that the application takes, or the fault that holds this copy back.
     pub(crate) format: Result<String, Fault>,
-    /// What its copies may lose.
+    /// The fields that the application accepts to lose.
     pub(crate) accepts_losses: Vec<String>,
 }
 
-/// Every copy of a message for these organisations. One that cannot receive now is told apart and
-/// keeps nobody else back.
-pub(crate) fn route(directory: &Directory, recipients: &[String], kind: MessageType) -> Vec<Way> {
-    recipients.iter().flat_map(|organisation| ways(directory, organisation, kind)).collect()
+/// The routes to these organisations. An organisation that cannot receive now has a route with a
+/// fault, so it does not hold back the copies for the others.
+pub(crate) fn find_routes(
+    directory: &Directory,
+    recipients: &[String],
+    message_type: MessageType,
+) -> Vec<Route> {
+    let routes = |it: &String| routes_to(directory, it, message_type);
+    recipients.iter().flat_map(routes).collect()
 }
 
-fn ways(directory: &Directory, organisation: &str, kind: MessageType) -> Vec<Way> {
-    let receivers = directory.receivers(organisation, kind);
-    if !receivers.is_empty() {
-        let way = |it: &Receiver<'_>| Way {
+fn routes_to(directory: &Directory, organisation: &str, message_type: MessageType) -> Vec<Route> {
+    let receiving = directory.receiving_applications(organisation, message_type);
+    if !receiving.is_empty() {
+        let route = |it: &ReceivingApplication<'_>| Route {
             organisation: organisation.to_owned(),
             application: it.application.id.clone(),
             format: Ok(it.format.to_owned()),
             accepts_losses: it.application.accepts_losses.clone(),
         };
-        return receivers.iter().map(way).collect();
+        return receiving.iter().map(route).collect();
     }
     let fault = match directory.organisation(organisation) {
         None => Fault::new(&code::LT_MAP_204).param("code", organisation),
         Some(_) => Fault::new(&code::LT_MAP_208)
             .param("recipient", organisation)
-            .param("type", kind.as_str()),
+            .param("type", message_type.as_str()),
     };
-    // Named after the application that will most likely take it again, so that the copy made
-    // then has the name of the one that waits.
+    // A copy's id is derived from its application. The organisation's first application is assumed
+    // to take the type once it is enabled again, so the copy made then has the id of the one that
+    // waits now, and is recognized as the same.
     let mut idle = directory.applications().iter().filter(|it| it.organisation == organisation);
     let application = idle.next().map(|it| it.id.clone()).unwrap_or_default();
-    vec![Way {
+    vec![Route {
         organisation: organisation.to_owned(),
         application,
         format: Err(fault),
@@ -56,27 +61,26 @@ fn ways(directory: &Directory, organisation: &str, kind: MessageType) -> Vec<Way
 
 #[cfg(test)]
 mod tests {
-    use proto::registry::v1::{Application, Snapshot, Takes};
-
     use proto::message::v1::Organisation;
+    use proto::registry::v1::{Application, Snapshot, Takes};
 
     use super::*;
 
+    fn application(id: &str, organisation: &str, takes: &[(MessageType, &str)]) -> Application {
+        let takes = takes.iter().map(|(message_type, format)| Takes {
+            r#type: (*message_type).into(),
+            format: (*format).into(),
+        });
+        Application {
+            id: id.into(),
+            organisation: organisation.into(),
+            takes: takes.collect(),
+            ..Application::default()
+        }
+    }
+
     #[test]
-    fn every_application_that_takes_the_type_gets_a_copy_and_nobody_is_left_out() {
-        let application =
-            |id: &str, organisation: &str, takes: &[(MessageType, &str)]| Application {
-                id: id.into(),
-                organisation: organisation.into(),
-                takes: takes
-                    .iter()
-                    .map(|(kind, format)| Takes {
-                        r#type: (*kind).into(),
-                        format: (*format).into(),
-                    })
-                    .collect(),
-                ..Application::default()
-            };
+    fn every_application_that_takes_the_type_gets_a_copy_and_no_recipient_is_left_out() {
         let organisation = |key: &str| Organisation { key: key.into(), ..Organisation::default() };
         let directory = Directory::new(Snapshot {
             organisations: ["a", "b", "c"].map(organisation).into(),
@@ -88,22 +92,22 @@ mod tests {
             ..Snapshot::default()
         });
         let recipients = ["a", "b", "c", "d"].map(str::to_owned);
-        let ways: Vec<_> = route(&directory, &recipients, MessageType::Document)
+        let routes: Vec<_> = find_routes(&directory, &recipients, MessageType::Document)
             .into_iter()
             .map(|it| (it.organisation, it.application, it.format.map_err(|it| it.code)))
             .collect();
-        let way = |organisation: &str, application: &str, format: Result<&str, &str>| {
+        let route = |organisation: &str, application: &str, format: Result<&str, &str>| {
             let format = format.map(str::to_owned).map_err(str::to_owned);
             (organisation.to_owned(), application.to_owned(), format)
         };
         assert_eq!(
-            ways,
+            routes,
             [
-                way("a", "a-1", Ok("x")),
-                way("a", "a-2", Ok("y")),
-                way("b", "b-1", Err("LT-MAP-208")),
-                way("c", "", Err("LT-MAP-208")),
-                way("d", "", Err("LT-MAP-204")),
+                route("a", "a-1", Ok("x")),
+                route("a", "a-2", Ok("y")),
+                route("b", "b-1", Err("LT-MAP-208")),
+                route("c", "", Err("LT-MAP-208")),
+                route("d", "", Err("LT-MAP-204")),
             ]
         );
     }

@@ -1,84 +1,83 @@
-//! The road through this service, as the chassis starts it.
+//! The service's process: its receivers, and the follower of the registry beside them.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::{Bus, Channel, ClaimStore, Receiver};
-use chassis::Upstream;
 use chassis::health::Health;
+use chassis::{Clock, Upstream};
+use journal_client::{JournalClient, JournalFailureStore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::bounded::Bounded;
 use crate::config::Config;
-use crate::follow::follow;
-use crate::keep::Keeper;
 use crate::pipeline::Pipeline;
 use crate::server::Service;
 use crate::translate::Translator;
 
-/// What the service stands on.
+/// What the service needs from the process that starts it.
 #[derive(Clone, Debug)]
-pub struct Parts {
-    /// The channels; their topology is declared by whoever starts this.
+pub struct MappingDependencies {
+    /// The channels. Their topology is declared by the process.
     pub bus: Bus,
-    /// Bodies that are too large to ride along, and attachments.
+    /// The store of large bodies and of attachments.
     pub claims: ClaimStore,
-    /// Where facts are recorded.
+    /// The journal.
     pub journal: Upstream,
-    /// Who is there.
+    /// The registry.
     pub registry: Upstream,
-    /// The calls' side, whose formats and copy of the registry are used here too. It outlives a
-    /// new start, so a registry that is away stops nothing.
+    /// The gRPC server, whose formats and snapshot of the registry the receivers use as well. The
+    /// process keeps it over a restart, so that mapping works while the registry cannot be reached.
     pub service: Service,
-    /// Where this tells how it is.
+    /// The process's health, where the follower of the registry reports.
     pub health: Health,
 }
 
-/// Routes and translates until `shutdown`: one receiver for each intake partition, beside the
-/// watch of the registry.
+/// Routes and translates until `shutdown`, with one receiver for each intake partition.
 ///
 /// # Errors
 ///
-/// The broker or the journal went away; start again.
-pub async fn run(config: Config, parts: Parts, shutdown: CancellationToken) -> anyhow::Result<()> {
+/// The broker or the journal cannot be reached; the chassis starts this again.
+pub async fn run(
+    config: Config,
+    dependencies: MappingDependencies,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let MappingDependencies { bus, claims, journal, registry, service, health } = dependencies;
     let stop = shutdown.child_token();
     let _stopped = stop.clone().drop_guard();
-    let mut working: JoinSet<anyhow::Result<()>> = JoinSet::new();
-    let (registry, registered) = (parts.registry.clone(), parts.service.registered.clone());
-    let token = stop.clone();
-    working.spawn(async move {
-        let watch = || follow(registry.clone(), registered.clone(), token.clone());
-        chassis::supervise("mapping's copy of the registry", &token, watch).await;
+    let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    let following = service.registry.follow(registry, health, stop.clone());
+    tasks.spawn(async move {
+        following.await;
         Ok(())
     });
-    if parts.service.registered.now().revision().is_empty() {
-        parts.health.unwell("registry copy", "the registry was not read yet");
-    }
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        () = parts.service.registered.ready() => parts.health.well("registry copy"),
+        () = service.registry.wait_until_ready() => {}
     }
-    let publisher = parts.bus.publisher().await.context("no publisher could be opened")?;
-    let settings = parts.bus.settings().clone();
-    let translator = Translator::new(parts.service.shelf.clone(), parts.claims.clone(), &config);
-    let files = (translator, parts.claims.clone());
-    let registered = parts.service.registered.clone();
-    let pipeline = Pipeline::new(publisher, parts.journal.clone(), registered, files, config);
-    let limit = Duration::from_millis(config.journal_ms_max);
+    let publisher = bus.publisher().await.context("no publisher could be opened")?;
+    let translator = Translator::new(service.codec.clone(), claims.clone(), &config);
+    let translation = (translator, claims);
+    let pipeline =
+        Pipeline::new(publisher, journal.clone(), service.registry.clone(), translation, config);
+    let time_limit = Duration::from_millis(config.journal_ms_max);
+    let journal = JournalClient::new(journal, time_limit);
+    let failure_store = JournalFailureStore::new(journal, Clock::System, "mapping", "");
+    let settings = bus.settings().clone();
     for partition in 0..settings.partitions {
         let receiver = Receiver {
             channel: Channel::intake(partition),
             window: settings.window,
-            failure_store: Bounded { keeper: Keeper::new(parts.journal.clone()), limit },
+            failure_store: failure_store.clone(),
         };
         let intake = receiver.channel.name().to_owned();
-        let pipeline = Pipeline { intake, ..pipeline.clone() };
-        let (bus, stop) = (parts.bus.clone(), stop.clone());
-        working.spawn(async move { Ok(bus.receive(receiver, pipeline, stop).await?) });
+        let pipeline = pipeline.clone().with_intake(intake);
+        let (bus, stop) = (bus.clone(), stop.clone());
+        tasks.spawn(async move { Ok(bus.receive(receiver, pipeline, stop).await?) });
     }
-    while let Some(ended) = working.join_next().await {
-        ended.context("a receiver broke down")??;
+    while let Some(ended) = tasks.join_next().await {
+        ended.context("a receiver panicked")??;
     }
     Ok(())
 }

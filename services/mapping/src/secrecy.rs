@@ -1,6 +1,6 @@
-//! The gate: what bears a secrecy mark is not for this road.
+//! Message filter: finds secrecy marks (mật, tối mật, tuyệt mật), so that marked messages are refused.
 
-mod words;
+mod marks;
 
 use name_folding::fold_case;
 use proto::canonical::v1::{
@@ -10,19 +10,19 @@ use proto::canonical::v1::{
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use self::words::{bears, name_bears, number_bears};
+use self::marks::{file_name_has_mark, number_has_mark, text_has_mark};
 
-/// Where a mark stands.
+/// The position of a secrecy mark in a message.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Mark {
-    /// At this canonical path.
+pub(crate) enum MarkPosition {
+    /// A canonical path.
     Canonical(String),
-    /// At this place of the native form, which the model has no path for.
+    /// A path of the native form, for a field that the canonical model does not have.
     Native(String),
 }
 
-/// Values of a field for secrecy that say there is none.
-const PLAIN: [&str; 12] = [
+/// Values of a secrecy field, as `fold_case` folds them, that mean no secrecy.
+const NOT_SECRET_VALUES: [&str; 12] = [
     "",
     "none",
     "0",
@@ -37,105 +37,125 @@ const PLAIN: [&str; 12] = [
     "false",
 ];
 
-/// Names of fields for secrecy in formats whose descriptions do not know theirs.
-const NAMES: [&str; 5] = ["secret", "secrecy", "mat", "intmat", "securitylevel"];
+/// Names of secrecy fields in formats whose descriptions do not map them.
+const SECRECY_FIELD_NAMES: [&str; 5] = ["secret", "secrecy", "mat", "intmat", "securitylevel"];
 
-/// Where a mark stands; none: there is none.
+/// The position of the first secrecy mark in a message; none when there is none.
 ///
-/// Looks at the field for it, and for formats that have no such field at every text that people
-/// wrote, in documents and statuses, and at what the model has no place for. Words that merely
-/// speak of secrets ("bảo vệ bí mật nhà nước") are no mark. Names of people and organisations are
-/// not looked at: `Mật` is one.
-pub(crate) fn marked(canonical: &Canonical) -> Option<Mark> {
+/// Formats without a secrecy field put the mark into texts, so besides the field every text that
+/// people write is searched, in documents and statuses, and every native field that the canonical
+/// model does not have. Texts about secrecy ("bảo vệ bí mật nhà nước") are no mark. Names of
+/// people and organisations are not searched, because `Mật` is a name as well.
+pub(crate) fn find_mark(canonical: &Canonical) -> Option<MarkPosition> {
     let (path, extras, leftovers) = match &canonical.body {
-        Some(Body::Document(it)) => (of_document(it), &it.extras, &it.leftovers),
-        Some(Body::Status(it)) => (of_status(it), &it.extras, &it.leftovers),
+        Some(Body::Document(it)) => (find_in_document(it), &it.extras, &it.leftovers),
+        Some(Body::Status(it)) => (find_in_status(it), &it.extras, &it.leftovers),
         Some(Body::Receipt(_)) | None => return None,
     };
-    path.or_else(|| within("extras", extras, extra))
-        .map(Mark::Canonical)
-        .or_else(|| leftovers.iter().find_map(left_over).map(Mark::Native))
+    path.or_else(|| find_in_list("extras", extras, find_in_extra))
+        .map(MarkPosition::Canonical)
+        .or_else(|| leftovers.iter().find_map(find_in_unmapped).map(MarkPosition::Native))
 }
 
-/// How much of what could not be read is looked at: the texts of a packet come before its files.
-const UNREAD_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of an undecodable body that are searched for a mark: the texts of a packet stand before its
+/// files.
+const UNDECODABLE_BYTES_MAX: usize = 256 * 1024;
 
-/// What to answer about bytes that could not be read. The words about a mistake may quote them, so
-/// when they bear a mark, that is all that is said.
-pub(crate) fn of_unread(native: &[u8], fault: Fault) -> Fault {
-    let head = native.get(..UNREAD_BYTES_MAX).unwrap_or(native);
-    if bears(&String::from_utf8_lossy(head)) { Fault::new(&code::LT_MAP_210) } else { fault }
+/// The fault to answer for a body that could not be decoded. The fault may quote the body, so when
+/// the body bears a mark, the answer is the refusal for secrecy, which quotes nothing.
+pub(crate) fn redact_decode_fault(native: &[u8], fault: Fault) -> Fault {
+    let head = native.get(..UNDECODABLE_BYTES_MAX).unwrap_or(native);
+    if text_has_mark(&String::from_utf8_lossy(head)) {
+        Fault::new(&code::LT_MAP_210)
+    } else {
+        fault
+    }
 }
 
-fn of_document(document: &Document) -> Option<String> {
+fn find_in_document(document: &Document) -> Option<String> {
     if document.secrecy.as_ref().is_some_and(is_secret) {
         return Some("secrecy".to_owned());
     }
-    let text = |it: &String| bears(it).then(String::new);
+    let text = |it: &String| text_has_mark(it).then(String::new);
     let dossier = document.dossier.as_ref();
-    first(&[
+    find_in_texts(&[
         ("subject", &document.subject),
         ("summary", &document.summary),
         ("note", &document.note),
         ("scope", &document.scope),
         ("dossier.title", dossier.map_or("", |it| &it.title)),
     ])
-    .or_else(|| inside("number", document.number.as_ref(), number))
-    .or_else(|| inside("type", document.r#type.as_ref(), coded))
-    .or_else(|| inside("field", document.field.as_ref(), coded))
-    .or_else(|| inside("state", document.state.as_ref(), coded))
-    .or_else(|| inside("steering", document.steering.as_ref(), coded))
-    .or_else(|| within("attachments", &document.attachments, attachment))
-    .or_else(|| within("annex_titles", &document.annex_titles, text))
-    .or_else(|| within("places", &document.places, text))
-    .or_else(|| within("keywords", &document.keywords, text))
+    .or_else(|| find_in_part("number", document.number.as_ref(), find_in_number))
+    .or_else(|| find_in_part("type", document.r#type.as_ref(), find_in_code))
+    .or_else(|| find_in_part("field", document.field.as_ref(), find_in_code))
+    .or_else(|| find_in_part("state", document.state.as_ref(), find_in_code))
+    .or_else(|| find_in_part("steering", document.steering.as_ref(), find_in_code))
+    .or_else(|| find_in_list("attachments", &document.attachments, find_in_attachment))
+    .or_else(|| find_in_list("annex_titles", &document.annex_titles, text))
+    .or_else(|| find_in_list("places", &document.places, text))
+    .or_else(|| find_in_list("keywords", &document.keywords, text))
     .or_else(|| {
-        within("relations", &document.relations, |it| {
-            inside("target", it.target.as_ref(), reference).or_else(|| first(&[("note", &it.note)]))
+        find_in_list("relations", &document.relations, |it| {
+            find_in_part("target", it.target.as_ref(), find_in_reference)
+                .or_else(|| find_in_texts(&[("note", &it.note)]))
         })
     })
     .or_else(|| {
-        inside("change", document.change.as_ref(), |it| {
-            inside("target", it.target.as_ref(), reference)
-                .or_else(|| first(&[("reason", &it.reason)]))
+        find_in_part("change", document.change.as_ref(), |it| {
+            find_in_part("target", it.target.as_ref(), find_in_reference)
+                .or_else(|| find_in_texts(&[("reason", &it.reason)]))
         })
     })
-    .or_else(|| within("recipients", &document.recipients, |it| first(&[("message", &it.message)])))
-    .or_else(|| within("instructions", &document.instructions, |it| first(&[("text", &it.text)])))
     .or_else(|| {
-        within("restrictions", &document.restrictions, |it| {
-            inside("kind", it.kind.as_ref(), coded)
-                .or_else(|| first(&[("basis", &it.basis), ("ends_when", &it.ends_when)]))
+        find_in_list("recipients", &document.recipients, |it| {
+            find_in_texts(&[("message", &it.message)])
+        })
+    })
+    .or_else(|| {
+        find_in_list("instructions", &document.instructions, |it| {
+            find_in_texts(&[("text", &it.text)])
+        })
+    })
+    .or_else(|| {
+        find_in_list("restrictions", &document.restrictions, |it| {
+            find_in_part("kind", it.kind.as_ref(), find_in_code)
+                .or_else(|| find_in_texts(&[("basis", &it.basis), ("ends_when", &it.ends_when)]))
         })
     })
 }
 
-fn of_status(status: &Status) -> Option<String> {
-    first(&[("text", &status.text)])
-        .or_else(|| inside("about", status.about.as_ref(), reference))
-        .or_else(|| inside("code", status.code.as_ref(), coded))
-        .or_else(|| within("reasons", &status.reasons, |it| first(&[("text", &it.text)])))
-        .or_else(|| within("attachments", &status.attachments, attachment))
+fn find_in_status(status: &Status) -> Option<String> {
+    find_in_texts(&[("text", &status.text)])
+        .or_else(|| find_in_part("about", status.about.as_ref(), find_in_reference))
+        .or_else(|| find_in_part("code", status.code.as_ref(), find_in_code))
+        .or_else(|| {
+            find_in_list("reasons", &status.reasons, |it| find_in_texts(&[("text", &it.text)]))
+        })
+        .or_else(|| find_in_list("attachments", &status.attachments, find_in_attachment))
 }
 
-/// The first of these that bears a mark.
-fn first(texts: &[(&str, &str)]) -> Option<String> {
-    texts.iter().find(|(_, it)| bears(it)).map(|(path, _)| (*path).to_owned())
+/// The path of the first text that bears a mark.
+fn find_in_texts(texts: &[(&str, &str)]) -> Option<String> {
+    texts.iter().find(|(_, it)| text_has_mark(it)).map(|(path, _)| (*path).to_owned())
 }
 
-fn inside<T>(name: &str, part: Option<&T>, of: impl Fn(&T) -> Option<String>) -> Option<String> {
-    part.and_then(of).map(|it| format!("{name}.{it}"))
+fn find_in_part<T>(
+    name: &str,
+    part: Option<&T>,
+    find: impl Fn(&T) -> Option<String>,
+) -> Option<String> {
+    part.and_then(find).map(|it| format!("{name}.{it}"))
 }
 
-fn within<T>(name: &str, parts: &[T], of: impl Fn(&T) -> Option<String>) -> Option<String> {
-    parts.iter().enumerate().find_map(|(place, part)| {
-        let found = of(part)?;
-        let apart = if found.is_empty() { "" } else { "." };
-        Some(format!("{name}[{place}]{apart}{found}"))
+fn find_in_list<T>(name: &str, items: &[T], find: impl Fn(&T) -> Option<String>) -> Option<String> {
+    items.iter().enumerate().find_map(|(index, item)| {
+        let path = find(item)?;
+        let separator = if path.is_empty() { "" } else { "." };
+        Some(format!("{name}[{index}]{separator}{path}"))
     })
 }
 
-fn number(number: &DocumentNumber) -> Option<String> {
+fn find_in_number(number: &DocumentNumber) -> Option<String> {
     [
         ("number", &number.number),
         ("notation", &number.notation),
@@ -144,56 +164,59 @@ fn number(number: &DocumentNumber) -> Option<String> {
         ("copy_number", &number.copy_number),
     ]
     .into_iter()
-    .find(|(_, it)| number_bears(it))
+    .find(|(_, it)| number_has_mark(it))
     .map(|(path, _)| path.to_owned())
 }
 
-fn reference(reference: &DocumentRef) -> Option<String> {
-    inside("number", reference.number.as_ref(), number)
-        .or_else(|| first(&[("subject", &reference.subject)]))
+fn find_in_reference(reference: &DocumentRef) -> Option<String> {
+    find_in_part("number", reference.number.as_ref(), find_in_number)
+        .or_else(|| find_in_texts(&[("subject", &reference.subject)]))
 }
 
-fn attachment(attachment: &Attachment) -> Option<String> {
-    if name_bears(&attachment.file_name) {
+fn find_in_attachment(attachment: &Attachment) -> Option<String> {
+    if file_name_has_mark(&attachment.file_name) {
         return Some("file_name".to_owned());
     }
-    // Software that has nothing to say about a file says its name again.
-    if name_bears(&attachment.description) {
+    // Some software repeats the file name in the description.
+    if file_name_has_mark(&attachment.description) {
         return Some("description".to_owned());
     }
-    inside("variant", attachment.variant.as_ref(), coded)
+    find_in_part("variant", attachment.variant.as_ref(), find_in_code)
 }
 
-fn coded(code: &Code) -> Option<String> {
-    first(&[("name", &code.name), ("code", &code.code)])
+fn find_in_code(code: &Code) -> Option<String> {
+    find_in_texts(&[("name", &code.name), ("code", &code.code)])
 }
 
-fn extra(extra: &Extra) -> Option<String> {
-    let is_marked = names_secrecy(&extra.name) && !is_plain(&extra.value) || bears(&extra.value);
+fn find_in_extra(extra: &Extra) -> Option<String> {
+    let is_marked = is_secrecy_field(&extra.name) && !means_not_secret(&extra.value)
+        || text_has_mark(&extra.value);
     is_marked.then(|| "value".to_owned())
 }
 
-fn left_over(leftovers: &Leftovers) -> Option<String> {
-    let is_marked =
-        |at: &str, raw: &str| at.split('/').any(names_secrecy) && !is_plain(raw) || bears(raw);
+fn find_in_unmapped(leftovers: &Leftovers) -> Option<String> {
+    let is_marked = |at: &str, raw: &str| {
+        at.split('/').any(is_secrecy_field) && !means_not_secret(raw) || text_has_mark(raw)
+    };
     leftovers.items.iter().find(|it| is_marked(&it.at, &it.raw)).map(|it| it.at.clone())
 }
 
-/// `DoMat`, `edXML:Secret`, `strMucDoMat[2]`.
-fn names_secrecy(step: &str) -> bool {
+/// True for the name of a secrecy field in a step of a native path: `DoMat`, `edXML:Secret`,
+/// `strMucDoMat[2]`.
+fn is_secrecy_field(step: &str) -> bool {
     let name = step.split('[').next().unwrap_or_default();
     let name = name.rsplit([':', '@', '.']).next().unwrap_or_default();
     let letters = |it: &char| it.is_ascii_alphanumeric();
     let name: String = name.chars().filter(letters).map(|it| it.to_ascii_lowercase()).collect();
-    NAMES.contains(&name.as_str()) || name.contains("domat")
+    SECRECY_FIELD_NAMES.contains(&name.as_str()) || name.contains("domat")
 }
 
 fn is_secret(code: &Code) -> bool {
-    !is_plain(&code.code) || !is_plain(&code.name)
+    !means_not_secret(&code.code) || !means_not_secret(&code.name)
 }
 
-fn is_plain(value: &str) -> bool {
-    PLAIN.contains(&fold_case(value).as_str())
+fn means_not_secret(value: &str) -> bool {
+    NOT_SECRET_VALUES.contains(&fold_case(value).as_str())
 }
 
 #[cfg(test)]

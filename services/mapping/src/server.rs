@@ -1,4 +1,4 @@
-//! The calls: items come in frames, answers go out as they are ready.
+//! The gRPC server: items arrive in frames, and each is answered as soon as it is decided.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,226 +16,213 @@ use proto::mapping::v1::{
     FormatsRequest, FormatsResponse, NormalizeItem, NormalizeRequest, NormalizeResponse,
     normalize_response::Frame,
 };
+use registry_client::{RegistryFollower, day_in_vietnam};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::codec::Shelf;
+use crate::codec::Codec;
 use crate::config::Config;
-use crate::follow::Registered;
+use crate::item::{ReceivedItem, answer_item, panicked};
 use crate::metrics::Metrics;
-use crate::read::{Item, answer};
 
-/// Answers that wait for a slow caller: a few, because one may hold a megabyte.
-const ANSWERS_MAX: usize = 16;
+/// Frames that wait for a slow caller; few, because a frame may hold a mebibyte.
+const WAITING_FRAMES_MAX: usize = 16;
 
-/// Permits count kibibytes, so that their number fits.
-const UNIT: u64 = 1024;
+/// A memory permit stands for one kibibyte, so that their number fits the semaphore.
+const PERMIT_BYTES: u64 = 1024;
 
-/// Reads at the door. Clones share bounds, formats and the copy of the registry.
+/// The mapping service. Clones share limits, formats and the snapshot of the registry.
 #[derive(Clone, Debug)]
 pub struct Service {
-    pub(crate) shelf: Arc<Shelf>,
-    pub(crate) registered: Registered,
+    pub(crate) codec: Arc<Codec>,
+    pub(crate) registry: RegistryFollower,
     pub(crate) config: Config,
     clock: Clock,
     metrics: Metrics,
-    room: Arc<Semaphore>,
-    aside: Arc<Semaphore>,
+    /// Bounds the native bytes in memory for all calls together.
+    memory_permits: Arc<Semaphore>,
+    /// Bounds the large items that are processed at the same time.
+    blocking_permits: Arc<Semaphore>,
 }
 
 impl Service {
-    /// A service with the shipped formats and this copy of the registry.
+    /// A service with the shipped formats, which decides by this follower's snapshots.
     ///
     /// # Errors
     ///
     /// A shipped description does not compile.
-    pub fn new(config: Config, registered: Registered, clock: Clock) -> anyhow::Result<Self> {
-        let room = usize::try_from(config.reading_bytes_max / UNIT)?;
+    pub fn new(config: Config, registry: RegistryFollower, clock: Clock) -> anyhow::Result<Self> {
+        let memory_permits = usize::try_from(config.reading_bytes_max / PERMIT_BYTES)?;
         Ok(Self {
-            shelf: Arc::new(Shelf::shipped()?),
-            registered,
+            codec: Arc::new(Codec::with_shipped_formats()?),
+            registry,
             config,
             clock,
             metrics: Metrics::new(),
-            room: Arc::new(Semaphore::new(room.clamp(1, Semaphore::MAX_PERMITS))),
-            aside: Arc::new(Semaphore::new(config.aside_max.max(1))),
+            memory_permits: Arc::new(Semaphore::new(
+                memory_permits.clamp(1, Semaphore::MAX_PERMITS),
+            )),
+            blocking_permits: Arc::new(Semaphore::new(config.aside_max.max(1))),
         })
     }
 
-    fn read<'a>(&self, item: &'a Item) -> Box<dyn Iterator<Item = Frame> + Send + 'a> {
-        let directory = self.registered.now();
-        let frames = answer(&self.shelf, &directory, &day(self.clock.now_us()), item);
+    fn answer<'a>(&self, item: &'a ReceivedItem) -> Box<dyn Iterator<Item = Frame> + Send + 'a> {
+        let directory = self.registry.directory();
+        let today = day_in_vietnam(self.clock.now_us());
+        let frames = answer_item(&self.codec, &directory, &today, item);
         let metrics = self.metrics.clone();
         Box::new(frames.inspect(move |it| match it {
-            Frame::Normalized(_) => metrics.read(None),
-            Frame::Refused(fault) => metrics.read(Some(&fault.code)),
+            Frame::Normalized(_) => metrics.count_item(None),
+            Frame::Refused(fault) => metrics.count_item(Some(&fault.code)),
             Frame::Blob(_) => {}
         }))
     }
-
-    /// The copy of the registry.
-    pub fn registered(&self) -> &Registered {
-        &self.registered
-    }
 }
 
-/// An item whose bytes are coming.
-struct Coming {
-    open: NormalizeItem,
+/// An item of which some bytes are still to arrive.
+struct PartialItem {
+    opening: NormalizeItem,
     native: BytesMut,
-    room: OwnedSemaphorePermit,
+    /// Held until the item is answered.
+    memory_permit: OwnedSemaphorePermit,
 }
 
-/// One call.
+/// One `Normalize` call.
 struct Call {
     service: Service,
-    coming: HashMap<u32, Coming>,
-    working: JoinSet<()>,
+    partial_items: HashMap<u32, PartialItem>,
+    tasks: JoinSet<()>,
     answers: mpsc::Sender<NormalizeResponse>,
 }
 
 impl Call {
-    /// Takes frames until the caller ends or goes away.
+    /// Receives frames until the caller ends the stream or disconnects.
     async fn run(mut self, mut frames: Streaming<NormalizeRequest>) -> Result<(), Status> {
         while let Some(frame) = frames.message().await? {
             let item = frame.item;
-            if let Err(fault) = self.take(frame).await {
-                self.coming.remove(&item);
-                self.refuse(item, fault).await;
+            if let Err(fault) = self.receive_frame(frame).await {
+                self.partial_items.remove(&item);
+                self.send(item, Frame::Refused(fault)).await;
             }
-            while self.working.try_join_next().is_some() {}
+            while self.tasks.try_join_next().is_some() {}
         }
-        let unfinished: Vec<u32> = self.coming.drain().map(|(item, _)| item).collect();
+        let unfinished: Vec<u32> = self.partial_items.drain().map(|(item, _)| item).collect();
         for item in unfinished {
-            let cut = Fault::new(&code::LT_MAP_213).detail("the call ended inside this item");
-            self.refuse(item, cut).await;
+            let fault = Fault::new(&code::LT_MAP_213).detail("the call ended inside this item");
+            self.send(item, Frame::Refused(fault)).await;
         }
-        while self.working.join_next().await.is_some() {}
+        while self.tasks.join_next().await.is_some() {}
         Ok(())
     }
 
-    async fn refuse(&self, item: u32, fault: Fault) {
-        let frame = Some(Frame::Refused(fault));
-        // Nobody listens any more: the caller has gone, and the stream ends by itself.
-        let _gone = self.answers.send(NormalizeResponse { item, frame }).await.is_err();
+    async fn send(&self, item: u32, frame: Frame) {
+        send(&self.answers, item, frame).await;
     }
 
-    async fn take(&mut self, frame: NormalizeRequest) -> Result<(), Fault> {
-        let wrong = |why: &str| Fault::new(&code::LT_MAP_213).detail(why);
-        if let Some(open) = frame.open {
-            if self.coming.contains_key(&frame.item) {
-                return Err(wrong("the item is open already"));
+    async fn receive_frame(&mut self, frame: NormalizeRequest) -> Result<(), Fault> {
+        let violation = |why: &str| Fault::new(&code::LT_MAP_213).detail(why);
+        if let Some(opening) = frame.open {
+            if self.partial_items.contains_key(&frame.item) {
+                return Err(violation("the item is open already"));
             }
-            let room = self.room(open.native_size).await?;
-            // Taken as it comes: the size that was announced is not believed beforehand.
+            let memory_permit = self.acquire_memory(opening.native_size).await?;
+            // The buffer grows with the bytes that arrive, because the announced size may be false.
             let native = BytesMut::new();
-            self.coming.insert(frame.item, Coming { open, native, room });
+            let item = PartialItem { opening, native, memory_permit };
+            self.partial_items.insert(frame.item, item);
         }
-        let Some(coming) = self.coming.get_mut(&frame.item) else {
-            // Frames still on their way after a refusal.
+        let Some(partial) = self.partial_items.get_mut(&frame.item) else {
+            // After a refusal, frames that were sent before it may still arrive.
             return if frame.native.is_empty() {
-                Err(wrong("the item is not open"))
+                Err(violation("the item is not open"))
             } else {
                 Ok(())
             };
         };
-        let size = bytes(coming.native.len() + frame.native.len());
-        if size > coming.open.native_size {
-            return Err(wrong("more bytes than announced"));
+        let size = to_u64(partial.native.len() + frame.native.len());
+        if size > partial.opening.native_size {
+            return Err(violation("more bytes than announced"));
         }
-        coming.native.extend_from_slice(&frame.native);
-        if size == coming.open.native_size
-            && let Some(coming) = self.coming.remove(&frame.item)
+        partial.native.extend_from_slice(&frame.native);
+        if size == partial.opening.native_size
+            && let Some(partial) = self.partial_items.remove(&frame.item)
         {
-            self.work(frame.item, coming).await;
+            self.process(frame.item, partial).await;
         }
         Ok(())
     }
 
-    /// Room for an item's bytes. Who holds unfinished items waits for nothing: their frames are
-    /// behind this one.
-    async fn room(&self, size: u64) -> Result<OwnedSemaphorePermit, Fault> {
+    /// Acquires memory for an item. A call with unfinished items must not wait: the frames that
+    /// would finish them, and release their memory, are behind this one in the stream.
+    async fn acquire_memory(&self, size: u64) -> Result<OwnedSemaphorePermit, Fault> {
         let limit = self.service.config.native_bytes_max;
         if size > limit {
             let fault = Fault::new(&code::LT_MAP_212).param("bytes", size.to_string());
             return Err(fault.param("limit", limit.to_string()));
         }
-        let full = || Fault::new(&code::LT_MAP_214).retry_after(Duration::from_secs(1));
-        let units = u32::try_from(size.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.service.room);
-        if !self.coming.is_empty() {
-            return room.try_acquire_many_owned(units).map_err(|_full| full());
+        let exhausted = || Fault::new(&code::LT_MAP_214).retry_after(Duration::from_secs(1));
+        let count = u32::try_from(size.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
+        let permits = Arc::clone(&self.service.memory_permits);
+        if !self.partial_items.is_empty() {
+            return permits.try_acquire_many_owned(count).map_err(|_exhausted| exhausted());
         }
-        let wait = Duration::from_millis(self.service.config.room_ms_max);
-        match tokio::time::timeout(wait, room.acquire_many_owned(units)).await {
+        let limit = Duration::from_millis(self.service.config.room_ms_max);
+        match tokio::time::timeout(limit, permits.acquire_many_owned(count)).await {
             Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(full()),
+            Ok(Err(_)) | Err(_) => Err(exhausted()),
         }
     }
 
-    /// Reads an item that is whole: at once when it is small, else on a thread that may block.
-    async fn work(&mut self, number: u32, coming: Coming) {
-        let Coming { open, native, room } = coming;
+    /// Processes a complete item: a small one at once, a large one on a blocking thread.
+    async fn process(&mut self, number: u32, partial: PartialItem) {
+        let PartialItem { opening, native, memory_permit } = partial;
         let service = self.service.clone();
-        let item = Item { open, native: native.freeze() };
-        let answers = self.answers.clone();
-        if bytes(item.native.len()) < service.config.aside_bytes_min {
-            let read = AssertUnwindSafe(|| service.read(&item).collect::<Vec<_>>());
-            let frames = catch_unwind(read).unwrap_or_else(|_panic| vec![broke_down(number)]);
+        let item = ReceivedItem { opening, native: native.freeze() };
+        if to_u64(item.native.len()) < service.config.aside_bytes_min {
+            let answer = AssertUnwindSafe(|| service.answer(&item).collect::<Vec<_>>());
+            let frames = catch_unwind(answer).unwrap_or_else(|_panic| vec![panicked(number)]);
             for frame in frames {
-                let frame = Some(frame);
-                // Nobody listens any more: the caller has gone.
-                let _gone = answers.send(NormalizeResponse { item: number, frame }).await.is_err();
+                self.send(number, frame).await;
             }
-            drop(room);
+            drop(memory_permit);
             return;
         }
-        self.working.spawn(async move {
-            let _place = Arc::clone(&service.aside).acquire_owned().await;
-            let last = answers.clone();
-            let work = move || {
+        let answers = self.answers.clone();
+        self.tasks.spawn(async move {
+            let _permit = Arc::clone(&service.blocking_permits).acquire_owned().await;
+            let panic_answers = answers.clone();
+            let process = move || {
                 let mut frames = service
-                    .read(&item)
+                    .answer(&item)
                     .map(|it| NormalizeResponse { item: number, frame: Some(it) });
-                let _gone = frames.try_for_each(|it| answers.blocking_send(it)).is_err();
-                drop(room);
+                let _disconnected = frames.try_for_each(|it| answers.blocking_send(it)).is_err();
+                drop(memory_permit);
             };
-            aside(number, last, work).await;
+            run_blocking(number, panic_answers, process).await;
         });
     }
 }
 
-/// Works on a thread that may block; what breaks down there is an answer too.
-async fn aside(
+/// Runs `process` on a blocking thread, and answers the item when it panics.
+async fn run_blocking(
     item: u32,
     answers: mpsc::Sender<NormalizeResponse>,
-    work: impl FnOnce() + Send + 'static,
+    process: impl FnOnce() + Send + 'static,
 ) {
-    if tokio::task::spawn_blocking(work).await.is_err() {
-        let frame = Some(broke_down(item));
-        // Nobody listens any more: the caller has gone.
-        let _gone = answers.send(NormalizeResponse { item, frame }).await.is_err();
+    if tokio::task::spawn_blocking(process).await.is_err() {
+        send(&answers, item, panicked(item)).await;
     }
 }
 
-/// The panic's own words may hold what was read, so they stay in the log of the process.
-fn broke_down(item: u32) -> Frame {
-    tracing::error!(item, "reading broke down");
-    Frame::Refused(Fault::new(&code::LT_SYS_001).param("id", "normalize"))
+async fn send(answers: &mpsc::Sender<NormalizeResponse>, item: u32, frame: Frame) {
+    // Fails only when the caller has disconnected; the call then ends by itself.
+    let _disconnected = answers.send(NormalizeResponse { item, frame: Some(frame) }).await.is_err();
 }
 
-fn bytes(count: usize) -> u64 {
+fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-/// The day in Vietnam, `yyyy-mm-dd`.
-pub(crate) fn day(at_us: i64) -> String {
-    const VIETNAM_US: i64 = 7 * 3_600_000_000;
-    jiff::Timestamp::from_microsecond(at_us.saturating_add(VIETNAM_US))
-        .map(|it| jiff::tz::Offset::UTC.to_datetime(it).date().to_string())
-        .unwrap_or_default()
 }
 
 type Answers = Pin<Box<dyn Stream<Item = Result<NormalizeResponse, Status>> + Send>>;
@@ -248,31 +235,29 @@ impl Mapping for Service {
         &self,
         request: Request<Streaming<NormalizeRequest>>,
     ) -> Result<Response<Self::NormalizeStream>, Status> {
-        if self.registered.now().revision().is_empty() {
+        if self.registry.directory().is_empty() {
             return Err(Fault::new(&code::LT_SYS_002).param("part", "registry").into());
         }
-        let (answers, ready) = mpsc::channel(ANSWERS_MAX);
-        let (coming, working) = (HashMap::new(), JoinSet::new());
-        let call = Call { service: self.clone(), coming, working, answers };
-        // Driven by whoever reads the answers, so it ends when they go away.
-        let driven = call
+        let (answers, receiver) = mpsc::channel(WAITING_FRAMES_MAX);
+        let (partial_items, tasks) = (HashMap::new(), JoinSet::new());
+        let call = Call { service: self.clone(), partial_items, tasks, answers };
+        // The call runs inside the stream of its answers, so it is dropped when the caller
+        // disconnects.
+        let running = call
             .run(request.into_inner())
             .into_stream()
             .filter_map(|ended| async move { ended.err().map(Err) });
-        let answers = ReceiverStream::new(ready).map(Ok);
-        Ok(Response::new(Box::pin(futures::stream::select(answers, driven))))
+        let answers = ReceiverStream::new(receiver).map(Ok);
+        Ok(Response::new(Box::pin(futures::stream::select(answers, running))))
     }
 
     async fn formats(
         &self,
         _request: Request<FormatsRequest>,
     ) -> Result<Response<FormatsResponse>, Status> {
-        Ok(Response::new(FormatsResponse { formats: self.shelf.list() }))
+        Ok(Response::new(FormatsResponse { formats: self.codec.list_formats() }))
     }
 }
-
-/// The largest piece of a found file in one frame.
-pub(crate) const PIECE_BYTES: usize = 1024 * 1024;
 
 #[cfg(test)]
 #[path = "server/tests.rs"]

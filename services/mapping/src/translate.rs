@@ -1,4 +1,4 @@
-//! Canonical to what one application takes, on the side when it is large.
+//! Message translator: encodes a canonical message in the format that an application takes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,108 +7,102 @@ use bus::{Body, ClaimStore, INLINE_BYTES_MAX};
 use bytes::Bytes;
 use chassis::Clock;
 use formats::EncodeContext;
-use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::message::v1::{Attachment, Loss};
 use tokio::sync::Semaphore;
 
-use crate::blobs::Stored;
-use crate::codec::{Shelf, Written};
+use crate::codec::{Codec, EncodedMessage};
 use crate::config::Config;
+use crate::fault::{from_claim_error, from_panic};
+use crate::files::StoredFiles;
 
-/// Writes messages for applications. Clones share everything.
+/// Encodes messages for applications. Clones share formats, claim store and permits.
 #[derive(Clone, Debug)]
 pub(crate) struct Translator {
-    shelf: Arc<Shelf>,
+    codec: Arc<Codec>,
     claims: ClaimStore,
-    aside: Arc<Semaphore>,
-    aside_bytes_min: u64,
+    /// Bounds the large translations that run at the same time.
+    blocking_permits: Arc<Semaphore>,
+    blocking_bytes_min: u64,
     clock: Clock,
 }
 
-/// A message as one application will read it.
+/// A message translated into one format.
 #[derive(Clone, Debug)]
-pub(crate) struct Translated {
+pub(crate) struct Translation {
     pub(crate) body: Body,
     pub(crate) version: u32,
     pub(crate) hash: String,
     pub(crate) losses: Vec<Loss>,
-    pub(crate) took_us: u64,
+    pub(crate) duration_us: u64,
 }
 
 impl Translator {
-    pub(crate) fn new(shelf: Arc<Shelf>, claims: ClaimStore, config: &Config) -> Self {
+    pub(crate) fn new(codec: Arc<Codec>, claims: ClaimStore, config: &Config) -> Self {
         Self {
-            shelf,
+            codec,
             claims,
-            aside: Arc::new(Semaphore::new(config.aside_max.max(1))),
-            aside_bytes_min: config.aside_bytes_min,
+            blocking_permits: Arc::new(Semaphore::new(config.aside_max.max(1))),
+            blocking_bytes_min: config.aside_bytes_min,
             clock: Clock::System,
         }
     }
 
-    /// Writes a message in a format. What is too large to ride along is stored.
+    /// Translates a message into a format. A native body above the bus's limit for inline bodies is
+    /// stored as a claim.
     pub(crate) async fn translate(
         &self,
         canonical: &Bytes,
         attachments: &[Attachment],
         format: &str,
         context: EncodeContext,
-    ) -> Result<Translated, Fault> {
-        let begun = self.clock.now_us();
-        let files: u64 =
+    ) -> Result<Translation, Fault> {
+        let begin_us = self.clock.now_us();
+        let attachment_bytes: u64 =
             attachments.iter().filter_map(|it| it.claim.as_ref()).map(|it| it.size).sum();
-        let size = files.saturating_add(u64::try_from(canonical.len()).unwrap_or(u64::MAX));
-        let written = if attachments.is_empty() && size < self.aside_bytes_min {
-            let write = || self.shelf.write(format, canonical, context, &Stored::none());
-            catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(|_panic| Err(broke_down()))?
+        let canonical_bytes = u64::try_from(canonical.len()).unwrap_or(u64::MAX);
+        let size = attachment_bytes.saturating_add(canonical_bytes);
+        let encoded = if attachments.is_empty() && size < self.blocking_bytes_min {
+            let encode = || self.codec.encode(format, canonical, context, &StoredFiles::none());
+            catch_unwind(AssertUnwindSafe(encode)).unwrap_or_else(|_panic| Err(panicked()))?
         } else {
-            self.aside(canonical.clone(), format.to_owned(), context, size).await?
+            self.encode_blocking(canonical.clone(), format.to_owned(), context, size).await?
         };
-        let native = Bytes::from(written.native);
+        let native = Bytes::from(encoded.native);
         let body = if native.len() <= INLINE_BYTES_MAX {
             Body::Inline(native)
         } else {
-            Body::Claim(self.claims.put(native).await.map_err(|it| unstored(&it))?)
+            Body::Claim(self.claims.put(native).await.map_err(|it| from_claim_error(&it))?)
         };
-        let took_us = u64::try_from(self.clock.now_us().saturating_sub(begun)).unwrap_or_default();
-        let (version, hash, losses) = (written.version, written.hash, written.losses);
-        Ok(Translated { body, version, hash, losses, took_us })
+        let elapsed_us = self.clock.now_us().saturating_sub(begin_us);
+        Ok(Translation {
+            body,
+            version: encoded.version,
+            hash: encoded.hash,
+            losses: encoded.losses,
+            duration_us: u64::try_from(elapsed_us).unwrap_or_default(),
+        })
     }
 
-    async fn aside(
+    /// Encodes on a thread that may block, because the format engine reads attachments from the
+    /// store synchronously and a large body would hold up every task of its thread. Only large ones
+    /// need a permit: small ones wait for the store and use little processor time.
+    async fn encode_blocking(
         &self,
         canonical: Bytes,
         format: String,
         context: EncodeContext,
         size: u64,
-    ) -> Result<Written, Fault> {
-        let large = size >= self.aside_bytes_min;
-        let _place = if large { self.aside.acquire().await.ok() } else { None };
-        let (shelf, claims) = (Arc::clone(&self.shelf), self.claims.clone());
-        let stored = Stored::of(claims, tokio::runtime::Handle::current());
-        let work = move || shelf.write(&format, &canonical, context, &stored);
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_panic| Err(broke_down()))
+    ) -> Result<EncodedMessage, Fault> {
+        let is_large = size >= self.blocking_bytes_min;
+        let _permit = if is_large { self.blocking_permits.acquire().await.ok() } else { None };
+        let codec = Arc::clone(&self.codec);
+        let files = StoredFiles::new(self.claims.clone(), tokio::runtime::Handle::current());
+        let encode = move || codec.encode(&format, &canonical, context, &files);
+        tokio::task::spawn_blocking(encode).await.unwrap_or_else(|_panic| Err(panicked()))
     }
 }
 
-/// One copy's trouble. The panic's own words may hold content, so they stay in the process's log.
-fn broke_down() -> Fault {
-    Fault::new(&code::LT_SYS_001).param("id", "translate")
-}
-
-/// What a failing store means for a message.
-pub(crate) fn unstored(error: &bus::claim::ClaimError) -> Fault {
-    use bus::claim::ClaimError;
-    match error {
-        ClaimError::Missing { claim } | ClaimError::Damaged { claim } => {
-            Fault::new(&code::LT_MAP_218).param("claim", claim.to_string())
-        }
-        ClaimError::Beyond { .. }
-        | ClaimError::Folder { .. }
-        | ClaimError::NotDurable { .. }
-        | ClaimError::Objects { .. }
-        | ClaimError::Incomplete => Fault::new(&code::LT_MAP_219),
-    }
-    .detail(error.to_string())
+fn panicked() -> Fault {
+    from_panic("translate")
 }

@@ -1,15 +1,13 @@
 //! Nodes into the contract's messages, with the place of everything that may be wrong later.
 
 use proto::fault::code;
+use proto::loss::CONSENT_FIELDS;
 use proto::message::v1::{MessageType, Organisation, OrganisationCode, ReceiverClass};
 use proto::registry::v1::{Application, CodeList, CodeRow, Right, Takes};
 
 use crate::code::{is_day, is_key, is_scheme, scheme_of};
 use crate::mistake::{Mistake, Place, Places};
 use crate::node::{Node, Value, parse};
-
-/// The losses that an application may accept.
-const LOSSES: [&str; 6] = ["attachments", "change", "number", "subject", "issued", "due"];
 
 /// Everything read so far, each with its places, and every mistake.
 #[derive(Debug, Default)]
@@ -132,8 +130,8 @@ fn application(mut table: Table<'_, '_>) -> (Places, Application) {
         }
     }
     for (place, loss) in read.accepts_losses.iter().enumerate() {
-        if !LOSSES.contains(&loss.as_str()) {
-            let params = [("value", loss.as_str()), ("words", &LOSSES.join(", "))];
+        if !CONSENT_FIELDS.contains(&loss.as_str()) {
+            let params = [("value", loss.as_str()), ("words", &CONSENT_FIELDS.join(", "))];
             table.mistake(&format!("accepts_losses[{place}]"), &code::LT_REG_013, &params);
         }
     }

@@ -1,6 +1,8 @@
-//! Laws of names: what is the same gets the same one.
+//! Conversation ids and content digests.
 
-use proto::canonical::v1::{Blob, Change, NamedMoment, OrganisationId, Relation, Trace};
+use proto::canonical::v1::{
+    Blob, Change, DocumentNumber, Moment, NamedMoment, OrganisationId, Relation, Trace,
+};
 
 use super::*;
 
@@ -41,7 +43,7 @@ fn digest(canonical: &Canonical, recipients: &[&str]) -> [u8; 32] {
 }
 
 #[test]
-fn the_same_content_with_another_packet_id_time_trace_or_code_is_a_repeat() {
+fn the_same_content_with_another_packet_id_time_trace_or_code_has_the_same_digest() {
     let first = of_document(document("1"));
     let mut again = document("2");
     again.trace.push(Trace::default());
@@ -52,7 +54,7 @@ fn the_same_content_with_another_packet_id_time_trace_or_code_is_a_repeat() {
 }
 
 #[test]
-fn other_content_recipients_sender_or_file_is_no_repeat() {
+fn other_content_recipients_sender_or_file_has_another_digest() {
     let first = digest(&of_document(document("1")), &["a"]);
     assert_ne!(first, digest(&of_document(document("1")), &["a", "b"]));
     let other = Document { subject: "V/v báo cáo khác".into(), ..document("1") };
@@ -61,22 +63,25 @@ fn other_content_recipients_sender_or_file_is_no_repeat() {
     other.attachments[0].content = Some(Blob { r#ref: "sha256:bb".into(), ..Blob::default() });
     assert_ne!(first, digest(&of_document(other), &["a"]));
     let recipients = ["a".to_owned()];
-    let kind = MessageType::Document;
-    assert_ne!(first, content_digest(&of_document(document("1")), "mttq", kind, &recipients));
+    let message_type = MessageType::Document;
+    assert_ne!(
+        first,
+        content_digest(&of_document(document("1")), "mttq", message_type, &recipients)
+    );
 }
 
 #[test]
 fn a_document_its_recall_and_its_statuses_are_one_conversation() {
     let number = document("").number;
     let reference = DocumentRef { id: "doc-1".into(), number, ..DocumentRef::default() };
-    let sent = conversation(&of_document(document("doc-1")), "tinhuy", &[], b"");
+    let sent = conversation_id(&of_document(document("doc-1")), "tinhuy", &[], b"");
     let mut recall = document("packet-2");
     recall.change = Some(Change {
         kind: change::Kind::Revoke.into(),
         target: Some(reference.clone()),
         ..Change::default()
     });
-    assert_eq!(conversation(&of_document(recall), "tinhuy", &[], b""), sent);
+    assert_eq!(conversation_id(&of_document(recall), "tinhuy", &[], b""), sent);
     let status = Status {
         about: Some(reference),
         addressee: Some(organisation("A99.1", "tinhuy")),
@@ -84,10 +89,10 @@ fn a_document_its_recall_and_its_statuses_are_one_conversation() {
         ..Status::default()
     };
     let arrived = message(Body::Status(status.clone()));
-    assert_eq!(conversation(&arrived, "mttq", &[], b""), sent);
+    assert_eq!(conversation_id(&arrived, "mttq", &[], b""), sent);
     let request = Status { kind: status::Kind::RecallRequested.into(), addressee: None, ..status };
-    assert_eq!(conversation(&message(Body::Status(request)), "tinhuy", &[], b""), sent);
-    assert_ne!(conversation(&of_document(document("doc-1")), "mttq", &[], b""), sent);
+    assert_eq!(conversation_id(&message(Body::Status(request)), "tinhuy", &[], b""), sent);
+    assert_ne!(conversation_id(&of_document(document("doc-1")), "mttq", &[], b""), sent);
 }
 
 #[test]
@@ -111,7 +116,7 @@ fn a_reference_by_number_and_one_by_id_lead_to_the_same_conversation() {
     for id in [ID, "8f1c-guid", ""] {
         let document =
             Document { id: id.into(), number: number("7816", "VPCP-TTĐT", ""), ..document("") };
-        let of = |canonical: &Canonical| conversation(canonical, "tinhuy", &[], b"x");
+        let of = |canonical: &Canonical| conversation_id(canonical, "tinhuy", &[], b"x");
         let sent = of(&of_document(document.clone()));
         let status = |about| {
             let addressee = Some(organisation("A99.1", "tinhuy"));
@@ -134,7 +139,7 @@ fn a_reference_by_number_and_one_by_id_lead_to_the_same_conversation() {
                 assert_eq!(of(&of_document(it)), sent, "{id} {target:?}");
             }
         }
-        // A letter with a number of its own that revokes what it answers.
+        // A packet with a number of its own that names the revoked document as the one it answers.
         let mut recall = changed(change::Kind::Revoke, None);
         recall.number = number("9", "VPCP-TTĐT", "");
         recall.relations = vec![Relation {
@@ -147,7 +152,7 @@ fn a_reference_by_number_and_one_by_id_lead_to_the_same_conversation() {
 }
 
 #[test]
-fn without_an_id_the_number_names_the_document_in_any_spelling() {
+fn without_an_id_the_number_identifies_the_document_in_any_spelling() {
     let number = |number: &str, notation: &str, printed: &str| {
         of_document(Document {
             number: Some(DocumentNumber {
@@ -161,28 +166,12 @@ fn without_an_id_the_number_names_the_document_in_any_spelling() {
     };
     let names =
         [number("45", "CV/TU", ""), number("", "", "45-cv/TU"), number("", "", "045 –CV/TU ")]
-            .map(|it| conversation(&it, "tinhuy", &[], b"x"));
+            .map(|it| conversation_id(&it, "tinhuy", &[], b"x"));
     assert_eq!(names[0], names[1]);
     assert_eq!(names[0], names[2]);
     let nameless = of_document(Document { number: None, ..document("") });
     assert_ne!(
-        conversation(&nameless, "tinhuy", &[], b"x"),
-        conversation(&nameless, "tinhuy", &[], b"y")
+        conversation_id(&nameless, "tinhuy", &[], b"x"),
+        conversation_id(&nameless, "tinhuy", &[], b"y")
     );
-}
-
-#[test]
-fn a_status_is_found_by_its_document_and_its_code() {
-    let status = Status {
-        about: Some(DocumentRef {
-            number: document("").number,
-            issued: Some(Date { year: 2026, month: 3, day: 4 }),
-            ..DocumentRef::default()
-        }),
-        kind: status::Kind::Registered.into(),
-        ..Status::default()
-    };
-    let index = index(&message(Body::Status(status)));
-    assert_eq!((index.number.as_str(), index.status.as_str()), ("45-CV/TU", "03"));
-    assert_eq!(index.issued_on, "2026-03-04");
 }

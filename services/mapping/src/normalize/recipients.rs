@@ -1,48 +1,47 @@
-//! To whom a message goes, and that the document says so too.
+//! The recipients of a message: resolved in the registry, and written into the message itself.
 
 use proto::canonical::v1::recipient::{Delta, Role};
 use proto::canonical::v1::{Canonical, Recipient, canonical::Body};
 use proto::fault::v1::Fault;
 use proto::fault::{Code, code};
 use proto::message::v1::MessageType;
+use registry_client::{CodeOwner, Directory};
 
-use super::{Asked, ended, first_code, written};
-use crate::directory::{Answer, Directory};
+use super::context::{NormalizeContext, first_code, not_in_force, to_canonical};
 
-/// One recipient as somebody wrote it.
-struct Named {
+/// A recipient's code and the path at which the sender wrote it.
+struct RecipientCode {
     code: String,
     path: String,
 }
 
-/// Directory keys of everybody it goes to, each able and allowed to receive it. All that is wrong
-/// is told at once, under the code of the first.
+/// Directory keys of all recipients, each of which exists, takes the type and may be written to by
+/// the sender. Every violation is reported at once, under the code of the first.
 pub(super) fn resolve(
     canonical: &Canonical,
-    kind: MessageType,
-    asked: &Asked<'_>,
+    message_type: MessageType,
+    context: &NormalizeContext<'_>,
 ) -> Result<Vec<String>, Fault> {
-    let named = named(canonical, asked);
     let mut keys: Vec<String> = Vec::new();
-    let mut refused: Option<Fault> = None;
-    for it in &named {
-        match recipient(&it.code, kind, asked) {
+    let mut refusal: Option<Fault> = None;
+    for it in &recipient_codes(canonical, context) {
+        match resolve_one(&it.code, message_type, context) {
             Ok(key) if keys.contains(&key) => {}
             Ok(key) => keys.push(key),
             Err(fault) => {
-                let words =
+                let titles =
                     (fault.title(proto::fault::Lang::Vi), fault.title(proto::fault::Lang::En));
-                let first = refused.take().unwrap_or(fault);
-                refused = Some(first.violation(&it.path, words.0, words.1));
+                let first = refusal.take().unwrap_or(fault);
+                refusal = Some(first.violation(&it.path, titles.0, titles.1));
             }
         }
     }
-    match refused {
+    match refusal {
         Some(fault) => Err(fault),
         None if keys.is_empty() => {
-            let path = if kind == MessageType::Status { "addressee" } else { "recipients" };
+            let path = if message_type == MessageType::Status { "addressee" } else { "recipients" };
             Err(Fault::new(&code::LT_MAP_209).violation(
-                (asked.place)(path),
+                (context.native_path)(path),
                 "Chưa nêu cơ quan nhận nào có mã.",
                 "No receiving organisation with a code is named.",
             ))
@@ -51,12 +50,16 @@ pub(super) fn resolve(
     }
 }
 
-/// Those the call names, else those the message names; whoever has no code only informs people.
-fn named(canonical: &Canonical, asked: &Asked<'_>) -> Vec<Named> {
-    if !asked.recipients.is_empty() {
-        let each = asked.recipients.iter().enumerate();
-        return each
-            .map(|(place, code)| Named { code: code.clone(), path: format!("recipients[{place}]") })
+/// The codes that the call gives, or else those in the message. A recipient without a code is left
+/// out: it informs human readers only.
+fn recipient_codes(canonical: &Canonical, context: &NormalizeContext<'_>) -> Vec<RecipientCode> {
+    if !context.recipients.is_empty() {
+        let codes = context.recipients.iter().enumerate();
+        return codes
+            .map(|(index, code)| RecipientCode {
+                code: code.clone(),
+                path: format!("recipients[{index}]"),
+            })
             .collect();
     }
     match &canonical.body {
@@ -65,50 +68,59 @@ fn named(canonical: &Canonical, asked: &Asked<'_>) -> Vec<Named> {
             .iter()
             .enumerate()
             .filter(|(_, it)| is_addressed(it))
-            .filter_map(|(place, it)| {
-                let path = format!("recipients[{place}].organisation.ids[0].value");
+            .filter_map(|(index, it)| {
+                let path = format!("recipients[{index}].organisation.ids[0].value");
                 let code = first_code(it.organisation.as_ref())?;
-                Some(Named { code, path: (asked.place)(&path) })
+                Some(RecipientCode { code, path: (context.native_path)(&path) })
             })
             .collect(),
         Some(Body::Status(status)) => first_code(status.addressee.as_ref())
-            .map(|code| Named { code, path: (asked.place)("addressee.ids[0].value") })
+            .map(|code| RecipientCode {
+                code,
+                path: (context.native_path)("addressee.ids[0].value"),
+            })
             .into_iter()
             .collect(),
         Some(Body::Receipt(_)) | None => Vec::new(),
     }
 }
 
-fn recipient(code: &str, kind: MessageType, asked: &Asked<'_>) -> Result<String, Fault> {
-    let directory = asked.directory;
-    let fault = |page: Code| Fault::new(page).param("code", code);
-    let key = match directory.find(code, asked.day) {
-        Answer::Known(it) => &it.key,
-        Answer::Unknown => return Err(fault(&code::LT_MAP_204)),
-        Answer::Ambiguous(owners) => {
+fn resolve_one(
+    code: &str,
+    message_type: MessageType,
+    context: &NormalizeContext<'_>,
+) -> Result<String, Fault> {
+    let directory = context.directory;
+    let fault = |entry: Code| Fault::new(entry).param("code", code);
+    let key = match directory.resolve_code(code, context.day) {
+        CodeOwner::InForce(it) => &it.key,
+        CodeOwner::Unknown => return Err(fault(&code::LT_MAP_204)),
+        CodeOwner::Ambiguous(owners) => {
             return Err(fault(&code::LT_MAP_205).param("owners", owners.join(", ")));
         }
-        Answer::Ended(it) => return Err(ended(it, &code::LT_MAP_206).param("code", code)),
-        Answer::Expired(it) => {
-            let now = it.codes.first().map_or("", |it| it.value.as_str());
-            return Err(fault(&code::LT_MAP_220).param("owner", &it.key).param("now", now));
+        CodeOwner::NotInForce(it) => {
+            return Err(not_in_force(it, &code::LT_MAP_206).param("code", code));
+        }
+        CodeOwner::CodeExpired(it) => {
+            let current = it.codes.first().map_or("", |it| it.value.as_str());
+            return Err(fault(&code::LT_MAP_220).param("owner", &it.key).param("now", current));
         }
     };
-    if !directory.permits(asked.sender, key, kind, asked.day) {
+    if !directory.permits(context.sender, key, message_type, context.day) {
         return Err(fault(&code::LT_MAP_207)
-            .param("sender", asked.sender)
+            .param("sender", context.sender)
             .param("recipient", key)
-            .param("type", kind.as_str()));
+            .param("type", message_type.as_str()));
     }
-    if directory.receivers(key, kind).is_empty() {
+    if directory.receiving_applications(key, message_type).is_empty() {
         let fault = fault(&code::LT_MAP_208).param("recipient", key);
-        return Err(fault.param("type", kind.as_str()));
+        return Err(fault.param("type", message_type.as_str()));
     }
     Ok(key.clone())
 }
 
-/// An update lists whom it adds and whom it takes away: who was taken away gets nothing, and who is
-/// only in that list is no receiver of this packet.
+/// An update lists the recipients that it adds and removes. Removed ones get nothing, and one that
+/// is listed without a role is not a recipient of this packet.
 fn is_addressed(recipient: &Recipient) -> bool {
     match recipient.delta() {
         Delta::Unspecified => true,
@@ -117,12 +129,12 @@ fn is_addressed(recipient: &Recipient) -> bool {
     }
 }
 
-/// Writes into the message whom it goes to: receivers that the call named and the message does
-/// not, and that a receiver of no other role is a main one. Parties must be recognised before.
+/// Completes the recipients in the message: adds those that the call named and the message does
+/// not, and gives the main role to those that have none. `resolve_parties` must have run, because
+/// recipients are compared by directory key.
 pub(super) fn complete(canonical: &mut Canonical, keys: &[String], directory: &Directory) {
     match &mut canonical.body {
         Some(Body::Document(document)) => {
-            // Whoever has no code only informs people, and stays as it was.
             for it in document.recipients.iter_mut().filter(|it| is_addressed(it)) {
                 if it.role() == Role::Unspecified && first_code(it.organisation.as_ref()).is_some()
                 {
@@ -130,13 +142,13 @@ pub(super) fn complete(canonical: &mut Canonical, keys: &[String], directory: &D
                 }
             }
             for key in keys {
-                let is_it = |it: &Recipient| {
+                let is_named = |it: &Recipient| {
                     let organisation = it.organisation.as_ref();
                     is_addressed(it) && organisation.is_some_and(|it| it.directory_key == *key)
                 };
-                if !document.recipients.iter().any(is_it) {
+                if !document.recipients.iter().any(is_named) {
                     document.recipients.extend(directory.organisation(key).map(|it| Recipient {
-                        organisation: Some(written(it)),
+                        organisation: Some(to_canonical(it)),
                         role: Role::Main.into(),
                         ..Recipient::default()
                     }));
@@ -145,7 +157,7 @@ pub(super) fn complete(canonical: &mut Canonical, keys: &[String], directory: &D
         }
         Some(Body::Status(status)) => {
             if let ([key], None) = (keys, first_code(status.addressee.as_ref())) {
-                status.addressee = directory.organisation(key).map(written);
+                status.addressee = directory.organisation(key).map(to_canonical);
             }
         }
         Some(Body::Receipt(_)) | None => {}

@@ -1,27 +1,32 @@
-//! Every refusal at the door, and what passes.
+//! Every refusal of the normalizer, and what it writes into messages that pass.
 
 use proto::canonical::v1::recipient::{Delta, Role};
 use proto::canonical::v1::{
-    Code as Value, Date, Document, DocumentNumber, Leftover, Leftovers, Recipient, Status,
+    Canonical, Code, Date, Document, DocumentNumber, Leftover, Leftovers, Organisation,
+    OrganisationId, Recipient, Status,
 };
-use proto::message::v1::{MessageType, OrganisationCode};
+use proto::message::v1::{MessageType, Organisation as RegisteredOrganisation, OrganisationCode};
 use proto::registry::v1::{Application, Right, Snapshot, Takes};
+use registry_client::Directory;
 
 use super::*;
 
 const DAY: &str = "2026-11-24";
 
 fn directory() -> Directory {
-    let organisation = |key: &str, codes: &[&str]| Registered {
+    let organisation = |key: &str, codes: &[&str]| RegisteredOrganisation {
         key: key.into(),
         name: key.to_uppercase(),
         codes: codes
             .iter()
             .map(|it| OrganisationCode { value: (*it).into(), ..OrganisationCode::default() })
             .collect(),
-        ..Registered::default()
+        ..RegisteredOrganisation::default()
     };
-    let takes = |kind: MessageType| Takes { r#type: kind.into(), format: "canonical".into() };
+    let takes = |message_type: MessageType| Takes {
+        r#type: message_type.into(),
+        format: "canonical".into(),
+    };
     let application = |id: &str, organisation: &str| Application {
         id: id.into(),
         organisation: organisation.into(),
@@ -82,7 +87,7 @@ fn document(sender: &str, recipients: &[&str]) -> Document {
     }
 }
 
-fn of_document(passed: Normalized) -> Document {
+fn decoded_document(passed: Normalized) -> Document {
     let Ok(Canonical { body: Some(Body::Document(document)), .. }) =
         Canonical::decode(passed.canonical)
     else {
@@ -91,23 +96,23 @@ fn of_document(passed: Normalized) -> Document {
     document
 }
 
-fn decide(body: Body, instead: &[&str]) -> Result<Normalized, Fault> {
+fn normalize_body(body: Body, call_recipients: &[&str]) -> Result<Normalized, Fault> {
     let canonical = Canonical { origin: None, body: Some(body) };
-    let recipients: Vec<String> = instead.iter().map(|it| (*it).to_owned()).collect();
+    let recipients: Vec<String> = call_recipients.iter().map(|it| (*it).to_owned()).collect();
     let directory = directory();
-    let asked = Asked {
+    let context = NormalizeContext {
         sender: "tinhuy",
         recipients: &recipients,
         directory: &directory,
         day: DAY,
-        place: &|path| format!("/native/{path}"),
+        native_path: &|path| format!("/native/{path}"),
     };
-    normalize(Reading { canonical, ..Reading::default() }, &asked)
+    normalize(DecodedItem { canonical, ..DecodedItem::default() }, &context)
 }
 
-/// Code and the first path of a refusal.
-fn refused(sender: &str, recipients: &[&str]) -> (String, String) {
-    let fault = decide(Body::Document(document(sender, recipients)), &[]).unwrap_err();
+/// Code and first path of the refusal of a document.
+fn refusal(sender: &str, recipients: &[&str]) -> (String, String) {
+    let fault = normalize_body(Body::Document(document(sender, recipients)), &[]).unwrap_err();
     let path = fault.violations.first().map(|it| it.field.clone()).unwrap_or_default();
     (fault.code.trim_start_matches("LT-MAP-").to_owned(), path)
 }
@@ -116,7 +121,7 @@ fn refused(sender: &str, recipients: &[&str]) -> (String, String) {
 fn a_sender_that_is_not_the_one_authenticated_is_refused_by_its_own_path() {
     for (code, expected) in [("A99.2", "202"), ("nobody", "201"), ("TWIN", "203"), ("H1", "202")] {
         let path = "/native/sender.ids[0].value".to_owned();
-        assert_eq!(refused(code, &["A99.2"]), (expected.to_owned(), path), "{code}");
+        assert_eq!(refusal(code, &["A99.2"]), (expected.to_owned(), path), "{code}");
     }
 }
 
@@ -131,80 +136,81 @@ fn a_recipient_that_cannot_or_may_not_receive_is_refused_by_its_own_path() {
         ("OLD", "220"),
     ] {
         let path = "/native/recipients[1].organisation.ids[0].value".to_owned();
-        assert_eq!(refused("A99.1", &["A99.2", code]), (expected.to_owned(), path), "{code}");
+        assert_eq!(refusal("A99.1", &["A99.2", code]), (expected.to_owned(), path), "{code}");
     }
-    assert_eq!(refused("A99.1", &[]), ("209".to_owned(), "/native/recipients".to_owned()));
+    assert_eq!(refusal("A99.1", &[]), ("209".to_owned(), "/native/recipients".to_owned()));
 }
 
 #[test]
-fn all_wrong_recipients_are_told_at_once() {
+fn all_wrong_recipients_are_reported_at_once() {
     let wrong = document("A99.1", &["nobody", "A99.2", "A99.3"]);
-    let fault = decide(Body::Document(wrong), &[]).unwrap_err();
+    let fault = normalize_body(Body::Document(wrong), &[]).unwrap_err();
     assert_eq!(fault.violations.len(), 2);
 }
 
 #[test]
-fn an_ended_recipient_names_its_successor() {
-    let fault = decide(Body::Document(document("A99.1", &["H1"])), &[]).unwrap_err();
+fn the_refusal_of_an_ended_recipient_names_its_successor() {
+    let fault = normalize_body(Body::Document(document("A99.1", &["H1"])), &[]).unwrap_err();
     assert_eq!(fault.params["successor"], "xa-moi");
 }
 
 #[test]
-fn what_passes_is_known_by_its_directory_keys_and_goes_once_to_each() {
+fn a_message_that_passes_has_directory_keys_and_each_recipient_once() {
     let given = document("000.00.01.A99", &["A99.2", "a99.2"]);
-    let passed = decide(Body::Document(given), &[]).unwrap();
+    let passed = normalize_body(Body::Document(given), &[]).unwrap();
     assert_eq!(passed.recipients, ["mttq"]);
     assert_eq!(passed.r#type(), MessageType::Document);
-    let document = of_document(passed);
+    let document = decoded_document(passed);
     assert_eq!(document.sender.unwrap().directory_key, "tinhuy");
     assert_eq!(document.recipients[1].organisation.as_ref().unwrap().directory_key, "mttq");
 }
 
 #[test]
-fn recipients_of_the_call_stand_instead_of_those_inside() {
-    let passed = decide(Body::Document(document("A99.1", &["nobody"])), &["mttq"]).unwrap();
+fn recipients_of_the_call_replace_those_in_the_message() {
+    let passed = normalize_body(Body::Document(document("A99.1", &["nobody"])), &["mttq"]).unwrap();
     assert_eq!(passed.recipients, ["mttq"]);
-    let fault = decide(Body::Document(document("A99.1", &["A99.2"])), &["nobody"]).unwrap_err();
+    let fault =
+        normalize_body(Body::Document(document("A99.1", &["A99.2"])), &["nobody"]).unwrap_err();
     assert_eq!(fault.violations[0].field, "recipients[0]");
 }
 
 #[test]
-fn a_missing_sender_is_filled_in_and_told() {
+fn a_missing_sender_is_filled_in_with_a_finding() {
     let given = Document { sender: None, ..document("", &["A99.2"]) };
-    let passed = decide(Body::Document(given), &[]).unwrap();
+    let passed = normalize_body(Body::Document(given), &[]).unwrap();
     assert_eq!(passed.findings[0].code, "LT-MAP-222");
-    let document = of_document(passed);
+    let document = decoded_document(passed);
     assert_eq!(document.sender.unwrap().ids[0].value, "A99.1");
 }
 
 #[test]
-fn secrecy_refuses_before_anything_else_is_looked_at() {
-    let secrecy = Some(Value { code: "mat".into(), ..Value::default() });
+fn secrecy_is_refused_before_any_other_check() {
+    let secrecy = Some(Code { code: "mat".into(), ..Code::default() });
     let given = Document { secrecy, ..document("nobody", &[]) };
-    let fault = decide(Body::Document(given), &[]).unwrap_err();
+    let fault = normalize_body(Body::Document(given), &[]).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-210");
     assert_eq!(fault.violations[0].field, "/native/secrecy");
 }
 
 #[test]
-fn a_status_goes_to_its_addressee_and_a_receipt_goes_nowhere() {
+fn a_status_is_sent_to_its_addressee_and_a_receipt_is_refused() {
     let status = Status {
         reporter: organisation("A99.1"),
         addressee: organisation("A99.2"),
         ..Status::default()
     };
-    let passed = decide(Body::Status(status), &[]).unwrap();
+    let passed = normalize_body(Body::Status(status), &[]).unwrap();
     assert_eq!((passed.recipients, passed.r#type), (vec!["mttq".to_owned()], 2));
-    let fault = decide(Body::Receipt(Default::default()), &[]).unwrap_err();
+    let fault = normalize_body(Body::Receipt(Default::default()), &[]).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-215");
 }
 
 #[test]
-fn who_names_no_sender_is_known_by_the_issuer() {
+fn without_a_sender_the_issuer_must_be_the_authenticated_organisation() {
     let of = |issuer: &str| {
         let given =
             Document { sender: None, issuer: organisation(issuer), ..document("", &["A99.2"]) };
-        decide(Body::Document(given), &[])
+        normalize_body(Body::Document(given), &[])
     };
     for (code, expected) in [("A99.2", "LT-MAP-202"), ("nobody", "LT-MAP-201")] {
         let fault = of(code).unwrap_err();
@@ -215,15 +221,15 @@ fn who_names_no_sender_is_known_by_the_issuer() {
     }
     let passed = of("000.00.01.A99").unwrap();
     assert!(passed.findings.is_empty());
-    assert_eq!(of_document(passed).sender.unwrap().ids[0].value, "A99.1");
-    // Who says for whom it sends may send what another organisation issued.
+    assert_eq!(decoded_document(passed).sender.unwrap().ids[0].value, "A99.1");
+    // With a sender in the message, another organisation may be the issuer.
     let given = Document { issuer: organisation("A99.2"), ..document("A99.1", &["A99.2"]) };
-    assert!(decide(Body::Document(given), &[]).is_ok());
+    assert!(normalize_body(Body::Document(given), &[]).is_ok());
 }
 
 #[test]
-fn an_update_goes_to_whom_it_is_addressed_and_not_to_whom_it_takes_away() {
-    // As `edoc_update.edxml`: H41 is taken away and not addressed, H14 is both.
+fn an_update_is_sent_to_addressed_recipients_and_not_to_removed_ones() {
+    // As in `edoc_update.edxml`: H41 is removed and not addressed, H14 is both.
     let listed = |code: &str, role: Role, delta: Delta| Recipient {
         organisation: organisation(code),
         role: role.into(),
@@ -239,21 +245,22 @@ fn an_update_goes_to_whom_it_is_addressed_and_not_to_whom_it_takes_away() {
         ],
         ..document("A99.1", &[])
     };
-    let passed = decide(Body::Document(given.clone()), &[]).unwrap();
+    let passed = normalize_body(Body::Document(given.clone()), &[]).unwrap();
     assert_eq!(passed.recipients, ["mttq"]);
-    let roles: Vec<_> = of_document(passed).recipients.iter().map(|it| it.role()).collect();
+    let roles: Vec<_> = decoded_document(passed).recipients.iter().map(|it| it.role()).collect();
     assert_eq!(roles, [Role::Main, Role::Unspecified, Role::Unspecified, Role::Main]);
 }
 
 #[test]
-fn a_document_says_to_whom_it_goes() {
+fn the_recipients_are_written_into_the_document() {
     let mut given = document("A99.1", &["A99.2", ""]);
     given.recipients.push(Recipient {
         organisation: organisation("tinhuy"),
         role: Role::Copy.into(),
         ..Recipient::default()
     });
-    let passed = of_document(decide(Body::Document(given), &["mttq", "A99.1"]).unwrap());
+    let passed =
+        decoded_document(normalize_body(Body::Document(given), &["mttq", "A99.1"]).unwrap());
     let found: Vec<_> = passed
         .recipients
         .iter()
@@ -261,14 +268,16 @@ fn a_document_says_to_whom_it_goes() {
         .collect();
     assert_eq!(found, [("mttq", Role::Main), ("", Role::Unspecified), ("tinhuy", Role::Copy)]);
 
-    let passed = of_document(decide(Body::Document(document("A99.1", &[])), &["mttq"]).unwrap());
+    let passed = decoded_document(
+        normalize_body(Body::Document(document("A99.1", &[])), &["mttq"]).unwrap(),
+    );
     let [added] = &passed.recipients[..] else { panic!("{:?}", passed.recipients) };
     assert_eq!(added.role(), Role::Main);
     let organisation = added.organisation.as_ref().unwrap();
     assert_eq!((organisation.ids[0].value.as_str(), organisation.name.as_str()), ("A99.2", "MTTQ"));
 
     let status = Status { reporter: self::organisation("A99.1"), ..Status::default() };
-    let passed = decide(Body::Status(status), &["mttq"]).unwrap();
+    let passed = normalize_body(Body::Status(status), &["mttq"]).unwrap();
     let Ok(Canonical { body: Some(Body::Status(status)), .. }) =
         Canonical::decode(passed.canonical)
     else {
@@ -285,7 +294,7 @@ fn a_document_without_subject_number_or_day_is_refused_with_all_of_them() {
         issued: None,
         ..document("A99.1", &["A99.2"])
     };
-    let fault = decide(Body::Document(given), &[]).unwrap_err();
+    let fault = normalize_body(Body::Document(given), &[]).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-014");
     let fields: Vec<_> = fault.violations.iter().map(|it| it.field.as_str()).collect();
     assert_eq!(fields, ["/native/subject", "/native/number", "/native/issued"]);
@@ -299,12 +308,16 @@ fn a_document_without_subject_number_or_day_is_refused_with_all_of_them() {
     ] {
         let issued = Some(Date { year, month, day });
         let given = Document { issued, ..document("A99.1", &["A99.2"]) };
-        assert_eq!(decide(Body::Document(given), &[]).is_ok(), is_real, "{year}-{month}-{day}");
+        assert_eq!(
+            normalize_body(Body::Document(given), &[]).is_ok(),
+            is_real,
+            "{year}-{month}-{day}"
+        );
     }
 }
 
 #[test]
-fn a_refusal_for_secrecy_holds_no_word_of_the_item() {
+fn a_refusal_for_secrecy_quotes_nothing_of_the_item() {
     const WORDS: &str = "Kế hoạch Alpha";
     let item = Leftover { at: "Data[0]/DoMat".into(), raw: WORDS.into(), ..Leftover::default() };
     let left_over = Leftovers { items: vec![item], ..Leftovers::default() };
@@ -312,7 +325,7 @@ fn a_refusal_for_secrecy_holds_no_word_of_the_item() {
         Document { subject: format!("TUYỆT MẬT: {WORDS}"), ..document(WORDS, &[WORDS]) },
         Document { leftovers: vec![left_over], ..document("A99.1", &["A99.2"]) },
     ] {
-        let fault = decide(Body::Document(given), &[]).unwrap_err();
+        let fault = normalize_body(Body::Document(given), &[]).unwrap_err();
         assert_eq!(fault.code, "LT-MAP-210");
         assert!(fault.params.is_empty() && fault.detail.is_empty());
         assert!(!format!("{fault:?}").contains("Alpha"), "{fault:?}");

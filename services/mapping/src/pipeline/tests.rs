@@ -1,8 +1,9 @@
-//! The window's road, with a journal that remembers and a publisher that records.
+//! Windows of messages, with a journal that injects faults and a publisher that records batches.
 
 use std::pin::Pin;
 
 use bus::{Bus, PublishError, Settings};
+use bytes::Bytes;
 use chassis::health::Health;
 use proto::canonical::v1::{Attachment as File, Blob, Document, canonical};
 use proto::journal::v1::journal_server::{Journal, JournalServer};
@@ -17,65 +18,71 @@ use proto::registry::v1::registry_server::{Registry, RegistryServer};
 use proto::registry::v1::{Application, Snapshot, Takes, WatchRequest};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response};
+use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::*;
-use crate::{Directory, Parts, Service};
+use registry_client::Directory;
 
-/// Remembers what was recorded; away or silent while told so; does not know `strangers`; says that copies
-/// for `withdrawn` are over.
+use super::*;
+use crate::codec::tests::FORMAT;
+use crate::{MappingDependencies, Service};
+
+/// A journal that keeps what is recorded and injects faults.
 #[derive(Clone)]
-struct Rows {
+struct FaultyJournal {
     recorded: watch::Sender<Vec<Entry>>,
-    is_away: bool,
-    is_silent: bool,
-    strangers: Vec<String>,
+    /// Calls fail as if the journal could not be reached.
+    is_unavailable: bool,
+    /// Calls are never answered.
+    is_hanging: bool,
+    /// Ids of messages that have no row.
+    unknown: Vec<String>,
+    /// An application whose copies have been withdrawn.
     withdrawn: &'static str,
 }
 
-impl Rows {
+impl FaultyJournal {
     fn new() -> Self {
         let recorded = watch::Sender::new(Vec::new());
         Self {
             recorded,
-            is_away: false,
-            is_silent: false,
-            strangers: Vec::new(),
-            withdrawn: "nobody",
+            is_unavailable: false,
+            is_hanging: false,
+            unknown: Vec::new(),
+            withdrawn: "none",
         }
     }
 }
 
-type Answered<T> = Result<Response<T>, Status>;
+type Answer<T> = Result<Response<T>, Status>;
 
-macro_rules! silent {
+macro_rules! journal_with_record_only {
     ($($name:ident($request:ty) -> $response:ty;)*) => {
         #[tonic::async_trait]
-        impl Journal for Rows {
-            async fn record(&self, request: Request<RecordRequest>) -> Answered<RecordResponse> {
-                if self.is_away {
-                    return Err(Status::unavailable("away"));
+        impl Journal for FaultyJournal {
+            async fn record(&self, request: Request<RecordRequest>) -> Answer<RecordResponse> {
+                if self.is_unavailable {
+                    return Err(Status::unavailable("in a test"));
                 }
-                if self.is_silent {
+                if self.is_hanging {
                     std::future::pending::<()>().await;
                 }
                 let entries = request.into_inner().entries;
                 let copies = entries.iter().flat_map(|it| &it.derived);
                 let envelopes = copies.filter_map(|it| it.message.as_ref()?.envelope.as_ref());
-                let over = envelopes.filter(|it| it.application == self.withdrawn);
-                let ended = over.map(|it| it.id.clone()).collect();
+                let withdrawn = envelopes.filter(|it| it.application == self.withdrawn);
+                let ended = withdrawn.map(|it| it.id.clone()).collect();
                 self.recorded.send_modify(|it| it.extend(entries));
-                Ok(Response::new(RecordResponse { unknown: self.strangers.clone(), ended }))
+                Ok(Response::new(RecordResponse { unknown: self.unknown.clone(), ended }))
             }
-            $(async fn $name(&self, _request: Request<$request>) -> Answered<$response> {
+            $(async fn $name(&self, _request: Request<$request>) -> Answer<$response> {
                 Err(Status::unimplemented("not in this test"))
             })*
         }
     };
 }
 
-silent! {
+journal_with_record_only! {
     accept(AcceptRequest) -> AcceptResponse;
     open(OpenRequest) -> OpenResponse;
     close(CloseRequest) -> CloseResponse;
@@ -87,27 +94,28 @@ silent! {
     command(CommandRequest) -> CommandResponse;
 }
 
-/// Records batches, after looking whether their rows are there; refuses one application.
+/// Records batches, and asserts that the rows of their messages are recorded before.
 #[derive(Clone)]
-struct Recorder {
+struct RecordingPublisher {
     batches: watch::Sender<Vec<Vec<(Channel, Message)>>>,
-    rows: Rows,
-    full: &'static str,
+    journal: FaultyJournal,
+    /// A channel that refuses messages.
+    full_channel: &'static str,
 }
 
-impl Publish for Recorder {
+impl Publish for RecordingPublisher {
     async fn publish(&self, batch: Vec<(Channel, Message)>) -> Vec<Result<(), PublishError>> {
         for (_, message) in &batch {
             let is_known =
-                self.rows.recorded.borrow().iter().flat_map(|it| &it.derived).any(|it| {
+                self.journal.recorded.borrow().iter().flat_map(|it| &it.derived).any(|it| {
                     let envelope = it.message.as_ref().and_then(|it| it.envelope.as_ref());
                     envelope.is_some_and(|it| it.id == message.id.to_string())
                 });
-            assert!(is_known, "a copy was published before the journal knew it");
+            assert!(is_known, "a copy was published before its row was recorded");
         }
         let outcomes = batch
             .iter()
-            .map(|(channel, _)| match channel.name() == self.full {
+            .map(|(channel, _)| match channel.name() == self.full_channel {
                 true => Err(PublishError::Refused { channel: channel.clone() }),
                 false => Ok(()),
             })
@@ -138,8 +146,6 @@ fn snapshot() -> Snapshot {
         ..Snapshot::default()
     }
 }
-
-use crate::codec::tests::FORMAT;
 
 fn message(number: u128, recipients: &[&str], subject: &str) -> Message {
     let document = Document { subject: subject.into(), ..Document::default() };
@@ -176,88 +182,89 @@ fn config() -> Config {
     }
 }
 
-struct Stage {
-    pipeline: Pipeline<Recorder>,
-    recorder: Recorder,
+struct TestPipeline {
+    pipeline: Pipeline<RecordingPublisher>,
+    publisher: RecordingPublisher,
     _folder: tempfile::TempDir,
 }
 
-async fn stage(rows: Rows, full: &'static str) -> Stage {
+async fn start(journal: FaultyJournal, full_channel: &'static str) -> TestPipeline {
     let folder = tempfile::tempdir().unwrap();
     let claims = ClaimStore::folder(folder.path()).await.unwrap();
-    let recorder = Recorder { batches: watch::Sender::new(vec![]), rows: rows.clone(), full };
-    let registered = Registered::new();
-    registered.replace(Directory::new(snapshot()));
-    let service = Service::new(config(), registered.clone(), Clock::System).unwrap();
-    let translator = Translator::new(service.shelf.clone(), claims.clone(), &config());
-    let journal = Upstream::local(JournalServer::new(rows));
-    let files = (translator, claims);
-    let pipeline = Pipeline::new(recorder.clone(), journal, registered, files, config());
-    Stage { pipeline, recorder, _folder: folder }
+    let batches = watch::Sender::new(vec![]);
+    let publisher = RecordingPublisher { batches, journal: journal.clone(), full_channel };
+    let registry = RegistryFollower::new("mapping.registry");
+    registry.replace(Directory::new(snapshot()));
+    let service = Service::new(config(), registry.clone(), Clock::System).unwrap();
+    let translator = Translator::new(service.codec.clone(), claims.clone(), &config());
+    let journal = Upstream::local(JournalServer::new(journal));
+    let translation = (translator, claims);
+    let pipeline = Pipeline::new(publisher.clone(), journal, registry, translation, config());
+    TestPipeline { pipeline, publisher, _folder: folder }
 }
 
-impl Stage {
+impl TestPipeline {
     fn published(&self) -> Vec<(String, MessageId)> {
-        let batches = self.recorder.batches.borrow();
+        let batches = self.publisher.batches.borrow();
         batches.iter().flatten().map(|(to, it)| (to.name().to_owned(), it.id)).collect()
     }
 
     fn recorded(&self) -> Vec<Entry> {
-        self.recorder.rows.recorded.borrow().clone()
+        self.publisher.journal.recorded.borrow().clone()
     }
 }
 
 #[tokio::test]
-async fn a_window_is_recorded_in_one_call_and_published_as_one_batch_under_derived_names() {
-    let stage = stage(Rows::new(), "").await;
+async fn a_window_is_recorded_in_one_call_and_published_as_one_batch_with_derived_ids() {
+    let test = start(FaultyJournal::new(), "").await;
     let window = vec![message(1, &["a", "c"], "x"), message(2, &["c"], "y")];
-    let verdicts = stage.pipeline.handle(window.clone()).await;
+    let verdicts = test.pipeline.handle(window.clone()).await;
     assert_eq!(verdicts.as_slice(), [Verdict::Done, Verdict::Done]);
     let expected: Vec<_> = [(0, "a-1"), (0, "c-1"), (1, "c-1")]
         .into_iter()
-        .map(|(place, application): (usize, &str)| {
+        .map(|(index, application): (usize, &str)| {
             let name = format!("delivery.{application}");
-            let id = window[place].id.derive(&name);
+            let id = window[index].id.derive(&name);
             (name, id)
         })
         .collect();
-    assert_eq!(stage.published(), expected);
-    assert_eq!(stage.recorder.batches.borrow().len(), 1);
-    let entries = stage.recorded();
+    assert_eq!(test.published(), expected);
+    assert_eq!(test.publisher.batches.borrow().len(), 1);
+    let entries = test.recorded();
     assert_eq!(entries.len(), 2);
     assert_eq!(entries[0].disposition, Some(entry::Disposition::Routed(true)));
     assert_eq!(entries[0].derived[0].facts[0].step(), Step::Translated);
 
-    let again = stage.pipeline.handle(window).await;
+    let again = test.pipeline.handle(window).await;
     assert_eq!(again.as_slice(), [Verdict::Done, Verdict::Done]);
-    assert_eq!(stage.published()[3..], expected, "handling twice made other names");
+    assert_eq!(test.published()[3..], expected, "handling twice made other ids");
 }
 
 #[tokio::test]
-async fn a_copy_says_where_it_comes_from_and_who_reads_it() {
-    let stage = stage(Rows::new(), "").await;
+async fn a_copy_names_its_parent_and_its_recipient() {
+    let test = start(FaultyJournal::new(), "").await;
     let parent = message(1, &["a", "c"], "x");
-    let _done = stage.pipeline.handle(vec![parent.clone()]).await;
-    let (_, copy) = stage.recorder.batches.borrow()[0][0].clone();
+    let _done = test.pipeline.handle(vec![parent.clone()]).await;
+    let (_, copy) = test.publisher.batches.borrow()[0][0].clone();
     let envelope = Envelope::from_attributes(copy.id.to_string(), &copy.attributes).unwrap();
     assert_eq!(envelope.parent, parent.id.to_string());
     assert_eq!((envelope.application.as_str(), envelope.recipients), ("a-1", vec!["a".to_owned()]));
     assert_eq!((envelope.source.as_str(), envelope.sender.as_str()), ("s-1", "s"));
     assert_eq!(envelope.format, FORMAT);
-    let row = stage.recorded()[0].derived[0].message.clone().unwrap();
+    let row = test.recorded()[0].derived[0].message.clone().unwrap();
     assert_eq!(row.envelope.unwrap().id, copy.id.to_string());
     let Some(body::Place::Inline(native)) = row.body.unwrap().place else { panic!("no body") };
     assert_eq!(Body::Inline(native), copy.body);
 }
 
 #[tokio::test]
-async fn one_recipients_trouble_keeps_back_its_copy_only() {
-    let stage = stage(Rows::new(), "").await;
+async fn a_failure_holds_back_the_copy_of_its_recipient_only() {
+    let test = start(FaultyJournal::new(), "").await;
     let parent = message(1, &["a", "b", "nobody"], "x");
-    let verdicts = stage.pipeline.handle(vec![parent.clone()]).await;
+    let verdicts = test.pipeline.handle(vec![parent.clone()]).await;
     assert_eq!(verdicts.as_slice(), [Verdict::Done]);
-    assert_eq!(stage.published().len(), 1);
-    let derived = stage.recorded()[0].derived.clone();
+    assert_eq!(test.published().len(), 1);
+    let derived = test.recorded()[0].derived.clone();
     let found: Vec<_> = derived
         .iter()
         .map(|it| {
@@ -268,40 +275,44 @@ async fn one_recipients_trouble_keeps_back_its_copy_only() {
     let expected = [("a-1", None), ("b-1", Some("LT-MAP-216")), ("", Some("LT-MAP-204"))];
     assert_eq!(found, expected);
     assert_eq!(derived[1].fault.as_ref().unwrap().params["application"], "b-1");
-    let kept = derived[1].message.as_ref().unwrap().envelope.as_ref().unwrap();
-    assert_eq!(kept.id, parent.id.derive("delivery.b-1").to_string());
+    let held_back = derived[1].message.as_ref().unwrap().envelope.as_ref().unwrap();
+    assert_eq!(held_back.id, parent.id.derive("delivery.b-1").to_string());
 }
 
 #[tokio::test]
-async fn nothing_is_published_while_the_journal_is_away() {
-    let stage = stage(Rows { is_away: true, ..Rows::new() }, "").await;
-    let verdicts = stage.pipeline.handle(vec![message(1, &["a"], "x")]).await;
+async fn nothing_is_published_while_the_journal_is_unavailable() {
+    let test = start(FaultyJournal { is_unavailable: true, ..FaultyJournal::new() }, "").await;
+    let verdicts = test.pipeline.handle(vec![message(1, &["a"], "x")]).await;
     assert!(matches!(verdicts.as_slice(), [Verdict::Retry(it)] if it.code == "LT-SYS-002"));
-    assert!(stage.published().is_empty());
+    assert!(test.published().is_empty());
 }
 
 #[tokio::test]
-async fn a_journal_that_does_not_answer_is_given_up() {
-    let stage = stage(Rows { is_silent: true, ..Rows::new() }, "").await;
-    let verdicts = stage.pipeline.handle(vec![message(1, &["a"], "x")]).await;
+async fn a_call_to_the_journal_has_a_time_limit() {
+    let test = start(FaultyJournal { is_hanging: true, ..FaultyJournal::new() }, "").await;
+    let verdicts = test.pipeline.handle(vec![message(1, &["a"], "x")]).await;
     assert!(matches!(verdicts.as_slice(), [Verdict::Retry(it)] if it.code == "LT-SYS-002"));
-    assert!(stage.published().is_empty());
+    assert!(test.published().is_empty());
 }
 
 #[tokio::test]
-async fn a_message_that_came_twice_is_worked_on_once() {
-    let stage = stage(Rows::new(), "delivery.a-1").await;
+async fn a_message_that_is_twice_in_a_window_is_processed_once() {
+    let test = start(FaultyJournal::new(), "delivery.a-1").await;
     let (first, other) = (message(1, &["a", "c"], "x"), message(2, &["c"], "y"));
     let window = vec![first.clone(), other.clone(), first.clone(), other, first];
-    let verdicts = stage.pipeline.handle(window).await;
+    let verdicts = test.pipeline.handle(window).await;
     let found: Vec<_> = verdicts.as_slice().iter().map(|it| matches!(it, Verdict::Done)).collect();
-    assert_eq!(found, [false, true, false, true, false], "a copy has its first's verdict");
-    assert_eq!(stage.published().len(), 3);
-    assert_eq!(stage.recorded().len(), 2);
+    assert_eq!(
+        found,
+        [false, true, false, true, false],
+        "a duplicate has the verdict of the first"
+    );
+    assert_eq!(test.published().len(), 3);
+    assert_eq!(test.recorded().len(), 2);
 }
 
 #[tokio::test]
-async fn a_copy_that_would_lose_what_must_be_kept_waits_for_an_operator() {
+async fn a_copy_with_refused_losses_waits_for_an_operator() {
     use proto::canonical::v1::{Change, Date, DocumentNumber, change};
     let document = |kind: change::Kind| Document {
         id: "1".into(),
@@ -320,60 +331,67 @@ async fn a_copy_that_would_lose_what_must_be_kept_waits_for_an_operator() {
         let body = Body::Inline(canonical.encode_to_vec().into());
         Message { body, ..message(number, &["a", "d"], "") }
     };
-    let stage = stage(Rows::new(), "").await;
-    // The number of a copy has no place in the portal.
+    let test = start(FaultyJournal::new(), "").await;
+    // The portal's format has no field for the copy number.
     let mut numbered = document(change::Kind::New);
     numbered.number.as_mut().unwrap().copy_number = "2".into();
     let window = vec![of(1, document(change::Kind::New)), of(2, numbered)];
-    let verdicts = stage.pipeline.handle(window).await;
+    let verdicts = test.pipeline.handle(window).await;
     assert_eq!(verdicts.as_slice(), [Verdict::Done, Verdict::Done]);
-    let to: Vec<_> = stage.published().into_iter().map(|(to, _)| to).collect();
-    assert_eq!(to, ["delivery.a-1", "delivery.d-1", "delivery.a-1"], "a new one goes");
-    let entries = stage.recorded();
-    let kept = &entries[1].derived[1];
-    let fault = kept.fault.as_ref().unwrap();
+    let to: Vec<_> = test.published().into_iter().map(|(to, _)| to).collect();
+    assert_eq!(
+        to,
+        ["delivery.a-1", "delivery.d-1", "delivery.a-1"],
+        "the change kind of a new document may be lost"
+    );
+    let entries = test.recorded();
+    let held_back = &entries[1].derived[1];
+    let fault = held_back.fault.as_ref().unwrap();
     assert_eq!(fault.code, "LT-MAP-224");
     assert_eq!(fault.params["application"], "d-1");
     assert_eq!(fault.violations[0].field, "number.copy_number");
-    assert!(kept.message.as_ref().unwrap().body.as_ref().unwrap().place.is_none());
-    assert_eq!(kept.facts[0].step(), Step::Translated, "the loss report is in the journal");
+    assert!(held_back.message.as_ref().unwrap().body.as_ref().unwrap().place.is_none());
+    assert_eq!(held_back.facts[0].step(), Step::Translated, "the loss report is in the journal");
 }
 
 #[tokio::test]
-async fn one_format_is_written_once_for_all_who_take_it() {
-    let stage = stage(Rows::new(), "").await;
-    let source = stage.pipeline.open(&message(1, &["a", "c"], "x")).await.ok().unwrap();
-    let directory = stage.pipeline.registered.now();
-    let ways = route(&directory, &source.envelope.recipients, MessageType::Document);
-    let mut made = Made::new();
-    for way in &ways {
-        let (copy, _row) = stage.pipeline.copy(&source, way, &mut made).await;
-        assert!(copy.is_some());
+async fn a_format_is_encoded_once_for_all_applications_that_take_it() {
+    let test = start(FaultyJournal::new(), "").await;
+    let message = message(1, &["a", "c"], "x");
+    let parent = test.pipeline.read_message(&message).await.ok().unwrap();
+    let directory = test.pipeline.registry.directory();
+    let routes = find_routes(&directory, &parent.envelope.recipients, MessageType::Document);
+    let mut cache = TranslationCache::new();
+    for route in &routes {
+        let copy = test.pipeline.copy_maker.make_copy(&parent, route, &mut cache).await;
+        assert!(copy.message.is_some());
     }
-    assert_eq!((ways.len(), made.len()), (2, 1));
+    assert_eq!((routes.len(), cache.len()), (2, 1));
 }
 
 #[tokio::test]
-async fn a_full_channel_brings_back_its_message_only() {
-    let stage = stage(Rows::new(), "delivery.a-1").await;
+async fn a_full_channel_retries_its_message_only() {
+    let test = start(FaultyJournal::new(), "delivery.a-1").await;
     let window = vec![message(1, &["a", "c"], "x"), message(2, &["c"], "y")];
-    let verdicts = stage.pipeline.handle(window).await;
+    let verdicts = test.pipeline.handle(window).await;
     assert!(matches!(verdicts.as_slice(), [Verdict::Retry(_), Verdict::Done]), "{verdicts:?}");
 }
 
 #[tokio::test]
-async fn what_is_unreadable_or_unknown_is_rejected_alone() {
-    let stranger = message(3, &["a"], "z");
-    let rows = Rows { strangers: vec![stranger.id.to_string()], ..Rows::new() };
-    let stage = stage(rows, "").await;
+async fn unreadable_and_unknown_messages_are_rejected_alone() {
+    let unknown = message(3, &["a"], "z");
+    let journal = FaultyJournal { unknown: vec![unknown.id.to_string()], ..FaultyJournal::new() };
+    let test = start(journal, "").await;
     let mut broken = message(1, &["a"], "x");
     broken.body = Body::Inline(Bytes::from_static(b"\xff\xff\xff"));
-    let mut nameless = message(4, &["a"], "x");
-    nameless.attributes.remove("sender");
-    let gone =
-        Message { body: Body::Claim(bus::Claim::from_content(b"gone")), ..message(5, &["a"], "x") };
-    let window = vec![broken, message(2, &["c"], "y"), stranger, nameless, gone];
-    let verdicts = stage.pipeline.handle(window).await;
+    let mut incomplete = message(4, &["a"], "x");
+    incomplete.attributes.remove("sender");
+    let missing = Message {
+        body: Body::Claim(bus::Claim::from_content(b"missing")),
+        ..message(5, &["a"], "x")
+    };
+    let window = vec![broken, message(2, &["c"], "y"), unknown, incomplete, missing];
+    let verdicts = test.pipeline.handle(window).await;
     let found: Vec<_> = verdicts
         .as_slice()
         .iter()
@@ -383,36 +401,36 @@ async fn what_is_unreadable_or_unknown_is_rejected_alone() {
         })
         .collect();
     assert_eq!(found, ["LT-MAP-217", "done", "LT-MAP-221", "LT-MAP-217", "LT-MAP-218"]);
-    assert_eq!(stage.published().len(), 1);
+    assert_eq!(test.published().len(), 1);
 }
 
 #[tokio::test]
-async fn a_copy_that_is_over_is_not_published() {
-    let stage = stage(Rows { withdrawn: "a-1", ..Rows::new() }, "").await;
-    let verdicts = stage.pipeline.handle(vec![message(1, &["a", "c"], "x")]).await;
+async fn a_withdrawn_copy_is_not_published() {
+    let test = start(FaultyJournal { withdrawn: "a-1", ..FaultyJournal::new() }, "").await;
+    let verdicts = test.pipeline.handle(vec![message(1, &["a", "c"], "x")]).await;
     assert_eq!(verdicts.as_slice(), [Verdict::Done]);
-    let channels = stage.published().into_iter().map(|it| it.0);
+    let channels = test.published().into_iter().map(|it| it.0);
     assert_eq!(channels.collect::<Vec<_>>(), ["delivery.c-1"]);
 }
 
 #[tokio::test]
-async fn a_large_body_comes_as_a_claim_and_goes_as_one() {
-    let stage = stage(Rows::new(), "").await;
+async fn a_large_body_is_read_and_published_as_a_claim() {
+    let test = start(FaultyJournal::new(), "").await;
     let mut large = message(1, &["a"], &"đ".repeat(bus::INLINE_BYTES_MAX));
     let Body::Inline(bytes) = large.body else { panic!("inline") };
-    large.body = Body::Claim(stage.pipeline.claims.put(bytes.clone()).await.unwrap());
-    let verdicts = stage.pipeline.handle(vec![large]).await;
+    large.body = Body::Claim(test.pipeline.claims.put(bytes.clone()).await.unwrap());
+    let verdicts = test.pipeline.handle(vec![large]).await;
     assert_eq!(verdicts.as_slice(), [Verdict::Done]);
-    let (_, copy) = stage.recorder.batches.borrow()[0][0].clone();
+    let (_, copy) = test.publisher.batches.borrow()[0][0].clone();
     assert!(matches!(copy.body, Body::Claim(_)));
-    let row = stage.recorded()[0].derived[0].message.clone().unwrap().body.unwrap();
+    let row = test.recorded()[0].derived[0].message.clone().unwrap().body.unwrap();
     assert!(matches!(row.place, Some(body::Place::Claim(_))));
 }
 
 #[tokio::test]
-async fn files_are_claims_of_the_copys_row() {
-    let stage = stage(Rows::new(), "").await;
-    let claim = stage.pipeline.claims.put(Bytes::from_static(b"%PDF-")).await.unwrap();
+async fn attachments_are_listed_in_the_row_of_the_copy() {
+    let test = start(FaultyJournal::new(), "").await;
+    let claim = test.pipeline.claims.put(Bytes::from_static(b"%PDF-")).await.unwrap();
     let document = Document {
         attachments: vec![File {
             id: "f1".into(),
@@ -424,48 +442,49 @@ async fn files_are_claims_of_the_copys_row() {
     };
     let canonical = Canonical { origin: None, body: Some(canonical::Body::Document(document)) };
     let body = Body::Inline(canonical.encode_to_vec().into());
-    let _done = stage.pipeline.handle(vec![Message { body, ..message(1, &["a"], "") }]).await;
-    let attachments = stage.recorded()[0].derived[0].attachments.clone();
+    let _done = test.pipeline.handle(vec![Message { body, ..message(1, &["a"], "") }]).await;
+    let attachments = test.recorded()[0].derived[0].attachments.clone();
     assert_eq!((attachments.len(), attachments[0].file_name.as_str()), (1, "a.pdf"));
     assert_eq!(attachments[0].claim.as_ref().unwrap().sha256, claim.sha256.as_slice());
 }
 
-/// A registry that says one thing and then goes away.
-struct Sayer;
+/// A registry whose watch ends after one snapshot.
+struct EndingRegistry;
 
 #[tonic::async_trait]
-impl Registry for Sayer {
+impl Registry for EndingRegistry {
     type WatchStream = Pin<Box<dyn futures::Stream<Item = Result<Snapshot, Status>> + Send>>;
 
-    async fn watch(&self, _request: Request<WatchRequest>) -> Answered<Self::WatchStream> {
+    async fn watch(&self, _request: Request<WatchRequest>) -> Answer<Self::WatchStream> {
         Ok(Response::new(Box::pin(stream::iter([Ok(snapshot())]))))
     }
 }
 
 #[tokio::test]
-async fn the_service_carries_from_intake_to_delivery_though_the_registry_went_away() {
+async fn messages_are_processed_while_the_registry_is_unavailable() {
     let folder = tempfile::tempdir().unwrap();
-    let rows = Rows::new();
+    let journal = FaultyJournal::new();
     let bus = Bus::embedded(Settings { partitions: 2, ..Settings::default() });
     for application in ["a-1", "c-1"] {
         let _channel = bus.declare_delivery(application).await.unwrap();
     }
-    let parts = Parts {
+    let dependencies = MappingDependencies {
         bus: bus.clone(),
         claims: ClaimStore::folder(folder.path()).await.unwrap(),
-        journal: Upstream::local(JournalServer::new(rows.clone())),
-        registry: Upstream::local(RegistryServer::new(Sayer)),
-        service: Service::new(config(), Registered::new(), Clock::System).unwrap(),
+        journal: Upstream::local(JournalServer::new(journal.clone())),
+        registry: Upstream::local(RegistryServer::new(EndingRegistry)),
+        service: Service::new(config(), RegistryFollower::new("mapping.registry"), Clock::System)
+            .unwrap(),
         health: Health::new(),
     };
     let shutdown = CancellationToken::new();
     let mut running = tokio::task::JoinSet::new();
-    running.spawn(crate::run(config(), parts, shutdown.clone()));
+    running.spawn(crate::run(config(), dependencies, shutdown.clone()));
     let publisher = bus.publisher().await.unwrap();
     let sent = message(1, &["a"], "x");
     let outcomes = publisher.publish(vec![(bus.intake(&sent.conversation), sent)]).await;
     assert!(outcomes.iter().all(Result::is_ok));
-    let mut recorded = rows.recorded.subscribe();
+    let mut recorded = journal.recorded.subscribe();
     let limit = Duration::from_secs(10);
     tokio::time::timeout(limit, recorded.wait_for(|it| !it.is_empty())).await.unwrap().unwrap();
     shutdown.cancel();

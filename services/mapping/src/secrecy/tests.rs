@@ -1,15 +1,15 @@
-//! Cases of where a mark may hide in a message.
+//! Positions of secrecy marks in messages.
 
 use proto::canonical::v1::{Leftover, Relation, Restriction, status::Reason};
 
 use super::*;
 
-fn path(document: Document) -> Option<Mark> {
-    marked(&Canonical { origin: None, body: Some(Body::Document(document)) })
+fn find_in(document: Document) -> Option<MarkPosition> {
+    find_mark(&Canonical { origin: None, body: Some(Body::Document(document)) })
 }
 
-fn at(path: &str) -> Option<Mark> {
-    Some(Mark::Canonical(path.to_owned()))
+fn at(path: &str) -> Option<MarkPosition> {
+    Some(MarkPosition::Canonical(path.to_owned()))
 }
 
 fn of_number(number: &str) -> Option<DocumentNumber> {
@@ -17,12 +17,12 @@ fn of_number(number: &str) -> Option<DocumentNumber> {
 }
 
 #[test]
-fn every_text_of_a_document_is_looked_at() {
+fn every_text_of_a_document_is_searched() {
     let mark = || "Tối mật: Kế hoạch".to_owned();
     let of =
         |subject: &str| Some(DocumentRef { subject: subject.into(), ..DocumentRef::default() });
     let plain = Document { subject: "Kế hoạch bảo mật".into(), ..Document::default() };
-    assert_eq!(path(plain), None);
+    assert_eq!(find_in(plain), None);
     let attachment = |name: &str, description: &str| {
         let (file_name, description) = (name.to_owned(), description.to_owned());
         vec![Attachment::default(), Attachment { file_name, description, ..Attachment::default() }]
@@ -57,13 +57,14 @@ fn every_text_of_a_document_is_looked_at() {
         ),
     ];
     for (expected, document) in cases {
-        assert_eq!(path(document), at(expected));
+        assert_eq!(find_in(document), at(expected));
     }
 }
 
 #[test]
-fn statuses_are_looked_at_too() {
-    let of = |status: Status| marked(&Canonical { origin: None, body: Some(Body::Status(status)) });
+fn every_text_of_a_status_is_searched() {
+    let of =
+        |status: Status| find_mark(&Canonical { origin: None, body: Some(Body::Status(status)) });
     assert_eq!(of(Status { text: "Đã đến".into(), ..Status::default() }), None);
     assert_eq!(of(Status { text: "MẬT: đã đến".into(), ..Status::default() }), at("text"));
     let about = DocumentRef { number: of_number("5-BC/TU (M)"), ..DocumentRef::default() };
@@ -74,11 +75,11 @@ fn statuses_are_looked_at_too() {
 }
 
 #[test]
-fn what_the_model_has_no_place_for_is_looked_at_by_name_and_by_text() {
+fn native_fields_that_the_model_does_not_have_are_searched_by_name_and_by_text() {
     let of = |at: &str, raw: &str| {
         let item = Leftover { at: at.into(), raw: raw.into(), ..Leftover::default() };
         let leftovers = Leftovers { items: vec![item], ..Leftovers::default() };
-        path(Document { leftovers: vec![leftovers], ..Document::default() })
+        find_in(Document { leftovers: vec![leftovers], ..Document::default() })
     };
     for (at, raw) in [
         ("Value/Data[0]/DoMat", "2"),
@@ -87,7 +88,7 @@ fn what_the_model_has_no_place_for_is_looked_at_by_name_and_by_text() {
         ("intMat", "Tối mật"),
         ("GhiChuRieng", "MẬT: không phát hành"),
     ] {
-        assert_eq!(of(at, raw), Some(Mark::Native(at.to_owned())), "{at} {raw}");
+        assert_eq!(of(at, raw), Some(MarkPosition::Native(at.to_owned())), "{at} {raw}");
     }
     for (at, raw) in [
         ("Value/Data[0]/DoMat", "0"),
@@ -100,11 +101,11 @@ fn what_the_model_has_no_place_for_is_looked_at_by_name_and_by_text() {
     }
     let extra = Extra { name: "DoMat".into(), value: "1".into(), ..Extra::default() };
     let document = Document { extras: vec![extra], ..Document::default() };
-    assert_eq!(path(document), at("extras[0].value"));
+    assert_eq!(find_in(document), at("extras[0].value"));
 }
 
 #[test]
-fn only_plain_codes_pass_the_gate() {
+fn only_codes_that_mean_no_secrecy_pass() {
     let code = |code: &str, name: &str| Code {
         list: "secrecy".into(),
         code: code.into(),
@@ -120,15 +121,15 @@ fn only_plain_codes_pass_the_gate() {
 }
 
 #[test]
-fn what_cannot_be_read_and_bears_a_mark_is_answered_without_a_word_of_it() {
+fn a_fault_about_an_undecodable_body_with_a_mark_quotes_nothing_of_it() {
     let quoting = || Fault::new(&code::LT_MAP_008).param("name", "kehoach.pdf");
     for marked in ["<Subject>TUYỆT MẬT: phương án</Subject", "{\"TrichYeu\": \"Báo cáo (Mật)\""]
     {
-        let fault = of_unread(marked.as_bytes(), quoting());
+        let fault = redact_decode_fault(marked.as_bytes(), quoting());
         assert_eq!((fault.code.as_str(), fault.params.len()), ("LT-MAP-210", 0), "{marked}");
     }
     for plain in ["<Subject>Luật Bảo vệ bí mật nhà nước</Subject", "{\"DoMat\":\"0\",\"MatKhau\":1"]
     {
-        assert_eq!(of_unread(plain.as_bytes(), quoting()), quoting(), "{plain}");
+        assert_eq!(redact_decode_fault(plain.as_bytes(), quoting()), quoting(), "{plain}");
     }
 }

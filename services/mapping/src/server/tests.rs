@@ -1,4 +1,4 @@
-//! Items in frames, over the generated client.
+//! `Normalize` calls over the generated client.
 
 use chassis::Upstream;
 use proto::canonical::v1::{
@@ -10,9 +10,11 @@ use proto::mapping::v1::mapping_server::MappingServer;
 use proto::message::v1::{self as message, MessageType, OrganisationCode};
 use proto::registry::v1::{self as registry, Application, Right, Takes};
 
+use registry_client::Directory;
+
 use super::*;
-use crate::Directory;
-use crate::codec::tests::{FORMAT, native};
+use crate::codec::tests::{FORMAT, encode_native};
+use crate::files::{ExtractedFiles, StoredFiles};
 
 const LIMIT: u64 = 2 << 20;
 
@@ -22,20 +24,20 @@ fn directory() -> Directory {
         codes: vec![OrganisationCode { value: code.into(), ..OrganisationCode::default() }],
         ..message::Organisation::default()
     };
-    let kind = MessageType::Document.into();
+    let message_type = MessageType::Document.into();
     Directory::new(registry::Snapshot {
         revision: "1".into(),
         organisations: vec![organisation("tinhuy", "A99.1"), organisation("mttq", "A99.2")],
         applications: vec![Application {
             id: "mttq-1".into(),
             organisation: "mttq".into(),
-            takes: vec![Takes { r#type: kind, format: FORMAT.into() }],
+            takes: vec![Takes { r#type: message_type, format: FORMAT.into() }],
             ..Application::default()
         }],
         rights: vec![Right {
             from: "*".into(),
             to: "*".into(),
-            types: vec![kind],
+            types: vec![message_type],
             ..Right::default()
         }],
         ..registry::Snapshot::default()
@@ -43,8 +45,8 @@ fn directory() -> Directory {
 }
 
 fn service() -> Service {
-    let registered = Registered::new();
-    registered.replace(directory());
+    let registry = RegistryFollower::new("mapping.registry");
+    registry.replace(directory());
     let config = Config {
         native_bytes_max: LIMIT,
         reading_bytes_max: 2 * LIMIT,
@@ -55,7 +57,7 @@ fn service() -> Service {
         translating_max: 1,
         journal_ms_max: 1_000,
     };
-    Service::new(config, registered, Clock::System).unwrap()
+    Service::new(config, registry, Clock::System).unwrap()
 }
 
 fn document(sender: &str, subject: &str) -> Vec<u8> {
@@ -81,77 +83,77 @@ fn document(sender: &str, subject: &str) -> Vec<u8> {
         recipients: vec![recipient],
         ..Document::default()
     };
-    native(&Canonical { origin: None, body: Some(Body::Document(document)) })
+    encode_native(&Canonical { origin: None, body: Some(Body::Document(document)) })
 }
 
 fn open(item: u32, size: usize) -> NormalizeRequest {
     let open = NormalizeItem {
         sender: "tinhuy".into(),
         format: FORMAT.into(),
-        native_size: bytes(size),
+        native_size: to_u64(size),
         ..NormalizeItem::default()
     };
     NormalizeRequest { item, open: Some(open), ..NormalizeRequest::default() }
 }
 
-fn piece(item: u32, native: &[u8]) -> NormalizeRequest {
+fn chunk(item: u32, native: &[u8]) -> NormalizeRequest {
     NormalizeRequest { item, native: native.to_vec().into(), ..NormalizeRequest::default() }
 }
 
-fn whole(item: u32, native: &[u8]) -> [NormalizeRequest; 2] {
-    [open(item, native.len()), piece(item, native)]
+fn complete(item: u32, native: &[u8]) -> [NormalizeRequest; 2] {
+    [open(item, native.len()), chunk(item, native)]
 }
 
-/// What each item came to, by its number: a code, or `passed`.
+/// The outcome of each item, by its number: the code of its refusal, or `passed`.
 async fn call(service: Service, frames: Vec<NormalizeRequest>) -> Vec<(u32, String)> {
     let mut client = MappingClient::new(Upstream::local(MappingServer::new(service)));
     let frames = futures::stream::iter(frames);
     let mut answers = client.normalize(frames).await.unwrap().into_inner();
-    let mut found = Vec::new();
+    let mut outcomes = Vec::new();
     while let Some(answer) = answers.message().await.unwrap() {
         match answer.frame.unwrap() {
             Frame::Normalized(it) => {
                 assert_eq!(it.recipients, ["mttq"]);
-                found.push((answer.item, "passed".to_owned()));
+                outcomes.push((answer.item, "passed".to_owned()));
             }
-            Frame::Refused(it) => found.push((answer.item, it.code)),
+            Frame::Refused(it) => outcomes.push((answer.item, it.code)),
             Frame::Blob(_) => {}
         }
     }
-    found.sort();
-    found
+    outcomes.sort();
+    outcomes
 }
 
-fn expect(found: &[(u32, &str)]) -> Vec<(u32, String)> {
-    found.iter().map(|(item, it)| (*item, (*it).to_owned())).collect()
+fn expect(outcomes: &[(u32, &str)]) -> Vec<(u32, String)> {
+    outcomes.iter().map(|(item, it)| (*item, (*it).to_owned())).collect()
 }
 
 #[tokio::test]
-async fn items_interleave_and_one_refusal_is_its_own() {
+async fn interleaved_items_are_decided_independently() {
     let (good, foreign) = (document("A99.1", "x"), document("A99.2", "x"));
     let large = document("A99.1", &"đ ".repeat(90_000));
     let frames = vec![
         open(1, good.len()),
         open(2, large.len()),
-        piece(1, &good[..5]),
-        piece(2, &large[..1000]),
+        chunk(1, &good[..5]),
+        chunk(2, &large[..1000]),
         open(3, foreign.len()),
-        piece(3, &foreign),
-        piece(2, &large[1000..]),
-        piece(1, &good[5..]),
+        chunk(3, &foreign),
+        chunk(2, &large[1000..]),
+        chunk(1, &good[5..]),
     ];
     let found = call(service(), frames).await;
     assert_eq!(found, expect(&[(1, "passed"), (2, "passed"), (3, "LT-MAP-202")]));
 }
 
 #[tokio::test]
-async fn frames_that_do_not_fit_are_refused_alone() {
+async fn frames_that_violate_the_protocol_refuse_their_item_only() {
     let good = document("A99.1", "x");
-    let mut frames = vec![open(1, 3), piece(1, &good), piece(9, b""), open(2, good.len())];
+    let mut frames = vec![open(1, 3), chunk(1, &good), chunk(9, b""), open(2, good.len())];
     frames.extend([open(2, good.len())]);
     frames.push(open(3, usize::try_from(LIMIT).unwrap() + 1));
     frames.push(open(4, good.len()));
-    frames.extend(whole(5, &good));
+    frames.extend(complete(5, &good));
     let found = call(service(), frames).await;
     let expected = [
         (1, "LT-MAP-213"),
@@ -165,78 +167,72 @@ async fn frames_that_do_not_fit_are_refused_alone() {
 }
 
 #[tokio::test]
-async fn who_finds_no_room_is_told_to_come_again() {
+async fn an_item_is_refused_with_a_retryable_code_when_memory_is_exhausted() {
     let service = service();
-    let all = u32::try_from(service.room.available_permits()).unwrap();
-    let held = Arc::clone(&service.room).acquire_many_owned(all).await.unwrap();
+    let all = u32::try_from(service.memory_permits.available_permits()).unwrap();
+    let held = Arc::clone(&service.memory_permits).acquire_many_owned(all).await.unwrap();
     let good = document("A99.1", "x");
-    let found = call(service.clone(), whole(1, &good).into()).await;
+    let found = call(service.clone(), complete(1, &good).into()).await;
     assert_eq!(found, expect(&[(1, "LT-MAP-214")]));
     drop(held);
-    assert_eq!(call(service.clone(), whole(1, &good).into()).await, expect(&[(1, "passed")]));
-    assert_eq!(service.room.available_permits(), usize::try_from(all).unwrap());
+    assert_eq!(call(service.clone(), complete(1, &good).into()).await, expect(&[(1, "passed")]));
+    assert_eq!(service.memory_permits.available_permits(), usize::try_from(all).unwrap());
 }
 
 #[tokio::test]
-async fn nothing_is_read_before_the_registry() {
-    let service = Service { registered: Registered::new(), ..service() };
+async fn no_item_is_decided_before_the_first_snapshot_of_the_registry() {
+    let service = Service { registry: RegistryFollower::new("mapping.registry"), ..service() };
     let mut client = MappingClient::new(Upstream::local(MappingServer::new(service)));
     let refused = client.normalize(futures::stream::empty()).await.unwrap_err();
     assert_eq!(Fault::from_status(&refused).unwrap().code, "LT-SYS-002");
 }
 
 #[tokio::test]
-async fn what_breaks_down_is_answered() {
+async fn an_item_whose_processing_panics_is_answered() {
     let (answers, mut ready) = mpsc::channel(1);
-    aside(7, answers, || panic!("in a test")).await;
+    run_blocking(7, answers, || panic!("in a test")).await;
     let answer = ready.recv().await.unwrap();
     let Some(Frame::Refused(fault)) = answer.frame else { panic!("not refused") };
     assert_eq!((answer.item, fault.code.as_str()), (7, "LT-SYS-001"));
     assert!(ready.recv().await.is_none());
 }
 
-#[test]
-fn a_day_begins_in_vietnam() {
-    assert_eq!(day(1_764_003_600_000_000), "2025-11-25");
-    assert_eq!(day(1_764_003_599_000_000), "2025-11-24");
-}
-
 #[tokio::test]
-async fn files_inside_a_packet_come_out_as_they_went_in_and_secret_ones_do_not() {
+async fn extracted_files_have_the_same_bytes_and_a_refused_packet_yields_none() {
     let folder = tempfile::tempdir().unwrap();
     let claims = bus::ClaimStore::folder(folder.path()).await.unwrap();
     let content: bytes::Bytes =
         (0..1_200_000_u32).map(|it| it.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
     let claim = claims.put(content.clone()).await.unwrap();
-    let found = |subject: &'static str| {
+    let normalize = |subject: &'static str| {
         let (claims, service) = (claims.clone(), service());
         async move {
             let packet = tokio::task::spawn_blocking(move || packet(claims, claim, subject));
             let packet = packet.await.unwrap();
             let mut frames = vec![open(1, packet.len())];
             frames[0].open.as_mut().unwrap().format = "auto".into();
-            frames.extend(packet.chunks(1 << 20).map(|it| piece(1, it)));
+            frames.extend(packet.chunks(1 << 20).map(|it| chunk(1, it)));
             let mut client = MappingClient::new(Upstream::local(MappingServer::new(service)));
             let answers = client.normalize(futures::stream::iter(frames)).await.unwrap();
             answers.into_inner().map(|it| it.unwrap().frame.unwrap()).collect::<Vec<_>>().await
         }
     };
-    let mut frames = found("Báo cáo").await;
+    let mut frames = normalize("Báo cáo").await;
     let last = frames.pop();
     let Some(Frame::Normalized(normalized)) = last else { panic!("refused: {last:?}") };
     let attachment = &normalized.attachments[0];
     assert_eq!(attachment.blob, Some(0));
     let named = attachment.attachment.as_ref().unwrap().claim.as_ref().unwrap();
     assert_eq!(named.sha256, claim.sha256.as_slice());
-    let mut came = Vec::new();
+    let mut received = Vec::new();
     for frame in frames {
         let Frame::Blob(chunk) = frame else { panic!("not a file") };
-        came.extend_from_slice(&chunk.data);
-        assert_eq!(chunk.last, came.len() == content.len());
+        received.extend_from_slice(&chunk.data);
+        assert_eq!(chunk.last, received.len() == content.len());
     }
-    assert!(came == content);
+    assert!(received == content);
 
-    let frames = found("Báo cáo (Mật)").await;
+    let frames = normalize("Báo cáo (Mật)").await;
     assert!(matches!(&frames[..], [Frame::Refused(it)] if it.code == "LT-MAP-210"), "{frames:?}");
 }
 
@@ -262,15 +258,15 @@ fn packet(claims: bus::ClaimStore, claim: bus::Claim, subject: &str) -> Vec<u8> 
         it.as_mut().unwrap().name = "Cơ quan".into();
     }
     let canonical = Canonical { origin: None, body: Some(Body::Document(document)) };
-    let stored = crate::blobs::Stored::of(claims, tokio::runtime::Handle::current());
+    let stored = StoredFiles::new(claims, tokio::runtime::Handle::current());
     let bytes = prost::Message::encode_to_vec(&canonical);
-    let shelf = Shelf::shipped().unwrap();
+    let codec = Codec::with_shipped_formats().unwrap();
     let context = formats::EncodeContext::default();
-    shelf.write("edxml.document", &bytes, context, &stored).unwrap().native
+    codec.encode("edxml.document", &bytes, context, &stored).unwrap().native
 }
 
 fn decoded(native: &[u8]) -> Canonical {
-    let shelf = Shelf::shipped().unwrap();
-    let mut found = crate::blobs::Found::default();
-    shelf.read(FORMAT, native, &[], &mut found).unwrap().canonical
+    let codec = Codec::with_shipped_formats().unwrap();
+    let mut extracted = ExtractedFiles::default();
+    codec.decode(FORMAT, native, &[], &mut extracted).unwrap().canonical
 }

@@ -1,40 +1,45 @@
-//! Words that are a secrecy mark, told from words that only speak of secrets, honey or passwords.
+//! Recognizes secrecy marks in texts, and distinguishes them from words about secrecy, honey (mật ong)
+//! or passwords (mật khẩu).
 //!
-//! A mark is `mật`, `tối mật` or `tuyệt mật` standing for itself: first, last, in brackets, or
-//! before a subject. It is known with all of its accents, with some and with none, composed or not.
+//! A mark is `mật`, `tối mật` or `tuyệt mật` as a phrase of its own: first, last, in brackets, or
+//! before a subject. It is recognized with all of its diacritics, with some and with none, composed
+//! (NFC) or decomposed (NFD).
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
-/// What distinguishes `đ` from `d`, counted as an accent.
+/// The combining character that stands for the bar of `đ`, which has no decomposition in Unicode.
 const STROKE: char = '\u{335}';
 
-/// What `mật` begins in ordinary language; in a title all in capitals the next word decides.
+/// Words, without diacritics, that form an ordinary compound with a preceding `mật`. In a title all
+/// in capitals only the next word distinguishes a compound from a mark.
 const COMPOUNDS: [&str; 18] = [
     "ong", "do", "khau", "ma", "thu", "vu", "thiet", "ngot", "danh", "mia", "gau", "duong", "hoa",
     "tong", "phuc", "tham", "ngu", "nghi",
 ];
 
-/// A word without case and accents, and what was taken from it.
+/// A word in lower case without diacritics, and what was removed from it.
 #[derive(Debug)]
 struct Word {
     letters: String,
-    accents: Vec<char>,
+    diacritics: Vec<char>,
+    /// The first letter is a capital.
     is_capital: bool,
+    /// Every letter is a capital.
     is_capitals: bool,
 }
 
 impl Word {
-    fn of(raw: &str) -> Self {
+    fn parse(decomposed: &str) -> Self {
         let mut word = Self {
             letters: String::new(),
-            accents: Vec::new(),
+            diacritics: Vec::new(),
             is_capital: false,
             is_capitals: true,
         };
-        for it in raw.chars() {
+        for it in decomposed.chars() {
             if is_combining_mark(it) {
-                word.accents.push(it);
+                word.diacritics.push(it);
                 continue;
             }
             word.is_capital |= word.letters.is_empty() && it.is_uppercase();
@@ -43,32 +48,33 @@ impl Word {
         }
         let strokes = word.letters.matches('đ').count();
         if strokes > 0 {
-            word.accents.extend(std::iter::repeat_n(STROKE, strokes));
+            word.diacritics.extend(std::iter::repeat_n(STROKE, strokes));
             word.letters = word.letters.replace('đ', "d");
         }
         word
     }
 
-    /// True with all, some or none of the accents of the word that is meant.
-    fn spells(&self, letters: &str, accents: &[char]) -> bool {
-        self.letters == letters && self.accents.iter().all(|it| accents.contains(it))
+    /// True for these letters with all, some or none of these diacritics, and no other.
+    fn is_spelling_of(&self, letters: &str, diacritics: &[char]) -> bool {
+        self.letters == letters && self.diacritics.iter().all(|it| diacritics.contains(it))
     }
 
     fn is_mat(&self) -> bool {
-        self.spells("mat", &['\u{302}', '\u{323}'])
+        self.is_spelling_of("mat", &['\u{302}', '\u{323}'])
     }
 
     fn is_degree(&self) -> bool {
-        self.spells("toi", &['\u{302}', '\u{301}']) || self.spells("tuyet", &['\u{302}', '\u{323}'])
+        self.is_spelling_of("toi", &['\u{302}', '\u{301}'])
+            || self.is_spelling_of("tuyet", &['\u{302}', '\u{323}'])
     }
 
-    fn is_do(&self) -> bool {
-        self.spells("do", &[STROKE, '\u{302}', '\u{323}'])
+    fn is_level(&self) -> bool {
+        self.is_spelling_of("do", &[STROKE, '\u{302}', '\u{323}'])
     }
 }
 
-/// How many words of a mark these begin with.
-fn leading(words: &[Word]) -> usize {
+/// Number of words of the mark that these words begin with; 0 when they begin with none.
+fn leading_mark_len(words: &[Word]) -> usize {
     match words {
         [first, second, ..] if first.is_degree() && second.is_mat() => 2,
         [first, ..] if first.is_mat() => 1,
@@ -76,8 +82,8 @@ fn leading(words: &[Word]) -> usize {
     }
 }
 
-/// How many words of a mark these end with.
-fn trailing(words: &[Word]) -> usize {
+/// Number of words of the mark that these words end with; 0 when they end with none.
+fn trailing_mark_len(words: &[Word]) -> usize {
     match words {
         [.., last_but_one, last] if last_but_one.is_degree() && last.is_mat() => 2,
         [.., last] if last.is_mat() => 1,
@@ -85,7 +91,7 @@ fn trailing(words: &[Word]) -> usize {
     }
 }
 
-/// What stands between two separators.
+/// The words between two separators.
 #[derive(Debug, Default)]
 struct Segment {
     words: Vec<Word>,
@@ -94,110 +100,116 @@ struct Segment {
 
 impl Segment {
     fn is_mark(&self) -> bool {
-        leading(&self.words) > 0 && leading(&self.words) == self.words.len()
+        leading_mark_len(&self.words) > 0 && leading_mark_len(&self.words) == self.words.len()
     }
 
-    /// `độ mật`, `mức độ mật`: the value follows.
+    /// True for the label of a secrecy field (`độ mật`, `mức độ mật`); its value is the next segment.
     fn is_label(&self) -> bool {
         matches!(&self.words[..], [first, .., second, third]
-            if first.letters == "muc" && self.words.len() == 3 && second.is_do() && third.is_mat())
-            || matches!(&self.words[..], [first, second] if first.is_do() && second.is_mat())
+            if first.letters == "muc" && self.words.len() == 3 && second.is_level() && third.is_mat())
+            || matches!(&self.words[..], [first, second] if first.is_level() && second.is_mat())
     }
 
-    /// `… độ Tuyệt mật`, before `, Tối mật`: a list in running text.
-    fn lists(&self) -> bool {
-        let count = trailing(&self.words);
+    /// True for the beginning of a list of marks in running text: `… độ Tuyệt mật` before `, Tối mật`.
+    fn begins_list(&self) -> bool {
+        let count = trailing_mark_len(&self.words);
         let before = self.words.len().checked_sub(count + 1).and_then(|it| self.words.get(it));
-        !self.is_label() && (count == 2 || count == 1 && before.is_some_and(Word::is_do))
+        !self.is_label() && (count == 2 || count == 1 && before.is_some_and(Word::is_level))
     }
 
-    /// `TUYỆT MẬT Phương án`, `MẬT Báo cáo`, `Báo cáo tình hình MẬT`, `độ tối mật`.
-    fn contains(&self) -> bool {
+    /// True for a mark among other words: `TUYỆT MẬT Phương án`, `MẬT Báo cáo`, `Báo cáo tình hình
+    /// MẬT`, `độ tối mật`.
+    fn contains_mark(&self) -> bool {
         let words = &self.words[..];
-        let led = match leading(words) {
+        let has_leading = match leading_mark_len(words) {
             2 => true,
-            1 => words[0].is_capitals && !words[0].accents.is_empty() && !is_compound(&words[1..]),
-            _ => false,
-        };
-        let count = trailing(words);
-        let (front, mark) = words.split_at(words.len() - count);
-        let closed = count > 0
-            && mark.iter().all(|it| it.is_capitals)
-            && (count == 2 || !mark[0].accents.is_empty())
-            && front.last().is_some_and(|it| !it.is_capitals && !it.is_do());
-        let labelled = match words {
-            [first, rest @ ..] if first.is_do() => {
-                let value = rest.get(1..).unwrap_or_default();
-                leading(rest) == 2 && rest.len() == 2
-                    || leading(rest) == 1 && leading(value) > 0 && leading(value) == value.len()
+            1 => {
+                words[0].is_capitals && !words[0].diacritics.is_empty() && !is_compound(&words[1..])
             }
             _ => false,
         };
-        led || closed || labelled
+        let count = trailing_mark_len(words);
+        let (front, mark) = words.split_at(words.len() - count);
+        let has_trailing = count > 0
+            && mark.iter().all(|it| it.is_capitals)
+            && (count == 2 || !mark[0].diacritics.is_empty())
+            && front.last().is_some_and(|it| !it.is_capitals && !it.is_level());
+        let has_label = match words {
+            [first, rest @ ..] if first.is_level() => {
+                let value = rest.get(1..).unwrap_or_default();
+                leading_mark_len(rest) == 2 && rest.len() == 2
+                    || leading_mark_len(rest) == 1
+                        && leading_mark_len(value) > 0
+                        && leading_mark_len(value) == value.len()
+            }
+            _ => false,
+        };
+        has_leading || has_trailing || has_label
     }
 }
 
-/// `ONG VÀ SẢN PHẨM`, after `MẬT`.
+/// True when `MẬT` before these words is a compound, as in `MẬT ONG VÀ SẢN PHẨM`.
 fn is_compound(rest: &[Word]) -> bool {
     rest.first().is_some_and(|it| it.is_capitals && COMPOUNDS.contains(&it.letters.as_str()))
 }
 
-/// True when a mark stands in the text.
-pub(super) fn bears(text: &str) -> bool {
-    if !may_bear(text) {
+/// True when the text bears a mark.
+pub(super) fn text_has_mark(text: &str) -> bool {
+    if !may_have_mark(text) {
         return false;
     }
-    let segments = segments(text);
-    let is_bare = segments.iter().flat_map(|it| &it.words).all(|it| it.accents.is_empty());
+    let segments = split_segments(text);
+    let has_no_diacritics =
+        segments.iter().flat_map(|it| &it.words).all(|it| it.diacritics.is_empty());
     let last = segments.len().saturating_sub(1);
-    segments.iter().enumerate().any(|(place, it)| {
-        let before = place.checked_sub(1).and_then(|it| segments.get(it));
-        if before.is_some_and(|it| it.lists() || ends_in_liver(it)) {
+    segments.iter().enumerate().any(|(index, it)| {
+        let before = index.checked_sub(1).and_then(|it| segments.get(it));
+        if before.is_some_and(|it| it.begins_list() || ends_in_liver(it)) {
             return false;
         }
         if before.is_some_and(Segment::is_label) {
-            return leading(&it.words) > 0;
+            return leading_mark_len(&it.words) > 0;
         }
         if it.is_label() {
-            return place == last;
+            return index == last;
         }
         if !it.is_mark() {
-            return it.contains();
+            return it.contains_mark();
         }
         let [only] = &it.words[..] else { return true };
-        let is_apart = place == 0 || place == last || it.is_bracketed || only.is_capital;
-        // Without accents it may be `mặt` or `mát` as well: only in capitals, and only where
-        // nothing else has accents either.
-        is_apart && (!only.accents.is_empty() || is_bare && only.is_capitals)
+        let is_separate = index == 0 || index == last || it.is_bracketed || only.is_capital;
+        // Without diacritics `mat` may be `mặt` or `mát` as well, so it counts only in capitals, and
+        // only in a text that has no diacritics at all.
+        is_separate && (!only.diacritics.is_empty() || has_no_diacritics && only.is_capitals)
     })
 }
 
-/// True when a mark stands in a file's name.
-pub(super) fn name_bears(name: &str) -> bool {
+/// True when a file's name bears a mark before its extension.
+pub(super) fn file_name_has_mark(name: &str) -> bool {
     let stem = name.rsplit_once('.').filter(|(_, it)| it.len() <= 5 && it.is_ascii());
-    bears(stem.map_or(name, |(stem, _)| stem))
+    text_has_mark(stem.map_or(name, |(stem, _)| stem))
 }
 
-/// `12-BC/TU (M)`, `05/BC-MẬT`: a part of its own that is a mark.
-pub(super) fn number_bears(number: &str) -> bool {
+/// True when a part of a document number is a mark: `12-BC/TU (M)`, `05/BC-MẬT`.
+pub(super) fn number_has_mark(number: &str) -> bool {
     let upper = number.to_uppercase();
     let bracketed = ["(M)", "(TM)", "[M]", "[TM]"].iter().any(|it| upper.contains(it));
     bracketed
         || number
             .nfd()
             .collect::<String>()
-            .split(|it| !belongs(it))
-            .map(Word::of)
+            .split(|it| !is_letter(it))
+            .map(Word::parse)
             .any(|it| it.is_mat() || ["toimat", "tuyetmat"].contains(&it.letters.as_str()))
 }
 
-/// `Gan - Mật - Tụy`: the organ.
+/// True before the gall bladder (mật) in a list of organs: `Gan - Mật - Tụy`.
 fn ends_in_liver(segment: &Segment) -> bool {
-    segment.words.last().is_some_and(|it| it.letters == "gan" && it.accents.is_empty())
+    segment.words.last().is_some_and(|it| it.letters == "gan" && it.diacritics.is_empty())
 }
 
-/// A quick look that passes over nearly every text.
-fn may_bear(text: &str) -> bool {
+/// A necessary condition for a mark, cheap enough for every text: the letters `mat` in this order.
+fn may_have_mark(text: &str) -> bool {
     let mut found = 0;
     for it in text.chars().filter(|it| !is_combining_mark(*it)) {
         found = match (found, it) {
@@ -210,39 +222,40 @@ fn may_bear(text: &str) -> bool {
     false
 }
 
-fn belongs(letter: char) -> bool {
+fn is_letter(letter: char) -> bool {
     letter.is_alphabetic() || is_combining_mark(letter)
 }
 
-/// A dash with a letter at both sides, an underline, a number and white space part words; anything
-/// else that is no letter parts segments.
-fn segments(text: &str) -> Vec<Segment> {
+/// Divides a text into segments and words. A dash between letters, an underscore, a digit and white
+/// space separate words; line ends and all other characters that are no letters separate segments.
+fn split_segments(text: &str) -> Vec<Segment> {
     let letters: Vec<char> = text.trim().nfd().collect();
     let mut segments = vec![Segment::default()];
     let mut word = String::new();
-    for (place, it) in letters.iter().enumerate() {
-        if belongs(*it) {
+    for (index, it) in letters.iter().enumerate() {
+        if is_letter(*it) {
             word.push(*it);
             continue;
         }
-        add(&mut segments, &mut word);
-        let beside = |it: Option<&char>| it.is_some_and(|it| belongs(*it));
-        let before = place.checked_sub(1).and_then(|it| letters.get(it));
-        let is_tight = *it == '-' && beside(before) && beside(letters.get(place + 1));
+        push_word(&mut segments, &mut word);
+        let is_beside_letter = |it: Option<&char>| it.is_some_and(|it| is_letter(*it));
+        let before = index.checked_sub(1).and_then(|it| letters.get(it));
+        let joins_word =
+            *it == '-' && is_beside_letter(before) && is_beside_letter(letters.get(index + 1));
         let is_line = matches!(it, '\n' | '\r');
-        if is_tight || *it == '_' || it.is_numeric() || (it.is_whitespace() && !is_line) {
+        if joins_word || *it == '_' || it.is_numeric() || (it.is_whitespace() && !is_line) {
             continue;
         }
         segments.push(Segment { words: Vec::new(), is_bracketed: matches!(it, '(' | '[' | '{') });
     }
-    add(&mut segments, &mut word);
+    push_word(&mut segments, &mut word);
     segments.retain(|it| !it.words.is_empty());
     segments
 }
 
-fn add(segments: &mut [Segment], word: &mut String) {
+fn push_word(segments: &mut [Segment], word: &mut String) {
     if let Some(segment) = segments.last_mut().filter(|_| !word.is_empty()) {
-        segment.words.push(Word::of(word));
+        segment.words.push(Word::parse(word));
         word.clear();
     }
 }
@@ -324,20 +337,20 @@ mod tests {
     ];
 
     #[test]
-    fn marks_are_seen_in_any_spelling() {
+    fn marks_are_recognized_in_any_spelling() {
         for marked in MARKED {
-            assert!(bears(marked), "{marked}");
+            assert!(text_has_mark(marked), "{marked}");
             let decomposed: String = marked.nfd().collect();
-            assert!(bears(&decomposed), "{marked}, decomposed");
+            assert!(text_has_mark(&decomposed), "{marked}, decomposed");
         }
     }
 
     #[test]
     fn words_that_are_no_mark_pass() {
         for plain in PLAIN {
-            assert!(!bears(plain), "{plain}");
+            assert!(!text_has_mark(plain), "{plain}");
             let decomposed: String = plain.nfd().collect();
-            assert!(!bears(&decomposed), "{plain}, decomposed");
+            assert!(!text_has_mark(&decomposed), "{plain}, decomposed");
         }
     }
 
@@ -346,21 +359,21 @@ mod tests {
         for marked in
             ["Mật.pdf", "Báo cáo - mật.docx", "MẬT_baocao.pdf", "TUYET MAT.pdf", "MAT.pdf"]
         {
-            assert!(name_bears(marked), "{marked}");
+            assert!(file_name_has_mark(marked), "{marked}");
         }
         for plain in ["mat_bang.pdf", "mat-tran.docx", "Mật độ.xlsx", "bao mat.pdf", "format.pdf"]
         {
-            assert!(!name_bears(plain), "{plain}");
+            assert!(!file_name_has_mark(plain), "{plain}");
         }
     }
 
     #[test]
     fn a_number_bears_a_mark_as_a_part_of_its_own() {
         for marked in ["12-BC/TU (M)", "12(tm)", "05/BC-MẬT", "05/BC-MAT", "7/TUYETMAT-BC"] {
-            assert!(number_bears(marked), "{marked}");
+            assert!(number_has_mark(marked), "{marked}");
         }
         for plain in ["45-CV/MTTQ", "12/TM-UBND", "7/M", "12-HD/BTCTU"] {
-            assert!(!number_bears(plain), "{plain}");
+            assert!(!number_has_mark(plain), "{plain}");
         }
     }
 }

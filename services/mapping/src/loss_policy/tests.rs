@@ -1,12 +1,13 @@
-//! Cases of losses that keep a copy back, and of those that do not.
+//! Losses that need the receiver's consent, and losses that do not.
 
+use formats::EncodeContext;
 use proto::canonical::v1::{Change, Document};
 use proto::mapping::v1::DeclaredAttachment;
 use proto::message::v1::Claim;
 
 use super::*;
-use crate::blobs::{Found, Stored};
-use crate::codec::Shelf;
+use crate::codec::Codec;
+use crate::files::{ExtractedFiles, StoredFiles};
 
 fn loss(kind: loss::Kind, path: &str) -> Loss {
     Loss { kind: kind.into(), path: path.into(), reason: "no-place".into(), value: "x".into() }
@@ -28,7 +29,7 @@ fn document(kind: change::Kind) -> Canonical {
 }
 
 #[test]
-fn what_a_document_must_keep_keeps_its_copy_back() {
+fn the_loss_of_a_consent_field_is_refused() {
     use loss::Kind::{Added, Changed, Lost};
     for (kind, path, is_refused) in [
         (Lost, "subject", true),
@@ -47,43 +48,43 @@ fn what_a_document_must_keep_keeps_its_copy_back() {
         (Lost, "summary", false),
         (Lost, "recipients[0].due.year", false),
     ] {
-        let fault = refusal(&document(change::Kind::Revoke), &[loss(kind, path)], &[]);
+        let fault = refuse_losses(&document(change::Kind::Revoke), &[loss(kind, path)], &[]);
         assert_eq!(fault.is_some(), is_refused, "{kind:?} {path}");
     }
 }
 
 #[test]
-fn a_new_document_loses_nothing_with_its_kind() {
+fn a_new_document_may_lose_its_kind_of_change() {
     let lost = [loss(loss::Kind::Lost, "change.kind")];
-    assert_eq!(refusal(&document(change::Kind::New), &lost, &[]), None);
+    assert_eq!(refuse_losses(&document(change::Kind::New), &lost, &[]), None);
 }
 
 #[test]
-fn the_printed_number_may_go_where_its_parts_arrive() {
+fn the_printed_number_may_be_lost_when_its_parts_are_kept() {
     let new = document(change::Kind::New);
     let printed = loss(loss::Kind::Lost, "number.printed");
-    assert_eq!(refusal(&new, std::slice::from_ref(&printed), &[]), None);
+    assert_eq!(refuse_losses(&new, std::slice::from_ref(&printed), &[]), None);
     let parts = [printed, loss(loss::Kind::Changed, "number.notation")];
-    let fault = refusal(&new, &parts, &[]).unwrap();
+    let fault = refuse_losses(&new, &parts, &[]).unwrap();
     assert_eq!(fault.params["losses"], "number.printed, number.notation");
 }
 
 #[test]
-fn a_receiver_may_accept_a_loss_and_no_other_with_it() {
+fn accepting_one_loss_accepts_no_other() {
     let losses = [loss(loss::Kind::Lost, "change.kind"), loss(loss::Kind::Lost, "due.year")];
-    let accepted = |all: &[&str]| all.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
-    let recall = document(change::Kind::Revoke);
-    assert_eq!(refusal(&recall, &losses, &accepted(&["change", "due"])), None);
-    let fault = refusal(&recall, &losses, &accepted(&["change"])).unwrap();
+    let accepted = |fields: &[&str]| fields.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    let revocation = document(change::Kind::Revoke);
+    assert_eq!(refuse_losses(&revocation, &losses, &accepted(&["change", "due"])), None);
+    let fault = refuse_losses(&revocation, &losses, &accepted(&["change"])).unwrap();
     assert_eq!(fault.code, "LT-MAP-224");
     assert_eq!(fault.violations.len(), 1);
     assert_eq!(fault.violations[0].field, "due.year");
-    assert!(!fault.is_retryable(), "it waits for an operator");
+    assert!(!fault.is_retryable(), "a copy with this fault waits for an operator");
     assert!(!format!("{fault:?}").contains("\"x\""), "no content in a fault");
 }
 
-/// What a shipped case comes to in another format: the losses that would keep its copy back.
-fn crossing(case: &str, to: &str, store: &bus::ClaimStore) -> Option<Fault> {
+/// Decodes a shipped case, encodes it in another format, and returns the refusal of its losses.
+fn translate_case(case: &str, to: &str, store: &bus::ClaimStore) -> Option<Fault> {
     let from = case.split('/').next().unwrap();
     let name = case.rsplit('/').next().unwrap();
     let end = if from == "ioffice.portal" { "json" } else { "xml" };
@@ -101,27 +102,27 @@ fn crossing(case: &str, to: &str, store: &bus::ClaimStore) -> Option<Fault> {
         }
     });
     let declared: Vec<_> = declared.into_iter().collect();
-    let mut found = Found::default();
-    let shelf = Shelf::shipped().unwrap();
-    let mut canonical = shelf.read(from, &native, &declared, &mut found).unwrap().canonical;
-    for place in 0..found.len() {
-        found.rewind(place).unwrap();
-        runtime.block_on(store.put(found.next(place, 1 << 20).unwrap())).unwrap();
+    let mut extracted = ExtractedFiles::default();
+    let codec = Codec::with_shipped_formats().unwrap();
+    let mut canonical = codec.decode(from, &native, &declared, &mut extracted).unwrap().canonical;
+    for index in 0..extracted.len() {
+        extracted.rewind(index).unwrap();
+        runtime.block_on(store.put(extracted.read_chunk(index, 1 << 20).unwrap())).unwrap();
     }
     let Some(Body::Document(document)) = &mut canonical.body else { panic!("{case}") };
     if document.sender.is_none() {
         document.sender = document.issuer.clone();
     }
-    let stored = Stored::of(store.clone(), runtime);
+    let stored = StoredFiles::new(store.clone(), runtime);
     let bytes = prost::Message::encode_to_vec(&canonical);
-    match shelf.write(to, &bytes, formats::EncodeContext::default(), &stored) {
-        Ok(written) => refusal(&canonical, &written.losses, &[]),
+    match codec.encode(to, &bytes, EncodeContext::default(), &stored) {
+        Ok(encoded) => refuse_losses(&canonical, &encoded.losses, &[]),
         Err(fault) => Some(fault),
     }
 }
 
 #[tokio::test]
-async fn ordinary_documents_cross_between_the_shipped_formats() {
+async fn documents_are_translated_between_the_shipped_formats_without_refused_losses() {
     let folder = tempfile::tempdir().unwrap();
     let store = bus::ClaimStore::folder(folder.path()).await.unwrap();
     for (case, to) in [
@@ -138,7 +139,7 @@ async fn ordinary_documents_cross_between_the_shipped_formats() {
         ("ioffice.portal/plain", "canonical.json"),
     ] {
         let store = store.clone();
-        let outcome = tokio::task::spawn_blocking(move || crossing(case, to, &store));
+        let outcome = tokio::task::spawn_blocking(move || translate_case(case, to, &store));
         let outcome = outcome.await.unwrap();
         assert_eq!(outcome, None, "{case} to {to}");
     }

@@ -1,0 +1,110 @@
+//! One complete item of a `Normalize` call, and the frames that answer it.
+
+use bytes::Bytes;
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use proto::mapping::v1::{BlobChunk, NormalizeItem, Normalized, normalize_response::Frame};
+use registry_client::Directory;
+
+use crate::attachments::locate_sources;
+use crate::codec::Codec;
+use crate::fault;
+use crate::files::ExtractedFiles;
+use crate::normalize::{NormalizeContext, normalize};
+use crate::secrecy;
+
+/// Largest chunk of an extracted file in one frame.
+const CHUNK_BYTES: usize = 1024 * 1024;
+
+/// An item whose native bytes have arrived completely.
+#[derive(Debug)]
+pub(crate) struct ReceivedItem {
+    pub(crate) opening: NormalizeItem,
+    pub(crate) native: Bytes,
+}
+
+/// Decodes and normalizes an item, and then yields its extracted files and the result. A refused
+/// item yields its refusal alone, so that no file of it reaches the caller.
+pub(crate) fn answer_item<'a>(
+    codec: &Codec,
+    directory: &Directory,
+    day: &str,
+    item: &'a ReceivedItem,
+) -> Box<dyn Iterator<Item = Frame> + Send + 'a> {
+    match normalize_item(codec, directory, day, item) {
+        Ok((extracted, normalized)) => Box::new(result_frames(extracted, normalized)),
+        Err(fault) => Box::new(std::iter::once(Frame::Refused(fault))),
+    }
+}
+
+fn normalize_item(
+    codec: &Codec,
+    directory: &Directory,
+    day: &str,
+    item: &ReceivedItem,
+) -> Result<(ExtractedFiles, Normalized), Fault> {
+    let opening = &item.opening;
+    let mut extracted = ExtractedFiles::default();
+    let decoded = codec.decode(&opening.format, &item.native, &opening.attachments, &mut extracted);
+    let decoded = decoded.map_err(|fault| match extracted.bears_secrecy_mark {
+        true => Fault::new(&code::LT_MAP_210),
+        false => secrecy::redact_decode_fault(&item.native, fault),
+    })?;
+    let sources = locate_sources(&decoded.canonical, &extracted, &opening.attachments);
+    let format = decoded.format.clone();
+    let context = NormalizeContext {
+        sender: &opening.sender,
+        recipients: &opening.recipients,
+        directory,
+        day,
+        native_path: &|path| codec.native_path(&format, path),
+    };
+    // A secrecy mark is reported before a missing attachment, so the sources' outcome comes second.
+    let mut normalized = normalize(decoded, &context)?;
+    normalized.attachments = sources?;
+    Ok((extracted, normalized))
+}
+
+/// Chunks of the extracted files one file after another, then the result.
+fn result_frames(
+    mut extracted: ExtractedFiles,
+    normalized: Normalized,
+) -> impl Iterator<Item = Frame> + Send {
+    let mut normalized = Some(normalized);
+    let mut index = 0;
+    let mut is_begun = false;
+    std::iter::from_fn(move || {
+        if index >= extracted.len() {
+            return normalized.take().map(Frame::Normalized);
+        }
+        if !is_begun && let Err(error) = extracted.rewind(index) {
+            index = extracted.len();
+            return normalized.take().map(|_| unreadable_file(&error));
+        }
+        is_begun = true;
+        match extracted.read_chunk(index, CHUNK_BYTES) {
+            Ok(data) => {
+                let last = data.len() < CHUNK_BYTES;
+                let blob = u32::try_from(index).unwrap_or(u32::MAX);
+                if last {
+                    (index, is_begun) = (index + 1, false);
+                }
+                Some(Frame::Blob(BlobChunk { blob, data, last }))
+            }
+            Err(error) => {
+                index = extracted.len();
+                normalized.take().map(|_| unreadable_file(&error))
+            }
+        }
+    })
+}
+
+fn unreadable_file(error: &std::io::Error) -> Frame {
+    Frame::Refused(Fault::new(&code::LT_MAP_219).detail(error.to_string()))
+}
+
+/// The answer to an item whose decoding panicked.
+pub(crate) fn panicked(item: u32) -> Frame {
+    tracing::error!(item, "normalizing an item panicked");
+    Frame::Refused(fault::from_panic("normalize"))
+}

@@ -101,14 +101,14 @@ fn parse_selector(text: &str, field: &FieldSchema) -> Result<Selector, Bilingual
         ));
     };
     if field.name == "extras" {
-        let wrong = || BilingualText::new("extra phải là chủ.tên", "an extra is owner.name");
-        let (owner, name) = text.split_once('.').ok_or_else(wrong)?;
+        let malformed = || BilingualText::new("extra phải là chủ.tên", "an extra is owner.name");
+        let (owner, name) = text.split_once('.').ok_or_else(malformed)?;
         return Ok(Selector::Extra(owner.to_owned(), name.to_owned()));
     }
     let (name, value) = text.split_once('=').map_or((text, None), |(name, it)| (name, Some(it)));
-    let of = item.field(name).ok_or_else(|| unknown_field(name, item))?;
-    let Some(value) = value else { return Ok(Selector::Has(of)) };
-    let Some(schema) = of.enum_schema() else {
+    let item_field = item.field(name).ok_or_else(|| unknown_field(name, item))?;
+    let Some(value) = value else { return Ok(Selector::Has(item_field)) };
+    let Some(schema) = item_field.enum_schema() else {
         return Err(BilingualText::new(
             format!("`{name}` không phải enum"),
             format!("`{name}` is no enum"),
@@ -122,7 +122,7 @@ fn parse_selector(text: &str, field: &FieldSchema) -> Result<Selector, Bilingual
             format!("`{value}` is no value of {of}{}", suggestion.en),
         )
     })?;
-    Ok(Selector::Equals(of, number))
+    Ok(Selector::Equals(item_field, number))
 }
 
 /// True for an item that the selector selects; without a selector every item is selected.

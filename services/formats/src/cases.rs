@@ -61,8 +61,11 @@ pub struct CaseOutcome {
 pub fn check_cases(description: &str, cases: &[Case]) -> Vec<CaseFailure> {
     let format = match Format::compile(description) {
         Ok(format) => format,
-        Err(all) => {
-            return all.into_iter().map(|text| CaseFailure { case: String::new(), text }).collect();
+        Err(mistakes) => {
+            return mistakes
+                .into_iter()
+                .map(|text| CaseFailure { case: String::new(), text })
+                .collect();
         }
     };
     cases.iter().flat_map(|case| compare(case, &run_case(&format, case))).collect()
@@ -85,9 +88,9 @@ fn compare(case: &Case, actual: &CaseOutcome) -> Vec<CaseFailure> {
             let line = lines.take_while(|(expected, actual)| expected == actual).count() + 1;
             let line_of = |it: &str| it.lines().nth(line - 1).unwrap_or_default().trim().to_owned();
             failures.push(failure(format!(
-                "{name}:{line}: ghi `{said}`, thực tế `{is}` / says `{said}`, is `{is}`",
-                said = line_of(expected),
-                is = line_of(actual)
+                "{name}:{line}: ghi `{expected}`, thực tế `{actual}` / says `{expected}`, is `{actual}`",
+                expected = line_of(expected),
+                actual = line_of(actual)
             )));
         }
     };

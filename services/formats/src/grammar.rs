@@ -9,20 +9,28 @@ use serde_saphyr::Spanned;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Description {
+    /// Name of the format.
     pub(crate) format: String,
     pub(crate) version: u32,
+    /// Name for people, Vietnamese.
     pub(crate) title: String,
+    /// Message type: `Document`, `Status` or `Canonical`.
     pub(crate) carries: String,
     #[serde(default)]
     pub(crate) others: UnmappedPolicy,
+    /// Native texts that mean an absent value.
     #[serde(default = "empty_text")]
     pub(crate) empty: Vec<String>,
+    /// Text that is written for an absent value; none: the node is omitted.
     pub(crate) write_empty: Option<String>,
     pub(crate) syntax: Syntax,
+    /// All of these hold for content in this format.
     #[serde(default)]
     pub(crate) detect: Vec<DetectCondition>,
+    /// Code lists by name, for `as: code`.
     #[serde(default)]
     pub(crate) lists: BTreeMap<String, CodeList>,
+    /// Rules that several places use, by name.
     #[serde(default)]
     pub(crate) parts: BTreeMap<String, Vec<SpannedRule>>,
     #[serde(default)]
@@ -56,14 +64,18 @@ pub(crate) enum Syntax {
     Xml {
         root: String,
         namespace: String,
+        /// Prefix of written elements.
         prefix: String,
+        /// Name of the element that declares the prefix.
         #[serde(rename = "declared-at")]
         declared_at: String,
+        /// Names of elements that are neither read nor recorded as leftovers.
         #[serde(default)]
         ignore: Vec<String>,
     },
     /// JSON with a list of records; each record is a message.
     Json {
+        /// Path of the list of records.
         records: String,
         /// JSON around the records, written as it is.
         #[serde(default)]
@@ -106,6 +118,7 @@ pub(crate) struct DetectCondition {
 pub(crate) struct CodeList {
     /// Name of the canonical list, for fields of the type `Code`.
     pub(crate) list: Option<String>,
+    /// Canonical value by native code.
     #[serde(default)]
     pub(crate) rows: BTreeMap<String, String>,
     /// Texts outside the rows are read as names.
@@ -158,25 +171,38 @@ pub(crate) type SpannedRule = Spanned<FieldRule>;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct FieldRule {
+    /// Native path of a node.
     pub(crate) at: Option<String>,
+    /// Native path of repeated nodes.
     pub(crate) each: Option<String>,
+    /// Canonical path.
     pub(crate) to: Option<String>,
+    /// Converter with its arguments; `text` when absent.
     #[serde(rename = "as")]
     pub(crate) converter: Option<String>,
+    /// Name of the part whose rules apply inside.
     #[serde(rename = "use")]
     pub(crate) part: Option<String>,
     pub(crate) need: Option<Requirement>,
+    /// Characters the native format permits.
     pub(crate) max: Option<usize>,
+    /// Further native texts that mean an absent value.
     #[serde(default)]
     pub(crate) empty: Vec<String>,
+    /// Enum value of a missing node.
     pub(crate) read_default: Option<String>,
+    /// Native text of an absent value: `index`, `now`, or a literal.
     pub(crate) write_default: Option<String>,
+    /// Canonical path that is written when `to` is absent.
     #[serde(rename = "else")]
     pub(crate) otherwise: Option<String>,
+    /// Text that is written below an existing parent.
     #[serde(rename = "const")]
     pub(crate) constant: Option<String>,
+    /// Values of enum fields in which the rules inside apply.
     #[serde(default)]
     pub(crate) when: BTreeMap<String, OneOrMany>,
+    /// Path inside an item of the key that joins native records.
     #[serde(rename = "match")]
     pub(crate) key: Option<String>,
     /// Every record needs a counterpart with the same key in the other `each` of the list.
@@ -187,12 +213,16 @@ pub(crate) struct FieldRule {
     /// The rule applies to reading only.
     #[serde(default)]
     pub(crate) read_only: bool,
+    /// The writer appends a hop for its own organisation.
     #[serde(default)]
     pub(crate) append: bool,
+    /// XML: the elements and their descendants have no prefix.
     #[serde(default)]
     pub(crate) bare: bool,
+    /// XML: the element has the prefix although an ancestor is `bare`.
     #[serde(default)]
     pub(crate) own_prefix: bool,
+    /// The rules inside.
     #[serde(default)]
     pub(crate) fields: Vec<SpannedRule>,
 }

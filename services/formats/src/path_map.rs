@@ -77,9 +77,9 @@ impl PathMapCursor<'_> {
 
 /// The mappings of rules, and the native paths of the repeated nodes among them.
 pub(crate) fn map_rules(rules: &[Rule]) -> (Vec<PathMapping>, Vec<String>) {
-    let mut found = (Vec::new(), Vec::new());
-    collect_mappings(rules, "", MappingTraits::default(), &mut found);
-    found
+    let mut collected = (Vec::new(), Vec::new());
+    collect_mappings(rules, "", MappingTraits::default(), &mut collected);
+    collected
 }
 
 impl PathMap {

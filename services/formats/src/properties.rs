@@ -181,8 +181,8 @@ proptest! {
     fn the_wire_codec_agrees_with_prost_reflect(seed in any::<u64>()) {
         let registry = FormatRegistry::shipped().unwrap();
         for name in ["edxml.document", "edxml.status"] {
-            let of = descriptor_of(registry.get(name).unwrap());
-            let message = RandomMessages(seed).any_message(&of);
+            let descriptor = descriptor_of(registry.get(name).unwrap());
+            let message = RandomMessages(seed).any_message(&descriptor);
             let bytes = message.encode_to_vec();
             let schema = message_schema(message.descriptor().name()).unwrap();
             let decoded = decode(schema, &bytes).unwrap();
@@ -204,8 +204,8 @@ proptest! {
         let registry = FormatRegistry::shipped().unwrap();
         for name in ["edxml.document", "edxml.status"] {
             let mut random = RandomMessages(seed);
-            let of = descriptor_of(registry.get(name).unwrap());
-            let (message, read) = random.similar_pair(&of);
+            let descriptor = descriptor_of(registry.get(name).unwrap());
+            let (message, read) = random.similar_pair(&descriptor);
             let bytes = [message.encode_to_vec(), read.encode_to_vec()];
             let schema = message_schema(message.descriptor().name()).unwrap();
             let [old, new] = [&bytes[0], &bytes[1]].map(|it| decode(schema, it).unwrap());

@@ -6,7 +6,6 @@ use std::collections::HashSet;
 
 use proto::canonical::v1::{Canonical, Leftover, Leftovers, canonical::Body, leftover::Why};
 use proto::message::v1::Finding;
-use unicode_normalization::UnicodeNormalization as _;
 
 use crate::convert::writable;
 use crate::limits::{DEPTH_MAX, FINDINGS_MAX, LEFTOVER_BYTES_MAX, LEFTOVERS_MAX};
@@ -103,9 +102,9 @@ impl Collector<'_, '_> {
         }
         // The bounds do not apply to nodes that may be secrecy marks: the mapping service checks
         // them all.
-        let is_kept = (self.items.len() < LEFTOVERS_MAX && text.len() <= LEFTOVER_BYTES_MAX)
+        let is_recorded = (self.items.len() < LEFTOVERS_MAX && text.len() <= LEFTOVER_BYTES_MAX)
             || may_be_mark(&node.name);
-        if !is_kept {
+        if !is_recorded {
             self.dropped.push(node_id);
             return;
         }
@@ -149,12 +148,7 @@ fn names_read_before<'t>(tree: &'t Tree<'_>, node_id: usize, before: usize) -> H
 
 /// True for a node name that formats use for secrecy marks, in Vietnamese or English.
 fn may_be_mark(name: &str) -> bool {
-    let folded: String = name
-        .nfd()
-        .flat_map(char::to_lowercase)
-        .map(|it| if it == 'đ' { 'd' } else { it })
-        .filter(char::is_ascii_alphanumeric)
-        .collect();
+    let folded = name_folding::fold_field_name(name);
     ["secre", "domat", "intmat", "mucmat", "securitylevel", "classif"]
         .iter()
         .any(|it| folded.contains(it))
@@ -167,12 +161,13 @@ pub(crate) fn restore<'w>(
     canonical: &'w Canonical,
     format: FormatIdentity<'_>,
 ) {
-    let all = match &canonical.body {
+    let leftovers = match &canonical.body {
         Some(Body::Document(it)) => &it.leftovers,
         Some(Body::Status(it)) => &it.leftovers,
         Some(Body::Receipt(_)) | None => return,
     };
-    let own = all.iter().filter(|it| it.format == format.name && it.version == format.version);
+    let own =
+        leftovers.iter().filter(|it| it.format == format.name && it.version == format.version);
     for item in own.flat_map(|it| &it.items) {
         let Some(text) = writable(Cow::Borrowed(item.raw.as_str())) else { continue };
         let path = parse_path(&item.at, format);
@@ -209,7 +204,8 @@ fn parse_path(path: &str, format: FormatIdentity<'_>) -> Option<Vec<PathStep>> {
     (is_name(last) && parents.iter().all(|it| is_name(&it.name))).then_some(steps)
 }
 
-/// True for an XML name without a prefix.
+/// True for an XML name without a prefix. Names that begin with `xml` are reserved (XML 1.0, section
+/// 2.3).
 pub(crate) fn is_xml_name(name: &str) -> bool {
     let is_first = |it: char| it.is_alphabetic() || it == '_';
     name.starts_with(is_first)

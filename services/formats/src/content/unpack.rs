@@ -54,7 +54,7 @@ pub(crate) fn unpack(
     {
         return Ok(UnpackedFile { packed_size, ..unwrapped });
     }
-    copy_to_sink(&mut bytes.as_slice(), sink).map_err(|error| internal(&error))
+    copy_to_sink(&mut bytes.as_slice(), sink).map_err(|error| internal_fault(&error))
 }
 
 fn copy_to_sink(from: &mut dyn Read, sink: &mut dyn BlobSink) -> io::Result<UnpackedFile> {
@@ -79,7 +79,7 @@ fn copy_to_sink(from: &mut dyn Read, sink: &mut dyn BlobSink) -> io::Result<Unpa
     Ok(UnpackedFile { digest, head, packed_size: size })
 }
 
-fn internal(error: &io::Error) -> Fault {
+fn internal_fault(error: &io::Error) -> Fault {
     Fault::new(&code::LT_SYS_002).param("part", "formats").detail(error.to_string())
 }
 
@@ -95,9 +95,9 @@ fn unwrap_zip(
     budget: &mut UnpackBudget,
     sink: &mut dyn BlobSink,
 ) -> Result<Option<UnpackedFile>, Fault> {
-    let broken =
+    let damaged =
         || invalid_file(name, "tệp ZIP bị hỏng hoặc bị cắt", "the ZIP is damaged or cut off");
-    let mut archive = Archive::new(io::Cursor::new(bytes)).map_err(|_error| broken())?;
+    let mut archive = Archive::new(io::Cursor::new(bytes)).map_err(|_error| damaged())?;
     if is_document(&archive) {
         return Ok(None);
     }
@@ -115,11 +115,11 @@ fn unwrap_zip(
             "the ZIP must hold exactly one file",
         ));
     }
-    let mut file = archive.by_index(0).map_err(|_error| broken())?;
+    let mut file = archive.by_index(0).map_err(|_error| damaged())?;
     if file.encrypted() {
         return Err(invalid_file(name, "ZIP có mật khẩu", "the ZIP is encrypted"));
     }
-    let entry_name = file.name().map_err(|_error| broken())?.into_owned();
+    let entry_name = file.name().map_err(|_error| damaged())?.into_owned();
     if entry_name.contains(['/', '\\']) || entry_name == ".." || file.is_dir() {
         return Err(invalid_file(
             name,
@@ -127,17 +127,17 @@ fn unwrap_zip(
             "a name in the ZIP is a path",
         ));
     }
-    let bomb = || invalid_file(name, "ZIP nở ra quá lớn", "the ZIP grows too large");
+    let too_large = || invalid_file(name, "ZIP nở ra quá lớn", "the ZIP grows too large");
     let max = budget.0.min(UNZIP_RATIO_MAX.saturating_mul(bytes.len() as u64));
     if file.size() > max {
-        return Err(bomb());
+        return Err(too_large());
     }
     // The size in the archive is the sender's claim; reading one byte over the bound detects a
     // larger file.
     let mut bounded = (&mut file).take(max + 1);
-    let unpacked = copy_to_sink(&mut bounded, sink).map_err(|_error| broken())?;
+    let unpacked = copy_to_sink(&mut bounded, sink).map_err(|_error| damaged())?;
     if unpacked.digest.size > max {
-        return Err(bomb());
+        return Err(too_large());
     }
     budget.0 -= unpacked.digest.size;
     Ok(Some(unpacked))

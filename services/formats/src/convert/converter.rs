@@ -16,7 +16,7 @@ pub(crate) enum Converter {
     /// A text, NFC and trimmed.
     Text,
     /// An unsigned integer; 0 is absent.
-    Whole,
+    Integer,
     /// A boolean: the words for true and false.
     YesNo(String, String),
     /// A date in any of these formats; the first one is written.
@@ -52,7 +52,7 @@ impl Converter {
         let (name, rest) = spec.split_once(' ').unwrap_or((spec, ""));
         Ok(match name {
             "text" => Self::Text,
-            "whole" => Self::Whole,
+            "whole" => Self::Integer,
             "yes-no" => {
                 let (yes, no) = rest.split_once(' ').ok_or_else(|| {
                     BilingualText::new("yes-no cần hai từ", "yes-no needs two words")
@@ -92,10 +92,10 @@ impl Converter {
         match self {
             Self::Text if field.field_type == FieldType::Text => Ok(Value::Text(text)),
             Self::Text => Err(ConvertError::new("không phải chữ", "is no text")),
-            Self::Whole => read_integer(&text, field),
+            Self::Integer => read_integer(&text, field),
             Self::YesNo(yes, no) => {
-                let is = |it: &str| text.eq_ignore_ascii_case(it);
-                match (is(yes), is(no)) {
+                let matches = |it: &str| text.eq_ignore_ascii_case(it);
+                match (matches(yes), matches(no)) {
                     (true, _) => Ok(Value::Bool(true)),
                     (_, true) => Ok(Value::Bool(false)),
                     _ => {
@@ -145,7 +145,7 @@ impl Converter {
     ) -> Option<Cow<'w, str>> {
         match self {
             Self::Text | Self::MediaType | Self::Fetch => plain_text(value),
-            Self::Whole => plain_text(value).filter(|it| it != "0"),
+            Self::Integer => plain_text(value).filter(|it| it != "0"),
             Self::YesNo(yes, no) => {
                 let Value::Bool(is_true) = value else { return None };
                 Some(Cow::Borrowed(if *is_true { yes } else { no }))
@@ -193,10 +193,10 @@ const NAMES: [&str; 14] = [
 ];
 
 fn unknown_converter(spec: &str, name: &str) -> BilingualText {
-    let meant = suggest(name, &NAMES);
+    let suggestion = suggest(name, &NAMES);
     BilingualText::new(
-        format!("không có bộ đổi `{spec}`{}", meant.vi),
-        format!("there is no converter `{spec}`{}", meant.en),
+        format!("không có bộ đổi `{spec}`{}", suggestion.vi),
+        format!("there is no converter `{spec}`{}", suggestion.en),
     )
 }
 
@@ -227,17 +227,17 @@ fn split_items<'t>(text: Cow<'t, str>, separator: &str) -> Vec<Value<'t>> {
 }
 
 fn read_integer<'t>(text: &str, field: &FieldSchema) -> Result<Value<'t>, ConvertError> {
-    let wrong = || ConvertError::new("không phải số nguyên", "is no whole number");
+    let not_integer = || ConvertError::new("không phải số nguyên", "is no whole number");
     let is_number = (1..=18).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
     if !is_number {
-        return Err(wrong());
+        return Err(not_integer());
     }
-    let number: u64 = text.parse().map_err(|_error| wrong())?;
+    let number: u64 = text.parse().map_err(|_error| not_integer())?;
     if field.field_type == FieldType::Uint64 {
         return Ok(Value::U64(number));
     }
     let number = u32::try_from(number).ok().filter(|_| field.field_type == FieldType::Uint32);
-    number.map(Value::U32).ok_or_else(wrong)
+    number.map(Value::U32).ok_or_else(not_integer)
 }
 
 fn plain_text<'w>(value: &'w Value<'_>) -> Option<Cow<'w, str>> {
@@ -276,18 +276,18 @@ fn read_code<'t>(
     field: &FieldSchema,
 ) -> Result<Value<'t>, ConvertError> {
     let row = list.rows.get(text.as_ref()).map(String::as_str);
-    if let Some(allowed) = &list.gate
-        && row != Some(allowed.as_str())
+    if let Some(permitted) = &list.gate
+        && row != Some(permitted.as_str())
     {
         let error = ConvertError::new("có độ mật", "bears a secrecy mark");
         return Err(ConvertError { is_secret: true, ..error });
     }
-    let wrong = || ConvertError::new("mã không có trong danh sách", "is no code of the list");
+    let not_listed = || ConvertError::new("mã không có trong danh sách", "is no code of the list");
     if let Some(schema) = field.enum_schema() {
         let row = row.or(list.other.as_deref());
-        return row.and_then(|it| schema.number(it)).map(Value::Enum).ok_or_else(wrong);
+        return row.and_then(|it| schema.number(it)).map(Value::Enum).ok_or_else(not_listed);
     }
-    let mut code = new_message(field).map_err(|_other| wrong())?;
+    let mut code = new_message(field).map_err(|_other| not_listed())?;
     match row {
         Some(row) => {
             code.set_by_name("code", Value::Text(Cow::Borrowed(row)));
@@ -295,7 +295,7 @@ fn read_code<'t>(
             code.set_by_name("list", Value::Text(Cow::Borrowed(name)));
         }
         None if list.open => code.set_by_name("name", Value::Text(text)),
-        None => return Err(wrong()),
+        None => return Err(not_listed()),
     }
     Ok(Value::Message(code))
 }
@@ -311,11 +311,14 @@ fn code_of_value<'w>(value: &'w Value<'_>, list: &'w CodeList) -> Option<&'w str
     }
 }
 
+/// Bytes of the longest organisation code; Decision 20/2020 permits 35 characters.
+const ORGANISATION_CODE_BYTES_MAX: usize = 100;
+
 fn read_organisation_id<'t>(
     text: Cow<'t, str>,
     field: &FieldSchema,
 ) -> Result<Value<'t>, ConvertError> {
-    if text.len() > 100 {
+    if text.len() > ORGANISATION_CODE_BYTES_MAX {
         return Err(ConvertError::new(
             "mã cơ quan quá dài",
             "is too long for an organisation's code",

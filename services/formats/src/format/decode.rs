@@ -181,12 +181,12 @@ struct ItemState<'s> {
 /// Adds leftovers, and gives attachments an id and a media type where the source has none that can
 /// be used.
 pub(super) fn complete(canonical: &mut Canonical, leftovers: Option<Leftovers>) {
-    let all = match &mut canonical.body {
+    let all_leftovers = match &mut canonical.body {
         Some(Body::Document(it)) => &mut it.leftovers,
         Some(Body::Status(it)) => &mut it.leftovers,
         Some(Body::Receipt(_)) | None => return,
     };
-    all.extend(leftovers);
+    all_leftovers.extend(leftovers);
     let mut used = std::collections::HashSet::new();
     for (index, it) in attachments_mut(canonical).iter_mut().enumerate() {
         // A later attachment with an id that is assigned here gets another one.

@@ -126,22 +126,22 @@ struct SchemaBuilder {
 }
 
 impl SchemaBuilder {
-    fn add_message(&mut self, of: &MessageDescriptor) -> usize {
-        if let Some(id) = self.messages.get(of.full_name()) {
+    fn add_message(&mut self, descriptor: &MessageDescriptor) -> usize {
+        if let Some(id) = self.messages.get(descriptor.full_name()) {
             return *id;
         }
         let id = self.model.messages.len();
-        self.messages.insert(of.full_name().to_owned(), id);
-        let name = of.name().to_owned();
+        self.messages.insert(descriptor.full_name().to_owned(), id);
+        let name = descriptor.name().to_owned();
         self.model.messages.push(MessageSchema {
             name,
             fields: Vec::new(),
             index_by_number: Vec::new(),
         });
-        let mut all: Vec<_> = of.fields().collect();
+        let mut all: Vec<_> = descriptor.fields().collect();
         all.sort_by_key(FieldDescriptor::number);
         let fields: Vec<FieldSchema> =
-            (0_u16..).zip(&all).map(|(index, it)| self.field(index, it)).collect();
+            (0_u16..).zip(&all).map(|(index, it)| self.field_schema(index, it)).collect();
         let numbers = 0..=fields.last().map_or(0, |it| it.number);
         let with_number = |number: u32| fields.iter().find(|it| it.number == number);
         let indexes = numbers.map(|it| with_number(it).map_or(0, |it| it.index + 1)).collect();
@@ -151,8 +151,8 @@ impl SchemaBuilder {
         id
     }
 
-    fn field(&mut self, index: u16, of: &FieldDescriptor) -> FieldSchema {
-        let field_type = match of.kind() {
+    fn field_schema(&mut self, index: u16, descriptor: &FieldDescriptor) -> FieldSchema {
+        let field_type = match descriptor.kind() {
             ProtoType::String => FieldType::Text,
             ProtoType::Bytes => FieldType::Bytes,
             ProtoType::Bool => FieldType::Bool,
@@ -161,7 +161,9 @@ impl SchemaBuilder {
             ProtoType::Uint32 => FieldType::Uint32,
             ProtoType::Uint64 => FieldType::Uint64,
             ProtoType::Enum(it) => FieldType::Enum(self.add_enum(&it)),
-            ProtoType::Message(it) if !of.is_map() => FieldType::Message(self.add_message(&it)),
+            ProtoType::Message(it) if !descriptor.is_map() => {
+                FieldType::Message(self.add_message(&it))
+            }
             ProtoType::Message(_)
             | ProtoType::Double
             | ProtoType::Float
@@ -174,22 +176,22 @@ impl SchemaBuilder {
         };
         FieldSchema {
             index,
-            name: of.name().to_owned(),
-            number: of.number(),
+            name: descriptor.name().to_owned(),
+            number: descriptor.number(),
             field_type,
-            is_list: of.is_list(),
-            is_reported: !["leftovers", "directory_key"].contains(&of.name()),
+            is_list: descriptor.is_list(),
+            is_reported: !["leftovers", "directory_key"].contains(&descriptor.name()),
         }
     }
 
-    fn add_enum(&mut self, of: &EnumDescriptor) -> usize {
-        if let Some(id) = self.enums.get(of.full_name()) {
+    fn add_enum(&mut self, descriptor: &EnumDescriptor) -> usize {
+        if let Some(id) = self.enums.get(descriptor.full_name()) {
             return *id;
         }
         let id = self.model.enums.len();
-        self.enums.insert(of.full_name().to_owned(), id);
-        let values = of.values().map(|it| (it.number(), it.name().to_owned())).collect();
-        self.model.enums.push(EnumSchema { name: of.name().to_owned(), values });
+        self.enums.insert(descriptor.full_name().to_owned(), id);
+        let values = descriptor.values().map(|it| (it.number(), it.name().to_owned())).collect();
+        self.model.enums.push(EnumSchema { name: descriptor.name().to_owned(), values });
         id
     }
 }
@@ -211,11 +213,11 @@ mod tests {
         }
         for message in ["Document", "Status"] {
             let name = format!("lienthong.canonical.v1.{message}");
-            let of = proto::descriptors().get_message_by_name(&name).unwrap();
-            assert_eq!(of.oneofs().count(), 0, "{message}");
+            let descriptor = proto::descriptors().get_message_by_name(&name).unwrap();
+            assert_eq!(descriptor.oneofs().count(), 0, "{message}");
             let schema = message_schema(message).unwrap();
-            assert_eq!(of.fields().count(), schema.fields.len());
-            for field in of.fields() {
+            assert_eq!(descriptor.fields().count(), schema.fields.len());
+            for field in descriptor.fields() {
                 let it = schema.field_by_number(field.number().into()).unwrap();
                 assert_eq!((it.name.as_str(), it.is_list), (field.name(), field.is_list()));
             }

@@ -100,7 +100,7 @@ pub(super) fn check_type(
         Converter::Text | Converter::MediaType | Converter::Affix(_) | Converter::Fetch => {
             field_type == FieldType::Text
         }
-        Converter::Whole => field_type == FieldType::Uint32 || field_type == FieldType::Uint64,
+        Converter::Integer => field_type == FieldType::Uint32 || field_type == FieldType::Uint64,
         Converter::YesNo(..) => field_type == FieldType::Bool,
         Converter::Date(_) => holds_message("Date"),
         Converter::Time(_) => holds_message("Moment"),

@@ -270,7 +270,7 @@ impl Resolver<'_> {
         let at_text = join_names(&at);
         if to.len() <= scope.prefix.len() {
             if rule.to.is_none() {
-                let text = BilingualText::new("không có đích `to`", "it goes nowhere");
+                let text = BilingualText::new("không có đích `to`", "the target `to` is missing");
                 self.add_mistake(&at_text, &text);
             }
             return None;

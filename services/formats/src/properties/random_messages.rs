@@ -79,9 +79,9 @@ impl RandomMessages {
         }
     }
 
-    fn message(&mut self, of: &MessageDescriptor, depth: u32) -> DynamicMessage {
-        let mut message = DynamicMessage::new(of.clone());
-        match of.name() {
+    fn message(&mut self, descriptor: &MessageDescriptor, depth: u32) -> DynamicMessage {
+        let mut message = DynamicMessage::new(descriptor.clone());
+        match descriptor.name() {
             "Date" => {
                 let (month, day) = (1 + self.number_below(12), 1 + self.number_below(28));
                 message.set_field_by_name(
@@ -106,7 +106,8 @@ impl RandomMessages {
             }
             _ => {}
         }
-        for field in of.fields().filter(|it| !["leftovers", "content"].contains(&it.name())) {
+        for field in descriptor.fields().filter(|it| !["leftovers", "content"].contains(&it.name()))
+        {
             if self.number_below(10) < u64::from(depth) * 3 {
                 continue;
             }
@@ -125,16 +126,16 @@ impl RandomMessages {
     }
 
     /// A message of any content, with texts that are hard to write.
-    pub(super) fn any_message(&mut self, of: &MessageDescriptor) -> DynamicMessage {
-        self.message(of, 0)
+    pub(super) fn any_message(&mut self, descriptor: &MessageDescriptor) -> DynamicMessage {
+        self.message(descriptor, 0)
     }
 
     /// Two messages that differ in some values and in some missing, moved or new items.
     pub(super) fn similar_pair(
         &mut self,
-        of: &MessageDescriptor,
+        descriptor: &MessageDescriptor,
     ) -> (DynamicMessage, DynamicMessage) {
-        let (message, other) = (self.message(of, 0), self.message(of, 0));
+        let (message, other) = (self.message(descriptor, 0), self.message(descriptor, 0));
         let similar = self.mix(&message, &other);
         (message, similar)
     }

@@ -21,8 +21,8 @@ pub(super) fn difference(message: &DynamicMessage, read: &DynamicMessage) -> Vec
     let mut after = Leaves::new();
     aligned_leaves(Some(message), read, "", &mut after);
     after.retain(is_reported);
-    fn index(of: &Leaves) -> HashMap<&str, &str> {
-        of.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect()
+    fn index(leaves: &Leaves) -> HashMap<&str, &str> {
+        leaves.iter().map(|(path, value)| (path.as_str(), value.as_str())).collect()
     }
     let (old, new) = (index(&before), index(&after));
     let mut losses = Vec::new();

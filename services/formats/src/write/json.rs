@@ -50,8 +50,8 @@ impl JsonFrame {
             }
         }
         let text = frame.to_string();
-        let parts = text.split_once(&serde_json::Value::from(RECORD).to_string());
-        let (before, after) = parts.unwrap_or_default();
+        let around = text.split_once(&serde_json::Value::from(RECORD).to_string());
+        let (before, after) = around.unwrap_or_default();
         Ok(Self { before: before.to_owned(), after: after.to_owned() })
     }
 }

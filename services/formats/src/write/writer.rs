@@ -29,6 +29,7 @@ struct LazyNode<'s, 'w> {
 /// Writes one record.
 pub(crate) struct RecordWriter<'t, 'w> {
     pub(crate) tree: &'t mut Tree<'w>,
+    /// Text of absent values, for formats whose readers expect every node.
     pub(crate) write_empty: Option<&'w str>,
     pub(crate) files: Vec<WrittenFile>,
     /// Values the format requires and cannot write, by canonical path.
@@ -38,7 +39,7 @@ pub(crate) struct RecordWriter<'t, 'w> {
 }
 
 /// A message and its index in its list.
-type Item<'w> = (&'w DynMessage<'w>, usize);
+type ListItem<'w> = (&'w DynMessage<'w>, usize);
 
 impl<'w> RecordWriter<'_, 'w> {
     /// Writes a message below a node.
@@ -75,7 +76,7 @@ impl<'w> RecordWriter<'_, 'w> {
         self.violations.push((name.to_owned(), text));
     }
 
-    fn write_rules(&mut self, rules: &'w [Rule], parent: &LazyNode<'_, 'w>, item: Item<'w>) {
+    fn write_rules(&mut self, rules: &'w [Rule], parent: &LazyNode<'_, 'w>, item: ListItem<'w>) {
         for rule in rules {
             match rule {
                 Rule::Leaf(leaf) => self.write_leaf(leaf, parent, item),
@@ -97,7 +98,7 @@ impl<'w> RecordWriter<'_, 'w> {
         }
     }
 
-    fn write_group(&mut self, group: &'w GroupRule, parent: &LazyNode<'_, 'w>, item: Item<'w>) {
+    fn write_group(&mut self, group: &'w GroupRule, parent: &LazyNode<'_, 'w>, item: ListItem<'w>) {
         let applies = group.when.iter().all(|(path, values)| {
             let value = find_value(item.0, path).and_then(Value::as_enum);
             value.is_some_and(|it| values.contains(&it))
@@ -145,23 +146,24 @@ impl<'w> RecordWriter<'_, 'w> {
         &mut self,
         leaf: &'w LeafRule,
         parent: &LazyNode<'_, 'w>,
-        (message, index): Item<'w>,
+        (message, index): ListItem<'w>,
     ) {
         if matches!(leaf.converter, Converter::Content) {
             self.write_content(leaf, parent, message);
             return;
         }
         let is_required = matches!(leaf.need, Some(Requirement::Write | Requirement::Both));
-        let found = text_of(message, &leaf.to, leaf);
+        let field_text = text_of(message, &leaf.to, leaf);
         // Without the code, a reader would take the default for the value.
         let code_matters =
             is_required || leaf.read_default.is_some() || leaf.write_default.is_some();
-        if matches!(found, FieldText::NoCode) && code_matters {
+        if matches!(field_text, FieldText::NoCode) && code_matters {
             let (vi, en) = ("định dạng đích không có mã cho giá trị này", "the target has no code");
             self.violations.push((leaf.name.clone(), BilingualText::new(vi, en)));
             return;
         }
-        let text = found.text().or_else(|| text_of(message, leaf.fallback.as_ref()?, leaf).text());
+        let text =
+            field_text.text().or_else(|| text_of(message, leaf.fallback.as_ref()?, leaf).text());
         match text.or_else(|| self.default_text(leaf, index)) {
             Some(text) if is_truncated_code(leaf, &text) => {
                 let (vi, en) = ("mã dài hơn định dạng đích cho phép", "too long for the target");
@@ -188,13 +190,13 @@ impl<'w> RecordWriter<'_, 'w> {
         let default = leaf.write_default.as_deref()?;
         let converter = &leaf.converter;
         let field = leaf.to.last()?.field;
-        let written = |text: Cow<'_, str>| {
+        let convert = |text: Cow<'_, str>| {
             converter.write(&Value::Text(text), field).map(|it| Cow::Owned(it.into_owned()))
         };
         match default {
-            "index" => written(Cow::Owned((index + 1).to_string())),
+            "index" => convert(Cow::Owned((index + 1).to_string())),
             "now" => converter.write_seconds(self.now_s).map(Cow::Owned),
-            _ if converter.code_list().is_some() => written(Cow::Borrowed(default)),
+            _ if converter.code_list().is_some() => convert(Cow::Borrowed(default)),
             _ => Some(Cow::Borrowed(default)),
         }
     }

@@ -23,24 +23,24 @@ pub(crate) struct XmlNaming<'a> {
 /// A file cannot be read.
 pub(crate) fn write(
     tree: &Tree<'_>,
-    names: XmlNaming<'_>,
+    naming: XmlNaming<'_>,
     (files, source): (&mut [WrittenFile], &dyn BlobSource),
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let mut writer = Writer { tree, names, files, source, out };
+    let mut writer = XmlWriter { tree, naming, files, source, out };
     writer.write_element(0, 0)
 }
 
-struct Writer<'w, 't> {
+struct XmlWriter<'w, 't> {
     tree: &'w Tree<'t>,
-    names: XmlNaming<'w>,
+    naming: XmlNaming<'w>,
     files: &'w mut [WrittenFile],
     source: &'w dyn BlobSource,
     out: &'w mut Vec<u8>,
 }
 
-impl Writer<'_, '_> {
+impl XmlWriter<'_, '_> {
     fn push(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
@@ -49,7 +49,7 @@ impl Writer<'_, '_> {
         let tree = self.tree;
         let node = &tree.nodes[node_id];
         if node_id != 0 && (!node.is_unprefixed || node.declares_prefix) {
-            self.push(self.names.prefix);
+            self.push(self.naming.prefix);
             self.push(":");
         }
         self.push(&node.name);
@@ -96,7 +96,7 @@ impl Writer<'_, '_> {
 
     fn push_declarations(&mut self, node_id: usize) {
         let node = &self.tree.nodes[node_id];
-        let XmlNaming { namespace, prefix, declared_at } = self.names;
+        let XmlNaming { namespace, prefix, declared_at } = self.naming;
         if node_id == 0 {
             [" xmlns=\"", namespace, "\""].iter().for_each(|it| self.push(it));
         }

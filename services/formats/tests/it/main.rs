@@ -26,14 +26,14 @@ fn samples() -> Vec<(String, Vec<u8>)> {
         std::io::stderr().write_all(b"no samples beside the project, so none were read\n").unwrap();
         return Vec::new();
     };
-    let mut found: Vec<_> = entries
+    let mut samples: Vec<_> = entries
         .map(|it| it.unwrap().path())
         .map(|it| {
             (it.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&it).unwrap())
         })
         .collect();
-    found.sort();
-    found
+    samples.sort();
+    samples
 }
 
 fn read(format: &Format, native: &[u8], files: &mut MemoryBlobs) -> Result<Canonical, Fault> {
@@ -149,8 +149,8 @@ fn an_unknown_element_changes_leftovers_only() {
         let mut it = read(edxml, native.as_bytes(), &mut MemoryBlobs::default()).unwrap();
         it.origin = None;
         let Some(Body::Document(document)) = &mut it.body else { panic!("no document") };
-        let left: usize = document.leftovers.drain(..).map(|it| it.items.len()).sum();
-        (it, left)
+        let leftovers: usize = document.leftovers.drain(..).map(|it| it.items.len()).sum();
+        (it, leftovers)
     };
     let (expected, before) = plain(PACKET);
     let mut tried = 0;

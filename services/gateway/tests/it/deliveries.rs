@@ -1,4 +1,4 @@
-//! From a channel into the hands of an adapter, and its answers.
+//! Deliveries: from the channel to an adapter, its settlements, and what becomes of a session.
 
 use std::time::Duration;
 
@@ -10,78 +10,82 @@ use proto::exchange::v1::settle_request::Answer;
 use proto::exchange::v1::settled::Outcome;
 use proto::exchange::v1::*;
 use proto::fault::v1::Fault;
-use proto::message::v1::State;
+use proto::message::v1::{State, Step};
 use tonic::Streaming;
 use tonic::transport::Endpoint;
 
-use crate::stage::{Stage, answered, called, code_of, eventually, soon, taken};
+use crate::environment::{
+    Environment, code_of, hello_request, into_result, request, taken, timed, wait_for,
+};
 
 fn text(words: &str) -> Body {
     Body::Inline(Bytes::copy_from_slice(words.as_bytes()))
 }
 
 async fn next(stream: &mut Streaming<Delivery>) -> Delivery {
-    soon(stream.message()).await.unwrap().unwrap()
+    timed(stream.message()).await.unwrap().unwrap()
 }
 
 async fn ended(stream: &mut Streaming<Delivery>) -> String {
-    Fault::from_status(&soon(stream.message()).await.unwrap_err()).unwrap().code
+    Fault::from_status(&timed(stream.message()).await.unwrap_err()).unwrap().code
 }
 
 #[tokio::test]
-async fn a_delivery_is_taken_once_and_the_same_answer_is_a_repeat() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let mut stream = stage.receive(&session, 0).await;
-    let id = stage.send("m1", text("native"), &[]).await;
+async fn a_delivery_settled_again_with_the_same_answer_is_a_repeat() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
+    let id = environment.publish_delivery("m1", text("native"), &[]).await;
     let delivery = next(&mut stream).await;
     assert_eq!((delivery.message_id.as_str(), delivery.sequence), (id.as_str(), 1));
     assert_eq!(delivery.body, Some(delivery::Body::Inline("native".into())));
-    let of = (id.as_str(), delivery.lease);
-    assert!(!stage.settle(&session, of, taken()).await.unwrap().repeat);
-    assert!(stage.settle(&session, of, taken()).await.unwrap().repeat);
+    let lease = (id.as_str(), delivery.lease);
+    assert!(!environment.settle(&session, lease, taken()).await.unwrap().repeat);
+    assert!(environment.settle(&session, lease, taken()).await.unwrap().repeat);
     let refused = Answer::Refused(Refused { reason: "no".to_owned() });
-    assert_eq!(code_of(stage.settle(&session, of, refused).await), "LT-EX-013");
-    assert_eq!(stage.state(&id).await, State::Taken);
+    assert_eq!(code_of(environment.settle(&session, lease, refused).await), "LT-EX-013");
+    assert_eq!(environment.state(&id).await, State::Taken);
     let silent = Answer::Refused(Refused { reason: " ".to_owned() });
-    assert_eq!(code_of(stage.settle(&session, of, silent).await), "LT-EX-011");
+    assert_eq!(code_of(environment.settle(&session, lease, silent).await), "LT-EX-011");
 }
 
 #[tokio::test]
-async fn a_delivery_that_the_journal_does_not_know_is_a_refusal() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let id = stage.send("m1", text("native"), &[]).await;
-    stage.journal.0.lock().await.rows.clear();
-    let _stream = stage.receive(&session, 0).await;
-    let refusal = eventually(async || stage.journal.0.lock().await.refusals.pop()).await;
+async fn a_delivery_unknown_to_the_journal_is_recorded_as_refused() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let id = environment.publish_foreign("m1", text("native")).await;
+    let _stream = environment.receive(&session, 0).await;
+    let refusal = wait_for(async || environment.calls().refusals.pop()).await;
     assert_eq!((refusal.key, refusal.application.as_str()), (id, "a-app"));
     assert_eq!(refusal.fault.unwrap().code, "LT-JNL-005");
 }
 
 #[tokio::test]
-async fn answers_for_what_is_not_held_are_told_apart() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let mut stream = stage.receive(&session, 0).await;
-    let unknown = stage.settle(&session, ("no-such-message", 1), taken()).await;
+async fn a_settlement_without_a_lease_is_refused_with_its_reason() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
+    let unknown = environment.settle(&session, ("no-such-message", 1), taken()).await;
     assert_eq!(code_of(unknown), "LT-EX-014");
-    assert_eq!(code_of(stage.settle("no-such-session", ("m", 1), taken()).await), "LT-EX-014");
-    let id = stage.send("m1", text("native"), &[]).await;
+    assert_eq!(
+        code_of(environment.settle("no-such-session", ("m", 1), taken()).await),
+        "LT-EX-014"
+    );
+    let id = environment.publish_delivery("m1", text("native"), &[]).await;
     let lease = next(&mut stream).await.lease;
-    let late = stage.settle(&session, (&id, lease + 100), taken()).await;
+    let late = environment.settle(&session, (&id, lease + 100), taken()).await;
     assert_eq!(code_of(late), "LT-EX-012");
-    stage.settle(&session, (&id, lease), taken()).await.unwrap();
+    environment.settle(&session, (&id, lease), taken()).await.unwrap();
 }
 
 #[tokio::test]
-async fn answers_that_come_together_are_judged_one_by_one() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let mut stream = stage.receive(&session, 0).await;
+async fn settlements_of_one_call_succeed_or_fail_one_by_one() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
     let mut items = Vec::new();
     for name in ["m1", "m2"] {
-        stage.send(name, text("native"), &[]).await;
+        environment.publish_delivery(name, text("native"), &[]).await;
         let delivery = next(&mut stream).await;
         items.push(SettleRequest {
             session: session.clone(),
@@ -93,168 +97,177 @@ async fn answers_that_come_together_are_judged_one_by_one() {
     let unknown = SettleRequest { message_id: "no-such-message".to_owned(), ..items[0].clone() };
     let silent = SettleRequest { answer: None, ..items[1].clone() };
     let batch = vec![unknown, items[0].clone(), silent, items[1].clone(), items[0].clone()];
-    let results = stage.settle_batch(batch).await.unwrap().results;
-    let told = |it: Settled| match it.outcome.unwrap() {
+    let results = environment.settle_batch(batch).await.unwrap().results;
+    let describe = |it: Settled| match it.outcome.unwrap() {
         Outcome::Settled(settled) => {
             format!("{} {}", settled.state().as_str_name(), settled.repeat)
         }
         Outcome::Refused(refused) => refused.fault.unwrap().code,
     };
-    let told: Vec<_> = results.into_iter().map(told).collect();
-    // Of the same answer twice in one call either may be the first.
-    let (mut same, others) = (vec![told[1].as_str(), &told[4]], [&told[0], &told[2], &told[3]]);
+    let outcomes: Vec<_> = results.into_iter().map(describe).collect();
+    // Settlements of one call run at the same time, so either of the two equal ones is the repeat.
+    let (mut same, others) =
+        (vec![outcomes[1].as_str(), &outcomes[4]], [&outcomes[0], &outcomes[2], &outcomes[3]]);
     same.sort_unstable();
     assert_eq!(others, ["LT-EX-014", "LT-EX-011", "TAKEN false"]);
     assert_eq!(same, ["TAKEN false", "TAKEN true"]);
     for count in [0, 257] {
-        let refused = stage.settle_batch(vec![items[0].clone(); count]).await;
+        let refused = environment.settle_batch(vec![items[0].clone(); count]).await;
         assert_eq!(code_of(refused), "LT-EX-011", "{count}");
     }
 }
 
 #[tokio::test]
-async fn no_more_is_in_hand_than_was_asked_for() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let mut stream = stage.receive(&session, 2).await;
+async fn no_more_deliveries_are_in_flight_than_the_adapter_asked_for() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 2).await;
+    let mut third = String::new();
     for number in 0..3 {
-        stage.send(&format!("m{number}"), text("native"), &[]).await;
+        third = environment.publish_delivery(&format!("m{number}"), text("native"), &[]).await;
     }
     let first = next(&mut stream).await;
     next(&mut stream).await;
-    let third =
-        stage.journal.0.lock().await.rows.values().filter(|it| it.state == State::Queued).count();
-    assert_eq!(third, 1);
-    stage.settle(&session, (&first.message_id, first.lease), taken()).await.unwrap();
+    assert_eq!(environment.state(&third).await, State::Queued);
+    environment.settle(&session, (&first.message_id, first.lease), taken()).await.unwrap();
     next(&mut stream).await;
 }
 
 #[tokio::test]
 async fn a_second_stream_of_a_session_is_refused_and_a_new_session_ends_the_older() {
-    let mut stage = Stage::new().await;
-    let older = stage.hello("one").await;
-    let mut stream = stage.receive(&older, 0).await;
-    let request = ReceiveRequest { session: older.clone(), in_hand_max: 0 };
-    let second = stage.client.receive(called(request)).await;
-    assert_eq!(code_of(answered(second).map(|_| ())), "LT-EX-016");
-    let newer = stage.hello("one").await;
+    let mut environment = Environment::new().await;
+    let older = environment.open_session("one").await;
+    let mut stream = environment.receive(&older, 0).await;
+    let receive = ReceiveRequest { session: older.clone(), in_hand_max: 0 };
+    let second = environment.client.receive(request(receive)).await;
+    assert_eq!(code_of(into_result(second).map(|_| ())), "LT-EX-016");
+    let newer = environment.open_session("one").await;
     assert_eq!(ended(&mut stream).await, "LT-JNL-004");
-    // Work goes on with the newer one at once, though the older one was waited for.
-    let mut stream = stage.receive(&newer, 0).await;
-    let id = stage.send("m1", text("native"), &[]).await;
+    // The receive loop was waiting for the older one; it must not wait for it any longer.
+    let mut stream = environment.receive(&newer, 0).await;
+    let id = environment.publish_delivery("m1", text("native"), &[]).await;
     assert_eq!(next(&mut stream).await.message_id, id);
 }
 
 #[tokio::test]
-async fn full_hands_of_a_replaced_session_keep_nobody_waiting() {
-    let mut stage = Stage::new().await;
-    let older = stage.hello("one").await;
-    let mut stream = stage.receive(&older, 1).await;
-    stage.send("m1", text("native"), &[]).await;
+async fn a_new_session_receives_though_the_replaced_one_was_full() {
+    let mut environment = Environment::new().await;
+    let older = environment.open_session("one").await;
+    let mut stream = environment.receive(&older, 1).await;
+    environment.publish_delivery("m1", text("native"), &[]).await;
     next(&mut stream).await;
-    let second = stage.send("m2", text("native"), &[]).await;
-    let newer = stage.hello("one").await;
-    let mut stream = stage.receive(&newer, 0).await;
+    let second = environment.publish_delivery("m2", text("native"), &[]).await;
+    let newer = environment.open_session("one").await;
+    let mut stream = environment.receive(&newer, 0).await;
     assert_eq!(next(&mut stream).await.message_id, second);
 }
 
 #[tokio::test]
 async fn instances_of_one_application_share_its_deliveries() {
-    let mut stage = Stage::new().await;
-    let (one, two) = (stage.hello("one").await, stage.hello("two").await);
-    let (mut first, mut second) = (stage.receive(&one, 1).await, stage.receive(&two, 1).await);
-    stage.send("m1", text("native"), &[]).await;
-    stage.send("m2", text("native"), &[]).await;
+    let mut environment = Environment::new().await;
+    let (one, two) = (environment.open_session("one").await, environment.open_session("two").await);
+    let (mut first, mut second) =
+        (environment.receive(&one, 1).await, environment.receive(&two, 1).await);
+    environment.publish_delivery("m1", text("native"), &[]).await;
+    environment.publish_delivery("m2", text("native"), &[]).await;
     assert_ne!(next(&mut first).await.message_id, next(&mut second).await.message_id);
 }
 
 #[tokio::test]
-async fn what_never_left_goes_back_as_unsent_when_the_poller_is_replaced() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("poller").await;
-    // The first look says that somebody is there; what comes afterwards waits for the next.
+async fn deliveries_that_were_not_sent_are_returned_when_the_session_is_replaced() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("poller").await;
+    // After the first poll the session has capacity; a delivery then waits for the next poll.
     let path = format!("/v1/receive?session={session}&wait_ms=0");
-    crate::web::get(&stage.address, &path).await;
-    let id = stage.send("m1", text("native"), &[]).await;
-    eventually(async || (stage.state(&id).await == State::InHand).then_some(())).await;
-    stage.hello("poller").await;
-    let book = stage.journal.0.lock().await;
-    assert_eq!((book.unsent.as_slice(), book.given_back.len()), ([id].as_slice(), 0));
+    crate::http_json::get(&environment.address, &path).await;
+    let id = environment.publish_delivery("m1", text("native"), &[]).await;
+    wait_for(async || (environment.state(&id).await == State::InHand).then_some(())).await;
+    environment.open_session("poller").await;
+    {
+        let calls = environment.calls();
+        assert_eq!((calls.unsent.as_slice(), calls.interrupted), ([id.clone()].as_slice(), 0));
+    }
+    assert_eq!(environment.journal.summary(&id).await.attempt, 0, "it was not an attempt");
 }
 
 #[tokio::test]
-async fn a_stream_that_breaks_may_be_taken_up_again_for_a_while() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let mut stream = stage.receive(&session, 0).await;
-    let id = stage.send("m1", text("native"), &[b"a file"]).await;
+async fn a_broken_stream_may_be_opened_again_until_the_gap_is_over() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
+    let id = environment.publish_delivery("m1", text("native"), &[b"a file"]).await;
     let lease = next(&mut stream).await.lease;
     drop(stream);
-    // The gateway hears of it when it likes; until then the session is being received.
-    let client = stage.client.clone();
+    // Until the gateway notices the broken connection, the session counts as streaming.
+    let client = environment.client.clone();
     let again = async || {
-        let request = ReceiveRequest { session: session.clone(), in_hand_max: 0 };
-        client.clone().receive(called(request)).await.ok()
+        let receive = ReceiveRequest { session: session.clone(), in_hand_max: 0 };
+        client.clone().receive(request(receive)).await.ok()
     };
-    let mut stream = eventually(again).await.into_inner();
-    let request = GetPartRequest {
+    let mut stream = wait_for(again).await.into_inner();
+    let get_part = GetPartRequest {
         session: session.clone(),
         message_id: id.clone(),
         attachment: "0".to_owned(),
         offset: 2,
     };
-    let mut chunks = client.clone().get_part(called(request)).await.unwrap().into_inner();
-    assert_eq!(soon(chunks.message()).await.unwrap().unwrap().data, "file");
-    stage.settle(&session, (&id, lease), taken()).await.unwrap();
-    let id = stage.send("m2", text("native"), &[]).await;
+    let mut chunks = client.clone().get_part(request(get_part)).await.unwrap().into_inner();
+    assert_eq!(timed(chunks.message()).await.unwrap().unwrap().data, "file");
+    environment.settle(&session, (&id, lease), taken()).await.unwrap();
+    let id = environment.publish_delivery("m2", text("native"), &[]).await;
     assert_eq!(next(&mut stream).await.message_id, id);
     drop(stream);
-    let gap = Duration::from_millis(stage.limits("another").await.stream_gap_ms);
-    // Its stream's end was heard once it counts as left, and from then on the time is up.
-    eventually(async || {
-        stage.clock.advance(gap);
-        stage.journal.0.lock().await.given_back.contains(&id).then_some(())
+    let limits = environment.hello("another").await.limits.unwrap();
+    let gap = Duration::from_millis(limits.stream_gap_ms);
+    // The gap begins when the gateway notices the broken connection, so the clock goes on until
+    // then.
+    wait_for(async || {
+        environment.clock.advance(gap);
+        environment.calls().closed.contains(&session).then_some(())
     })
     .await;
+    assert_eq!(environment.state(&id).await, State::InDoubt);
 }
 
 #[tokio::test]
-async fn a_client_that_stalls_keeps_nobody_waiting() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let endpoint = Endpoint::from_shared(format!("http://{}", stage.address)).unwrap();
+async fn a_stalled_client_delays_no_other_session() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", environment.address)).unwrap();
     let narrow = endpoint.initial_stream_window_size(1_000).initial_connection_window_size(1_000);
     let mut client = ExchangeClient::new(narrow.connect().await.unwrap());
-    let request = ReceiveRequest { session, in_hand_max: 0 };
-    let mut stalled = client.receive(called(request)).await.unwrap().into_inner();
+    let receive = ReceiveRequest { session, in_hand_max: 0 };
+    let mut stalled = client.receive(request(receive)).await.unwrap().into_inner();
     for number in 0..3 {
-        stage.send(&format!("m{number}"), Body::Inline(vec![b'x'; 200_000].into()), &[]).await;
+        environment
+            .publish_delivery(&format!("m{number}"), Body::Inline(vec![b'x'; 200_000].into()), &[])
+            .await;
     }
     next(&mut stalled).await;
-    let newer = soon(stage.hello("one")).await;
-    let mut stream = stage.receive(&newer, 0).await;
-    let id = stage.send("m4", text("native"), &[]).await;
+    let newer = timed(environment.open_session("one")).await;
+    let mut stream = environment.receive(&newer, 0).await;
+    let id = environment.publish_delivery("m4", text("native"), &[]).await;
     assert_eq!(next(&mut stream).await.message_id, id);
 }
 
 #[tokio::test]
-async fn the_answer_of_an_ended_session_is_recorded() {
-    let mut stage = Stage::new().await;
-    let older = stage.hello("one").await;
-    let mut stream = stage.receive(&older, 0).await;
-    let id = stage.send("m1", text("native"), &[]).await;
+async fn a_settlement_of_an_ended_session_is_recorded_as_late() {
+    let mut environment = Environment::new().await;
+    let older = environment.open_session("one").await;
+    let mut stream = environment.receive(&older, 0).await;
+    let id = environment.publish_delivery("m1", text("native"), &[]).await;
     let lease = next(&mut stream).await.lease;
-    stage.hello("one").await;
-    assert_eq!(code_of(stage.settle(&older, (&id, lease), taken()).await), "LT-EX-012");
-    assert_eq!(stage.journal.0.lock().await.late, [("a-app".to_owned(), id)]);
+    environment.open_session("one").await;
+    assert_eq!(code_of(environment.settle(&older, (&id, lease), taken()).await), "LT-EX-012");
+    assert!(environment.journal.steps(&id).await.contains(&Step::LateAnswer));
 }
 
 #[tokio::test]
-async fn a_token_that_was_replaced_loses_its_stream() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let mut stream = stage.receive(&session, 0).await;
-    stage.registry.send_modify(|it| {
+async fn a_replaced_token_ends_its_stream() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
+    environment.registry.send_modify(|it| {
         it.revision = "2".to_owned();
         it.applications[0].token_sha256 = vec![bus::Claim::from_content(b"another").sha256_hex()];
     });
@@ -262,36 +275,34 @@ async fn a_token_that_was_replaced_loses_its_stream() {
 }
 
 #[tokio::test]
-async fn a_stop_waits_for_the_answer_to_what_was_handed_over() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let mut stream = stage.receive(&session, 1).await;
-    let id = stage.send("m1", text("native"), &[]).await;
+async fn a_stop_waits_for_the_settlement_of_deliveries_in_flight() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 1).await;
+    let id = environment.publish_delivery("m1", text("native"), &[]).await;
     let lease = next(&mut stream).await.lease;
-    stage.shutdown.cancel();
-    let adapter = "two".to_owned();
-    let late = HelloRequest { protocol_versions: vec![1], adapter, ..HelloRequest::default() };
-    let client = stage.client.clone();
-    eventually(async || {
-        let refused = client.clone().hello(called(late.clone())).await.err()?;
+    environment.shutdown.cancel();
+    let client = environment.client.clone();
+    wait_for(async || {
+        let refused = client.clone().hello(request(hello_request("two"))).await.err()?;
         (refused.code() == tonic::Code::Unavailable).then_some(())
     })
     .await;
-    stage.settle(&session, (&id, lease), taken()).await.unwrap();
-    let status = soon(stream.message()).await.unwrap_err();
+    environment.settle(&session, (&id, lease), taken()).await.unwrap();
+    let status = timed(stream.message()).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::Unavailable);
-    while let Some(ended) = soon(stage.running.join_next()).await {
+    while let Some(ended) = timed(environment.running.join_next()).await {
         ended.unwrap();
     }
-    assert_eq!(stage.state(&id).await, State::Taken);
+    assert_eq!(environment.state(&id).await, State::Taken);
 }
 
 #[tokio::test]
-async fn a_disabled_application_loses_its_stream() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let mut stream = stage.receive(&session, 0).await;
-    stage.registry.send_modify(|it| {
+async fn a_disabled_application_has_its_stream_ended() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
+    environment.registry.send_modify(|it| {
         it.revision = "2".to_owned();
         it.applications[0].disabled = true;
     });
@@ -299,41 +310,41 @@ async fn a_disabled_application_loses_its_stream() {
 }
 
 #[tokio::test]
-async fn a_stop_ends_streams_with_a_code_on_which_one_comes_again() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let mut stream = stage.receive(&session, 0).await;
-    stage.shutdown.cancel();
-    let status = soon(stream.message()).await.unwrap_err();
+async fn a_stop_ends_streams_with_a_retryable_code() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
+    environment.shutdown.cancel();
+    let status = timed(stream.message()).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::Unavailable);
     assert!(Fault::from_status(&status).unwrap().retry_after_ms > 0);
-    while let Some(ended) = soon(stage.running.join_next()).await {
+    while let Some(ended) = timed(environment.running.join_next()).await {
         ended.unwrap();
     }
 }
 
 #[tokio::test]
-async fn files_and_large_bodies_are_read_from_any_offset_while_in_hand() {
-    let mut stage = Stage::new().await;
-    let session = stage.hello("one").await;
-    let mut stream = stage.receive(&session, 0).await;
+async fn files_and_large_bodies_are_read_from_any_offset_while_in_flight() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
     let file: Vec<u8> = (0..700_000_u32).map(|it| it.to_le_bytes()[1]).collect();
     let body = vec![b'n'; 300_000];
-    let claim = stage.claims.put(body.clone().into()).await.unwrap();
-    let id = stage.send("m1", Body::Claim(claim), &[&file]).await;
+    let claim = environment.claims.put(body.clone().into()).await.unwrap();
+    let id = environment.publish_delivery("m1", Body::Claim(claim), &[&file]).await;
     let delivery = next(&mut stream).await;
     assert!(matches!(delivery.body, Some(delivery::Body::ByPart(it)) if it.size == 300_000));
 
-    let request = |attachment: &str, offset: u64| GetPartRequest {
+    let part = |attachment: &str, offset: u64| GetPartRequest {
         session: session.clone(),
         message_id: id.clone(),
         attachment: attachment.to_owned(),
         offset,
     };
-    let client = stage.client.clone();
-    let read = async |asked: GetPartRequest| {
-        let (mut offset, mut bytes) = (asked.offset, Vec::new());
-        let mut chunks = answered(client.clone().get_part(called(asked)).await)?;
+    let client = environment.client.clone();
+    let read = async |part: GetPartRequest| {
+        let (mut offset, mut bytes) = (part.offset, Vec::new());
+        let mut chunks = into_result(client.clone().get_part(request(part)).await)?;
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.unwrap();
             assert_eq!(chunk.offset, offset);
@@ -343,12 +354,12 @@ async fn files_and_large_bodies_are_read_from_any_offset_while_in_hand() {
         }
         Ok::<_, Fault>(bytes)
     };
-    assert!(read(request("", 0)).await.unwrap() == body);
-    assert!(read(request("0", 0)).await.unwrap() == file);
-    assert!(read(request("0", 650_000)).await.unwrap() == file[650_000..]);
-    assert_eq!(read(request("0", 700_000)).await.unwrap(), b"");
-    assert_eq!(code_of(read(request("0", 700_001)).await), "LT-EX-011");
-    assert_eq!(code_of(read(request("9", 0)).await), "LT-EX-015");
-    stage.settle(&session, (&id, delivery.lease), taken()).await.unwrap();
-    assert_eq!(code_of(read(request("0", 0)).await), "LT-EX-014");
+    assert!(read(part("", 0)).await.unwrap() == body);
+    assert!(read(part("0", 0)).await.unwrap() == file);
+    assert!(read(part("0", 650_000)).await.unwrap() == file[650_000..]);
+    assert_eq!(read(part("0", 700_000)).await.unwrap(), b"");
+    assert_eq!(code_of(read(part("0", 700_001)).await), "LT-EX-011");
+    assert_eq!(code_of(read(part("9", 0)).await), "LT-EX-015");
+    environment.settle(&session, (&id, delivery.lease), taken()).await.unwrap();
+    assert_eq!(code_of(read(part("0", 0)).await), "LT-EX-014");
 }

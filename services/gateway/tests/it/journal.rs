@@ -1,234 +1,199 @@
-//! A journal in memory: who has what in hand, and what was said.
+//! The real journal on SQLite, behind a layer that records calls and loses answers on request.
 
-use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use proto::fault::code;
-use proto::fault::v1::Fault;
-use proto::journal::v1::accept_outcome::Outcome as Accepted;
-use proto::journal::v1::begun::Answer;
+use bus::Bus;
+use chassis::health::Health;
+use chassis::{Clock, Upstream};
+use parking_lot::Mutex;
 use proto::journal::v1::ended::Outcome;
-use proto::journal::v1::journal_server::Journal;
-use proto::journal::v1::settlement::Answer as Given;
+use proto::journal::v1::journal_client::JournalClient;
+use proto::journal::v1::journal_server::{Journal, JournalServer};
+use proto::journal::v1::settlement::Answer;
 use proto::journal::v1::*;
-use proto::message::v1::*;
-use tokio::sync::Mutex;
+use proto::message::v1::{State, Step};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Row {
-    pub(crate) attachments: Vec<Attachment>,
-    pub(crate) state: State,
-    pub(crate) session: String,
-    pub(crate) lease: u64,
-    pub(crate) attempt: u32,
-}
+use crate::environment::wait_for;
 
+/// What the gateway asked of the journal.
 #[derive(Debug, Default)]
-pub(crate) struct Book {
-    pub(crate) rows: HashMap<String, Row>,
-    pub(crate) items: Vec<Acceptance>,
+pub(crate) struct Calls {
+    /// Calls of Accept, and the items in them.
+    pub(crate) accept_count: usize,
+    pub(crate) accepted: Vec<Acceptance>,
     pub(crate) refusals: Vec<Refusal>,
-    pub(crate) accepts: usize,
-    /// Ids that came back without having left the gateway.
+    /// Messages whose lease was returned as unsent.
     pub(crate) unsent: Vec<String>,
-    /// Ids that were given back with their session, so that nobody knows how far they came.
-    pub(crate) given_back: Vec<String>,
-    /// Answers that came with a lease which was over, as application and message.
-    pub(crate) late: Vec<(String, String)>,
-    sessions: HashMap<String, (String, String)>,
-    count: u64,
+    /// Sessions that were closed.
+    pub(crate) closed: Vec<String>,
+    /// Messages that were in flight when their session was replaced or closed.
+    pub(crate) interrupted: u32,
 }
 
-#[derive(Clone, Debug, Default)]
-pub(crate) struct FakeJournal(pub(crate) Arc<Mutex<Book>>);
+/// A journal's calls. Clones share it.
+#[derive(Clone)]
+pub(crate) struct RecordingJournal {
+    journal: JournalClient<Upstream>,
+    pub(crate) calls: Arc<Mutex<Calls>>,
+    /// Name of the call whose next answer is lost after the journal has committed it.
+    lose_answer: Arc<Mutex<Option<&'static str>>>,
+}
 
-impl Book {
-    fn take_over(&mut self, item: Acceptance) -> Accepted {
-        let envelope = item.message.clone().unwrap().envelope.unwrap();
-        let older = self.items.iter().find(|it| !item.key.is_empty() && it.key == item.key);
-        if older.is_some_and(|it| it.content_digest != item.content_digest) {
-            return Accepted::Refused(Fault::new(&code::LT_JNL_001).param("key", &item.key));
-        }
-        let repeat = self.items.iter().any(|it| it.content_digest == item.content_digest);
-        let receipt = Receipt {
-            message_id: envelope.id.clone(),
-            conversation: envelope.conversation.clone(),
-            accepted_at_us: 1,
-            sequence: 1,
-            repeat,
-            native_sha256: item.native_sha256.clone(),
-            attachments: item.attachments.clone(),
-            r#type: envelope.r#type,
-            recipients: envelope.recipients.clone(),
+/// A running journal; it is aborted when this is dropped.
+pub(crate) struct TestJournal {
+    pub(crate) recording: RecordingJournal,
+    /// The journal itself, for what a test does in the place of mapping or of an operator.
+    pub(crate) client: JournalClient<Upstream>,
+    _running: JoinSet<()>,
+}
+
+impl TestJournal {
+    pub(crate) async fn start(folder: &Path, bus: Bus, clock: Clock) -> Self {
+        let mut config: toml::Table = toml::from_str(journal::DEFAULTS).unwrap();
+        let database = folder.join("journal.sqlite").display().to_string();
+        config.insert("database".to_owned(), database.into());
+        config.insert("sweep_ms".to_owned(), 20.into());
+        let config: journal::Config = config.try_into().unwrap();
+        let service = journal::Service::new(&config);
+        let client = JournalClient::new(Upstream::local(service.server()));
+        let health = Health::new();
+        health.unwell("journal", "not started yet");
+        let (watched, shutdown) = (health.clone(), CancellationToken::new());
+        let mut running = JoinSet::new();
+        running.spawn(async move {
+            Box::pin(journal::run(config, (service, bus), (clock, watched), shutdown))
+                .await
+                .unwrap();
+        });
+        wait_for(async || health.is_ready().then_some(())).await;
+        let recording = RecordingJournal {
+            journal: client.clone(),
+            calls: Arc::default(),
+            lose_answer: Arc::default(),
         };
-        if !repeat {
-            let row = Row { state: State::Accepted, ..Row::default() };
-            self.rows.insert(envelope.id, row);
-            self.items.push(item);
-        }
-        Accepted::Receipt(receipt)
+        Self { recording, client, _running: running }
     }
 
-    fn end_session(&mut self, session: &str) -> u32 {
-        self.sessions.remove(session);
-        let mut count = 0;
-        for (id, row) in &mut self.rows {
-            if row.session == session && row.state == State::InHand {
-                row.state = State::Queued;
-                self.given_back.push(id.clone());
-                count += 1;
-            }
-        }
-        count
+    /// The journal as the gateway reaches it.
+    pub(crate) fn upstream(&self) -> Upstream {
+        Upstream::local(JournalServer::new(self.recording.clone()))
     }
 
-    fn begin(&mut self, session: &str, id: &str) -> Begun {
-        self.count += 1;
-        let begun = Begun { message_id: id.to_owned(), ..Begun::default() };
-        let Some(row) = self.rows.get_mut(id) else {
-            return Begun { answer: Answer::Unknown.into(), ..begun };
-        };
-        if row.state != State::Queued {
-            let is_held = row.state == State::InHand;
-            let answer = if is_held { Answer::InHandElsewhere } else { Answer::AlreadyDone };
-            return Begun { answer: answer.into(), ..begun };
-        }
-        row.state = State::InHand;
-        row.session = session.to_owned();
-        row.lease = self.count;
-        row.attempt += 1;
-        Begun {
-            answer: Answer::Deliver.into(),
-            lease: row.lease,
-            lease_until_us: i64::MAX,
-            attempt: row.attempt,
-            attachments: row.attachments.clone(),
-            ..begun
-        }
+    /// Loses the answer of the next call of this name.
+    pub(crate) fn lose_answer(&self, call: &'static str) {
+        *self.recording.lose_answer.lock() = Some(call);
     }
 
-    fn end(&mut self, session: &str, ending: &Settlement) -> Ended {
-        let ended = |outcome: Outcome, state: State| Ended {
-            message_id: ending.message_id.clone(),
-            outcome: outcome.into(),
-            state: state.into(),
-        };
-        let Some(row) = self.rows.get_mut(&ending.message_id) else {
-            return ended(Outcome::NotKnown, State::Unspecified);
-        };
-        let state = match ending.answer.as_ref().unwrap() {
-            Given::Taken(_) => State::Taken,
-            Given::Refused(_) => State::Refused,
-            Given::Unavailable(_) => State::Parked,
-            Given::Unsent(_) => State::Queued,
-        };
-        if row.state == State::InHand && row.session == session && row.lease == ending.lease {
-            if state == State::Queued {
-                self.unsent.push(ending.message_id.clone());
-            }
-            row.state = state;
-            return ended(Outcome::Closed, state);
-        }
-        let is_ended = matches!(row.state, State::Taken | State::Refused);
-        let outcome = if row.state == state {
-            Outcome::Repeated
-        } else if is_ended {
-            Outcome::Contradicted
-        } else {
-            Outcome::LeaseLost
-        };
-        ended(outcome, row.state)
+    async fn journey(&self, id: &str) -> JourneyResponse {
+        let request = JourneyRequest { message_id: id.to_owned() };
+        self.client.clone().journey(request).await.unwrap().into_inner()
+    }
+
+    /// A submitted or derived message.
+    pub(crate) async fn summary(&self, id: &str) -> Summary {
+        let journey = self.journey(id).await;
+        let mut messages = journey.derived.into_iter().chain(journey.message);
+        messages.find(|it| it.envelope.as_ref().unwrap().id == id).unwrap()
+    }
+
+    pub(crate) async fn state(&self, id: &str) -> State {
+        self.summary(id).await.state()
+    }
+
+    pub(crate) async fn steps(&self, id: &str) -> Vec<Step> {
+        let hops = self.journey(id).await.hops.into_iter();
+        hops.filter(|it| it.message_id == id).map(|it| it.fact.unwrap().step()).collect()
+    }
+
+    /// The number of submitted messages.
+    pub(crate) async fn message_count(&self) -> usize {
+        let found = self.client.clone().find(FindRequest::default()).await.unwrap();
+        found.into_inner().messages.len()
     }
 }
 
 type Answered<T> = Result<Response<T>, Status>;
 
+impl RecordingJournal {
+    /// The answer, unless it is to be lost.
+    fn deliver<T>(&self, call: &'static str, answer: Answered<T>) -> Answered<T> {
+        let is_lost = self.lose_answer.lock().take_if(|it| *it == call).is_some();
+        if is_lost { Err(Status::unavailable("the answer was lost")) } else { answer }
+    }
+}
+
 #[tonic::async_trait]
-impl Journal for FakeJournal {
+impl Journal for RecordingJournal {
     async fn accept(&self, request: Request<AcceptRequest>) -> Answered<AcceptResponse> {
-        let mut book = self.0.lock().await;
-        book.accepts += 1;
-        let items = request.into_inner().items.into_iter();
-        let outcomes = items.map(|it| AcceptOutcome { outcome: Some(book.take_over(it)) });
-        Ok(Response::new(AcceptResponse { outcomes: outcomes.collect() }))
+        let items = request.get_ref().items.clone();
+        let answer = self.journal.clone().accept(request).await;
+        {
+            let mut calls = self.calls.lock();
+            calls.accept_count += 1;
+            calls.accepted.extend(items);
+        }
+        self.deliver("accept", answer)
     }
 
     async fn record(&self, request: Request<RecordRequest>) -> Answered<RecordResponse> {
-        let mut book = self.0.lock().await;
-        let RecordRequest { entries, refusals } = request.into_inner();
-        book.refusals.extend(refusals);
-        let ids = entries.into_iter().map(|it| it.message_id);
-        let unknown = ids.filter(|it| !book.rows.contains_key(it)).collect();
-        Ok(Response::new(RecordResponse { unknown, ended: Vec::new() }))
+        let refusals = request.get_ref().refusals.clone();
+        let answer = self.journal.clone().record(request).await;
+        self.calls.lock().refusals.extend(refusals);
+        self.deliver("record", answer)
     }
 
     async fn open(&self, request: Request<OpenRequest>) -> Answered<OpenResponse> {
-        let mut book = self.0.lock().await;
-        let request = request.into_inner();
-        let place = (request.application, request.adapter);
-        let same = book.sessions.iter().filter(|(_, it)| **it == place);
-        let older: Vec<_> = same.map(|(id, _)| id.clone()).collect();
-        let given_back = older.iter().map(|it| book.end_session(it)).sum();
-        book.count += 1;
-        let session = format!("session-{}", book.count);
-        book.sessions.insert(session.clone(), place);
-        Ok(Response::new(OpenResponse { session, given_back }))
+        let answer = self.journal.clone().open(request).await?;
+        self.calls.lock().interrupted += answer.get_ref().given_back;
+        self.deliver("open", Ok(answer))
     }
 
     async fn close(&self, request: Request<CloseRequest>) -> Answered<CloseResponse> {
-        let given_back = self.0.lock().await.end_session(&request.into_inner().session);
-        Ok(Response::new(CloseResponse { given_back }))
+        let session = request.get_ref().session.clone();
+        let answer = self.journal.clone().close(request).await?;
+        {
+            let mut calls = self.calls.lock();
+            calls.interrupted += answer.get_ref().given_back;
+            calls.closed.push(session);
+        }
+        self.deliver("close", Ok(answer))
     }
 
     async fn begin(&self, request: Request<BeginRequest>) -> Answered<BeginResponse> {
-        let mut book = self.0.lock().await;
-        let request = request.into_inner();
-        if !book.sessions.contains_key(&request.session) {
-            return Err(Fault::new(&code::LT_JNL_004).into());
-        }
-        let ids = request.message_ids.iter();
-        let messages = ids.map(|it| book.begin(&request.session, it)).collect();
-        Ok(Response::new(BeginResponse { messages }))
+        let answer = self.journal.clone().begin(request).await;
+        self.deliver("begin", answer)
     }
 
     async fn end(&self, request: Request<EndRequest>) -> Answered<EndResponse> {
-        let mut book = self.0.lock().await;
-        let request = request.into_inner();
-        let settlements = request.settlements.iter();
-        let messages: Vec<_> = settlements.map(|it| book.end(&request.session, it)).collect();
-        for it in messages.iter().filter(|it| it.outcome() == Outcome::LeaseLost) {
-            book.late.push((request.application.clone(), it.message_id.clone()));
-        }
-        Ok(Response::new(EndResponse { messages }))
+        let settlements = request.get_ref().settlements.clone();
+        let answer = self.journal.clone().end(request).await?;
+        let ended = settlements.iter().zip(&answer.get_ref().messages);
+        let is_unsent = |(settlement, ended): &(&Settlement, &Ended)| {
+            matches!(settlement.answer, Some(Answer::Unsent(_)))
+                && ended.outcome() == Outcome::Closed
+        };
+        let unsent = ended.filter(is_unsent).map(|(_, it)| it.message_id.clone());
+        self.calls.lock().unsent.extend(unsent);
+        self.deliver("end", Ok(answer))
     }
 
     async fn find(&self, request: Request<FindRequest>) -> Answered<FindResponse> {
-        let book = self.0.lock().await;
-        let asked = request.into_inner();
-        let found = book.items.iter().filter(|it| {
-            let envelope = it.message.as_ref().unwrap().envelope.as_ref().unwrap();
-            envelope.id == asked.text || (!asked.key.is_empty() && it.key == asked.key)
-        });
-        let summary = |it: &Acceptance| Summary {
-            envelope: it.message.as_ref().unwrap().envelope.clone(),
-            key: it.key.clone(),
-            state: State::Accepted.into(),
-            ..Summary::default()
-        };
-        let messages = found.map(summary).collect();
-        Ok(Response::new(FindResponse { messages, next: String::new() }))
+        self.journal.clone().find(request).await
     }
 
-    async fn journey(&self, _: Request<JourneyRequest>) -> Answered<JourneyResponse> {
-        Ok(Response::new(JourneyResponse::default()))
+    async fn journey(&self, request: Request<JourneyRequest>) -> Answered<JourneyResponse> {
+        self.journal.clone().journey(request).await
     }
 
-    async fn get(&self, _: Request<GetRequest>) -> Answered<GetResponse> {
-        Err(Status::unimplemented("not asked here"))
+    async fn get(&self, request: Request<GetRequest>) -> Answered<GetResponse> {
+        self.journal.clone().get(request).await
     }
 
-    async fn command(&self, _: Request<CommandRequest>) -> Answered<CommandResponse> {
-        Err(Status::unimplemented("not asked here"))
+    async fn command(&self, request: Request<CommandRequest>) -> Answered<CommandResponse> {
+        self.journal.clone().command(request).await
     }
 }

@@ -1,10 +1,13 @@
-//! The gateway's promises, over real sockets, with a journal, a mapping and a registry in memory.
+//! The gateway's promises over real sockets, with the real journal on SQLite, and a simulated mapping
+//! service and registry.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod authentication;
 mod deliveries;
-mod door;
+mod environment;
+mod http_json;
 mod journal;
+mod lost_answers;
 mod mapping;
-mod stage;
+mod submits;
 mod uploads;
-mod web;

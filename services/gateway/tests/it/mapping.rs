@@ -1,4 +1,5 @@
-//! A mapping service that reads anything but what says `refuse`, when it is let through.
+//! A simulated mapping service: it refuses bodies that begin with `refuse`, finds a file inside those
+//! that begin with `packed:`, and takes every other body as canonical.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -17,15 +18,15 @@ use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status, Streaming};
 
 #[derive(Clone, Debug)]
-pub(crate) struct FakeMapping {
+pub(crate) struct SimulatedMapping {
     pub(crate) calls: Arc<AtomicUsize>,
-    /// Every call takes one and gives it back.
-    pub(crate) gate: Arc<Semaphore>,
+    /// A call holds one permit while it is handled. A test that takes all of them delays every call.
+    pub(crate) permits: Arc<Semaphore>,
 }
 
-impl Default for FakeMapping {
+impl Default for SimulatedMapping {
     fn default() -> Self {
-        Self { calls: Arc::default(), gate: Arc::new(Semaphore::new(1_000)) }
+        Self { calls: Arc::default(), permits: Arc::new(Semaphore::new(1_000)) }
     }
 }
 
@@ -85,7 +86,7 @@ fn frames(number: u32, (open, native): Item) -> Vec<NormalizeResponse> {
 }
 
 #[tonic::async_trait]
-impl Mapping for FakeMapping {
+impl Mapping for SimulatedMapping {
     type NormalizeStream = Pin<Box<dyn Stream<Item = Result<NormalizeResponse, Status>> + Send>>;
 
     async fn normalize(
@@ -93,7 +94,7 @@ impl Mapping for FakeMapping {
         request: Request<Streaming<NormalizeRequest>>,
     ) -> Result<Response<Self::NormalizeStream>, Status> {
         self.calls.fetch_add(1, Ordering::SeqCst);
-        let _through = self.gate.acquire().await.unwrap();
+        let _permit = self.permits.acquire().await.unwrap();
         let mut requests = request.into_inner();
         let mut items: BTreeMap<u32, Item> = BTreeMap::new();
         while let Some(request) = requests.next().await {
@@ -113,6 +114,6 @@ impl Mapping for FakeMapping {
         &self,
         _: Request<FormatsRequest>,
     ) -> Result<Response<FormatsResponse>, Status> {
-        Err(Status::unimplemented("not asked here"))
+        Err(Status::unimplemented("the gateway never calls this"))
     }
 }

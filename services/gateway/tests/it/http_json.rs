@@ -1,13 +1,13 @@
-//! The same operations over HTTP/1.1 and JSON on the same port.
+//! The operations over HTTP/1.1 with JSON, on the port of gRPC.
 
 use bus::Body;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::stage::{Stage, eventually, soon};
+use crate::environment::{Environment, timed};
 
-/// A call over a plain socket: the status and the body.
+/// Makes a call over a plain socket; the status and the body.
 async fn call(address: &str, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
     let mut socket = TcpStream::connect(address).await.unwrap();
     let length = body.len();
@@ -16,20 +16,20 @@ async fn call(address: &str, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
          token-a-app\r\ncontent-length: {length}\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).await.unwrap();
-    // A refusal may come before all of a long body went out.
+    // The server may refuse and close the connection before it has read a long body.
     drop(socket.write_all(body).await);
     let mut answer = Vec::new();
-    soon(socket.read_to_end(&mut answer)).await.unwrap();
+    timed(socket.read_to_end(&mut answer)).await.unwrap();
     let end = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let rest = &answer[end + 4..];
     let is_chunked = head.contains("transfer-encoding: chunked");
-    (status, if is_chunked { joined(rest) } else { rest.to_vec() })
+    (status, if is_chunked { unchunk(rest) } else { rest.to_vec() })
 }
 
 /// The content of a chunked body.
-fn joined(mut rest: &[u8]) -> Vec<u8> {
+fn unchunk(mut rest: &[u8]) -> Vec<u8> {
     let mut content = Vec::new();
     loop {
         let end = rest.windows(2).position(|it| it == b"\r\n").unwrap();
@@ -56,31 +56,18 @@ async fn post(address: &str, path: &str, body: &Value) -> (u16, Value) {
 }
 
 fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let bits = group
-            .iter()
-            .chain([&0; 2])
-            .take(3)
-            .fold(0_usize, |it, byte| it << 8 | usize::from(*byte));
-        for place in 0..4 {
-            let digit = char::from(DIGITS[bits >> (18 - 6 * place) & 63]);
-            text.push(if place <= group.len() { digit } else { '=' });
-        }
-    }
-    text
+    base64_simd::STANDARD.encode_to_string(bytes)
+}
+
+async fn open_session(address: &str) -> String {
+    let (_, hello) = post(address, "/v1/hello", &json!({ "adapter": "php" })).await;
+    hello["session"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
-    let stage = Stage::new().await;
-    let at = stage.address.as_str();
-    let greeting = json!({ "protocol_versions": [1], "adapter": "php" });
-    let (status, hello) = post(at, "/v1/hello", &greeting).await;
-    assert_eq!((status, &hello["organisation"]), (200, &json!("a")));
-    let session = hello["session"].as_str().unwrap();
-
+async fn an_item_is_uploaded_submitted_and_tracked_over_http_as_over_grpc() {
+    let environment = Environment::new().await;
+    let at = environment.address.as_str();
     let file = b"a scanned page";
     let sha256 = bus::Claim::from_content(file).sha256_hex();
     let part = format!("/v1/parts/scan?offset=0&size={}&sha256={sha256}", file.len());
@@ -96,8 +83,8 @@ async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
     assert_eq!(status, 200, "{submitted}");
     let receipt = &submitted["receipt"];
     assert_eq!(receipt["repeat"], json!(false));
-    // The same content over gRPC meets what came over HTTP.
-    let again = stage.submit("k1", b"native words").await.unwrap().receipt.unwrap();
+    // The same content over gRPC is a repeat of what came over HTTP.
+    let again = environment.submit("k1", b"native words").await.unwrap().receipt.unwrap();
     assert!(again.repeat);
     assert_eq!(json!(again.message_id), receipt["message_id"]);
     let (_, tracked) = get(at, "/v1/track?key=k1").await;
@@ -112,19 +99,28 @@ async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
     assert_eq!(results[0]["submitted"]["receipt"]["message_id"], receipt["message_id"]);
     assert_eq!(results[1]["refused"]["fault"]["code"], json!("LT-JNL-001"));
     assert_ne!(results[1]["refused"]["remedy_vi"], json!(""));
+}
 
+#[tokio::test]
+async fn a_delivery_is_received_read_and_settled_over_http() {
+    let environment = Environment::new().await;
+    let at = environment.address.as_str();
+    let greeting = json!({ "protocol_versions": [1], "adapter": "php" });
+    let (status, hello) = post(at, "/v1/hello", &greeting).await;
+    assert_eq!((status, &hello["organisation"]), (200, &json!("a")));
+    let session = hello["session"].as_str().unwrap();
     let receive = format!("/v1/receive?session={session}&wait_ms=10000&max=10");
-    let claim = stage.claims.put("a large body".into()).await.unwrap();
-    let id = stage.send("m1", Body::Claim(claim), &[b"attached"]).await;
+    let claim = environment.claims.put("a large body".into()).await.unwrap();
+    let id = environment.publish_delivery("m1", Body::Claim(claim), &[b"attached"]).await;
     let (_, received) = get(at, &receive).await;
     let delivery = &received["deliveries"][0];
     assert_eq!((&delivery["message_id"], &delivery["attempt"]), (&json!(id), &json!(1)));
     let parts = format!("GET /v1/deliveries/{id}/parts");
-    let read = |name: &str| format!("{parts}/{name}?session={session}");
     let body = format!("GET /v1/deliveries/{id}/body?session={session}&offset=2");
     assert_eq!(call(at, &body, b"").await, (200, b"large body".to_vec()));
-    let from = format!("{}&offset=2", read("0"));
-    assert_eq!(call(at, &from, b"").await, (200, b"tached".to_vec()));
+    let file = format!("{parts}/0?session={session}&offset=2");
+    assert_eq!(call(at, &file, b"").await, (200, b"tached".to_vec()));
+
     let answer = json!({
         "session": session, "message_id": id, "lease": delivery["lease"],
         "taken": { "reference": "vb-1" },
@@ -148,40 +144,35 @@ async fn the_whole_flow_goes_without_grpc_and_gives_the_same() {
 }
 
 #[tokio::test]
-async fn a_long_poll_ends_with_the_first_delivery_or_its_time() {
-    let stage = Stage::new().await;
-    let at = stage.address.as_str();
-    let (_, hello) = post(at, "/v1/hello", &json!({ "adapter": "php" })).await;
-    let session = hello["session"].as_str().unwrap();
+async fn a_long_poll_ends_with_the_first_delivery_or_its_time_limit() {
+    let environment = Environment::new().await;
+    let at = environment.address.as_str();
+    let session = open_session(at).await;
     let poll = |wait: u32| format!("/v1/receive?session={session}&wait_ms={wait}");
     assert_eq!(get(at, &poll(10)).await, (200, json!({ "deliveries": [] })));
     let path = poll(20_000);
     let waiting = get(at, &path);
-    let sending = async {
-        let id = stage.send("m1", Body::Inline("x".into()), &[]).await;
-        eventually(async || stage.journal.0.lock().await.rows.contains_key(&id).then_some(()))
-            .await;
-        id
-    };
-    let ((_, received), id) = tokio::join!(waiting, sending);
+    let body = Body::Inline("x".into());
+    let publishing = environment.publish_delivery("m1", body, &[]);
+    let ((_, received), id) = tokio::join!(waiting, publishing);
     assert_eq!(received["deliveries"][0]["message_id"], json!(id));
     assert_eq!(received["deliveries"][0]["inline"], json!(base64(b"x")));
 }
 
 #[tokio::test]
 async fn every_refusal_is_json_with_a_code_in_two_languages() {
-    let stage = Stage::new().await;
-    let at = stage.address.as_str();
-    let (status, nothing) = get(at, "/v1/nothing").await;
-    assert_eq!((status, &nothing["code"]), (404, &json!("LT-GW-008")));
-    assert!(!nothing["title_vi"].as_str().unwrap().is_empty());
-    assert_ne!(nothing["title_vi"], nothing["title_en"]);
+    let environment = Environment::new().await;
+    let at = environment.address.as_str();
+    let (status, unknown) = get(at, "/v1/nothing").await;
+    assert_eq!((status, &unknown["code"]), (404, &json!("LT-GW-008")));
+    assert!(!unknown["title_vi"].as_str().unwrap().is_empty());
+    assert_ne!(unknown["title_vi"], unknown["title_en"]);
     let (status, method) = json_of(call(at, "DELETE /v1/submit", b"").await);
     assert_eq!((status, &method["code"]), (405, &json!("LT-GW-009")));
     let (status, cut) = json_of(call(at, "POST /v1/submit", b"{\"key\":").await);
     assert_eq!((status, &cut["code"]), (400, &json!("LT-EX-011")));
-    let (status, odd) = post(at, "/v1/submit", &json!({ "kee": "typo" })).await;
-    assert_eq!((status, &odd["code"]), (400, &json!("LT-EX-011")));
+    let (status, misspelled) = post(at, "/v1/submit", &json!({ "kee": "typo" })).await;
+    assert_eq!((status, &misspelled["code"]), (400, &json!("LT-EX-011")));
     let item = json!({ "format": "plain", "inline": base64(b"refuse") });
     let (status, secret) = post(at, "/v1/submit", &item).await;
     assert_eq!((status, &secret["code"]), (403, &json!("LT-MAP-210")));
@@ -195,26 +186,25 @@ async fn every_refusal_is_json_with_a_code_in_two_languages() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_is_told_before_a_byte_of_the_body_is_read() {
-    let stage = Stage::new().await;
-    let mut socket = TcpStream::connect(&stage.address).await.unwrap();
+async fn a_wrong_token_is_refused_before_the_body_is_read() {
+    let environment = Environment::new().await;
+    let mut socket = TcpStream::connect(&environment.address).await.unwrap();
     let head = "POST /v1/submit HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer wrong\r\n\
                 content-length: 4000000\r\n\r\n";
     socket.write_all(head.as_bytes()).await.unwrap();
     let mut answer = vec![0; 64];
-    soon(socket.read_exact(&mut answer)).await.unwrap();
+    timed(socket.read_exact(&mut answer)).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&answer));
 }
 
 #[tokio::test]
-async fn a_poller_takes_no_more_than_it_said() {
-    let stage = Stage::new().await;
-    let at = stage.address.as_str();
-    let (_, hello) = post(at, "/v1/hello", &json!({ "adapter": "php" })).await;
-    let session = hello["session"].as_str().unwrap();
+async fn a_poll_takes_no_more_than_the_adapter_asked_for() {
+    let environment = Environment::new().await;
+    let at = environment.address.as_str();
+    let session = open_session(at).await;
     let poll = format!("/v1/receive?session={session}&in_hand_max=1&max=10&wait_ms=10000");
-    stage.send("m1", Body::Inline("x".into()), &[]).await;
-    stage.send("m2", Body::Inline("x".into()), &[]).await;
+    environment.publish_delivery("m1", Body::Inline("x".into()), &[]).await;
+    environment.publish_delivery("m2", Body::Inline("x".into()), &[]).await;
     let (_, first) = get(at, &poll).await;
     assert_eq!(first["deliveries"].as_array().unwrap().len(), 1);
     let delivery = &first["deliveries"][0];

@@ -1,0 +1,405 @@
+//! A running gateway on a port of its own, with the real journal, a simulated mapping service and a
+//! simulated registry.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bus::{Body, Bus, Channel, ClaimStore, Message, Publish as _, Settings};
+use bytes::Bytes;
+use chassis::health::Health;
+use chassis::serve::{Bounds, serve};
+use chassis::{Clock, Upstream};
+use futures::Stream;
+use gateway::{Config, DEFAULTS, GatewayDependencies, Service};
+use journal_client::{to_journal_body, to_journal_claim, to_journal_message};
+use proto::exchange::v1::exchange_client::ExchangeClient;
+use proto::exchange::v1::submit_request::Body as SubmittedBody;
+use proto::exchange::v1::*;
+use proto::fault::v1::Fault;
+use proto::journal::v1::entry::Disposition;
+use proto::journal::v1::{AcceptRequest, Acceptance, Derived, Entry, Envelope, RecordRequest};
+use proto::mapping::v1::mapping_server::MappingServer;
+use proto::message::v1::{Attachment, MessageType, ReceiverClass, State};
+use proto::registry::v1::registry_server::{Registry, RegistryServer};
+use proto::registry::v1::{Application, Snapshot, WatchRequest};
+use registry_client::RegistryFollower;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::WatchStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel as Transport;
+use tonic::{Request, Response, Status, Streaming};
+use uuid::Uuid;
+
+use crate::journal::{Calls, TestJournal};
+use crate::mapping::SimulatedMapping;
+
+/// Longest that a test waits for anything.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+
+/// A registry that sends every snapshot, and counts its watches.
+#[derive(Clone)]
+struct SimulatedRegistry(watch::Receiver<Snapshot>, Arc<AtomicUsize>);
+
+#[tonic::async_trait]
+impl Registry for SimulatedRegistry {
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<Snapshot, Status>> + Send>>;
+
+    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        let snapshots = futures::StreamExt::map(WatchStream::new(self.0.clone()), Ok);
+        Ok(Response::new(Box::pin(snapshots)))
+    }
+}
+
+pub(crate) struct Environment {
+    pub(crate) client: ExchangeClient<Transport>,
+    pub(crate) address: String,
+    pub(crate) journal: TestJournal,
+    pub(crate) mapping: SimulatedMapping,
+    pub(crate) bus: Bus,
+    pub(crate) claims: ClaimStore,
+    pub(crate) clock: Clock,
+    /// Dropped, the registry is unavailable.
+    pub(crate) registry: watch::Sender<Snapshot>,
+    /// How often the registry was watched.
+    pub(crate) watch_count: Arc<AtomicUsize>,
+    pub(crate) follower: RegistryFollower,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) claims_folder: TempDir,
+    _database_folder: TempDir,
+    /// The gateway and its listener.
+    pub(crate) running: JoinSet<()>,
+}
+
+impl Environment {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config: Config = toml::from_str(DEFAULTS).unwrap();
+        change(&mut config);
+        let (claims_folder, database_folder) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let bus = Bus::embedded(Settings { partitions: 1, ..Settings::default() });
+        bus.declare_delivery("a-app").await.unwrap();
+        let claims = ClaimStore::folder(claims_folder.path()).await.unwrap();
+        let clock = Clock::held(1_790_000_000_000_000);
+        let journal = TestJournal::start(database_folder.path(), bus.clone(), clock.clone()).await;
+        let mapping = SimulatedMapping::default();
+        let follower = RegistryFollower::new("gateway.registry");
+        let dependencies = GatewayDependencies {
+            bus: bus.clone(),
+            claims: claims.clone(),
+            journal: journal.upstream(),
+            mapping: Upstream::local(MappingServer::new(mapping.clone())),
+            registry: follower.clone(),
+        };
+        let service = Service::new(config, dependencies, clock.clone(), "gateway@test".to_owned());
+        let (registry, snapshots) = watch::channel(snapshot());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (shutdown, health) = (CancellationToken::new(), Health::new());
+        let mut running = JoinSet::new();
+        let served = serve(listener, service.routes(), Bounds::default(), service.drained());
+        running.spawn(async move { served.await.unwrap() });
+        let watch_count = Arc::default();
+        let simulated = SimulatedRegistry(snapshots, Arc::clone(&watch_count));
+        let upstream = Upstream::local(RegistryServer::new(simulated));
+        let run = gateway::run(service, upstream, health, shutdown.clone());
+        running.spawn(async move { run.await.unwrap() });
+        follower.wait_until_ready().await;
+        let client = ExchangeClient::connect(format!("http://{address}")).await.unwrap();
+        Self {
+            client,
+            address,
+            journal,
+            mapping,
+            bus,
+            claims,
+            clock,
+            registry,
+            watch_count,
+            follower,
+            shutdown,
+            claims_folder,
+            _database_folder: database_folder,
+            running,
+        }
+    }
+
+    /// What the gateway asked of the journal so far.
+    pub(crate) fn calls(&self) -> parking_lot::MutexGuard<'_, Calls> {
+        self.journal.recording.calls.lock()
+    }
+
+    pub(crate) async fn open_session(&mut self, adapter: &str) -> String {
+        self.hello(adapter).await.session
+    }
+
+    pub(crate) async fn hello(&mut self, adapter: &str) -> HelloResponse {
+        self.client.hello(request(hello_request(adapter))).await.unwrap().into_inner()
+    }
+
+    pub(crate) async fn receive(&mut self, session: &str, in_hand_max: u32) -> Streaming<Delivery> {
+        let receive = ReceiveRequest { session: session.to_owned(), in_hand_max };
+        self.client.receive(request(receive)).await.unwrap().into_inner()
+    }
+
+    pub(crate) async fn submit(&self, key: &str, body: &[u8]) -> Result<SubmitResponse, Fault> {
+        self.submit_with(key, SubmittedBody::Inline(Bytes::copy_from_slice(body)), &[]).await
+    }
+
+    pub(crate) async fn submit_with(
+        &self,
+        key: &str,
+        body: SubmittedBody,
+        parts: &[&str],
+    ) -> Result<SubmitResponse, Fault> {
+        self.submit_item(item(key, body, parts)).await
+    }
+
+    pub(crate) async fn submit_item(&self, item: SubmitRequest) -> Result<SubmitResponse, Fault> {
+        into_result(self.client.clone().submit(request(item)).await)
+    }
+
+    pub(crate) async fn submit_batch(
+        &self,
+        items: Vec<SubmitRequest>,
+    ) -> Result<SubmitBatchResponse, Fault> {
+        into_result(self.client.clone().submit_batch(request(SubmitBatchRequest { items })).await)
+    }
+
+    pub(crate) async fn put(
+        &self,
+        part: &str,
+        offset: usize,
+        data: &[u8],
+        whole: &[u8],
+    ) -> Result<PutPartResponse, Fault> {
+        let put = PutPartRequest {
+            part: part.to_owned(),
+            offset: offset as u64,
+            data: Bytes::copy_from_slice(data),
+            size: whole.len() as u64,
+            sha256: Bytes::copy_from_slice(&bus::Claim::from_content(whole).sha256),
+        };
+        into_result(self.client.clone().put_part(request(put)).await)
+    }
+
+    pub(crate) async fn settle(
+        &self,
+        session: &str,
+        (message_id, lease): (&str, u64),
+        answer: settle_request::Answer,
+    ) -> Result<SettleResponse, Fault> {
+        let settle = SettleRequest {
+            session: session.to_owned(),
+            message_id: message_id.to_owned(),
+            lease,
+            answer: Some(answer),
+        };
+        into_result(self.client.clone().settle(request(settle)).await)
+    }
+
+    pub(crate) async fn settle_batch(
+        &self,
+        items: Vec<SettleRequest>,
+    ) -> Result<SettleBatchResponse, Fault> {
+        let settle = SettleBatchRequest { items };
+        into_result(self.client.clone().settle_batch(request(settle)).await)
+    }
+
+    /// Records and publishes a delivery for `a-app` as mapping does; its id.
+    pub(crate) async fn publish_delivery(&self, name: &str, body: Body, files: &[&[u8]]) -> String {
+        let mut attachments = Vec::new();
+        for (number, bytes) in files.iter().enumerate() {
+            let claim = self.claims.put(Bytes::copy_from_slice(bytes)).await.unwrap();
+            let (id, claim) = (number.to_string(), Some(to_journal_claim(&claim)));
+            attachments.push(Attachment { id, claim, ..Attachment::default() });
+        }
+        let envelope = self.record_delivery(name, &body, attachments).await;
+        self.publish(envelope, body).await
+    }
+
+    /// Publishes a delivery that the journal does not know; its id.
+    pub(crate) async fn publish_foreign(&self, name: &str, body: Body) -> String {
+        self.publish(delivery_envelope(name, ""), body).await
+    }
+
+    async fn record_delivery(
+        &self,
+        name: &str,
+        body: &Body,
+        attachments: Vec<Attachment>,
+    ) -> Envelope {
+        let digest = bus::Claim::from_content(name.as_bytes()).sha256;
+        let submitted = Envelope {
+            id: Uuid::new_v5(&Uuid::NAMESPACE_URL, name.as_bytes()).to_string(),
+            application: String::new(),
+            ..delivery_envelope(name, "")
+        };
+        let parent = submitted.id.clone();
+        let item = Acceptance {
+            message: Some(to_journal_message(submitted, Some(body))),
+            content_digest: Bytes::copy_from_slice(&digest),
+            native: Some(to_journal_body(body)),
+            native_sha256: Bytes::copy_from_slice(&digest),
+            ..Acceptance::default()
+        };
+        let mut journal = self.journal.client.clone();
+        journal.accept(AcceptRequest { items: vec![item] }).await.unwrap();
+        let envelope = delivery_envelope(name, &parent);
+        let derived = Derived {
+            message: Some(to_journal_message(envelope.clone(), Some(body))),
+            attachments,
+            ..Derived::default()
+        };
+        let entry = Entry {
+            message_id: parent,
+            derived: vec![derived],
+            disposition: Some(Disposition::Routed(true)),
+            ..Entry::default()
+        };
+        let record = RecordRequest { entries: vec![entry], refusals: Vec::new() };
+        let recorded = journal.record(record).await.unwrap().into_inner();
+        assert_eq!(recorded.unknown, Vec::<String>::new());
+        envelope
+    }
+
+    async fn publish(&self, envelope: Envelope, body: Body) -> String {
+        let message = Message {
+            id: envelope.id.parse().unwrap(),
+            conversation: envelope.conversation.clone(),
+            attributes: envelope.attributes(),
+            body,
+        };
+        let channel = Channel::delivery("a-app").unwrap();
+        let publisher = self.bus.publisher().await.unwrap();
+        for outcome in publisher.publish(vec![(channel, message)]).await {
+            outcome.unwrap();
+        }
+        envelope.id
+    }
+
+    pub(crate) async fn state(&self, id: &str) -> State {
+        self.journal.state(id).await
+    }
+
+    /// The number of files in the claim store.
+    pub(crate) fn committed_files(&self) -> usize {
+        fn files(folder: &std::path::Path) -> usize {
+            let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
+            entries.map(|it| if it.path().is_dir() { files(&it.path()) } else { 1 }).sum()
+        }
+        files(self.claims_folder.path())
+    }
+}
+
+fn delivery_envelope(name: &str, parent: &str) -> Envelope {
+    Envelope {
+        id: Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string(),
+        source: "b-app".to_owned(),
+        sender: "b".to_owned(),
+        r#type: MessageType::Document.into(),
+        format: "plain".to_owned(),
+        format_version: 1,
+        conversation: name.to_owned(),
+        recipients: vec!["a".to_owned()],
+        application: "a-app".to_owned(),
+        parent: parent.to_owned(),
+        accepted_at_us: 5,
+        sequence: 1,
+        ..Envelope::default()
+    }
+}
+
+pub(crate) fn hello_request(adapter: &str) -> HelloRequest {
+    HelloRequest {
+        protocol_versions: vec![1],
+        adapter: adapter.to_owned(),
+        ..HelloRequest::default()
+    }
+}
+
+/// An item with these uploads as its files.
+pub(crate) fn item(key: &str, body: SubmittedBody, parts: &[&str]) -> SubmitRequest {
+    let attachment = |it: &&str| SubmittedAttachment {
+        reference: format!("ref-{it}"),
+        part: (*it).to_owned(),
+        file_name: format!("{it}.pdf"),
+        media_type: String::new(),
+    };
+    SubmitRequest {
+        key: key.to_owned(),
+        format: "plain".to_owned(),
+        body: Some(body),
+        attachments: parts.iter().map(attachment).collect(),
+        ..SubmitRequest::default()
+    }
+}
+
+pub(crate) fn taken() -> settle_request::Answer {
+    settle_request::Answer::Taken(Taken { reference: "ref-1".to_owned() })
+}
+
+pub(crate) fn snapshot() -> Snapshot {
+    let application = |id: &str, disabled: bool| Application {
+        id: id.to_owned(),
+        organisation: id.trim_end_matches("-app").to_owned(),
+        receiver_class: ReceiverClass::Neither.into(),
+        token_sha256: vec![bus::Claim::from_content(format!("token-{id}").as_bytes()).sha256_hex()],
+        in_hand_max: 4,
+        lease_ms: 60_000,
+        disabled,
+        ..Application::default()
+    };
+    Snapshot {
+        revision: "1".to_owned(),
+        applications: vec![application("a-app", false), application("c-app", true)],
+        ..Snapshot::default()
+    }
+}
+
+/// A request with the token of `a-app`.
+pub(crate) fn request<T>(message: T) -> Request<T> {
+    request_with("token-a-app", message)
+}
+
+pub(crate) fn request_with<T>(token: &str, message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    request
+}
+
+/// The response, or the fault of the status.
+pub(crate) fn into_result<T>(outcome: Result<Response<T>, Status>) -> Result<T, Fault> {
+    outcome.map(Response::into_inner).map_err(|status| Fault::from_status(&status).unwrap())
+}
+
+pub(crate) fn code_of<T: std::fmt::Debug>(outcome: Result<T, Fault>) -> String {
+    outcome.unwrap_err().code
+}
+
+/// Awaits a future for at most the time limit.
+pub(crate) async fn timed<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(TIME_LIMIT, future).await.unwrap()
+}
+
+/// Asks again and again until there is a value.
+pub(crate) async fn wait_for<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    timed(async {
+        loop {
+            if let Some(value) = ask().await {
+                return value;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+}

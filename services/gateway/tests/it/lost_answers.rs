@@ -1,0 +1,57 @@
+//! Answers of the journal that are lost after it has committed the call.
+
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use proto::message::v1::State;
+
+use crate::environment::{Environment, taken, timed, wait_for};
+
+#[tokio::test]
+async fn an_item_whose_accept_was_lost_gets_the_same_receipt_when_submitted_again() {
+    let environment = Environment::new().await;
+    environment.journal.lose_answer("accept");
+    let lost = environment.submit("k1", b"hello").await.unwrap_err();
+    assert_eq!((lost.code.as_str(), lost.is_retryable()), ("LT-SYS-002", true));
+    let receipt = environment.submit("k1", b"hello").await.unwrap().receipt.unwrap();
+    assert!(receipt.repeat);
+    assert_eq!(environment.journal.message_count().await, 1);
+}
+
+#[tokio::test]
+async fn deliveries_whose_begin_was_lost_are_returned_and_delivered() {
+    let mut environment = Environment::new().await;
+    environment.journal.lose_answer("begin");
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
+    let id = environment.publish_delivery("m1", bus::Body::Inline("x".into()), &[]).await;
+    wait_for(async || environment.calls().unsent.contains(&id).then_some(())).await;
+    // The failed window is parked, and delivered when its retry is due.
+    let delivery = timed(async {
+        loop {
+            tokio::select! {
+                delivery = stream.next() => break delivery.unwrap().unwrap(),
+                () = tokio::time::sleep(Duration::from_millis(50)) => {
+                    environment.clock.advance(Duration::from_secs(5));
+                }
+            }
+        }
+    })
+    .await;
+    assert_eq!(delivery.message_id, id);
+    environment.settle(&session, (&id, delivery.lease), taken()).await.unwrap();
+    assert_eq!(environment.state(&id).await, State::Taken);
+}
+
+#[tokio::test]
+async fn a_settlement_whose_answer_was_lost_is_a_repeat_when_sent_again() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
+    let id = environment.publish_delivery("m1", bus::Body::Inline("x".into()), &[]).await;
+    let lease = timed(stream.next()).await.unwrap().unwrap().lease;
+    environment.journal.lose_answer("end");
+    let lost = environment.settle(&session, (&id, lease), taken()).await.unwrap_err();
+    assert!(lost.is_retryable());
+    assert!(environment.settle(&session, (&id, lease), taken()).await.unwrap().repeat);
+}

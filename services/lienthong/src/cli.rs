@@ -1,8 +1,10 @@
-//! The words of the command line: commands, arguments, examples.
+//! The command line: commands, arguments, examples.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use chassis::secret::Secret;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use proto::fault::Lang;
 
@@ -25,14 +27,14 @@ use proto::fault::Lang;
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
-    pub(crate) screen: Screen,
+    pub(crate) output: OutputOptions,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// How things are printed.
+/// Options for printing.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Screen {
+pub(crate) struct OutputOptions {
     /// In JSON ra stdout / Print JSON on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -44,7 +46,7 @@ pub(crate) struct Screen {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// A language one can ask for.
+/// The language of the output.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Language {
     /// Tiếng Việt
@@ -62,7 +64,7 @@ impl From<Language> for Lang {
     }
 }
 
-/// What can be done.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Trình diễn: các cơ quan trao đổi văn bản, không cần cài gì / Agencies exchange documents, nothing to install
@@ -104,13 +106,13 @@ pub(crate) enum Command {
     /// Đưa văn bản cách ly đi lại / Drive dead letters again
     #[command(after_help = "Ví dụ / Examples:\n  lienthong find --state dead\n  \
         lienthong redrive 45-CV/TU --reason \"đã sửa sổ đăng ký\"")]
-    Redrive(Act),
+    Redrive(OperatorAction),
     /// Cho văn bản đang chờ đi ngay / Let a waiting document go now
-    Release(Act),
+    Release(OperatorAction),
     /// Rút văn bản chưa kết thúc / Withdraw a document that has not ended
-    Withdraw(Act),
+    Withdraw(OperatorAction),
     /// Xác nhận văn bản chưa rõ là đã đến / State that a doubtful document did arrive
-    Confirm(Act),
+    Confirm(OperatorAction),
     /// Đọc, ghi, thử, kiểm tra định dạng / Read, write, try, check formats
     #[command(subcommand)]
     Format(Format),
@@ -146,7 +148,7 @@ pub(crate) enum Command {
     },
 }
 
-/// A role that can run alone.
+/// A role that can run in a process of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Role {
     /// Cửa vào của nhà cung cấp / Messaging gateway
@@ -161,15 +163,33 @@ pub(crate) enum Role {
     AdapterFolder,
 }
 
+impl Role {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Mapping => "mapping",
+            Self::Journal => "journal",
+            Self::Registry => "registry",
+            Self::AdapterFolder => "adapter-folder",
+        }
+    }
+}
+
+/// Takes a URL that may contain a password.
+fn parse_secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
+}
+
 /// Arguments of `demo`.
 #[derive(Args, Debug)]
 pub(crate) struct Demo {
     /// Chạy qua RabbitMQ thay cho bộ nhớ / Over RabbitMQ instead of memory
-    #[arg(long, value_name = "AMQP_URL")]
-    pub(crate) broker: Option<String>,
+    #[arg(long, value_name = "AMQP_URL", value_parser = parse_secret)]
+    pub(crate) broker: Option<Secret>,
     /// PostgreSQL thay cho SQLite / PostgreSQL instead of SQLite
-    #[arg(long, value_name = "POSTGRES_URL")]
-    pub(crate) database: Option<String>,
+    #[arg(long, value_name = "POSTGRES_URL", value_parser = parse_secret)]
+    pub(crate) database: Option<Secret>,
     /// Số văn bản thường gửi thêm / How many more ordinary documents
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub(crate) documents: u32,
@@ -194,11 +214,11 @@ pub(crate) struct Up {
     #[arg(long)]
     pub(crate) ops: Option<SocketAddr>,
     /// RabbitMQ thay cho bộ nhớ / RabbitMQ instead of memory
-    #[arg(long, value_name = "AMQP_URL")]
-    pub(crate) broker: Option<String>,
+    #[arg(long, value_name = "AMQP_URL", value_parser = parse_secret)]
+    pub(crate) broker: Option<Secret>,
     /// PostgreSQL thay cho SQLite / PostgreSQL instead of SQLite
-    #[arg(long, value_name = "POSTGRES_URL")]
-    pub(crate) database: Option<String>,
+    #[arg(long, value_name = "POSTGRES_URL", value_parser = parse_secret)]
+    pub(crate) database: Option<Secret>,
 }
 
 /// Arguments of `send`.
@@ -226,7 +246,7 @@ pub(crate) struct Send {
     pub(crate) token_file: PathBuf,
 }
 
-/// Where the operators' commands find the journal.
+/// How operators' commands reach the journal.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Link {
     /// Địa chỉ nội bộ / Internal address
@@ -250,7 +270,7 @@ pub(crate) struct Find {
     pub(crate) organisation: Option<String>,
     /// Trạng thái; nhiều lần / State; may be repeated
     #[arg(long = "state", value_enum)]
-    pub(crate) states: Vec<StateWord>,
+    pub(crate) states: Vec<StateFilter>,
     /// Từ ngày (yyyy-mm-dd, giờ Việt Nam) / From day
     #[arg(long, value_name = "DAY")]
     pub(crate) since: Option<String>,
@@ -272,7 +292,7 @@ pub(crate) struct Find {
 
 /// Arguments of `redrive`, `release`, `withdraw` and `confirm`.
 #[derive(Args, Debug)]
-pub(crate) struct Act {
+pub(crate) struct OperatorAction {
     /// Mã thông điệp hoặc số văn bản / Message ids or document numbers
     #[arg(required = true)]
     pub(crate) what: Vec<String>,
@@ -286,9 +306,9 @@ pub(crate) struct Act {
     pub(crate) link: Link,
 }
 
-/// States one can ask for.
+/// The states that `find` filters by.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum StateWord {
+pub(crate) enum StateFilter {
     /// đã nhận vào trục / accepted
     Accepted,
     /// đã định tuyến / routed

@@ -1,13 +1,13 @@
 //! The commands, one file each.
 
-pub(crate) mod act;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod explain;
 pub(crate) mod find;
 pub(crate) mod format;
+pub(crate) mod operator_action;
 pub(crate) mod registry;
 pub(crate) mod send;
-pub(crate) mod settings;
 pub(crate) mod trace;
 pub(crate) mod up;

@@ -1,4 +1,4 @@
-//! Every failure of a command as a fault with a code: what people read, and what programs branch on.
+//! Turns every error of a command into a fault with a code, and a fault into JSON.
 
 use std::error::Error;
 use std::path::Path;
@@ -12,35 +12,39 @@ use sdk::{ServeError, SubmitError};
 use serde_json::{Value, json};
 use tonic::Status;
 
-/// The fault of an error: the first cause that has one, else that the command failed.
-pub(crate) fn of(error: &anyhow::Error) -> Fault {
-    let failed = || Fault::new(&code::LT_CLI_009).detail(format!("{error:#}"));
-    error.chain().find_map(known).unwrap_or_else(failed)
+use crate::settings::config_fault;
+
+/// The fault of an error: that of the first cause that has one, else `LT-CLI-009`.
+pub(crate) fn fault_from_error(error: &anyhow::Error) -> Fault {
+    let uncoded = || Fault::new(&code::LT_CLI_009).detail(format!("{error:#}"));
+    error.chain().find_map(fault_of_cause).unwrap_or_else(uncoded)
 }
 
-fn known(cause: &(dyn Error + 'static)) -> Option<Fault> {
+fn fault_of_cause(cause: &(dyn Error + 'static)) -> Option<Fault> {
     if let Some(fault) = cause.downcast_ref::<Fault>() {
         return Some(fault.clone());
     }
     if let Some(status) = cause.downcast_ref::<Status>() {
-        return Some(answered(status, "gateway"));
+        return Some(fault_from_status(status, "gateway"));
     }
     if let Some(error) = cause.downcast_ref::<ConfigError>() {
-        return Some(crate::settings::fault(error));
+        return Some(config_fault(error));
     }
     if let Some(SecretError::Unreadable { path, .. } | SecretError::Empty { path }) =
         cause.downcast_ref()
     {
-        return Some(named(&code::LT_CLI_004, path).detail(words(cause)));
+        return Some(path_fault(&code::LT_CLI_004, path).detail(error_chain(cause)));
     }
     if let Some(UpstreamError::Address { uri, .. }) = cause.downcast_ref() {
-        return Some(Fault::new(&code::LT_CLI_006).param("address", uri).detail(words(cause)));
+        return Some(
+            Fault::new(&code::LT_CLI_006).param("address", uri).detail(error_chain(cause)),
+        );
     }
     if let Some(error) = cause.downcast_ref::<bus::ConnectError>() {
-        return Some(away("RabbitMQ", error));
+        return Some(unavailable("RabbitMQ", error));
     }
     if let Some(error) = cause.downcast_ref::<journal::DatabaseError>() {
-        return Some(away("database", error));
+        return Some(unavailable("database", error));
     }
     if let Some(SubmitError::Unreadable(error)) = cause.downcast_ref() {
         return Some(Fault::new(&code::LT_CLI_001).param("file", "").detail(error.to_string()));
@@ -51,31 +55,31 @@ fn known(cause: &(dyn Error + 'static)) -> Option<Fault> {
     None
 }
 
-/// A part that cannot be reached, with the whole cause.
-fn away(part: &str, error: &(dyn Error + 'static)) -> Fault {
-    Fault::new(&code::LT_SYS_002).param("part", part).detail(words(error))
+/// The fault of a part that cannot be reached.
+fn unavailable(part: &str, error: &(dyn Error + 'static)) -> Fault {
+    Fault::new(&code::LT_SYS_002).param("part", part).detail(error_chain(error))
 }
 
-/// An error and all that lies under it.
-fn words(error: &(dyn Error + 'static)) -> String {
-    let mut words = Vec::new();
+/// The texts of an error and of all its causes.
+fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let mut texts = Vec::new();
     let mut next = Some(error);
     while let Some(cause) = next {
-        words.push(cause.to_string());
+        texts.push(cause.to_string());
         next = cause.source();
     }
-    words.join(": ")
+    texts.join(": ")
 }
 
-/// The fault of a call that did not come through; a coded answer keeps its own.
-pub(crate) fn answered(status: &Status, part: &str) -> Fault {
+/// The fault of a failed call: the one in the answer, else one that fits the status code.
+pub(crate) fn fault_from_status(status: &Status, part: &str) -> Fault {
     if let Some(fault) = Fault::from_status(status) {
         return fault;
     }
-    let page = match status.code() {
+    let code = match status.code() {
         tonic::Code::Unauthenticated | tonic::Code::PermissionDenied => &code::LT_CLI_005,
         tonic::Code::Unimplemented => &code::LT_CLI_006,
-        // Without a code of ours, the link broke or the other end is no service of ours yet.
+        // A status without a fault comes from the transport, or from a server that is not ours.
         tonic::Code::Unavailable
         | tonic::Code::DeadlineExceeded
         | tonic::Code::Cancelled
@@ -91,41 +95,41 @@ pub(crate) fn answered(status: &Status, part: &str) -> Fault {
         | tonic::Code::Internal
         | tonic::Code::DataLoss => &code::LT_CLI_009,
     };
-    Fault::new(page).param("part", part).param("address", part).detail(causes(status))
+    Fault::new(code).param("part", part).param("address", part).detail(status_chain(status))
 }
 
-/// A status and what lies under it, without what each already says of the next.
-fn causes(status: &Status) -> String {
-    let mut words = status.message().to_owned();
+/// The texts of a status and of its causes, without those that the text before already contains.
+fn status_chain(status: &Status) -> String {
+    let mut texts = status.message().to_owned();
     let mut next = status.source();
     while let Some(cause) = next {
         let text = cause.to_string();
-        if !words.contains(&text) {
-            words.push_str(": ");
-            words.push_str(&text);
+        if !texts.contains(&text) {
+            texts.push_str(": ");
+            texts.push_str(&text);
         }
         next = cause.source();
     }
-    words
+    texts
 }
 
 /// A fault about a file or folder.
-pub(crate) fn named(page: Code, path: &Path) -> Fault {
-    Fault::new(page).param("file", path.display().to_string())
+fn path_fault(code: Code, path: &Path) -> Fault {
+    Fault::new(code).param("file", path.display().to_string())
 }
 
-/// That a file or folder cannot be read, and why.
-pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
-    named(&code::LT_CLI_001, path).detail(error.to_string())
+/// The fault of a file or folder that cannot be read.
+pub(crate) fn unreadable_path(path: &Path, error: &std::io::Error) -> Fault {
+    path_fault(&code::LT_CLI_001, path).detail(error.to_string())
 }
 
-/// That a file or folder cannot be written, and why.
-pub(crate) fn unwritable(path: &Path, error: &std::io::Error) -> Fault {
-    named(&code::LT_CLI_012, path).detail(error.to_string())
+/// The fault of a file or folder that cannot be written.
+pub(crate) fn unwritable_path(path: &Path, error: &std::io::Error) -> Fault {
+    path_fault(&code::LT_CLI_012, path).detail(error.to_string())
 }
 
-/// A fault as programs read it.
-pub(crate) fn value(fault: &Fault) -> Value {
+/// A fault as JSON, for programs.
+pub(crate) fn fault_json(fault: &Fault) -> Value {
     let violations: Vec<_> = fault
         .violations
         .iter()
@@ -156,16 +160,16 @@ mod tests {
     use chassis::config::Layers;
 
     use super::*;
-    use crate::screen::Ending;
+    use crate::exit_status::ExitStatus;
     use crate::settings::Settings;
 
-    fn ends(error: impl Into<anyhow::Error>) -> (String, u8) {
-        let fault = of(&error.into());
-        (fault.code.clone(), Ending::of(&fault).code())
+    fn code_and_exit_status(error: impl Into<anyhow::Error>) -> (String, u8) {
+        let fault = fault_from_error(&error.into());
+        (fault.code.clone(), ExitStatus::from_fault(&fault).code())
     }
 
     #[test]
-    fn every_failure_has_a_code_and_its_exit_code() {
+    fn every_error_has_a_code_and_an_exit_status() {
         let cases: [(anyhow::Error, &str, u8); 11] = [
             (Status::unavailable("refused").into(), "LT-SYS-002", 6),
             (Status::deadline_exceeded("late").into(), "LT-SYS-002", 6),
@@ -180,20 +184,23 @@ mod tests {
             (anyhow::anyhow!("something else").context("while working"), "LT-CLI-009", 1),
         ];
         for (error, code, exit) in cases {
-            let shown = format!("{error:#}");
-            assert_eq!(ends(error), (code.to_owned(), exit), "{shown}");
+            let text = format!("{error:#}");
+            assert_eq!(code_and_exit_status(error), (code.to_owned(), exit), "{text}");
         }
     }
 
     #[test]
-    fn a_fault_under_a_context_is_found() {
+    fn a_fault_that_is_the_cause_of_an_error_is_found() {
         let error = anyhow::Error::new(Fault::new(&code::LT_MAP_001)).context("while reading");
-        assert_eq!(ends(error), ("LT-MAP-001".to_owned(), 3));
-        assert_eq!(of(&anyhow::Error::new(Status::unavailable("x"))).params["part"], "gateway");
+        assert_eq!(code_and_exit_status(error), ("LT-MAP-001".to_owned(), 3));
+        assert_eq!(
+            fault_from_error(&anyhow::Error::new(Status::unavailable("x"))).params["part"],
+            "gateway"
+        );
     }
 
     #[test]
-    fn malformed_configuration_is_refused_with_its_code_and_its_place() {
+    fn a_mistake_in_the_configuration_has_a_code_and_names_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("lienthong.toml");
         let mut outcomes = Vec::new();
@@ -208,11 +215,14 @@ mod tests {
             outcomes.into_iter().zip(["LT-CFG-002", "LT-CFG-003", "LT-CFG-004", "LT-CFG-001"])
         {
             let error = anyhow::Error::new(error);
-            let fault = of(&error);
+            let fault = fault_from_error(&error);
             assert_eq!(fault.code, code);
             let text = format!("{} {}", fault.title(Lang::Vi), fault.detail);
-            assert!(text.contains(".toml") || code == "LT-CFG-004", "{code} says where: {text}");
-            assert_eq!(Ending::of(&fault).code(), 3, "{code}");
+            assert!(
+                text.contains(".toml") || code == "LT-CFG-004",
+                "{code} names the file: {text}"
+            );
+            assert_eq!(ExitStatus::from_fault(&fault).code(), 3, "{code}");
         }
     }
 }

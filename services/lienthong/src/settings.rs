@@ -1,5 +1,6 @@
-//! The settings of a process, gathered from the sections of everything it starts.
+//! The settings of a process: the sections of everything that it may start.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use serde::Deserialize;
 
-/// Every section and its defaults; also the order of `config show`.
+/// Every section with its defaults, in the order of `config show`.
 pub(crate) const SECTIONS: [(&str, &str); 10] = [
     ("bus", include_str!("../config/bus.toml")),
     ("claims", include_str!("../config/claims.toml")),
@@ -23,9 +24,9 @@ pub(crate) const SECTIONS: [(&str, &str); 10] = [
 ];
 
 /// The section `bus`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Bus {
+pub(crate) struct BusSection {
     pub(crate) url: String,
     pub(crate) password_file: PathBuf,
     pub(crate) certificates_file: String,
@@ -40,6 +41,13 @@ pub(crate) struct Bus {
     pub(crate) channel_messages_max: usize,
     pub(crate) channel_bytes_max: usize,
     pub(crate) room_ms_max: u64,
+}
+
+impl fmt::Debug for BusSection {
+    /// Without `url`, which holds the password once the settings are read.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("BusSection").finish_non_exhaustive()
+    }
 }
 
 /// The section `claims`.
@@ -74,10 +82,10 @@ pub(crate) struct Upstreams {
     pub(crate) registry: String,
 }
 
-/// Everything a process may need.
+/// All sections.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) bus: Bus,
+    pub(crate) bus: BusSection,
     pub(crate) claims: Claims,
     pub(crate) listen: Listen,
     pub(crate) upstream: Upstreams,
@@ -90,7 +98,8 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Reads every section, and refuses what no start could work with.
+    /// Reads every section, refuses values that no start could work with, and puts the passwords of
+    /// files into the addresses.
     pub(crate) fn read(layers: &Layers) -> Result<Self, ConfigError> {
         layers.check(&SECTIONS)?;
         let mut settings = Self {
@@ -134,16 +143,16 @@ impl Settings {
     }
 }
 
-/// Where the value in force of a setting comes from.
+/// The source of the value in force: `default`, a file, a variable or a flag.
 pub(crate) fn origin(layers: &Layers, section: &str, key: &str) -> String {
     layers.origin(section, defaults(section), key)
 }
 
-fn defaults(of: &str) -> &'static str {
-    SECTIONS.iter().find(|(name, _)| *name == of).map_or("", |(_, defaults)| defaults)
+fn defaults(section: &str) -> &'static str {
+    SECTIONS.iter().find(|(name, _)| *name == section).map_or("", |(_, defaults)| defaults)
 }
 
-/// An address with the password from the file beside it.
+/// An address with the password of the file that the section names.
 fn with_password(
     layers: &Layers,
     (section, key): (&str, &str),
@@ -160,8 +169,8 @@ fn with_password(
     })
 }
 
-/// A mistake in the configuration, as people and programs are told it.
-pub(crate) fn fault(error: &ConfigError) -> Fault {
+/// The fault of a mistake in the configuration.
+pub(crate) fn config_fault(error: &ConfigError) -> Fault {
     let about =
         |code, key: &str, origin: &str| Fault::new(code).param("key", key).param("origin", origin);
     match error {
@@ -206,41 +215,41 @@ mod tests {
 
     use super::*;
 
-    fn refused(variables: &[(&str, &str)]) -> Fault {
+    fn fault_of_variables(variables: &[(&str, &str)]) -> Fault {
         let variables: BTreeMap<_, _> = variables
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        fault(&Settings::read(&Layers::from_parts(None, variables).unwrap()).unwrap_err())
+        config_fault(&Settings::read(&Layers::from_parts(None, variables).unwrap()).unwrap_err())
     }
 
     #[test]
-    fn each_mistake_has_its_page_and_every_place_in_its_texts_is_filled() {
-        let (spin, still) = ("LIENTHONG__REGISTRY__POLL_MS", "LIENTHONG__BUS__PARTITIONS");
+    fn each_mistake_has_a_code_and_every_parameter_of_its_texts_is_filled() {
+        let (poll_ms, partitions) = ("LIENTHONG__REGISTRY__POLL_MS", "LIENTHONG__BUS__PARTITIONS");
         let file = "LIENTHONG__BUS__PASSWORD_FILE";
-        for (variables, code, words) in [
+        for (variables, code, text) in [
             (vec![("LIENTHONG__BUS__UR", "x")], "LT-CFG-003", "`bus.ur`"),
             (vec![("LIENTHONG_BUS_URL", "x")], "LT-CFG-003", "`LIENTHONG_BUS_URL`"),
             (vec![("LIENTHONG__BUS__WINDOW", "nhiều")], "LT-CFG-004", "`bus.window`"),
             (vec![(file, "/proc/self/comm")], "LT-CFG-004", "`bus.url`"),
-            (vec![(spin, "0")], "LT-CFG-005", "`registry.poll_ms`"),
-            (vec![(still, "0")], "LT-CFG-005", still),
+            (vec![(poll_ms, "0")], "LT-CFG-005", "`registry.poll_ms`"),
+            (vec![(partitions, "0")], "LT-CFG-005", partitions),
             (vec![(file, "/no/such/file")], "LT-CFG-006", "`bus.password_file`"),
         ] {
-            let fault = refused(&variables);
+            let fault = fault_of_variables(&variables);
             assert_eq!((fault.code.as_str(), fault.reason()), (code, Reason::Invalid));
             for lang in [Lang::Vi, Lang::En] {
                 let title = fault.title(lang);
-                assert!(title.contains(words) && !title.contains('{'), "{title}");
+                assert!(title.contains(text) && !title.contains('{'), "{title}");
             }
         }
         let missing = Layers::from_parts(Some("/no/such/file".as_ref()), BTreeMap::new());
-        assert!(fault(&missing.unwrap_err()).title(Lang::Vi).contains("/no/such/file"));
+        assert!(config_fault(&missing.unwrap_err()).title(Lang::Vi).contains("/no/such/file"));
     }
 
     #[test]
-    fn a_misspelt_setting_is_told_the_nearest_one() {
-        let fault = refused(&[("LIENTHONG__BUS__WINDO", "1")]);
+    fn a_misspelt_setting_gets_the_nearest_name_as_a_suggestion() {
+        let fault = fault_of_variables(&[("LIENTHONG__BUS__WINDO", "1")]);
         assert_eq!(fault.violations[0].description_en, "did you mean `window`?");
     }
 }

@@ -1,18 +1,18 @@
-//! Rows under headings, laid out in the width there is.
+//! Lays out rows under headings in the width of a terminal.
 
-/// The gap between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
-/// Words up to this long are never broken: an id has to be copied whole.
+/// Words up to this long are never broken, because an id is copied as one word.
 const WORD_MAX: usize = 36;
-/// Longer ones are broken into pieces of at least this.
+/// Longer words are broken, and their column is at least this wide.
 const PIECE_MIN: usize = 20;
 
-/// A row of cells, or a line of its own between rows.
+/// A row of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Row {
-    /// A line over the whole width.
+    /// A line across all columns.
     Line(String),
-    /// One cell a column.
+    /// One cell for each column.
     Cells(Vec<String>),
 }
 
@@ -22,28 +22,28 @@ impl From<Vec<String>> for Row {
     }
 }
 
-/// The lines of a table. A column that is empty everywhere is left out; cells wrap between words
-/// when all would be wider than `available`; what cannot be made narrow enough becomes one line a
-/// cell.
-pub(crate) fn lines(headings: &[&str], rows: &[Row], available: Option<usize>) -> Vec<String> {
+/// The lines of a table. Columns without content are left out. Cells are wrapped between words when
+/// the table would be wider than `available`; when that is not enough, each cell gets a line of its
+/// own, with its heading before it.
+pub(crate) fn layout(headings: &[&str], rows: &[Row], available: Option<usize>) -> Vec<String> {
     let used: Vec<usize> = (0..headings.len())
         .filter(|column| cells(rows).any(|it| it.get(*column).is_some_and(|it| !it.is_empty())))
         .collect();
-    let picked = |from: &[String]| -> Vec<String> {
+    let pick_used = |from: &[String]| -> Vec<String> {
         used.iter().map(|it| from.get(*it).cloned().unwrap_or_default()).collect()
     };
     let headings: Vec<String> = headings.iter().map(|it| (*it).to_owned()).collect();
-    let headings = picked(&headings);
+    let headings = pick_used(&headings);
     let rows: Vec<Row> = rows
         .iter()
         .map(|row| match row {
             Row::Line(text) => Row::Line(text.clone()),
-            Row::Cells(cells) => Row::Cells(picked(cells)),
+            Row::Cells(cells) => Row::Cells(pick_used(cells)),
         })
         .collect();
-    match widths(&headings, &rows, available) {
-        Some(widths) => table(&headings, &rows, &widths),
-        None => records(&headings, &rows),
+    match column_widths(&headings, &rows, available) {
+        Some(widths) => layout_columns(&headings, &rows, &widths),
+        None => layout_records(&headings, &rows),
     }
 }
 
@@ -54,62 +54,68 @@ fn cells(rows: &[Row]) -> impl Iterator<Item = &Vec<String>> {
     })
 }
 
-/// How wide each column is; none when its longest words alone are too wide together.
-fn widths(headings: &[String], rows: &[Row], available: Option<usize>) -> Option<Vec<usize>> {
-    let over = |measure: fn(&str) -> usize| -> Vec<usize> {
-        let mut most: Vec<usize> = headings.iter().map(|it| measure(it)).collect();
+/// The width of each column; none when the longest words of the columns do not fit side by side.
+fn column_widths(
+    headings: &[String],
+    rows: &[Row],
+    available: Option<usize>,
+) -> Option<Vec<usize>> {
+    let widest = |measure: fn(&str) -> usize| -> Vec<usize> {
+        let mut widest: Vec<usize> = headings.iter().map(|it| measure(it)).collect();
         for row in cells(rows) {
-            for (most, cell) in most.iter_mut().zip(row) {
-                *most = (*most).max(measure(cell));
+            for (widest, cell) in widest.iter_mut().zip(row) {
+                *widest = (*widest).max(measure(cell));
             }
         }
-        most
+        widest
     };
-    let mut widths = over(width);
+    let mut widths = widest(width);
     let Some(available) = available else { return Some(widths) };
-    let least = over(|it| it.split_whitespace().map(unbroken).max().unwrap_or(0));
-    let mut left = available.saturating_sub(GAP * widths.len().saturating_sub(1));
-    if least.iter().sum::<usize>() > left {
+    let least = widest(|it| it.split_whitespace().map(least_width).max().unwrap_or(0));
+    let mut available = available.saturating_sub(GAP * widths.len().saturating_sub(1));
+    if least.iter().sum::<usize>() > available {
         return None;
     }
-    left = left.max(1);
-    while widths.iter().sum::<usize>() > left {
-        let widest = widths.iter_mut().zip(&least).filter(|(it, least)| **it > **least);
-        let Some((widest, _)) = widest.max_by_key(|(it, _)| **it) else { break };
+    available = available.max(1);
+    while widths.iter().sum::<usize>() > available {
+        let shrinkable = widths.iter_mut().zip(&least).filter(|(it, least)| **it > **least);
+        let Some((widest, _)) = shrinkable.max_by_key(|(it, _)| **it) else { break };
         *widest -= 1;
     }
     Some(widths)
 }
 
-/// How narrow a column may be for a word.
-fn unbroken(word: &str) -> usize {
+/// The least width of a column that holds this word.
+fn least_width(word: &str) -> usize {
     match width(word) {
         it if it <= WORD_MAX => it,
         _ => PIECE_MIN,
     }
 }
 
-fn table(headings: &[String], rows: &[Row], widths: &[usize]) -> Vec<String> {
-    let mut lines = joined(headings, widths);
+/// A line for each row, or several for a row with wrapped cells.
+fn layout_columns(headings: &[String], rows: &[Row], widths: &[usize]) -> Vec<String> {
+    let mut lines = layout_row(headings, widths);
     lines.push(widths.iter().map(|it| "─".repeat(*it)).collect::<Vec<_>>().join("  "));
     for row in rows {
         match row {
             Row::Line(text) => lines.push(text.clone()),
-            Row::Cells(cells) => lines.extend(joined(cells, widths)),
+            Row::Cells(cells) => lines.extend(layout_row(cells, widths)),
         }
     }
     lines
 }
 
-fn records(headings: &[String], rows: &[Row]) -> Vec<String> {
+/// A line for each cell, with its heading before it.
+fn layout_records(headings: &[String], rows: &[Row]) -> Vec<String> {
     let widest = headings.iter().map(|it| width(it)).max().unwrap_or(0);
     let mut lines = Vec::new();
     for row in rows {
         match row {
             Row::Line(text) => lines.push(text.clone()),
             Row::Cells(cells) => {
-                let told = headings.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
-                lines.extend(told.map(|(name, cell)| format!("{}  {cell}", padded(name, widest))));
+                let filled = headings.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
+                lines.extend(filled.map(|(name, cell)| format!("{}  {cell}", pad(name, widest))));
                 lines.push(String::new());
             }
         }
@@ -118,45 +124,45 @@ fn records(headings: &[String], rows: &[Row]) -> Vec<String> {
 }
 
 /// The lines of one row: each cell wrapped in its column.
-fn joined(cells: &[String], widths: &[usize]) -> Vec<String> {
+fn layout_row(cells: &[String], widths: &[usize]) -> Vec<String> {
     let wrapped: Vec<Vec<String>> =
-        cells.iter().zip(widths).map(|(cell, width)| wrapped(cell, *width)).collect();
+        cells.iter().zip(widths).map(|(cell, width)| wrap(cell, *width)).collect();
     let height = wrapped.iter().map(Vec::len).max().unwrap_or(0);
     (0..height)
         .map(|line| {
             let parts: Vec<String> = wrapped
                 .iter()
                 .zip(widths)
-                .map(|(cell, width)| padded(cell.get(line).map_or("", String::as_str), *width))
+                .map(|(cell, width)| pad(cell.get(line).map_or("", String::as_str), *width))
                 .collect();
             parts.join("  ").trim_end().to_owned()
         })
         .collect()
 }
 
-/// A text in lines no wider than this, cut between words.
-pub(crate) fn wrapped(text: &str, most: usize) -> Vec<String> {
-    if width(text) <= most {
+/// A text in lines of at most this width, broken between words.
+fn wrap(text: &str, width_max: usize) -> Vec<String> {
+    if width(text) <= width_max {
         return vec![text.to_owned()];
     }
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if width(line) + 1 + width(word) <= most => {
+            Some(line) if width(line) + 1 + width(word) <= width_max => {
                 line.push(' ');
                 line.push_str(word);
             }
-            _ => lines.extend(pieces(word, most)),
+            _ => lines.extend(break_word(word, width_max)),
         }
     }
     lines
 }
 
-/// A word as it is, or in pieces when it is wider than there is room.
-fn pieces(word: &str, most: usize) -> Vec<String> {
+/// A word in pieces of at most this width.
+fn break_word(word: &str, width_max: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
     for letter in word.chars() {
-        if pieces.last().is_some_and(|it| width(it) >= most.max(1)) {
+        if pieces.last().is_some_and(|it| width(it) >= width_max.max(1)) {
             pieces.push(String::new());
         }
         if let Some(last) = pieces.last_mut() {
@@ -166,12 +172,13 @@ fn pieces(word: &str, most: usize) -> Vec<String> {
     pieces
 }
 
-fn padded(text: &str, to: usize) -> String {
-    format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))
+/// A text filled with spaces to this width.
+fn pad(text: &str, to_width: usize) -> String {
+    format!("{text}{}", " ".repeat(to_width.saturating_sub(width(text))))
 }
 
-/// How many columns a text takes: marks that stand over another letter take none.
-pub(crate) fn width(text: &str) -> usize {
+/// How many columns of a terminal a text takes: combining marks take none.
+fn width(text: &str) -> usize {
     text.chars().filter(|it| !('\u{300}'..='\u{36F}').contains(it)).count()
 }
 
@@ -189,8 +196,8 @@ mod tests {
     }
 
     #[test]
-    fn a_wide_screen_shows_rows_as_they_are_without_empty_columns() {
-        let lines = lines(&["Giờ", "Lỗi", "Kết quả"], &rows(), None);
+    fn without_a_width_rows_are_not_wrapped_and_empty_columns_are_left_out() {
+        let lines = layout(&["Giờ", "Lỗi", "Kết quả"], &rows(), None);
         let expected = [
             "Giờ    Kết quả",
             "─────  ───────────────────────────",
@@ -202,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn a_narrow_screen_wraps_between_words_and_a_narrower_one_gets_records() {
-        let narrow = lines(&["Giờ", "Lỗi", "Kết quả"], &rows(), Some(20));
+    fn a_narrow_table_is_wrapped_between_words_and_a_narrower_one_is_printed_as_records() {
+        let narrow = layout(&["Giờ", "Lỗi", "Kết quả"], &rows(), Some(20));
         let expected = [
             "Giờ    Kết quả",
             "─────  ─────────────",
@@ -214,12 +221,12 @@ mod tests {
             "08:01  chờ",
         ];
         assert_eq!(narrow, expected);
-        let records = lines(&["Giờ", "Lỗi", "Kết quả"], &rows(), Some(8));
+        let records = layout(&["Giờ", "Lỗi", "Kết quả"], &rows(), Some(8));
         assert_eq!(records.first().unwrap(), "Giờ      08:00");
     }
 
     #[test]
-    fn marks_over_letters_take_no_room() {
+    fn combining_marks_take_no_column() {
         assert_eq!(width("Tiê\u{301}ng"), 5);
         assert_eq!(width("Tiếng"), 5);
     }

@@ -1,74 +1,63 @@
-//! `doctor`: whether this machine and its links are well, and what to do where they are not.
+//! `doctor`: checks this machine and its connections, and says how to repair what fails.
 
-mod links;
+mod check;
+mod connections;
 mod machine;
-
-use std::time::Duration;
 
 use chassis::config::{ConfigError, Layers};
 use proto::fault::v1::Fault;
 use serde_json::json;
 
+use self::check::Check;
 use crate::cli::Link;
-use crate::command::up::in_folder;
-use crate::screen::{Ending, Screen};
-use crate::settings::{Settings, fault};
+use crate::data_folder::layer_data_folder;
+use crate::exit_status::ExitStatus;
+use crate::output::Output;
+use crate::settings::{Settings, config_fault};
 
-/// The longest one look may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// One thing that was looked at.
-struct Finding {
-    /// Stays the same for programs, whatever is said to people.
-    id: &'static str,
-    what: &'static str,
-    outcome: Result<String, String>,
-    remedy: String,
-}
-
-/// Looks at everything, one line each.
+/// Makes every check and prints a line for each.
 pub(crate) async fn run(
-    screen: Screen,
+    output: Output,
     layers: Result<Layers, ConfigError>,
     link: &Link,
-) -> anyhow::Result<Ending> {
-    let layers = layers.map(|it| in_folder(it, &link.data));
+) -> anyhow::Result<ExitStatus> {
+    let layers = layers.map(|it| layer_data_folder(it, &link.data));
     let read = layers.and_then(|it| Ok((Settings::read(&it)?, it)));
-    let mut findings = vec![machine::formats(screen), machine::catalogue(screen)];
+    let mut checks = vec![machine::check_formats(output), machine::check_catalog(output)];
     match read {
-        Err(error) => findings.push(unread(screen, &fault(&error))),
+        Err(error) => checks.push(failed_configuration(output, &config_fault(&error))),
         Ok((settings, layers)) => {
-            findings.push(Finding {
+            checks.push(Check {
                 id: "configuration",
-                what: screen.say("Cấu hình", "Configuration"),
-                outcome: Ok(screen.say("đọc được", "can be read").to_owned()),
+                title: output.localize("Cấu hình", "Configuration"),
+                outcome: Ok(output.localize("đọc được", "can be read").to_owned()),
                 remedy: String::new(),
             });
-            findings.extend(machine::folders(screen, &settings));
-            findings.extend(links::all(screen, (&settings, &layers), link).await);
+            checks.extend(machine::check_folders(output, &settings));
+            checks.extend(connections::check_all(output, (&settings, &layers), link).await);
         }
     }
-    Ok(show(screen, &findings))
+    Ok(print(output, &checks))
 }
 
-fn unread(screen: Screen, fault: &Fault) -> Finding {
-    let mut words = format!("{}: {}", fault.code, fault.title(screen.lang));
+fn failed_configuration(output: Output, fault: &Fault) -> Check {
+    let mut text = format!("{}: {}", fault.code, fault.title(output.lang));
     for it in &fault.violations {
-        let more = screen.say(&it.description_vi, &it.description_en);
-        words.push_str(&format!(" ({more})"));
+        let violation = output.localize(&it.description_vi, &it.description_en);
+        text.push_str(&format!(" ({violation})"));
     }
-    Finding {
+    Check {
         id: "configuration",
-        what: screen.say("Cấu hình", "Configuration"),
-        outcome: Err(words),
-        remedy: fault.remedy(screen.lang),
+        title: output.localize("Cấu hình", "Configuration"),
+        outcome: Err(text),
+        remedy: fault.remedy(output.lang),
     }
 }
 
-fn show(screen: Screen, findings: &[Finding]) -> Ending {
-    let is_well = findings.iter().all(|it| it.outcome.is_ok());
-    if screen.json {
-        let checks: Vec<_> = findings
+fn print(output: Output, checks: &[Check]) -> ExitStatus {
+    let all_passed = checks.iter().all(|it| it.outcome.is_ok());
+    if output.json {
+        let checks: Vec<_> = checks
             .iter()
             .map(|it| {
                 let (Ok(detail) | Err(detail)) = &it.outcome;
@@ -76,27 +65,14 @@ fn show(screen: Screen, findings: &[Finding]) -> Ending {
                 json!({ "id": it.id, "ok": it.outcome.is_ok(), "detail": detail, "remedy": remedy })
             })
             .collect();
-        screen.value(&json!({ "ok": is_well, "checks": checks }));
+        output.print_json(&json!({ "ok": all_passed, "checks": checks }));
     } else {
-        for it in findings {
-            match &it.outcome {
-                Ok(words) => screen.line(&format!("✓ {}: {words}", it.what)),
-                Err(words) => screen.line(&format!("✗ {}: {words}\n    {}", it.what, it.remedy)),
-            }
+        for it in checks {
+            output.print_line(&match &it.outcome {
+                Ok(detail) => format!("✓ {}: {detail}", it.title),
+                Err(detail) => format!("✗ {}: {detail}\n    {}", it.title, it.remedy),
+            });
         }
     }
-    if is_well { Ending::Done } else { Ending::Partial }
-}
-
-/// Waits for an outcome, and not for ever.
-async fn within<T, E: Into<anyhow::Error>>(
-    screen: Screen,
-    look: impl Future<Output = Result<T, E>>,
-) -> Result<T, String> {
-    match tokio::time::timeout(PATIENCE, look).await {
-        Ok(outcome) => outcome.map_err(|error| format!("{:#}", error.into())),
-        Err(_elapsed) => {
-            Err(screen.say("không trả lời trong 10 giây", "no answer in 10 s").to_owned())
-        }
-    }
+    if all_passed { ExitStatus::Done } else { ExitStatus::Partial }
 }

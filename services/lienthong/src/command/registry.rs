@@ -1,70 +1,72 @@
-//! `registry`: every mistake of a folder at once, its content, and new tokens.
+//! `registry`: checks a folder, prints its content, and draws tokens.
 
 use proto::message::v1::{MessageType, Organisation};
 use proto::registry::v1::{Application, CodeList, Right, Snapshot};
 use serde_json::{Map, Value, json};
 
 use crate::cli::Registry;
-use crate::command::up::{fresh_token, token_hash};
-use crate::fault;
-use crate::screen::{Ending, Screen};
+use crate::exit_status::ExitStatus;
+use crate::fault::{fault_json, unreadable_path};
+use crate::output::Output;
 use crate::table::Row;
+use crate::token::{draw_token, hash_token};
 
-/// Checks or shows a registry folder, or makes a token.
-pub(crate) fn run(screen: Screen, command: Registry) -> anyhow::Result<Ending> {
+/// Carries out a command on the registry.
+pub(crate) fn run(output: Output, command: Registry) -> anyhow::Result<ExitStatus> {
     let (folder, show) = match command {
         Registry::Check { folder } => (folder, false),
         Registry::Show { folder } => (folder, true),
-        Registry::Token => return Ok(token(screen)),
+        Registry::Token => return Ok(print_token(output)),
     };
-    std::fs::read_dir(&folder).map_err(|error| fault::unreadable(&folder, &error))?;
-    let shelf = formats::FormatRegistry::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))?;
-    let formats: Vec<String> = shelf.all().iter().map(|it| it.name().to_owned()).collect();
+    std::fs::read_dir(&folder).map_err(|error| unreadable_path(&folder, &error))?;
+    let registry =
+        formats::FormatRegistry::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))?;
+    let formats: Vec<String> = registry.all().iter().map(|it| it.name().to_owned()).collect();
     match registry::check(&folder, Some(&formats)) {
-        Ok(snapshot) if show => print(screen, &snapshot),
-        Ok(snapshot) if screen.json => {
-            screen.value(&json!({ "mistakes": [], "revision": snapshot.revision }));
+        Ok(snapshot) if show => print_snapshot(output, &snapshot),
+        Ok(snapshot) if output.json => {
+            output.print_json(&json!({ "mistakes": [], "revision": snapshot.revision }));
         }
-        Ok(snapshot) => screen.line(&format!(
+        Ok(snapshot) => output.print_line(&format!(
             "✓ {} {}, {} {}, {} {}",
             snapshot.organisations.len(),
-            screen.say("cơ quan", "organisations"),
+            output.localize("cơ quan", "organisations"),
             snapshot.applications.len(),
-            screen.say("ứng dụng", "applications"),
+            output.localize("ứng dụng", "applications"),
             snapshot.rights.len(),
-            screen.say("quyền", "rights"),
+            output.localize("quyền", "rights"),
         )),
-        Err(mistakes) => return Ok(tell(screen, &mistakes)),
+        Err(mistakes) => return Ok(print_mistakes(output, &mistakes)),
     }
-    Ok(Ending::Done)
+    Ok(ExitStatus::Done)
 }
 
-fn tell(screen: Screen, mistakes: &[registry::Mistake]) -> Ending {
-    if screen.json {
+fn print_mistakes(output: Output, mistakes: &[registry::Mistake]) -> ExitStatus {
+    if output.json {
         let all: Vec<_> = mistakes
             .iter()
-            .map(|it| json!({ "file": it.file, "line": it.line, "fault": fault::value(&it.fault) }))
+            .map(|it| json!({ "file": it.file, "line": it.line, "fault": fault_json(&it.fault) }))
             .collect();
-        screen.value(&json!({ "mistakes": all }));
-        return Ending::Refused;
+        output.print_json(&json!({ "mistakes": all }));
+        return ExitStatus::Refused;
     }
     for it in mistakes {
-        screen.line(&format!(
+        output.print_line(&format!(
             "{}:{}: {} {}\n    {}",
             it.file,
             it.line,
             it.fault.code,
-            it.fault.title(screen.lang),
-            it.fault.remedy(screen.lang)
+            it.fault.title(output.lang),
+            it.fault.remedy(output.lang)
         ));
     }
-    screen.note(&format!("✗ {} {}", mistakes.len(), screen.say("lỗi", "mistakes")));
-    Ending::Refused
+    output.print_note(&format!("✗ {} {}", mistakes.len(), output.localize("lỗi", "mistakes")));
+    ExitStatus::Refused
 }
 
-fn print(screen: Screen, snapshot: &Snapshot) {
-    if screen.json {
-        screen.value(&value(snapshot));
+fn print_snapshot(output: Output, snapshot: &Snapshot) {
+    if output.json {
+        output.print_json(&snapshot_json(snapshot));
         return;
     }
     let organisations: Vec<Row> = snapshot
@@ -77,61 +79,61 @@ fn print(screen: Screen, snapshot: &Snapshot) {
                 it.name.clone(),
                 codes.join(", "),
                 it.parent.clone(),
-                days(&it.valid_from, &it.valid_to),
+                validity(&it.valid_from, &it.valid_to),
             ]
             .into()
         })
         .collect();
-    screen.table(
+    output.print_table(
         &[
-            screen.say("Cơ quan", "Organisation"),
-            screen.say("Tên", "Name"),
-            screen.say("Mã", "Codes"),
-            screen.say("Cấp trên", "Parent"),
-            screen.say("Hiệu lực", "Valid"),
+            output.localize("Cơ quan", "Organisation"),
+            output.localize("Tên", "Name"),
+            output.localize("Mã", "Codes"),
+            output.localize("Cấp trên", "Parent"),
+            output.localize("Hiệu lực", "Valid"),
         ],
         &organisations,
     );
-    screen.line("");
-    screen.table(
+    output.print_line("");
+    output.print_table(
         &[
-            screen.say("Ứng dụng", "Application"),
-            screen.say("Cơ quan", "Organisation"),
-            screen.say("Đưa ra", "Gives"),
-            screen.say("Nhận vào", "Takes"),
-            screen.say("Ghi chú", "Notes"),
+            output.localize("Ứng dụng", "Application"),
+            output.localize("Cơ quan", "Organisation"),
+            output.localize("Đưa ra", "Gives"),
+            output.localize("Nhận vào", "Takes"),
+            output.localize("Ghi chú", "Notes"),
         ],
-        &snapshot.applications.iter().map(|it| application_row(screen, it)).collect::<Vec<_>>(),
+        &snapshot.applications.iter().map(|it| application_row(output, it)).collect::<Vec<_>>(),
     );
-    screen.line("");
+    output.print_line("");
     let rights: Vec<Row> = snapshot
         .rights
         .iter()
         .map(|it| {
             let types: Vec<_> = it.types().map(MessageType::as_str).collect();
-            let valid = days(&it.valid_from, &it.valid_to);
+            let valid = validity(&it.valid_from, &it.valid_to);
             vec![it.from.clone(), it.to.clone(), types.join(", "), valid].into()
         })
         .collect();
-    screen.table(
+    output.print_table(
         &[
-            screen.say("Quyền gửi: từ", "Right: from"),
-            screen.say("Tới", "To"),
-            screen.say("Loại", "Types"),
-            screen.say("Hiệu lực", "Valid"),
+            output.localize("Quyền gửi: từ", "Right: from"),
+            output.localize("Tới", "To"),
+            output.localize("Loại", "Types"),
+            output.localize("Hiệu lực", "Valid"),
         ],
         &rights,
     );
     for it in &snapshot.code_lists {
-        let rows = screen.say("dòng", "rows");
-        screen.line(&format!("\n{} {}: {} {rows}", it.name, it.version, it.rows.len()));
+        let rows = output.localize("dòng", "rows");
+        output.print_line(&format!("\n{} {}: {} {rows}", it.name, it.version, it.rows.len()));
     }
 }
 
-fn application_row(screen: Screen, of: &Application) -> Row {
+fn application_row(output: Output, of: &Application) -> Row {
     let takes: Vec<_> =
         of.takes.iter().map(|it| format!("{}: {}", it.r#type().as_str(), it.format)).collect();
-    let notes = if of.disabled { screen.say("đã khóa", "disabled") } else { "" };
+    let notes = if of.disabled { output.localize("đã khóa", "disabled") } else { "" };
     vec![
         of.id.clone(),
         of.organisation.clone(),
@@ -142,13 +144,13 @@ fn application_row(screen: Screen, of: &Application) -> Row {
     .into()
 }
 
-/// From when to when; nothing said is always.
-fn days(from: &str, to: &str) -> String {
+/// First and last day of validity; empty when it is unlimited.
+fn validity(from: &str, to: &str) -> String {
     if from.is_empty() && to.is_empty() { String::new() } else { format!("{from}–{to}") }
 }
 
-/// The whole registry, for programs; of tokens only how many there are.
-fn value(of: &Snapshot) -> Value {
+/// The registry for programs. Of the tokens, which are secrets, it has the number only.
+fn snapshot_json(of: &Snapshot) -> Value {
     let organisation = |it: &Organisation| {
         let codes: Vec<_> = it
             .codes
@@ -208,18 +210,18 @@ fn value(of: &Snapshot) -> Value {
     })
 }
 
-fn token(screen: Screen) -> Ending {
-    let token = fresh_token();
-    let hash = token_hash(&token);
-    if screen.json {
-        screen.value(&json!({ "token": token, "token_sha256": hash }));
+fn print_token(output: Output) -> ExitStatus {
+    let token = draw_token();
+    let (token, hash) = (token.reveal(), hash_token(&token));
+    if output.json {
+        output.print_json(&json!({ "token": token, "token_sha256": hash }));
     } else {
-        screen.line(&format!("token:        {token}"));
-        screen.line(&format!("token_sha256: [\"{hash}\"]"));
-        screen.note(screen.say(
+        output.print_line(&format!("token:        {token}"));
+        output.print_line(&format!("token_sha256: [\"{hash}\"]"));
+        output.print_note(output.localize(
             "Đưa token cho nhà cung cấp một lần duy nhất; chỉ dòng băm vào sổ đăng ký.",
             "Give the token to the vendor once; only the hash line goes into the registry.",
         ));
     }
-    Ending::Done
+    ExitStatus::Done
 }

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use bus::Bus;
 use chassis::config::Layers;
 use chassis::health::Health;
+use chassis::secret::Secret;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use sandbox::{AGENCIES, AgencyProfile, SimulatedAgency, registry_yaml};
@@ -17,9 +18,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::cli::{Demo, Link};
-use crate::command::up::{fresh_token, internal_token, token_hash};
+use crate::data_folder::TOKEN_FILE;
 use crate::settings::Settings;
-use crate::system::{Doors, Start, bus_settings, run_all};
+use crate::system::context::SystemDependencies;
+use crate::system::infrastructure::bus_settings;
+use crate::system::listeners::Listeners;
+use crate::system::run::run_once;
+use crate::token::{draw_token, hash_token, read_or_create_token};
 
 /// How long agencies and system may take to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
@@ -72,8 +77,8 @@ impl Environment {
         let folder = tempfile::tempdir().context("no temporary folder can be made")?;
         let is_alone = arguments.broker.is_none() && arguments.database.is_none();
         let name_suffix = if is_alone { String::new() } else { random_suffix() };
-        let tokens: BTreeMap<&str, String> =
-            AGENCIES.iter().map(|it| (it.key, fresh_token())).collect();
+        let tokens: BTreeMap<&str, Secret> =
+            AGENCIES.iter().map(|it| (it.key, draw_token())).collect();
         let settings = settings(folder.path(), arguments)?;
         write_registry(folder.path(), &tokens, &name_suffix)?;
         let broker = match &arguments.broker {
@@ -83,17 +88,18 @@ impl Environment {
         if let Some(broker) = &broker {
             declare_channels(broker, &name_suffix).await?;
         }
-        let token = internal_token(&folder.path().join("internal.token"))?;
+        let internal_token = read_or_create_token(&folder.path().join(TOKEN_FILE))?;
         let telemetry = chassis::telemetry::init("demo", &settings.telemetry)?;
-        let doors = Doors::open(&settings, None)?;
-        let (gateway, internal) = (doors.vendors()?, doors.internal()?);
+        let listeners = Listeners::bind(&settings, None)?;
+        let (gateway, internal) = (listeners.vendors()?, listeners.internal()?);
         let (shutdown, health) = (CancellationToken::new(), Health::new());
-        let start = Start { settings, token, health: health.clone(), telemetry };
+        let dependencies =
+            SystemDependencies { settings, internal_token, health: health.clone(), telemetry };
         let mut system = JoinSet::new();
         let stop = shutdown.clone();
-        system.spawn(async move { run_all(&start, &doors, stop).await });
+        system.spawn(async move { run_once(&dependencies, &listeners, stop).await });
         let connect = |profile: &'static AgencyProfile| {
-            let token = tokens.get(profile.key).cloned().unwrap_or_default();
+            let token = tokens.get(profile.key).map_or("", Secret::reveal).to_owned();
             let connection = sdk::Connection { gateway: format!("http://{gateway}"), token };
             SimulatedAgency::connect(profile, &name_suffix, connection, &shutdown)
         };
@@ -188,7 +194,8 @@ async fn remove_channels(broker: bus::Settings, name_suffix: &str) -> anyhow::Re
 
 fn settings(folder: &Path, arguments: &Demo) -> anyhow::Result<Settings> {
     let path = |name: &str| folder.join(name).display().to_string();
-    let database = arguments.database.clone().unwrap_or_else(|| path("journal.sqlite"));
+    let reveal = |it: &Secret| it.reveal().to_owned();
+    let database = arguments.database.as_ref().map_or_else(|| path("journal.sqlite"), reveal);
     let mut layers = Layers::from_parts(None, BTreeMap::new())?
         .flag("registry.folder", path("registry"))
         .flag("claims.folder", path("claims"))
@@ -199,17 +206,17 @@ fn settings(folder: &Path, arguments: &Demo) -> anyhow::Result<Settings> {
         .flag("telemetry.form", "pretty")
         .flag("telemetry.level", "off");
     if let Some(broker) = &arguments.broker {
-        layers = layers.flag("bus.url", broker.clone());
+        layers = layers.flag("bus.url", broker.reveal());
     }
     Ok(Settings::read(&layers)?)
 }
 
 fn write_registry(
     folder: &Path,
-    tokens: &BTreeMap<&str, String>,
+    tokens: &BTreeMap<&str, Secret>,
     name_suffix: &str,
 ) -> anyhow::Result<()> {
-    let hash = |it: &AgencyProfile| tokens.get(it.key).map(|it| token_hash(it)).unwrap_or_default();
+    let hash = |it: &AgencyProfile| tokens.get(it.key).map(hash_token).unwrap_or_default();
     let text = registry_yaml(AGENCIES.iter().map(|it| (it, hash(it))), name_suffix);
     let registry = folder.join("registry");
     std::fs::create_dir_all(&registry)?;

@@ -4,8 +4,8 @@ use proto::fault::Lang;
 use sandbox::{Arrival, RefusalCase, Remark, ScenarioReport, Software, Violation};
 use serde_json::{Value, json};
 
-use crate::screen::Screen;
-use crate::view;
+use crate::labels::state_label;
+use crate::output::Output;
 
 /// The report as programs read it.
 pub(super) fn to_json(report: &ScenarioReport, transport: &str, journeys: &[Value]) -> Value {
@@ -35,52 +35,52 @@ pub(super) fn to_json(report: &ScenarioReport, transport: &str, journeys: &[Valu
 }
 
 /// Prints the report.
-pub(super) fn print(screen: Screen, report: &ScenarioReport) {
-    screen.line("");
-    screen.line(screen.say("Kết quả", "Result"));
+pub(super) fn print(output: Output, report: &ScenarioReport) {
+    output.print_line("");
+    output.print_line(output.localize("Kết quả", "Result"));
     let of = |done: usize, all: usize| format!("{done}/{all}");
     let rows = [
-        (screen.say("Nhận vào trục", "Submitted"), report.submitted.to_string()),
+        (output.localize("Nhận vào trục", "Submitted"), report.submitted.to_string()),
         (
-            screen.say("Văn bản đến nơi", "Documents delivered"),
+            output.localize("Văn bản đến nơi", "Documents delivered"),
             of(report.delivered, report.expected),
         ),
         (
-            screen.say("Trạng thái về lại", "Statuses returned"),
+            output.localize("Trạng thái về lại", "Statuses returned"),
             of(report.statuses_returned, report.statuses_expected),
         ),
         (
-            screen.say("Tệp đính kèm nguyên vẹn", "Attachments bit-identical"),
+            output.localize("Tệp đính kèm nguyên vẹn", "Attachments bit-identical"),
             of(report.attachments_identical, report.attachments_expected),
         ),
         (
-            screen.say("Gửi lặp, trả biên nhận cũ", "Repeats given the first receipt"),
+            output.localize("Gửi lặp, trả biên nhận cũ", "Repeats given the first receipt"),
             report.repeats_answered.to_string(),
         ),
         (
-            screen.say("Từ chối tại cửa", "Refused at the door"),
+            output.localize("Từ chối tại cửa", "Refused at the door"),
             format!("{}: {}", report.refused.len(), report.refused.join(", ")),
         ),
-        (screen.say("Mất", "Lost"), report.lost().to_string()),
-        (screen.say("Trùng", "Duplicated"), report.duplicated.to_string()),
-        (screen.say("Lạc", "Unexpected"), report.unexpected.to_string()),
-        (screen.say("Thời gian", "Time"), format!("{:.2} s", seconds(report))),
+        (output.localize("Mất", "Lost"), report.lost().to_string()),
+        (output.localize("Trùng", "Duplicated"), report.duplicated.to_string()),
+        (output.localize("Lạc", "Unexpected"), report.unexpected.to_string()),
+        (output.localize("Thời gian", "Time"), format!("{:.2} s", seconds(report))),
     ];
     let longest = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
     for (name, value) in rows {
         let gap = longest + 2 - name.chars().count();
-        screen.line(&format!("  {name}{}{value}", " ".repeat(gap)));
+        output.print_line(&format!("  {name}{}{value}", " ".repeat(gap)));
     }
     for it in &report.remarks {
-        screen.line(&format!("  · {}", remark_text(screen.lang, it)));
+        output.print_line(&format!("  · {}", remark_text(output.lang, it)));
     }
     for it in &report.violations {
-        screen.line(&format!("  ✗ {}", violation_text(screen.lang, it)));
+        output.print_line(&format!("  ✗ {}", violation_text(output.lang, it)));
     }
-    screen.line(if report.is_successful() {
-        screen.say("✓ Mọi điều đúng như cam kết.", "✓ All is as promised.")
+    output.print_line(if report.is_successful() {
+        output.localize("✓ Mọi điều đúng như cam kết.", "✓ All is as promised.")
     } else {
-        screen.say("✗ Có điều không đúng cam kết.", "✗ Something is not as promised.")
+        output.localize("✗ Có điều không đúng cam kết.", "✗ Something is not as promised.")
     });
 }
 
@@ -103,10 +103,10 @@ pub(super) fn case_name(lang: Lang, case: RefusalCase) -> &'static str {
 fn violation_text(lang: Lang, violation: &Violation) -> String {
     match (violation, lang) {
         (Violation::NotTerminal { message_id, state }, Lang::Vi) => {
-            format!("{message_id} vẫn ở trạng thái {}", state_name(lang, *state))
+            format!("{message_id} vẫn ở trạng thái {}", state_label(lang, *state))
         }
         (Violation::NotTerminal { message_id, state }, Lang::En) => {
-            format!("{message_id} is still {}", state_name(lang, *state))
+            format!("{message_id} is still {}", state_label(lang, *state))
         }
         (Violation::RepeatNotRecognised { key }, Lang::Vi) => {
             format!("bản gửi lặp với khóa “{key}” nhận biên nhận mới")
@@ -154,10 +154,6 @@ fn remark_text(lang: Lang, remark: &Remark) -> String {
 fn arrival_text(of: &Arrival) -> String {
     let Arrival { inbox, message_type, sender, document_id, content } = of;
     format!("{message_type} {sender} → {inbox}, {document_id}, {content}")
-}
-
-fn state_name(lang: Lang, state: proto::message::v1::State) -> &'static str {
-    view::state(Screen { json: false, lang }, state)
 }
 
 /// Turns a text function into one that gives both languages.

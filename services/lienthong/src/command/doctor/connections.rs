@@ -1,0 +1,279 @@
+//! Checks of the connections to broker, database, stores and other roles.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use anyhow::Context as _;
+use bus::Bus;
+use chassis::config::Layers;
+use chassis::upstream::Network;
+use chassis::{Upstream, health};
+use proto::journal::v1::FindRequest;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::cli::Link;
+use crate::command::doctor::check::{Check, within_limit};
+use crate::journal_access::connect_journal;
+use crate::output::Output;
+use crate::settings::{self, Settings};
+use crate::system::infrastructure::{bus_settings, open_claim_store};
+
+/// The body that is written to the claim store and read from it. It is always the same, so the store
+/// holds it once.
+const PROBE: &[u8] = b"lienthong doctor\n";
+
+/// Checks every connection that the settings name.
+pub(super) async fn check_all(
+    output: Output,
+    (settings, layers): (&Settings, &Layers),
+    link: &Link,
+) -> Vec<Check> {
+    let mut checks = check_broker(output, settings).await;
+    checks.push(check_database(output, settings).await);
+    checks.push(check_claim_store(output, settings).await);
+    checks.extend(check_roles(output, (settings, layers), link).await);
+    checks.push(check_readiness(output, settings).await);
+    checks.push(check_trace_collector(output, settings).await);
+    checks
+}
+
+/// Checks the broker with a probe, and its topology against the settings.
+async fn check_broker(output: Output, settings: &Settings) -> Vec<Check> {
+    let connecting = async {
+        let bus = match bus_settings(settings, "doctor")? {
+            it if it.url.is_empty() => Bus::embedded(it),
+            it => Bus::connect(it).await?,
+        };
+        let compared = bus
+            .compare_topology()
+            .await
+            .map_err(|error| format!("{:#}", anyhow::Error::new(error)));
+        let probed = if compared.is_ok() { Some(bus.probe().await) } else { None };
+        anyhow::Ok((bus, compared, probed))
+    };
+    let (reached, topology) = match within_limit(output, connecting).await {
+        Err(error) => (
+            Err(error),
+            Err(output.localize("không tới được RabbitMQ", "RabbitMQ is not reached").to_owned()),
+        ),
+        Ok((Bus::Embedded(_), ..)) => {
+            let in_memory =
+                output.localize("trong bộ nhớ của tiến trình", "in the process's memory");
+            (Ok(in_memory.to_owned()), Ok(in_memory.to_owned()))
+        }
+        Ok((Bus::RabbitMq(_), compared, probed)) => (
+            match probed {
+                Some(Ok(duration)) => Ok(format!("{} ms", duration.as_millis())),
+                Some(Err(error)) => Err(format!("{:#}", anyhow::Error::new(error))),
+                None => Ok(output.localize("kết nối được", "connected").to_owned()),
+            },
+            compared.map(|()| output.localize("đúng như cần", "as they must be").to_owned()),
+        ),
+    };
+    vec![
+        Check {
+            id: "broker",
+            title: output.localize("RabbitMQ", "RabbitMQ"),
+            outcome: reached,
+            remedy: output
+                .localize(
+                    "Kiểm tra bus.url, bus.password_file và RabbitMQ có đang chạy không.",
+                    "Check bus.url, bus.password_file, and whether RabbitMQ runs.",
+                )
+                .to_owned(),
+        },
+        Check {
+            id: "topology",
+            title: output.localize("Hàng đợi trên RabbitMQ", "Queues on RabbitMQ"),
+            outcome: topology,
+            remedy: output
+                .localize(
+                    "Khởi động `lienthong serve mapping` một lần: vai trò này tạo hàng đợi. Hàng đợi khác cấu hình thì đổi bus.partitions về như cũ.",
+                    "Start `lienthong serve mapping` once: it makes them. Where they differ, set bus.partitions back.",
+                )
+                .to_owned(),
+        },
+    ]
+}
+
+async fn check_database(output: Output, settings: &Settings) -> Check {
+    let config = &settings.journal;
+    let is_file = !config.database.contains("://");
+    let outcome = if is_file && !std::path::Path::new(&config.database).exists() {
+        Ok(output
+            .localize("sẽ được tạo khi chạy lần đầu", "will be made by the first start")
+            .to_owned())
+    } else {
+        let kind = if is_file { "SQLite" } else { "PostgreSQL" };
+        within_limit(output, journal::reach(config)).await.map(|()| kind.to_owned())
+    };
+    Check {
+        id: "database",
+        title: output.localize("Cơ sở dữ liệu của kho", "The journal's database"),
+        outcome,
+        remedy: output
+            .localize(
+                "Kiểm tra journal.database, journal.password_file và PostgreSQL có đang chạy không.",
+                "Check journal.database, journal.password_file, and whether PostgreSQL runs.",
+            )
+            .to_owned(),
+    }
+}
+
+async fn check_claim_store(output: Output, settings: &Settings) -> Check {
+    let section = &settings.claims;
+    let writing = async {
+        let store = open_claim_store(section).await?;
+        let claim = store.put(PROBE.into()).await?;
+        let mut reader = store.open(&claim, 0).await?;
+        let read = reader.next().await?.unwrap_or_default();
+        anyhow::ensure!(read == PROBE, "the bytes that were read are not those that were written");
+        anyhow::Ok(())
+    };
+    let outcome = if section.bucket.is_empty() && !section.folder.is_dir() {
+        Ok(output
+            .localize("sẽ được tạo khi chạy lần đầu", "will be made by the first start")
+            .to_owned())
+    } else {
+        let location = if section.bucket.is_empty() {
+            section.folder.display().to_string()
+        } else {
+            format!("{}/{}", section.endpoint, section.bucket)
+        };
+        within_limit(output, writing).await.map(|()| location)
+    };
+    Check {
+        id: "claims",
+        title: output.localize("Kho tệp lớn", "Store of large bodies"),
+        outcome,
+        remedy: output
+            .localize(
+                "Kiểm tra claims.folder, hoặc claims.bucket, claims.endpoint và hai tệp khóa; bucket phải có sẵn.",
+                "Check claims.folder, or claims.bucket, claims.endpoint and the two key files; the bucket must exist.",
+            )
+            .to_owned(),
+    }
+}
+
+/// Checks the roles that `upstream` names; when it names none, the process of `up`.
+async fn check_roles(
+    output: Output,
+    (settings, layers): (&Settings, &Layers),
+    link: &Link,
+) -> Vec<Check> {
+    let upstreams = &settings.upstream;
+    let roles = [
+        ("journal", "upstream.journal", &upstreams.journal),
+        ("mapping", "upstream.mapping", &upstreams.mapping),
+        ("registry", "upstream.registry", &upstreams.registry),
+    ];
+    let is_named = |key: &str| settings::origin(layers, "upstream", key) != "default";
+    let mut checks = Vec::new();
+    if roles.iter().any(|(role, ..)| is_named(role)) {
+        for (_, id, uri) in roles {
+            checks.push(check_role(output, (id, uri)).await);
+        }
+    } else {
+        checks.push(check_role(output, ("internal", &link.internal)).await);
+        let asking = async {
+            let request = FindRequest { limit: 1, ..FindRequest::default() };
+            connect_journal(link)?.find(request).await.context("the journal does not answer")?;
+            anyhow::Ok(())
+        };
+        checks.push(Check {
+            id: "journal",
+            title: output.localize("Kho thông điệp", "Journal"),
+            outcome: within_limit(output, asking).await.map(|()| link.internal.clone()),
+            remedy: output
+                .localize(
+                    "Chạy `lienthong up`, hoặc nêu --internal và --internal-token-file.",
+                    "Run `lienthong up`, or name --internal and --internal-token-file.",
+                )
+                .to_owned(),
+        });
+    }
+    checks
+}
+
+async fn check_role(output: Output, (id, uri): (&'static str, &str)) -> Check {
+    let asking = async {
+        let is_serving = health::ask(Upstream::network(&Network::new(uri))?).await?;
+        anyhow::ensure!(is_serving, "it answers and is not ready");
+        anyhow::Ok(())
+    };
+    Check {
+        id,
+        title: output.localize("Dịch vụ", "Service"),
+        outcome: within_limit(output, asking)
+            .await
+            .map(|()| uri.to_owned())
+            .map_err(|error| format!("{uri}: {error}")),
+        remedy: format!(
+            "{} {id}",
+            output.localize(
+                "Khởi động dịch vụ ở địa chỉ này, hoặc sửa thiết lập:",
+                "Start the service at this address, or mend the setting:"
+            )
+        ),
+    }
+}
+
+async fn check_readiness(output: Output, settings: &Settings) -> Check {
+    let mut address = settings.listen.ops;
+    if address.ip().is_unspecified() {
+        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    let asking = async {
+        let answer =
+            get_readyz(address).await.with_context(|| format!("http://{address}/readyz"))?;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let body = body.trim().replace('\n', "; ");
+        anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{body}");
+        anyhow::Ok(body)
+    };
+    Check {
+        id: "readyz",
+        title: output.localize("Tiến trình trên máy này", "The process on this machine"),
+        outcome: within_limit(output, asking).await,
+        remedy: output
+            .localize(
+                "Chạy `lienthong up` hoặc `lienthong serve`; nếu đang chạy, xem lý do được nêu.",
+                "Run `lienthong up` or `lienthong serve`; if it runs, see the reason that is given.",
+            )
+            .to_owned(),
+    }
+}
+
+/// `GET /readyz` by hand: one request needs no HTTP client.
+async fn get_readyz(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = "GET /readyz HTTP/1.1\r\nHost: doctor\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(64 * 1024).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+async fn check_trace_collector(output: Output, settings: &Settings) -> Check {
+    let endpoint = settings.telemetry.otlp_endpoint.as_str();
+    let reaching = async {
+        let address = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+        TcpStream::connect(address.trim_end_matches('/')).await.context("nobody listens there")?;
+        anyhow::Ok(endpoint.to_owned())
+    };
+    Check {
+        id: "otlp",
+        title: output.localize("Nơi nhận vết (OTLP)", "Collector of traces (OTLP)"),
+        outcome: if endpoint.is_empty() {
+            Ok(output.localize("không dùng", "not used").to_owned())
+        } else {
+            within_limit(output, reaching).await
+        },
+        remedy: output
+            .localize(
+                "Kiểm tra telemetry.otlp_endpoint; để trống nếu không dùng.",
+                "Check telemetry.otlp_endpoint; leave it empty if there is none.",
+            )
+            .to_owned(),
+    }
+}

@@ -1,0 +1,198 @@
+//! `format read`, `write` and `try`: native bytes to the canonical model and back.
+
+use std::path::Path;
+
+use formats::{DecodedMessage, EncodeContext, Format, FormatRegistry};
+use proto::canonical::v1::{Canonical, canonical::Body};
+use proto::fault::v1::Fault;
+use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::{Finding, Loss};
+use serde_json::{Value, json};
+
+use crate::command::format::attachments::AttachmentFolder;
+use crate::command::format::input_file::load;
+use crate::command::format::losses::{loss_json, print_losses};
+use crate::fault::unwritable_path;
+use crate::output::Output;
+
+/// The format of canonical JSON.
+const CANONICAL_JSON: &str = "canonical.json";
+
+/// Reads a file in the format of this name, or for `auto` in the one it has.
+pub(super) fn read_native(
+    (output, formats): (Output, &FormatRegistry),
+    format: &str,
+    file: &Path,
+    attachments: &mut AttachmentFolder,
+) -> Result<Vec<DecodedMessage>, Fault> {
+    let native = load(output, file)?;
+    let format = formats.choose(format, &native)?;
+    let declared = attachments.collect_beside(file, format, &native);
+    let declared = declared.map_err(|error| unwritable_path(file, &error))?;
+    format.decode(&native, &declared, attachments)
+}
+
+/// Prints messages as canonical JSON, with what was odd about them.
+pub(super) fn print_canonical(
+    output: Output,
+    formats: &FormatRegistry,
+    (messages, attachments): (&[DecodedMessage], &AttachmentFolder),
+) -> anyhow::Result<()> {
+    if output.json {
+        let values: Result<Vec<Value>, _> = messages
+            .iter()
+            .map(|it| anyhow::Ok(serde_json::from_slice(&canonical_json(formats, it)?)?))
+            .collect();
+        let attachments: Vec<_> = attachments
+            .sizes()
+            .iter()
+            .map(|(sha256, size)| json!({ "sha256": sha256, "size": size }))
+            .collect();
+        output.print_json(&json!({
+            "messages": values?,
+            "findings": findings_json(messages),
+            "attachments": attachments,
+        }));
+        return Ok(());
+    }
+    for it in messages {
+        output.print_bytes(&canonical_json(formats, it)?);
+        output.print_line("");
+        for finding in &it.findings {
+            let text = output.localize(&finding.text_vi, &finding.text_en);
+            output.print_note(&format!("{} {}: {text}", finding.code, finding.field));
+        }
+    }
+    Ok(())
+}
+
+/// Prints canonical JSON in another format, with its losses.
+pub(super) fn print_native(
+    (output, formats): (Output, &FormatRegistry),
+    format: &str,
+    canonical_json: &[u8],
+    attachments: &AttachmentFolder,
+) -> Result<(), Fault> {
+    let declared = declared_attachments(canonical_json);
+    let mut messages = formats.choose(CANONICAL_JSON, &[])?.decode(
+        canonical_json,
+        &declared,
+        &mut AttachmentFolder::default(),
+    )?;
+    let message = Canonical { origin: None, ..messages.remove(0).canonical };
+    let format = formats.choose(format, &[])?;
+    let mut native = Vec::new();
+    let losses = format.encode(&message, EncodeContext::default(), attachments, &mut native)?;
+    if output.json {
+        output.print_json(&native_json(&native, &losses));
+    } else {
+        output.print_bytes(&native);
+        print_losses(output, &losses);
+    }
+    Ok(())
+}
+
+/// Prints messages in the target format, with their losses.
+pub(super) fn print_translation(
+    (output, formats): (Output, &FormatRegistry),
+    target: &str,
+    (messages, attachments): (&[DecodedMessage], &AttachmentFolder),
+) -> Result<(), Fault> {
+    let target = formats.choose(target, &[])?;
+    let mut translated = Vec::new();
+    for it in messages {
+        let message = with_sender(&it.canonical, target);
+        let mut native = Vec::new();
+        let losses = target.encode(&message, EncodeContext::default(), attachments, &mut native)?;
+        if output.json {
+            translated.push(native_json(&native, &losses));
+        } else {
+            output.print_bytes(&native);
+            output.print_line("");
+            print_losses(output, &losses);
+        }
+    }
+    if output.json {
+        let findings = findings_json(messages);
+        output.print_json(&json!({ "messages": translated, "findings": findings }));
+    }
+    Ok(())
+}
+
+/// A message as canonical JSON, without its origin: that is the file the caller has.
+fn canonical_json(formats: &FormatRegistry, of: &DecodedMessage) -> Result<Vec<u8>, Fault> {
+    let message = Canonical { origin: None, ..of.canonical.clone() };
+    let mut json = Vec::new();
+    formats.choose(CANONICAL_JSON, &[])?.encode(
+        &message,
+        EncodeContext::default(),
+        &AttachmentFolder::default(),
+        &mut json,
+    )?;
+    Ok(json)
+}
+
+/// The findings of all messages, each with the index of its message.
+fn findings_json(messages: &[DecodedMessage]) -> Vec<Value> {
+    let finding_json = |message: usize, it: &Finding| {
+        json!({
+            "message": message, "code": it.code, "field": it.field,
+            "text_vi": it.text_vi, "text_en": it.text_en,
+        })
+    };
+    messages
+        .iter()
+        .enumerate()
+        .flat_map(|(index, it)| it.findings.iter().map(move |it| finding_json(index, it)))
+        .collect()
+}
+
+/// Native bytes with their losses; bytes that are not UTF-8 in Base64.
+fn native_json(native: &[u8], losses: &[Loss]) -> Value {
+    let (encoding, text) = match std::str::from_utf8(native) {
+        Ok(text) => ("utf-8", text.to_owned()),
+        Err(_binary) => ("base64", base64_simd::STANDARD.encode_to_string(native)),
+    };
+    json!({
+        "native": text,
+        "encoding": encoding,
+        "losses": losses.iter().map(loss_json).collect::<Vec<_>>(),
+    })
+}
+
+/// The attachments that canonical JSON refers to by digest, as `format read` wrote them.
+fn declared_attachments(canonical_json: &[u8]) -> Vec<DeclaredAttachment> {
+    // Text that is not JSON declares nothing; decoding it fails afterwards and says why.
+    let value: Value = serde_json::from_slice(canonical_json).unwrap_or_default();
+    let mut declared = Vec::new();
+    for body in ["document", "status"] {
+        let attachments = value.get(body).and_then(|it| it.get("attachments"));
+        for it in attachments.and_then(Value::as_array).into_iter().flatten() {
+            let content = it.get("content").cloned().unwrap_or_default();
+            let reference =
+                content.get("ref").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let size = content.get("size").and_then(Value::as_u64).unwrap_or_default();
+            let claim = bus::Claim::from_reference(&reference, size);
+            declared.extend(claim.map(|claim| DeclaredAttachment {
+                reference,
+                claim: Some(journal_client::to_journal_claim(&claim)),
+                ..DeclaredAttachment::default()
+            }));
+        }
+    }
+    declared
+}
+
+/// A document with its issuer as the sender, for a target that has a field for the sender and a
+/// source that has none. In a running system the gateway names the authenticated organisation.
+fn with_sender(message: &Canonical, target: &Format) -> Canonical {
+    const SENDER: &str = "sender.ids[0].value";
+    let mut message = message.clone();
+    if let Some(Body::Document(document)) = &mut message.body
+        && target.native_path(SENDER) != SENDER
+        && document.sender.as_ref().is_none_or(|it| it.ids.is_empty())
+    {
+        document.sender.clone_from(&document.issuer);
+    }
+    message
+}

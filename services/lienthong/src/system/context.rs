@@ -1,0 +1,90 @@
+//! What the starts of one process have in common.
+
+use std::time::Duration;
+
+use chassis::Upstream;
+use chassis::guard::Guard;
+use chassis::health::Health;
+use chassis::secret::Secret;
+use chassis::telemetry::Telemetry;
+use chassis::upstream::Network;
+use registry_client::RegistryFollower;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::Role;
+use crate::settings::Settings;
+use crate::system::listeners::Listeners;
+
+/// What a process is started with.
+#[derive(Clone, Debug)]
+pub(crate) struct SystemDependencies {
+    pub(crate) settings: Settings,
+    /// The token of calls between roles.
+    pub(crate) internal_token: Secret,
+    pub(crate) health: Health,
+    pub(crate) telemetry: Telemetry,
+}
+
+impl SystemDependencies {
+    /// How long open work may go on after a shutdown.
+    pub(super) fn stop_limit(&self) -> Duration {
+        Duration::from_millis(self.settings.listen.stop_ms_max)
+    }
+
+    /// Admits calls that carry the internal token.
+    pub(super) fn guard(&self) -> Guard {
+        Guard::new(self.internal_token.reveal())
+    }
+
+    /// A role in another process.
+    pub(super) fn upstream(&self, uri: &str) -> anyhow::Result<Upstream> {
+        let network = Network::new(uri).token(self.internal_token.reveal());
+        Ok(Upstream::network(&network)?)
+    }
+}
+
+/// Services and state that survive a failed start, so that callers are answered while the process
+/// starts again.
+#[derive(Clone, Debug)]
+pub(super) struct LongLived {
+    pub(super) registry: registry::Service,
+    pub(super) journal: journal::Service,
+    /// Mapping's copy of the registry.
+    pub(super) mapping_registry: RegistryFollower,
+    /// The gateway's copy of the registry.
+    pub(super) gateway_registry: RegistryFollower,
+    /// Cancelled when the last call over the internal listener is answered.
+    pub(super) internal_calls_answered: CancellationToken,
+}
+
+impl LongLived {
+    pub(super) fn new(settings: &Settings) -> Self {
+        // Formats with mistakes stop mapping, which reports them; the registry then knows none.
+        let formats = formats::FormatRegistry::shipped();
+        let names = formats.iter().flat_map(|it| it.all()).map(|it| it.name().to_owned());
+        Self {
+            registry: registry::Service::new().knowing(names),
+            journal: journal::Service::new(&settings.journal),
+            mapping_registry: RegistryFollower::new("mapping.registry"),
+            gateway_registry: RegistryFollower::new("gateway.registry"),
+            internal_calls_answered: CancellationToken::new(),
+        }
+    }
+}
+
+/// What a start works with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Context<'a> {
+    /// The role of the process; none: all of them.
+    pub(super) role: Option<Role>,
+    pub(super) dependencies: &'a SystemDependencies,
+    pub(super) listeners: &'a Listeners,
+    pub(super) long_lived: &'a LongLived,
+}
+
+impl Context<'_> {
+    /// True when this process has the role.
+    pub(super) fn has_role(&self, role: Role) -> bool {
+        self.role.is_none_or(|it| it == role)
+    }
+}

@@ -8,7 +8,7 @@ use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::delivery_row::{DeliveryRow, sql_list};
 use crate::retry_schedule::publish_deadline;
-use crate::row_cache::{SELECT_WATERMARK, WATERMARK_COLUMN};
+use crate::row_cache::{SELECT_WATERMARK, UPDATE_WATERMARK, WATERMARK_COLUMN};
 use crate::steps::give_back;
 use crate::transitions::{Event, Transition};
 use crate::unit_of_work::UnitOfWork;
@@ -89,8 +89,8 @@ pub(crate) async fn postpone(
 /// memory.
 pub(crate) async fn publish_all(database: &mut Database) -> Result<(), DatabaseError> {
     // The watermark goes back by one, and the rows are moved to just above it.
-    let back = "UPDATE sweep_watermark SET at = at - 1 RETURNING at AS number";
-    let watermark = database.query_number(back, WATERMARK_COLUMN).await?;
+    let watermark = database.query_number(SELECT_WATERMARK, WATERMARK_COLUMN).await? - 1;
+    database.query(UPDATE_WATERMARK, vec![watermark.into()]).await?;
     let due_now = format!(
         "UPDATE delivery_state SET due_at = 1, sweep_at = $1, publishes = 0 WHERE row_id IN \
          (SELECT row_id FROM delivery_state WHERE sweep_at > $1 AND state IN ({}) \

@@ -3,7 +3,7 @@
 use proto::journal::v1::begun::Answer;
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::ended::Outcome;
-use proto::journal::v1::settlement::Answer as Given;
+use proto::journal::v1::settlement::Answer as Settled;
 use proto::journal::v1::*;
 use proto::message::v1::*;
 
@@ -11,40 +11,40 @@ use crate::environment::*;
 use crate::on_both;
 
 on_both!(
-    a_message_is_handed_over_once_and_answered_once,
-    a_later_message_waits_for_the_earlier_and_goes_in_the_commit_that_ends_it,
-    one_window_holds_what_comes_later_in_it,
-    others_pass_whoever_waits,
-    an_earlier_message_that_is_not_yet_routed_holds_the_later,
-    a_dead_letter_holds_those_behind_it_until_withdrawn,
-    an_unavailable_application_is_tried_by_the_schedule_and_then_it_is_dead,
-    an_application_that_names_a_time_is_tried_then,
-    what_was_never_handed_over_goes_again_and_is_no_try,
-    a_new_session_of_an_adapter_takes_the_messages_from_the_old,
-    a_closed_session_gives_back_and_its_late_answer_changes_nothing,
-    an_askable_receiver_is_asked_first,
-    with_neither_an_interrupted_delivery_is_in_doubt,
-    a_lease_that_is_over_gives_the_message_back,
-    a_receiver_that_never_answers_is_not_tried_for_ever,
-    an_answer_with_anothers_lease_changes_nothing,
-    a_session_sees_only_its_applications_messages,
-    nobody_begins_without_a_session,
-    many_sessions_at_once_hand_a_message_over_once,
-    an_application_that_has_no_channel_is_a_dead_letter,
+    a_message_is_delivered_once_and_settled_once,
+    a_held_message_is_released_in_the_commit_that_settles_the_earlier_one,
+    within_one_window_the_later_message_is_held,
+    a_held_message_holds_no_other_conversation_or_application,
+    an_earlier_message_that_is_not_routed_yet_holds_the_later_one,
+    a_dead_letter_holds_later_messages_until_it_is_withdrawn,
+    an_unavailable_application_is_tried_by_the_schedule_until_the_message_is_dead,
+    an_application_is_tried_at_the_time_it_requests,
+    an_unsent_message_is_published_again_and_counts_as_no_try,
+    a_new_session_of_an_adapter_closes_the_older_one,
+    a_closed_session_gives_back_its_messages_and_late_answers_change_nothing,
+    an_askable_receiver_is_asked_before_a_second_delivery,
+    a_receiver_that_can_do_neither_leaves_an_interrupted_delivery_in_doubt,
+    an_expired_lease_gives_the_message_back,
+    a_receiver_that_never_answers_gets_a_bounded_number_of_tries,
+    an_answer_with_another_lease_changes_nothing,
+    a_session_begins_only_messages_of_its_application,
+    begin_needs_an_open_session,
+    many_concurrent_sessions_deliver_a_message_once,
+    a_message_for_an_application_without_a_channel_is_a_dead_letter,
     a_withdrawn_message_is_not_delivered,
-    an_answer_counts_before_its_session_closes,
-    a_begin_that_nobody_waits_for_takes_nothing,
-    what_a_lost_begin_gave_is_given_back,
-    another_application_cannot_answer,
+    a_settlement_counts_before_its_session_is_closed,
+    a_begin_whose_caller_went_away_takes_no_message,
+    messages_of_a_lost_begin_are_given_back,
+    another_application_cannot_settle,
     a_late_answer_is_noted_once,
-    what_was_derived_before_its_parent_was_routed_is_known_when_it_comes_again,
-    an_application_that_asks_for_a_moment_is_not_given_up,
+    a_message_derived_before_its_parent_was_routed_is_known_when_recorded_again,
+    short_requested_waits_use_up_no_tries,
 );
 
 const REPEATABLE: ReceiverClass = ReceiverClass::Repeatable;
 
-async fn a_message_is_handed_over_once_and_answered_once(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn a_message_is_delivered_once_and_settled_once(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     let begun = env.begin(&session, &[&id, &id, "17"]).await;
     assert_eq!(begun[0].answer(), Answer::Deliver);
@@ -67,43 +67,43 @@ async fn a_message_is_handed_over_once_and_answered_once(mut env: Environment) {
     assert_eq!(steps, [Step::Translated, Step::Begun, Step::Taken, Step::LateAnswer]);
 }
 
-async fn a_later_message_waits_for_the_earlier_and_goes_in_the_commit_that_ends_it(
+async fn a_held_message_is_released_in_the_commit_that_settles_the_earlier_one(
     mut env: Environment,
 ) {
-    let first = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
-    let second = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
-    let third = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
+    let first = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
+    let second = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
+    let third = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     assert_eq!(env.answers(&session, &[&third, &second]).await, [Answer::Hold, Answer::Hold]);
     let lease = env.deliver(&session, &first).await;
     assert_eq!(env.answers(&session, &[&second]).await, [Answer::Hold]);
     let held = env.summary(&second).await;
     assert_eq!((held.state(), held.behind), (State::Held, first.clone()));
-    assert_eq!(env.driven_in_a_while().await, Vec::<String>::new());
+    assert_eq!(env.published_in_a_while().await, Vec::<String>::new());
     env.end(&session, &first, lease, refused()).await;
     assert_eq!(env.state(&second).await, State::Queued, "released in the same commit");
-    assert_eq!(env.driven().await, ("delivery.b-app".to_owned(), second.clone()));
+    assert_eq!(env.next_published().await, ("delivery.b-app".to_owned(), second.clone()));
     assert_eq!(env.state(&third).await, State::Held);
     let lease = env.deliver(&session, &second).await;
     env.end(&session, &second, lease, taken()).await;
-    assert_eq!(env.driven().await.1, third);
+    assert_eq!(env.next_published().await.1, third);
     env.deliver(&session, &third).await;
     let steps = env.steps(&second).await;
     assert_eq!(steps[1..], [Step::Held, Step::Released, Step::Begun, Step::Taken]);
 }
 
-async fn one_window_holds_what_comes_later_in_it(mut env: Environment) {
-    let first = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
-    let second = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
+async fn within_one_window_the_later_message_is_held(mut env: Environment) {
+    let first = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
+    let second = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     let answers = env.answers(&session, &[&first, &second]).await;
     assert_eq!(answers, [Answer::Deliver, Answer::Hold]);
 }
 
-async fn others_pass_whoever_waits(mut env: Environment) {
-    let ids = env.routed(item_of("doc"), &["b-app", "c-app"]).await;
-    let later = env.routed(item_of("doc"), &["b-app", "c-app"]).await;
-    let other = env.routed(item(), &["b-app"]).await.remove(0);
+async fn a_held_message_holds_no_other_conversation_or_application(mut env: Environment) {
+    let ids = env.accept_and_route(item_of("doc"), &["b-app", "c-app"]).await;
+    let later = env.accept_and_route(item_of("doc"), &["b-app", "c-app"]).await;
+    let other = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let (b, c) = (env.open("b-app", REPEATABLE).await, env.open("c-app", REPEATABLE).await);
     env.deliver(&b, &ids[0]).await;
     assert_eq!(env.answers(&b, &[&later[0], &other]).await, [Answer::Hold, Answer::Deliver]);
@@ -112,46 +112,46 @@ async fn others_pass_whoever_waits(mut env: Environment) {
     env.deliver(&c, &later[1]).await;
 }
 
-async fn an_earlier_message_that_is_not_yet_routed_holds_the_later(mut env: Environment) {
-    let first = env.receipt(item_of("doc")).await.message_id;
-    let second = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
+async fn an_earlier_message_that_is_not_routed_yet_holds_the_later_one(mut env: Environment) {
+    let first = env.accept_one(item_of("doc")).await.message_id;
+    let second = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     assert_eq!(env.answers(&session, &[&second]).await, [Answer::Hold]);
     assert_eq!(env.summary(&second).await.behind, first);
     // It went to somebody else only, so nobody is in the way any more.
     env.record(vec![routing(&first, &["c-app"])]).await;
-    assert_eq!(env.driven().await, ("delivery.b-app".to_owned(), second.clone()));
+    assert_eq!(env.next_published().await, ("delivery.b-app".to_owned(), second.clone()));
     env.deliver(&session, &second).await;
-    let to_c = env.receipt(with(|it| {
+    let to_c = env.accept_one(with(|it| {
         it.conversation = "doc2".to_owned();
         it.recipients = vec!["c".to_owned()];
     }));
     to_c.await;
-    let to_b = env.routed(item_of("doc2"), &["b-app"]).await.remove(0);
+    let to_b = env.accept_and_route(item_of("doc2"), &["b-app"]).await.remove(0);
     env.deliver(&session, &to_b).await;
 }
 
-async fn a_dead_letter_holds_those_behind_it_until_withdrawn(mut env: Environment) {
-    let first = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
-    let second = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
+async fn a_dead_letter_holds_later_messages_until_it_is_withdrawn(mut env: Environment) {
+    let first = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
+    let second = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
     let disposition = Some(entry::Disposition::Dead(DeadLetter::default()));
     env.record(vec![Entry { message_id: first.clone(), disposition, ..Entry::default() }]).await;
     let session = env.open("b-app", REPEATABLE).await;
     assert_eq!(env.answers(&session, &[&second, &first]).await, [Answer::Hold, Answer::Hold]);
-    env.pass(90_000);
-    let driven = env.driven_in_a_while().await;
-    assert_eq!(driven, std::slice::from_ref(&second), "the first waits for an operator");
+    env.advance(90_000);
+    let published = env.published_in_a_while().await;
+    assert_eq!(published, std::slice::from_ref(&second), "the first waits for an operator");
     assert_eq!(env.answers(&session, &[&second]).await, [Answer::Hold]);
     assert!(env.command(Action::Withdraw, &first).await);
-    assert_eq!(env.driven().await.1, second);
+    assert_eq!(env.next_published().await.1, second);
     env.deliver(&session, &second).await;
     assert!(!env.command(Action::Withdraw, &first).await, "it is over");
 }
 
-async fn an_unavailable_application_is_tried_by_the_schedule_and_then_it_is_dead(
+async fn an_unavailable_application_is_tried_by_the_schedule_until_the_message_is_dead(
     mut env: Environment,
 ) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     for (place, seconds) in [10, 60, 600, 3_600, 21_600].into_iter().enumerate() {
         let begun = env.begin(&session, &[&id]).await.remove(0);
@@ -161,23 +161,23 @@ async fn an_unavailable_application_is_tried_by_the_schedule_and_then_it_is_dead
         assert_eq!(env.answers(&session, &[&id]).await, [Answer::Hold]);
         let ended = env.end(&session, &id, begun.lease, unavailable(0)).await;
         assert_eq!(ended.outcome(), Outcome::Repeated);
-        env.pass(seconds - 1);
-        assert_eq!(env.driven_in_a_while().await, Vec::<String>::new());
-        env.pass(1);
-        assert_eq!(env.driven().await, ("delivery.b-app".to_owned(), id.clone()));
+        env.advance(seconds - 1);
+        assert_eq!(env.published_in_a_while().await, Vec::<String>::new());
+        env.advance(1);
+        assert_eq!(env.next_published().await, ("delivery.b-app".to_owned(), id.clone()));
     }
     let lease = env.deliver(&session, &id).await;
     env.end(&session, &id, lease, unavailable(0)).await;
     assert_eq!(env.state(&id).await, State::Dead);
     assert!(env.command(Action::Redrive, &id).await);
-    env.driven().await;
+    env.next_published().await;
     let lease = env.deliver(&session, &id).await;
     let ended = env.end(&session, &id, lease, unavailable(0)).await;
     assert_eq!(ended.state(), State::Parked, "its tries begin anew");
 }
 
-async fn an_application_that_names_a_time_is_tried_then(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn an_application_is_tried_at_the_time_it_requests(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     let lease = env.deliver(&session, &id).await;
     env.end(&session, &id, lease, unavailable(90_000)).await;
@@ -185,28 +185,28 @@ async fn an_application_that_names_a_time_is_tried_then(mut env: Environment) {
     assert_eq!(summary.due_us, env.clock.now_us() + 90_000_000);
     assert_eq!(summary.fault.unwrap().code, "LT-JNL-003");
     assert!(env.command(Action::Release, &id).await, "an operator need not wait");
-    assert_eq!(env.driven().await.1, id);
+    assert_eq!(env.next_published().await.1, id);
 }
 
-async fn what_was_never_handed_over_goes_again_and_is_no_try(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn an_unsent_message_is_published_again_and_counts_as_no_try(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", ReceiverClass::Neither).await;
     let lease = env.deliver(&session, &id).await;
-    let ended = env.end(&session, &id, lease, Given::Unsent(true)).await;
+    let ended = env.end(&session, &id, lease, Settled::Unsent(true)).await;
     assert_eq!((ended.outcome(), ended.state()), (Outcome::Closed, State::Queued));
-    assert_eq!(env.driven().await.1, id);
+    assert_eq!(env.next_published().await.1, id);
     assert_eq!(env.begin(&session, &[&id]).await[0].attempt, 1);
 }
 
-async fn a_new_session_of_an_adapter_takes_the_messages_from_the_old(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn a_new_session_of_an_adapter_closes_the_older_one(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let old = env.open("b-app", REPEATABLE).await;
     let lease = env.deliver(&old, &id).await;
     let beside = env.open_as("b-app", "second adapter", REPEATABLE).await;
     assert_eq!(beside.given_back, 0);
     let new = env.open_as("b-app", "adapter", REPEATABLE).await;
     assert_eq!(new.given_back, 1);
-    assert_eq!(env.driven().await, ("delivery.b-app".to_owned(), id.clone()));
+    assert_eq!(env.next_published().await, ("delivery.b-app".to_owned(), id.clone()));
     let begun = env.begin(&new.session, &[&id]).await.remove(0);
     assert_eq!((begun.answer(), begun.attempt), (Answer::Deliver, 2));
     assert!(begun.lease > lease, "a fence grows");
@@ -217,19 +217,21 @@ async fn a_new_session_of_an_adapter_takes_the_messages_from_the_old(mut env: En
     assert!(env.steps(&id).await.contains(&Step::LateAnswer));
 }
 
-async fn a_closed_session_gives_back_and_its_late_answer_changes_nothing(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn a_closed_session_gives_back_its_messages_and_late_answers_change_nothing(
+    mut env: Environment,
+) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     let lease = env.deliver(&session, &id).await;
     let closed = env.journal.close(CloseRequest { session: session.clone() }).await.unwrap();
     assert_eq!(closed.into_inner().given_back, 1);
-    assert_eq!(env.driven().await.1, id);
+    assert_eq!(env.next_published().await.1, id);
     let late = env.end(&session, &id, lease, taken()).await;
     assert_eq!((late.outcome(), late.state()), (Outcome::LeaseLost, State::Queued));
 }
 
-async fn an_askable_receiver_is_asked_first(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn an_askable_receiver_is_asked_before_a_second_delivery(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", ReceiverClass::Askable).await;
     let first = env.begin(&session, &[&id]).await.remove(0);
     assert!(!first.ask_first);
@@ -238,48 +240,50 @@ async fn an_askable_receiver_is_asked_first(mut env: Environment) {
     assert!(second.ask_first);
 }
 
-async fn with_neither_an_interrupted_delivery_is_in_doubt(mut env: Environment) {
-    let id = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
-    let behind = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
+async fn a_receiver_that_can_do_neither_leaves_an_interrupted_delivery_in_doubt(
+    mut env: Environment,
+) {
+    let id = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
+    let behind = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
     let session = env.open("b-app", ReceiverClass::Neither).await;
     let lease = env.deliver(&session, &id).await;
     let session = env.open("b-app", ReceiverClass::Neither).await;
     assert_eq!(env.state(&id).await, State::InDoubt);
     let answers = env.answers(&session, &[&id, &behind]).await;
     assert_eq!(answers, [Answer::Hold, Answer::Hold]);
-    env.pass(1_000_000);
-    assert!(!env.driven_in_a_while().await.contains(&id), "nobody sends it by themselves");
+    env.advance(1_000_000);
+    assert!(!env.published_in_a_while().await.contains(&id), "nobody sends it by themselves");
     let late = env.end(&session, &id, lease, taken()).await;
     assert_eq!((late.outcome(), late.state()), (Outcome::LeaseLost, State::InDoubt));
     assert!(env.command(Action::Confirm, &id).await);
     assert_eq!(env.state(&id).await, State::Taken);
-    env.until(&behind, State::Queued).await;
+    env.wait_for_state(&behind, State::Queued).await;
     env.deliver(&session, &behind).await;
 }
 
-async fn a_lease_that_is_over_gives_the_message_back(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
-    let doubtful = env.routed(item(), &["c-app"]).await.remove(0);
+async fn an_expired_lease_gives_the_message_back(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
+    let doubtful = env.accept_and_route(item(), &["c-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     let lease = env.deliver(&session, &id).await;
     let other = env.open("c-app", ReceiverClass::Neither).await;
     env.deliver(&other, &doubtful).await;
-    env.pass(59);
-    assert_eq!(env.driven_in_a_while().await, Vec::<String>::new());
+    env.advance(59);
+    assert_eq!(env.published_in_a_while().await, Vec::<String>::new());
     assert_eq!(env.state(&id).await, State::InHand);
-    env.pass(2);
-    assert_eq!(env.driven().await, ("delivery.b-app".to_owned(), id.clone()));
-    env.until(&doubtful, State::InDoubt).await;
+    env.advance(2);
+    assert_eq!(env.next_published().await, ("delivery.b-app".to_owned(), id.clone()));
+    env.wait_for_state(&doubtful, State::InDoubt).await;
     let late = env.end(&session, &id, lease, taken()).await;
     assert_eq!(late.outcome(), Outcome::LeaseLost);
 }
 
-async fn a_receiver_that_never_answers_is_not_tried_for_ever(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn a_receiver_that_never_answers_gets_a_bounded_number_of_tries(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     for _ in 0..20 {
         env.deliver(&session, &id).await;
-        env.pass(61);
+        env.advance(61);
         let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
         while env.state(&id).await == State::InHand {
             assert!(tokio::time::Instant::now() < deadline);
@@ -290,16 +294,16 @@ async fn a_receiver_that_never_answers_is_not_tried_for_ever(mut env: Environmen
             return;
         }
         if state == State::Parked {
-            env.pass(21_601);
-            env.until(&id, State::Queued).await;
+            env.advance(21_601);
+            env.wait_for_state(&id, State::Queued).await;
         }
     }
     panic!("it was tried twenty times");
 }
 
-async fn an_answer_with_anothers_lease_changes_nothing(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
-    let untouched = env.routed(item(), &["b-app"]).await.remove(0);
+async fn an_answer_with_another_lease_changes_nothing(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
+    let untouched = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     let other = env.open_as("b-app", "other", REPEATABLE).await.session;
     let lease = env.deliver(&session, &id).await;
@@ -314,8 +318,8 @@ async fn an_answer_with_anothers_lease_changes_nothing(mut env: Environment) {
     assert_eq!(env.end(&session, &id, lease, taken()).await.outcome(), Outcome::Closed);
 }
 
-async fn a_session_sees_only_its_applications_messages(mut env: Environment) {
-    let parent = env.receipt(item()).await.message_id;
+async fn a_session_begins_only_messages_of_its_application(mut env: Environment) {
+    let parent = env.accept_one(item()).await.message_id;
     env.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
     let ids = derived_ids(&routing(&parent, &["b-app", "c-app"]));
     let session = env.open("b-app", REPEATABLE).await;
@@ -323,16 +327,16 @@ async fn a_session_sees_only_its_applications_messages(mut env: Environment) {
     assert_eq!(answers, [Answer::Deliver, Answer::Unknown, Answer::Unknown]);
 }
 
-async fn nobody_begins_without_a_session(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn begin_needs_an_open_session(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let request = BeginRequest { session: "gone".to_owned(), message_ids: vec![id] };
     let status = env.journal.begin(request).await.unwrap_err();
     let fault = proto::fault::v1::Fault::from_status(&status).unwrap();
     assert_eq!(fault.code, "LT-JNL-004");
 }
 
-async fn many_sessions_at_once_hand_a_message_over_once(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn many_concurrent_sessions_deliver_a_message_once(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let mut sessions = Vec::new();
     for adapter in 0..20 {
         let name = format!("adapter {adapter}");
@@ -351,25 +355,25 @@ async fn many_sessions_at_once_hand_a_message_over_once(mut env: Environment) {
     assert_eq!((delivered, elsewhere), (1, 19));
 }
 
-async fn an_application_that_has_no_channel_is_a_dead_letter(mut env: Environment) {
-    let ids = env.routed(item(), &["văn phòng", "b-app"]).await;
+async fn a_message_for_an_application_without_a_channel_is_a_dead_letter(mut env: Environment) {
+    let ids = env.accept_and_route(item(), &["văn phòng", "b-app"]).await;
     assert_eq!(env.state(&ids[0]).await, State::Dead);
     assert_eq!(env.state(&ids[1]).await, State::Queued);
 }
 
 async fn a_withdrawn_message_is_not_delivered(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     assert!(env.command(Action::Withdraw, &id).await);
     let session = env.open("b-app", REPEATABLE).await;
     let begun = env.begin(&session, &[&id]).await.remove(0);
     assert_eq!((begun.answer(), begun.state()), (Answer::AlreadyDone, State::Withdrawn));
 }
 
-async fn an_answer_counts_before_its_session_closes(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn a_settlement_counts_before_its_session_is_closed(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", ReceiverClass::Neither).await;
     let lease = env.deliver(&session, &id).await;
-    let request = env.ending(&session, &id, lease, taken());
+    let request = env.end_request(&session, &id, lease, taken());
     let (mut one, mut other) = (env.journal.clone(), env.journal.clone());
     // Both are there before the writer looks.
     let (ended, closed) =
@@ -379,8 +383,8 @@ async fn an_answer_counts_before_its_session_closes(mut env: Environment) {
     assert_eq!(closed.unwrap().into_inner().given_back, 0);
 }
 
-async fn a_begin_that_nobody_waits_for_takes_nothing(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn a_begin_whose_caller_went_away_takes_no_message(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     let request = BeginRequest { session: session.clone(), message_ids: vec![id.clone()] };
     let mut journal = env.journal.clone();
@@ -391,19 +395,19 @@ async fn a_begin_that_nobody_waits_for_takes_nothing(mut env: Environment) {
     assert_eq!((begun.answer(), begun.attempt), (Answer::Deliver, 1));
 }
 
-async fn what_a_lost_begin_gave_is_given_back(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn messages_of_a_lost_begin_are_given_back(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", ReceiverClass::Neither).await;
     let beside = env.open_as("b-app", "beside", ReceiverClass::Neither).await.session;
     env.deliver(&session, &id).await;
-    let ended = env.end(&beside, &id, 0, Given::Unsent(true)).await;
+    let ended = env.end(&beside, &id, 0, Settled::Unsent(true)).await;
     assert_eq!((ended.outcome(), ended.state()), (Outcome::LeaseLost, State::InHand));
-    let ended = env.end(&session, &id, 0, Given::Unsent(true)).await;
+    let ended = env.end(&session, &id, 0, Settled::Unsent(true)).await;
     assert_eq!((ended.outcome(), ended.state()), (Outcome::Closed, State::Queued));
-    assert_eq!(env.driven().await.1, id);
+    assert_eq!(env.next_published().await.1, id);
     // The Begin itself and what takes it back may come in one group.
     let begin = BeginRequest { session: session.clone(), message_ids: vec![id.clone()] };
-    let end = env.ending(&session, &id, 0, Given::Unsent(true));
+    let end = env.end_request(&session, &id, 0, Settled::Unsent(true));
     let (mut one, mut other) = (env.journal.clone(), env.journal.clone());
     let (begun, ended) = futures::join!(one.begin(begin), other.end(end));
     assert_eq!(begun.unwrap().into_inner().messages[0].answer(), Answer::Deliver);
@@ -411,12 +415,12 @@ async fn what_a_lost_begin_gave_is_given_back(mut env: Environment) {
     assert_eq!(env.begin(&session, &[&id]).await[0].attempt, 1, "nothing of it was a try");
 }
 
-async fn another_application_cannot_answer(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn another_application_cannot_settle(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     let lease = env.deliver(&session, &id).await;
     let before = env.steps(&id).await;
-    let request = env.ending(&session, &id, lease, taken());
+    let request = env.end_request(&session, &id, lease, taken());
     for application in ["c-app", ""] {
         let request = EndRequest { application: application.to_owned(), ..request.clone() };
         let ended = env.journal.end(request).await.unwrap().into_inner().messages.remove(0);
@@ -427,7 +431,7 @@ async fn another_application_cannot_answer(mut env: Environment) {
 }
 
 async fn a_late_answer_is_noted_once(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     let lease = env.deliver(&session, &id).await;
     env.journal.close(CloseRequest { session: session.clone() }).await.unwrap();
@@ -438,7 +442,7 @@ async fn a_late_answer_is_noted_once(mut env: Environment) {
     // The session need not even be known.
     let unknown = EndRequest {
         session: "nobody's".to_owned(),
-        ..env.ending(&session, &id, lease, refused())
+        ..env.end_request(&session, &id, lease, refused())
     };
     let late = env.journal.end(unknown).await.unwrap().into_inner().messages.remove(0);
     assert_eq!(late.outcome(), Outcome::LeaseLost);
@@ -446,15 +450,15 @@ async fn a_late_answer_is_noted_once(mut env: Environment) {
     assert_eq!(noted, 2, "one for each answer");
 }
 
-async fn an_application_that_asks_for_a_moment_is_not_given_up(mut env: Environment) {
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+async fn short_requested_waits_use_up_no_tries(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
     for _ in 0..20 {
         let lease = env.deliver(&session, &id).await;
         let ended = env.end(&session, &id, lease, unavailable(1_000)).await;
         assert_eq!(ended.state(), State::Parked);
-        env.pass(1);
-        assert_eq!(env.driven().await.1, id);
+        env.advance(1);
+        assert_eq!(env.next_published().await.1, id);
     }
     let lease = env.deliver(&session, &id).await;
     env.end(&session, &id, lease, unavailable(0)).await;
@@ -462,17 +466,17 @@ async fn an_application_that_asks_for_a_moment_is_not_given_up(mut env: Environm
     assert_eq!(due, 10_000_000, "its schedule has not begun");
 }
 
-async fn what_was_derived_before_its_parent_was_routed_is_known_when_it_comes_again(
+async fn a_message_derived_before_its_parent_was_routed_is_known_when_recorded_again(
     mut env: Environment,
 ) {
-    let parent = env.receipt(item()).await.message_id;
+    let parent = env.accept_one(item()).await.message_id;
     let routing = routing(&parent, &["b-app"]);
     env.record(vec![Entry { disposition: None, ..routing.clone() }]).await;
     let id = derived_ids(&routing).remove(0);
     let session = env.open("b-app", ReceiverClass::Repeatable).await;
     let lease = env.deliver(&session, &id).await;
     env.end(&session, &id, lease, taken()).await;
-    let told = env.told(vec![routing]).await;
+    let told = env.record_response(vec![routing]).await;
     assert_eq!((told.unknown, told.ended), (Vec::<String>::new(), vec![id.clone()]));
     let journey = env.journey(&parent).await;
     assert_eq!(journey.derived.len(), 1);

@@ -1,4 +1,4 @@
-//! A running journal with a held clock, its channels watched, and the items that go in.
+//! A running journal with a clock that stands still, its channels observed, and test messages.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +14,7 @@ use proto::journal::v1::begun::Answer;
 use proto::journal::v1::body::Place;
 use proto::journal::v1::entry::Disposition;
 use proto::journal::v1::journal_client::JournalClient;
-use proto::journal::v1::settlement::Answer as Given;
+use proto::journal::v1::settlement::Answer as Settled;
 use proto::journal::v1::*;
 use proto::message::v1::*;
 use tokio::sync::mpsc;
@@ -25,49 +25,53 @@ use uuid::Uuid;
 /// Noon of a day in 2026.
 const START_US: i64 = 1_790_000_000_000_000;
 
-/// How often the sweeper comes by.
+/// Interval of the sweeper.
 const SWEEP: Duration = Duration::from_millis(20);
 
-/// Longest a test waits for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Longest wait of a test for anything.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(20);
 
-/// Where the rows are.
+/// Which database holds the rows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Sqlite,
     Postgres,
 }
 
+/// Name of a channel, id of a message that was published there, and the message.
+type Published = (String, String, bus::Message);
+
 pub(crate) struct Environment {
     pub(crate) journal: JournalClient<Upstream>,
     pub(crate) clock: Clock,
     pub(crate) bus: Bus,
     pub(crate) database: String,
-    /// Names of channels and ids of what the journal drove.
-    driven: mpsc::Receiver<(String, String, bus::Message)>,
-    drives: mpsc::Sender<(String, String, bus::Message)>,
+    published: mpsc::Receiver<Published>,
+    observed: mpsc::Sender<Published>,
     /// Applications of sessions.
     sessions: HashMap<String, String>,
     shutdown: CancellationToken,
     running: JoinSet<()>,
-    folder: Option<tempfile::TempDir>,
+    directory: Option<tempfile::TempDir>,
 }
 
+/// A failure store that stores nothing: no test lets an observer fail.
 #[derive(Clone)]
-struct Unkept;
+struct NoFailureStore;
 
-impl FailureStore for Unkept {
+impl FailureStore for NoFailureStore {
     async fn store_failures(
         &self,
         _: Vec<(bus::Message, bus::Disposition)>,
     ) -> Result<(), FailureStoreError> {
-        Err(FailureStoreError::new("nothing is kept here"))
+        Err(FailureStoreError::new("this receiver has no failures"))
     }
 }
 
-struct Watch(String, mpsc::Sender<(String, String, bus::Message)>);
+/// Passes on what is published to a channel.
+struct Observer(String, mpsc::Sender<Published>);
 
-impl Handle for Watch {
+impl Handle for Observer {
     async fn handle(&self, window: Vec<bus::Message>) -> Verdicts {
         for it in &window {
             self.1.send((self.0.clone(), it.id.to_string(), it.clone())).await.unwrap();
@@ -78,20 +82,20 @@ impl Handle for Watch {
 
 impl Environment {
     pub(crate) async fn new(kind: Kind) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let database = match kind {
-            Kind::Sqlite => folder.path().join("journal.sqlite").display().to_string(),
+            Kind::Sqlite => directory.path().join("journal.sqlite").display().to_string(),
             Kind::Postgres => crate::postgres_cluster::database(),
         };
-        Self::start(database, Clock::held(START_US), Some(folder)).await
+        Self::start(database, Clock::held(START_US), Some(directory)).await
     }
 
-    async fn start(database: String, clock: Clock, folder: Option<tempfile::TempDir>) -> Self {
+    async fn start(database: String, clock: Clock, directory: Option<tempfile::TempDir>) -> Self {
         let bus = Bus::embedded(Settings { partitions: 1, ..Settings::default() });
         let shutdown = CancellationToken::new();
-        let (drives, driven) = mpsc::channel(10_000);
+        let (observed, published) = mpsc::channel(10_000);
         let mut running = JoinSet::new();
-        // The channels are there before anything is driven to them, as on a broker.
+        // The channels exist before anything is published to them, as on a broker.
         for application in ["b-app", "c-app"] {
             bus.declare_delivery(application).await.unwrap();
         }
@@ -106,70 +110,75 @@ impl Environment {
         });
         eventually(async || health.is_ready().then_some(())).await;
         let sessions = HashMap::new();
-        let mut env = Self {
+        let mut environment = Self {
             journal,
             clock,
             bus,
             database,
-            driven,
-            drives,
+            published,
+            observed,
             sessions,
             shutdown,
             running,
-            folder,
+            directory,
         };
-        env.watch(Channel::intake(0));
+        environment.observe(Channel::intake(0));
         for application in ["b-app", "c-app"] {
-            env.declare(application).await;
+            environment.declare_channel(application).await;
         }
-        env
+        environment
     }
 
-    /// Declares an application's channel, and watches it.
-    pub(crate) async fn declare(&mut self, application: &str) {
+    /// Declares an application's channel, and observes it.
+    pub(crate) async fn declare_channel(&mut self, application: &str) {
         let channel = self.bus.declare_delivery(application).await.unwrap();
-        self.watch(channel);
+        self.observe(channel);
     }
 
-    fn watch(&mut self, channel: Channel) {
-        let watch = Watch(channel.name().to_owned(), self.drives.clone());
-        let receiver = Receiver { channel, window: 256, failure_store: Unkept };
+    fn observe(&mut self, channel: Channel) {
+        let observer = Observer(channel.name().to_owned(), self.observed.clone());
+        let receiver = Receiver { channel, window: 256, failure_store: NoFailureStore };
         let (bus, shutdown) = (self.bus.clone(), self.shutdown.clone());
-        self.running.spawn(async move { bus.receive(receiver, watch, shutdown).await.unwrap() });
+        self.running.spawn(async move { bus.receive(receiver, observer, shutdown).await.unwrap() });
     }
 
-    /// Does something to the database that the journal knows nothing of.
-    pub(crate) async fn meddle(&self, sqlite: &str, postgres: &str) {
-        if self.database.starts_with("postgres") {
-            let (client, _running) = client(&self.database).await;
-            client.batch_execute(postgres).await.unwrap();
-        } else {
-            rusqlite::Connection::open(&self.database).unwrap().execute_batch(sqlite).unwrap();
-        }
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.database.starts_with("postgres")
+    }
+
+    /// Runs statements on the database without the journal's knowledge.
+    pub(crate) async fn execute(&self, sqlite: &str, postgres: &str) {
+        execute(&self.database, sqlite, postgres).await;
     }
 
     /// Runs a second journal on the same database: how it ends.
-    pub(crate) async fn second(&self) -> anyhow::Result<()> {
+    pub(crate) async fn run_second_journal(&self) -> anyhow::Result<()> {
         let config = config(&self.database);
         let parts = (Service::new(&config), self.bus.clone());
-        let stands = (self.clock.clone(), Health::new());
-        Box::pin(journal::run(config, parts, stands, self.shutdown.clone())).await
+        let clock = (self.clock.clone(), Health::new());
+        Box::pin(journal::run(config, parts, clock, self.shutdown.clone())).await
     }
 
-    /// Stops everything: where its database is, for as long as the folder is held.
+    /// Stops everything: the database, which exists as long as the directory is held.
     pub(crate) async fn stop(mut self) -> (String, Option<tempfile::TempDir>) {
         self.shutdown.cancel();
         while let Some(ended) = self.running.join_next().await {
             ended.unwrap();
         }
-        (self.database.clone(), self.folder.take())
+        (self.database.clone(), self.directory.take())
     }
 
     /// Stops everything and starts it again on the same database with empty channels.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_after("", "").await
+    }
+
+    /// Restarts, and runs statements on the database before the new start, when no row is cached.
+    pub(crate) async fn restart_after(self, sqlite: &str, postgres: &str) -> Self {
         let clock = self.clock.clone();
-        let (database, folder) = self.stop().await;
-        Self::start(database, clock, folder).await
+        let (database, directory) = self.stop().await;
+        execute(&database, sqlite, postgres).await;
+        Self::start(database, clock, directory).await
     }
 
     pub(crate) async fn accept(&mut self, items: Vec<Acceptance>) -> Vec<Outcome> {
@@ -177,7 +186,7 @@ impl Environment {
         response.outcomes.into_iter().map(|it| it.outcome.unwrap()).collect()
     }
 
-    pub(crate) async fn receipt(&mut self, item: Acceptance) -> Receipt {
+    pub(crate) async fn accept_one(&mut self, item: Acceptance) -> Receipt {
         match self.accept(vec![item]).await.remove(0) {
             Outcome::Receipt(receipt) => receipt,
             Outcome::Refused(fault) => panic!("refused: {fault}"),
@@ -185,18 +194,21 @@ impl Environment {
     }
 
     pub(crate) async fn record(&mut self, entries: Vec<Entry>) -> Vec<String> {
-        self.told(entries).await.unknown
+        self.record_response(entries).await.unknown
     }
 
-    /// Records: all that the journal has to say about it.
-    pub(crate) async fn told(&mut self, entries: Vec<Entry>) -> RecordResponse {
+    pub(crate) async fn record_response(&mut self, entries: Vec<Entry>) -> RecordResponse {
         let request = RecordRequest { entries, refusals: Vec::new() };
         self.journal.record(request).await.unwrap().into_inner()
     }
 
-    /// Accepts an item and routes it to applications: the ids of what is on its way to each.
-    pub(crate) async fn routed(&mut self, item: Acceptance, applications: &[&str]) -> Vec<String> {
-        let receipt = self.receipt(item).await;
+    /// Accepts an item and routes it to applications: the ids of the derived messages.
+    pub(crate) async fn accept_and_route(
+        &mut self,
+        item: Acceptance,
+        applications: &[&str],
+    ) -> Vec<String> {
+        let receipt = self.accept_one(item).await;
         let entry = routing(&receipt.message_id, applications);
         let ids = derived_ids(&entry);
         assert_eq!(self.record(vec![entry]).await, Vec::<String>::new());
@@ -241,17 +253,30 @@ impl Environment {
         self.begin(session, ids).await.iter().map(Begun::answer).collect()
     }
 
-    pub(crate) async fn end(&mut self, session: &str, id: &str, lease: u64, given: Given) -> Ended {
-        let request = self.ending(session, id, lease, given);
+    pub(crate) async fn end(
+        &mut self,
+        session: &str,
+        id: &str,
+        lease: u64,
+        answer: Settled,
+    ) -> Ended {
+        let request = self.end_request(session, id, lease, answer);
         self.journal.end(request).await.unwrap().into_inner().messages.remove(0)
     }
 
-    pub(crate) fn ending(&self, session: &str, id: &str, lease: u64, given: Given) -> EndRequest {
-        let ending = Settlement { message_id: id.to_owned(), lease, answer: Some(given) };
+    pub(crate) fn end_request(
+        &self,
+        session: &str,
+        id: &str,
+        lease: u64,
+        answer: Settled,
+    ) -> EndRequest {
+        let settlement = Settlement { message_id: id.to_owned(), lease, answer: Some(answer) };
         let application = self.sessions.get(session).cloned().unwrap_or_default();
-        EndRequest { session: session.to_owned(), settlements: vec![ending], application }
+        EndRequest { session: session.to_owned(), settlements: vec![settlement], application }
     }
 
+    /// Carries out an operator's command; true when it did anything.
     pub(crate) async fn command(&mut self, action: command_request::Action, id: &str) -> bool {
         let request = CommandRequest {
             action: action.into(),
@@ -266,7 +291,7 @@ impl Environment {
         self.journal.find(request).await.unwrap().into_inner()
     }
 
-    pub(crate) async fn found(&mut self, text: &str) -> Vec<String> {
+    pub(crate) async fn find_ids(&mut self, text: &str) -> Vec<String> {
         let request = FindRequest { text: text.to_owned(), ..FindRequest::default() };
         ids(&self.find(request).await)
     }
@@ -292,41 +317,41 @@ impl Environment {
         all.find(|it| it.envelope.as_ref().unwrap().id == id).unwrap()
     }
 
-    /// The next message the journal drives: its channel and id.
-    pub(crate) async fn driven(&mut self) -> (String, String) {
-        let (channel, id, _) = self.driven_message().await;
+    /// The next message that the journal publishes: its channel and id.
+    pub(crate) async fn next_published(&mut self) -> (String, String) {
+        let (channel, id, _) = self.next_published_message().await;
         (channel, id)
     }
 
-    pub(crate) async fn driven_message(&mut self) -> (String, String, bus::Message) {
-        tokio::time::timeout(PATIENCE, self.driven.recv()).await.expect("nothing driven").unwrap()
+    pub(crate) async fn next_published_message(&mut self) -> Published {
+        let next = tokio::time::timeout(WAIT_MAX, self.published.recv());
+        next.await.expect("nothing was published").unwrap()
     }
 
-    /// What was driven until now.
-    pub(crate) fn driven_so_far(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.driven.try_recv().ok()).map(|it| it.1).collect()
+    /// Ids of the messages published until now.
+    pub(crate) fn published_so_far(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.published.try_recv().ok()).map(|it| it.1).collect()
     }
 
-    /// What is driven while the sweeper comes by a few times: for what must not be.
-    pub(crate) async fn driven_in_a_while(&mut self) -> Vec<String> {
+    /// Ids published during a few sweeps: for messages that must not be.
+    pub(crate) async fn published_in_a_while(&mut self) -> Vec<String> {
         tokio::time::sleep(SWEEP * 5).await;
-        self.driven_so_far()
+        self.published_so_far()
     }
 
-    pub(crate) fn pass(&self, seconds: u64) {
+    pub(crate) fn advance(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// Sets the clock back, as somebody at the machine may.
-    pub(crate) fn set_back(&self, seconds: i64) {
-        let Clock::Held(at_us) = &self.clock else { panic!("a held clock") };
+    /// Sets the clock back, as an administrator of the machine may.
+    pub(crate) fn set_clock_back(&self, seconds: i64) {
+        let Clock::Held(at_us) = &self.clock else { panic!("a clock that stands still") };
         at_us.fetch_sub(seconds * 1_000_000, Ordering::SeqCst);
     }
 
-    /// Waits until a message is in a state.
-    pub(crate) async fn until(&mut self, id: &str, state: State) {
+    pub(crate) async fn wait_for_state(&mut self, id: &str, state: State) {
         let mut last = State::Unspecified;
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + WAIT_MAX;
         while tokio::time::Instant::now() < deadline {
             last = self.state(id).await;
             if last == state {
@@ -338,7 +363,17 @@ impl Environment {
     }
 }
 
-/// A connection beside the journal's, which lasts as long as what is given back with it.
+/// Runs statements on a database.
+async fn execute(database: &str, sqlite: &str, postgres: &str) {
+    if database.starts_with("postgres") {
+        let (client, _running) = client(database).await;
+        client.batch_execute(postgres).await.unwrap();
+    } else {
+        rusqlite::Connection::open(database).unwrap().execute_batch(sqlite).unwrap();
+    }
+}
+
+/// A connection beside the journal's, open as long as the returned task is held.
 pub(crate) async fn client(address: &str) -> (tokio_postgres::Client, JoinSet<()>) {
     let (client, connection) =
         tokio_postgres::connect(address, tokio_postgres::NoTls).await.unwrap();
@@ -352,15 +387,15 @@ pub(crate) fn config(database: &str) -> Config {
     Config { database: database.to_owned(), calls_max: 1_000, sweep_ms, password_file: "".into() }
 }
 
-/// Asks until there is an answer.
+/// Asks again until there is an answer.
 pub(crate) async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + WAIT_MAX;
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
         assert!(tokio::time::Instant::now() < deadline, "waited too long");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
@@ -372,7 +407,7 @@ pub(crate) fn inline(bytes: &str) -> Body {
     Body { place: Some(Place::Inline(bytes.to_owned().into())) }
 }
 
-/// A new item of its own conversation: content and key are drawn.
+/// A new item in a conversation of its own, with its own content and key.
 pub(crate) fn item() -> Acceptance {
     static NUMBER: AtomicU64 = AtomicU64::new(1);
     let number = NUMBER.fetch_add(1, Ordering::SeqCst);
@@ -403,7 +438,7 @@ pub(crate) fn item_of(conversation: &str) -> Acceptance {
     with(|it| conversation.clone_into(&mut it.conversation))
 }
 
-/// An item with another envelope.
+/// An item with a changed envelope.
 pub(crate) fn with(change: impl FnOnce(&mut Envelope)) -> Acceptance {
     let mut item = item();
     change(item.message.as_mut().unwrap().envelope.as_mut().unwrap());
@@ -451,14 +486,14 @@ pub(crate) fn derived_ids(entry: &Entry) -> Vec<String> {
     entry.derived.iter().map(message).collect()
 }
 
-pub(crate) fn taken() -> Given {
-    Given::Taken(TakenAnswer { reference: "ref-1".to_owned() })
+pub(crate) fn taken() -> Settled {
+    Settled::Taken(TakenAnswer { reference: "ref-1".to_owned() })
 }
 
-pub(crate) fn refused() -> Given {
-    Given::Refused(RefusedAnswer { reason: "not ours".to_owned() })
+pub(crate) fn refused() -> Settled {
+    Settled::Refused(RefusedAnswer { reason: "not ours".to_owned() })
 }
 
-pub(crate) fn unavailable(retry_after_ms: u64) -> Given {
-    Given::Unavailable(UnavailableAnswer { reason: "asleep".to_owned(), retry_after_ms })
+pub(crate) fn unavailable(retry_after_ms: u64) -> Settled {
+    Settled::Unavailable(UnavailableAnswer { reason: "asleep".to_owned(), retry_after_ms })
 }

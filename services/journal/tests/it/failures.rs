@@ -20,12 +20,12 @@ use crate::environment::*;
 use crate::on_both;
 
 on_both!(
-    what_cannot_be_written_is_refused_alone,
-    what_is_due_does_not_keep_calls_waiting,
-    calls_that_no_group_holds_together_are_all_answered,
-    a_channel_that_takes_nothing_is_tried_again_soon,
-    a_clock_that_is_set_back_keeps_nobody_waiting,
-    after_its_end_a_journal_asks_everybody_to_come_again,
+    a_message_that_cannot_be_written_is_refused_alone,
+    due_messages_do_not_delay_calls,
+    calls_beyond_one_group_are_all_answered,
+    a_refusing_channel_is_tried_again_soon,
+    a_clock_set_back_delays_no_message,
+    a_journal_that_ended_refuses_calls_to_be_repeated,
 );
 
 /// A journal whose end is looked at.
@@ -74,31 +74,31 @@ async fn end_connections(database: &str, of_the_writer: bool) {
 }
 
 #[tokio::test]
-async fn a_writer_without_its_connection_ends_and_keeps_nobody_waiting() {
+async fn a_writer_that_loses_its_connection_ends_and_refuses_waiting_calls() {
     let database = crate::postgres_cluster::database();
     let mut watched = watched(&database).await;
     watched.journal.accept(AcceptRequest { items: vec![item()] }).await.unwrap();
     end_connections(&database, true).await;
     assert_eq!(watched.refusal().await.code, "LT-SYS-002");
-    let ended = tokio::time::timeout(PATIENCE, watched.running.join_next()).await.unwrap();
+    let ended = tokio::time::timeout(WAIT_MAX, watched.running.join_next()).await.unwrap();
     assert!(ended.unwrap().unwrap().is_err());
     assert_eq!(watched.refusal().await.code, "LT-SYS-002");
 }
 
 #[tokio::test]
-async fn a_reader_without_its_connection_ends_the_journal() {
+async fn a_reader_that_loses_its_connection_ends_the_journal() {
     let database = crate::postgres_cluster::database();
     let mut watched = watched(&database).await;
     watched.journal.find(FindRequest::default()).await.unwrap();
     end_connections(&database, false).await;
     let told = watched.journal.find(FindRequest::default()).await.unwrap_err();
     assert_eq!(Fault::from_status(&told).unwrap().code, "LT-SYS-002");
-    let ended = tokio::time::timeout(PATIENCE, watched.running.join_next()).await.unwrap();
+    let ended = tokio::time::timeout(WAIT_MAX, watched.running.join_next()).await.unwrap();
     assert!(ended.unwrap().unwrap().is_err());
 }
 
 #[tokio::test]
-async fn only_its_owner_reads_the_file() {
+async fn only_the_owner_may_read_the_database_files() {
     use std::os::unix::fs::PermissionsExt as _;
     let env = Environment::new(Kind::Sqlite).await;
     for file in ["", "-wal", ".lock"] {
@@ -108,12 +108,12 @@ async fn only_its_owner_reads_the_file() {
 }
 
 #[tokio::test]
-async fn tables_of_a_newer_journal_are_left_alone() {
+async fn tables_of_a_newer_version_are_not_opened() {
     let env = Environment::new(Kind::Sqlite).await;
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("newer.sqlite").display().to_string();
     let sql = format!("VACUUM INTO '{copy}'");
-    env.meddle(&sql, "").await;
+    env.execute(&sql, "").await;
     let newer = rusqlite::Connection::open(&copy).unwrap();
     newer.execute_batch("INSERT INTO migration (number) VALUES (99)").unwrap();
     let config = config(&copy);
@@ -124,7 +124,7 @@ async fn tables_of_a_newer_journal_are_left_alone() {
     assert!(format!("{error:#}").contains("version 99"), "{error:#}");
 }
 
-async fn after_its_end_a_journal_asks_everybody_to_come_again(env: Environment) {
+async fn a_journal_that_ended_refuses_calls_to_be_repeated(env: Environment) {
     let database = env.stop().await;
     let mut watched = watched(&database.0).await;
     watched.journal.accept(AcceptRequest { items: vec![item()] }).await.unwrap();
@@ -136,8 +136,8 @@ async fn after_its_end_a_journal_asks_everybody_to_come_again(env: Environment) 
     assert_eq!(told.code(), tonic::Code::Unavailable);
 }
 
-async fn what_cannot_be_written_is_refused_alone(mut env: Environment) {
-    env.meddle(
+async fn a_message_that_cannot_be_written_is_refused_alone(mut env: Environment) {
+    env.execute(
         "CREATE TRIGGER poison BEFORE INSERT ON message_row WHEN NEW.sender = 'poison' \
              BEGIN SELECT RAISE(ABORT, 'poison'); END",
         "ALTER TABLE message_row ADD CHECK (sender <> 'poison')",
@@ -164,7 +164,7 @@ async fn what_cannot_be_written_is_refused_alone(mut env: Environment) {
     items[30] = bad();
     let outcomes = whole(env.journal.accept(AcceptRequest { items }).await);
     assert!(outcomes.iter().enumerate().all(|(place, it)| *it == (place != 30)), "{outcomes:?}");
-    let (one, other) = (env.receipt(item()).await.message_id, env.receipt(item()).await);
+    let (one, other) = (env.accept_one(item()).await.message_id, env.accept_one(item()).await);
     let mut wrong = routing(&one, &["b-app"]);
     let envelope = wrong.derived[0].message.as_mut().unwrap().envelope.as_mut().unwrap();
     envelope.sender = "poison".to_owned();
@@ -175,7 +175,7 @@ async fn what_cannot_be_written_is_refused_alone(mut env: Environment) {
     assert_eq!(env.state(&other.message_id).await, State::Routed);
 }
 
-async fn calls_that_no_group_holds_together_are_all_answered(env: Environment) {
+async fn calls_beyond_one_group_are_all_answered(env: Environment) {
     let calls = (0..10).map(|_| {
         let mut journal = env.journal.clone();
         let items = (0..300).map(|_| item()).collect();
@@ -186,7 +186,7 @@ async fn calls_that_no_group_holds_together_are_all_answered(env: Environment) {
     }
 }
 
-async fn what_is_due_does_not_keep_calls_waiting(mut env: Environment) {
+async fn due_messages_do_not_delay_calls(mut env: Environment) {
     const DUE: usize = 5_000;
     let mut expected = HashSet::new();
     for _ in 0..DUE / 250 {
@@ -195,33 +195,33 @@ async fn what_is_due_does_not_keep_calls_waiting(mut env: Environment) {
             expected.insert(receipt.message_id);
         }
     }
-    env.pass(31);
-    let beside = env.receipt(item()).await.message_id;
-    let mut driven: HashSet<String> = env.driven_so_far().into_iter().collect();
-    assert!(driven.len() <= 2_000, "{} of {DUE} were driven before a call", driven.len());
+    env.advance(31);
+    let beside = env.accept_one(item()).await.message_id;
+    let mut published: HashSet<String> = env.published_so_far().into_iter().collect();
+    assert!(published.len() <= 2_000, "{} of {DUE} were published before a call", published.len());
     for _ in 0..200 {
-        for id in env.driven_in_a_while().await {
+        for id in env.published_in_a_while().await {
             if id != beside {
-                assert!(expected.contains(&id) && driven.insert(id), "each is driven once");
+                assert!(expected.contains(&id) && published.insert(id), "each is published once");
             }
         }
-        if driven.len() == DUE {
+        if published.len() == DUE {
             return;
         }
         // What found its channel full comes again soon.
-        env.pass(1);
+        env.advance(1);
     }
-    panic!("{} of {DUE} were driven", driven.len());
+    panic!("{} of {DUE} were published", published.len());
 }
 
-async fn a_clock_that_is_set_back_keeps_nobody_waiting(mut env: Environment) {
-    let before = env.routed(item(), &["b-app"]).await.remove(0);
+async fn a_clock_set_back_delays_no_message(mut env: Environment) {
+    let before = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     // The sweeper comes by, and how far it is gets written down.
-    env.pass(31);
-    assert_eq!(env.driven().await.1, before);
-    env.set_back(3_600);
-    assert_eq!(env.driven_in_a_while().await, Vec::<String>::new());
-    let id = env.routed(item_of("later"), &["c-app"]).await.remove(0);
+    env.advance(31);
+    assert_eq!(env.next_published().await.1, before);
+    env.set_clock_back(3_600);
+    assert_eq!(env.published_in_a_while().await, Vec::<String>::new());
+    let id = env.accept_and_route(item_of("later"), &["c-app"]).await.remove(0);
     let session = env.open("c-app", ReceiverClass::Repeatable).await;
     let lease = env.deliver(&session, &id).await;
     env.end(&session, &id, lease, unavailable(0)).await;
@@ -231,31 +231,31 @@ async fn a_clock_that_is_set_back_keeps_nobody_waiting(mut env: Environment) {
     let parent = env.summary(&id).await.envelope.unwrap().parent;
     let found: HashSet<String> = ids(&env.find(parked).await).into_iter().collect();
     assert_eq!(found, HashSet::from([parent, id.clone()]));
-    env.pass(11);
-    assert_eq!(env.driven().await.1, id, "when it is due by the new time");
+    env.advance(11);
+    assert_eq!(env.next_published().await.1, id, "when it is due by the new time");
 }
 
-async fn a_channel_that_takes_nothing_is_tried_again_soon(mut env: Environment) {
-    let id = env.routed(item(), &["d-app"]).await.remove(0);
-    let beside = env.routed(item(), &["b-app"]).await.remove(0);
-    env.pass(31);
-    assert_eq!(env.driven().await.1, beside, "nobody else waits for it");
+async fn a_refusing_channel_is_tried_again_soon(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["d-app"]).await.remove(0);
+    let beside = env.accept_and_route(item(), &["b-app"]).await.remove(0);
+    env.advance(31);
+    assert_eq!(env.next_published().await.1, beside, "nobody else waits for it");
     // A few more tries, all in vain.
     for _ in 0..10 {
-        env.pass(5);
-        assert_eq!(env.driven_in_a_while().await, Vec::<String>::new());
+        env.advance(5);
+        assert_eq!(env.published_in_a_while().await, Vec::<String>::new());
     }
-    env.declare("d-app").await;
-    let mut driven = Vec::new();
+    env.declare_channel("d-app").await;
+    let mut published = Vec::new();
     for _ in 0..15 {
-        env.pass(5);
-        driven = env.driven_in_a_while().await;
-        if !driven.is_empty() {
+        env.advance(5);
+        published = env.published_in_a_while().await;
+        if !published.is_empty() {
             break;
         }
     }
-    assert_eq!(driven, std::slice::from_ref(&id), "soon, whatever it went through");
+    assert_eq!(published, std::slice::from_ref(&id), "soon, whatever it went through");
     // Whoever will not wait lets it go himself.
     assert!(env.command(Action::Release, &beside).await);
-    assert_eq!(env.driven().await.1, beside);
+    assert_eq!(env.next_published().await.1, beside);
 }

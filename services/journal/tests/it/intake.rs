@@ -13,44 +13,44 @@ use crate::environment::*;
 use crate::on_both;
 
 on_both!(
-    the_same_content_gets_the_first_receipt_whatever_its_key,
+    the_same_content_gets_the_first_receipt_under_any_key,
     the_same_key_with_other_content_is_a_conflict,
     items_without_a_key_never_conflict,
-    places_in_a_conversation_are_given_in_order,
-    many_calls_at_once_give_each_place_once,
-    an_item_that_is_no_message_is_refused_alone,
-    what_is_recorded_twice_stands_once,
-    an_unknown_message_is_named_and_the_others_are_written,
-    what_could_not_be_derived_is_made_again_from_its_parent,
-    what_mapping_parks_comes_back_until_it_is_dead,
-    what_is_urgent_comes_back_sooner,
-    a_buried_message_waits_for_an_operator,
-    what_was_never_published_is_driven_with_growing_pauses,
-    after_a_restart_what_was_on_its_way_is_driven,
-    what_is_stranded_is_recorded_and_driven_again,
-    odd_characters_break_nothing,
-    endless_texts_break_nothing,
-    a_second_journal_finds_the_same_rows,
-    a_key_of_a_repeat_is_a_key,
-    what_was_withdrawn_before_it_was_routed_goes_nowhere,
-    names_that_the_databases_see_differently_are_refused,
-    an_organisation_that_gets_its_application_later_is_reached,
-    a_second_journal_waits_for_the_first,
+    sequence_numbers_of_a_conversation_are_in_order,
+    concurrent_calls_get_each_sequence_number_once,
+    an_invalid_item_is_refused_alone,
+    recording_twice_changes_nothing,
+    an_unknown_message_is_named_and_the_others_are_recorded,
+    a_derived_message_without_a_body_is_made_again_from_its_parent,
+    a_parked_message_is_published_again_until_it_is_dead,
+    an_urgent_message_is_tried_again_sooner,
+    a_dead_letter_waits_for_an_operator,
+    an_unpublished_message_is_published_with_growing_pauses,
+    after_a_restart_messages_on_their_way_are_published,
+    an_undeliverable_message_is_recorded_and_published_again,
+    special_characters_in_keys_and_searches_are_literal,
+    very_long_texts_are_cut_or_refused,
+    a_restarted_journal_reads_the_same_rows,
+    the_key_of_a_repeat_identifies_the_message_too,
+    nothing_is_derived_from_a_withdrawn_message,
+    names_that_the_databases_compare_differently_are_refused,
+    an_unrouted_message_is_replaced_once_its_organisation_has_an_application,
+    a_second_journal_cannot_open_the_database,
 );
 
-async fn the_same_content_gets_the_first_receipt_whatever_its_key(mut env: Environment) {
+async fn the_same_content_gets_the_first_receipt_under_any_key(mut env: Environment) {
     let first = item();
     let mut again = first.clone();
     again.key = "another key".to_owned();
     again.message.as_mut().unwrap().envelope.as_mut().unwrap().id =
         uuid::Uuid::new_v4().to_string();
-    let receipt = env.receipt(first.clone()).await;
+    let receipt = env.accept_one(first.clone()).await;
     assert!(!receipt.repeat && receipt.accepted_at_us > 0 && receipt.sequence == 1);
     assert_eq!(receipt.attachments, first.attachments);
-    env.pass(5);
+    env.advance(5);
     let expected = Receipt { repeat: true, ..receipt.clone() };
-    assert_eq!(env.receipt(first.clone()).await, expected);
-    assert_eq!(env.receipt(again.clone()).await, expected);
+    assert_eq!(env.accept_one(first.clone()).await, expected);
+    assert_eq!(env.accept_one(again.clone()).await, expected);
     let within_one_call = env.accept(vec![again, first]).await;
     assert_eq!(within_one_call, vec![Outcome::Receipt(expected); 2]);
     let steps = env.steps(&receipt.message_id).await;
@@ -71,7 +71,7 @@ async fn the_same_key_with_other_content_is_a_conflict(mut env: Environment) {
     let outcomes = env.accept(vec![third, item()]).await;
     assert!(matches!(&outcomes[0], Outcome::Refused(fault) if fault.code == "LT-JNL-001"));
     assert!(matches!(outcomes[1], Outcome::Receipt(_)), "its neighbour is taken");
-    assert_eq!(env.found("").await.len(), 2, "nothing of a conflict is kept");
+    assert_eq!(env.find_ids("").await.len(), 2, "nothing of a conflict is kept");
 }
 
 async fn items_without_a_key_never_conflict(mut env: Environment) {
@@ -80,14 +80,14 @@ async fn items_without_a_key_never_conflict(mut env: Environment) {
     assert!(outcomes.iter().all(|it| matches!(it, Outcome::Receipt(_))), "{outcomes:?}");
 }
 
-async fn places_in_a_conversation_are_given_in_order(mut env: Environment) {
+async fn sequence_numbers_of_a_conversation_are_in_order(mut env: Environment) {
     let items = vec![item_of("one"), item_of("two"), item_of("one")];
     let mut places = Vec::new();
     for outcome in env.accept(items).await {
         let Outcome::Receipt(receipt) = outcome else { panic!("{outcome:?}") };
         places.push((receipt.conversation, receipt.sequence));
     }
-    let next = env.receipt(item_of("one")).await;
+    let next = env.accept_one(item_of("one")).await;
     places.push((next.conversation, next.sequence));
     let expected = [("one", 1), ("two", 1), ("one", 2), ("one", 3)];
     assert_eq!(places, expected.map(|(it, place)| (it.to_owned(), place)));
@@ -97,7 +97,7 @@ async fn places_in_a_conversation_are_given_in_order(mut env: Environment) {
     assert_eq!(kept.body, Some(inline("canonical")));
 }
 
-async fn many_calls_at_once_give_each_place_once(env: Environment) {
+async fn concurrent_calls_get_each_sequence_number_once(env: Environment) {
     let calls = (0..40).map(|_| {
         let mut journal = env.journal.clone();
         async move {
@@ -118,7 +118,7 @@ async fn many_calls_at_once_give_each_place_once(env: Environment) {
     assert_eq!(places, (1..=80).collect::<Vec<u64>>());
 }
 
-async fn an_item_that_is_no_message_is_refused_alone(mut env: Environment) {
+async fn an_invalid_item_is_refused_alone(mut env: Environment) {
     let mut nameless = item();
     nameless.message.as_mut().unwrap().envelope.as_mut().unwrap().id = "17".to_owned();
     let mut bodiless = item();
@@ -132,8 +132,8 @@ async fn an_item_that_is_no_message_is_refused_alone(mut env: Environment) {
     assert!(matches!(outcomes[4], Outcome::Receipt(_)));
 }
 
-async fn what_is_recorded_twice_stands_once(mut env: Environment) {
-    let receipt = env.receipt(item()).await;
+async fn recording_twice_changes_nothing(mut env: Environment) {
+    let receipt = env.accept_one(item()).await;
     let entry = routing(&receipt.message_id, &["b-app", "c-app"]);
     env.record(vec![entry.clone()]).await;
     let once = env.journey(&receipt.message_id).await;
@@ -141,7 +141,7 @@ async fn what_is_recorded_twice_stands_once(mut env: Environment) {
     assert_eq!(env.journey(&receipt.message_id).await, once);
     assert_eq!(once.derived.len(), 2);
     assert_eq!(once.message.unwrap().state(), State::Routed);
-    let parked = env.receipt(item()).await.message_id;
+    let parked = env.accept_one(item()).await.message_id;
     let park = parking(&parked, Fault::new(&code::LT_SYS_002));
     env.record(vec![park.clone()]).await;
     let once = env.journey(&parked).await;
@@ -155,8 +155,8 @@ fn parking(id: &str, fault: Fault) -> Entry {
     Entry { message_id: id.to_owned(), facts, derived: Vec::new(), disposition: fate }
 }
 
-async fn an_unknown_message_is_named_and_the_others_are_written(mut env: Environment) {
-    let known = env.receipt(item()).await.message_id;
+async fn an_unknown_message_is_named_and_the_others_are_recorded(mut env: Environment) {
+    let known = env.accept_one(item()).await.message_id;
     let nobody = uuid::Uuid::new_v4().to_string();
     let entries = vec![routing(&nobody, &["b-app"]), routing(&known, &["b-app"])];
     assert_eq!(env.record(entries).await, std::slice::from_ref(&nobody));
@@ -165,34 +165,34 @@ async fn an_unknown_message_is_named_and_the_others_are_written(mut env: Environ
     assert_eq!(missing.code(), tonic::Code::NotFound);
 }
 
-async fn what_could_not_be_derived_is_made_again_from_its_parent(mut env: Environment) {
-    let parent = env.receipt(item()).await.message_id;
+async fn a_derived_message_without_a_body_is_made_again_from_its_parent(mut env: Environment) {
+    let parent = env.accept_one(item()).await.message_id;
     let mut entry = routing(&parent, &["b-app", "c-app"]);
-    let hollow = derived_ids(&entry).remove(1);
+    let unrouted = derived_ids(&entry).remove(1);
     entry.derived[1].message.as_mut().unwrap().body = None;
     entry.derived[1].facts.clear();
     entry.derived[1].fault = Some(Fault::new(&code::LT_SYS_002));
     env.record(vec![entry]).await;
-    assert_eq!(env.state(&hollow).await, State::Parked);
-    env.pass(11);
-    assert_eq!(env.driven().await, ("intake.0".to_owned(), parent.clone()));
+    assert_eq!(env.state(&unrouted).await, State::Parked);
+    env.advance(11);
+    assert_eq!(env.next_published().await, ("intake.0".to_owned(), parent.clone()));
     env.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
-    assert_eq!(env.state(&hollow).await, State::Queued);
-    let request = GetRequest { message_id: hollow.clone(), part: 2 };
+    assert_eq!(env.state(&unrouted).await, State::Queued);
+    let request = GetRequest { message_id: unrouted.clone(), part: 2 };
     let kept = env.journal.get(request).await.unwrap().into_inner();
     assert_eq!(kept.body, Some(inline("translated")));
-    let steps = env.steps(&hollow).await;
+    let steps = env.steps(&unrouted).await;
     assert_eq!(steps, [Step::Parked, Step::DrivenAgain, Step::Translated]);
-    // It is whole now, so it is driven itself, and its parent no more.
-    env.pass(31);
-    let mut driven = [env.driven().await, env.driven().await];
-    driven.sort();
-    assert_eq!(driven[1], ("delivery.c-app".to_owned(), hollow));
-    assert_eq!(driven[0].0, "delivery.b-app");
+    // It is whole now, so it is published itself, and its parent no more.
+    env.advance(31);
+    let mut published = [env.next_published().await, env.next_published().await];
+    published.sort();
+    assert_eq!(published[1], ("delivery.c-app".to_owned(), unrouted));
+    assert_eq!(published[0].0, "delivery.b-app");
 }
 
-async fn what_mapping_parks_comes_back_until_it_is_dead(mut env: Environment) {
-    let id = env.receipt(item()).await.message_id;
+async fn a_parked_message_is_published_again_until_it_is_dead(mut env: Environment) {
+    let id = env.accept_one(item()).await.message_id;
     for (tries, seconds) in [10, 60, 600, 3_600, 21_600].into_iter().enumerate() {
         let mut entry = parking(&id, Fault::new(&code::LT_SYS_002));
         entry.facts[0].attempt = u32::try_from(tries).unwrap();
@@ -201,7 +201,7 @@ async fn what_mapping_parks_comes_back_until_it_is_dead(mut env: Environment) {
         assert_eq!(summary.state(), State::Parked);
         assert_eq!(summary.due_us, env.clock.now_us() + seconds * 1_000_000);
         env.clock.advance(std::time::Duration::from_secs(seconds.unsigned_abs()));
-        assert_eq!(env.driven().await, ("intake.0".to_owned(), id.clone()));
+        assert_eq!(env.next_published().await, ("intake.0".to_owned(), id.clone()));
     }
     let mut last = parking(&id, Fault::new(&code::LT_SYS_002));
     last.facts[0].attempt = 99;
@@ -209,15 +209,15 @@ async fn what_mapping_parks_comes_back_until_it_is_dead(mut env: Environment) {
     assert_eq!(env.state(&id).await, State::Dead);
 }
 
-async fn what_is_urgent_comes_back_sooner(mut env: Environment) {
-    let id = env.receipt(with(|it| it.urgency = 4)).await.message_id;
+async fn an_urgent_message_is_tried_again_sooner(mut env: Environment) {
+    let id = env.accept_one(with(|it| it.urgency = 4)).await.message_id;
     env.record(vec![parking(&id, Fault::new(&code::LT_SYS_002))]).await;
     let due = env.summary(&id).await.due_us - env.clock.now_us();
     assert_eq!(due, 2_500_000);
 }
 
-async fn a_buried_message_waits_for_an_operator(mut env: Environment) {
-    let id = env.receipt(item()).await.message_id;
+async fn a_dead_letter_waits_for_an_operator(mut env: Environment) {
+    let id = env.accept_one(item()).await.message_id;
     let fate = Some(Disposition::Dead(DeadLetter { fault: Some(Fault::new(&code::LT_SYS_001)) }));
     let entry = Entry { message_id: id.clone(), disposition: fate, ..Entry::default() };
     env.record(vec![entry]).await;
@@ -226,57 +226,57 @@ async fn a_buried_message_waits_for_an_operator(mut env: Environment) {
         (summary.state(), summary.fault.unwrap().code.as_str()),
         (State::Dead, "LT-SYS-001")
     );
-    env.pass(100_000);
-    assert_eq!(env.driven_in_a_while().await, Vec::<String>::new());
+    env.advance(100_000);
+    assert_eq!(env.published_in_a_while().await, Vec::<String>::new());
     assert!(!env.command(Action::Confirm, &id).await, "only what is in doubt is confirmed");
     assert!(env.command(Action::Redrive, &id).await);
-    assert_eq!(env.driven().await, ("intake.0".to_owned(), id.clone()));
+    assert_eq!(env.next_published().await, ("intake.0".to_owned(), id.clone()));
     assert_eq!(env.state(&id).await, State::Accepted);
     let journey = env.journey(&id).await;
     let told = journey.hops.iter().filter_map(|it| it.fact.as_ref());
     assert!(told.clone().any(|it| it.detail.contains("lan") && it.detail.contains("said so")));
-    assert_eq!(env.driven_so_far(), Vec::<String>::new());
+    assert_eq!(env.published_so_far(), Vec::<String>::new());
 }
 
-async fn what_was_never_published_is_driven_with_growing_pauses(mut env: Environment) {
-    let id = env.receipt(item()).await.message_id;
-    env.pass(29);
-    let mut driven = 0;
+async fn an_unpublished_message_is_published_with_growing_pauses(mut env: Environment) {
+    let id = env.accept_one(item()).await.message_id;
+    env.advance(29);
+    let mut published = 0;
     for seconds in [1, 600, 1_200, 2_400] {
-        env.pass(seconds - 1);
-        assert_eq!(env.driven_in_a_while().await, Vec::<String>::new());
-        env.pass(1);
-        let (channel, found, message) = env.driven_message().await;
+        env.advance(seconds - 1);
+        assert_eq!(env.published_in_a_while().await, Vec::<String>::new());
+        env.advance(1);
+        let (channel, found, message) = env.next_published_message().await;
         assert_eq!((channel.as_str(), &found), ("intake.0", &id));
         assert_eq!(message.attributes.get("sequence").map(String::as_str), Some("1"));
-        driven += 1;
+        published += 1;
     }
-    assert_eq!(driven, 4);
+    assert_eq!(published, 4);
 }
 
-async fn after_a_restart_what_was_on_its_way_is_driven(mut env: Environment) {
-    let accepted = env.receipt(item()).await.message_id;
-    let queued = env.routed(item(), &["b-app"]).await.remove(0);
-    let in_hand = env.routed(item(), &["c-app"]).await.remove(0);
-    let done = env.routed(item(), &["b-app"]).await.remove(0);
+async fn after_a_restart_messages_on_their_way_are_published(mut env: Environment) {
+    let accepted = env.accept_one(item()).await.message_id;
+    let queued = env.accept_and_route(item(), &["b-app"]).await.remove(0);
+    let in_hand = env.accept_and_route(item(), &["c-app"]).await.remove(0);
+    let done = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("c-app", ReceiverClass::Repeatable).await;
     env.deliver(&session, &in_hand).await;
     let other = env.open("b-app", ReceiverClass::Repeatable).await;
     let lease = env.deliver(&other, &done).await;
     env.end(&other, &done, lease, taken()).await;
     let mut env = env.restart().await;
-    let mut driven = Vec::new();
+    let mut published = Vec::new();
     for _ in 0..3 {
-        driven.push(env.driven().await.1);
+        published.push(env.next_published().await.1);
     }
-    driven.sort();
+    published.sort();
     let mut expected = vec![accepted, queued, in_hand];
     expected.sort();
-    assert_eq!(driven, expected);
+    assert_eq!(published, expected);
 }
 
-async fn what_is_stranded_is_recorded_and_driven_again(mut env: Environment) {
-    let id = env.receipt(item()).await.message_id;
+async fn an_undeliverable_message_is_recorded_and_published_again(mut env: Environment) {
+    let id = env.accept_one(item()).await.message_id;
     let message = bus::Message {
         id: id.parse().unwrap(),
         conversation: String::new(),
@@ -286,21 +286,21 @@ async fn what_is_stranded_is_recorded_and_driven_again(mut env: Environment) {
     let publisher = env.bus.publisher().await.unwrap();
     let outcomes = publisher.publish(vec![(bus::Channel::undeliverable(), message)]).await;
     assert!(outcomes.iter().all(Result::is_ok));
-    env.until(&id, State::Parked).await;
+    env.wait_for_state(&id, State::Parked).await;
     assert_eq!(env.summary(&id).await.fault.unwrap().code, "LT-JNL-007");
-    env.pass(11);
-    assert_eq!(env.driven().await.1, id);
+    env.advance(11);
+    assert_eq!(env.next_published().await.1, id);
 }
 
-async fn odd_characters_break_nothing(mut env: Environment) {
+async fn special_characters_in_keys_and_searches_are_literal(mut env: Environment) {
     let mut odd = item();
     odd.key = "ab'\"%_".to_owned();
     odd.index =
         Some(Index { subject: "x\0y".to_owned(), number: "%_".to_owned(), ..Index::default() });
-    let receipt = env.receipt(odd.clone()).await;
-    assert!(env.receipt(odd).await.repeat);
+    let receipt = env.accept_one(odd.clone()).await;
+    assert!(env.accept_one(odd).await.repeat);
     for text in ["%", "_", "\0", "' OR 1=1 --", "\"", "*", ":*", "a & b", "NEAR("] {
-        let found = env.found(text).await;
+        let found = env.find_ids(text).await;
         assert!(found.is_empty() || found == [receipt.message_id.clone()], "{text:?}: {found:?}");
     }
     let session = env.open("b-app", ReceiverClass::Repeatable).await;
@@ -308,21 +308,21 @@ async fn odd_characters_break_nothing(mut env: Environment) {
     assert_eq!(answers, [begun::Answer::Unknown; 3]);
 }
 
-async fn endless_texts_break_nothing(mut env: Environment) {
+async fn very_long_texts_are_cut_or_refused(mut env: Environment) {
     // Nothing here compresses to less than an index page.
     let endless: String = (0..40_000).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
     let number = format!("77/CV-{endless}");
     let subject = format!("báo cáo {endless}");
     let index = Index { number, subject, document_id: endless.clone(), ..Index::default() };
-    let receipt = env.receipt(Acceptance { index: Some(index), ..item() }).await;
-    assert_eq!(env.found("77/CV").await, std::slice::from_ref(&receipt.message_id));
-    assert_eq!(env.found("bao cao").await, std::slice::from_ref(&receipt.message_id));
+    let receipt = env.accept_one(Acceptance { index: Some(index), ..item() }).await;
+    assert_eq!(env.find_ids("77/CV").await, std::slice::from_ref(&receipt.message_id));
+    assert_eq!(env.find_ids("bao cao").await, std::slice::from_ref(&receipt.message_id));
     // What is too long for a word is none, on either side.
     let one: String = endless.chars().take(3_000).collect();
     let [long, whole] = [&one, &endless].map(|it| format!("bao cao {it}"));
-    assert_eq!(env.found(&long).await, std::slice::from_ref(&receipt.message_id));
-    assert_eq!(env.found(&whole).await, [receipt.message_id]);
-    assert!(env.found(&one).await.is_empty());
+    assert_eq!(env.find_ids(&long).await, std::slice::from_ref(&receipt.message_id));
+    assert_eq!(env.find_ids(&whole).await, [receipt.message_id]);
+    assert!(env.find_ids(&one).await.is_empty());
     let outcomes = env.accept(vec![Acceptance { key: endless.clone(), ..item() }, item()]).await;
     assert!(matches!(&outcomes[0], Outcome::Refused(it) if it.code == "LT-JNL-006"));
     assert!(matches!(outcomes[1], Outcome::Receipt(_)), "its neighbour is taken");
@@ -331,19 +331,19 @@ async fn endless_texts_break_nothing(mut env: Environment) {
     assert!(env.journal.open(request).await.is_err());
 }
 
-async fn a_second_journal_waits_for_the_first(mut env: Environment) {
+async fn a_second_journal_cannot_open_the_database(mut env: Environment) {
     // What answered holds the database.
     let item = item();
-    let first = env.receipt(item.clone()).await;
-    let refused = env.second().await.unwrap_err();
+    let first = env.accept_one(item.clone()).await;
+    let refused = env.run_second_journal().await.unwrap_err();
     assert!(format!("{refused:#}").contains("another journal"), "{refused:#}");
-    let again = env.receipt(item).await;
+    let again = env.accept_one(item).await;
     assert!(again.repeat && again.message_id == first.message_id, "the first goes on: {again:?}");
 }
 
-async fn a_key_of_a_repeat_is_a_key(mut env: Environment) {
+async fn the_key_of_a_repeat_identifies_the_message_too(mut env: Environment) {
     let first = item();
-    let receipt = env.receipt(first.clone()).await;
+    let receipt = env.accept_one(first.clone()).await;
     let again = Acceptance { key: "second".to_owned(), ..first.clone() };
     let third = Acceptance { key: "third".to_owned(), ..first };
     // Within one call, and in calls of their own.
@@ -351,7 +351,7 @@ async fn a_key_of_a_repeat_is_a_key(mut env: Environment) {
     let outcomes = env.accept(vec![again.clone(), again.clone(), third, other.clone()]).await;
     assert!(matches!(&outcomes[2], Outcome::Receipt(it) if it.repeat), "{outcomes:?}");
     assert!(matches!(&outcomes[3], Outcome::Refused(it) if it.code == "LT-JNL-001"));
-    assert!(env.receipt(again).await.repeat);
+    assert!(env.accept_one(again).await.repeat);
     let outcomes = env.accept(vec![Acceptance { key: "second".to_owned(), ..item() }, other]).await;
     for outcome in &outcomes {
         let Outcome::Refused(fault) = outcome else { panic!("{outcome:?}") };
@@ -365,13 +365,13 @@ async fn a_key_of_a_repeat_is_a_key(mut env: Environment) {
     }
 }
 
-async fn what_was_withdrawn_before_it_was_routed_goes_nowhere(mut env: Environment) {
-    let id = env.receipt(item()).await.message_id;
-    let other = env.receipt(item()).await.message_id;
+async fn nothing_is_derived_from_a_withdrawn_message(mut env: Environment) {
+    let id = env.accept_one(item()).await.message_id;
+    let other = env.accept_one(item()).await.message_id;
     assert!(env.command(Action::Withdraw, &id).await);
     let entries = vec![routing(&id, &["b-app", "c-app"]), routing(&other, &["b-app"])];
     let copies = derived_ids(&entries[0]);
-    let told = env.told(entries).await;
+    let told = env.record_response(entries).await;
     assert_eq!((told.unknown, told.ended), (Vec::new(), copies));
     let journey = env.journey(&id).await;
     assert_eq!(journey.derived, Vec::new());
@@ -379,11 +379,11 @@ async fn what_was_withdrawn_before_it_was_routed_goes_nowhere(mut env: Environme
     // And a copy alone.
     let copy = derived_ids(&routing(&other, &["b-app"])).remove(0);
     assert!(env.command(Action::Withdraw, &copy).await);
-    let told = env.told(vec![routing(&other, &["b-app", "c-app"])]).await;
+    let told = env.record_response(vec![routing(&other, &["b-app", "c-app"])]).await;
     assert_eq!(told.ended, [copy]);
 }
 
-async fn names_that_the_databases_see_differently_are_refused(mut env: Environment) {
+async fn names_that_the_databases_compare_differently_are_refused(mut env: Environment) {
     let plain = Acceptance { key: "x".to_owned(), ..item() };
     let parts: [(&str, Acceptance); 6] = [
         ("key", Acceptance { key: "x\0".to_owned(), ..item() }),
@@ -403,8 +403,10 @@ async fn names_that_the_databases_see_differently_are_refused(mut env: Environme
     }
 }
 
-async fn an_organisation_that_gets_its_application_later_is_reached(mut env: Environment) {
-    let parent = env.receipt(item_of("doc")).await.message_id;
+async fn an_unrouted_message_is_replaced_once_its_organisation_has_an_application(
+    mut env: Environment,
+) {
+    let parent = env.accept_one(item_of("doc")).await.message_id;
     let mut entry = routing(&parent, &["b-app", "c-app"]);
     let nowhere = &mut entry.derived[0];
     nowhere.fault = Some(Fault::new(&code::LT_SYS_001));
@@ -413,31 +415,31 @@ async fn an_organisation_that_gets_its_application_later_is_reached(mut env: Env
     let envelope = message.envelope.as_mut().unwrap();
     envelope.application.clear();
     envelope.id = uuid::Uuid::new_v4().to_string();
-    let hollow = envelope.id.clone();
+    let unrouted = envelope.id.clone();
     env.record(vec![entry]).await;
-    assert_eq!(env.state(&hollow).await, State::Dead);
-    let later = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
+    assert_eq!(env.state(&unrouted).await, State::Dead);
+    let later = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
     let session = env.open("b-app", ReceiverClass::Repeatable).await;
     assert_eq!(env.answers(&session, &[&later]).await, [begun::Answer::Hold]);
     // Now the organisation has one, and an operator drives what was dead.
-    assert!(env.command(Action::Redrive, &hollow).await);
-    assert_eq!(env.driven().await, ("intake.0".to_owned(), parent.clone()));
+    assert!(env.command(Action::Redrive, &unrouted).await);
+    assert_eq!(env.next_published().await, ("intake.0".to_owned(), parent.clone()));
     env.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
     let copy = derived_ids(&routing(&parent, &["b-app"])).remove(0);
-    assert_eq!(env.state(&hollow).await, State::Withdrawn);
+    assert_eq!(env.state(&unrouted).await, State::Withdrawn);
     let told = env.journey(&parent).await.hops.into_iter().filter_map(|it| it.fact);
     assert!(told.into_iter().any(|it| it.detail == format!("replaced by {copy}")));
-    assert_eq!(env.driven().await.1, later, "nobody waits for the hollow one any more");
+    assert_eq!(env.next_published().await.1, later, "nobody waits for the unrouted one any more");
     assert_eq!(env.answers(&session, &[&later]).await, [begun::Answer::Hold], "the copy is first");
     let lease = env.deliver(&session, &copy).await;
     env.end(&session, &copy, lease, taken()).await;
-    assert_eq!(env.driven().await.1, later);
+    assert_eq!(env.next_published().await.1, later);
     env.deliver(&session, &later).await;
 }
 
-async fn a_second_journal_finds_the_same_rows(mut env: Environment) {
-    let first = env.receipt(item_of("long")).await;
+async fn a_restarted_journal_reads_the_same_rows(mut env: Environment) {
+    let first = env.accept_one(item_of("long")).await;
     let mut env = env.restart().await;
-    assert_eq!(env.receipt(item_of("long")).await.sequence, 2);
+    assert_eq!(env.accept_one(item_of("long")).await.sequence, 2);
     assert_eq!(env.summary(&first.message_id).await.state(), State::Accepted);
 }

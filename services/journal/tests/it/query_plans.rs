@@ -53,15 +53,15 @@ async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
     let guard = tracing::subscriber::set_default(Gather(sender));
     let mut env = Environment::new(kind).await;
     let first = item_of("doc");
-    let parent = env.receipt(first.clone()).await.message_id;
-    env.receipt(Acceptance { key: "again".to_owned(), ..first }).await;
+    let parent = env.accept_one(first.clone()).await.message_id;
+    env.accept_one(Acceptance { key: "again".to_owned(), ..first }).await;
     env.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
     env.record(vec![Entry { disposition: None, ..routing(&parent, &["b-app", "c-app"]) }]).await;
     let refusals = vec![Refusal::default()];
     let request = RecordRequest { entries: vec![routing(&parent, &["b-app"])], refusals };
     env.journal.record(request).await.unwrap();
     let ids = derived_ids(&routing(&parent, &["b-app", "c-app"]));
-    let later = env.routed(item_of("doc"), &["b-app"]).await.remove(0);
+    let later = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
     let session = env.open("b-app", ReceiverClass::Repeatable).await;
     let lease = env.deliver(&session, &ids[0]).await;
     env.answers(&session, &[&later]).await;
@@ -71,8 +71,8 @@ async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
     env.open("b-app", ReceiverClass::Repeatable).await;
     env.journal.close(CloseRequest { session }).await.unwrap();
     env.command(Action::Withdraw, &ids[1]).await;
-    env.pass(31);
-    env.driven().await;
+    env.advance(31);
+    env.next_published().await;
     let get = GetRequest { message_id: parent.clone(), part: 1 };
     env.journal.get(get).await.unwrap();
     env.journey(&ids[0]).await;
@@ -169,9 +169,9 @@ async fn postgres_scans_no_table() {
 
 /// A row whose indexed columns stay is updated in its place (a heap-only tuple), and no index knows.
 #[tokio::test]
-async fn the_steps_of_a_document_write_no_index_of_its_row() {
+async fn steps_of_a_message_write_no_index_entry() {
     let mut env = Environment::new(Kind::Postgres).await;
-    let id = env.routed(item(), &["b-app"]).await.remove(0);
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", ReceiverClass::Repeatable).await;
     let lease = env.deliver(&session, &id).await;
     env.end(&session, &id, lease, taken()).await;

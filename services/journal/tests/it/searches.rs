@@ -11,12 +11,12 @@ on_both!(
     a_number_is_found_in_any_spelling,
     words_of_the_subject_are_found_in_any_spelling_and_order,
     ids_and_traces_are_found,
-    organisation_application_state_type_and_day_narrow_the_search,
-    pages_hold_every_message_once,
-    a_journey_holds_the_whole_trip,
-    of_a_journey_that_is_too_long_the_beginning_and_the_end_are_told,
+    organisation_application_state_type_and_day_filter_the_search,
+    pages_contain_every_message_once,
+    a_journey_has_all_facts_in_order,
+    a_long_journey_has_its_first_and_last_facts,
     a_repeat_is_found_once,
-    bodies_are_kept_as_they_came,
+    bodies_are_stored_unchanged,
 );
 
 fn indexed(number: &str, subject: &str) -> Acceptance {
@@ -26,26 +26,26 @@ fn indexed(number: &str, subject: &str) -> Acceptance {
 }
 
 async fn a_number_is_found_in_any_spelling(mut env: Environment) {
-    let state = env.receipt(indexed("7816/VPCP-TTĐT", "")).await.message_id;
-    let party = env.receipt(indexed("45-CV/TU", "")).await.message_id;
+    let state = env.accept_one(indexed("7816/VPCP-TTĐT", "")).await.message_id;
+    let party = env.accept_one(indexed("45-CV/TU", "")).await.message_id;
     let nfd: String = "7816/vpcp-ttđt".nfd().collect();
     for text in
         ["7816/VPCP-TTĐT", "7816/vpcp-ttđt", "7816/VPCP-TTDT", "7816 vpcp ttdt", &nfd, "7816"]
     {
-        assert_eq!(env.found(text).await, std::slice::from_ref(&state), "{text}");
+        assert_eq!(env.find_ids(text).await, std::slice::from_ref(&state), "{text}");
     }
     for text in ["45-CV/TU", "45/CV/TU", "45 cv tu", "45-cv"] {
-        assert_eq!(env.found(text).await, std::slice::from_ref(&party), "{text}");
+        assert_eq!(env.find_ids(text).await, std::slice::from_ref(&party), "{text}");
     }
     for text in ["816/VPCP", "VPCP", "46-CV/TU"] {
-        assert!(env.found(text).await.is_empty(), "{text}");
+        assert!(env.find_ids(text).await.is_empty(), "{text}");
     }
 }
 
 async fn words_of_the_subject_are_found_in_any_spelling_and_order(mut env: Environment) {
     let subject = "Về việc phòng, chống lụt bão đợt 2 (huyện Đức Thọ)";
-    let flood = env.receipt(indexed("1/CV", subject)).await.message_id;
-    env.receipt(indexed("2/CV", "Về việc chuyển đổi số")).await;
+    let flood = env.accept_one(indexed("1/CV", subject)).await.message_id;
+    env.accept_one(indexed("2/CV", "Về việc chuyển đổi số")).await;
     for text in [
         "lụt bão",
         "LUT BAO",
@@ -55,34 +55,34 @@ async fn words_of_the_subject_are_found_in_any_spelling_and_order(mut env: Envir
         "đức th",
         &subject.nfd().collect::<String>(),
     ] {
-        assert_eq!(env.found(text).await, std::slice::from_ref(&flood), "{text}");
+        assert_eq!(env.find_ids(text).await, std::slice::from_ref(&flood), "{text}");
     }
-    assert_eq!(env.found("ve viec").await.len(), 2);
-    assert!(env.found("lut dong dat").await.is_empty(), "every word must be there");
+    assert_eq!(env.find_ids("ve viec").await.len(), 2);
+    assert!(env.find_ids("lut dong dat").await.is_empty(), "every word must be there");
 }
 
 async fn ids_and_traces_are_found(mut env: Environment) {
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let traced = with(|it| it.traceparent = format!("00-{trace}-00f067aa0ba902b7-01"));
-    let id = env.receipt(traced).await.message_id;
-    let other = env.receipt(indexed("123456/UBND", "")).await.message_id;
-    assert_eq!(env.found(trace).await, std::slice::from_ref(&id));
-    assert_eq!(env.found(&id).await, std::slice::from_ref(&id));
-    assert_eq!(env.found(&id.to_uppercase()).await, [id]);
-    assert_eq!(env.found("doc.11").await, [other]);
+    let id = env.accept_one(traced).await.message_id;
+    let other = env.accept_one(indexed("123456/UBND", "")).await.message_id;
+    assert_eq!(env.find_ids(trace).await, std::slice::from_ref(&id));
+    assert_eq!(env.find_ids(&id).await, std::slice::from_ref(&id));
+    assert_eq!(env.find_ids(&id.to_uppercase()).await, [id]);
+    assert_eq!(env.find_ids("doc.11").await, [other]);
 }
 
-async fn organisation_application_state_type_and_day_narrow_the_search(mut env: Environment) {
-    let early = env.receipt(item()).await;
-    env.pass(3_600);
-    let status = env.receipt(with(|it| {
+async fn organisation_application_state_type_and_day_filter_the_search(mut env: Environment) {
+    let early = env.accept_one(item()).await;
+    env.advance(3_600);
+    let status = env.accept_one(with(|it| {
         it.r#type = MessageType::Status.into();
         it.source = "b-app".to_owned();
         it.sender = "b".to_owned();
         it.recipients = vec!["a".to_owned()];
     }));
     let status = status.await;
-    let derived = env.routed(item(), &["b-app"]).await.remove(0);
+    let derived = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let base = FindRequest::default();
     let mut count = async |request: FindRequest| ids(&env.find(request).await).len();
     assert_eq!(count(base.clone()).await, 3);
@@ -109,7 +109,7 @@ async fn organisation_application_state_type_and_day_narrow_the_search(mut env: 
     assert!(ids(&env.find(taken).await).is_empty());
 }
 
-async fn pages_hold_every_message_once(mut env: Environment) {
+async fn pages_contain_every_message_once(mut env: Environment) {
     let mut expected = Vec::new();
     for _ in 0..3 {
         let items = (0..5).map(|_| indexed("9/CV", "báo cáo quý")).collect();
@@ -117,7 +117,7 @@ async fn pages_hold_every_message_once(mut env: Environment) {
             let accept_outcome::Outcome::Receipt(receipt) = outcome else { panic!() };
             expected.push(receipt.message_id);
         }
-        env.pass(1);
+        env.advance(1);
     }
     let ways = [("", ""), ("bao cao", ""), ("9/cv", ""), ("", "b"), ("9/cv", "b"), ("", "a")];
     for (text, organisation) in ways {
@@ -148,8 +148,8 @@ async fn pages_hold_every_message_once(mut env: Environment) {
     assert!(env.find(beyond).await.messages.len() <= 500);
 }
 
-async fn a_journey_holds_the_whole_trip(mut env: Environment) {
-    let parent = env.receipt(item_of("doc")).await.message_id;
+async fn a_journey_has_all_facts_in_order(mut env: Environment) {
+    let parent = env.accept_one(item_of("doc")).await.message_id;
     env.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
     let id = derived_ids(&routing(&parent, &["b-app"])).remove(0);
     let session = env.open("b-app", ReceiverClass::Repeatable).await;
@@ -160,7 +160,7 @@ async fn a_journey_holds_the_whole_trip(mut env: Environment) {
         it.r#type = MessageType::Status.into();
         it.recipients = vec!["a".to_owned()];
     });
-    let status = env.receipt(answer).await;
+    let status = env.accept_one(answer).await;
     assert_eq!(status.sequence, 2);
     let journey = env.journey(&parent).await;
     assert_eq!(journey, env.journey(&id).await, "asked by a derived id, the same trip");
@@ -197,12 +197,12 @@ async fn a_journey_holds_the_whole_trip(mut env: Environment) {
     assert!(!journey.truncated);
 }
 
-async fn of_a_journey_that_is_too_long_the_beginning_and_the_end_are_told(mut env: Environment) {
+async fn a_long_journey_has_its_first_and_last_facts(mut env: Environment) {
     let first = item();
-    let id = env.receipt(first.clone()).await.message_id;
+    let id = env.accept_one(first.clone()).await.message_id;
     for round in 0..520 {
         let again = Acceptance { key: format!("again {round}"), ..first.clone() };
-        assert!(env.receipt(again).await.repeat);
+        assert!(env.accept_one(again).await.repeat);
     }
     let journey = env.journey(&id).await;
     assert!(journey.truncated);
@@ -215,13 +215,13 @@ async fn of_a_journey_that_is_too_long_the_beginning_and_the_end_are_told(mut en
 
 async fn a_repeat_is_found_once(mut env: Environment) {
     let first = item();
-    env.receipt(first.clone()).await;
-    env.receipt(first).await;
-    assert_eq!(env.found("").await.len(), 1);
+    env.accept_one(first.clone()).await;
+    env.accept_one(first).await;
+    assert_eq!(env.find_ids("").await.len(), 1);
 }
 
-async fn bodies_are_kept_as_they_came(mut env: Environment) {
-    let parent = env.receipt(item()).await.message_id;
+async fn bodies_are_stored_unchanged(mut env: Environment) {
+    let parent = env.accept_one(item()).await.message_id;
     env.record(vec![routing(&parent, &["b-app"])]).await;
     let derived = derived_ids(&routing(&parent, &["b-app"])).remove(0);
     for (id, part, expected) in

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::environment::item;
 use crate::node::Node;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Somebody who enters past the door, by the side exchange and without our manners.
 #[expect(clippy::disallowed_methods, reason = "a foreigner publishes as it likes")]
@@ -36,7 +36,7 @@ async fn throw_in(url: &str, properties: Vec<BasicProperties>) {
 /// The keys and the words of what was refused, once there are this many.
 async fn refusals(database: &str, count: usize) -> Vec<(String, String)> {
     let reader = rusqlite::Connection::open(database).unwrap();
-    let until = tokio::time::Instant::now() + PATIENCE;
+    let until = tokio::time::Instant::now() + WAIT_MAX;
     loop {
         let mut asked =
             reader.prepare("SELECT item_key, fault FROM refusal ORDER BY position").unwrap();
@@ -62,7 +62,7 @@ async fn was_stranded(journal: &mut JournalClient<Upstream>, id: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_message_in_the_net_is_a_refusal_and_stops_nothing() {
+async fn a_foreign_undeliverable_message_is_a_refusal_and_stops_nothing() {
     let node = tokio::task::spawn_blocking(|| Node::start(1)).await.unwrap();
     let settings = Settings { url: node.url(0), partitions: 1, ..Settings::default() };
     let bus = Bus::connect(settings).await.unwrap();
@@ -105,7 +105,7 @@ async fn a_foreign_message_in_the_net_is_a_refusal_and_stops_nothing() {
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         let refused = refusals(&database, 4).await.remove(3);
         assert_eq!(refused, (unknown, "the journal does not know it".to_owned()));
-        let until = tokio::time::Instant::now() + PATIENCE;
+        let until = tokio::time::Instant::now() + WAIT_MAX;
         while !was_stranded(&mut journal, &receipt.message_id).await {
             assert!(tokio::time::Instant::now() < until, "it still lies in the net");
             tokio::time::sleep(Duration::from_millis(20)).await;

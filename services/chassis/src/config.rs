@@ -1,13 +1,15 @@
-//! Configuration: defaults, one file, the environment, flags; each knows where a value came from.
+//! Configuration in layers: defaults, data folder, one TOML file, environment variables, flags. A
+//! later layer overrides an earlier one, and the origin of every value is known.
 //!
-//! A section is a table of the file and the settings of one service. Its defaults name every key,
-//! so a key that is not among them is a mistake, and the nearest one is suggested.
+//! A section is a table of the file and holds the settings of one service. The defaults of a
+//! section name all its keys: any other key is an error that suggests the nearest known one.
 
 mod environment;
 mod error;
-mod nearest;
+mod keys;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,33 +17,34 @@ use config::{Config, File, FileFormat};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use self::environment::{key_of, near_miss, ours};
+use self::environment::{check_underscores, key_of, select_variables};
 pub use self::error::ConfigError;
-use self::nearest::closest;
+pub use self::keys::PREFIX;
+use self::keys::{defaults_by_key, flatten, nearest};
 use crate::secret::{self, Secret};
 
-/// What names of the environment begin with: `LIENTHONG__<SECTION>__<KEY>`.
-pub const PREFIX: &str = "LIENTHONG__";
-
-/// Where values come from that follow from the data folder.
+/// Origin of values that are derived from the data folder.
 const DATA_FOLDER: &str = "data folder";
 
-/// Where values come from that the program brings along.
+/// Origin of values that no layer sets.
 const DEFAULT: &str = "default";
 
-/// A value in force, for people.
+/// The effective value of a setting, for `config show`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shown {
+pub struct EffectiveSetting {
     /// `section.key`.
     pub key: String,
-    /// As text; a secret is a path to a file, so nothing has to be hidden but passwords in addresses.
+    /// The value as text, with passwords in URLs redacted. Other secrets are files, of which only
+    /// the path is a setting.
     pub value: String,
-    /// `default`, `data folder`, the file, the variable, or `flag`.
+    /// `default`, `data folder`, `flag`, or the name of the file or variable.
     pub origin: String,
 }
 
-/// Everything that was said about the configuration, before any section is read.
-#[derive(Clone, Debug, Default)]
+/// The layers of the configuration, before any section is read.
+///
+/// `Debug` is written by hand because a URL in any layer may hold a password.
+#[derive(Clone, Default)]
 pub struct Layers {
     base: Vec<(String, String)>,
     file: Table,
@@ -50,21 +53,27 @@ pub struct Layers {
     flags: Vec<(String, String)>,
 }
 
+impl fmt::Debug for Layers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Layers").field("file", &self.file_path).finish_non_exhaustive()
+    }
+}
+
 impl Layers {
-    /// Reads the file, if there is one, and the environment of this process.
+    /// Reads the file, if a path is given, and the environment of this process.
     ///
     /// # Errors
     ///
-    /// The file cannot be read or is no TOML, or a variable of ours is no text.
+    /// The file cannot be read or is not TOML, or one of the variables is not UTF-8.
     pub fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::from_parts(path, ours(std::env::vars_os())?)
+        Self::from_parts(path, select_variables(std::env::vars_os())?)
     }
 
-    /// Reads the file, and takes this for the environment.
+    /// Reads the file, if a path is given, and uses `environment` in place of the process's own.
     ///
     /// # Errors
     ///
-    /// The file cannot be read or is no TOML.
+    /// The file cannot be read or is not TOML.
     pub fn from_parts(
         path: Option<&Path>,
         environment: BTreeMap<String, String>,
@@ -74,32 +83,33 @@ impl Layers {
         Ok(Self { file, file_path, environment, ..Self::default() })
     }
 
-    /// Sets `section.key` to what follows from the data folder; weaker than anything said aloud.
+    /// Sets the value of `section.key` that is derived from the data folder. Every other layer but
+    /// the defaults overrides it.
     #[must_use]
     pub fn base(mut self, key: &str, value: impl Into<String>) -> Self {
         self.base.push((key.to_owned(), value.into()));
         self
     }
 
-    /// Sets `section.key` from a flag; flags win over everything.
+    /// Sets `section.key` from a command line flag, which overrides every other layer.
     #[must_use]
     pub fn flag(mut self, key: &str, value: impl Into<String>) -> Self {
         self.flags.push((key.to_owned(), value.into()));
         self
     }
 
-    /// Refuses sections that no service has, and variables that miss a section by an underscore.
-    /// Each section comes with its defaults.
+    /// Checks the names of all sections, given as pairs of name and defaults.
     ///
     /// # Errors
     ///
-    /// The file or the environment names an unknown section, or one that is no section.
+    /// The file or the environment names an unknown section, a section is not a table, or a variable
+    /// would name a setting if its underscores came in pairs.
     pub fn check(&self, sections: &[(&str, &str)]) -> Result<(), ConfigError> {
         let known = |name: &str| sections.iter().any(|(it, _)| *it == name);
         let unknown = |name: &str, origin: String| ConfigError::Unknown {
             key: name.to_owned(),
             origin,
-            suggestion: closest(name, sections.iter().map(|(it, _)| *it)),
+            suggestion: nearest(name, sections.iter().map(|(it, _)| *it)),
         };
         for (name, value) in &self.file {
             if !known(name) {
@@ -118,23 +128,23 @@ impl Layers {
             match key_of(variable) {
                 Some((section, _)) if known(&section) => {}
                 Some((section, _)) => return Err(unknown(&section, variable.clone())),
-                None => near_miss(variable, sections)?,
+                None => check_underscores(variable, sections)?,
             }
         }
         Ok(())
     }
 
-    /// The settings of one section.
+    /// Reads the settings of one section.
     ///
     /// # Errors
     ///
-    /// A key is unknown or a value has the wrong form.
+    /// A key is unknown, or a value has the wrong type.
     pub fn section<T: DeserializeOwned>(
         &self,
         section: &str,
         defaults: &str,
     ) -> Result<T, ConfigError> {
-        let value = |error: config::ConfigError| self.wrong(section, defaults, error);
+        let value = |error: config::ConfigError| self.value_error(section, defaults, error);
         let mut builder = Config::builder().add_source(File::from_str(defaults, FileFormat::Toml));
         for (key, text, _) in self.overlay(section, defaults)? {
             builder = builder.set_override(key, text).map_err(value)?;
@@ -142,11 +152,11 @@ impl Layers {
         builder.build().map_err(value)?.try_deserialize().map_err(value)
     }
 
-    /// Refuses a number that is smaller than it may be.
+    /// Checks that a number is not below its minimum.
     ///
     /// # Errors
     ///
-    /// It is.
+    /// It is below the minimum.
     pub fn at_least(
         &self,
         (section, defaults): (&str, &str),
@@ -160,7 +170,7 @@ impl Layers {
         Err(ConfigError::TooSmall { key: format!("{section}.{key}"), origin, value, least })
     }
 
-    /// The secret in the file that a setting names; none when it names no file.
+    /// Reads the secret from the file that a setting names; `None` when the setting is empty.
     ///
     /// # Errors
     ///
@@ -181,15 +191,20 @@ impl Layers {
         })
     }
 
-    /// Where the value in force comes from.
+    /// The origin of a setting's effective value.
     pub fn origin(&self, section: &str, defaults: &str, key: &str) -> String {
         let over = self.overlay(section, defaults).unwrap_or_default();
         let last = over.into_iter().rev().find(|(it, ..)| it == key);
         last.map_or_else(|| DEFAULT.to_owned(), |(_, _, origin)| origin)
     }
 
-    /// The error about a value, with the key as people write it.
-    fn wrong(&self, section: &str, defaults: &str, error: config::ConfigError) -> ConfigError {
+    /// The error about a value, with its key and origin.
+    fn value_error(
+        &self,
+        section: &str,
+        defaults: &str,
+        error: config::ConfigError,
+    ) -> ConfigError {
         let mut at = section.to_owned();
         let mut origin = self.file_name();
         if let config::ConfigError::Type { key: Some(key), .. }
@@ -199,7 +214,7 @@ impl Layers {
             origin = self.origin(section, defaults, key);
         }
         let reason = if let config::ConfigError::Type { unexpected, expected, .. } = error {
-            format!("{unexpected}, expected {expected}")
+            format!("{}, expected {expected}", redact_quoted(&unexpected.to_string()))
         } else if let config::ConfigError::At { error, .. } = error {
             error.to_string()
         } else {
@@ -208,42 +223,45 @@ impl Layers {
         ConfigError::Value { key: at, origin, reason }
     }
 
-    /// Every value of one section and where it came from.
+    /// The effective settings of one section with their origins.
     ///
     /// # Errors
     ///
     /// A key is unknown.
-    pub fn show(&self, section: &str, defaults: &str) -> Result<Vec<Shown>, ConfigError> {
-        let mut shown: BTreeMap<String, (String, String)> = leaves(defaults)
+    pub fn effective_settings(
+        &self,
+        section: &str,
+        defaults: &str,
+    ) -> Result<Vec<EffectiveSetting>, ConfigError> {
+        let mut values: BTreeMap<String, (String, String)> = defaults_by_key(defaults)
             .into_iter()
-            .map(|(key, value)| (key, (plain(&value), DEFAULT.to_owned())))
+            .map(|(key, value)| (key, (unquoted(&value), DEFAULT.to_owned())))
             .collect();
         for (key, value, origin) in self.overlay(section, defaults)? {
-            shown.insert(key, (value.to_string(), origin));
+            values.insert(key, (value.to_string(), origin));
         }
-        let masked = |value: String| mask(&value);
-        Ok(shown
+        Ok(values
             .into_iter()
-            .map(|(key, (value, origin))| Shown {
+            .map(|(key, (value, origin))| EffectiveSetting {
                 key: format!("{section}.{key}"),
-                value: masked(value),
+                value: secret::redact(&value),
                 origin,
             })
             .collect())
     }
 
-    /// What lies over the defaults, weakest first: key, value, origin.
+    /// The values of all layers above the defaults, lowest layer first: key, value, origin.
     fn overlay(
         &self,
         section: &str,
         defaults: &str,
     ) -> Result<Vec<(String, config::Value, String)>, ConfigError> {
-        let known: Vec<String> = leaves(defaults).into_keys().collect();
+        let known: Vec<String> = defaults_by_key(defaults).into_keys().collect();
         let check = |key: &str, origin: &str| {
             if known.iter().any(|it| it == key) {
                 return Ok(());
             }
-            let suggestion = closest(key, known.iter().map(String::as_str));
+            let suggestion = nearest(key, known.iter().map(String::as_str));
             Err(ConfigError::Unknown {
                 key: format!("{section}.{key}"),
                 origin: origin.to_owned(),
@@ -251,16 +269,14 @@ impl Layers {
             })
         };
         let mut over = Vec::new();
-        for (key, text) in of(&self.base, section) {
+        for (key, text) in keys_of_section(&self.base, section) {
             check(key, DATA_FOLDER)?;
             over.push((key.to_owned(), text.clone().into(), DATA_FOLDER.to_owned()));
         }
         if let Some(table) = self.file.get(section).and_then(Value::as_table) {
-            let mut found = BTreeMap::new();
-            collect(table, "", &mut found);
-            for (key, value) in found {
+            for (key, value) in flatten(table) {
                 check(&key, &self.file_name())?;
-                over.push((key, layered(&value), self.file_name()));
+                over.push((key, to_config_value(&value), self.file_name()));
             }
         }
         for (variable, text) in &self.environment {
@@ -269,7 +285,7 @@ impl Layers {
                 over.push((key, text.clone().into(), variable.clone()));
             }
         }
-        for (key, text) in of(&self.flags, section) {
+        for (key, text) in keys_of_section(&self.flags, section) {
             check(key, "flag")?;
             over.push((key.to_owned(), text.clone().into(), "flag".to_owned()));
         }
@@ -281,7 +297,7 @@ impl Layers {
     }
 }
 
-/// True when this machine's user reads Vietnamese.
+/// True when the locale of this process is Vietnamese (`LC_ALL`, `LC_MESSAGES`, `LANG`).
 pub fn is_vietnamese() -> bool {
     ["LC_ALL", "LC_MESSAGES", "LANG"]
         .iter()
@@ -302,8 +318,8 @@ fn read_file(path: &Path) -> Result<Table, ConfigError> {
     })
 }
 
-/// The keys of one section among `section.key` pairs.
-fn of<'a>(
+/// The pairs of one section among those named `section.key`.
+fn keys_of_section<'a>(
     pairs: &'a [(String, String)],
     section: &'a str,
 ) -> impl Iterator<Item = (&'a str, &'a String)> {
@@ -313,46 +329,27 @@ fn of<'a>(
     })
 }
 
-fn leaves(defaults: &str) -> BTreeMap<String, Value> {
-    let mut found = BTreeMap::new();
-    collect(&defaults.parse::<Table>().unwrap_or_default(), "", &mut found);
-    found
-}
-
-fn collect(table: &Table, within: &str, into: &mut BTreeMap<String, Value>) {
-    for (name, value) in table {
-        let key = if within.is_empty() { name.clone() } else { format!("{within}.{name}") };
-        match value {
-            Value::Table(inner) => collect(inner, &key, into),
-            Value::String(_)
-            | Value::Integer(_)
-            | Value::Float(_)
-            | Value::Boolean(_)
-            | Value::Datetime(_)
-            | Value::Array(_) => drop(into.insert(key, value.clone())),
-        }
-    }
-}
-
-fn layered(value: &Value) -> config::Value {
+fn to_config_value(value: &Value) -> config::Value {
     match value {
         Value::String(text) => text.clone().into(),
         Value::Integer(number) => (*number).into(),
         Value::Float(number) => (*number).into(),
         Value::Boolean(yes) => (*yes).into(),
-        Value::Array(items) => items.iter().map(layered).collect::<Vec<_>>().into(),
+        Value::Array(items) => items.iter().map(to_config_value).collect::<Vec<_>>().into(),
         Value::Table(_) | Value::Datetime(_) => value.to_string().into(),
     }
 }
 
-fn plain(value: &Value) -> String {
+/// A string without its quotes, any other value as TOML.
+fn unquoted(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
 }
 
-/// Hides the password of an address.
-fn mask(value: &str) -> String {
-    let Some((scheme, rest)) = value.split_once("://") else { return value.to_owned() };
-    let Some((user, host)) = rest.rsplit_once('@') else { return value.to_owned() };
-    let name = user.split(':').next().unwrap_or_default();
-    format!("{scheme}://{name}:***@{host}")
+/// Redacts the value that an error quotes: a URL with a password may stand in the wrong setting.
+fn redact_quoted(unexpected: &str) -> String {
+    let parts = unexpected.split_once('"').and_then(|(before, rest)| {
+        let (quoted, after) = rest.rsplit_once('"')?;
+        Some(format!("{before}\"{}\"{after}", secret::redact(quoted)))
+    });
+    parts.unwrap_or_else(|| unexpected.to_owned())
 }

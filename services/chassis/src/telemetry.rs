@@ -22,6 +22,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
+use crate::secret::SecretUrl;
+
 /// Defaults and words of the section `telemetry`.
 pub const DEFAULTS: &str = include_str!("../telemetry.default.toml");
 
@@ -34,7 +36,7 @@ pub struct Settings {
     /// `json` for machines, `pretty` for people.
     pub form: Form,
     /// OTLP/gRPC endpoint for traces and metrics, `http://host:4317`; empty: none.
-    pub otlp_endpoint: String,
+    pub otlp_endpoint: SecretUrl,
 }
 
 /// How log lines look.
@@ -86,7 +88,7 @@ pub fn init(service: &str, settings: &Settings) -> Result<Telemetry, TelemetryEr
         .with_service_name(format!("lienthong-{service}"))
         .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
-    let endpoint = Some(settings.otlp_endpoint.as_str()).filter(|it| !it.is_empty());
+    let endpoint = Some(settings.otlp_endpoint.reveal()).filter(|it| !it.is_empty());
     let traces = endpoint.map(|it| tracer(it, resource.clone())).transpose()?;
     let (metrics, registry) = meter(endpoint, resource)?;
     opentelemetry::global::set_meter_provider(metrics.clone());
@@ -261,7 +263,8 @@ mod tests {
 
     fn written(form: Form, level: &str, work: impl FnOnce()) -> String {
         let (sender, lines_written) = mpsc::channel();
-        let settings = Settings { level: level.to_owned(), form, otlp_endpoint: String::new() };
+        let settings =
+            Settings { level: level.to_owned(), form, otlp_endpoint: SecretUrl::default() };
         let lines = lines(&settings, move || Pipe(sender.clone())).unwrap();
         let spans = tracing_opentelemetry::layer()
             .with_tracer(SdkTracerProvider::builder().build().tracer("test"));
@@ -290,7 +293,7 @@ mod tests {
             [("info,h2=warn", LevelFilter::INFO), ("trace,h2=warn", LevelFilter::TRACE)]
         {
             let (level, form) = (level.to_owned(), Form::Json);
-            let settings = Settings { level, form, otlp_endpoint: String::new() };
+            let settings = Settings { level, form, otlp_endpoint: SecretUrl::default() };
             let told = told_to(&settings, io::sink, None::<Identity>).unwrap();
             tracing::dispatcher::with_default(&told, || {
                 assert_eq!(LevelFilter::current(), most);

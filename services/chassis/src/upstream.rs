@@ -1,4 +1,4 @@
-//! The way to another service: over the network, or directly on it in the same process.
+//! Connections to other services: over the network, or in the same process.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -12,53 +12,55 @@ use tonic::transport::Endpoint;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
+use crate::secret::{Secret, SecretUrl};
+
 type BoxError = Box<dyn Error + Send + Sync>;
 type Boxed = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
 
-/// How an upstream on the network is reached.
+/// How to connect to a service over the network.
 #[derive(Clone, Debug)]
 pub struct Network {
     /// `http://host:port`.
-    pub uri: String,
+    pub url: SecretUrl,
     /// Sent as `authorization: Bearer …` with every call.
-    pub token: Option<String>,
-    /// The longest a connection may take to open, milliseconds.
+    pub token: Option<Secret>,
+    /// Time limit for opening a connection, milliseconds.
     pub connect_ms_max: u64,
 }
 
 impl Network {
-    /// An address with the usual bounds.
-    pub fn new(uri: impl Into<String>) -> Self {
-        Self { uri: uri.into(), token: None, connect_ms_max: 5_000 }
+    /// Connects to this URL without a token, within 5 seconds.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: SecretUrl::new(url), token: None, connect_ms_max: 5_000 }
     }
 
-    /// The same with a token.
+    /// Sets the token.
     #[must_use]
-    pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(token.into());
+    pub fn token(mut self, token: Secret) -> Self {
+        self.token = Some(token);
         self
     }
 }
 
-/// Why there is no way to a service.
+/// The settings of a connection cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// The address is none.
-    #[error("`{uri}` is not an address of the form http://host:port")]
+    /// The URL is invalid.
+    #[error("`{url}` is not an address of the form http://host:port")]
     Address {
-        /// The address.
-        uri: String,
-        /// What is wrong with it.
+        /// The URL, printed without its password.
+        url: SecretUrl,
+        /// Error of the transport.
         #[source]
         source: tonic::transport::Error,
     },
-    /// The token has characters that a header cannot hold.
+    /// The token has characters that are not allowed in a header.
     #[error("the token cannot be sent")]
     Token(#[from] http::header::InvalidHeaderValue),
 }
 
-/// A transport that every generated client takes. Whoever holds it cannot tell whether the
-/// service is here or elsewhere; clones share it.
+/// A transport for generated clients. Its type is the same for a remote service and for one in this
+/// process, so that callers have a single code path. Clones share the connection.
 #[derive(Clone)]
 pub struct Upstream {
     inner: Boxed,
@@ -66,14 +68,15 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// A service somewhere else. The connection opens with the first call and again when it broke.
+    /// A remote service. The connection is opened by the first call, and reopened by the first call
+    /// after it broke.
     ///
     /// # Errors
     ///
-    /// The address or the token is unusable.
+    /// The URL or the token is invalid.
     pub fn network(network: &Network) -> Result<Self, UpstreamError> {
-        let address = |source| UpstreamError::Address { uri: network.uri.clone(), source };
-        let endpoint = Endpoint::from_shared(network.uri.clone())
+        let address = |source| UpstreamError::Address { url: network.url.clone(), source };
+        let endpoint = Endpoint::from_shared(network.url.reveal().to_owned())
             .map_err(address)?
             .connect_timeout(Duration::from_millis(network.connect_ms_max))
             .http2_keep_alive_interval(Duration::from_secs(20))
@@ -84,7 +87,7 @@ impl Upstream {
             .tcp_nodelay(true);
         let token = match &network.token {
             Some(token) => {
-                let mut value = HeaderValue::from_str(&format!("Bearer {token}"))?;
+                let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))?;
                 value.set_sensitive(true);
                 Some(value)
             }
@@ -94,7 +97,7 @@ impl Upstream {
         Ok(Self { inner, token })
     }
 
-    /// A service in this process: encoding and decoding, no socket.
+    /// A service in this process: calls are encoded and decoded, and need no socket.
     pub fn local<S>(service: S) -> Self
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>

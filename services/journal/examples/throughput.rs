@@ -45,7 +45,12 @@ async fn stage(name: &str, database: String) {
     let shutdown = CancellationToken::new();
     let bus = Bus::embedded(Settings::default());
     bus.declare_delivery("b-app").await.unwrap();
-    let config = Config { database, calls_max: 4_096, sweep_ms: 1_000, password_file: "".into() };
+    let config = Config {
+        database: chassis::secret::SecretUrl::new(database),
+        calls_max: 4_096,
+        sweep_ms: 1_000,
+        password_file: "".into(),
+    };
     let service = Service::new(&config);
     let journal = JournalClient::new(Upstream::local(service.server()));
     let health = Health::new();

@@ -40,7 +40,7 @@ pub const DEFAULTS: &str = include_str!("../config.default.toml");
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// `postgres://…`, or the path of an SQLite file.
-    pub database: String,
+    pub database: chassis::secret::SecretUrl,
     /// File with the password of the address's user; the start-up puts it into `database`.
     pub password_file: std::path::PathBuf,
     /// Calls that may wait for the writer; more are refused and to be repeated.
@@ -146,10 +146,10 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     health.unwell("journal", "not open yet");
     let mut database = open(&config, &bus, &clock).await?;
-    let publisher_database = Database::open(&config.database, Purpose::Read).await?;
+    let publisher_database = Database::open(config.database.reveal(), Purpose::Read).await?;
     let reader_databases = [
-        Database::open(&config.database, Purpose::Read).await?,
-        Database::open(&config.database, Purpose::Read).await?,
+        Database::open(config.database.reveal(), Purpose::Read).await?,
+        Database::open(config.database.reveal(), Purpose::Read).await?,
     ];
     let cache = RowCache::open(&mut database).await?;
     let publisher = bus.publisher().await?;
@@ -192,7 +192,7 @@ pub async fn run(
 }
 
 async fn open(config: &Config, bus: &Bus, clock: &chassis::Clock) -> anyhow::Result<Database> {
-    let mut database = Database::open(&config.database, Purpose::Write).await?;
+    let mut database = Database::open(config.database.reveal(), Purpose::Write).await?;
     database.lock().await?;
     database.migrate().await?;
     match bus {

@@ -18,7 +18,7 @@ const CALL_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) fn connect_journal(link: &Link) -> anyhow::Result<JournalClient> {
     let file = link.internal_token_file.clone().unwrap_or_else(|| link.data.join("internal.token"));
     let token = chassis::secret::read(&file)?;
-    let network = Network::new(&link.internal).token(token.reveal());
+    let network = Network::new(&link.internal).token(token);
     Ok(JournalClient::new(Upstream::network(&network)?, CALL_LIMIT))
 }
 

@@ -1,10 +1,10 @@
 //! The settings of a process: the sections of everything that it may start.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chassis::config::{ConfigError, Layers};
+use chassis::secret::SecretUrl;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use serde::Deserialize;
@@ -24,10 +24,10 @@ pub(crate) const SECTIONS: [(&str, &str); 10] = [
 ];
 
 /// The section `bus`.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BusSection {
-    pub(crate) url: String,
+    pub(crate) url: SecretUrl,
     pub(crate) password_file: PathBuf,
     pub(crate) certificates_file: String,
     pub(crate) partitions: u16,
@@ -41,13 +41,6 @@ pub(crate) struct BusSection {
     pub(crate) channel_messages_max: usize,
     pub(crate) channel_bytes_max: usize,
     pub(crate) room_ms_max: u64,
-}
-
-impl fmt::Debug for BusSection {
-    /// Without `url`, which holds the password once the settings are read.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("BusSection").finish_non_exhaustive()
-    }
 }
 
 /// The section `claims`.
@@ -156,13 +149,13 @@ fn defaults(section: &str) -> &'static str {
 fn with_password(
     layers: &Layers,
     (section, key): (&str, &str),
-    address: &str,
+    address: &SecretUrl,
     file: &Path,
-) -> Result<String, ConfigError> {
+) -> Result<SecretUrl, ConfigError> {
     let Some(secret) = layers.secret((section, defaults(section)), "password_file", file)? else {
-        return Ok(address.to_owned());
+        return Ok(address.clone());
     };
-    secret.in_address(address).ok_or_else(|| ConfigError::Value {
+    address.with_password(&secret).ok_or_else(|| ConfigError::Value {
         key: format!("{section}.{key}"),
         origin: origin(layers, section, key),
         reason: "a password needs an address with a user, scheme://user@host".to_owned(),

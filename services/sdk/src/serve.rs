@@ -1,5 +1,6 @@
 //! The life of an adapter: hello, collect and receive side by side, goodbye.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,13 +21,19 @@ const VERSIONS: [u32; 1] = [1];
 /// How long what was begun may still take after the stop.
 pub(crate) const DRAIN: Duration = Duration::from_secs(20);
 
-/// Where the gateway is and who is calling.
-#[derive(Clone, Debug)]
+/// How to connect to the gateway. `Debug` does not print the token.
+#[derive(Clone)]
 pub struct Connection {
     /// `http://host:port`.
     pub gateway: String,
     /// The application's token.
     pub token: String,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Connection").field("gateway", &self.gateway).finish_non_exhaustive()
+    }
 }
 
 /// Puts the token on every call.

@@ -18,6 +18,7 @@ mod load;
 mod outage;
 mod refusals;
 mod sample;
+mod secrets;
 mod stop;
 mod telemetry;
 mod vendor;

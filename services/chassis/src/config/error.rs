@@ -1,10 +1,10 @@
-//! Why there is no configuration.
+//! Errors of the configuration.
 
 use std::path::PathBuf;
 
 use crate::secret::SecretError;
 
-/// Why there is no configuration. The codes are pages of the error catalogue.
+/// An error of the configuration. Each variant has a code of the error catalogue.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -12,38 +12,38 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the operating system says.
+        /// Error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// The file is no TOML.
+    /// The file is not TOML.
     #[error("LT-CFG-002: {}:{line}: {message}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What is wrong there.
+        /// Message of the TOML parser.
         message: String,
     },
-    /// Nobody knows this setting.
+    /// The setting does not exist.
     #[error("LT-CFG-003: {origin}: there is no setting `{key}`{}", nearest(suggestion.as_deref()))]
     Unknown {
         /// The key, with its section.
         key: String,
-        /// The file or the variable it stands in.
+        /// The file or the variable that sets it.
         origin: String,
-        /// The known key that is nearest.
+        /// The nearest known key.
         suggestion: Option<String>,
     },
-    /// A value has the wrong form.
+    /// A value has the wrong type.
     #[error("LT-CFG-004: {origin}: `{key}` cannot be used: {reason}")]
     Value {
         /// The key, with its section; only the section when the key is not known.
         key: String,
-        /// The file or the variable it stands in.
+        /// The file or the variable that sets it.
         origin: String,
-        /// What was found and what was expected.
+        /// The value that was found and the type that was expected.
         reason: String,
     },
     /// A number is too small.
@@ -51,28 +51,28 @@ pub enum ConfigError {
     TooSmall {
         /// The key, with its section.
         key: String,
-        /// The file or the variable it stands in.
+        /// The file or the variable that sets it.
         origin: String,
-        /// What it is.
+        /// The value.
         value: u64,
-        /// What it must be at least.
+        /// The minimum.
         least: u64,
     },
-    /// A file that holds a secret is of no use.
+    /// The file of a secret cannot be used.
     #[error("LT-CFG-006: {origin}: the secret that `{key}` names cannot be used")]
     Secret {
         /// The key, with its section.
         key: String,
-        /// The file or the variable it stands in.
+        /// The file or the variable that sets it.
         origin: String,
-        /// What is wrong with it.
+        /// Why it cannot be used.
         #[source]
         source: SecretError,
     },
 }
 
 impl ConfigError {
-    /// The page of the error catalogue.
+    /// The code of the error catalogue.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unreadable { .. } => "LT-CFG-001",

@@ -41,7 +41,7 @@ fn the_file_lies_over_the_defaults_the_environment_over_the_file_and_flags_over_
     let limits = Limits { bytes_max: 30 };
     assert_eq!(section, Section { port: 3, name: "tệp".to_owned(), limits });
     let origins: BTreeMap<_, _> = layers
-        .show("gateway", DEFAULTS)
+        .effective_settings("gateway", DEFAULTS)
         .unwrap()
         .into_iter()
         .map(|it| (it.key, (it.value, it.origin)))
@@ -99,7 +99,7 @@ fn a_malformed_file_is_told_by_its_line_and_a_wrong_value_by_its_key() {
 fn a_password_in_an_address_is_not_shown() {
     let defaults = "url = \"\"\n";
     let layers = layers("[bus]\nurl = \"amqps://bus:bí-mật@host:5671/%2f\"\n", &[]).unwrap();
-    let shown = layers.show("bus", defaults).unwrap();
+    let shown = layers.effective_settings("bus", defaults).unwrap();
     assert_eq!(shown[0].value, "amqps://bus:***@host:5671/%2f");
 }
 
@@ -109,7 +109,7 @@ fn what_follows_from_the_data_folder_is_weaker_than_what_was_said() {
     let layers = said.base("gateway.name", "dữ liệu").base("gateway.port", "4");
     let section: Section = layers.section("gateway", DEFAULTS).unwrap();
     assert_eq!((section.port, section.name.as_str()), (1, "dữ liệu"));
-    let shown = layers.show("gateway", DEFAULTS).unwrap();
+    let shown = layers.effective_settings("gateway", DEFAULTS).unwrap();
     let origin = |key: &str| shown.iter().find(|it| it.key == key).unwrap().origin.clone();
     assert_eq!(origin("gateway.name"), "data folder");
     assert_ne!(origin("gateway.port"), "data folder");
@@ -148,14 +148,17 @@ fn a_secret_that_a_setting_names_is_read_and_its_absence_is_told_by_the_key() {
     let at = ("bus", "password_file = \"\"\n");
     assert!(layers.secret(at, "password_file", "".as_ref()).unwrap().is_none());
     let secret = layers.secret(at, "password_file", file.path()).unwrap().unwrap();
-    let address = secret.in_address("amqp://bus@host:5672/%2f").unwrap();
-    assert_eq!(address, "amqp://bus:m%C3%A3%2F%40%3A@host:5672/%2f");
-    assert_eq!(
-        secret.in_address("postgres://a:old@host/x").unwrap(),
-        "postgres://a:m%C3%A3%2F%40%3A@host/x"
-    );
-    assert_eq!(secret.in_address("amqp://host/x@y"), None, "there is no user to give it to");
+    assert_eq!(secret.reveal(), "mã/@:");
     let error = layers.secret(at, "password_file", "/no/such".as_ref()).unwrap_err();
     assert_eq!(error.code(), "LT-CFG-006");
     assert!(error.to_string().contains("`bus.password_file`"), "{error}");
+}
+
+#[test]
+fn an_error_does_not_quote_the_password_of_a_url_in_the_wrong_setting() {
+    let layers = layers("", &[("LIENTHONG__GATEWAY__PORT", "amqp://bus:bí-mật@host")]).unwrap();
+    let error = layers.section::<Section>("gateway", DEFAULTS).unwrap_err();
+    assert_eq!(error.code(), "LT-CFG-004");
+    let text = format!("{error} {error:?} {layers:?}");
+    assert!(text.contains("amqp://bus:***@host") && !text.contains("mật"), "{text}");
 }

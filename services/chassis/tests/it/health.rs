@@ -1,4 +1,4 @@
-//! What a load balancer, an orchestrator and Prometheus are told.
+//! The endpoints of a load balancer, an orchestrator and Prometheus.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use axum::http::{Request, StatusCode};
 use chassis::Upstream;
 use chassis::health::{self, Health};
 use chassis::metrics::{Count, Seconds};
+use chassis::secret::SecretUrl;
 use chassis::telemetry::{Form, Settings, Telemetry};
 use tokio::sync::OnceCell;
 use tonic_health::pb::HealthCheckRequest;
@@ -18,7 +19,7 @@ use tower::ServiceExt as _;
 async fn telemetry() -> Telemetry {
     static TELEMETRY: OnceCell<Telemetry> = OnceCell::const_new();
     let settings =
-        Settings { level: "off".to_owned(), form: Form::Json, otlp_endpoint: String::new() };
+        Settings { level: "off".to_owned(), form: Form::Json, otlp_endpoint: SecretUrl::default() };
     let set_up = TELEMETRY
         .get_or_init(|| async move { chassis::telemetry::init("test", &settings).unwrap() });
     set_up.await.clone()

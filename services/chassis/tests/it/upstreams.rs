@@ -3,6 +3,7 @@
 use axum::Router;
 use chassis::Upstream;
 use chassis::guard::Guard;
+use chassis::secret::Secret;
 use chassis::serve::{Bounds, serve};
 use chassis::upstream::Network;
 use tokio::net::TcpListener;
@@ -25,7 +26,7 @@ async fn a_service_is_reached_over_the_network_with_its_token_and_in_the_process
     let here = Upstream::local(service.clone());
     assert_eq!(ask(here).await, Ok(ServingStatus::Serving));
 
-    let guarded = InterceptedService::new(service, Guard::new("chìa".replace('ì', "i").as_str()));
+    let guarded = InterceptedService::new(service, Guard::new(&Secret::new("chia")));
     let app = Router::new().route_service("/grpc.health.v1.Health/{*call}", guarded);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
@@ -33,7 +34,8 @@ async fn a_service_is_reached_over_the_network_with_its_token_and_in_the_process
     let mut working = JoinSet::new();
     let stop = shutdown.clone();
     working.spawn(async move { serve(listener, app, Bounds::default(), stop).await.unwrap() });
-    let there = |token: &str| Upstream::network(&Network::new(&uri).token(token)).unwrap();
+    let there =
+        |token: &str| Upstream::network(&Network::new(&uri).token(Secret::new(token))).unwrap();
     assert_eq!(ask(there("chia")).await, Ok(ServingStatus::Serving));
     assert_eq!(ask(there("chiA")).await, Err(Code::Unauthenticated));
     assert_eq!(ask(there("chia-")).await, Err(Code::Unauthenticated));

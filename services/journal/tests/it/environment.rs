@@ -384,7 +384,12 @@ pub(crate) async fn client(address: &str) -> (tokio_postgres::Client, JoinSet<()
 
 pub(crate) fn config(database: &str) -> Config {
     let sweep_ms = u64::try_from(SWEEP.as_millis()).unwrap();
-    Config { database: database.to_owned(), calls_max: 1_000, sweep_ms, password_file: "".into() }
+    Config {
+        database: chassis::secret::SecretUrl::new(database),
+        calls_max: 1_000,
+        sweep_ms,
+        password_file: "".into(),
+    }
 }
 
 /// Asks again until there is an answer.

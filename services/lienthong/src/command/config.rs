@@ -14,7 +14,7 @@ pub(crate) fn run(output: Output, layers: &Layers, command: &Config) -> anyhow::
     Settings::read(layers)?;
     let mut values = Vec::new();
     for (section, defaults) in SECTIONS {
-        values.extend(layers.show(section, defaults)?);
+        values.extend(layers.effective_settings(section, defaults)?);
     }
     if output.json {
         let values: Vec<_> = values

@@ -33,12 +33,12 @@ impl SystemDependencies {
 
     /// Admits calls that carry the internal token.
     pub(super) fn guard(&self) -> Guard {
-        Guard::new(self.internal_token.reveal())
+        Guard::new(&self.internal_token)
     }
 
     /// A role in another process.
     pub(super) fn upstream(&self, uri: &str) -> anyhow::Result<Upstream> {
-        let network = Network::new(uri).token(self.internal_token.reveal());
+        let network = Network::new(uri).token(self.internal_token.clone());
         Ok(Upstream::network(&network)?)
     }
 }

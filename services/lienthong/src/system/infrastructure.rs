@@ -35,7 +35,7 @@ pub(crate) fn bus_settings(settings: &Settings, name: &str) -> anyhow::Result<bu
     };
     Ok(bus::Settings {
         name: format!("lienthong-{name}"),
-        url: section.url.clone(),
+        url: section.url.reveal().to_owned(),
         certificates,
         partitions: section.partitions,
         window: section.window,

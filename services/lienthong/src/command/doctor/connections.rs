@@ -98,8 +98,8 @@ async fn check_broker(output: Output, settings: &Settings) -> Vec<Check> {
 
 async fn check_database(output: Output, settings: &Settings) -> Check {
     let config = &settings.journal;
-    let is_file = !config.database.contains("://");
-    let outcome = if is_file && !std::path::Path::new(&config.database).exists() {
+    let is_file = !config.database.reveal().contains("://");
+    let outcome = if is_file && !std::path::Path::new(config.database.reveal()).exists() {
         Ok(output
             .localize("sẽ được tạo khi chạy lần đầu", "will be made by the first start")
             .to_owned())
@@ -255,11 +255,11 @@ async fn get_readyz(address: SocketAddr) -> std::io::Result<String> {
 }
 
 async fn check_trace_collector(output: Output, settings: &Settings) -> Check {
-    let endpoint = settings.telemetry.otlp_endpoint.as_str();
+    let endpoint = settings.telemetry.otlp_endpoint.reveal();
     let reaching = async {
         let address = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
         TcpStream::connect(address.trim_end_matches('/')).await.context("nobody listens there")?;
-        anyhow::Ok(endpoint.to_owned())
+        anyhow::Ok(settings.telemetry.otlp_endpoint.to_string())
     };
     Check {
         id: "otlp",

@@ -96,5 +96,7 @@ pub use transitions::allows;
 ///
 /// It cannot be reached, or does not grant access.
 pub async fn reach(config: &Config) -> Result<(), DatabaseError> {
-    database::Database::open(config.database.reveal(), database::purpose::Purpose::Read).await.map(drop)
+    database::Database::open(config.database.reveal(), database::purpose::Purpose::Read)
+        .await
+        .map(drop)
 }

@@ -37,7 +37,9 @@ fn fault_of_cause(cause: &(dyn Error + 'static)) -> Option<Fault> {
     }
     if let Some(UpstreamError::Address { url, .. }) = cause.downcast_ref() {
         return Some(
-            Fault::new(&code::LT_CLI_006).param("address", url.to_string()).detail(error_chain(cause)),
+            Fault::new(&code::LT_CLI_006)
+                .param("address", url.to_string())
+                .detail(error_chain(cause)),
         );
     }
     if let Some(error) = cause.downcast_ref::<bus::ConnectError>() {

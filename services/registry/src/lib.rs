@@ -1,27 +1,30 @@
-//! Who is there, what they speak, who may send what to whom: read from a folder, watched, served.
+//! The registry: organisations, applications, rights and code lists, read from a folder of YAML
+//! files and served to every service that watches.
 //!
 //! ```text
-//! folder of YAML ─▶ node ─▶ read ─▶ check ─▶ Snapshot ─▶ Watch ─▶ every other service's copy
+//! folder ─▶ yaml_files ─▶ yaml_tree ─▶ parse ─▶ consistency ─▶ Snapshot ─▶ Watch ─▶ followers
 //! ```
 //!
 //! # Promises
 //!
-//! - [`check`] tells every mistake at once, with file and line.
-//! - A folder that has a mistake keeps the last good state in force, over a new start of [`run`] as
-//!   well; it is warned of, and [`Service::mistakes`] tells what it is.
-//! - What no right allows is not allowed; an empty folder allows nothing.
+//! - [`check`] reports every mistake at once, each with file and line.
+//! - A folder with a mistake changes nothing: the last snapshot without one stays in force, over a
+//!   restart of [`run`] as well, and [`Service::mistakes`] lists the mistakes.
+//! - What no right allows is denied, so an empty folder allows nothing.
 //!
 //! # Not here
 //!
-//! Messages. Looking things up for a message: each service indexes its copy for its own questions.
+//! Messages. The index that decides about a message is in crate `registry-client`.
 
 mod check;
-mod code;
-mod folder;
+mod consistency;
+mod lexical;
+mod map_reader;
 mod mistake;
-mod node;
-mod read;
+mod parse;
 mod server;
+mod yaml_files;
+mod yaml_tree;
 
 pub use check::check;
 pub use mistake::Mistake;

@@ -1,28 +1,28 @@
-//! A mistake in the registry's files: where, what, and what to do.
+//! A mistake in the registry's files, and the positions at which mistakes are reported.
 
 use std::collections::BTreeMap;
 
 use proto::fault::Code;
 use proto::fault::v1::Fault;
 
-/// One mistake. Its texts are those of the catalogue's page.
+/// A mistake in a file, with the code, the cause and the remedy of the error catalogue.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mistake {
-    /// The file, by its name in the folder.
+    /// Path of the file in the folder.
     pub file: String,
-    /// The line, from 1; 0: the whole file.
+    /// The line, from 1; 0 when the mistake concerns the whole file.
     pub line: u64,
-    /// What is wrong, with the values in question.
+    /// The error, with the values in question.
     pub fault: Fault,
 }
 
 impl Mistake {
-    /// A mistake at a place.
-    pub(crate) fn new(place: &Place, code: Code) -> Self {
-        Self { file: place.file.clone(), line: place.line, fault: Fault::new(code) }
+    /// A mistake at a position.
+    pub(crate) fn new(position: &Position, code: Code) -> Self {
+        Self { file: position.file.clone(), line: position.line, fault: Fault::new(code) }
     }
 
-    /// Gives a value to a placeholder of the texts.
+    /// Sets a placeholder of the error's texts.
     #[must_use]
     pub(crate) fn param(mut self, name: &str, value: impl Into<String>) -> Self {
         self.fault = self.fault.param(name, value);
@@ -30,37 +30,38 @@ impl Mistake {
     }
 }
 
-/// Where something stands.
+/// A file and a line in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    /// The file's name in the folder.
+pub(crate) struct Position {
+    /// Path of the file in the folder.
     pub(crate) file: String,
     /// The line, from 1.
     pub(crate) line: u64,
 }
 
-/// Where an item stands, and each of its keys and rows.
+/// The positions of an entry and of the keys and rows in it, so that a check of the whole folder can
+/// still report the line.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Places {
-    pub(crate) item: Place,
-    lines: BTreeMap<String, u64>,
+pub(crate) struct EntryPositions {
+    entry: Position,
+    line_by_path: BTreeMap<String, u64>,
 }
 
-impl Places {
-    /// An item that begins here.
-    pub(crate) fn new(item: Place) -> Self {
-        Self { item, lines: BTreeMap::new() }
+impl EntryPositions {
+    /// The positions of an entry that begins here.
+    pub(crate) fn new(entry: Position) -> Self {
+        Self { entry, line_by_path: BTreeMap::new() }
     }
 
-    /// Remembers where a key stands; `codes[1]` is the second row of a list, `takes.document` a key
-    /// of a key.
-    pub(crate) fn put(&mut self, key: impl Into<String>, line: u64) {
-        self.lines.insert(key.into(), line);
+    /// Records the line of a path: a key, a row of a list (`codes[1]`) or a key of a map
+    /// (`takes.document`).
+    pub(crate) fn insert(&mut self, path: impl Into<String>, line: u64) {
+        self.line_by_path.insert(path.into(), line);
     }
 
-    /// Where a key stands; where the item does, when it has no such key.
-    pub(crate) fn at(&self, key: &str) -> Place {
-        let line = self.lines.get(key).copied().unwrap_or(self.item.line);
-        Place { file: self.item.file.clone(), line }
+    /// The position of a path; the position of the entry when it has no such path.
+    pub(crate) fn at(&self, path: &str) -> Position {
+        let line = self.line_by_path.get(path).copied().unwrap_or(self.entry.line);
+        Position { file: self.entry.file.clone(), line }
     }
 }

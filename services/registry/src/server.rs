@@ -1,4 +1,4 @@
-//! The service: the folder's last good state, and every change of it.
+//! The gRPC server: the folder's last snapshot without a mistake, and every change of it.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -15,39 +15,39 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::check::check;
-use crate::folder::stamp;
 use crate::mistake::Mistake;
+use crate::yaml_files::folder_state;
 
-/// Defaults and words of the section `registry`.
+/// Default values and descriptions of the configuration section `registry`.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
-/// The section `registry`.
+/// The configuration section `registry`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The folder of YAML files.
     pub folder: PathBuf,
-    /// How often the folder is looked at for changes, milliseconds.
+    /// Interval between two checks of the folder for changes, milliseconds.
     pub poll_ms: u64,
 }
 
-/// Serves the registry; clones share it. Made once, it keeps the last good state while [`run`] ends
-/// and starts again.
+/// The registry. Clones share its state, which outlives [`run`]: after a restart the last snapshot is
+/// still in force.
 #[derive(Clone, Debug)]
 pub struct Service {
-    state: watch::Sender<Arc<Snapshot>>,
+    snapshot: watch::Sender<Arc<Snapshot>>,
     mistakes: watch::Sender<Arc<Vec<Mistake>>>,
-    /// Ends the watches of one [`run`].
-    ended: watch::Sender<CancellationToken>,
+    /// Ends the watches when the current [`run`] ends.
+    run_end: watch::Sender<CancellationToken>,
     formats: Option<Arc<[String]>>,
 }
 
 impl Default for Service {
     fn default() -> Self {
         Self {
-            state: watch::Sender::new(Arc::default()),
+            snapshot: watch::Sender::new(Arc::default()),
             mistakes: watch::Sender::new(Arc::default()),
-            ended: watch::Sender::new(CancellationToken::new()),
+            run_end: watch::Sender::new(CancellationToken::new()),
             formats: None,
         }
     }
@@ -59,35 +59,37 @@ impl Service {
         Self::default()
     }
 
-    /// The same, with the names that its applications' formats may have.
+    /// The same registry, which accepts only these formats in its applications.
     #[must_use]
-    pub fn knowing(self, formats: impl IntoIterator<Item = String>) -> Self {
+    pub fn with_formats(self, formats: impl IntoIterator<Item = String>) -> Self {
         Self { formats: Some(formats.into_iter().collect()), ..self }
     }
 
-    /// The state in force.
+    /// The snapshot in force; empty before the first.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.state.borrow().clone()
+        self.snapshot.borrow().clone()
     }
 
-    /// What is wrong with the folder as it is now; the state in force is the one before.
+    /// The mistakes in the folder as it is now. While there are some, an earlier snapshot is in
+    /// force.
     pub fn mistakes(&self) -> Arc<Vec<Mistake>> {
         self.mistakes.borrow().clone()
     }
 
-    /// The end of this run; a new one, when the last run has ended.
-    fn begin(&self) -> CancellationToken {
-        self.ended.send_if_modified(|ended| {
-            let is_over = ended.is_cancelled();
-            if is_over {
-                *ended = CancellationToken::new();
+    /// The token that ends the watches of this run; a new one when the last run has ended.
+    fn begin_run(&self) -> CancellationToken {
+        self.run_end.send_if_modified(|token| {
+            let has_ended = token.is_cancelled();
+            if has_ended {
+                *token = CancellationToken::new();
             }
-            is_over
+            has_ended
         });
-        self.ended.borrow().clone()
+        self.run_end.borrow().clone()
     }
 
-    fn take(
+    /// Puts a snapshot in force, or reports the mistakes that prevent it.
+    fn apply(
         &self,
         checked: Result<Snapshot, Vec<Mistake>>,
         health: &Health,
@@ -115,51 +117,51 @@ impl Service {
                 config.folder.display(),
             );
         }
-        // What is in force is good, and serving it is all that anybody waits for.
+        // A warning and not a failure: an earlier snapshot is in force, so calls can be answered.
         health.warn(
             "registry",
             format!("{count} mistakes in its folder; the state before is in force"),
         );
-        tracing::warn!(mistakes = count, "the registry's last good state stays in force");
+        tracing::warn!(mistakes = count, "registry keeps its last snapshot in force");
         Ok(())
     }
 
     fn replace(&self, snapshot: Snapshot) {
-        self.state.send_if_modified(|now| {
-            let changes = now.revision != snapshot.revision;
-            if changes {
+        self.snapshot.send_if_modified(|current| {
+            let has_changed = current.revision != snapshot.revision;
+            if has_changed {
                 tracing::info!(revision = snapshot.revision, "registry changed");
-                *now = Arc::new(snapshot);
+                *current = Arc::new(snapshot);
             }
-            changes
+            has_changed
         });
     }
 }
 
-/// Reads the folder, and again whenever it changes, until `shutdown`. A folder with mistakes
-/// changes nothing; each is warned of.
+/// Reads the folder, and again whenever it changes, until `shutdown`. A folder with mistakes changes
+/// nothing; each mistake is logged.
 ///
 /// # Errors
 ///
-/// There are mistakes, and no good state was ever read: such a registry does not start.
+/// The folder has mistakes and no earlier snapshot is in force.
 pub async fn run(
     config: Config,
     service: Service,
     health: Health,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    // Watches would otherwise keep a draining server waiting.
-    let _ended = service.begin().drop_guard();
-    let mut seen = None;
+    // A watch never ends by itself, so an open one would hold up a server that drains.
+    let _run_end = service.begin_run().drop_guard();
+    let mut last_state = None;
     loop {
         let folder = config.folder.clone();
-        let now = tokio::task::spawn_blocking(move || stamp(&folder)).await?;
-        if seen.as_ref() != Some(&now) {
+        let state = tokio::task::spawn_blocking(move || folder_state(&folder)).await?;
+        if last_state.as_ref() != Some(&state) {
             let (folder, formats) = (config.folder.clone(), service.formats.clone());
-            let reading = move || check(&folder, formats.as_deref());
-            let checked = tokio::task::spawn_blocking(reading).await?;
-            service.take(checked, &health, &config)?;
-            seen = Some(now);
+            let check_folder = move || check(&folder, formats.as_deref());
+            let checked = tokio::task::spawn_blocking(check_folder).await?;
+            service.apply(checked, &health, &config)?;
+            last_state = Some(state);
         }
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
@@ -178,17 +180,19 @@ impl Registry for Service {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let known = request.into_inner().known_revision;
-        let begin = (self.state.subscribe(), known, self.ended.borrow().clone());
-        let changes = futures::stream::unfold(begin, |(mut states, mut known, ended)| async move {
-            let fresh = |it: &Arc<Snapshot>| !it.revision.is_empty() && it.revision != known;
-            let next = tokio::select! {
-                () = ended.cancelled() => return None,
-                next = states.wait_for(fresh) => Arc::clone(&*next.ok()?),
-            };
-            known.clone_from(&next.revision);
-            Some((Ok(Snapshot::clone(&next)), (states, known, ended)))
-        });
+        let known_revision = request.into_inner().known_revision;
+        let run_end = self.run_end.borrow().clone();
+        let begin = (self.snapshot.subscribe(), known_revision, run_end);
+        let changes =
+            futures::stream::unfold(begin, |(mut snapshots, mut known, run_end)| async move {
+                let is_new = |it: &Arc<Snapshot>| !it.revision.is_empty() && it.revision != known;
+                let snapshot = tokio::select! {
+                    () = run_end.cancelled() => return None,
+                    snapshot = snapshots.wait_for(is_new) => Arc::clone(&*snapshot.ok()?),
+                };
+                known.clone_from(&snapshot.revision);
+                Some((Ok(Snapshot::clone(&snapshot)), (snapshots, known, run_end)))
+            });
         Ok(Response::new(Box::pin(changes)))
     }
 }

@@ -63,7 +63,7 @@ impl LongLived {
         let formats = formats::FormatRegistry::shipped();
         let names = formats.iter().flat_map(|it| it.all()).map(|it| it.name().to_owned());
         Self {
-            registry: registry::Service::new().knowing(names),
+            registry: registry::Service::new().with_formats(names),
             journal: journal::Service::new(&settings.journal),
             mapping_registry: RegistryFollower::new("mapping.registry"),
             gateway_registry: RegistryFollower::new("gateway.registry"),

@@ -1,4 +1,4 @@
-//! The registry tells every mistake at once, and serves what has none.
+//! The registry reports every mistake at once, and serves the last snapshot without one.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
@@ -38,7 +38,7 @@ fn folder(text: &str) -> TempDir {
     folder
 }
 
-/// Code and line of each mistake.
+/// Code and line of each mistake in a folder with this file.
 fn mistakes(text: &str) -> Vec<(String, u64)> {
     let folder = folder(text);
     registry::check(folder.path(), None)
@@ -49,7 +49,7 @@ fn mistakes(text: &str) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn a_folder_without_mistakes_is_a_snapshot() {
+fn a_folder_without_mistakes_becomes_a_snapshot() {
     let folder = folder(GOOD);
     let snapshot = registry::check(folder.path(), None).unwrap();
     assert_eq!(snapshot.organisations[0].codes[1].scheme, "qcvn102");
@@ -59,7 +59,7 @@ fn a_folder_without_mistakes_is_a_snapshot() {
 }
 
 #[test]
-fn every_mistake_is_told_at_once_with_its_line() {
+fn every_mistake_is_reported_at_once_with_its_line() {
     let found = mistakes(
         r#"organisations:
   - key: tinhuy
@@ -103,7 +103,7 @@ rights:
 }
 
 #[test]
-fn a_mistake_in_a_row_points_at_the_row() {
+fn a_mistake_in_a_row_has_the_line_of_the_row() {
     let found = mistakes(
         r#"organisations:
   - key: a
@@ -146,7 +146,7 @@ code_lists:
 }
 
 #[test]
-fn formats_nobody_has_are_mistakes_where_they_stand() {
+fn unknown_formats_are_mistakes_with_their_line() {
     let text = GOOD.replace("status: edxml.status", "status: edxml.statu");
     let text = text.replace("gives: [edxml.document]", "gives: [edxml.document, portal]");
     let folder = folder(&text);
@@ -160,7 +160,7 @@ fn formats_nobody_has_are_mistakes_where_they_stand() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named_and_hides_nothing() {
+fn an_unreadable_file_is_reported_beside_the_other_mistakes() {
     let folder = folder("organisations: 7\n");
     fs::create_dir(folder.path().join("more")).unwrap();
     fs::write(folder.path().join("more/latin.yaml"), b"name: \"Ti\xe9ng\"\n").unwrap();
@@ -177,7 +177,7 @@ fn a_file_that_cannot_be_read_is_named_and_hides_nothing() {
 }
 
 #[test]
-fn nobody_succeeds_himself() {
+fn a_chain_of_successors_that_returns_is_a_mistake() {
     let found = mistakes(
         "organisations:\n  - {key: a, name: A, successor: b}\n  - {key: b, name: B, successor: a}\n",
     );
@@ -185,7 +185,7 @@ fn nobody_succeeds_himself() {
 }
 
 #[test]
-fn a_file_that_is_no_yaml_is_named_with_its_line() {
+fn a_yaml_syntax_error_is_reported_with_its_line() {
     let found = mistakes("organisations:\n  - {key: a, name: A\nrights: [\n");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].0, "001");
@@ -193,7 +193,7 @@ fn a_file_that_is_no_yaml_is_named_with_its_line() {
 }
 
 #[test]
-fn a_code_that_was_reused_with_days_has_one_owner_at_a_time() {
+fn a_code_may_be_reused_in_another_period() {
     let text = r#"organisations:
   - {key: a, name: A, codes: [{value: "A99.1", to: "2025-06-30"}]}
   - {key: b, name: B, codes: [{value: "A99.1", from: "2025-07-01"}]}
@@ -202,7 +202,7 @@ fn a_code_that_was_reused_with_days_has_one_owner_at_a_time() {
 }
 
 #[tokio::test]
-async fn a_change_reaches_who_watches_and_a_mistake_changes_nothing() {
+async fn a_change_reaches_watchers_and_a_mistake_changes_nothing() {
     let folder = folder(GOOD);
     let service = registry::Service::new();
     let (health, shutdown) = (Health::new(), CancellationToken::new());
@@ -219,7 +219,7 @@ async fn a_change_reaches_who_watches_and_a_mistake_changes_nothing() {
         assert!(tokio::time::Instant::now() < limit, "the mistake was not noticed");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(health.is_ready(), "what is in force is good");
+    assert!(health.is_ready(), "the snapshot in force has no mistake");
     fs::write(folder.path().join("all.yaml"), GOOD.replace("MTTQ", "Mặt trận")).unwrap();
     let changed = watch.message().await.unwrap().unwrap();
     assert_eq!(changed.organisations[1].name, "Ủy ban Mặt trận");
@@ -228,7 +228,7 @@ async fn a_change_reaches_who_watches_and_a_mistake_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_new_start_serves_the_last_good_state_though_the_folder_has_a_mistake() {
+async fn a_restart_serves_the_last_snapshot_although_the_folder_has_a_mistake() {
     let folder = folder(GOOD);
     let service = registry::Service::new();
     let config = registry::Config { folder: folder.path().to_owned(), poll_ms: 10 };
@@ -243,7 +243,7 @@ async fn a_new_start_serves_the_last_good_state_though_the_folder_has_a_mistake(
     let good = first.message().await.unwrap().unwrap();
     shutdown.cancel();
     running.join_next().await.unwrap().unwrap().unwrap();
-    assert!(first.message().await.unwrap().is_none(), "the watch of a run ends with it");
+    assert!(first.message().await.unwrap().is_none(), "a watch ends with its run");
 
     fs::write(folder.path().join("all.yaml"), "organisations: 7").unwrap();
     let (health, shutdown) = (Health::new(), CancellationToken::new());
@@ -267,11 +267,11 @@ async fn a_new_start_serves_the_last_good_state_though_the_folder_has_a_mistake(
     fs::write(folder.path().join("all.yaml"), "organisations: 7").unwrap();
     let health = Health::new();
     let refused = registry::run(config, empty, health.clone(), CancellationToken::new()).await;
-    assert!(refused.is_err() && !health.is_ready(), "without a good state it does not start");
+    assert!(refused.is_err() && !health.is_ready(), "without a snapshot it does not start");
 }
 
 #[test]
-fn a_right_for_nothing_a_token_of_two_and_an_odd_hash_are_mistakes() {
+fn a_right_without_types_a_shared_token_and_a_malformed_digest_are_mistakes() {
     let hash = "0".repeat(64);
     let found = mistakes(&format!(
         "organisations:\n  - {{key: a, name: A}}\napplications:\n  - {{id: x, organisation: a, \
@@ -283,7 +283,7 @@ fn a_right_for_nothing_a_token_of_two_and_an_odd_hash_are_mistakes() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_one_mistake() {
+fn a_missing_folder_is_one_mistake() {
     let found = registry::check(std::path::Path::new("/nowhere/at/all"), None).unwrap_err();
     assert_eq!(found[0].fault.code, "LT-REG-012");
 }

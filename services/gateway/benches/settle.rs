@@ -53,16 +53,16 @@ impl Registry for FixedRegistry {
 /// A journal that stores nothing, so that only the gateway is measured.
 struct NoJournal;
 
-type Answered<T> = Result<Response<T>, Status>;
+type RpcResult<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
 impl Journal for NoJournal {
-    async fn open(&self, request: Request<OpenRequest>) -> Answered<OpenResponse> {
+    async fn open(&self, request: Request<OpenRequest>) -> RpcResult<OpenResponse> {
         let session = format!("session-{}", request.into_inner().application);
         Ok(Response::new(OpenResponse { session, given_back: 0 }))
     }
 
-    async fn begin(&self, request: Request<BeginRequest>) -> Answered<BeginResponse> {
+    async fn begin(&self, request: Request<BeginRequest>) -> RpcResult<BeginResponse> {
         let begun = |message_id: String| Begun {
             message_id,
             answer: Answer::Deliver.into(),
@@ -75,7 +75,7 @@ impl Journal for NoJournal {
         Ok(Response::new(BeginResponse { messages }))
     }
 
-    async fn end(&self, request: Request<EndRequest>) -> Answered<EndResponse> {
+    async fn end(&self, request: Request<EndRequest>) -> RpcResult<EndResponse> {
         let ended = |it: Settlement| Ended {
             message_id: it.message_id,
             outcome: Outcome::Closed.into(),
@@ -85,31 +85,31 @@ impl Journal for NoJournal {
         Ok(Response::new(EndResponse { messages }))
     }
 
-    async fn close(&self, _: Request<CloseRequest>) -> Answered<CloseResponse> {
+    async fn close(&self, _: Request<CloseRequest>) -> RpcResult<CloseResponse> {
         Ok(Response::new(CloseResponse { given_back: 0 }))
     }
 
-    async fn accept(&self, _: Request<AcceptRequest>) -> Answered<AcceptResponse> {
+    async fn accept(&self, _: Request<AcceptRequest>) -> RpcResult<AcceptResponse> {
         Err(Status::unimplemented("no bench accepts"))
     }
 
-    async fn record(&self, _: Request<RecordRequest>) -> Answered<RecordResponse> {
+    async fn record(&self, _: Request<RecordRequest>) -> RpcResult<RecordResponse> {
         Err(Status::unimplemented("no bench records"))
     }
 
-    async fn find(&self, _: Request<FindRequest>) -> Answered<FindResponse> {
+    async fn find(&self, _: Request<FindRequest>) -> RpcResult<FindResponse> {
         Err(Status::unimplemented("no bench finds"))
     }
 
-    async fn journey(&self, _: Request<JourneyRequest>) -> Answered<JourneyResponse> {
+    async fn journey(&self, _: Request<JourneyRequest>) -> RpcResult<JourneyResponse> {
         Err(Status::unimplemented("no bench tracks"))
     }
 
-    async fn get(&self, _: Request<GetRequest>) -> Answered<GetResponse> {
+    async fn get(&self, _: Request<GetRequest>) -> RpcResult<GetResponse> {
         Err(Status::unimplemented("no bench reads"))
     }
 
-    async fn command(&self, _: Request<CommandRequest>) -> Answered<CommandResponse> {
+    async fn command(&self, _: Request<CommandRequest>) -> RpcResult<CommandResponse> {
         Err(Status::unimplemented("no bench commands"))
     }
 }

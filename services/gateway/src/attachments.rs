@@ -58,12 +58,12 @@ pub(crate) async fn store_attachments(
         if let Some(number) = it.blob {
             let index = usize::try_from(number).unwrap_or(usize::MAX);
             // A file that a packet holds twice has one spool, which the first one took.
-            if let Some(mut spool) = found.get_mut(index).and_then(Option::take) {
-                if !has_content(&mut spool, attachment.claim.as_ref()).await? {
-                    return Err(mismatch());
-                }
-                spools.push(spool);
-            }
+            let Some(mut spool) = found.get_mut(index).and_then(Option::take) else {
+                attachments.push(attachment);
+                continue;
+            };
+            let is_same = has_content(&mut spool, attachment.claim.as_ref()).await?;
+            spools.push(is_same.then_some(spool).ok_or_else(mismatch)?);
         } else {
             let mut declared = request.attachments.iter().enumerate();
             let upload = declared.find(|(_, declared)| declared.reference == it.reference);

@@ -11,13 +11,13 @@ use axum::response::{IntoResponse as _, Response};
 use futures::StreamExt as _;
 use proto::fault::code;
 use proto::fault::v1::Fault;
+use registry_client::Caller;
 use tonic::Status;
 
 use crate::fault::{overloaded, unavailable};
-use crate::http_json::HttpFault;
+use crate::json::HttpFault;
 use crate::memory::{GrowingPermit, MemoryBudget};
 use crate::server::Service;
-use registry_client::Caller;
 
 /// Path of the gRPC calls.
 pub(crate) const GRPC_PATH: &str = "/lienthong.exchange.v1.Exchange/";

@@ -1,8 +1,8 @@
-//! Settings of the gateway, each a bound with its reason in the defaults.
+//! Configuration of the gateway: bounds, whose reasons stand beside their defaults.
 
 use serde::Deserialize;
 
-/// Defaults and words of the section `gateway`.
+/// Defaults of the section `gateway`, with their descriptions.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
 /// The section `gateway`.
@@ -15,28 +15,28 @@ pub struct Config {
     pub part_bytes_max: u64,
     /// Files of one item.
     pub attachments_max: usize,
-    /// Bytes of unfinished and unused uploads of one application.
+    /// Bytes of unused uploads of one application.
     pub spool_bytes_max: u64,
-    /// Uploads of one application that are not used yet.
+    /// Unused uploads of one application.
     pub parts_max: usize,
-    /// How long an upload may lie unused, milliseconds.
+    /// How long an upload may be unused, milliseconds.
     pub part_idle_ms_max: u64,
-    /// Bytes of uploads of all applications together.
+    /// Bytes of unused uploads of all applications together.
     pub spools_bytes_max: u64,
-    /// Bytes of bodies that are in memory on their way through the door.
+    /// Bytes of bodies in memory. A submit above it is refused and may be retried.
     pub bodies_bytes_max: u64,
-    /// Submits of one application at a time; one more is asked to come again.
+    /// Submits of one application in progress. One more is refused and may be retried.
     pub submits_max: usize,
-    /// Calls that wait to be gathered; one more is asked to come again.
+    /// Calls that may wait for a batch. One more is refused and may be retried.
     pub calls_max: usize,
-    /// How long a session may be silent, milliseconds.
+    /// How long a session without deliveries in flight may make no call, milliseconds.
     pub session_idle_ms_max: u64,
-    /// How long a broken stream may be taken up again, milliseconds.
+    /// How long after its stream broke a session may open another one, milliseconds.
     pub stream_gap_ms_max: u64,
-    /// Sessions of one application at a time.
+    /// Sessions of one application.
     pub sessions_max: usize,
-    /// How long a stop waits for answers to what was handed over, milliseconds.
+    /// How long a stop waits for the settlement of deliveries in flight, milliseconds.
     pub drain_ms_max: u64,
-    /// How long another service may take for a call, milliseconds.
+    /// How long another service may take to answer a call, milliseconds.
     pub upstream_ms_max: u64,
 }

@@ -38,8 +38,8 @@ pub(crate) fn invalid_field(path: &str, vi: &str, en: &str) -> Fault {
     Fault::new(&code::LT_EX_011).param("field", path).violation(path, vi, en)
 }
 
-/// A body larger than the configured bound. `size` is a number of bytes, or says what is known.
-pub(crate) fn body_too_large(size: impl Into<String>, bytes_max: impl ToString) -> Fault {
+/// A body larger than the configured bound. `size` is a number of bytes, or a lower bound such as `> 1000`.
+pub(crate) fn body_too_large(size: impl Into<String>, bytes_max: u64) -> Fault {
     Fault::new(&code::LT_GW_001).param("size", size).param("most", bytes_max.to_string())
 }
 
@@ -53,15 +53,19 @@ pub(crate) fn from_status(service: &str, status: &Status) -> Fault {
 
 /// The fault for a status that tonic itself answered with: it could not decode the call.
 pub(crate) fn from_grpc_layer(status: &Status, bytes_max: usize) -> Fault {
-    match status.code() {
-        Code::OutOfRange => body_too_large(format!("> {bytes_max}"), bytes_max),
-        Code::Internal => invalid_field(
+    if status.code() == Code::OutOfRange {
+        return body_too_large(format!("> {bytes_max}"), bytes_max as u64);
+    }
+    if status.code() == Code::Internal {
+        return invalid_field(
             "message",
             "không đọc được thông điệp theo exchange.proto",
             "the bytes are no message of exchange.proto",
         )
-        .detail(status.message()),
-        Code::Unimplemented => Fault::new(&code::LT_GW_009),
-        _ => internal(status),
+        .detail(status.message());
     }
+    if status.code() == Code::Unimplemented {
+        return Fault::new(&code::LT_GW_009);
+    }
+    internal(status)
 }

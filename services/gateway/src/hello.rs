@@ -7,11 +7,11 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::OpenRequest;
 use proto::message::v1::ReceiverClass;
 use proto::registry::v1::Application;
+use registry_client::Caller;
 
 use crate::fault::{invalid_field, unavailable};
 use crate::gateway::Gateway;
 use crate::limits::CHUNK_BYTES_MAX;
-use registry_client::Caller;
 
 /// Version of the exchange protocol.
 const PROTOCOL_VERSION: u32 = 1;
@@ -74,8 +74,8 @@ fn limits(gateway: &Gateway, application: &Application) -> Limits {
     }
 }
 
-/// Compares the declaration with the registry. A difference is refused at the connection, where
-/// whoever installs the adapter sees it, and not with the first message.
+/// Compares the declaration with the registry. A difference is refused when the adapter connects, so
+/// that it is seen at the installation and not with the first message.
 fn check_declaration(application: &Application, request: &HelloRequest) -> Result<(), Fault> {
     let versions = &request.protocol_versions;
     if !versions.is_empty() && !versions.contains(&PROTOCOL_VERSION) {

@@ -8,21 +8,22 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use axum::{Extension, Router};
-use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
 use proto::exchange::v1::track_request::By;
 use proto::exchange::v1::{
     GetPartRequest, HelloRequest, LookupRequest, PutPartRequest, SettleBatchRequest, SettleRequest,
     SubmitBatchRequest, SubmitRequest, TrackRequest,
 };
+use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::fault::{Lang, code};
+use registry_client::Caller;
 
-use crate::fault::{body_too_large, internal, invalid_field, unavailable};
+use crate::fault::{body_too_large, invalid_field};
 use crate::get_part::open_part;
 use crate::hello::open_session;
+use crate::json::{HttpFault, from_json, to_json};
 use crate::limits::HTTP_REQUEST_BYTES_MAX;
 use crate::lookup::lookup;
 use crate::receive::poll;
@@ -31,7 +32,6 @@ use crate::settle::{settle, settle_batch};
 use crate::submit::{submit, submit_batch};
 use crate::trace_context::TraceContext;
 use crate::track::track;
-use registry_client::Caller;
 
 /// Longest wait of a long poll, below the idle time limit of usual proxies.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -39,55 +39,6 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 const POLL_COUNT_MAX: u64 = 100;
 
 type JsonResult = Result<Response, HttpFault>;
-
-/// A fault as an HTTP response with JSON.
-pub(crate) struct HttpFault(Fault);
-
-impl From<Fault> for HttpFault {
-    fn from(fault: Fault) -> Self {
-        Self(fault)
-    }
-}
-
-impl IntoResponse for HttpFault {
-    fn into_response(self) -> Response {
-        let fault = self.0;
-        let status = fault.entry().and_then(|it| StatusCode::from_u16(it.http).ok());
-        let wait_ms =
-            fault.wait().map_or(0, |it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX));
-        let violations: Vec<_> = fault
-            .violations
-            .iter()
-            .map(|it| {
-                serde_json::json!({
-                    "field": it.field,
-                    "description_vi": it.description_vi,
-                    "description_en": it.description_en,
-                })
-            })
-            .collect();
-        let body = serde_json::json!({
-            "code": fault.code,
-            "reason": fault.reason().as_str_name(),
-            "retry": fault.entry().map_or("", |it| it.retry.as_str()),
-            "title_vi": fault.title(Lang::Vi),
-            "title_en": fault.title(Lang::En),
-            "remedy_vi": fault.remedy(Lang::Vi),
-            "remedy_en": fault.remedy(Lang::En),
-            "params": fault.params,
-            "violations": violations,
-            "violations_left_out": fault.violations_left_out,
-            "retry_after_ms": wait_ms,
-        });
-        let mut response = axum::Json(body).into_response();
-        *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        if wait_ms > 0 {
-            let seconds = wait_ms.div_ceil(1_000);
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-        }
-        response
-    }
-}
 
 /// The routes under `/v1`.
 pub(crate) fn http_routes(service: Service) -> Router {
@@ -111,44 +62,6 @@ pub(crate) fn http_routes(service: Service) -> Router {
 }
 
 type Params = Query<HashMap<String, String>>;
-
-/// Decodes a message of the contract from JSON. An unknown field is refused: it is a misspelled one.
-fn from_json<M: prost::Message + Default>(name: &str, json: &[u8]) -> Result<M, Fault> {
-    let invalid = |detail: String| {
-        invalid_field("body", "JSON không đúng hợp đồng", "the JSON does not follow the contract")
-            .detail(detail)
-    };
-    let descriptor = proto::descriptors()
-        .get_message_by_name(&format!("lienthong.exchange.v1.{name}"))
-        .ok_or_else(|| invalid(name.to_owned()))?;
-    let mut from = serde_json::Deserializer::from_slice(json);
-    let options = DeserializeOptions::new().deny_unknown_fields(true);
-    let message = DynamicMessage::deserialize_with_options(descriptor, &mut from, &options)
-        .map_err(|error| {
-            let at = format!("{}:{}", error.line(), error.column());
-            invalid_field(&at, "JSON không đúng hợp đồng", &error.to_string())
-        })?;
-    from.end().map_err(|error| invalid(error.to_string()))?;
-    message.transcode_to().map_err(|error| invalid(error.to_string()))
-}
-
-/// Encodes a message of the contract as JSON, default values included, so that a client sees every
-/// field there is.
-fn to_json<M: prost::Message>(name: &str, message: &M) -> Result<serde_json::Value, Fault> {
-    let unknown = || unavailable("gateway");
-    let descriptor = proto::descriptors()
-        .get_message_by_name(&format!("lienthong.exchange.v1.{name}"))
-        .ok_or_else(unknown)?;
-    let mut dynamic = DynamicMessage::new(descriptor);
-    dynamic.transcode_from(message).map_err(|error| internal(&error))?;
-    let options = SerializeOptions::new()
-        .skip_default_fields(false)
-        .use_proto_field_name(true)
-        .stringify_64_bit_integers(false);
-    dynamic
-        .serialize_with_options(serde_json::value::Serializer, &options)
-        .map_err(|error| internal(&error))
-}
 
 fn respond<M: prost::Message>(name: &str, message: &M) -> JsonResult {
     Ok(axum::Json(to_json(name, message)?).into_response())
@@ -332,11 +245,11 @@ async fn add_fault(response: Response) -> Response {
         return response;
     }
     let fault = if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        body_too_large(format!("> {HTTP_REQUEST_BYTES_MAX}"), HTTP_REQUEST_BYTES_MAX)
+        body_too_large(format!("> {HTTP_REQUEST_BYTES_MAX}"), HTTP_REQUEST_BYTES_MAX as u64)
     } else {
         invalid_field("query", "không đọc được lời gọi", "the call cannot be read")
     };
-    HttpFault(fault).into_response()
+    HttpFault::from(fault).into_response()
 }
 
 async fn unknown_path() -> HttpFault {

@@ -32,6 +32,7 @@ mod gateway;
 mod get_part;
 mod hello;
 mod http_json;
+mod json;
 mod limits;
 mod lookup;
 mod memory;

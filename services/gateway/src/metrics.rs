@@ -34,7 +34,7 @@ impl Metrics {
 
     /// Counts deliveries that a session took, and those that it could not take.
     pub(crate) fn count_deliveries(&self, queued: usize, unsent: usize) {
-        for (count, outcome) in [(queued, "handed"), (unsent, "unsent")] {
+        for (count, outcome) in [(queued, "queued"), (unsent, "unsent")] {
             if count > 0 {
                 self.deliveries.add(u64::try_from(count).unwrap_or_default(), "outcome", outcome);
             }

@@ -34,7 +34,7 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let gateway = service.gateway;
-    // Also on an error the listener must not wait for deliveries that nobody will settle.
+    // Also on an error: nothing receives settlements then, so the listener must not wait for them.
     let _drained = gateway.drained.clone().drop_guard();
     health.unwell("gateway", "not ready yet");
     let publisher = gateway.bus.publisher().await?;

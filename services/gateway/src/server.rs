@@ -15,6 +15,7 @@ use proto::exchange::v1::{
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::registry::v1::Application;
+use registry_client::Caller;
 use tonic::{Request, Response, Status};
 
 use crate::config::Config;
@@ -29,7 +30,6 @@ use crate::settle::{settle, settle_batch};
 use crate::submit::{submit, submit_batch};
 use crate::trace_context::TraceContext;
 use crate::track::track;
-use registry_client::Caller;
 
 /// The vendor-facing service; clones share it.
 #[derive(Clone, Debug)]

@@ -39,7 +39,7 @@ struct State {
     unsent: VecDeque<Delivery>,
     /// Leases the adapter accepts at a time.
     in_flight_max: usize,
-    /// True from the first stream or poll on. Before it an adapter would not take a delivery.
+    /// True from the first stream or poll on. Before it no delivery can be sent to the adapter.
     has_received: bool,
     /// True while a [`DeliveryStream`] exists.
     is_streaming: bool,
@@ -70,7 +70,7 @@ impl State {
         gone.into()
     }
 
-    /// Forgets leases that have ended by now; returns their deliveries that were not sent.
+    /// Forgets leases that have ended by now; returns those of their deliveries that were not sent.
     fn expire_leases(&mut self, now_us: i64) -> Vec<Delivery> {
         let before = self.in_flight.len();
         self.in_flight.retain(|_, it| it.lease_until_us > now_us);

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use registry_client::Caller;
 use tokio::sync::Notify;
 
 use crate::session::Session;
-use registry_client::Caller;
 
 /// The open sessions of one application.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ const REFERENCE_CHARS_MAX: usize = 200;
 const REASON_CHARS_MAX: usize = 1_000;
 
 /// Settles a lease. The answer of a session that has ended goes to the journal too, which records
-/// it as late: otherwise nobody would know what the application did.
+/// it as late, so that an operator sees what the application did.
 pub(crate) async fn settle(
     gateway: &Gateway,
     application: &Application,

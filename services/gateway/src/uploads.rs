@@ -38,8 +38,8 @@ struct Upload {
 }
 
 impl Upload {
-    /// Takes the spool out for a write or read. Until it is put back the upload is broken: a caller
-    /// that is cancelled in the middle must not leave an upload that looks complete.
+    /// Takes the spool out for a write or read, and leaves the upload broken until the spool is put
+    /// back: a call that is cancelled in the middle must not leave an upload that looks complete.
     fn take_spool(&mut self, part: &str) -> Result<Spool, Fault> {
         match std::mem::replace(&mut self.content, Content::Broken) {
             Content::Spool(spool) => Ok(spool),

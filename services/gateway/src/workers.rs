@@ -1,5 +1,4 @@
-//! Batched calls to mapping, the journal and the broker: calls made at the same time are sent as
-//! one.
+//! Batched calls to mapping, the journal and the broker.
 
 mod accept;
 mod normalize;

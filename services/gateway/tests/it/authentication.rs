@@ -35,7 +35,7 @@ async fn an_adapter_of_another_protocol_version_is_refused() {
 #[tokio::test]
 async fn the_last_snapshot_stays_in_force_while_the_registry_is_unavailable() {
     let mut environment = Environment::new().await;
-    environment.registry = tokio::sync::watch::channel(crate::environment::snapshot()).0;
+    environment.registry = tokio::sync::watch::channel(crate::registry::snapshot()).0;
     wait_for(async || (environment.watch_count.load(Ordering::SeqCst) > 1).then_some(())).await;
     environment.submit("k", b"hello").await.unwrap();
     environment.open_session("one").await;

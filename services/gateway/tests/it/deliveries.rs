@@ -18,8 +18,8 @@ use crate::environment::{
     Environment, code_of, hello_request, into_result, request, taken, timed, wait_for,
 };
 
-fn text(words: &str) -> Body {
-    Body::Inline(Bytes::copy_from_slice(words.as_bytes()))
+fn text(body: &str) -> Body {
+    Body::Inline(Bytes::copy_from_slice(body.as_bytes()))
 }
 
 async fn next(stream: &mut Streaming<Delivery>) -> Delivery {

@@ -1,9 +1,8 @@
 //! A running gateway on a port of its own, with the real journal, a simulated mapping service and a
 //! simulated registry.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use bus::{Body, Bus, Channel, ClaimStore, Message, Publish as _, Settings};
@@ -11,7 +10,6 @@ use bytes::Bytes;
 use chassis::health::Health;
 use chassis::serve::{Bounds, serve};
 use chassis::{Clock, Upstream};
-use futures::Stream;
 use gateway::{Config, DEFAULTS, GatewayDependencies, Service};
 use journal_client::{to_journal_body, to_journal_claim, to_journal_message};
 use proto::exchange::v1::exchange_client::ExchangeClient;
@@ -21,15 +19,14 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::entry::Disposition;
 use proto::journal::v1::{AcceptRequest, Acceptance, Derived, Entry, Envelope, RecordRequest};
 use proto::mapping::v1::mapping_server::MappingServer;
-use proto::message::v1::{Attachment, MessageType, ReceiverClass, State};
-use proto::registry::v1::registry_server::{Registry, RegistryServer};
-use proto::registry::v1::{Application, Snapshot, WatchRequest};
+use proto::message::v1::{Attachment, MessageType, State};
+use proto::registry::v1::Snapshot;
+use proto::registry::v1::registry_server::RegistryServer;
 use registry_client::RegistryFollower;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel as Transport;
 use tonic::{Request, Response, Status, Streaming};
@@ -37,24 +34,10 @@ use uuid::Uuid;
 
 use crate::journal::{Calls, TestJournal};
 use crate::mapping::SimulatedMapping;
+use crate::registry::{SimulatedRegistry, snapshot};
 
 /// Longest that a test waits for anything.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
-
-/// A registry that sends every snapshot, and counts its watches.
-#[derive(Clone)]
-struct SimulatedRegistry(watch::Receiver<Snapshot>, Arc<AtomicUsize>);
-
-#[tonic::async_trait]
-impl Registry for SimulatedRegistry {
-    type WatchStream = Pin<Box<dyn Stream<Item = Result<Snapshot, Status>> + Send>>;
-
-    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        let snapshots = futures::StreamExt::map(WatchStream::new(self.0.clone()), Ok);
-        Ok(Response::new(Box::pin(snapshots)))
-    }
-}
 
 pub(crate) struct Environment {
     pub(crate) client: ExchangeClient<Transport>,
@@ -109,7 +92,7 @@ impl Environment {
         let served = serve(listener, service.routes(), Bounds::default(), service.drained());
         running.spawn(async move { served.await.unwrap() });
         let watch_count = Arc::default();
-        let simulated = SimulatedRegistry(snapshots, Arc::clone(&watch_count));
+        let simulated = SimulatedRegistry::new(snapshots, Arc::clone(&watch_count));
         let upstream = Upstream::local(RegistryServer::new(simulated));
         let run = gateway::run(service, upstream, health, shutdown.clone());
         running.spawn(async move { run.await.unwrap() });
@@ -346,24 +329,6 @@ pub(crate) fn item(key: &str, body: SubmittedBody, parts: &[&str]) -> SubmitRequ
 
 pub(crate) fn taken() -> settle_request::Answer {
     settle_request::Answer::Taken(Taken { reference: "ref-1".to_owned() })
-}
-
-pub(crate) fn snapshot() -> Snapshot {
-    let application = |id: &str, disabled: bool| Application {
-        id: id.to_owned(),
-        organisation: id.trim_end_matches("-app").to_owned(),
-        receiver_class: ReceiverClass::Neither.into(),
-        token_sha256: vec![bus::Claim::from_content(format!("token-{id}").as_bytes()).sha256_hex()],
-        in_hand_max: 4,
-        lease_ms: 60_000,
-        disabled,
-        ..Application::default()
-    };
-    Snapshot {
-        revision: "1".to_owned(),
-        applications: vec![application("a-app", false), application("c-app", true)],
-        ..Snapshot::default()
-    }
 }
 
 /// A request with the token of `a-app`.

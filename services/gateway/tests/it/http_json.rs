@@ -91,7 +91,7 @@ async fn an_item_is_uploaded_submitted_and_tracked_over_http_as_over_grpc() {
     assert_eq!(tracked["messages"][0]["receipt"]["message_id"], receipt["message_id"]);
 
     let plain =
-        |key: &str, words: &[u8]| json!({ "key": key, "format": "plain", "inline": base64(words) });
+        |key: &str, body: &[u8]| json!({ "key": key, "format": "plain", "inline": base64(body) });
     let batch = json!({ "items": [plain("k1", b"native words"), plain("k1", b"other words")] });
     let (status, several) = post(at, "/v1/submit-batch", &batch).await;
     assert_eq!(status, 200, "{several}");

@@ -46,7 +46,7 @@ pub(crate) struct RecordingJournal {
 /// A running journal; it is aborted when this is dropped.
 pub(crate) struct TestJournal {
     pub(crate) recording: RecordingJournal,
-    /// The journal itself, for what a test does in the place of mapping or of an operator.
+    /// The journal itself, for the calls that mapping makes.
     pub(crate) client: JournalClient<Upstream>,
     _running: JoinSet<()>,
 }
@@ -116,11 +116,11 @@ impl TestJournal {
     }
 }
 
-type Answered<T> = Result<Response<T>, Status>;
+type RpcResult<T> = Result<Response<T>, Status>;
 
 impl RecordingJournal {
     /// The answer, unless it is to be lost.
-    fn deliver<T>(&self, call: &'static str, answer: Answered<T>) -> Answered<T> {
+    fn deliver<T>(&self, call: &'static str, answer: RpcResult<T>) -> RpcResult<T> {
         let is_lost = self.lose_answer.lock().take_if(|it| *it == call).is_some();
         if is_lost { Err(Status::unavailable("the answer was lost")) } else { answer }
     }
@@ -128,7 +128,7 @@ impl RecordingJournal {
 
 #[tonic::async_trait]
 impl Journal for RecordingJournal {
-    async fn accept(&self, request: Request<AcceptRequest>) -> Answered<AcceptResponse> {
+    async fn accept(&self, request: Request<AcceptRequest>) -> RpcResult<AcceptResponse> {
         let items = request.get_ref().items.clone();
         let answer = self.journal.clone().accept(request).await;
         {
@@ -139,20 +139,20 @@ impl Journal for RecordingJournal {
         self.deliver("accept", answer)
     }
 
-    async fn record(&self, request: Request<RecordRequest>) -> Answered<RecordResponse> {
+    async fn record(&self, request: Request<RecordRequest>) -> RpcResult<RecordResponse> {
         let refusals = request.get_ref().refusals.clone();
         let answer = self.journal.clone().record(request).await;
         self.calls.lock().refusals.extend(refusals);
         self.deliver("record", answer)
     }
 
-    async fn open(&self, request: Request<OpenRequest>) -> Answered<OpenResponse> {
+    async fn open(&self, request: Request<OpenRequest>) -> RpcResult<OpenResponse> {
         let answer = self.journal.clone().open(request).await?;
         self.calls.lock().interrupted += answer.get_ref().given_back;
         self.deliver("open", Ok(answer))
     }
 
-    async fn close(&self, request: Request<CloseRequest>) -> Answered<CloseResponse> {
+    async fn close(&self, request: Request<CloseRequest>) -> RpcResult<CloseResponse> {
         let session = request.get_ref().session.clone();
         let answer = self.journal.clone().close(request).await?;
         {
@@ -163,12 +163,12 @@ impl Journal for RecordingJournal {
         self.deliver("close", Ok(answer))
     }
 
-    async fn begin(&self, request: Request<BeginRequest>) -> Answered<BeginResponse> {
+    async fn begin(&self, request: Request<BeginRequest>) -> RpcResult<BeginResponse> {
         let answer = self.journal.clone().begin(request).await;
         self.deliver("begin", answer)
     }
 
-    async fn end(&self, request: Request<EndRequest>) -> Answered<EndResponse> {
+    async fn end(&self, request: Request<EndRequest>) -> RpcResult<EndResponse> {
         let settlements = request.get_ref().settlements.clone();
         let answer = self.journal.clone().end(request).await?;
         let ended = settlements.iter().zip(&answer.get_ref().messages);
@@ -181,19 +181,19 @@ impl Journal for RecordingJournal {
         self.deliver("end", Ok(answer))
     }
 
-    async fn find(&self, request: Request<FindRequest>) -> Answered<FindResponse> {
+    async fn find(&self, request: Request<FindRequest>) -> RpcResult<FindResponse> {
         self.journal.clone().find(request).await
     }
 
-    async fn journey(&self, request: Request<JourneyRequest>) -> Answered<JourneyResponse> {
+    async fn journey(&self, request: Request<JourneyRequest>) -> RpcResult<JourneyResponse> {
         self.journal.clone().journey(request).await
     }
 
-    async fn get(&self, request: Request<GetRequest>) -> Answered<GetResponse> {
+    async fn get(&self, request: Request<GetRequest>) -> RpcResult<GetResponse> {
         self.journal.clone().get(request).await
     }
 
-    async fn command(&self, request: Request<CommandRequest>) -> Answered<CommandResponse> {
+    async fn command(&self, request: Request<CommandRequest>) -> RpcResult<CommandResponse> {
         self.journal.clone().command(request).await
     }
 }

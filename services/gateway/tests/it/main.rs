@@ -9,5 +9,6 @@ mod http_json;
 mod journal;
 mod lost_answers;
 mod mapping;
+mod registry;
 mod submits;
 mod uploads;

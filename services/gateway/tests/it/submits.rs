@@ -81,8 +81,8 @@ async fn bodies_over_a_limit_are_refused_and_large_ones_are_uploaded() {
     assert_eq!(code_of(endless), "LT-GW-001", "longer than any message of gRPC");
 
     let whole = vec![b'y'; 2_000_001];
-    for (place, piece) in whole.chunks(1 << 20).enumerate() {
-        environment.put("huge", place << 20, piece, &whole).await.unwrap();
+    for (index, piece) in whole.chunks(1 << 20).enumerate() {
+        environment.put("huge", index << 20, piece, &whole).await.unwrap();
     }
     assert_eq!(
         code_of(environment.submit_with("", SubmittedBody::Part("huge".into()), &[]).await),
@@ -140,16 +140,15 @@ async fn submits_at_the_same_time_are_normalized_and_accepted_in_batches() {
 async fn items_of_one_call_are_accepted_or_refused_one_by_one() {
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let environment = Environment::new().await;
-    let words =
-        |key: &str, words: &'static str| item(key, SubmittedBody::Inline(words.into()), &[]);
-    let traced = SubmitRequest { traceparent: PARENT.to_owned(), ..words("k3", "traced") };
+    let plain = |key: &str, body: &'static str| item(key, SubmittedBody::Inline(body.into()), &[]);
+    let traced = SubmitRequest { traceparent: PARENT.to_owned(), ..plain("k3", "traced") };
     environment.submit("k1", b"one").await.unwrap();
     let items = vec![
-        words("k1", "one"),
-        words("k\n2", "two"),
-        words("k1", "other"),
+        plain("k1", "one"),
+        plain("k\n2", "two"),
+        plain("k1", "other"),
         traced,
-        words("k4", "new"),
+        plain("k4", "new"),
     ];
     let results = environment.submit_batch(items).await.unwrap().results;
     let describe = |it: Submitted| match it.outcome.unwrap() {
@@ -173,7 +172,7 @@ async fn items_of_one_call_are_accepted_or_refused_one_by_one() {
     };
     assert!(traces.contains(&PARENT.to_owned()) && traces.contains(&String::new()), "{traces:?}");
     for count in [0, 257] {
-        let refused = environment.submit_batch(vec![words("", "many"); count]).await;
+        let refused = environment.submit_batch(vec![plain("", "many"); count]).await;
         assert_eq!(code_of(refused), "LT-EX-011", "{count}");
     }
 }
@@ -236,8 +235,8 @@ async fn an_invalid_field_is_named_by_its_path() {
     let environment = Environment::new().await;
     let path = |fault: Fault| (fault.code, fault.violations[0].field.clone());
     let body = || SubmittedBody::Inline("x".into());
-    let odd = environment.submit_with("a\nb", body(), &[]).await.unwrap_err();
-    assert_eq!(path(odd), ("LT-EX-011".to_owned(), "key".to_owned()));
+    let control = environment.submit_with("a\nb", body(), &[]).await.unwrap_err();
+    assert_eq!(path(control), ("LT-EX-011".to_owned(), "key".to_owned()));
     let none =
         environment.submit_with("k", SubmittedBody::Part("none".into()), &[]).await.unwrap_err();
     assert_eq!(path(none), ("LT-EX-004".to_owned(), "part".to_owned()));
@@ -289,7 +288,7 @@ async fn a_malformed_call_is_refused_with_a_code() {
     let mut noise = Noise(7);
     for length in [1, 5, 40, 300] {
         let mut bytes: Vec<u8> = (0..length).map(|_| noise.byte()).collect();
-        // A field with the wire type 7, which there is not.
+        // A field with the wire type 7, which protobuf does not define.
         bytes[0] = 0x0f;
         assert_eq!(call("Submit", framed(&bytes)).await, "LT-EX-011");
         assert_eq!(call("Submit", framed(&bytes)[..length + 4].to_vec()).await, "LT-EX-011", "cut");

@@ -12,8 +12,8 @@ async fn an_upload_continues_only_at_the_offset_it_has_reached() {
     let whole = b"0123456789";
     let first = environment.put("p", 0, &whole[..4], whole).await.unwrap();
     assert_eq!((first.received, first.complete), (4, false));
-    let asked = environment.put("p", 0, b"", whole).await.unwrap();
-    assert_eq!((asked.received, asked.complete), (4, false));
+    let progress = environment.put("p", 0, b"", whole).await.unwrap();
+    assert_eq!((progress.received, progress.complete), (4, false));
     let wrong = environment.put("p", 2, &whole[2..], whole).await.unwrap_err();
     assert_eq!((wrong.code.as_str(), wrong.params["expected"].as_str()), ("LT-EX-003", "4"));
     let other = environment.put("p", 4, &whole[4..], b"another one").await;

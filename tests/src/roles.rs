@@ -5,28 +5,51 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::guarded::Guarded;
-use crate::up::{free_port, program, wait_until_ready};
+use crate::up::{program, wait_for_port, wait_until_ready};
 
 /// Roles in the order they are started.
 const ROLES: [&str; 4] = ["registry", "journal", "mapping", "gateway"];
 
-/// RoleProcess role: how it is started, and where it tells how it is.
+/// One role: the command that starts it, the ports it took, and its process.
 #[derive(Debug)]
 struct RoleProcess {
     role: &'static str,
     command: Command,
+    /// Port of the server that other roles or vendors connect to.
+    port: u16,
     ops: u16,
+    log: PathBuf,
     running: Option<Guarded>,
 }
 
-/// RoleProcess process each for registry, journal, mapping and gateway; killed when dropped, and when this
+impl RoleProcess {
+    /// Starts a role on free ports. A restart then takes the same ones.
+    fn start(role: &'static str, mut command: Command, folder: &Path) -> Self {
+        let log = folder.join(format!("{role}.log"));
+        let mut running = Guarded::spawn(&command, &log);
+        let (server, variable) = match role {
+            "gateway" => ("vendors", "LIENTHONG__LISTEN__VENDORS"),
+            _ => ("internal", "LIENTHONG__LISTEN__INTERNAL"),
+        };
+        let port = wait_for_port(role, server, (&mut running, &log));
+        let ops = wait_for_port(role, "ops", (&mut running, &log));
+        command.env(variable, at(port)).env("LIENTHONG__LISTEN__OPS", at(ops));
+        Self { role, command, port, ops, log, running: Some(running) }
+    }
+
+    /// Starts the process unless it runs, and waits until it is ready.
+    fn run(&mut self) {
+        let running = self.running.get_or_insert_with(|| Guarded::spawn(&self.command, &self.log));
+        wait_until_ready(self.role, self.ops, (running, &self.log));
+    }
+}
+
+/// One process each for registry, journal, mapping and gateway; killed when dropped, and when this
 /// process ends.
 #[derive(Debug)]
 pub struct Roles {
     folder: PathBuf,
     all: Vec<RoleProcess>,
-    gateway: u16,
-    internal: u16,
 }
 
 impl Roles {
@@ -35,42 +58,32 @@ impl Roles {
     ///
     /// # Panics
     ///
-    /// RoleProcess ends or does not become ready within a minute.
+    /// One ends or does not become ready within a minute.
     pub fn start(folder: &Path, (broker, database): (&str, &str), extra: &[(&str, &str)]) -> Self {
-        let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-        let ports = ROLES.map(|role| (role, free_port(), free_port()));
-        let gateway = free_port();
         std::fs::write(folder.join("internal.token"), "internal-token-of-a-test\n").unwrap();
-        let internal_of = |of: &str| ports.iter().find(|it| it.0 == of).map_or(0, |it| it.1);
-        let address = |of: &str| format!("http://{}", at(internal_of(of)));
-        let all = ports.map(|(role, internal, ops)| {
+        let mut all: Vec<RoleProcess> = Vec::new();
+        for role in ROLES {
             let mut command = Command::new(program());
             command
                 .args(["serve", role])
-                .env("LIENTHONG__LISTEN__INTERNAL", at(internal).to_string())
-                .env("LIENTHONG__LISTEN__VENDORS", at(gateway).to_string())
-                .env("LIENTHONG__LISTEN__OPS", at(ops).to_string())
+                .env("LIENTHONG__LISTEN__INTERNAL", at(0))
+                .env("LIENTHONG__LISTEN__VENDORS", at(0))
+                .env("LIENTHONG__LISTEN__OPS", at(0))
                 .env("LIENTHONG__LISTEN__INTERNAL_TOKEN_FILE", folder.join("internal.token"))
                 .env("LIENTHONG__REGISTRY__FOLDER", folder.join("registry"))
                 .env("LIENTHONG__CLAIMS__FOLDER", folder.join("claims"))
                 .env("LIENTHONG__JOURNAL__DATABASE", database)
-                .env("LIENTHONG__BUS__URL", broker)
-                .env("LIENTHONG__UPSTREAM__JOURNAL", address("journal"))
-                .env("LIENTHONG__UPSTREAM__MAPPING", address("mapping"))
-                .env("LIENTHONG__UPSTREAM__REGISTRY", address("registry"))
-                .envs(extra.iter().copied());
-            RoleProcess { role, command, ops, running: None }
-        });
-        let internal = internal_of("journal");
-        let mut roles = Self { folder: folder.to_owned(), all: all.into(), gateway, internal };
-        for it in &mut roles.all {
-            it.running = Some(Guarded::spawn(&it.command, &log(folder, it.role)));
+                .env("LIENTHONG__BUS__URL", broker);
+            // A role calls only roles that are started before it.
+            for upstream in &all {
+                let variable = format!("LIENTHONG__UPSTREAM__{}", upstream.role.to_uppercase());
+                command.env(variable, format!("http://{}", at(upstream.port)));
+            }
+            command.envs(extra.iter().copied());
+            all.push(RoleProcess::start(role, command, folder));
         }
-        for it in &mut roles.all {
-            let Some(running) = &mut it.running else { continue };
-            wait_until_ready(it.role, it.ops, (running, &log(folder, it.role)));
-        }
-        roles
+        all.iter_mut().for_each(RoleProcess::run);
+        Self { folder: folder.to_owned(), all }
     }
 
     /// Kills a role without a chance to shut down, as a power cut would.
@@ -86,21 +99,21 @@ impl Roles {
     ///
     /// It ends or does not become ready within a minute.
     pub fn restart(&mut self, role: &str) {
-        for it in self.all.iter_mut().filter(|it| it.role == role) {
-            let log = log(&self.folder, it.role);
-            let running = it.running.insert(Guarded::spawn(&it.command, &log));
-            wait_until_ready(it.role, it.ops, (running, &log));
-        }
+        self.all.iter_mut().filter(|it| it.role == role).for_each(RoleProcess::run);
     }
 
     /// URL of the gateway for vendors.
     pub fn gateway(&self) -> String {
-        format!("http://127.0.0.1:{}", self.gateway)
+        format!("http://{}", at(self.port("gateway")))
     }
 
     /// URL on which the journal answers operators' commands.
     pub fn internal(&self) -> String {
-        format!("http://127.0.0.1:{}", self.internal)
+        format!("http://{}", at(self.port("journal")))
+    }
+
+    fn port(&self, role: &str) -> u16 {
+        self.all.iter().find(|it| it.role == role).map_or(0, |it| it.port)
     }
 
     /// File with the token that operators' commands present.
@@ -120,7 +133,7 @@ impl Roles {
     }
 }
 
-/// The file that receives a role's log.
-fn log(folder: &Path, role: &str) -> PathBuf {
-    folder.join(format!("{role}.log"))
+/// An address on the loopback; port 0 takes a free one.
+fn at(port: u16) -> String {
+    SocketAddr::from(([127, 0, 0, 1], port)).to_string()
 }

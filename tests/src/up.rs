@@ -7,6 +7,7 @@ use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::guarded::Guarded;
@@ -76,12 +77,12 @@ pub fn write_registry(folder: &Path, agencies: &[Agency]) {
     std::fs::write(folder.join("registry.yaml"), text).unwrap();
 }
 
-/// A port on which no process listens now.
+/// A port on which no process listens: for addresses that must be unreachable.
 ///
 /// # Panics
 ///
 /// There is none.
-pub fn free_port() -> u16 {
+pub fn unused_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -89,10 +90,14 @@ pub fn free_port() -> u16 {
 #[derive(Debug)]
 pub struct Up {
     folder: PathBuf,
+    /// Ports of the servers [`SERVERS`]; 0 before the first start, which takes free ones.
     ports: [u16; 3],
     extra: Vec<(String, String)>,
     running: Option<Guarded>,
 }
+
+/// The servers of `lienthong up`, as its log names them.
+const SERVERS: [&str; 3] = ["vendors", "internal", "ops"];
 
 impl Up {
     /// Starts it on a folder that holds a registry, and waits until it is ready.
@@ -102,9 +107,8 @@ impl Up {
     /// It does not become ready within a minute.
     pub fn start(folder: &Path, extra: &[(&str, &str)]) -> Self {
         let extra = extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let ports = [free_port(), free_port(), free_port()];
-        let mut up =
-            Self { folder: folder.to_owned(), ports, extra: extra.collect(), running: None };
+        let (folder, extra) = (folder.to_owned(), extra.collect());
+        let mut up = Self { folder, ports: [0; 3], extra, running: None };
         up.restart();
         up
     }
@@ -124,8 +128,10 @@ impl Up {
             .args(["--internal", &at(self.ports[1])])
             .args(["--ops", &at(self.ports[2])])
             .envs(self.extra.clone());
-        let mut running = Guarded::spawn(&command, &self.folder.join("log"));
-        wait_until_ready("up", self.ports[2], (&mut running, &self.folder.join("log")));
+        let log = self.folder.join("log");
+        let mut running = Guarded::spawn(&command, &log);
+        self.ports = SERVERS.map(|server| wait_for_port("up", server, (&mut running, &log)));
+        wait_until_ready("up", self.ports[2], (&mut running, &log));
         self.running = Some(running);
     }
 
@@ -187,21 +193,45 @@ impl Up {
     }
 }
 
+/// Waits until a process logs that one of its servers listens, and gives the port.
+///
+/// # Panics
+///
+/// The process ends before, or does not listen within a minute.
+pub fn wait_for_port(what: &str, server: &str, (running, log): (&mut Guarded, &Path)) -> u16 {
+    wait_for(what, "does not listen", (running, log), || {
+        let text = std::fs::read_to_string(log).unwrap_or_default();
+        let lines = text.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
+        let of_server = |it: &Value| it["message"] == "listening" && it["server"] == server;
+        let address = lines.filter(of_server).last()?["address"].as_str()?.to_owned();
+        address.rsplit(':').next()?.parse().ok()
+    })
+}
+
 /// Waits until `/readyz` of a process answers 200.
 ///
 /// # Panics
 ///
-/// It ends before, or is not ready within a minute.
+/// The process ends before, or is not ready within a minute.
 pub(crate) fn wait_until_ready(what: &str, ops: u16, (running, log): (&mut Guarded, &Path)) {
+    wait_for(what, "is not ready", (running, log), || ready(ops).then_some(()));
+}
+
+fn wait_for<T>(
+    what: &str,
+    otherwise: &str,
+    (running, log): (&mut Guarded, &Path),
+    mut found: impl FnMut() -> Option<T>,
+) -> T {
     let limit = Instant::now() + Duration::from_secs(60);
-    while !ready(ops) {
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
         let ended = running.ended();
-        let words = || {
-            let why = http_get(ops, "/readyz").unwrap_or_default();
-            format!("{why}\n{}", std::fs::read_to_string(log).unwrap_or_default())
-        };
-        assert!(ended.is_none(), "{what} ended: {ended:?}\n{}", words());
-        assert!(Instant::now() < limit, "{what} is not ready within a minute\n{}", words());
+        let text = || std::fs::read_to_string(log).unwrap_or_default();
+        assert!(ended.is_none(), "{what} ended: {ended:?}\n{}", text());
+        assert!(Instant::now() < limit, "{what} {otherwise} within a minute\n{}", text());
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use lienthong_tests::up::{Agency, Up, free_port, program, write_registry};
+use lienthong_tests::up::{Agency, Up, program, unused_port, write_registry};
 use serde_json::Value;
 
 /// Runs `doctor`: its checks by id, and its exit code.
@@ -59,7 +59,7 @@ fn every_link_is_checked_and_every_failed_check_has_a_remedy() {
     }
     assert_eq!(code, 0);
 
-    let unreachable = |scheme: &str| format!("{scheme}://127.0.0.1:{}", free_port());
+    let unreachable = |scheme: &str| format!("{scheme}://127.0.0.1:{}", unused_port());
     let variables = [
         ("LIENTHONG__BUS__URL", unreachable("amqp")),
         ("LIENTHONG__TELEMETRY__OTLP_ENDPOINT", unreachable("http")),

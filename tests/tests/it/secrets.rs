@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lienthong_tests::guarded::Guarded;
-use lienthong_tests::up::{Agency, Up, free_port, http_get, program, write_registry};
+use lienthong_tests::up::{
+    Agency, Up, http_get, program, unused_port, wait_for_port, write_registry,
+};
 
 use crate::{cluster, node};
 
@@ -39,7 +41,7 @@ fn secret_file(folder: &Path, place: &str) -> String {
 fn settings_with_secrets(folder: &Path) -> Vec<(&'static str, String)> {
     let file = |place| secret_file(folder, place);
     let url = |scheme: &str, place: &str, path: &str| {
-        format!("{scheme}://bus:{}@127.0.0.1:{}{path}", planted(place), free_port())
+        format!("{scheme}://bus:{}@127.0.0.1:{}{path}", planted(place), unused_port())
     };
     vec![
         ("LIENTHONG__BUS__URL", url("amqp", "broker-url", "/%2f")),
@@ -49,7 +51,7 @@ fn settings_with_secrets(folder: &Path) -> Vec<(&'static str, String)> {
         ("LIENTHONG__UPSTREAM__MAPPING", url("http", "mapping-url", "")),
         ("LIENTHONG__UPSTREAM__REGISTRY", url("http", "registry-url", "")),
         ("LIENTHONG__CLAIMS__BUCKET", "lienthong".to_owned()),
-        ("LIENTHONG__CLAIMS__ENDPOINT", format!("http://127.0.0.1:{}", free_port())),
+        ("LIENTHONG__CLAIMS__ENDPOINT", format!("http://127.0.0.1:{}", unused_port())),
         ("LIENTHONG__CLAIMS__ACCESS_KEY_FILE", file("access-key")),
         ("LIENTHONG__CLAIMS__SECRET_KEY_FILE", file("secret-key")),
         ("LIENTHONG__CLAIMS__FOLDER", folder.join("claims").display().to_string()),
@@ -142,13 +144,13 @@ fn failing_connections_are_reported_without_secrets() {
         let mut command = Command::new(program());
         command.args(["serve", role]).current_dir(folder.path());
         command.envs(variables.iter().map(|(name, value)| (name, value)));
-        let ops = free_port();
-        for (name, port) in [("OPS", ops), ("VENDORS", free_port()), ("INTERNAL", free_port())] {
-            command.env(format!("LIENTHONG__LISTEN__{name}"), format!("127.0.0.1:{port}"));
+        for name in ["OPS", "VENDORS", "INTERNAL"] {
+            command.env(format!("LIENTHONG__LISTEN__{name}"), "127.0.0.1:0");
         }
         command.env("LIENTHONG__REGISTRY__FOLDER", folder.path().join("registry"));
         let log = folder.path().join(format!("{role}.log"));
-        let running = Guarded::spawn(&command, &log);
+        let mut running = Guarded::spawn(&command, &log);
+        let ops = wait_for_port(role, "ops", (&mut running, &log));
         let limit = Instant::now() + Duration::from_secs(60);
         let read = || std::fs::read_to_string(&log).unwrap_or_default();
         // The registry needs no connection; every other role reports that it failed.
@@ -233,7 +235,8 @@ fn a_wrong_password_of_the_broker_and_the_database_is_reported_without_it() {
             command.env(format!("LIENTHONG__LISTEN__{name}"), "127.0.0.1:0");
         }
         let log = folder.path().join(format!("{role}.log"));
-        let running = Guarded::spawn(&command, &log);
+        let mut running = Guarded::spawn(&command, &log);
+        let ops = wait_for_port(role, "ops", (&mut running, &log));
         let read = || std::fs::read_to_string(&log).unwrap_or_default();
         let limit = Instant::now() + Duration::from_secs(60);
         while !read().contains("service failed") {

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use adapter_sample::Mailroom;
 use lienthong_tests::guarded::Guarded;
-use lienthong_tests::up::{Agency, Up, free_port, http_get, program, write_registry};
+use lienthong_tests::up::{
+    Agency, Up, http_get, program, unused_port, wait_for_port, write_registry,
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -96,20 +98,21 @@ async fn a_second_signal_ends_the_process_at_once() {
 async fn without_a_broker_health_answers_and_settings_of_the_environment_apply() {
     let folder = tempfile::tempdir().unwrap();
     write_registry(&folder.path().join("registry"), &AGENCIES);
-    let [vendors, internal, ops, away] = [(); 4].map(|()| free_port());
     let token = folder.path().join("elsewhere.token");
     std::fs::write(&token, "a token of this test\n").unwrap();
     let mut command = Command::new(program());
     command
         .args(["up", "--data"])
         .arg(folder.path())
-        .env("LIENTHONG__LISTEN__VENDORS", format!("127.0.0.1:{vendors}"))
-        .env("LIENTHONG__LISTEN__INTERNAL", format!("127.0.0.1:{internal}"))
-        .env("LIENTHONG__LISTEN__OPS", format!("127.0.0.1:{ops}"))
+        .env("LIENTHONG__LISTEN__VENDORS", "127.0.0.1:0")
+        .env("LIENTHONG__LISTEN__INTERNAL", "127.0.0.1:0")
+        .env("LIENTHONG__LISTEN__OPS", "127.0.0.1:0")
         .env("LIENTHONG__LISTEN__INTERNAL_TOKEN_FILE", &token)
         .env("LIENTHONG__JOURNAL__DATABASE", folder.path().join("other.sqlite"))
-        .env("LIENTHONG__BUS__URL", format!("amqp://127.0.0.1:{away}/%2f"));
-    let mut running = Guarded::spawn(&command, &folder.path().join("log"));
+        .env("LIENTHONG__BUS__URL", format!("amqp://127.0.0.1:{}/%2f", unused_port()));
+    let log = folder.path().join("log");
+    let mut running = Guarded::spawn(&command, &log);
+    let ops = wait_for_port("up", "ops", (&mut running, &log));
     let reason = || http_get(ops, "/readyz").filter(|it| it.contains("broker"));
     until("the reason in /readyz", Duration::from_secs(30), || reason().is_some()).await;
     let words = reason().unwrap();

@@ -89,6 +89,7 @@ async fn run_until_signal(
     listeners: &Listeners,
 ) -> anyhow::Result<ExitStatus> {
     let telemetry = chassis::telemetry::init(name, &settings.telemetry)?;
+    listeners.log_addresses();
     let health = Health::new();
     let shutdown = chassis::shutdown_signal()?;
     let dependencies = SystemDependencies {

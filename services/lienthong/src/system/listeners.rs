@@ -51,6 +51,17 @@ impl Listeners {
         })
     }
 
+    /// Logs each bound address, so that a process that was given port 0 can be reached.
+    pub(crate) fn log_addresses(&self) {
+        let servers =
+            [("vendors", &self.vendors), ("internal", &self.internal), ("ops", &self.ops)];
+        for (server, listener) in servers {
+            if let Ok(address) = address(listener) {
+                tracing::info!(server, %address, "listening");
+            }
+        }
+    }
+
     /// The address for vendors' adapters.
     pub(crate) fn vendors(&self) -> std::io::Result<SocketAddr> {
         address(&self.vendors)

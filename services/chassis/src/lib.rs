@@ -20,6 +20,7 @@
 
 pub mod clock;
 pub mod config;
+mod failover;
 pub mod guard;
 pub mod health;
 pub mod metrics;

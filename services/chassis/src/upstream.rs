@@ -1,7 +1,6 @@
 //! Connections to other services: over the network, or in the same process.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::fmt;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,15 +11,17 @@ use tonic::transport::Endpoint;
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
+pub use crate::failover::STANDBY_HEADER;
+use crate::failover::{BoxError, Failover};
 use crate::secret::{Secret, SecretUrl};
 
-type BoxError = Box<dyn Error + Send + Sync>;
 type Boxed = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
 
 /// How to connect to a service over the network.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// `http://host:port`.
+    /// `http://host:port`, or several of them separated by commas when one of several processes
+    /// serves and the others are its standbys.
     pub url: SecretUrl,
     /// Sent as `authorization: Bearer …` with every call.
     pub token: Option<Secret>,
@@ -75,16 +76,13 @@ impl Upstream {
     ///
     /// The URL or the token is invalid.
     pub fn network(network: &Network) -> Result<Self, UpstreamError> {
-        let address = |source| UpstreamError::Address { url: network.url.clone(), source };
-        let endpoint = Endpoint::from_shared(network.url.reveal().to_owned())
-            .map_err(address)?
-            .connect_timeout(Duration::from_millis(network.connect_ms_max))
-            .http2_keep_alive_interval(Duration::from_secs(20))
-            .keep_alive_timeout(Duration::from_secs(10))
-            .keep_alive_while_idle(true)
-            .initial_stream_window_size(4 << 20)
-            .initial_connection_window_size(16 << 20)
-            .tcp_nodelay(true);
+        let urls: Vec<&str> = network.url.reveal().split(',').map(str::trim).collect();
+        let is_alone = urls.len() == 1;
+        let mut addresses = Vec::with_capacity(urls.len());
+        for url in urls.into_iter().map(SecretUrl::new) {
+            let channel = endpoint(network, &url, is_alone)?.connect_lazy();
+            addresses.push((url, channel));
+        }
         let token = match &network.token {
             Some(token) => {
                 let mut value = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))?;
@@ -93,7 +91,10 @@ impl Upstream {
             }
             None => None,
         };
-        let inner = BoxCloneSyncService::new(endpoint.connect_lazy().map_err(Into::into));
+        let inner = match addresses.pop_if(|_| is_alone) {
+            Some((_, channel)) => BoxCloneSyncService::new(channel.map_err(Into::into)),
+            None => BoxCloneSyncService::new(Failover::new(addresses)),
+        };
         Ok(Self { inner, token })
     }
 
@@ -110,6 +111,27 @@ impl Upstream {
         let inner = BoxCloneSyncService::new(service.map_err(|never: Infallible| match never {}));
         Self { inner, token: None }
     }
+}
+
+/// How one address is connected to. With several addresses the limits are short: a connection whose
+/// other end is gone without a word fails within 3 s, so that calls go on to the standby that took
+/// over. A single address has none to go on to, and a busy process must not be cut off.
+fn endpoint(network: &Network, url: &SecretUrl, is_alone: bool) -> Result<Endpoint, UpstreamError> {
+    let address = |source| UpstreamError::Address { url: url.clone(), source };
+    let (connect_ms, interval_ms, timeout_ms) = if is_alone {
+        (network.connect_ms_max, 20_000, 10_000)
+    } else {
+        (network.connect_ms_max.min(1_000), 1_000, 2_000)
+    };
+    Ok(Endpoint::from_shared(url.reveal().to_owned())
+        .map_err(address)?
+        .connect_timeout(Duration::from_millis(connect_ms))
+        .http2_keep_alive_interval(Duration::from_millis(interval_ms))
+        .keep_alive_timeout(Duration::from_millis(timeout_ms))
+        .keep_alive_while_idle(true)
+        .initial_stream_window_size(4 << 20)
+        .initial_connection_window_size(16 << 20)
+        .tcp_nodelay(true))
 }
 
 impl fmt::Debug for Upstream {

@@ -38,11 +38,29 @@ impl Database {
         Ok(Self::Sqlite(Sqlite::open(Path::new(address), purpose)?))
     }
 
-    /// Makes this the only journal that writes. Opening an SQLite file for writing has locked it.
-    pub(crate) async fn lock(&mut self) -> Result<(), DatabaseError> {
+    /// Makes this the only journal that writes; false while another one is. Opening an SQLite file
+    /// for writing has locked it.
+    pub(crate) async fn try_lock(&mut self) -> Result<bool, DatabaseError> {
+        match self {
+            Self::Sqlite(_) => Ok(true),
+            Self::Postgres(database) => database.try_lock().await,
+        }
+    }
+
+    /// Has the server release the lock soon after this process stops pinging. The lock of an SQLite
+    /// file ends with its process.
+    pub(crate) async fn expire_lock(&mut self) -> Result<(), DatabaseError> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(database) => database.lock().await,
+            Self::Postgres(database) => database.expire_lock().await,
+        }
+    }
+
+    /// Asks the server for nothing but an answer; an SQLite file has no server.
+    pub(crate) async fn ping(&mut self) -> Result<(), DatabaseError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(database) => database.batch("SELECT 1").await,
         }
     }
 

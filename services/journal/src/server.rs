@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bus::{Bus, Channel, Receiver};
 use chassis::health::Health;
+use chassis::upstream::STANDBY_HEADER;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::journal_server::{Journal, JournalServer};
@@ -16,12 +17,14 @@ use proto::journal::v1::{
 use serde::Deserialize;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::call::{Call, QueuedCall, WriterHandle};
 use crate::database::Database;
 use crate::database::purpose::Purpose;
+use crate::link::until_lost;
 use crate::metrics::Metrics;
 use crate::new_message::NAME_BYTES_MAX;
 use crate::publish_due::DuePublisher;
@@ -60,6 +63,10 @@ const PUBLISHES_MAX: usize = 64;
 
 /// Searches that may wait for a reader; more are refused and to be repeated.
 const READS_MAX: usize = 256;
+
+/// How often a standby tries to take the lock. A statement that waits for the lock would be lost
+/// when the server is restarted, and would take the lock for a standby that has gone meanwhile.
+const LOCK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The queues that calls enter while the journal runs.
 #[derive(Clone, Debug)]
@@ -115,9 +122,8 @@ impl Service {
         OpenQueues { calls, reads, writer, guard: QueuesGuard(self) }
     }
 
-    fn queues(&self) -> Result<Queues, Fault> {
-        let queues = self.queues.borrow().clone();
-        queues.ok_or_else(|| unavailable().detail("the journal is not open"))
+    fn queues(&self) -> Result<Queues, Status> {
+        self.queues.borrow().clone().ok_or_else(not_serving)
     }
 
     async fn call<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, Status> {
@@ -130,6 +136,14 @@ impl Service {
         let reads = self.queues()?.reads;
         Ok(ask(&reads, call).await?)
     }
+}
+
+/// The answer of a standby, and of a journal between two starts. Callers with several addresses go
+/// on to the next one.
+fn not_serving() -> Status {
+    let mut status = Status::from(unavailable().detail("the journal is not open"));
+    status.metadata_mut().insert(STANDBY_HEADER, MetadataValue::from_static("true"));
+    status
 }
 
 /// Opens the database and runs the journal until `shutdown`.
@@ -145,7 +159,11 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     health.unwell("journal", "not open yet");
-    let mut database = open(&config, &bus, &clock).await?;
+    let mut database = tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        opened = open(&config, &bus, (&clock, &health)) => opened?,
+    };
+    let monitor_database = Database::open(config.database.reveal(), Purpose::Read).await?;
     let publisher_database = Database::open(config.database.reveal(), Purpose::Read).await?;
     let reader_databases = [
         Database::open(config.database.reveal(), Purpose::Read).await?,
@@ -185,15 +203,24 @@ pub async fn run(
         outcome = async {
             tokio::try_join!(writing, reading, publishing, receiving_undeliverable)
         } => outcome.map(|_| ()),
+        lost = until_lost(monitor_database) => Err(anyhow::Error::new(lost)),
         failed = bus.publisher_failed() => Err(anyhow::Error::new(failed)),
     };
     health.unwell("journal", "closed");
     outcome
 }
 
-async fn open(config: &Config, bus: &Bus, clock: &chassis::Clock) -> anyhow::Result<Database> {
+/// Opens the database, as a standby until this is the only journal that writes.
+async fn open(
+    config: &Config,
+    bus: &Bus,
+    (clock, health): (&chassis::Clock, &Health),
+) -> anyhow::Result<Database> {
     let mut database = Database::open(config.database.reveal(), Purpose::Write).await?;
-    database.lock().await?;
+    while !database.try_lock().await? {
+        health.unwell("journal", "standby, another journal holds the database");
+        tokio::time::sleep(LOCK_INTERVAL).await;
+    }
     database.migrate().await?;
     match bus {
         Bus::Embedded(_) => sweep::publish_all(&mut database).await?,

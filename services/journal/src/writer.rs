@@ -33,6 +33,9 @@ const GROUP_BYTES_MAX: usize = 32 << 20;
 /// How often the writer looks whether any message is still held.
 const MAY_HOLD_INTERVAL: Duration = Duration::from_secs(60);
 
+/// How often the writer pings the server, which takes the lock away from a session that is silent.
+const PING_INTERVAL: Duration = Duration::from_millis(500);
+
 /// What the writer does next.
 enum Turn {
     /// Works on calls; none: there will be no more.
@@ -40,6 +43,7 @@ enum Turn {
     Sweep,
     /// Looks whether any message is still held.
     RefreshMayHold,
+    Ping,
 }
 
 /// The writer, beside its database.
@@ -63,11 +67,14 @@ impl Writer {
     ) -> Result<(), DatabaseError> {
         let mut sweeps = interval(sweep_interval);
         let mut refreshes = interval(MAY_HOLD_INTERVAL);
+        let mut pings = interval(PING_INTERVAL);
+        database.expire_lock().await?;
         loop {
             // Biased, so that a stream of calls does not keep the sweeper from its turn.
             let turn = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => Turn::Call(calls.try_recv().ok()),
+                _ = pings.tick() => Turn::Ping,
                 _ = refreshes.tick() => Turn::RefreshMayHold,
                 _ = sweeps.tick() => Turn::Sweep,
                 call = calls.recv() => Turn::Call(call),
@@ -75,6 +82,10 @@ impl Writer {
             let first = match turn {
                 Turn::Call(Some(call)) => Some(call),
                 Turn::Call(None) => return Ok(()),
+                Turn::Ping => {
+                    database.ping().await?;
+                    calls.try_recv().ok()
+                }
                 Turn::RefreshMayHold => {
                     self.cache.refresh_may_hold(database).await?;
                     calls.try_recv().ok()

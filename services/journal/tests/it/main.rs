@@ -15,8 +15,10 @@ mod intake;
 #[expect(dead_code, reason = "the bus's own tests use more of it")]
 mod node;
 mod postgres_cluster;
+mod proxy;
 mod query_plans;
 mod searches;
+mod standby;
 mod undeliverable;
 
 /// Makes a test of each function for each database.

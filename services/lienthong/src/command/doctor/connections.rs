@@ -197,9 +197,16 @@ async fn check_roles(
 
 async fn check_role(output: Output, (id, uri): (&'static str, &str)) -> Check {
     let asking = async {
-        let is_serving = health::ask(Upstream::network(&Network::new(uri))?).await?;
-        anyhow::ensure!(is_serving, "it answers and is not ready");
-        anyhow::Ok(())
+        // Of several addresses one serves; the others are its standbys, which are not ready.
+        let mut failure = anyhow::anyhow!("no address is named");
+        for uri in uri.split(',') {
+            match health::ask(Upstream::network(&Network::new(uri.trim()))?).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => failure = anyhow::anyhow!("it answers and is not ready"),
+                Err(error) => failure = error.into(),
+            }
+        }
+        Err(failure)
     };
     Check {
         id,

@@ -16,7 +16,7 @@ impl Metrics {
     /// The instruments of this process.
     pub(crate) fn new() -> Self {
         Self {
-            items: Count::new("lienthong.mapping.reads", "Items normalized, by outcome"),
+            items: Count::new("lienthong.mapping.items", "Items normalized, by outcome"),
             copies: Count::new("lienthong.mapping.copies", "Copies for applications, by outcome"),
             windows: Seconds::new("lienthong.mapping.window.duration", "Duration of a window"),
         }

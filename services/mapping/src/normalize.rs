@@ -74,7 +74,7 @@ fn secrecy_fault(mark: MarkPosition, context: &NormalizeContext<'_>) -> Fault {
     Fault::new(&code::LT_MAP_210).violation(
         path,
         "Có dấu chỉ độ mật; văn bản mật không được gửi qua trục này.",
-        "It bears a secrecy mark; secret documents are not sent on this road.",
+        "It bears a secrecy mark; secret documents are not exchanged through this system.",
     )
 }
 

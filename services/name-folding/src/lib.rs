@@ -55,7 +55,7 @@ pub fn fold_number(text: &str) -> String {
 
 /// The identity of a document number: `05-CV/TU`, `5/cv/tu` and `5 / CV – TU` have the same key.
 ///
-/// Stricter than [`fold_number`]: diacritics and the places of separators count, because two
+/// Stricter than [`fold_number`]: diacritics and the positions of separators count, because two
 /// numbers that differ in them may be two documents. Conversation ids are derived from the key, so
 /// a change of this function would split the conversations of stored messages.
 pub fn number_key(number: &str) -> String {

@@ -70,7 +70,7 @@ impl RegistryFollower {
         shutdown: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
         if self.directory().is_empty() {
-            health.unwell(self.name, "the registry was not read yet");
+            health.unwell(self.name, "the registry has not been read yet");
         } else {
             health.well(self.name);
         }

@@ -1,4 +1,4 @@
-//! Tokens of applications, known only by their digest.
+//! Digests of applications' tokens.
 
 use std::fmt;
 

@@ -120,7 +120,7 @@ impl Service {
         // A warning and not a failure: an earlier snapshot is in force, so calls can be answered.
         health.warn(
             "registry",
-            format!("{count} mistakes in its folder; the state before is in force"),
+            format!("{count} mistakes in its folder; the last snapshot stays in force"),
         );
         tracing::warn!(mistakes = count, "registry keeps its last snapshot in force");
         Ok(())

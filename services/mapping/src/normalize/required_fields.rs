@@ -9,7 +9,7 @@ use proto::message::v1::Finding;
 type Violation = (&'static str, &'static str, &'static str);
 
 /// A document must have a subject, a number and a day of issue; a finding about the day of issue
-/// counts in its place, because the format kept it as it was written. Every violation is reported at
+/// counts in its place, because the unreadable day is then shown to people. Every violation is reported at
 /// once.
 pub(super) fn check(
     canonical: &Canonical,

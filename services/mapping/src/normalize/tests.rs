@@ -87,9 +87,9 @@ fn document(sender: &str, recipients: &[&str]) -> Document {
     }
 }
 
-fn decoded_document(passed: Normalized) -> Document {
+fn decoded_document(normalized: Normalized) -> Document {
     let Ok(Canonical { body: Some(Body::Document(document)), .. }) =
-        Canonical::decode(passed.canonical)
+        Canonical::decode(normalized.canonical)
     else {
         panic!("not a document")
     };
@@ -156,19 +156,20 @@ fn the_refusal_of_an_ended_recipient_names_its_successor() {
 
 #[test]
 fn a_message_that_passes_has_directory_keys_and_each_recipient_once() {
-    let given = document("000.00.01.A99", &["A99.2", "a99.2"]);
-    let passed = normalize_body(Body::Document(given), &[]).unwrap();
-    assert_eq!(passed.recipients, ["mttq"]);
-    assert_eq!(passed.r#type(), MessageType::Document);
-    let document = decoded_document(passed);
+    let input = document("000.00.01.A99", &["A99.2", "a99.2"]);
+    let normalized = normalize_body(Body::Document(input), &[]).unwrap();
+    assert_eq!(normalized.recipients, ["mttq"]);
+    assert_eq!(normalized.r#type(), MessageType::Document);
+    let document = decoded_document(normalized);
     assert_eq!(document.sender.unwrap().directory_key, "tinhuy");
     assert_eq!(document.recipients[1].organisation.as_ref().unwrap().directory_key, "mttq");
 }
 
 #[test]
 fn recipients_of_the_call_replace_those_in_the_message() {
-    let passed = normalize_body(Body::Document(document("A99.1", &["nobody"])), &["mttq"]).unwrap();
-    assert_eq!(passed.recipients, ["mttq"]);
+    let normalized =
+        normalize_body(Body::Document(document("A99.1", &["nobody"])), &["mttq"]).unwrap();
+    assert_eq!(normalized.recipients, ["mttq"]);
     let fault =
         normalize_body(Body::Document(document("A99.1", &["A99.2"])), &["nobody"]).unwrap_err();
     assert_eq!(fault.violations[0].field, "recipients[0]");
@@ -176,18 +177,18 @@ fn recipients_of_the_call_replace_those_in_the_message() {
 
 #[test]
 fn a_missing_sender_is_filled_in_with_a_finding() {
-    let given = Document { sender: None, ..document("", &["A99.2"]) };
-    let passed = normalize_body(Body::Document(given), &[]).unwrap();
-    assert_eq!(passed.findings[0].code, "LT-MAP-222");
-    let document = decoded_document(passed);
+    let input = Document { sender: None, ..document("", &["A99.2"]) };
+    let normalized = normalize_body(Body::Document(input), &[]).unwrap();
+    assert_eq!(normalized.findings[0].code, "LT-MAP-222");
+    let document = decoded_document(normalized);
     assert_eq!(document.sender.unwrap().ids[0].value, "A99.1");
 }
 
 #[test]
 fn secrecy_is_refused_before_any_other_check() {
     let secrecy = Some(Code { code: "mat".into(), ..Code::default() });
-    let given = Document { secrecy, ..document("nobody", &[]) };
-    let fault = normalize_body(Body::Document(given), &[]).unwrap_err();
+    let input = Document { secrecy, ..document("nobody", &[]) };
+    let fault = normalize_body(Body::Document(input), &[]).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-210");
     assert_eq!(fault.violations[0].field, "/native/secrecy");
 }
@@ -199,8 +200,8 @@ fn a_status_is_sent_to_its_addressee_and_a_receipt_is_refused() {
         addressee: organisation("A99.2"),
         ..Status::default()
     };
-    let passed = normalize_body(Body::Status(status), &[]).unwrap();
-    assert_eq!((passed.recipients, passed.r#type), (vec!["mttq".to_owned()], 2));
+    let normalized = normalize_body(Body::Status(status), &[]).unwrap();
+    assert_eq!((normalized.recipients, normalized.r#type), (vec!["mttq".to_owned()], 2));
     let fault = normalize_body(Body::Receipt(Default::default()), &[]).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-215");
 }
@@ -208,9 +209,9 @@ fn a_status_is_sent_to_its_addressee_and_a_receipt_is_refused() {
 #[test]
 fn without_a_sender_the_issuer_must_be_the_authenticated_organisation() {
     let of = |issuer: &str| {
-        let given =
+        let input =
             Document { sender: None, issuer: organisation(issuer), ..document("", &["A99.2"]) };
-        normalize_body(Body::Document(given), &[])
+        normalize_body(Body::Document(input), &[])
     };
     for (code, expected) in [("A99.2", "LT-MAP-202"), ("nobody", "LT-MAP-201")] {
         let fault = of(code).unwrap_err();
@@ -219,12 +220,12 @@ fn without_a_sender_the_issuer_must_be_the_authenticated_organisation() {
             (expected, "/native/issuer.ids[0].value")
         );
     }
-    let passed = of("000.00.01.A99").unwrap();
-    assert!(passed.findings.is_empty());
-    assert_eq!(decoded_document(passed).sender.unwrap().ids[0].value, "A99.1");
+    let normalized = of("000.00.01.A99").unwrap();
+    assert!(normalized.findings.is_empty());
+    assert_eq!(decoded_document(normalized).sender.unwrap().ids[0].value, "A99.1");
     // With a sender in the message, another organisation may be the issuer.
-    let given = Document { issuer: organisation("A99.2"), ..document("A99.1", &["A99.2"]) };
-    assert!(normalize_body(Body::Document(given), &[]).is_ok());
+    let input = Document { issuer: organisation("A99.2"), ..document("A99.1", &["A99.2"]) };
+    assert!(normalize_body(Body::Document(input), &[]).is_ok());
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn an_update_is_sent_to_addressed_recipients_and_not_to_removed_ones() {
         delta: delta.into(),
         ..Recipient::default()
     };
-    let given = Document {
+    let input = Document {
         recipients: vec![
             listed("A99.2", Role::Main, Delta::Added),
             listed("A99.1", Role::Unspecified, Delta::Added),
@@ -245,41 +246,42 @@ fn an_update_is_sent_to_addressed_recipients_and_not_to_removed_ones() {
         ],
         ..document("A99.1", &[])
     };
-    let passed = normalize_body(Body::Document(given.clone()), &[]).unwrap();
-    assert_eq!(passed.recipients, ["mttq"]);
-    let roles: Vec<_> = decoded_document(passed).recipients.iter().map(|it| it.role()).collect();
+    let normalized = normalize_body(Body::Document(input.clone()), &[]).unwrap();
+    assert_eq!(normalized.recipients, ["mttq"]);
+    let roles: Vec<_> =
+        decoded_document(normalized).recipients.iter().map(|it| it.role()).collect();
     assert_eq!(roles, [Role::Main, Role::Unspecified, Role::Unspecified, Role::Main]);
 }
 
 #[test]
 fn the_recipients_are_written_into_the_document() {
-    let mut given = document("A99.1", &["A99.2", ""]);
-    given.recipients.push(Recipient {
+    let mut input = document("A99.1", &["A99.2", ""]);
+    input.recipients.push(Recipient {
         organisation: organisation("tinhuy"),
         role: Role::Copy.into(),
         ..Recipient::default()
     });
-    let passed =
-        decoded_document(normalize_body(Body::Document(given), &["mttq", "A99.1"]).unwrap());
-    let found: Vec<_> = passed
+    let normalized =
+        decoded_document(normalize_body(Body::Document(input), &["mttq", "A99.1"]).unwrap());
+    let found: Vec<_> = normalized
         .recipients
         .iter()
         .map(|it| (it.organisation.as_ref().unwrap().directory_key.as_str(), it.role()))
         .collect();
     assert_eq!(found, [("mttq", Role::Main), ("", Role::Unspecified), ("tinhuy", Role::Copy)]);
 
-    let passed = decoded_document(
+    let normalized = decoded_document(
         normalize_body(Body::Document(document("A99.1", &[])), &["mttq"]).unwrap(),
     );
-    let [added] = &passed.recipients[..] else { panic!("{:?}", passed.recipients) };
+    let [added] = &normalized.recipients[..] else { panic!("{:?}", normalized.recipients) };
     assert_eq!(added.role(), Role::Main);
     let organisation = added.organisation.as_ref().unwrap();
     assert_eq!((organisation.ids[0].value.as_str(), organisation.name.as_str()), ("A99.2", "MTTQ"));
 
     let status = Status { reporter: self::organisation("A99.1"), ..Status::default() };
-    let passed = normalize_body(Body::Status(status), &["mttq"]).unwrap();
+    let normalized = normalize_body(Body::Status(status), &["mttq"]).unwrap();
     let Ok(Canonical { body: Some(Body::Status(status)), .. }) =
-        Canonical::decode(passed.canonical)
+        Canonical::decode(normalized.canonical)
     else {
         panic!("not a status")
     };
@@ -288,13 +290,13 @@ fn the_recipients_are_written_into_the_document() {
 
 #[test]
 fn a_document_without_subject_number_or_day_is_refused_with_all_of_them() {
-    let given = Document {
+    let input = Document {
         subject: " ".into(),
         number: None,
         issued: None,
         ..document("A99.1", &["A99.2"])
     };
-    let fault = normalize_body(Body::Document(given), &[]).unwrap_err();
+    let fault = normalize_body(Body::Document(input), &[]).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-014");
     let fields: Vec<_> = fault.violations.iter().map(|it| it.field.as_str()).collect();
     assert_eq!(fields, ["/native/subject", "/native/number", "/native/issued"]);
@@ -307,9 +309,9 @@ fn a_document_without_subject_number_or_day_is_refused_with_all_of_them() {
         (2026, 0, 0, true),
     ] {
         let issued = Some(Date { year, month, day });
-        let given = Document { issued, ..document("A99.1", &["A99.2"]) };
+        let input = Document { issued, ..document("A99.1", &["A99.2"]) };
         assert_eq!(
-            normalize_body(Body::Document(given), &[]).is_ok(),
+            normalize_body(Body::Document(input), &[]).is_ok(),
             is_real,
             "{year}-{month}-{day}"
         );
@@ -321,11 +323,11 @@ fn a_refusal_for_secrecy_quotes_nothing_of_the_item() {
     const WORDS: &str = "Kế hoạch Alpha";
     let item = Leftover { at: "Data[0]/DoMat".into(), raw: WORDS.into(), ..Leftover::default() };
     let left_over = Leftovers { items: vec![item], ..Leftovers::default() };
-    for given in [
+    for input in [
         Document { subject: format!("TUYỆT MẬT: {WORDS}"), ..document(WORDS, &[WORDS]) },
         Document { leftovers: vec![left_over], ..document("A99.1", &["A99.2"]) },
     ] {
-        let fault = normalize_body(Body::Document(given), &[]).unwrap_err();
+        let fault = normalize_body(Body::Document(input), &[]).unwrap_err();
         assert_eq!(fault.code, "LT-MAP-210");
         assert!(fault.params.is_empty() && fault.detail.is_empty());
         assert!(!format!("{fault:?}").contains("Alpha"), "{fault:?}");

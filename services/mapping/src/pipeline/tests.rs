@@ -237,7 +237,7 @@ async fn a_window_is_recorded_in_one_call_and_published_as_one_batch_with_derive
 
     let again = test.pipeline.handle(window).await;
     assert_eq!(again.as_slice(), [Verdict::Done, Verdict::Done]);
-    assert_eq!(test.published()[3..], expected, "handling twice made other ids");
+    assert_eq!(test.published()[3..], expected, "handling a window twice made other ids");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ fn at(path: &str) -> Option<MarkPosition> {
     Some(MarkPosition::Canonical(path.to_owned()))
 }
 
-fn of_number(number: &str) -> Option<DocumentNumber> {
+fn number(number: &str) -> Option<DocumentNumber> {
     Some(DocumentNumber { number: number.into(), ..DocumentNumber::default() })
 }
 
@@ -31,7 +31,7 @@ fn every_text_of_a_document_is_searched() {
         ("subject", Document { subject: mark(), ..Document::default() }),
         ("summary", Document { summary: mark(), ..Document::default() }),
         ("note", Document { note: mark(), ..Document::default() }),
-        ("number.number", Document { number: of_number("12 (M)"), ..Document::default() }),
+        ("number.number", Document { number: number("12 (M)"), ..Document::default() }),
         ("annex_titles[0]", Document { annex_titles: vec![mark()], ..Document::default() }),
         (
             "attachments[1].file_name",
@@ -67,7 +67,7 @@ fn every_text_of_a_status_is_searched() {
         |status: Status| find_mark(&Canonical { origin: None, body: Some(Body::Status(status)) });
     assert_eq!(of(Status { text: "Đã đến".into(), ..Status::default() }), None);
     assert_eq!(of(Status { text: "MẬT: đã đến".into(), ..Status::default() }), at("text"));
-    let about = DocumentRef { number: of_number("5-BC/TU (M)"), ..DocumentRef::default() };
+    let about = DocumentRef { number: number("5-BC/TU (M)"), ..DocumentRef::default() };
     let status = Status { about: Some(about), ..Status::default() };
     assert_eq!(of(status), at("about.number.number"));
     let reason = Reason { text: "Tuyệt mật".into(), ..Reason::default() };

@@ -170,11 +170,11 @@ async fn frames_that_violate_the_protocol_refuse_their_item_only() {
 async fn an_item_is_refused_with_a_retryable_code_when_memory_is_exhausted() {
     let service = service();
     let all = u32::try_from(service.memory_permits.available_permits()).unwrap();
-    let held = Arc::clone(&service.memory_permits).acquire_many_owned(all).await.unwrap();
+    let permit = Arc::clone(&service.memory_permits).acquire_many_owned(all).await.unwrap();
     let good = document("A99.1", "x");
     let found = call(service.clone(), complete(1, &good).into()).await;
     assert_eq!(found, expect(&[(1, "LT-MAP-214")]));
-    drop(held);
+    drop(permit);
     assert_eq!(call(service.clone(), complete(1, &good).into()).await, expect(&[(1, "passed")]));
     assert_eq!(service.memory_permits.available_permits(), usize::try_from(all).unwrap());
 }

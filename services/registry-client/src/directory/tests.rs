@@ -62,7 +62,7 @@ fn directory() -> Directory {
     })
 }
 
-/// The variant, and the key or the successor that tells the organisation.
+/// The variant, and the key or the successor, by which a test recognizes the organisation.
 fn variant<'a>(owner: &CodeOwner<'a>) -> (&'static str, &'a str) {
     match owner {
         CodeOwner::InForce(it) => ("in force", it.key.as_str()),

@@ -37,12 +37,12 @@ pub async fn run(
     // Also on an error: nothing receives settlements then, so the listener must not wait for them.
     let _drained = gateway.drained.clone().drop_guard();
     health.unwell("gateway", "not ready yet");
+    // Its token is never cancelled: with the stop's token it would end first, and with it the wait
+    // for the receive loops.
+    let following = gateway.registry.follow(registry, health.clone(), CancellationToken::new());
     let publisher = gateway.bus.publisher().await?;
     health.well("gateway");
     let upstreams = (&gateway.mapping, &gateway.journal);
-    // Followed until this function ends, and not only until the stop: settlements that the stop
-    // waits for are authenticated too.
-    let following = gateway.registry.follow(registry, health, CancellationToken::new());
     let workers = gateway.workers.run(upstreams, &gateway.claims, publisher);
     tokio::pin!(workers);
     let outcome = tokio::select! {

@@ -115,7 +115,8 @@ impl CopyMaker {
         if let Some(translation) = cache.get(format) {
             return translation.clone();
         }
-        // The time of acceptance, and not the time now: a repeated translation gives the same bytes.
+        // The time of acceptance, and not the time now: a repeated translation gives the same
+        // bytes.
         let context =
             EncodeContext { now_us: parent.envelope.accepted_at_us, ..EncodeContext::default() };
         let (encoded, attachments) = (&parent.encoded, &parent.attachments);

@@ -1,4 +1,5 @@
-//! Identities that are derived from a message: its type, its conversation, the digest of its content.
+//! Identities that are derived from a message: its type, its conversation, the digest of its
+//! content.
 
 use prost::Message as _;
 use proto::canonical::v1::{
@@ -63,8 +64,8 @@ fn document_owner<'a>(status: &'a Status, sender: &'a str, recipients: &'a [Stri
     if addressee.is_empty() { recipients.first().map_or("", String::as_str) } else { addressee }
 }
 
-/// The key of a document. A packet that revokes, updates or corrects another document has the key of
-/// that document, so it is delivered after it.
+/// The key of a document. A packet that revokes, updates or corrects another document has the key
+/// of that document, so it is delivered after it.
 fn document_key(document: &Document) -> String {
     let own_key = key_of_number_or_id(&document.id, document.number.as_ref());
     let change = document.change.as_ref();

@@ -41,8 +41,8 @@ pub(crate) fn normalize(
     resolve_parties(&mut canonical, context.directory, context.day);
     recipients::complete(&mut canonical, &recipients, context.directory);
     if let Some(Body::Document(document)) = &mut canonical.body {
-        // The sender may be named by an expired code, which `resolve_parties` resolves as well, or by
-        // none; the authenticated organisation holds in every case.
+        // The sender may be named by an expired code, which `resolve_parties` resolves as well, or
+        // by none; the authenticated organisation holds in every case.
         document.sender.get_or_insert_default().directory_key = context.sender.to_owned();
     }
     let sender = context.sender;

@@ -1,4 +1,5 @@
-//! Message filter: finds secrecy marks (mật, tối mật, tuyệt mật), so that marked messages are refused.
+//! Message filter: finds secrecy marks (mật, tối mật, tuyệt mật), so that marked messages are
+//! refused.
 
 mod marks;
 
@@ -57,8 +58,8 @@ pub(crate) fn find_mark(canonical: &Canonical) -> Option<MarkPosition> {
         .or_else(|| leftovers.iter().find_map(find_in_unmapped).map(MarkPosition::Native))
 }
 
-/// Bytes of an undecodable body that are searched for a mark: the texts of a packet stand before its
-/// files.
+/// Bytes of an undecodable body that are searched for a mark: the texts of a packet stand before
+/// its files.
 const UNDECODABLE_BYTES_MAX: usize = 256 * 1024;
 
 /// The fault to answer for a body that could not be decoded. The fault may quote the body, so when

@@ -48,7 +48,8 @@ pub fn fold_words(text: &str) -> String {
     folded
 }
 
-/// A number's letters and digits alone, for search: `45-CV/TU`, `45/CV/TU` and `45 cv tu` are equal.
+/// A number's letters and digits alone, for search: `45-CV/TU`, `45/CV/TU` and `45 cv tu` are
+/// equal.
 pub fn fold_number(text: &str) -> String {
     fold_words(text).replace(' ', "")
 }

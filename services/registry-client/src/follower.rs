@@ -17,11 +17,11 @@ const SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// The snapshot in force, and the watch that replaces it. Clones share both.
 ///
-/// Whoever restarts a service passes the same follower in again, so the last snapshot stays in
-/// force when the registry cannot be reached at that moment.
+/// A process that restarts a service passes the same follower in again, so the last snapshot stays
+/// in force when the registry cannot be reached at that moment.
 #[derive(Clone, Debug)]
 pub struct RegistryFollower {
-    /// Names this copy in health and in the log.
+    /// Name of this follower in health and in the log.
     name: &'static str,
     current: watch::Sender<Arc<Directory>>,
 }

@@ -5,7 +5,8 @@ use jiff::civil::Date;
 /// Longest key, bytes: a channel's name is made of it, and must stay readable in the broker.
 const KEY_BYTES_MAX: usize = 60;
 
-/// True for a directory key or an application id: lower-case ASCII letters, digits and inner dashes.
+/// True for a directory key or an application id: lower-case ASCII letters, digits and inner
+/// dashes.
 pub(crate) fn is_key(text: &str) -> bool {
     (1..=KEY_BYTES_MAX).contains(&text.len())
         && text.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-')

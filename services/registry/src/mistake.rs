@@ -39,8 +39,8 @@ pub(crate) struct Position {
     pub(crate) line: u64,
 }
 
-/// The positions of an entry and of the keys and rows in it, so that a check of the whole folder can
-/// still report the line.
+/// The positions of an entry and of the keys and rows in it, so that a check of the whole folder
+/// can still report the line.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EntryPositions {
     entry: Position,

@@ -31,8 +31,8 @@ pub struct Config {
     pub poll_ms: u64,
 }
 
-/// The registry. Clones share its state, which outlives [`run`]: after a restart the last snapshot is
-/// still in force.
+/// The registry. Clones share its state, which outlives [`run`]: after a restart the last snapshot
+/// is still in force.
 #[derive(Clone, Debug)]
 pub struct Service {
     snapshot: watch::Sender<Arc<Snapshot>>,
@@ -138,8 +138,8 @@ impl Service {
     }
 }
 
-/// Reads the folder, and again whenever it changes, until `shutdown`. A folder with mistakes changes
-/// nothing; each mistake is logged.
+/// Reads the folder, and again whenever it changes, until `shutdown`. A folder with mistakes
+/// changes nothing; each mistake is logged.
 ///
 /// # Errors
 ///

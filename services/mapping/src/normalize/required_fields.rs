@@ -9,8 +9,8 @@ use proto::message::v1::Finding;
 type Violation = (&'static str, &'static str, &'static str);
 
 /// A document must have a subject, a number and a day of issue; a finding about the day of issue
-/// counts in its place, because the unreadable day is then shown to people. Every violation is reported at
-/// once.
+/// counts in its place, because the unreadable day is then shown to people. Every violation is
+/// reported at once.
 pub(super) fn check(
     canonical: &Canonical,
     findings: &[Finding],

@@ -1,5 +1,5 @@
-//! Recognizes secrecy marks in texts, and distinguishes them from words about secrecy, honey (mật ong)
-//! or passwords (mật khẩu).
+//! Recognizes secrecy marks in texts, and distinguishes them from words about secrecy, honey (mật
+//! ong) or passwords (mật khẩu).
 //!
 //! A mark is `mật`, `tối mật` or `tuyệt mật` as a phrase of its own: first, last, in brackets, or
 //! before a subject. It is recognized with all of its diacritics, with some and with none, composed
@@ -59,15 +59,18 @@ impl Word {
         self.letters == letters && self.diacritics.iter().all(|it| diacritics.contains(it))
     }
 
+    /// `mật`, secret.
     fn is_mat(&self) -> bool {
         self.is_spelling_of("mat", &['\u{302}', '\u{323}'])
     }
 
+    /// `tối` or `tuyệt`, top: the first word of a mark of two words.
     fn is_degree(&self) -> bool {
         self.is_spelling_of("toi", &['\u{302}', '\u{301}'])
             || self.is_spelling_of("tuyet", &['\u{302}', '\u{323}'])
     }
 
+    /// `độ`, level, as in `độ mật` (secrecy level).
     fn is_level(&self) -> bool {
         self.is_spelling_of("do", &[STROKE, '\u{302}', '\u{323}'])
     }
@@ -99,18 +102,21 @@ struct Segment {
 }
 
 impl Segment {
+    /// True when the words are a mark and nothing else.
     fn is_mark(&self) -> bool {
         leading_mark_len(&self.words) > 0 && leading_mark_len(&self.words) == self.words.len()
     }
 
-    /// True for the label of a secrecy field (`độ mật`, `mức độ mật`); its value is the next segment.
+    /// True for the label of a secrecy field (`độ mật`, `mức độ mật`); its value is the next
+    /// segment.
     fn is_label(&self) -> bool {
         matches!(&self.words[..], [first, .., second, third]
             if first.letters == "muc" && self.words.len() == 3 && second.is_level() && third.is_mat())
             || matches!(&self.words[..], [first, second] if first.is_level() && second.is_mat())
     }
 
-    /// True for the beginning of a list of marks in running text: `… độ Tuyệt mật` before `, Tối mật`.
+    /// True for the beginning of a list of marks in running text: `… độ Tuyệt mật` before `, Tối
+    /// mật`.
     fn begins_list(&self) -> bool {
         let count = trailing_mark_len(&self.words);
         let before = self.words.len().checked_sub(count + 1).and_then(|it| self.words.get(it));
@@ -178,8 +184,8 @@ pub(super) fn text_has_mark(text: &str) -> bool {
         }
         let [only] = &it.words[..] else { return true };
         let is_separate = index == 0 || index == last || it.is_bracketed || only.is_capital;
-        // Without diacritics `mat` may be `mặt` or `mát` as well, so it counts only in capitals, and
-        // only in a text that has no diacritics at all.
+        // Without diacritics `mat` may be `mặt` or `mát` as well, so it counts only in capitals,
+        // and only in a text that has no diacritics at all.
         is_separate && (!only.diacritics.is_empty() || has_no_diacritics && only.is_capitals)
     })
 }

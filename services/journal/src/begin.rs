@@ -137,7 +137,7 @@ fn read_info(id: &str, rows: Vec<Row>) -> Result<DeliveryInfo, Corrupt> {
         row.message::<Index>("search_index").map_err(|it| corrupt(it.column))?
     } else if has_parent_row {
         let index = row.message::<Index>("parent_index");
-        index.map_err(|_| Corrupt::new(TABLE, parent, "search_index"))?
+        index.map_err(|_column| Corrupt::new(TABLE, parent, "search_index"))?
     } else {
         return Err(corrupt("parent"));
     };

@@ -108,7 +108,7 @@ impl Database {
         (table, column): (&'static str, &'static str),
     ) -> Result<i64, DatabaseError> {
         let Some(mut row) = self.query(sql, Vec::new()).await?.pop() else { return Ok(0) };
-        Ok(row.number("number").map_err(|_| error::Corrupt::new(table, "all", column))?)
+        Ok(row.number("number").map_err(|_column| error::Corrupt::new(table, "all", column))?)
     }
 
     /// Begins a transaction.

@@ -290,10 +290,8 @@ pub(crate) fn resting_sweep_at(state: State) -> i64 {
 
 /// The state of a row; the journal never writes `Unspecified`.
 pub(crate) fn state(row: &mut Row) -> Result<State, Unreadable> {
-    match row.enumeration("state")? {
-        State::Unspecified => Err(Unreadable { column: "state" }),
-        state => Ok(state),
-    }
+    let state = row.enumeration("state")?;
+    if state == State::Unspecified { Err(Unreadable { column: "state" }) } else { Ok(state) }
 }
 
 fn fault(row: &mut Row) -> Result<Option<Fault>, Unreadable> {

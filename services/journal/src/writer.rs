@@ -379,9 +379,8 @@ mod tests {
             [(1, 0, 101), (400, 0, 3), (1, GROUP_BYTES_MAX / 2, 2), (1, 2 * GROUP_BYTES_MAX, 1)]
         {
             let (calls, mut queue) = mpsc::channel(200);
-            for _ in 0..100 {
-                assert!(calls.try_send(measure(messages, bytes)).is_ok());
-            }
+            let sent = (0..100).all(|_| calls.try_send(measure(messages, bytes)).is_ok());
+            assert!(sent);
             assert_eq!(collect(measure(messages, bytes), &mut queue).len(), expected);
         }
     }

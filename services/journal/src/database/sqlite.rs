@@ -156,7 +156,7 @@ fn query_many(
     let failed = |source| DatabaseError::Sqlite { action: "query", source };
     let sql = sql.replace('$', "?");
     let mut statement = connection.prepare_cached(&sql).map_err(failed)?;
-    let names: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Arc<[String]> = statement.column_names().map(str::to_owned).collect();
     let mut results = Vec::with_capacity(sets.len());
     for set in sets {
         let mut rows = statement.query(params_from_iter(set)).map_err(failed)?;

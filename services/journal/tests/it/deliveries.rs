@@ -1,4 +1,4 @@
-//! Begin and End: who has a message, who waits for whom, whose answer counts.
+//! Begin and End: leases, order within a conversation, and the answers that settle a delivery.
 
 use proto::journal::v1::begun::Answer;
 use proto::journal::v1::command_request::Action;
@@ -118,7 +118,7 @@ async fn an_earlier_message_that_is_not_routed_yet_holds_the_later_one(mut env: 
     let session = env.open("b-app", REPEATABLE).await;
     assert_eq!(env.answers(&session, &[&second]).await, [Answer::Hold]);
     assert_eq!(env.summary(&second).await.behind, first);
-    // It went to somebody else only, so nobody is in the way any more.
+    // It was routed to another application only, so it blocks nothing any more.
     env.record(vec![routing(&first, &["c-app"])]).await;
     assert_eq!(env.next_published().await, ("delivery.b-app".to_owned(), second.clone()));
     env.deliver(&session, &second).await;
@@ -145,7 +145,7 @@ async fn a_dead_letter_holds_later_messages_until_it_is_withdrawn(mut env: Envir
     assert!(env.command(Action::Withdraw, &first).await);
     assert_eq!(env.next_published().await.1, second);
     env.deliver(&session, &second).await;
-    assert!(!env.command(Action::Withdraw, &first).await, "it is over");
+    assert!(!env.command(Action::Withdraw, &first).await, "it is withdrawn already");
 }
 
 async fn an_unavailable_application_is_tried_by_the_schedule_until_the_message_is_dead(
@@ -173,7 +173,7 @@ async fn an_unavailable_application_is_tried_by_the_schedule_until_the_message_i
     env.next_published().await;
     let lease = env.deliver(&session, &id).await;
     let ended = env.end(&session, &id, lease, unavailable(0)).await;
-    assert_eq!(ended.state(), State::Parked, "its tries begin anew");
+    assert_eq!(ended.state(), State::Parked, "a redrive restarts the schedule");
 }
 
 async fn an_application_is_tried_at_the_time_it_requests(mut env: Environment) {
@@ -184,7 +184,7 @@ async fn an_application_is_tried_at_the_time_it_requests(mut env: Environment) {
     let summary = env.summary(&id).await;
     assert_eq!(summary.due_us, env.clock.now_us() + 90_000_000);
     assert_eq!(summary.fault.unwrap().code, "LT-JNL-003");
-    assert!(env.command(Action::Release, &id).await, "an operator need not wait");
+    assert!(env.command(Action::Release, &id).await, "an operator releases it early");
     assert_eq!(env.next_published().await.1, id);
 }
 
@@ -202,14 +202,14 @@ async fn a_new_session_of_an_adapter_closes_the_older_one(mut env: Environment) 
     let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let old = env.open("b-app", REPEATABLE).await;
     let lease = env.deliver(&old, &id).await;
-    let beside = env.open_as("b-app", "second adapter", REPEATABLE).await;
-    assert_eq!(beside.given_back, 0);
+    let second_adapter = env.open_as("b-app", "second adapter", REPEATABLE).await;
+    assert_eq!(second_adapter.given_back, 0);
     let new = env.open_as("b-app", "adapter", REPEATABLE).await;
     assert_eq!(new.given_back, 1);
     assert_eq!(env.next_published().await, ("delivery.b-app".to_owned(), id.clone()));
     let begun = env.begin(&new.session, &[&id]).await.remove(0);
     assert_eq!((begun.answer(), begun.attempt), (Answer::Deliver, 2));
-    assert!(begun.lease > lease, "a fence grows");
+    assert!(begun.lease > lease, "leases grow");
     let late = env.end(&old, &id, lease, taken()).await;
     assert_eq!((late.outcome(), late.state()), (Outcome::LeaseLost, State::InHand));
     let ended = env.end(&new.session, &id, begun.lease, taken()).await;
@@ -252,7 +252,7 @@ async fn a_receiver_that_can_do_neither_leaves_an_interrupted_delivery_in_doubt(
     let answers = env.answers(&session, &[&id, &behind]).await;
     assert_eq!(answers, [Answer::Hold, Answer::Hold]);
     env.advance(1_000_000);
-    assert!(!env.published_in_a_while().await.contains(&id), "nobody sends it by themselves");
+    assert!(!env.published_in_a_while().await.contains(&id), "it waits for an operator");
     let late = env.end(&session, &id, lease, taken()).await;
     assert_eq!((late.outcome(), late.state()), (Outcome::LeaseLost, State::InDoubt));
     assert!(env.command(Action::Confirm, &id).await);
@@ -298,7 +298,7 @@ async fn a_receiver_that_never_answers_gets_a_bounded_number_of_tries(mut env: E
             env.wait_for_state(&id, State::Queued).await;
         }
     }
-    panic!("it was tried twenty times");
+    panic!("it was not dead after twenty tries");
 }
 
 async fn an_answer_with_another_lease_changes_nothing(mut env: Environment) {
@@ -311,10 +311,10 @@ async fn an_answer_with_another_lease_changes_nothing(mut env: Environment) {
         let ended = env.end(session, &id, lease, taken()).await;
         assert_eq!((ended.outcome(), ended.state()), (Outcome::LeaseLost, State::InHand));
     }
-    let never = env.end(&session, &untouched, lease, taken()).await;
-    assert_eq!(never.outcome(), Outcome::NotKnown);
-    let nobody = env.end(&session, "17", lease, taken()).await;
-    assert_eq!(nobody.outcome(), Outcome::NotKnown);
+    let not_delivered = env.end(&session, &untouched, lease, taken()).await;
+    assert_eq!(not_delivered.outcome(), Outcome::NotKnown);
+    let unknown = env.end(&session, "17", lease, taken()).await;
+    assert_eq!(unknown.outcome(), Outcome::NotKnown);
     assert_eq!(env.end(&session, &id, lease, taken()).await.outcome(), Outcome::Closed);
 }
 
@@ -375,7 +375,7 @@ async fn a_settlement_counts_before_its_session_is_closed(mut env: Environment) 
     let lease = env.deliver(&session, &id).await;
     let request = env.end_request(&session, &id, lease, taken());
     let (mut one, mut other) = (env.journal.clone(), env.journal.clone());
-    // Both are there before the writer looks.
+    // Both calls are queued before the writer takes either.
     let (ended, closed) =
         futures::join!(one.end(request), other.close(CloseRequest { session: session.clone() }));
     let ended = ended.unwrap().into_inner().messages.remove(0);
@@ -398,21 +398,21 @@ async fn a_begin_whose_caller_went_away_takes_no_message(mut env: Environment) {
 async fn messages_of_a_lost_begin_are_given_back(mut env: Environment) {
     let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", ReceiverClass::Neither).await;
-    let beside = env.open_as("b-app", "beside", ReceiverClass::Neither).await.session;
+    let second_adapter = env.open_as("b-app", "beside", ReceiverClass::Neither).await.session;
     env.deliver(&session, &id).await;
-    let ended = env.end(&beside, &id, 0, Settled::Unsent(true)).await;
+    let ended = env.end(&second_adapter, &id, 0, Settled::Unsent(true)).await;
     assert_eq!((ended.outcome(), ended.state()), (Outcome::LeaseLost, State::InHand));
     let ended = env.end(&session, &id, 0, Settled::Unsent(true)).await;
     assert_eq!((ended.outcome(), ended.state()), (Outcome::Closed, State::Queued));
     assert_eq!(env.next_published().await.1, id);
-    // The Begin itself and what takes it back may come in one group.
+    // The Begin and the End that undoes it may be in one group.
     let begin = BeginRequest { session: session.clone(), message_ids: vec![id.clone()] };
     let end = env.end_request(&session, &id, 0, Settled::Unsent(true));
     let (mut one, mut other) = (env.journal.clone(), env.journal.clone());
     let (begun, ended) = futures::join!(one.begin(begin), other.end(end));
     assert_eq!(begun.unwrap().into_inner().messages[0].answer(), Answer::Deliver);
     assert_eq!(ended.unwrap().into_inner().messages[0].outcome(), Outcome::Closed);
-    assert_eq!(env.begin(&session, &[&id]).await[0].attempt, 1, "nothing of it was a try");
+    assert_eq!(env.begin(&session, &[&id]).await[0].attempt, 1, "none of these counts as a try");
 }
 
 async fn another_application_cannot_settle(mut env: Environment) {
@@ -439,15 +439,16 @@ async fn a_late_answer_is_noted_once(mut env: Environment) {
         let late = env.end(&session, &id, lease, taken()).await;
         assert_eq!(late.outcome(), Outcome::LeaseLost);
     }
-    // The session need not even be known.
+    // The session need not exist.
     let unknown = EndRequest {
-        session: "nobody's".to_owned(),
+        session: "unknown".to_owned(),
         ..env.end_request(&session, &id, lease, refused())
     };
     let late = env.journal.end(unknown).await.unwrap().into_inner().messages.remove(0);
     assert_eq!(late.outcome(), Outcome::LeaseLost);
-    let noted = env.steps(&id).await.into_iter().filter(|it| *it == Step::LateAnswer).count();
-    assert_eq!(noted, 2, "one for each answer");
+    let late_answers =
+        env.steps(&id).await.into_iter().filter(|it| *it == Step::LateAnswer).count();
+    assert_eq!(late_answers, 2, "one for each answer");
 }
 
 async fn short_requested_waits_use_up_no_tries(mut env: Environment) {
@@ -463,7 +464,7 @@ async fn short_requested_waits_use_up_no_tries(mut env: Environment) {
     let lease = env.deliver(&session, &id).await;
     env.end(&session, &id, lease, unavailable(0)).await;
     let due = env.summary(&id).await.due_us - env.clock.now_us();
-    assert_eq!(due, 10_000_000, "its schedule has not begun");
+    assert_eq!(due, 10_000_000, "the schedule is at its first step");
 }
 
 async fn a_message_derived_before_its_parent_was_routed_is_known_when_recorded_again(
@@ -476,8 +477,8 @@ async fn a_message_derived_before_its_parent_was_routed_is_known_when_recorded_a
     let session = env.open("b-app", ReceiverClass::Repeatable).await;
     let lease = env.deliver(&session, &id).await;
     env.end(&session, &id, lease, taken()).await;
-    let told = env.record_response(vec![routing]).await;
-    assert_eq!((told.unknown, told.ended), (Vec::<String>::new(), vec![id.clone()]));
+    let response = env.record_response(vec![routing]).await;
+    assert_eq!((response.unknown, response.ended), (Vec::<String>::new(), vec![id.clone()]));
     let journey = env.journey(&parent).await;
     assert_eq!(journey.derived.len(), 1);
     assert_eq!(journey.derived[0].state(), State::Taken);

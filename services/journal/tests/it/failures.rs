@@ -1,5 +1,5 @@
-//! What goes wrong around the journal: connections that die, rows that do not fit, channels that are
-//! full, more work than there is time for.
+//! Failures around the journal: lost connections, rows that cannot be written, channels that refuse,
+//! more due messages than one sweep publishes.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -28,39 +28,40 @@ on_both!(
     a_journal_that_ended_refuses_calls_to_be_repeated,
 );
 
-/// A journal whose end is looked at.
-struct Watched {
+/// A journal that runs until it fails or is stopped.
+struct RunningJournal {
     journal: JournalClient<Upstream>,
     running: JoinSet<anyhow::Result<()>>,
     shutdown: CancellationToken,
 }
 
-async fn watched(database: &str) -> Watched {
+async fn start_journal(database: &str) -> RunningJournal {
     let config = config(database);
     let service = Service::new(&config);
     let journal = JournalClient::new(Upstream::local(service.server()));
     let (health, shutdown) = (Health::new(), CancellationToken::new());
     health.unwell("journal", "not started yet");
     let parts = (service, Bus::embedded(Settings::default()));
-    let stands = (Clock::held(1), health.clone());
+    let clock_and_health = (Clock::held(1), health.clone());
     let mut running = JoinSet::new();
     let outer = shutdown.clone();
-    running.spawn(async move { Box::pin(journal::run(config, parts, stands, outer)).await });
+    running
+        .spawn(async move { Box::pin(journal::run(config, parts, clock_and_health, outer)).await });
     eventually(async || health.is_ready().then_some(())).await;
-    Watched { journal, running, shutdown }
+    RunningJournal { journal, running, shutdown }
 }
 
-impl Watched {
-    /// What a call is told that the journal cannot answer; it is told soon.
+impl RunningJournal {
+    /// The fault of a call that the journal cannot answer; it comes without waiting for a timeout.
     async fn refusal(&mut self) -> Fault {
         let request = AcceptRequest { items: vec![item()] };
         let limit = Duration::from_secs(2);
-        let told = tokio::time::timeout(limit, self.journal.accept(request)).await;
-        Fault::from_status(&told.expect("nobody answers").unwrap_err()).unwrap()
+        let answer = tokio::time::timeout(limit, self.journal.accept(request)).await;
+        Fault::from_status(&answer.expect("the call was not answered").unwrap_err()).unwrap()
     }
 }
 
-/// Ends connections of a database, those that hold the journal's lock or those that do not.
+/// Terminates connections of a database: the writer's, which holds the lock, or all others.
 async fn end_connections(database: &str, of_the_writer: bool) {
     let not = if of_the_writer { "" } else { "NOT" };
     let sql = format!(
@@ -76,24 +77,24 @@ async fn end_connections(database: &str, of_the_writer: bool) {
 #[tokio::test]
 async fn a_writer_that_loses_its_connection_ends_and_refuses_waiting_calls() {
     let database = crate::postgres_cluster::database();
-    let mut watched = watched(&database).await;
-    watched.journal.accept(AcceptRequest { items: vec![item()] }).await.unwrap();
+    let mut running = start_journal(&database).await;
+    running.journal.accept(AcceptRequest { items: vec![item()] }).await.unwrap();
     end_connections(&database, true).await;
-    assert_eq!(watched.refusal().await.code, "LT-SYS-002");
-    let ended = tokio::time::timeout(WAIT_MAX, watched.running.join_next()).await.unwrap();
+    assert_eq!(running.refusal().await.code, "LT-SYS-002");
+    let ended = tokio::time::timeout(WAIT_MAX, running.running.join_next()).await.unwrap();
     assert!(ended.unwrap().unwrap().is_err());
-    assert_eq!(watched.refusal().await.code, "LT-SYS-002");
+    assert_eq!(running.refusal().await.code, "LT-SYS-002");
 }
 
 #[tokio::test]
 async fn a_reader_that_loses_its_connection_ends_the_journal() {
     let database = crate::postgres_cluster::database();
-    let mut watched = watched(&database).await;
-    watched.journal.find(FindRequest::default()).await.unwrap();
+    let mut running = start_journal(&database).await;
+    running.journal.find(FindRequest::default()).await.unwrap();
     end_connections(&database, false).await;
-    let told = watched.journal.find(FindRequest::default()).await.unwrap_err();
-    assert_eq!(Fault::from_status(&told).unwrap().code, "LT-SYS-002");
-    let ended = tokio::time::timeout(WAIT_MAX, watched.running.join_next()).await.unwrap();
+    let answer = running.journal.find(FindRequest::default()).await.unwrap_err();
+    assert_eq!(Fault::from_status(&answer).unwrap().code, "LT-SYS-002");
+    let ended = tokio::time::timeout(WAIT_MAX, running.running.join_next()).await.unwrap();
     assert!(ended.unwrap().unwrap().is_err());
 }
 
@@ -118,32 +119,32 @@ async fn tables_of_a_newer_version_are_not_opened() {
     newer.execute_batch("INSERT INTO migration (number) VALUES (99)").unwrap();
     let config = config(&copy);
     let parts = (Service::new(&config), Bus::embedded(Settings::default()));
-    let stands = (Clock::held(1), Health::new());
-    let ended = journal::run(config, parts, stands, CancellationToken::new());
+    let clock_and_health = (Clock::held(1), Health::new());
+    let ended = journal::run(config, parts, clock_and_health, CancellationToken::new());
     let error = Box::pin(ended).await.unwrap_err();
     assert!(format!("{error:#}").contains("version 99"), "{error:#}");
 }
 
 async fn a_journal_that_ended_refuses_calls_to_be_repeated(env: Environment) {
     let database = env.stop().await;
-    let mut watched = watched(&database.0).await;
-    watched.journal.accept(AcceptRequest { items: vec![item()] }).await.unwrap();
-    watched.shutdown.cancel();
-    watched.running.join_next().await.unwrap().unwrap().unwrap();
-    let fault = watched.refusal().await;
+    let mut running = start_journal(&database.0).await;
+    running.journal.accept(AcceptRequest { items: vec![item()] }).await.unwrap();
+    running.shutdown.cancel();
+    running.running.join_next().await.unwrap().unwrap().unwrap();
+    let fault = running.refusal().await;
     assert_eq!((fault.code.as_str(), fault.retry_after_ms), ("LT-SYS-002", 1_000));
-    let told = watched.journal.find(FindRequest::default()).await.unwrap_err();
-    assert_eq!(told.code(), tonic::Code::Unavailable);
+    let answer = running.journal.find(FindRequest::default()).await.unwrap_err();
+    assert_eq!(answer.code(), tonic::Code::Unavailable);
 }
 
 async fn a_message_that_cannot_be_written_is_refused_alone(mut env: Environment) {
     env.execute(
-        "CREATE TRIGGER poison BEFORE INSERT ON message_row WHEN NEW.sender = 'poison' \
-             BEGIN SELECT RAISE(ABORT, 'poison'); END",
-        "ALTER TABLE message_row ADD CHECK (sender <> 'poison')",
+        "CREATE TRIGGER invalid BEFORE INSERT ON message_row WHEN NEW.sender = 'invalid' \
+             BEGIN SELECT RAISE(ABORT, 'invalid'); END",
+        "ALTER TABLE message_row ADD CHECK (sender <> 'invalid')",
     )
     .await;
-    let bad = || with(|it| it.sender = "poison".to_owned());
+    let bad = || with(|it| it.sender = "invalid".to_owned());
     let calls = [vec![item()], vec![item(), bad(), item()], vec![bad()], vec![item()]];
     let calls = calls.map(|items| {
         let mut journal = env.journal.clone();
@@ -159,7 +160,7 @@ async fn a_message_that_cannot_be_written_is_refused_alone(mut env: Environment)
     assert_eq!(whole(next()), [true, false, true]);
     assert_eq!(Fault::from_status(&next().unwrap_err()).unwrap().code, "LT-JNL-006");
     assert_eq!(whole(next()), [true]);
-    // As many as PostgreSQL takes by a copy.
+    // Enough items for PostgreSQL's COPY.
     let mut items: Vec<_> = (0..40).map(|_| item()).collect();
     items[30] = bad();
     let outcomes = whole(env.journal.accept(AcceptRequest { items }).await);
@@ -167,7 +168,7 @@ async fn a_message_that_cannot_be_written_is_refused_alone(mut env: Environment)
     let (one, other) = (env.accept_one(item()).await.message_id, env.accept_one(item()).await);
     let mut wrong = routing(&one, &["b-app"]);
     let envelope = wrong.derived[0].message.as_mut().unwrap().envelope.as_mut().unwrap();
-    envelope.sender = "poison".to_owned();
+    envelope.sender = "invalid".to_owned();
     env.record(vec![wrong, routing(&other.message_id, &["b-app"])]).await;
     let summary = env.summary(&one).await;
     assert_eq!(summary.state(), State::Dead, "it waits for an operator");
@@ -196,19 +197,19 @@ async fn due_messages_do_not_delay_calls(mut env: Environment) {
         }
     }
     env.advance(31);
-    let beside = env.accept_one(item()).await.message_id;
+    let other = env.accept_one(item()).await.message_id;
     let mut published: HashSet<String> = env.published_so_far().into_iter().collect();
     assert!(published.len() <= 2_000, "{} of {DUE} were published before a call", published.len());
     for _ in 0..200 {
         for id in env.published_in_a_while().await {
-            if id != beside {
+            if id != other {
                 assert!(expected.contains(&id) && published.insert(id), "each is published once");
             }
         }
         if published.len() == DUE {
             return;
         }
-        // What found its channel full comes again soon.
+        // Messages that found their channel full are due again after a few seconds.
         env.advance(1);
     }
     panic!("{} of {DUE} were published", published.len());
@@ -216,7 +217,7 @@ async fn due_messages_do_not_delay_calls(mut env: Environment) {
 
 async fn a_clock_set_back_delays_no_message(mut env: Environment) {
     let before = env.accept_and_route(item(), &["b-app"]).await.remove(0);
-    // The sweeper comes by, and how far it is gets written down.
+    // The sweeper runs, and its watermark is stored.
     env.advance(31);
     assert_eq!(env.next_published().await.1, before);
     env.set_clock_back(3_600);
@@ -227,20 +228,20 @@ async fn a_clock_set_back_delays_no_message(mut env: Environment) {
     env.end(&session, &id, lease, unavailable(0)).await;
     let states = vec![State::Parked.into()];
     let parked = FindRequest { states, derived: true, ..FindRequest::default() };
-    // What was submitted is where its derived ones are.
+    // A submitted message matches by the states of its derived ones.
     let parent = env.summary(&id).await.envelope.unwrap().parent;
     let found: HashSet<String> = ids(&env.find(parked).await).into_iter().collect();
     assert_eq!(found, HashSet::from([parent, id.clone()]));
     env.advance(11);
-    assert_eq!(env.next_published().await.1, id, "when it is due by the new time");
+    assert_eq!(env.next_published().await.1, id, "it is due by the new time");
 }
 
 async fn a_refusing_channel_is_tried_again_soon(mut env: Environment) {
     let id = env.accept_and_route(item(), &["d-app"]).await.remove(0);
-    let beside = env.accept_and_route(item(), &["b-app"]).await.remove(0);
+    let other = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     env.advance(31);
-    assert_eq!(env.next_published().await.1, beside, "nobody else waits for it");
-    // A few more tries, all in vain.
+    assert_eq!(env.next_published().await.1, other, "other channels are not delayed");
+    // A few more tries fail.
     for _ in 0..10 {
         env.advance(5);
         assert_eq!(env.published_in_a_while().await, Vec::<String>::new());
@@ -254,8 +255,8 @@ async fn a_refusing_channel_is_tried_again_soon(mut env: Environment) {
             break;
         }
     }
-    assert_eq!(published, std::slice::from_ref(&id), "soon, whatever it went through");
-    // Whoever will not wait lets it go himself.
-    assert!(env.command(Action::Release, &beside).await);
-    assert_eq!(env.next_published().await.1, beside);
+    assert_eq!(published, std::slice::from_ref(&id), "failed publishes do not lengthen the pause");
+    // An operator can publish it at once.
+    assert!(env.command(Action::Release, &other).await);
+    assert_eq!(env.next_published().await.1, other);
 }

@@ -1,4 +1,4 @@
-//! Accept and Record: receipts, repeats, conflicts, what follows, what cannot go on.
+//! Accept and Record: receipts, repeats, conflicts, derived messages, dispositions.
 
 use bus::Publish as _;
 use proto::fault::code;
@@ -70,8 +70,8 @@ async fn the_same_key_with_other_content_is_a_conflict(mut env: Environment) {
     third.key = first.key;
     let outcomes = env.accept(vec![third, item()]).await;
     assert!(matches!(&outcomes[0], Outcome::Refused(fault) if fault.code == "LT-JNL-001"));
-    assert!(matches!(outcomes[1], Outcome::Receipt(_)), "its neighbour is taken");
-    assert_eq!(env.find_ids("").await.len(), 2, "nothing of a conflict is kept");
+    assert!(matches!(outcomes[1], Outcome::Receipt(_)), "the other item is accepted");
+    assert_eq!(env.find_ids("").await.len(), 2, "a conflict stores no message");
 }
 
 async fn items_without_a_key_never_conflict(mut env: Environment) {
@@ -82,19 +82,19 @@ async fn items_without_a_key_never_conflict(mut env: Environment) {
 
 async fn sequence_numbers_of_a_conversation_are_in_order(mut env: Environment) {
     let items = vec![item_of("one"), item_of("two"), item_of("one")];
-    let mut places = Vec::new();
+    let mut sequences = Vec::new();
     for outcome in env.accept(items).await {
         let Outcome::Receipt(receipt) = outcome else { panic!("{outcome:?}") };
-        places.push((receipt.conversation, receipt.sequence));
+        sequences.push((receipt.conversation, receipt.sequence));
     }
     let next = env.accept_one(item_of("one")).await;
-    places.push((next.conversation, next.sequence));
+    sequences.push((next.conversation, next.sequence));
     let expected = [("one", 1), ("two", 1), ("one", 2), ("one", 3)];
-    assert_eq!(places, expected.map(|(it, place)| (it.to_owned(), place)));
+    assert_eq!(sequences, expected.map(|(it, place)| (it.to_owned(), place)));
     let request = GetRequest { message_id: next.message_id, part: 2 };
-    let kept = env.journal.get(request).await.unwrap().into_inner();
-    assert_eq!(kept.envelope.unwrap().sequence, 3);
-    assert_eq!(kept.body, Some(inline("canonical")));
+    let stored = env.journal.get(request).await.unwrap().into_inner();
+    assert_eq!(stored.envelope.unwrap().sequence, 3);
+    assert_eq!(stored.body, Some(inline("canonical")));
 }
 
 async fn concurrent_calls_get_each_sequence_number_once(env: Environment) {
@@ -105,7 +105,7 @@ async fn concurrent_calls_get_each_sequence_number_once(env: Environment) {
             journal.accept(request).await.unwrap().into_inner().outcomes
         }
     });
-    let mut places: Vec<u64> = futures::future::join_all(calls)
+    let mut sequences: Vec<u64> = futures::future::join_all(calls)
         .await
         .into_iter()
         .flatten()
@@ -114,18 +114,18 @@ async fn concurrent_calls_get_each_sequence_number_once(env: Environment) {
             Some(Outcome::Refused(_)) | None => 0,
         })
         .collect();
-    places.sort_unstable();
-    assert_eq!(places, (1..=80).collect::<Vec<u64>>());
+    sequences.sort_unstable();
+    assert_eq!(sequences, (1..=80).collect::<Vec<u64>>());
 }
 
 async fn an_invalid_item_is_refused_alone(mut env: Environment) {
-    let mut nameless = item();
-    nameless.message.as_mut().unwrap().envelope.as_mut().unwrap().id = "17".to_owned();
-    let mut bodiless = item();
-    bodiless.message.as_mut().unwrap().body = None;
-    let undigested = Acceptance { content_digest: bytes::Bytes::new(), ..item() };
+    let mut without_id = item();
+    without_id.message.as_mut().unwrap().envelope.as_mut().unwrap().id = "17".to_owned();
+    let mut without_body = item();
+    without_body.message.as_mut().unwrap().body = None;
+    let without_digest = Acceptance { content_digest: bytes::Bytes::new(), ..item() };
     let empty = Acceptance::default();
-    let outcomes = env.accept(vec![nameless, bodiless, undigested, empty, item()]).await;
+    let outcomes = env.accept(vec![without_id, without_body, without_digest, empty, item()]).await;
     for outcome in &outcomes[..4] {
         assert!(matches!(outcome, Outcome::Refused(it) if it.code == "LT-JNL-006"), "{outcome:?}");
     }
@@ -146,22 +146,22 @@ async fn recording_twice_changes_nothing(mut env: Environment) {
     env.record(vec![park.clone()]).await;
     let once = env.journey(&parked).await;
     env.record(vec![park]).await;
-    assert_eq!(env.journey(&parked).await, once, "a repeated park is no second try");
+    assert_eq!(env.journey(&parked).await, once, "recording it again counts as no try");
 }
 
 fn parking(id: &str, fault: Fault) -> Entry {
     let facts = vec![Fact { fault: Some(fault.clone()), ..fact(Step::Unavailable) }];
-    let fate = Some(Disposition::Parked(Park { fault: Some(fault) }));
-    Entry { message_id: id.to_owned(), facts, derived: Vec::new(), disposition: fate }
+    let disposition = Some(Disposition::Parked(Park { fault: Some(fault) }));
+    Entry { message_id: id.to_owned(), facts, derived: Vec::new(), disposition }
 }
 
 async fn an_unknown_message_is_named_and_the_others_are_recorded(mut env: Environment) {
     let known = env.accept_one(item()).await.message_id;
-    let nobody = uuid::Uuid::new_v4().to_string();
-    let entries = vec![routing(&nobody, &["b-app"]), routing(&known, &["b-app"])];
-    assert_eq!(env.record(entries).await, std::slice::from_ref(&nobody));
+    let unknown = uuid::Uuid::new_v4().to_string();
+    let entries = vec![routing(&unknown, &["b-app"]), routing(&known, &["b-app"])];
+    assert_eq!(env.record(entries).await, std::slice::from_ref(&unknown));
     assert_eq!(env.state(&known).await, State::Routed);
-    let missing = env.journal.journey(JourneyRequest { message_id: nobody }).await.unwrap_err();
+    let missing = env.journal.journey(JourneyRequest { message_id: unknown }).await.unwrap_err();
     assert_eq!(missing.code(), tonic::Code::NotFound);
 }
 
@@ -179,11 +179,11 @@ async fn a_derived_message_without_a_body_is_made_again_from_its_parent(mut env:
     env.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
     assert_eq!(env.state(&unrouted).await, State::Queued);
     let request = GetRequest { message_id: unrouted.clone(), part: 2 };
-    let kept = env.journal.get(request).await.unwrap().into_inner();
-    assert_eq!(kept.body, Some(inline("translated")));
+    let stored = env.journal.get(request).await.unwrap().into_inner();
+    assert_eq!(stored.body, Some(inline("translated")));
     let steps = env.steps(&unrouted).await;
     assert_eq!(steps, [Step::Parked, Step::DrivenAgain, Step::Translated]);
-    // It is whole now, so it is published itself, and its parent no more.
+    // It has a body now, so it is published instead of its parent.
     env.advance(31);
     let mut published = [env.next_published().await, env.next_published().await];
     published.sort();
@@ -218,8 +218,9 @@ async fn an_urgent_message_is_tried_again_sooner(mut env: Environment) {
 
 async fn a_dead_letter_waits_for_an_operator(mut env: Environment) {
     let id = env.accept_one(item()).await.message_id;
-    let fate = Some(Disposition::Dead(DeadLetter { fault: Some(Fault::new(&code::LT_SYS_001)) }));
-    let entry = Entry { message_id: id.clone(), disposition: fate, ..Entry::default() };
+    let disposition =
+        Some(Disposition::Dead(DeadLetter { fault: Some(Fault::new(&code::LT_SYS_001)) }));
+    let entry = Entry { message_id: id.clone(), disposition, ..Entry::default() };
     env.record(vec![entry]).await;
     let summary = env.summary(&id).await;
     assert_eq!(
@@ -228,13 +229,13 @@ async fn a_dead_letter_waits_for_an_operator(mut env: Environment) {
     );
     env.advance(100_000);
     assert_eq!(env.published_in_a_while().await, Vec::<String>::new());
-    assert!(!env.command(Action::Confirm, &id).await, "only what is in doubt is confirmed");
+    assert!(!env.command(Action::Confirm, &id).await, "only a message in doubt can be confirmed");
     assert!(env.command(Action::Redrive, &id).await);
     assert_eq!(env.next_published().await, ("intake.0".to_owned(), id.clone()));
     assert_eq!(env.state(&id).await, State::Accepted);
     let journey = env.journey(&id).await;
-    let told = journey.hops.iter().filter_map(|it| it.fact.as_ref());
-    assert!(told.clone().any(|it| it.detail.contains("lan") && it.detail.contains("said so")));
+    let facts = journey.hops.iter().filter_map(|it| it.fact.as_ref());
+    assert!(facts.clone().any(|it| it.detail.contains("lan") && it.detail.contains("said so")));
     assert_eq!(env.published_so_far(), Vec::<String>::new());
 }
 
@@ -293,12 +294,12 @@ async fn an_undeliverable_message_is_recorded_and_published_again(mut env: Envir
 }
 
 async fn special_characters_in_keys_and_searches_are_literal(mut env: Environment) {
-    let mut odd = item();
-    odd.key = "ab'\"%_".to_owned();
-    odd.index =
+    let mut special = item();
+    special.key = "ab'\"%_".to_owned();
+    special.index =
         Some(Index { subject: "x\0y".to_owned(), number: "%_".to_owned(), ..Index::default() });
-    let receipt = env.accept_one(odd.clone()).await;
-    assert!(env.accept_one(odd).await.repeat);
+    let receipt = env.accept_one(special.clone()).await;
+    assert!(env.accept_one(special).await.repeat);
     for text in ["%", "_", "\0", "' OR 1=1 --", "\"", "*", ":*", "a & b", "NEAR("] {
         let found = env.find_ids(text).await;
         assert!(found.is_empty() || found == [receipt.message_id.clone()], "{text:?}: {found:?}");
@@ -309,30 +310,34 @@ async fn special_characters_in_keys_and_searches_are_literal(mut env: Environmen
 }
 
 async fn very_long_texts_are_cut_or_refused(mut env: Environment) {
-    // Nothing here compresses to less than an index page.
-    let endless: String = (0..40_000).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
-    let number = format!("77/CV-{endless}");
-    let subject = format!("báo cáo {endless}");
-    let index = Index { number, subject, document_id: endless.clone(), ..Index::default() };
+    // Random text, so that no compression makes it fit an index page.
+    let long_text: String =
+        (0..40_000).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
+    let number = format!("77/CV-{long_text}");
+    let subject = format!("báo cáo {long_text}");
+    let index = Index { number, subject, document_id: long_text.clone(), ..Index::default() };
     let receipt = env.accept_one(Acceptance { index: Some(index), ..item() }).await;
     assert_eq!(env.find_ids("77/CV").await, std::slice::from_ref(&receipt.message_id));
     assert_eq!(env.find_ids("bao cao").await, std::slice::from_ref(&receipt.message_id));
-    // What is too long for a word is none, on either side.
-    let one: String = endless.chars().take(3_000).collect();
-    let [long, whole] = [&one, &endless].map(|it| format!("bao cao {it}"));
+    // Words that are too long are neither indexed nor searched.
+    let one: String = long_text.chars().take(3_000).collect();
+    let [long, whole] = [&one, &long_text].map(|it| format!("bao cao {it}"));
     assert_eq!(env.find_ids(&long).await, std::slice::from_ref(&receipt.message_id));
     assert_eq!(env.find_ids(&whole).await, [receipt.message_id]);
     assert!(env.find_ids(&one).await.is_empty());
-    let outcomes = env.accept(vec![Acceptance { key: endless.clone(), ..item() }, item()]).await;
+    let outcomes = env.accept(vec![Acceptance { key: long_text.clone(), ..item() }, item()]).await;
     assert!(matches!(&outcomes[0], Outcome::Refused(it) if it.code == "LT-JNL-006"));
-    assert!(matches!(outcomes[1], Outcome::Receipt(_)), "its neighbour is taken");
-    let request =
-        OpenRequest { application: endless.clone(), adapter: endless, ..OpenRequest::default() };
+    assert!(matches!(outcomes[1], Outcome::Receipt(_)), "the other item is accepted");
+    let request = OpenRequest {
+        application: long_text.clone(),
+        adapter: long_text,
+        ..OpenRequest::default()
+    };
     assert!(env.journal.open(request).await.is_err());
 }
 
 async fn a_second_journal_cannot_open_the_database(mut env: Environment) {
-    // What answered holds the database.
+    // A journal that answered holds the lock.
     let item = item();
     let first = env.accept_one(item.clone()).await;
     match tokio::time::timeout(std::time::Duration::from_secs(1), env.run_second_journal()).await {
@@ -344,7 +349,10 @@ async fn a_second_journal_cannot_open_the_database(mut env: Environment) {
         }
     }
     let again = env.accept_one(item).await;
-    assert!(again.repeat && again.message_id == first.message_id, "the first goes on: {again:?}");
+    assert!(
+        again.repeat && again.message_id == first.message_id,
+        "the first journal continues: {again:?}"
+    );
 }
 
 async fn the_key_of_a_repeat_identifies_the_message_too(mut env: Environment) {
@@ -352,7 +360,7 @@ async fn the_key_of_a_repeat_identifies_the_message_too(mut env: Environment) {
     let receipt = env.accept_one(first.clone()).await;
     let again = Acceptance { key: "second".to_owned(), ..first.clone() };
     let third = Acceptance { key: "third".to_owned(), ..first };
-    // Within one call, and in calls of their own.
+    // Within one call, and in separate calls.
     let other = Acceptance { key: "third".to_owned(), ..item() };
     let outcomes = env.accept(vec![again.clone(), again.clone(), third, other.clone()]).await;
     assert!(matches!(&outcomes[2], Outcome::Receipt(it) if it.repeat), "{outcomes:?}");
@@ -376,17 +384,17 @@ async fn nothing_is_derived_from_a_withdrawn_message(mut env: Environment) {
     let other = env.accept_one(item()).await.message_id;
     assert!(env.command(Action::Withdraw, &id).await);
     let entries = vec![routing(&id, &["b-app", "c-app"]), routing(&other, &["b-app"])];
-    let copies = derived_ids(&entries[0]);
-    let told = env.record_response(entries).await;
-    assert_eq!((told.unknown, told.ended), (Vec::new(), copies));
+    let derived = derived_ids(&entries[0]);
+    let response = env.record_response(entries).await;
+    assert_eq!((response.unknown, response.ended), (Vec::new(), derived));
     let journey = env.journey(&id).await;
     assert_eq!(journey.derived, Vec::new());
     assert_eq!(journey.message.unwrap().state(), State::Withdrawn);
-    // And a copy alone.
+    // A derived message that was withdrawn by itself.
     let copy = derived_ids(&routing(&other, &["b-app"])).remove(0);
     assert!(env.command(Action::Withdraw, &copy).await);
-    let told = env.record_response(vec![routing(&other, &["b-app", "c-app"])]).await;
-    assert_eq!(told.ended, [copy]);
+    let response = env.record_response(vec![routing(&other, &["b-app", "c-app"])]).await;
+    assert_eq!(response.ended, [copy]);
 }
 
 async fn names_that_the_databases_compare_differently_are_refused(mut env: Environment) {
@@ -414,9 +422,9 @@ async fn an_unrouted_message_is_replaced_once_its_organisation_has_an_applicatio
 ) {
     let parent = env.accept_one(item_of("doc")).await.message_id;
     let mut entry = routing(&parent, &["b-app", "c-app"]);
-    let nowhere = &mut entry.derived[0];
-    nowhere.fault = Some(Fault::new(&code::LT_SYS_001));
-    let message = nowhere.message.as_mut().unwrap();
+    let without_application = &mut entry.derived[0];
+    without_application.fault = Some(Fault::new(&code::LT_SYS_001));
+    let message = without_application.message.as_mut().unwrap();
     message.body = None;
     let envelope = message.envelope.as_mut().unwrap();
     envelope.application.clear();
@@ -427,16 +435,20 @@ async fn an_unrouted_message_is_replaced_once_its_organisation_has_an_applicatio
     let later = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);
     let session = env.open("b-app", ReceiverClass::Repeatable).await;
     assert_eq!(env.answers(&session, &[&later]).await, [begun::Answer::Hold]);
-    // Now the organisation has one, and an operator drives what was dead.
+    // The organisation has an application now, and an operator redrives the dead letter.
     assert!(env.command(Action::Redrive, &unrouted).await);
     assert_eq!(env.next_published().await, ("intake.0".to_owned(), parent.clone()));
     env.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
     let copy = derived_ids(&routing(&parent, &["b-app"])).remove(0);
     assert_eq!(env.state(&unrouted).await, State::Withdrawn);
-    let told = env.journey(&parent).await.hops.into_iter().filter_map(|it| it.fact);
-    assert!(told.into_iter().any(|it| it.detail == format!("replaced by {copy}")));
-    assert_eq!(env.next_published().await.1, later, "nobody waits for the unrouted one any more");
-    assert_eq!(env.answers(&session, &[&later]).await, [begun::Answer::Hold], "the copy is first");
+    let facts = env.journey(&parent).await.hops.into_iter().filter_map(|it| it.fact);
+    assert!(facts.into_iter().any(|it| it.detail == format!("replaced by {copy}")));
+    assert_eq!(env.next_published().await.1, later, "the replaced message blocks nothing");
+    assert_eq!(
+        env.answers(&session, &[&later]).await,
+        [begun::Answer::Hold],
+        "the new message is ahead of it"
+    );
     let lease = env.deliver(&session, &copy).await;
     env.end(&session, &copy, lease, taken()).await;
     assert_eq!(env.next_published().await.1, later);

@@ -1,4 +1,5 @@
-//! A private PostgreSQL, made for one test run from the installed programs and gone with it.
+//! A private PostgreSQL cluster for one test run, created with the installed programs and removed
+//! at its end.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -7,25 +8,25 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Makes a cluster, says where it is, and removes it when its input ends: when this process is
-/// gone, however it went. PostgreSQL refuses to run as root.
+/// Creates a cluster, prints its directory, and removes it when its standard input is closed, which
+/// happens however this process ends. PostgreSQL refuses to run as root.
 const SCRIPT: &str = r#"
 set -e
-place=$(mktemp -d -t lienthong-journal-XXXXXX)
-trap '"$0/pg_ctl" -D "$place/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$place"' EXIT
-"$0/initdb" -D "$place/data" -A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
-"$0/pg_ctl" -D "$place/data" -l "$place/log" -w -o "-c listen_addresses='' -c unix_socket_directories='$place' -c shared_buffers=512MB" start >/dev/null
-echo "$place"
+directory=$(mktemp -d -t lienthong-journal-XXXXXX)
+trap '"$0/pg_ctl" -D "$directory/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$directory"' EXIT
+"$0/initdb" -D "$directory/data" -A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
+"$0/pg_ctl" -D "$directory/data" -l "$directory/log" -w -o "-c listen_addresses='' -c unix_socket_directories='$directory' -c shared_buffers=512MB" start >/dev/null
+echo "$directory"
 cat >/dev/null
 "#;
 
 struct Cluster {
-    place: String,
+    directory: String,
     _input: ChildStdin,
     _script: Child,
 }
 
-/// A new, empty database: its address.
+/// Creates an empty database: its address.
 ///
 /// # Panics
 ///
@@ -33,14 +34,14 @@ struct Cluster {
 pub(crate) fn database() -> String {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let place = &CLUSTER.get_or_init(start).place;
+    let directory = &CLUSTER.get_or_init(start).directory;
     let name = format!("journal{}", NUMBER.fetch_add(1, Ordering::SeqCst));
     let created = Command::new(programs().join("createdb"))
-        .args(["-h", place, "-U", "postgres", &name])
+        .args(["-h", directory, "-U", "postgres", &name])
         .status()
         .unwrap();
     assert!(created.success(), "createdb failed");
-    format!("postgres://postgres@{}/{name}", place.replace('/', "%2F"))
+    format!("postgres://postgres@{}/{name}", directory.replace('/', "%2F"))
 }
 
 fn start() -> Cluster {
@@ -51,7 +52,7 @@ fn start() -> Cluster {
         command = Command::new("sh");
         command.args(["-c", SCRIPT]).arg(&programs);
     }
-    // A process group of its own: Ctrl-C in a terminal reaches us, and we the script.
+    // A process group of its own: Ctrl-C in a terminal ends this process, which then ends the script.
     let mut script = command
         .process_group(0)
         .current_dir("/")
@@ -59,11 +60,14 @@ fn start() -> Cluster {
         .stdout(Stdio::piped())
         .spawn()
         .expect("a shell for PostgreSQL; `tests/run` installs what is missing");
-    let mut place = String::new();
-    BufReader::new(script.stdout.take().unwrap()).read_line(&mut place).unwrap();
-    let place = place.trim().to_owned();
-    assert!(!place.is_empty(), "PostgreSQL did not start; `tests/run` installs what is missing");
-    Cluster { place, _input: script.stdin.take().unwrap(), _script: script }
+    let mut directory = String::new();
+    BufReader::new(script.stdout.take().unwrap()).read_line(&mut directory).unwrap();
+    let directory = directory.trim().to_owned();
+    assert!(
+        !directory.is_empty(),
+        "PostgreSQL did not start; `tests/run` installs what is missing"
+    );
+    Cluster { directory, _input: script.stdin.take().unwrap(), _script: script }
 }
 
 fn is_root() -> bool {

@@ -1,4 +1,4 @@
-//! Every statement that the journal makes finds its rows by an index, in both databases.
+//! Every statement that the journal runs finds its rows by an index, in both databases.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -12,10 +12,10 @@ use tracing::span;
 
 use crate::environment::*;
 
-/// Gathers the statements that the journal makes in this thread.
-struct Gather(mpsc::Sender<String>);
+/// Collects the statements that the journal runs in this thread.
+struct Collector(mpsc::Sender<String>);
 
-impl Visit for Gather {
+impl Visit for Collector {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -25,7 +25,7 @@ impl Visit for Gather {
     }
 }
 
-impl tracing::Subscriber for Gather {
+impl tracing::Subscriber for Collector {
     fn enabled(&self, of: &tracing::Metadata<'_>) -> bool {
         of.target() == "journal::statement"
     }
@@ -39,7 +39,7 @@ impl tracing::Subscriber for Gather {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut Gather(self.0.clone()));
+        event.record(&mut Collector(self.0.clone()));
     }
 
     fn enter(&self, _: &span::Id) {}
@@ -47,10 +47,10 @@ impl tracing::Subscriber for Gather {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// Does everything there is to do, and gives the statements it took.
+/// Makes every kind of call, and returns the statements that the journal ran.
 async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
-    let (sender, gathered) = mpsc::channel();
-    let guard = tracing::subscriber::set_default(Gather(sender));
+    let (sender, collected) = mpsc::channel();
+    let guard = tracing::subscriber::set_default(Collector(sender));
     let mut env = Environment::new(kind).await;
     let first = item_of("doc");
     let parent = env.accept_one(first.clone()).await.message_id;
@@ -80,10 +80,10 @@ async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
         env.find(request).await;
     }
     drop(guard);
-    (env, gathered.try_iter().collect())
+    (env, collected.try_iter().collect())
 }
 
-/// Every way to search, and the ways together.
+/// Every filter of a search, alone and with others.
 fn searches(id: &str) -> Vec<FindRequest> {
     let text = |it: &str| FindRequest { text: it.to_owned(), ..FindRequest::default() };
     let base = [
@@ -134,8 +134,8 @@ async fn sqlite_scans_no_table() {
     }
 }
 
-/// True when every row of a table that grows is looked at. Pages of all messages are read in the
-/// order of their index, but not those of a few that another index finds.
+/// True when a plan reads every row of a table that grows. A page of all messages may be read in the
+/// order of its index; a narrow search may not.
 fn is_scan(step: &str, sql: &str) -> bool {
     let is_narrow = sql.contains(" UNION ") || sql.contains("conversation = $");
     let is_page = sql.contains("ORDER BY accepted_at DESC, id DESC LIMIT") && !is_narrow;
@@ -167,7 +167,8 @@ async fn postgres_scans_no_table() {
     }
 }
 
-/// A row whose indexed columns stay is updated in its place (a heap-only tuple), and no index knows.
+/// PostgreSQL updates a row whose indexed columns do not change without writing any index (a
+/// heap-only tuple).
 #[tokio::test]
 async fn steps_of_a_message_write_no_index_entry() {
     let mut env = Environment::new(Kind::Postgres).await;
@@ -175,11 +176,11 @@ async fn steps_of_a_message_write_no_index_entry() {
     let session = env.open("b-app", ReceiverClass::Repeatable).await;
     let lease = env.deliver(&session, &id).await;
     env.end(&session, &id, lease, taken()).await;
-    let (database, folder) = env.stop().await;
+    let (database, directory) = env.stop().await;
     let (client, _running) = client(&database).await;
     let sql =
         "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'delivery_state'";
-    // The server counts when the connection that did it is gone.
+    // The server publishes its statistics when the writing connection is closed.
     let counted = eventually(async || {
         let row = client.query_one(sql, &[]).await.unwrap();
         let counted: (i64, i64) = (row.get(0), row.get(1));
@@ -187,5 +188,5 @@ async fn steps_of_a_message_write_no_index_entry() {
     });
     // Routed, begun, taken.
     assert_eq!(counted.await, (3, 3));
-    drop(folder);
+    drop(directory);
 }

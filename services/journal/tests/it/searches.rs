@@ -1,4 +1,4 @@
-//! Find, Journey, Get: what an operator sees.
+//! Find, Journey, Get: searches, journeys and bodies.
 
 use proto::journal::v1::*;
 use proto::message::v1::*;
@@ -101,7 +101,7 @@ async fn organisation_application_state_type_and_day_filter_the_search(mut env: 
     assert_eq!(accepted, [status.message_id.clone(), early.message_id]);
     let application = FindRequest { application: "b-app".to_owned(), ..base.clone() };
     let found = ids(&env.find(application.clone()).await);
-    assert_eq!(found.len(), 2, "what it sent, and what goes to it: {found:?}");
+    assert_eq!(found.len(), 2, "sent by it and addressed to it: {found:?}");
     assert!(found.contains(&status.message_id));
     let found = ids(&env.find(FindRequest { derived: true, ..application }).await);
     assert!(found.len() == 2 && found.contains(&derived), "{found:?}");
@@ -119,8 +119,8 @@ async fn pages_contain_every_message_once(mut env: Environment) {
         }
         env.advance(1);
     }
-    let ways = [("", ""), ("bao cao", ""), ("9/cv", ""), ("", "b"), ("9/cv", "b"), ("", "a")];
-    for (text, organisation) in ways {
+    let filters = [("", ""), ("bao cao", ""), ("9/cv", ""), ("", "b"), ("9/cv", "b"), ("", "a")];
+    for (text, organisation) in filters {
         let mut found = Vec::new();
         let mut cursor = String::new();
         loop {
@@ -144,7 +144,7 @@ async fn pages_contain_every_message_once(mut env: Environment) {
         assert_eq!(found.len(), 15, "{text:?}");
     }
     let beyond =
-        FindRequest { limit: 1_000_000, cursor: "rubbish".to_owned(), ..FindRequest::default() };
+        FindRequest { limit: 1_000_000, cursor: "invalid".to_owned(), ..FindRequest::default() };
     assert!(env.find(beyond).await.messages.len() <= 500);
 }
 
@@ -163,7 +163,11 @@ async fn a_journey_has_all_facts_in_order(mut env: Environment) {
     let status = env.accept_one(answer).await;
     assert_eq!(status.sequence, 2);
     let journey = env.journey(&parent).await;
-    assert_eq!(journey, env.journey(&id).await, "asked by a derived id, the same trip");
+    assert_eq!(
+        journey,
+        env.journey(&id).await,
+        "the id of a derived message finds the same journey"
+    );
     let message = journey.message.unwrap();
     assert_eq!((message.recipients_total, message.recipients_taken), (2, 1));
     assert_eq!(journey.derived.len(), 2);
@@ -209,8 +213,8 @@ async fn a_long_journey_has_its_first_and_last_facts(mut env: Environment) {
     let facts: Vec<Fact> = journey.hops.into_iter().filter_map(|it| it.fact).collect();
     assert_eq!(facts[0].step(), Step::Submitted);
     assert_eq!(facts.last().unwrap().detail, "again 519");
-    let told = facts.iter().filter(|it| it.step() == Step::Repeated).count();
-    assert_eq!(told, 511, "and one position is of what it began with");
+    let repeats = facts.iter().filter(|it| it.step() == Step::Repeated).count();
+    assert_eq!(repeats, 511, "one position holds the first facts");
 }
 
 async fn a_repeat_is_found_once(mut env: Environment) {
@@ -228,8 +232,8 @@ async fn bodies_are_stored_unchanged(mut env: Environment) {
         [(&parent, 1, "native"), (&parent, 2, "canonical"), (&derived, 2, "translated")]
     {
         let request = GetRequest { message_id: id.clone(), part };
-        let kept = env.journal.get(request).await.unwrap().into_inner();
-        assert_eq!(kept.body, Some(inline(expected)));
-        assert_eq!(&kept.envelope.unwrap().id, id);
+        let stored = env.journal.get(request).await.unwrap().into_inner();
+        assert_eq!(stored.body, Some(inline(expected)));
+        assert_eq!(&stored.envelope.unwrap().id, id);
     }
 }

@@ -1,4 +1,4 @@
-//! What falls into the net of a real broker, the journal running beside it.
+//! The undeliverable channel of a real broker, with the journal running.
 
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ use crate::node::Node;
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Somebody who enters past the door, by the side exchange and without our manners.
-#[expect(clippy::disallowed_methods, reason = "a foreigner publishes as it likes")]
-async fn throw_in(url: &str, properties: Vec<BasicProperties>) {
+/// Publishes to the broker without the gateway: no content type, no envelope.
+#[expect(clippy::disallowed_methods, reason = "this client is not ours")]
+async fn publish_foreign(url: &str, properties: Vec<BasicProperties>) {
     let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
     let link = connection.create_channel().await.unwrap();
     for properties in properties {
@@ -33,7 +33,7 @@ async fn throw_in(url: &str, properties: Vec<BasicProperties>) {
     connection.close(200, "done".into()).await.unwrap();
 }
 
-/// The keys and the words of what was refused, once there are this many.
+/// Keys and details of the refusals, once there are this many.
 async fn refusals(database: &str, count: usize) -> Vec<(String, String)> {
     let reader = rusqlite::Connection::open(database).unwrap();
     let until = tokio::time::Instant::now() + WAIT_MAX;
@@ -49,13 +49,13 @@ async fn refusals(database: &str, count: usize) -> Vec<(String, String)> {
         if found.len() >= count {
             return found;
         }
-        assert!(tokio::time::Instant::now() < until, "only {found:?} was refused");
+        assert!(tokio::time::Instant::now() < until, "only {found:?} were refused");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-/// True when the journal took the message out of the net.
-async fn was_stranded(journal: &mut JournalClient<Upstream>, id: &str) -> bool {
+/// True when the journal recorded that the message was undeliverable.
+async fn is_recorded(journal: &mut JournalClient<Upstream>, id: &str) -> bool {
     let request = proto::journal::v1::JourneyRequest { message_id: id.to_owned() };
     let journey = journal.journey(request).await.unwrap().into_inner();
     journey.message.unwrap().fault.is_some_and(|it| it.code == "LT-JNL-007")
@@ -67,30 +67,31 @@ async fn a_foreign_undeliverable_message_is_a_refusal_and_stops_nothing() {
     let settings = Settings { url: node.url(0), partitions: 1, ..Settings::default() };
     let bus = Bus::connect(settings).await.unwrap();
     bus.declare_topology().await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("journal.sqlite").display().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let database = directory.path().join("journal.sqlite").display().to_string();
     let config = crate::environment::config(&database);
     let service = Service::new(&config);
     let mut journal = JournalClient::new(Upstream::local(service.server()));
     let (health, stop) = (Health::new(), CancellationToken::new());
-    let stands = (Clock::System, health.clone());
-    let running = Box::pin(journal::run(config, (service, bus.clone()), stands, stop.clone()));
-    let watching = async {
+    let clock_and_health = (Clock::System, health.clone());
+    let running =
+        Box::pin(journal::run(config, (service, bus.clone()), clock_and_health, stop.clone()));
+    let checking = async {
         let request = AcceptRequest { items: vec![item()] };
-        // Until it has opened its database it asks everybody to come again.
+        // Calls are refused until the journal has opened its database.
         let accepted = async || journal.clone().accept(request.clone()).await.ok();
         let accepted =
             crate::environment::eventually(accepted).await.into_inner().outcomes.remove(0);
         let Some(Outcome::Receipt(receipt)) = accepted.outcome else { panic!("{accepted:?}") };
-        let stranger = uuid::Uuid::new_v4().to_string();
-        let nameless = BasicProperties::default();
-        let named = BasicProperties::default().with_message_id(stranger.clone().into());
-        throw_in(&node.url(0), vec![nameless.clone(), named, nameless]).await;
+        let foreign_id = uuid::Uuid::new_v4().to_string();
+        let without_id = BasicProperties::default();
+        let with_id = BasicProperties::default().with_message_id(foreign_id.clone().into());
+        publish_foreign(&node.url(0), vec![without_id.clone(), with_id, without_id]).await;
         let refused = refusals(&database, 3).await;
-        assert_eq!(refused.iter().filter(|it| it.0 == stranger).count(), 1, "{refused:?}");
+        assert_eq!(refused.iter().filter(|it| it.0 == foreign_id).count(), 1, "{refused:?}");
         assert!(refused.iter().all(|it| it.1.contains("content type")), "{refused:?}");
 
-        // It goes on: what it knows, it takes out of the net and drives again.
+        // Messages that the journal knows are recorded and published again.
         let unknown = uuid::Uuid::new_v4().to_string();
         let message = |id: &str| bus::Message {
             id: id.parse().unwrap(),
@@ -106,15 +107,15 @@ async fn a_foreign_undeliverable_message_is_a_refusal_and_stops_nothing() {
         let refused = refusals(&database, 4).await.remove(3);
         assert_eq!(refused, (unknown, "the journal does not know it".to_owned()));
         let until = tokio::time::Instant::now() + WAIT_MAX;
-        while !was_stranded(&mut journal, &receipt.message_id).await {
-            assert!(tokio::time::Instant::now() < until, "it still lies in the net");
+        while !is_recorded(&mut journal, &receipt.message_id).await {
+            assert!(tokio::time::Instant::now() < until, "it was not recorded");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         assert!(health.is_ready());
     };
     tokio::select! {
         ended = running => panic!("the journal ended: {ended:?}"),
-        () = watching => {}
+        () = checking => {}
     }
     stop.cancel();
 }

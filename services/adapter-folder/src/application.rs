@@ -9,7 +9,8 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::message::v1::{Receipt, ReceiverClass};
 use sdk::{
-    Application, CollectError, DeliverError, Delivery, Description, File, Item, Outlet, SubmitError,
+    Application, CollectError, DeliverError, Delivery, Description, File, Item, SubmitError,
+    SubmitHandle,
 };
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -38,7 +39,7 @@ impl Folder {
     }
 
     /// Sends one document and files it by its answer.
-    async fn send(&self, outlet: &Outlet, taken: Taken) -> Result<(), CollectError> {
+    async fn send(&self, submit_handle: &SubmitHandle, taken: Taken) -> Result<(), CollectError> {
         let files = taken.files.iter().map(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let content = path.clone().into();
@@ -54,7 +55,7 @@ impl Folder {
         };
         let file = taken.name.to_string_lossy().into_owned();
         let layout = self.layout.clone();
-        match fate(outlet.submit(&item).await) {
+        match fate(submit_handle.submit(&item).await) {
             Fate::Sent(receipt) => {
                 tracing::info!(file, message_id = receipt.message_id, "document sent");
                 blocking(move || taken.sent(&layout, &receipt)).await
@@ -120,7 +121,7 @@ impl Application for Folder {
 
     async fn collect(
         &self,
-        outlet: Outlet,
+        submit_handle: SubmitHandle,
         shutdown: CancellationToken,
     ) -> Result<(), CollectError> {
         self.health.well("gateway");
@@ -149,12 +150,12 @@ impl Application for Folder {
             .await?;
             seen = back;
             for it in taken.into_iter().take_while(|_| !shutdown.is_cancelled()) {
-                self.send(&outlet, it).await?;
+                self.send(&submit_handle, it).await?;
             }
         }
     }
 
-    async fn has(&self, message_id: &str) -> Result<Option<sdk::Taken>, DeliverError> {
+    async fn find_delivered(&self, message_id: &str) -> Result<Option<sdk::Taken>, DeliverError> {
         let was_placed = inbox::was_placed(&self.layout, message_id);
         Ok(was_placed.then(|| sdk::Taken { reference: format!("inbox/{message_id}") }))
     }

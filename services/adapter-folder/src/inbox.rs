@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use sdk::{Delivery, FetchError, Fetched};
+use sdk::{Delivery, Download, FetchError};
 use serde_json::json;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
@@ -81,9 +81,10 @@ fn removed(folder: &Path) -> io::Result<()> {
 /// Writes the body, the files and what is known about them.
 async fn gather(folder: &Path, delivery: &Delivery, now_us: i64) -> Result<(), PlaceError> {
     tokio::fs::create_dir_all(folder).await?;
-    let kind = delivery.kind().as_str_name().rsplit('_').next().unwrap_or_default().to_lowercase();
+    let kind =
+        delivery.message_type().as_str_name().rsplit('_').next().unwrap_or_default().to_lowercase();
     let body = format!("{kind}.{}", extension(delivery.format()));
-    fetched(delivery.body_stream(), folder.join(&body)).await?;
+    fetched(delivery.body_download(), folder.join(&body)).await?;
     let beside = folder.join(format!("{body}.files"));
     let mut names = Names::default();
     let mut files = Vec::new();
@@ -129,7 +130,7 @@ async fn gather(folder: &Path, delivery: &Delivery, now_us: i64) -> Result<(), P
     Ok(tokio::task::spawn_blocking(finish).await??)
 }
 
-async fn fetched(mut from: Fetched, to: PathBuf) -> Result<(), PlaceError> {
+async fn fetched(mut from: Download, to: PathBuf) -> Result<(), PlaceError> {
     let mut file = File::create(to).await?;
     while let Some(piece) = from.next().await? {
         file.write_all(&piece).await?;

@@ -1,144 +1,149 @@
-//! The wrapped application: a mail room in memory.
+//! The application and its adapter. The application keeps its messages in memory; replace it by
+//! yours, and the calls to it in the four methods of [`Application`].
 
+use std::error::Error;
 use std::sync::Arc;
 
 use proto::message::v1::{Index, MessageType, Receipt};
 use sdk::{
-    Application, CollectError, DeliverError, Delivery, Description, Item, Outlet, SubmitError,
-    Taken,
+    Application, CollectError, DeliverError, Delivery, Description, Item, SubmitError,
+    SubmitHandle, Taken,
 };
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How many items may wait at the door of the mail room.
-const WAITING_MAX: usize = 1_024;
+/// Maximum number of items that wait to be submitted.
+const QUEUE_MAX: usize = 1_024;
 
-/// A message the application has.
+/// A message that the application has received.
 #[derive(Clone, Debug)]
-pub struct Received {
-    /// The message's id.
+pub struct ReceivedMessage {
+    /// UUID of the message.
     pub message_id: String,
-    /// What it is.
-    pub kind: MessageType,
+    /// Message type.
+    pub message_type: MessageType,
     /// Format of the body.
     pub format: String,
-    /// Directory key of the sender.
+    /// Directory key of the sending organisation.
     pub sender: String,
-    /// Number, document id, subject.
+    /// Number, subject, issuer and other properties that users search by.
     pub index: Index,
-    /// The conversation it belongs to.
+    /// Conversation: key of the document that the message belongs to.
     pub conversation: String,
-    /// The bytes, in the application's format.
+    /// The body, in the application's format.
     pub body: Vec<u8>,
-    /// Its files: id, name, bytes.
+    /// The attachments: id, file name, bytes.
     pub files: Vec<(String, String, Vec<u8>)>,
 }
 
-/// How the application behaves; tests make it misbehave.
+/// How the application answers deliveries; tests change it to cause failures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Behaviour {
-    /// It takes everything.
+pub enum Behavior {
+    /// It accepts every message.
     #[default]
-    Willing,
-    /// It refuses everything, with this reason.
-    Refusing(String),
-    /// It is away for this many deliveries.
-    Away(u32),
+    Accepting,
+    /// It rejects every message, with this reason.
+    Rejecting(String),
+    /// It is unavailable for this number of deliveries, and accepts the following ones.
+    Unavailable(u32),
 }
 
-type Offer = (Item, oneshot::Sender<Result<Receipt, SubmitError>>);
+/// An item to submit, and the channel for its receipt.
+type OutgoingItem = (Item, oneshot::Sender<Result<Receipt, SubmitError>>);
 
-/// The application: what came in, and a door for what goes out. Clones share it.
+/// An application that keeps its messages in memory. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Mailroom {
-    inbox: watch::Sender<Vec<Received>>,
-    handed: watch::Sender<Vec<String>>,
-    behaviour: watch::Sender<Behaviour>,
-    door: mpsc::Sender<Offer>,
-    offers: Arc<Mutex<mpsc::Receiver<Offer>>>,
+pub struct SampleApplication {
+    inbox: watch::Sender<Vec<ReceivedMessage>>,
+    behavior: watch::Sender<Behavior>,
+    outgoing: mpsc::Sender<OutgoingItem>,
+    /// The receiving end of `outgoing`, used by the adapter that is connected.
+    queue: Arc<Mutex<mpsc::Receiver<OutgoingItem>>>,
 }
 
-impl Default for Mailroom {
+impl Default for SampleApplication {
     fn default() -> Self {
-        let (door, offers) = mpsc::channel(WAITING_MAX);
+        let (outgoing, queue) = mpsc::channel(QUEUE_MAX);
         Self {
             inbox: watch::Sender::new(Vec::new()),
-            handed: watch::Sender::new(Vec::new()),
-            behaviour: watch::Sender::new(Behaviour::Willing),
-            door,
-            offers: Arc::new(Mutex::new(offers)),
+            behavior: watch::Sender::new(Behavior::Accepting),
+            outgoing,
+            queue: Arc::new(Mutex::new(queue)),
         }
     }
 }
 
-impl Mailroom {
-    /// An empty mail room.
+impl SampleApplication {
+    /// An application without messages.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What came in, each message once.
-    pub fn inbox(&self) -> Vec<Received> {
+    /// The received messages, each once, in the order of their delivery.
+    pub fn inbox(&self) -> Vec<ReceivedMessage> {
         self.inbox.borrow().clone()
     }
 
-    /// Follows what comes in.
-    pub fn watch(&self) -> watch::Receiver<Vec<Received>> {
+    /// Follows changes of the inbox.
+    pub fn watch(&self) -> watch::Receiver<Vec<ReceivedMessage>> {
         self.inbox.subscribe()
     }
 
-    /// Ids in the order they were handed over, repeats included.
-    pub fn handed(&self) -> Vec<String> {
-        self.handed.borrow().clone()
+    /// Sets how the application answers deliveries.
+    pub fn set_behavior(&self, behavior: Behavior) {
+        self.behavior.send_replace(behavior);
     }
 
-    /// Changes how it behaves.
-    pub fn behave(&self, behaviour: Behaviour) {
-        self.behaviour.send_replace(behaviour);
-    }
-
-    /// Sends an item, and waits for its receipt. Waits for the adapter, if it is not connected.
+    /// Sends an item and returns its receipt. While no adapter is connected, the item waits.
     ///
     /// # Errors
     ///
-    /// The bus refuses the item or is away.
+    /// The bus refuses the item or is unavailable.
     pub async fn send(&self, item: Item) -> Result<Receipt, SubmitError> {
-        let (answer, receipt) = oneshot::channel();
-        if self.door.send((item, answer)).await.is_err() {
-            return Err(SubmitError::Unavailable(gone()));
+        let stopped = || SubmitError::Unavailable(sdk::Status::unavailable("the adapter stopped"));
+        let (reply, receipt) = oneshot::channel();
+        if self.outgoing.send((item, reply)).await.is_err() {
+            return Err(stopped());
         }
-        receipt.await.unwrap_or_else(|_never_answered| Err(SubmitError::Unavailable(gone())))
+        receipt.await.unwrap_or_else(|_dropped| Err(stopped()))
+    }
+
+    /// Stores a message. A message that is already stored changes nothing.
+    fn store(&self, message: ReceivedMessage) {
+        self.inbox.send_if_modified(|inbox| {
+            let is_new = inbox.iter().all(|it| it.message_id != message.message_id);
+            if is_new {
+                inbox.push(message);
+            }
+            is_new
+        });
+    }
+
+    fn has(&self, message_id: &str) -> bool {
+        self.inbox.borrow().iter().any(|it| it.message_id == message_id)
     }
 }
 
-fn gone() -> sdk::Status {
-    sdk::Status::unavailable("the adapter stopped")
-}
-
-/// The adapter of a mail room.
+/// The adapter between the application and the bus.
 #[derive(Debug)]
-pub struct Sample {
-    application: String,
+pub struct SampleAdapter {
+    application_id: String,
     adapter: String,
-    mailroom: Mailroom,
+    application: SampleApplication,
 }
 
-impl Sample {
-    /// An adapter of this name for this application.
-    pub fn new(application: String, adapter: String, mailroom: Mailroom) -> Self {
-        Self { application, adapter, mailroom }
+impl SampleAdapter {
+    /// An adapter instance named `adapter` for the application registered as `application_id`.
+    pub fn new(application_id: String, adapter: String, application: SampleApplication) -> Self {
+        Self { application_id, adapter, application }
     }
 }
 
-fn away(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> DeliverError {
-    DeliverError::Unavailable { source: source.into() }
-}
-
-impl Application for Sample {
+impl Application for SampleAdapter {
     fn describe(&self) -> Description {
         Description {
-            application: self.application.clone(),
+            application: self.application_id.clone(),
             adapter: self.adapter.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ..Description::default()
@@ -146,71 +151,75 @@ impl Application for Sample {
     }
 
     async fn deliver(&self, delivery: Delivery) -> Result<Taken, DeliverError> {
-        let id = delivery.message_id().to_owned();
-        self.mailroom.handed.send_modify(|handed| handed.push(id.clone()));
-        let behaviour = self.mailroom.behaviour.borrow().clone();
-        match behaviour {
-            Behaviour::Willing => {}
-            Behaviour::Refusing(reason) => return Err(DeliverError::Refused { reason }),
-            Behaviour::Away(0) => self.mailroom.behave(Behaviour::Willing),
-            Behaviour::Away(left) => {
-                self.mailroom.behave(Behaviour::Away(left - 1));
-                return Err(away("the mail room is closed"));
+        let behavior = self.application.behavior.borrow().clone();
+        match behavior {
+            Behavior::Accepting => {}
+            Behavior::Rejecting(reason) => return Err(DeliverError::Refused { reason }),
+            Behavior::Unavailable(0) => self.application.set_behavior(Behavior::Accepting),
+            Behavior::Unavailable(deliveries) => {
+                self.application.set_behavior(Behavior::Unavailable(deliveries - 1));
+                return Err(unavailable("the application is closed"));
             }
         }
         let mut files = Vec::new();
         for it in delivery.attachments() {
-            let bytes = delivery.attachment(&it.id).map_err(away)?.all().await.map_err(away)?;
+            let download = delivery.attachment(&it.id).map_err(unavailable)?;
+            let bytes = download.all().await.map_err(unavailable)?;
             files.push((it.id.clone(), it.file_name.clone(), bytes));
         }
-        let received = Received {
-            message_id: id.clone(),
-            kind: delivery.kind(),
+        let message_id = delivery.message_id().to_owned();
+        let reference = reference(&message_id);
+        self.application.store(ReceivedMessage {
+            message_id,
+            message_type: delivery.message_type(),
             format: delivery.format().to_owned(),
             sender: delivery.sender().to_owned(),
             index: delivery.index(),
             conversation: delivery.conversation().to_owned(),
-            body: delivery.body().await.map_err(away)?.to_vec(),
+            body: delivery.body().await.map_err(unavailable)?.to_vec(),
             files,
-        };
-        // The same message again changes nothing and gets the same answer.
-        self.mailroom.inbox.send_if_modified(|inbox| {
-            let is_new = inbox.iter().all(|it| it.message_id != received.message_id);
-            if is_new {
-                inbox.push(received);
-            }
-            is_new
         });
-        Ok(Taken { reference: format!("mailroom/{id}") })
+        // A message that was delivered before gets the same answer.
+        Ok(Taken { reference })
     }
 
     async fn collect(
         &self,
-        outlet: Outlet,
+        submit_handle: SubmitHandle,
         shutdown: CancellationToken,
     ) -> Result<(), CollectError> {
-        let mut offers = self.mailroom.offers.lock().await;
-        let mut sending = JoinSet::new();
+        let mut queue = self.application.queue.lock().await;
+        let mut submits = JoinSet::new();
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
-                Some(_done) = sending.join_next(), if !sending.is_empty() => {}
-                offer = offers.recv() => {
-                    let Some((item, answer)) = offer else { break };
-                    let outlet = outlet.clone();
-                    sending.spawn(async move {
-                        // Whoever offered it may have gone; the item is on the bus all the same.
-                        drop(answer.send(outlet.submit(&item).await));
+                Some(_finished) = submits.join_next(), if !submits.is_empty() => {}
+                outgoing = queue.recv() => {
+                    let Some((item, reply)) = outgoing else { break };
+                    let submit_handle = submit_handle.clone();
+                    submits.spawn(async move {
+                        let receipt = submit_handle.submit(&item).await;
+                        // The caller of `send` may have stopped waiting; the item is sent anyway.
+                        drop(reply.send(receipt));
                     });
                 }
             }
         }
-        while sending.join_next().await.is_some() {}
+        while submits.join_next().await.is_some() {}
         Ok(())
     }
 
-    async fn has(&self, message_id: &str) -> Result<Option<Taken>, DeliverError> {
-        let known = self.mailroom.inbox.borrow().iter().any(|it| it.message_id == message_id);
-        Ok(known.then(|| Taken { reference: format!("mailroom/{message_id}") }))
+    async fn find_delivered(&self, message_id: &str) -> Result<Option<Taken>, DeliverError> {
+        let is_delivered = self.application.has(message_id);
+        Ok(is_delivered.then(|| Taken { reference: reference(message_id) }))
     }
+}
+
+/// The application's own reference of a message, which operators see in its journey.
+fn reference(message_id: &str) -> String {
+    format!("sample/{message_id}")
+}
+
+fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> DeliverError {
+    DeliverError::Unavailable { source: source.into() }
 }

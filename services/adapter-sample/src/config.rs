@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// Defaults and words of the section `adapter_sample`.
+/// Defaults of the section `adapter_sample`, with a comment for each key.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
 /// The section `adapter_sample`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The gateway's address.
+    /// Address of the gateway, `http://host:port`.
     pub gateway: String,
     /// File with the application's token.
     pub token_file: PathBuf,
-    /// The application's id in the registry.
+    /// Id of the application in the registry.
     pub application: String,
-    /// Name of this adapter instance.
+    /// Name of this adapter instance, unique in its application.
     pub adapter: String,
 }

@@ -1,9 +1,16 @@
-//! An application in memory and its adapter: the one to copy.
+//! A complete adapter for an application that keeps its messages in memory. Copy it to connect an
+//! application of your own.
 //!
-//! An adapter is four small files: `main.rs` is the program, this one connects it, `config.rs`
-//! holds its settings, and `application.rs` is the only one that knows the application. Copy the
-//! folder, rename it, and put your application where [`Mailroom`] is: what `main.rs` then still
-//! needs is the part above `tokio::select!`, and `adapter.await`.
+//! An adapter has four files:
+//!
+//! - `main.rs`: the program. It reads the settings and restarts the adapter after errors.
+//! - `lib.rs`: connects the adapter to the gateway.
+//! - `config.rs`: the settings.
+//! - `application.rs`: the application, and the only file that knows it.
+//!
+//! To make your own: copy the folder, rename it, and replace [`SampleApplication`] in
+//! `application.rs` by your application. Of `main.rs` keep the part above `tokio::select!`, followed
+//! by `adapter.await`.
 
 mod application;
 mod config;
@@ -12,21 +19,22 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-pub use application::{Behaviour, Mailroom, Received, Sample};
+pub use application::{Behavior, ReceivedMessage, SampleAdapter, SampleApplication};
 pub use config::{Config, DEFAULTS};
 
-/// Connects the application until `shutdown`.
+/// Connects the application to the gateway until `shutdown`.
 ///
 /// # Errors
 ///
-/// The gateway refuses the adapter or the link breaks; it is started again.
+/// The token file cannot be read, the gateway refuses the adapter, or the connection breaks. Call it
+/// again then, as `chassis::supervise` does.
 pub async fn run(
     config: Config,
-    mailroom: Mailroom,
+    application: SampleApplication,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let token = chassis::secret::read(&config.token_file)?;
     let connection = sdk::Connection { gateway: config.gateway, token: token.reveal().to_owned() };
-    let sample = Sample::new(config.application, config.adapter, mailroom);
-    Ok(sdk::serve(Arc::new(sample), &connection, shutdown).await?)
+    let adapter = SampleAdapter::new(config.application, config.adapter, application);
+    Ok(sdk::serve(Arc::new(adapter), &connection, shutdown).await?)
 }

@@ -1,5 +1,5 @@
-//! The sample as a program: each line of its input names a file to send, and each message that
-//! comes is a line of its log.
+//! The program. It sends the file whose path is on each line of its input, and logs each message it
+//! receives.
 //!
 //! ```sh
 //! export LIENTHONG__ADAPTER_SAMPLE__GATEWAY=http://127.0.0.1:7400
@@ -10,7 +10,7 @@
 
 use std::path::PathBuf;
 
-use adapter_sample::{Config, DEFAULTS, Mailroom};
+use adapter_sample::{Config, DEFAULTS, SampleApplication};
 use chassis::config::Layers;
 use sdk::{Item, SubmitError};
 use tokio::sync::mpsc;
@@ -18,27 +18,27 @@ use tokio::sync::mpsc;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let layers = Layers::read(None)?;
-    let telemetry = chassis::telemetry::DEFAULTS;
-    layers.check(&[("adapter_sample", DEFAULTS), ("telemetry", telemetry)])?;
+    let telemetry_defaults = chassis::telemetry::DEFAULTS;
+    layers.check(&[("adapter_sample", DEFAULTS), ("telemetry", telemetry_defaults)])?;
     let config: Config = layers.section("adapter_sample", DEFAULTS)?;
-    let telemetry = layers.section("telemetry", telemetry)?;
-    let telemetry = chassis::telemetry::init("adapter-sample", &telemetry)?;
+    let telemetry_settings = layers.section("telemetry", telemetry_defaults)?;
+    let telemetry = chassis::telemetry::init("adapter-sample", &telemetry_settings)?;
     let shutdown = chassis::shutdown_signal()?;
-    let mailroom = Mailroom::new();
+    let application = SampleApplication::new();
     let adapter = chassis::supervise("adapter-sample", &shutdown, || {
-        adapter_sample::run(config.clone(), mailroom.clone(), shutdown.clone())
+        adapter_sample::run(config.clone(), application.clone(), shutdown.clone())
     });
     tokio::select! {
         () = adapter => {}
-        _ = async { tokio::join!(send(&mailroom, lines()), tell(&mailroom)) } => {}
+        _ = async { tokio::join!(send_files(&application, read_lines()), log_inbox(&application)) } => {}
     }
     tokio::task::spawn_blocking(move || telemetry.flush()).await?;
     Ok(())
 }
 
-/// The lines of the input. They are read on a thread that nobody waits for, because a read of a
-/// terminal cannot be given up.
-fn lines() -> mpsc::Receiver<String> {
+/// The lines of the standard input. A thread of its own reads them and is not joined, because a
+/// blocking read of a terminal cannot be cancelled.
+fn read_lines() -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel(16);
     std::thread::spawn(move || {
         for line in std::io::stdin().lines().map_while(Result::ok) {
@@ -50,11 +50,11 @@ fn lines() -> mpsc::Receiver<String> {
     lines
 }
 
-async fn send(mailroom: &Mailroom, mut paths: mpsc::Receiver<String>) {
+async fn send_files(application: &SampleApplication, mut paths: mpsc::Receiver<String>) {
     while let Some(path) = paths.recv().await {
         let body = PathBuf::from(&path).into();
         let item = Item { format: "auto".to_owned(), body, ..Item::default() };
-        match mailroom.send(item).await {
+        match application.send(item).await {
             Ok(receipt) => tracing::info!(path, message_id = receipt.message_id, "file sent"),
             Err(SubmitError::Refused(fault)) => {
                 tracing::warn!(path, code = fault.code, "file refused");
@@ -64,12 +64,12 @@ async fn send(mailroom: &Mailroom, mut paths: mpsc::Receiver<String>) {
     }
 }
 
-async fn tell(mailroom: &Mailroom) {
-    let mut inbox = mailroom.watch();
-    let mut told = 0;
+async fn log_inbox(application: &SampleApplication) {
+    let mut inbox = application.watch();
+    let mut logged = 0;
     loop {
-        for it in inbox.borrow_and_update().iter().skip(told) {
-            told += 1;
+        for it in inbox.borrow_and_update().iter().skip(logged) {
+            logged += 1;
             let (message_id, sender, number) = (&it.message_id, &it.sender, &it.index.number);
             tracing::info!(message_id, sender, number, "message received");
         }

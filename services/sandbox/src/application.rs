@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use proto::message::v1::{Index, MessageType, Receipt};
 use sdk::{
-    Application, CollectError, DeliverError, Delivery, Description, Item, Outlet, SubmitError,
-    Taken,
+    Application, CollectError, DeliverError, Delivery, Description, Item, SubmitError,
+    SubmitHandle, Taken,
 };
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -204,7 +204,7 @@ impl Application for SimulatedAdapter {
         let taken = reference(&message_id);
         self.application.take(DeliveredMessage {
             message_id,
-            message_type: delivery.kind(),
+            message_type: delivery.message_type(),
             format: delivery.format().to_owned(),
             sender: delivery.sender().to_owned(),
             index: delivery.index(),
@@ -217,7 +217,7 @@ impl Application for SimulatedAdapter {
 
     async fn collect(
         &self,
-        outlet: Outlet,
+        submit_handle: SubmitHandle,
         shutdown: CancellationToken,
     ) -> Result<(), CollectError> {
         let mut waiting = self.application.waiting.lock().await;
@@ -228,11 +228,11 @@ impl Application for SimulatedAdapter {
                 Some(_submitted) = submitting.join_next(), if !submitting.is_empty() => {}
                 submission = waiting.recv() => {
                     let Some((item, reply)) = submission else { break };
-                    let outlet = outlet.clone();
+                    let submit_handle = submit_handle.clone();
                     submitting.spawn(async move {
                         // A caller that no longer waits loses the receipt only: the item is
                         // accepted all the same.
-                        drop(reply.send(outlet.submit(&item).await));
+                        drop(reply.send(submit_handle.submit(&item).await));
                     });
                 }
             }
@@ -241,7 +241,7 @@ impl Application for SimulatedAdapter {
         Ok(())
     }
 
-    async fn has(&self, message_id: &str) -> Result<Option<Taken>, DeliverError> {
+    async fn find_delivered(&self, message_id: &str) -> Result<Option<Taken>, DeliverError> {
         let is_taken = self.application.inbox.borrow().iter().any(|it| it.message_id == message_id);
         Ok(is_taken.then(|| reference(message_id)))
     }

@@ -1,83 +1,63 @@
-//! The wrapped application, as an adapter describes it.
+//! The trait that an adapter implements for the application it wraps.
 
-use std::error::Error;
 use std::future::Future;
 
 use proto::message::v1::ReceiverClass;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Delivery, Outlet};
+use crate::delivery::Delivery;
+use crate::error::{CollectError, DeliverError};
+use crate::submit_handle::SubmitHandle;
 
-/// Who an adapter is and what it speaks.
+/// Identity and formats of an adapter, sent to the gateway when it connects.
 #[derive(Clone, Debug, Default)]
 pub struct Description {
-    /// The application's id in the registry.
+    /// Id of the application in the registry; empty: the application of the token.
     pub application: String,
     /// Name of this adapter instance, unique in its application.
     pub adapter: String,
     /// Version of the adapter.
     pub version: String,
-    /// Formats it submits in; empty: as registered.
+    /// Formats that it submits; empty: as registered.
     pub gives: Vec<String>,
-    /// Formats it takes; empty: as registered.
+    /// Formats that it receives; empty: as registered.
     pub takes: Vec<String>,
-    /// What happens when the same message comes twice; unspecified: as registered.
+    /// How the bus recovers when the answer to a delivery is lost; unspecified: as registered.
     pub receiver_class: ReceiverClass,
 }
 
-/// The application has the message.
+/// Acknowledgement of a delivery: the application has the message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// The application's own reference, for people who look for it there.
+    /// The application's own reference, by which users find the message there; up to 200
+    /// characters.
     pub reference: String,
 }
 
-/// Why the application did not take a message.
-#[derive(Debug, thiserror::Error)]
-pub enum DeliverError {
-    /// The application is away; the same message may succeed later.
-    #[error("the application is away")]
-    Unavailable {
-        /// What stood in the way.
-        #[source]
-        source: Box<dyn Error + Send + Sync>,
-    },
-    /// The application will never take this message.
-    #[error("the application refused: {reason}")]
-    Refused {
-        /// Why, in the words the sender will read.
-        reason: String,
-    },
-}
-
-/// Collecting ended.
-#[derive(Debug, thiserror::Error)]
-#[error("the application cannot be collected from")]
-pub struct CollectError(#[source] pub Box<dyn Error + Send + Sync>);
-
-/// The wrapped application.
+/// An application that is connected to the bus.
 pub trait Application: Send + Sync + 'static {
-    /// Who this is and what it speaks.
+    /// Identity and formats of the adapter.
     fn describe(&self) -> Description;
 
-    /// Hands the application one message. May see the same `message_id` twice, and must then do
-    /// nothing the second time and give the same answer.
+    /// Delivers one message to the application. The bus may deliver the same `message_id` again
+    /// when the first answer was lost: return the same answer then, and do nothing else.
     fn deliver(
         &self,
         delivery: Delivery,
     ) -> impl Future<Output = Result<Taken, DeliverError>> + Send;
 
-    /// Watches the application and submits what it gives, until `shutdown`. Tell the application
-    /// "sent" only after `submit` returned.
+    /// Reads items from the application and submits them, until `shutdown`. Report an item as sent
+    /// to the application only after [`SubmitHandle::submit`] has returned its receipt.
     fn collect(
         &self,
-        outlet: Outlet,
+        submit_handle: SubmitHandle,
         shutdown: CancellationToken,
     ) -> impl Future<Output = Result<(), CollectError>> + Send;
 
-    /// Asks the application whether it has this message. Only asked of an *askable* one, when an
-    /// earlier answer was lost.
-    fn has(
+    /// Looks up whether the application already has this message. The SDK calls it before
+    /// [`deliver`](Self::deliver) when an earlier answer was lost and the receiver class is
+    /// `ASKABLE`; `None` leads to a delivery.
+    fn find_delivered(
         &self,
         message_id: &str,
     ) -> impl Future<Output = Result<Option<Taken>, DeliverError>> + Send {

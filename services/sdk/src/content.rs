@@ -1,4 +1,4 @@
-//! The bytes of a file to send: in memory, or read piece by piece from the disk.
+//! The bytes to send: in memory, or read from a file in chunks.
 
 use std::io::{self, SeekFrom};
 use std::path::PathBuf;
@@ -8,16 +8,16 @@ use sha2::{Digest as _, Sha256};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 
-/// Bytes of one chunk of an upload.
-const CHUNK: usize = 1024 * 1024;
+/// Size of one chunk of an upload, bytes.
+const CHUNK_BYTES: usize = 1024 * 1024;
 
-/// Where the bytes of a file are.
+/// The bytes of a body or a file.
 #[derive(Clone, Debug)]
 pub enum Content {
-    /// In memory.
+    /// Bytes in memory.
     Bytes(Bytes),
-    /// On the disk; one chunk of it is in memory at a time. It must not change while it is sent:
-    /// the gateway refuses what does not have the digest it had at first.
+    /// A file, of which one chunk at a time is in memory. It must not change during the transfer: the
+    /// gateway refuses an upload whose digest differs from the declared one.
     Path(PathBuf),
 }
 
@@ -52,8 +52,8 @@ impl From<PathBuf> for Content {
 }
 
 impl Content {
-    /// All of it, when it is no longer than this and fits one chunk.
-    pub(crate) async fn small(&self, bytes_max: u64) -> io::Result<Option<Bytes>> {
+    /// Reads everything; `None` when it is larger than this. At most one chunk.
+    pub(crate) async fn read_up_to(&self, bytes_max: u64) -> io::Result<Option<Bytes>> {
         let size = match self {
             Self::Bytes(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             Self::Path(path) => tokio::fs::metadata(path).await?.len(),
@@ -61,7 +61,7 @@ impl Content {
         if size <= bytes_max { self.chunk(0).await.map(Some) } else { Ok(None) }
     }
 
-    /// SHA-256 and number of bytes.
+    /// SHA-256 and size, bytes.
     pub(crate) async fn digest(&self) -> io::Result<([u8; 32], u64)> {
         let mut digest = Sha256::new();
         let mut size = 0;
@@ -75,19 +75,19 @@ impl Content {
         }
     }
 
-    /// What stands from this offset, one chunk at most; empty at the end.
+    /// Reads up to one chunk from this offset; empty at the end.
     pub(crate) async fn chunk(&self, offset: u64) -> io::Result<Bytes> {
         match self {
             Self::Bytes(bytes) => {
-                let from = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
-                Ok(bytes.slice(from..bytes.len().min(from + CHUNK)))
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(bytes.slice(start..bytes.len().min(start + CHUNK_BYTES)))
             }
             Self::Path(path) => {
                 let mut file = File::open(path).await?;
                 file.seek(SeekFrom::Start(offset)).await?;
-                let mut chunk = BytesMut::with_capacity(CHUNK);
-                let mut rest = file.take(u64::try_from(CHUNK).unwrap_or(u64::MAX));
-                while rest.read_buf(&mut chunk).await? > 0 {}
+                let mut chunk = BytesMut::with_capacity(CHUNK_BYTES);
+                let mut limited = file.take(u64::try_from(CHUNK_BYTES).unwrap_or(u64::MAX));
+                while limited.read_buf(&mut chunk).await? > 0 {}
                 Ok(chunk.freeze())
             }
         }
@@ -101,17 +101,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_file_on_the_disk_and_the_same_bytes_in_memory_are_sent_alike() {
-        let bytes: Vec<u8> = (0..CHUNK * 2 + 77).map(|it| (it % 251) as u8).collect();
+    async fn a_file_and_the_same_bytes_in_memory_have_equal_digests_and_chunks() {
+        let bytes: Vec<u8> = (0..CHUNK_BYTES * 2 + 77).map(|it| (it % 251) as u8).collect();
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&bytes).unwrap();
         let on_disk = Content::from(file.path().to_owned());
         let in_memory = Content::from(bytes.clone());
         assert_eq!(on_disk.digest().await.unwrap(), in_memory.digest().await.unwrap());
-        for offset in [0, 1, CHUNK, CHUNK * 2, bytes.len(), bytes.len() + 9] {
+        for offset in [0, 1, CHUNK_BYTES, CHUNK_BYTES * 2, bytes.len(), bytes.len() + 9] {
             let offset = offset as u64;
             let chunk = on_disk.chunk(offset).await.unwrap();
-            assert!(chunk.len() <= CHUNK);
+            assert!(chunk.len() <= CHUNK_BYTES);
             assert_eq!(chunk, in_memory.chunk(offset).await.unwrap(), "from {offset}");
         }
     }

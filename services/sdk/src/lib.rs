@@ -1,41 +1,47 @@
-//! What a Rust adapter stands on: implement [`Application`], call [`serve`].
+//! The SDK for adapters in Rust: implement [`Application`], call [`serve`].
 //!
-//! An adapter dials out to the gateway and never listens. It gives what its application has to
-//! send through an [`Outlet`], and takes what comes in [`Application::deliver`].
+//! ```text
+//! application ── collect ─▶ SubmitHandle ─▶ gateway
+//! application ◀─ deliver ── Delivery     ◀─ gateway
+//! ```
 //!
-//! # Promises
+//! An adapter opens the connection to the gateway and never listens on a port. It submits what its
+//! application sends through a [`SubmitHandle`], and gets what its application receives in
+//! [`Application::deliver`].
 //!
-//! - [`Outlet::submit`] returns a receipt only when the bus holds the item with all its files.
-//! - Messages of one conversation are delivered one after the other, in their order.
-//! - A file that was read to its end has the digest its sender gave it.
-//! - A stop and a broken link let what is being delivered finish and be answered; what was not
-//!   begun goes back at once.
-//! - When the link breaks [`serve`] returns its error; whoever started it starts it again.
+//! # Guarantees
+//!
+//! - [`SubmitHandle::submit`] returns a receipt only after the bus has stored the item with all its
+//!   files.
+//! - Messages of one conversation are delivered one after the other, in order.
+//! - A [`Download`] that was read to its end has the digest that the sender declared.
+//! - On shutdown and after a broken connection, deliveries in progress are finished and answered,
+//!   and deliveries that have not started are returned to the bus.
 //!
 //! # Not here
 //!
-//! Reconnecting, configuration, formats: an adapter speaks its application's own format.
+//! Reconnecting: [`serve`] returns an error when the connection breaks, and its caller starts it
+//! again. Configuration and formats: an adapter uses its application's own format.
 
 mod application;
+mod client;
+mod connection;
 mod content;
 mod delivery;
-mod gather;
-mod outlet;
+mod download;
+mod error;
 mod receive;
 mod serve;
 mod settle;
 mod submit;
+mod submit_handle;
 
-pub use application::{Application, CollectError, DeliverError, Description, Taken};
+pub use application::{Application, Description, Taken};
+pub use connection::Connection;
 pub use content::Content;
-pub use delivery::{Delivery, FetchError, Fetched};
-pub use outlet::{File, Item, Outlet, SubmitError};
-pub use serve::{Connection, ServeError, Token, serve};
+pub use delivery::Delivery;
+pub use download::Download;
+pub use error::{CollectError, DeliverError, FetchError, ServeError, SubmitError};
+pub use serve::serve;
+pub use submit_handle::{File, Item, SubmitHandle};
 pub use tonic::Status;
-
-/// The gateway's client over any transport of the SDK's user.
-pub(crate) type Client = proto::exchange::v1::exchange_client::ExchangeClient<Link>;
-
-/// The transport with the application's token on every call.
-pub(crate) type Link =
-    tonic::service::interceptor::InterceptedService<tonic::transport::Channel, Token>;

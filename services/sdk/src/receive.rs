@@ -1,154 +1,161 @@
-//! Messages as they come: delivered one after the other in each conversation, each answered.
+//! Receiving: deliveries of one conversation run one after the other, and each is settled.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use proto::exchange::v1 as exchange;
 use proto::exchange::v1::settle_request::Answer;
-use proto::exchange::v1::{
-    Delivery as Handed, HelloResponse, ReceiveRequest, Refused, SettleRequest,
-    Taken as TakenAnswer, Unavailable,
-};
+use proto::exchange::v1::{HelloResponse, ReceiveRequest, Refused, SettleRequest, Unavailable};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
-use crate::serve::{DRAIN, ServeError, link};
-use crate::settle::Settler;
-use crate::{Application, Client, DeliverError, Delivery};
+use crate::application::{Application, Taken};
+use crate::client::Client;
+use crate::delivery::Delivery;
+use crate::error::{DeliverError, ServeError};
+use crate::settle::SettleBatcher;
 
-/// How long giving back what was not begun may take.
-const GIVE_BACK: Duration = Duration::from_secs(5);
+/// Time limit for returning deliveries that have not started.
+const RETURN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Delivers what comes until `stop`, which it gives itself when the link breaks. What was begun by
-/// then is finished and answered, and what was not begun is given back.
+/// Delivers messages until `stop`, which it cancels itself when the connection breaks. Then it
+/// finishes deliveries in progress within `drain` and returns those that have not started.
 pub(crate) async fn receive<A: Application>(
     application: Arc<A>,
     mut client: Client,
     hello: HelloResponse,
-    stop: &CancellationToken,
+    (stop, drain): (&CancellationToken, Duration),
 ) -> Result<(), ServeError> {
     let request = ReceiveRequest { session: hello.session.clone(), in_hand_max: 0 };
-    let mut deliveries = client.receive(request).await.map_err(link)?.into_inner();
-    let mut work = Work {
+    let response = client.receive(request).await.map_err(ServeError::from_status)?;
+    let mut stream = response.into_inner();
+    let mut session = Session {
         application,
-        settler: Settler::new(client.clone()),
+        settle_batcher: SettleBatcher::new(client.clone()),
         client,
-        session: hello.session,
-        lines: Lines::default(),
-        working: JoinSet::new(),
+        id: hello.session,
+        conversations: Conversations::default(),
+        in_progress: JoinSet::new(),
     };
-    let outcome = work.go_on(&mut deliveries, stop).await;
+    let outcome = session.run(&mut stream, stop).await;
     stop.cancel();
-    work.finish(&mut deliveries).await;
+    session.finish(&mut stream, drain).await;
     outcome
 }
 
-/// What one session has in hand.
-struct Work<A> {
+/// A session with its unsettled deliveries.
+struct Session<A> {
     application: Arc<A>,
-    settler: Settler,
+    settle_batcher: SettleBatcher,
     client: Client,
-    session: String,
-    lines: Lines,
-    /// Each gives back its conversation.
-    working: JoinSet<Result<String, ServeError>>,
+    id: String,
+    conversations: Conversations,
+    /// One task for each delivery in progress; it returns the conversation.
+    in_progress: JoinSet<Result<String, ServeError>>,
 }
 
-impl<A: Application> Work<A> {
-    async fn go_on(
+impl<A: Application> Session<A> {
+    async fn run(
         &mut self,
-        deliveries: &mut Streaming<Handed>,
+        stream: &mut Streaming<exchange::Delivery>,
         stop: &CancellationToken,
     ) -> Result<(), ServeError> {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
-                Some(done) = self.working.join_next(), if !self.working.is_empty() => {
-                    self.done(done)?;
+                Some(finished) = self.in_progress.join_next(), if !self.in_progress.is_empty() => {
+                    self.start_next(finished)?;
                 }
-                handed = deliveries.message() => {
+                received = stream.message() => {
                     let ended = || Status::unavailable("the gateway ended the stream");
-                    let handed = handed.map_err(link)?;
-                    self.begin(handed.ok_or_else(|| ServeError::Link(ended()))?);
+                    let delivery = received.map_err(ServeError::from_status)?;
+                    let delivery = delivery.ok_or_else(|| ServeError::Link(ended()))?;
+                    if let Some(first) = self.conversations.enqueue(delivery) {
+                        self.start(first);
+                    }
                 }
             }
         }
     }
 
-    /// Begins a delivery, or puts it in line behind an earlier one of its conversation.
-    fn begin(&mut self, handed: Handed) {
-        if let Some(first) = self.lines.join(handed) {
-            self.start(first);
-        }
+    /// Starts a delivery in a task of its own.
+    fn start(&mut self, delivery: exchange::Delivery) {
+        let application = self.application.clone();
+        let settle_batcher = self.settle_batcher.clone();
+        let (session, client) = (self.id.clone(), self.client.clone());
+        self.in_progress.spawn(async move {
+            let conversation = delivery.conversation.clone();
+            let request = settle_request(&session, &delivery);
+            let answer = deliver(&*application, delivery, (session, client)).await;
+            settle_batcher.settle(SettleRequest { answer: Some(answer), ..request }).await?;
+            Ok(conversation)
+        });
     }
 
-    fn start(&mut self, handed: Handed) {
-        let delivery =
-            Delivery { handed, session: self.session.clone(), client: self.client.clone() };
-        let settler = self.settler.clone();
-        self.working.spawn(one(self.application.clone(), delivery, settler));
-    }
-
-    fn done(
+    /// Starts the next delivery of a conversation whose first one has finished.
+    fn start_next(
         &mut self,
-        done: Result<Result<String, ServeError>, JoinError>,
+        finished: Result<Result<String, ServeError>, JoinError>,
     ) -> Result<(), ServeError> {
-        if let Some(next) = self.lines.next(&done??) {
+        if let Some(next) = self.conversations.dequeue(&finished??) {
             self.start(next);
         }
         Ok(())
     }
 
-    /// Finishes what was begun; then gives back what was not, so that the bus need not wonder
-    /// whether the application has it. The stream stays open until then: its end is the session's.
-    async fn finish(mut self, deliveries: &mut Streaming<Handed>) {
-        let working = &mut self.working;
-        let finished = async { while working.join_next().await.is_some() {} };
-        if tokio::time::timeout(DRAIN, finished).await.is_err() {
+    /// Finishes deliveries in progress, and returns the others, so that the journal knows that the
+    /// application does not have them. The stream stays open until then, because its end would close
+    /// the session.
+    async fn finish(mut self, stream: &mut Streaming<exchange::Delivery>, drain: Duration) {
+        let in_progress = &mut self.in_progress;
+        let finishing = async { while in_progress.join_next().await.is_some() {} };
+        if tokio::time::timeout(drain, finishing).await.is_err() {
             tracing::warn!("deliveries were cut off");
         }
-        let mut left = self.lines.left();
-        while let Ok(Ok(Some(handed))) =
-            tokio::time::timeout(Duration::ZERO, deliveries.message()).await
+        let mut not_started = self.conversations.drain();
+        while let Ok(Ok(Some(delivery))) =
+            tokio::time::timeout(Duration::ZERO, stream.message()).await
         {
-            left.push(handed);
+            not_started.push(delivery);
         }
-        let mut giving_back = JoinSet::new();
-        for handed in left {
-            let request = settling(&self.session, &handed);
-            let request = SettleRequest { answer: Some(not_begun()), ..request };
-            let settler = self.settler.clone();
-            giving_back.spawn(async move { settler.settle(request).await });
+        let mut returning = JoinSet::new();
+        for delivery in not_started {
+            let request = settle_request(&self.id, &delivery);
+            let request = SettleRequest { answer: Some(not_started_answer()), ..request };
+            let settle_batcher = self.settle_batcher.clone();
+            returning.spawn(async move { settle_batcher.settle(request).await });
         }
-        let given_back = async { while giving_back.join_next().await.is_some() {} };
-        if tokio::time::timeout(GIVE_BACK, given_back).await.is_err() {
-            tracing::warn!("deliveries were not given back");
+        let returned = async { while returning.join_next().await.is_some() {} };
+        if tokio::time::timeout(RETURN_LIMIT, returned).await.is_err() {
+            tracing::warn!("deliveries were not returned");
         }
     }
 }
 
-/// Deliveries by conversation: the first of each is being worked on, the others wait behind it.
+/// Unsettled deliveries by conversation. The first of each conversation is in progress and not in
+/// its queue.
 #[derive(Debug, Default)]
-struct Lines(HashMap<String, VecDeque<Handed>>);
+struct Conversations(HashMap<String, VecDeque<exchange::Delivery>>);
 
-impl Lines {
-    /// Puts one in line; it comes back when it is its turn at once.
-    fn join(&mut self, handed: Handed) -> Option<Handed> {
-        match self.0.get_mut(&handed.conversation) {
-            Some(line) => {
-                line.push_back(handed);
+impl Conversations {
+    /// Enqueues a delivery; returns it when its conversation has none in progress.
+    fn enqueue(&mut self, delivery: exchange::Delivery) -> Option<exchange::Delivery> {
+        match self.0.get_mut(&delivery.conversation) {
+            Some(queue) => {
+                queue.push_back(delivery);
                 None
             }
             None => {
-                self.0.insert(handed.conversation.clone(), VecDeque::new());
-                Some(handed)
+                self.0.insert(delivery.conversation.clone(), VecDeque::new());
+                Some(delivery)
             }
         }
     }
 
-    /// The next of a conversation whose first is done.
-    fn next(&mut self, conversation: &str) -> Option<Handed> {
+    /// The next delivery of a conversation whose first one has finished.
+    fn dequeue(&mut self, conversation: &str) -> Option<exchange::Delivery> {
         let next = self.0.get_mut(conversation).and_then(VecDeque::pop_front);
         if next.is_none() {
             self.0.remove(conversation);
@@ -156,70 +163,61 @@ impl Lines {
         next
     }
 
-    /// What waits and will not be begun.
-    fn left(&mut self) -> Vec<Handed> {
-        self.0.drain().flat_map(|(_, line)| line).collect()
+    /// Removes the deliveries that have not started.
+    fn drain(&mut self) -> Vec<exchange::Delivery> {
+        self.0.drain().flat_map(|(_, queue)| queue).collect()
     }
 }
 
-/// Delivers one message and answers for it; gives back its conversation.
-async fn one<A: Application>(
-    application: Arc<A>,
-    delivery: Delivery,
-    settler: Settler,
-) -> Result<String, ServeError> {
-    let conversation = delivery.handed.conversation.clone();
-    let request = settling(&delivery.session, &delivery.handed);
-    let answer = match ask(&*application, &delivery).await {
-        Ok(Some(taken)) => Ok(taken),
-        Ok(None) => application.deliver(delivery).await,
-        Err(error) => Err(error),
-    };
-    settler.settle(SettleRequest { answer: Some(answered(answer)), ..request }).await?;
-    Ok(conversation)
+/// Delivers one message, after a lookup if its earlier answer was lost.
+async fn deliver(
+    application: &impl Application,
+    delivery: exchange::Delivery,
+    (session, client): (String, Client),
+) -> Answer {
+    if delivery.ask_first {
+        match application.find_delivered(&delivery.message_id).await {
+            Ok(Some(taken)) => return to_answer(Ok(taken)),
+            Ok(None) => {}
+            Err(error) => return to_answer(Err(error)),
+        }
+    }
+    to_answer(application.deliver(Delivery::new(delivery, session, client)).await)
 }
 
-fn settling(session: &str, handed: &Handed) -> SettleRequest {
+fn settle_request(session: &str, delivery: &exchange::Delivery) -> SettleRequest {
     SettleRequest {
         session: session.to_owned(),
-        message_id: handed.message_id.clone(),
-        lease: handed.lease,
+        message_id: delivery.message_id.clone(),
+        lease: delivery.lease,
         answer: None,
     }
 }
 
-async fn ask(
-    application: &impl Application,
-    delivery: &Delivery,
-) -> Result<Option<crate::Taken>, DeliverError> {
-    if !delivery.handed.ask_first {
-        return Ok(None);
-    }
-    application.has(delivery.message_id()).await
-}
-
-/// The longest texts that the contract takes, characters. What is beyond is cut here, so that answers
-/// that go together fit into a call.
+/// Maximum lengths of the contract, characters. Longer texts are truncated here: the gateway would
+/// refuse the whole call.
 const REFERENCE_MAX: usize = 200;
 const REASON_MAX: usize = 1_000;
 
-fn answered(answer: Result<crate::Taken, DeliverError>) -> Answer {
-    let cut = |text: String, most: usize| text.chars().take(most).collect::<String>();
-    match answer {
-        Ok(taken) => Answer::Taken(TakenAnswer { reference: cut(taken.reference, REFERENCE_MAX) }),
+fn to_answer(outcome: Result<Taken, DeliverError>) -> Answer {
+    let truncate = |text: String, max: usize| text.chars().take(max).collect::<String>();
+    match outcome {
+        Ok(taken) => {
+            Answer::Taken(exchange::Taken { reference: truncate(taken.reference, REFERENCE_MAX) })
+        }
         Err(DeliverError::Refused { reason }) => {
-            Answer::Refused(Refused { reason: cut(reason, REASON_MAX) })
+            Answer::Refused(Refused { reason: truncate(reason, REASON_MAX) })
         }
         Err(DeliverError::Unavailable { source }) => {
-            let reason = cut(source.to_string(), REASON_MAX);
+            let reason = truncate(source.to_string(), REASON_MAX);
             Answer::Unavailable(Unavailable { reason, retry_after_ms: 0 })
         }
     }
 }
 
-/// The adapter stops before it began: any adapter of the application may have it at once.
-fn not_begun() -> Answer {
-    let reason = "the adapter stopped before it began".to_owned();
+/// The answer for a delivery that has not started: the bus may deliver it to any adapter at once.
+fn not_started_answer() -> Answer {
+    let reason = "the adapter stopped before the delivery began".to_owned();
     Answer::Unavailable(Unavailable { reason, retry_after_ms: 1 })
 }
 
@@ -228,16 +226,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_texts_of_an_answer_are_bounded() {
+    fn texts_of_an_answer_are_truncated_to_the_limits_of_the_contract() {
         let long = "ệ".repeat(5_000);
-        let taken = answered(Ok(crate::Taken { reference: long.clone() }));
-        assert_eq!(taken, Answer::Taken(TakenAnswer { reference: "ệ".repeat(200) }));
-        let refused = answered(Err(DeliverError::Refused { reason: long.clone() }));
+        let taken = to_answer(Ok(Taken { reference: long.clone() }));
+        assert_eq!(taken, Answer::Taken(exchange::Taken { reference: "ệ".repeat(200) }));
+        let refused = to_answer(Err(DeliverError::Refused { reason: long.clone() }));
         assert_eq!(refused, Answer::Refused(Refused { reason: "ệ".repeat(1_000) }));
-        let away = answered(Err(DeliverError::Unavailable { source: long.into() }));
+        let unavailable = to_answer(Err(DeliverError::Unavailable { source: long.into() }));
         let reason = "ệ".repeat(1_000);
-        assert_eq!(away, Answer::Unavailable(Unavailable { reason, retry_after_ms: 0 }));
-        let short = answered(Ok(crate::Taken { reference: "số 7".to_owned() }));
-        assert_eq!(short, Answer::Taken(TakenAnswer { reference: "số 7".to_owned() }));
+        assert_eq!(unavailable, Answer::Unavailable(Unavailable { reason, retry_after_ms: 0 }));
+        let short = to_answer(Ok(Taken { reference: "số 7".to_owned() }));
+        assert_eq!(short, Answer::Taken(exchange::Taken { reference: "số 7".to_owned() }));
     }
 }

@@ -1,91 +1,94 @@
-//! Answers on their way back: those that are ready go together, and nobody waits for others.
+//! Settling deliveries: answers that are ready at the same time share one call.
 
 use std::time::Duration;
 
+use call_batcher::{BatchLimits, CallBatcher};
 use prost::Message as _;
 use proto::exchange::v1::settled::Outcome;
 use proto::exchange::v1::{SettleBatchRequest, SettleRequest, Settled};
 use proto::fault::v1::Fault;
-use tokio::sync::oneshot;
 use tonic::Status;
 
-use crate::Client;
-use crate::gather::Gather;
-use crate::serve::ServeError;
+use crate::client::Client;
+use crate::error::ServeError;
 
-/// How often an answer is given again when the gateway does not hear it.
-const SETTLES: u32 = 5;
+/// Maximum number of times an answer is sent.
+const ATTEMPTS_MAX: u32 = 5;
+/// Pause after the first failed attempt. Each further pause is three times as long.
+const PAUSE: Duration = Duration::from_millis(100);
 
-/// An answer, and whoever waits until it was heard; one that is let go of never was.
-type Waiting = (SettleRequest, oneshot::Sender<()>);
+/// Limits of one call, within those of the contract (256 answers). Eight calls in flight: fewer
+/// would delay conversations whose next delivery waits for this answer, more would make smaller
+/// batches.
+const LIMITS: BatchLimits =
+    BatchLimits { items_max: 256, bytes_max: 1024 * 1024, in_flight_max: 8 };
 
-/// Gives answers to the gateway.
+/// Whether the gateway recorded an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attempt {
+    /// Recorded, or refused for good: sending it again changes nothing.
+    Final,
+    /// Not recorded: send it again.
+    Failed,
+}
+
+/// Sends answers to the gateway in batches. Clones share the queue.
 #[derive(Clone, Debug)]
-pub(crate) struct Settler(Gather<Waiting>);
+pub(crate) struct SettleBatcher(CallBatcher<SettleRequest, Attempt>);
 
-impl Settler {
+impl SettleBatcher {
     pub(crate) fn new(client: Client) -> Self {
-        Self(Gather::new(|(it, _)| it.encoded_len(), move |waiting| call(client.clone(), waiting)))
+        let size = |it: &SettleRequest| it.encoded_len();
+        let handler = move |requests| settle_batch(client.clone(), requests);
+        Self(CallBatcher::spawn(LIMITS.items_max, size, LIMITS, handler))
     }
 
-    /// Gives an answer until the gateway has heard it.
+    /// Sends an answer until the gateway has recorded or finally refused it.
     pub(crate) async fn settle(&self, request: SettleRequest) -> Result<(), ServeError> {
-        let (heard, hearing) = oneshot::channel();
-        let is_heard = self.0.leave((request, heard)).await && hearing.await.is_ok();
-        let failed = || ServeError::Link(Status::unavailable("an answer could not be given"));
-        if is_heard { Ok(()) } else { Err(failed()) }
-    }
-}
-
-/// Gives answers together, and those that were not heard again.
-async fn call(mut client: Client, mut waiting: Vec<Waiting>) {
-    let mut pause = Duration::from_millis(100);
-    for _ in 0..SETTLES {
-        let items = waiting.iter().map(|(it, _)| it.clone()).collect();
-        match client.settle_batch(SettleBatchRequest { items }).await {
-            Ok(response) => waiting = unheard(waiting, response.into_inner().results),
-            Err(status) if Fault::from_status(&status).is_some_and(|it| !it.is_retryable()) => {
-                tracing::warn!(error = %status.message(), "answers were not taken");
-                waiting.drain(..).for_each(|(_, heard)| tell(heard));
+        let mut pause = PAUSE;
+        for _ in 0..ATTEMPTS_MAX {
+            if self.0.call(request.clone()).await == Ok(Attempt::Final) {
+                return Ok(());
             }
-            Err(status) => tracing::debug!(error = %status.message(), "answers are given again"),
+            tokio::time::sleep(pause).await;
+            pause *= 3;
         }
-        if waiting.is_empty() {
-            return;
-        }
-        tokio::time::sleep(pause).await;
-        pause *= 3;
+        Err(ServeError::Link(Status::unavailable("an answer could not be given")))
     }
 }
 
-/// Tells each whose answer was heard; the others are left.
-fn unheard(waiting: Vec<Waiting>, results: Vec<Settled>) -> Vec<Waiting> {
-    let mut results = results.into_iter();
-    let mut left = Vec::new();
-    for (request, heard) in waiting {
-        let fault = match results.next().and_then(|it| it.outcome) {
-            Some(Outcome::Settled(_)) => {
-                tell(heard);
-                continue;
-            }
-            Some(Outcome::Refused(refused)) => refused.fault.unwrap_or_default(),
-            None => Fault::default(),
-        };
-        let code = &fault.code;
-        if fault.is_retryable() || code.is_empty() {
-            tracing::debug!(code, "answer is given again");
-            left.push((request, heard));
-        } else {
-            // The bus decided otherwise meanwhile, and says so in the journal.
-            tracing::warn!(code, "answer was not taken");
-            tell(heard);
+/// Sends answers in one call; one outcome each, in their order.
+async fn settle_batch(mut client: Client, requests: Vec<SettleRequest>) -> Vec<Attempt> {
+    let count = requests.len();
+    match client.settle_batch(SettleBatchRequest { items: requests }).await {
+        Ok(response) => {
+            let outcomes = response.into_inner().results.into_iter().map(judge);
+            outcomes.chain(std::iter::repeat(Attempt::Failed)).take(count).collect()
+        }
+        Err(status) if Fault::from_status(&status).is_some_and(|it| !it.is_retryable()) => {
+            tracing::warn!(error = %status.message(), "answers were refused");
+            vec![Attempt::Final; count]
+        }
+        Err(status) => {
+            tracing::debug!(error = %status.message(), "answers are sent again");
+            vec![Attempt::Failed; count]
         }
     }
-    left
 }
 
-fn tell(heard: oneshot::Sender<()>) {
-    if heard.send(()).is_err() {
-        tracing::debug!("nobody waits any more until the answer is heard");
+fn judge(result: Settled) -> Attempt {
+    let fault = match result.outcome {
+        Some(Outcome::Settled(_)) => return Attempt::Final,
+        Some(Outcome::Refused(refused)) => refused.fault.unwrap_or_default(),
+        None => Fault::default(),
+    };
+    let code = &fault.code;
+    if fault.is_retryable() || code.is_empty() {
+        tracing::debug!(code, "answer is sent again");
+        Attempt::Failed
+    } else {
+        // Another session settled the message meanwhile; the journal has recorded this answer too.
+        tracing::warn!(code, "answer was refused");
+        Attempt::Final
     }
 }

@@ -1,96 +1,90 @@
-//! Items on their way out: small ones that are ready go together.
+//! Submitting items: small ones that are ready at the same time share one call.
 
+use call_batcher::{BatchLimits, CallBatcher};
 use prost::Message as _;
 use proto::exchange::v1::submit_request::Body;
 use proto::exchange::v1::submitted::Outcome;
-use proto::exchange::v1::{SubmitBatchRequest, SubmitRequest, SubmitResponse};
+use proto::exchange::v1::{SubmitBatchRequest, SubmitRequest, SubmitResponse, Submitted};
 use proto::fault::v1::Fault;
-use tokio::sync::oneshot;
 use tonic::Status;
 
-use crate::Client;
-use crate::gather::Gather;
+use crate::client::Client;
 
-type Answer = Result<SubmitResponse, Status>;
+/// Limits of one call, within those of the contract (256 items, 2 MiB). Eight calls in flight:
+/// fewer would delay senders that wait for each receipt, more would make smaller batches.
+const LIMITS: BatchLimits =
+    BatchLimits { items_max: 256, bytes_max: 1024 * 1024, in_flight_max: 8 };
 
-/// An item, and whoever waits for its receipt.
-type Waiting = (SubmitRequest, oneshot::Sender<Answer>);
+type SubmitResult = Result<SubmitResponse, Status>;
 
-/// Gives items to the gateway.
+/// Submits items to the gateway, small ones in batches. Clones share the queue.
 #[derive(Clone, Debug)]
-pub(crate) struct Submitter {
+pub(crate) struct SubmitBatcher {
     client: Client,
-    small: Gather<Waiting>,
+    small_items: CallBatcher<SubmitRequest, SubmitResult>,
 }
 
-impl Submitter {
+impl SubmitBatcher {
     pub(crate) fn new(client: Client) -> Self {
-        let own = client.clone();
-        let bytes = |(it, _): &Waiting| it.encoded_len();
-        let small = Gather::new(bytes, move |waiting| call(own.clone(), waiting));
-        Self { client, small }
+        let size = |it: &SubmitRequest| it.encoded_len();
+        let batch_client = client.clone();
+        let handler = move |items| submit_batch(batch_client.clone(), items);
+        Self { client, small_items: CallBatcher::spawn(LIMITS.items_max, size, LIMITS, handler) }
     }
 
-    /// Gives an item once, together with others if it is small.
-    pub(crate) async fn submit(&self, request: SubmitRequest) -> Answer {
+    /// Submits an item once; a small one may share its call with others.
+    pub(crate) async fn submit(&self, request: SubmitRequest) -> SubmitResult {
         let is_small =
             matches!(request.body, Some(Body::Inline(_))) && request.attachments.is_empty();
         if !is_small {
             return self.submit_alone(request).await;
         }
-        let (answer, answered) = oneshot::channel();
-        let is_left = self.small.leave((request, answer)).await;
-        let lost = || Status::unavailable("the item could not be submitted");
-        if is_left { answered.await.map_err(|_gone| lost())? } else { Err(lost()) }
+        match self.small_items.call(request).await {
+            Ok(result) => result,
+            Err(_unanswered) => Err(Status::unavailable("the item could not be submitted")),
+        }
     }
 
-    /// Gives an item once, by itself: what others are in trouble for is not its own.
-    pub(crate) async fn submit_alone(&self, request: SubmitRequest) -> Answer {
-        alone(self.client.clone(), request).await
+    /// Submits an item once in a call of its own, which no other item can make fail.
+    pub(crate) async fn submit_alone(&self, request: SubmitRequest) -> SubmitResult {
+        submit_one(self.client.clone(), request).await
     }
 }
 
-async fn alone(mut client: Client, request: SubmitRequest) -> Answer {
+async fn submit_one(mut client: Client, request: SubmitRequest) -> SubmitResult {
     client.submit(request).await.map(tonic::Response::into_inner)
 }
 
-async fn call(client: Client, waiting: Vec<Waiting>) {
-    let (items, answers): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
-    for (answer, outcome) in answers.into_iter().zip(together(client, items).await) {
-        if answer.send(outcome).is_err() {
-            tracing::debug!("nobody waits any more for a receipt");
-        }
-    }
-}
-
-/// Gives items in one call: an answer for each.
-async fn together(mut client: Client, mut items: Vec<SubmitRequest>) -> Vec<Answer> {
+/// Submits items in one call; one result each, in their order.
+async fn submit_batch(mut client: Client, mut items: Vec<SubmitRequest>) -> Vec<SubmitResult> {
     let count = items.len();
     if let Some(only) = items.pop_if(|_| count == 1) {
-        return vec![alone(client, only).await];
+        return vec![submit_one(client, only).await];
     }
     match client.submit_batch(SubmitBatchRequest { items }).await {
         Ok(response) => {
-            let results = response.into_inner().results.into_iter().map(|it| told(it.outcome));
-            results.chain(std::iter::repeat_with(|| told(None))).take(count).collect()
+            let results = response.into_inner().results.into_iter().map(to_result);
+            let missing = || to_result(Submitted::default());
+            results.chain(std::iter::repeat_with(missing)).take(count).collect()
         }
-        Err(status) => vec![Err(of_the_call(status)); count],
+        Err(status) => vec![Err(to_item_status(status)); count],
     }
 }
 
-/// What a call with several items failed with, for each of them. A call that is refused as a whole
-/// says nothing about any one item, so each is to be tried again, and then goes alone.
-fn of_the_call(status: Status) -> Status {
+/// The status for each item of a failed call. The gateway refuses a call as a whole for its size,
+/// which does not concern any one item: the status is then a transient one, so that each item is
+/// submitted again in a call of its own.
+fn to_item_status(status: Status) -> Status {
     match Fault::from_status(&status) {
         Some(fault) if fault.is_retryable() => status,
         _ => Status::unavailable(format!("several items together: {}", status.message())),
     }
 }
 
-fn told(outcome: Option<Outcome>) -> Answer {
-    match outcome {
+fn to_result(submitted: Submitted) -> SubmitResult {
+    match submitted.outcome {
         Some(Outcome::Submitted(response)) => Ok(response),
         Some(Outcome::Refused(refused)) => Err(refused.fault.unwrap_or_default().into()),
-        None => Err(Status::unavailable("the gateway did not say what became of the item")),
+        None => Err(Status::unavailable("the gateway gave no outcome for the item")),
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use adapter_sample::{Behaviour, Mailroom, Sample};
+use adapter_sample::{Behavior, SampleAdapter, SampleApplication};
 use lienthong_tests::up::{Agency, Up, program, write_registry};
 use sdk::Connection;
 use serde_json::{Value, json};
@@ -397,9 +397,10 @@ fn a_document_is_traced_by_its_number_after_its_status_came_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_redrives_and_withdraws_waiting_messages() {
     let system = System::start();
-    let mailroom = Mailroom::new();
-    mailroom.behave(Behaviour::Away(1));
-    let sample = Arc::new(Sample::new("hai-app".to_owned(), "thu".to_owned(), mailroom.clone()));
+    let application = SampleApplication::new();
+    application.set_behavior(Behavior::Unavailable(1));
+    let sample =
+        Arc::new(SampleAdapter::new("hai-app".to_owned(), "thu".to_owned(), application.clone()));
     let connection = Connection { gateway: system.up.gateway(), token: "hai-token".to_owned() };
     let stop = CancellationToken::new();
     let stopping = stop.clone();

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter_sample::{Mailroom, Sample};
+use adapter_sample::{SampleAdapter, SampleApplication};
 use lienthong_tests::up::{Agency, Up, write_registry};
 use sdk::{
-    Application, CollectError, Connection, DeliverError, Delivery, Description, File, Item, Outlet,
-    Taken,
+    Application, CollectError, Connection, DeliverError, Delivery, Description, File, Item,
+    SubmitHandle, Taken,
 };
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -26,7 +26,7 @@ pub(crate) const UNLIMITED: usize = 1_000_000;
 
 /// An application that takes as many messages as it has permits, and blocks in `deliver` then.
 pub(crate) struct GatedApplication {
-    sample: Sample,
+    sample: SampleAdapter,
     may_pass: Semaphore,
 }
 
@@ -42,19 +42,19 @@ impl Application for GatedApplication {
 
     async fn collect(
         &self,
-        outlet: Outlet,
+        submit_handle: SubmitHandle,
         shutdown: CancellationToken,
     ) -> Result<(), CollectError> {
-        self.sample.collect(outlet, shutdown).await
+        self.sample.collect(submit_handle, shutdown).await
     }
 }
 
 pub(crate) fn gated_application(
     key: &str,
-    mailroom: &Mailroom,
+    application: &SampleApplication,
     may_pass: usize,
 ) -> Arc<GatedApplication> {
-    let sample = Sample::new(format!("{key}-app"), "test".to_owned(), mailroom.clone());
+    let sample = SampleAdapter::new(format!("{key}-app"), "test".to_owned(), application.clone());
     Arc::new(GatedApplication { sample, may_pass: Semaphore::new(may_pass) })
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn item(number: usize) -> Item {
 }
 
 /// Submits the same item until a receipt comes back: the kill may have lost the first answer.
-async fn submit_until_receipt(sender: Mailroom, number: usize) -> (String, String) {
+async fn submit_until_receipt(sender: SampleApplication, number: usize) -> (String, String) {
     let item = item(number);
     loop {
         match sender.send(item.clone()).await {
@@ -138,7 +138,7 @@ async fn messages_submitted_around_a_kill_are_delivered_once() {
     write_registry(&folder.path().join("registry"), &agencies);
     let mut up = Up::start(folder.path(), &[]);
     let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
-    let (sender, receiver) = (Mailroom::new(), Mailroom::new());
+    let (sender, receiver) = (SampleApplication::new(), SampleApplication::new());
     let gated_receiver = gated_application("hai", &receiver, TAKEN);
     connect((up.gateway(), "mot"), &gated_application("mot", &sender, 0), (&mut working, &stop));
     connect((up.gateway(), "hai"), &gated_receiver, (&mut working, &stop));

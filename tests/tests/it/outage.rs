@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adapter_sample::Mailroom;
+use adapter_sample::SampleApplication;
 use lienthong_tests::roles::Roles;
 use lienthong_tests::up::{Agency, http_get, write_registry};
 use tokio::task::JoinSet;
@@ -27,7 +27,7 @@ async fn documents_are_delivered_while_the_registry_is_down() {
     });
     let (_node, mut roles) = starting.await.unwrap();
     let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
-    let (sender, receiver) = (Mailroom::new(), Mailroom::new());
+    let (sender, receiver) = (SampleApplication::new(), SampleApplication::new());
     connect(
         (roles.gateway(), "mot"),
         &gated_application("mot", &sender, UNLIMITED),

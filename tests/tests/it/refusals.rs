@@ -2,7 +2,7 @@
 
 use lienthong_tests::up::{Agency, Up, write_registry};
 use proto::fault::v1::Fault;
-use sdk::{Connection, File, Item, Outlet, SubmitError};
+use sdk::{Connection, File, Item, SubmitError, SubmitHandle};
 use serde_json::{Value, json};
 
 fn portal(change: impl Fn(&mut Value)) -> Item {
@@ -16,8 +16,8 @@ fn portal(change: impl Fn(&mut Value)) -> Item {
     Item { format: "ioffice.portal".to_owned(), body: body.to_string().into(), ..Item::default() }
 }
 
-async fn expect_refusal(outlet: &Outlet, item: &Item, what: &str) -> Fault {
-    match outlet.submit(item).await {
+async fn expect_refusal(submit_handle: &SubmitHandle, item: &Item, what: &str) -> Fault {
+    match submit_handle.submit(item).await {
         Err(SubmitError::Refused(fault) | SubmitError::NotAdmitted(fault)) => fault,
         other => panic!("{what} is not refused: {other:?}"),
     }
@@ -118,14 +118,14 @@ async fn invalid_input_is_refused_with_its_code_and_not_stored() {
     std::fs::write(&registry, narrow).unwrap();
     let up = Up::start(folder.path(), &[]);
     let connection = Connection { gateway: up.gateway(), token: "mot-token".to_owned() };
-    let outlet = connection.outlet().unwrap();
+    let submit_handle = connection.submit_handle().unwrap();
     for (code, item, what) in [unreadable(), invalid_fields(), wrong_files()].concat() {
-        let fault = expect_refusal(&outlet, &item, what).await;
+        let fault = expect_refusal(&submit_handle, &item, what).await;
         assert_eq!(fault.code, code, "{what}: {fault:?}");
     }
     let stranger = Connection { gateway: up.gateway(), token: "guess".to_owned() };
     assert_eq!(
-        expect_refusal(&stranger.outlet().unwrap(), &portal(|_| ()), "a guess").await.code,
+        expect_refusal(&stranger.submit_handle().unwrap(), &portal(|_| ()), "a guess").await.code,
         "LT-GW-006"
     );
     assert_eq!(files_in(&folder.path().join("claims")), 0, "no attachment is stored");
@@ -138,11 +138,14 @@ async fn invalid_input_is_refused_with_its_code_and_not_stored() {
 
     let mut first = portal(|_| ());
     first.key = "k".to_owned();
-    outlet.submit(&first).await.unwrap();
+    submit_handle.submit(&first).await.unwrap();
     let mut other = portal(|it| it["TrichYeu"] = json!("Khác"));
     other.key = "k".to_owned();
-    assert_eq!(expect_refusal(&outlet, &other, "a used key").await.code, "LT-JNL-001");
-    assert!(outlet.submit(&portal(|_| ())).await.unwrap().repeat, "the same content without a key");
+    assert_eq!(expect_refusal(&submit_handle, &other, "a used key").await.code, "LT-JNL-001");
+    assert!(
+        submit_handle.submit(&portal(|_| ())).await.unwrap().repeat,
+        "the same content without a key"
+    );
     for spelling in ["1/BC-VP", "1-bc-vp", "bao cao"] {
         let (found, exit) = up.command(&[
             "find",

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use adapter_sample::Mailroom;
+use adapter_sample::SampleApplication;
 use lienthong_tests::guarded::Guarded;
 use lienthong_tests::up::{
     Agency, Up, http_get, program, unused_port, wait_for_port, write_registry,
@@ -35,7 +35,7 @@ async fn a_stop_under_traffic_takes_seconds_and_exits_with_0() {
     write_registry(&folder.path().join("registry"), &AGENCIES);
     let mut up = Up::start(folder.path(), &[]);
     let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
-    let (sender, receiver) = (Mailroom::new(), Mailroom::new());
+    let (sender, receiver) = (SampleApplication::new(), SampleApplication::new());
     connect(
         (up.gateway(), "mot"),
         &gated_application("mot", &sender, UNLIMITED),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use adapter_sample::{Mailroom, Sample};
+use adapter_sample::{SampleAdapter, SampleApplication};
 use lienthong_tests::roles::Roles;
 use lienthong_tests::up::{Agency, write_registry};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
@@ -371,15 +371,15 @@ async fn one_trace_holds_every_hop_and_no_log_holds_a_body() {
     let (node, roles) = start(folder.path(), address).await;
     let connection =
         |key: &str| Connection { gateway: roles.gateway(), token: format!("{key}-token") };
-    let (inbox, stop) = (Mailroom::new(), CancellationToken::new());
-    let sample = Sample::new("hai-app".to_owned(), "test".to_owned(), inbox.clone());
+    let (inbox, stop) = (SampleApplication::new(), CancellationToken::new());
+    let sample = SampleAdapter::new("hai-app".to_owned(), "test".to_owned(), inbox.clone());
     let (receiver, stopping) = (connection("hai"), stop.clone());
     let mut working = JoinSet::new();
     working.spawn(async move {
         sdk::serve(std::sync::Arc::new(sample), &receiver, stopping).await.unwrap();
     });
-    let outlet = connection("mot").outlet().unwrap();
-    let receipt = outlet.submit(&document(1, "Báo cáo", "A99.2")).await.unwrap();
+    let submit_handle = connection("mot").submit_handle().unwrap();
+    let receipt = submit_handle.submit(&document(1, "Báo cáo", "A99.2")).await.unwrap();
     let exported = collector.until(|exported| missing(exported, &receipt.message_id)).await;
     check_messages(&exported.spans);
     collector.until(unmeasured).await;
@@ -388,7 +388,7 @@ async fn one_trace_holds_every_hop_and_no_log_holds_a_body() {
 
     // A message returned by the broker is counted under its error code; no log holds its body.
     tokio::task::block_in_place(|| node.control(&["delete_queue", "-p", "v0", "delivery.ba-app"]));
-    outlet.submit(&document(2, CANARY, "A99.3")).await.unwrap();
+    submit_handle.submit(&document(2, CANARY, "A99.3")).await.unwrap();
     collector
         .until(|exported| {
             let has_come_back = |it: &Series| {

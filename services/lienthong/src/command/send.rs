@@ -35,8 +35,8 @@ pub(crate) async fn run(output: Output, arguments: Send) -> anyhow::Result<ExitS
     let token = chassis::secret::read(&arguments.token_file)?;
     let connection = Connection { gateway: arguments.gateway, token: token.reveal().to_owned() };
     let progress = format!("{} {}", output.localize("Đang gửi", "Sending"), byte_count(size));
-    let outlet = connection.outlet()?;
-    match output.wait_with_progress(&progress, outlet.submit(&item)).await {
+    let submit_handle = connection.submit_handle()?;
+    match output.wait_with_progress(&progress, submit_handle.submit(&item)).await {
         Ok(receipt) => {
             print_receipt(output, &receipt);
             Ok(ExitStatus::Done)

@@ -1,4 +1,4 @@
-//! Items on their way out: with their files, through trouble, and each by itself.
+//! Submitting: uploads, retries, and items that share a call.
 
 use std::collections::HashSet;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use proto::fault::v1::Fault;
 use sdk::{Content, File, Item, SubmitError};
 use tonic::Status;
 
-use crate::gateway::{Gateway, State};
+use crate::fake_gateway::{FakeGateway, State};
 
 fn item(key: &str, content: impl Into<Content>) -> Item {
     let file = File {
@@ -32,12 +32,13 @@ fn bytes(len: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn files_the_gateway_lost_before_the_submit_are_uploaded_again() {
-    let running = Gateway::new(State { loses: 2, ..State::default() }).run().await;
-    let outlet = running.connection.outlet().unwrap();
+async fn files_that_the_gateway_lost_before_the_submit_are_uploaded_again() {
+    let running =
+        FakeGateway::new(State { submits_losing_uploads: 2, ..State::default() }).run().await;
+    let submit_handle = running.connection.submit_handle().unwrap();
     let big = bytes(2 << 20);
     let item = Item { body: big.clone().into(), ..item("1", bytes(70_000)) };
-    let receipt = outlet.submit(&item).await.unwrap();
+    let receipt = submit_handle.submit(&item).await.unwrap();
     assert_eq!(receipt.message_id, "m-1");
     running.gateway.with(|state| {
         assert_eq!(state.submits, 3);
@@ -48,54 +49,55 @@ async fn files_the_gateway_lost_before_the_submit_are_uploaded_again() {
 }
 
 #[tokio::test]
-async fn an_upload_the_gateway_says_is_not_whole_is_made_again() {
+async fn an_incomplete_upload_is_repeated() {
     let fault = Fault::new(&code::LT_EX_009).param("part", "p").param("expected", "3");
-    let state = State { submit_trouble: [fault.into()].into(), ..State::default() };
-    let running = Gateway::new(state).run().await;
-    running.connection.outlet().unwrap().submit(&item("1", bytes(9))).await.unwrap();
+    let state = State { submit_failures: [fault.into()].into(), ..State::default() };
+    let running = FakeGateway::new(state).run().await;
+    running.connection.submit_handle().unwrap().submit(&item("1", bytes(9))).await.unwrap();
     running.gateway.with(|state| assert_eq!(state.items[0].files, [bytes(9)]));
 }
 
 #[tokio::test]
-async fn a_gateway_that_never_keeps_an_upload_is_away_and_refuses_nothing() {
-    let running = Gateway::new(State { loses: 99, ..State::default() }).run().await;
-    let outcome = running.connection.outlet().unwrap().submit(&item("1", bytes(9))).await;
+async fn a_gateway_that_loses_every_upload_is_unavailable_and_the_item_is_not_refused() {
+    let running =
+        FakeGateway::new(State { submits_losing_uploads: 99, ..State::default() }).run().await;
+    let outcome = running.connection.submit_handle().unwrap().submit(&item("1", bytes(9))).await;
     assert!(matches!(outcome, Err(SubmitError::Unavailable(_))), "{outcome:?}");
     running.gateway.with(|state| assert_eq!(state.submits, 3));
 }
 
 #[tokio::test]
-async fn two_items_with_the_same_file_leave_each_other_s_upload_alone() {
-    let running = Gateway::new(State::default()).together(2).run().await;
-    let outlet = running.connection.outlet().unwrap();
+async fn two_items_with_the_same_file_have_separate_uploads() {
+    let running = FakeGateway::new(State::default()).with_submit_barrier(2).run().await;
+    let submit_handle = running.connection.submit_handle().unwrap();
     let (one, two) = (item("1", bytes(70_000)), item("2", bytes(70_000)));
-    let (first, second) = tokio::join!(outlet.submit(&one), outlet.submit(&two));
+    let (first, second) = tokio::join!(submit_handle.submit(&one), submit_handle.submit(&two));
     first.unwrap();
     second.unwrap();
     running.gateway.with(|state| {
         let keys: HashSet<_> = state.items.iter().map(|it| it.key.as_str()).collect();
         assert_eq!(keys, HashSet::from(["1", "2"]));
         assert!(state.items.iter().all(|it| it.files == [bytes(70_000)]));
-        let names: HashSet<_> = state.names.iter().collect();
+        let names: HashSet<_> = state.upload_names.iter().collect();
         assert_eq!(names.len(), 2, "{names:?}");
         assert!(names.iter().all(|it| it.len() <= 100), "{names:?}");
     });
 }
 
 #[tokio::test]
-async fn a_long_upload_outlives_more_trouble_than_one_place_may_have() {
-    let away = || Some(Status::unavailable("away"));
-    let put_trouble = (0..10).flat_map(|_| [away(), None]).collect();
-    let running = Gateway::new(State { put_trouble, ..State::default() }).run().await;
+async fn failures_of_an_upload_are_limited_at_each_offset_and_not_in_total() {
+    let unavailable = || Some(Status::unavailable("away"));
+    let put_failures = (0..10).flat_map(|_| [unavailable(), None]).collect();
+    let running = FakeGateway::new(State { put_failures, ..State::default() }).run().await;
     let all = bytes(10 << 20);
-    running.connection.outlet().unwrap().submit(&item("1", all.clone())).await.unwrap();
+    running.connection.submit_handle().unwrap().submit(&item("1", all.clone())).await.unwrap();
     running.gateway.with(|state| assert!(state.items[0].files == [all], "the bytes differ"));
 }
 
 #[tokio::test]
-async fn an_upload_the_gateway_lost_half_way_begins_again() {
-    let running = Gateway::new(State {
-        put_trouble: [
+async fn an_upload_that_the_gateway_lost_begins_again() {
+    let running = FakeGateway::new(State {
+        put_failures: [
             None,
             Some(Fault::new(&code::LT_EX_004).param("part", "p").param("expected", "0").into()),
         ]
@@ -105,46 +107,47 @@ async fn an_upload_the_gateway_lost_half_way_begins_again() {
     .run()
     .await;
     let all = bytes(3 << 20);
-    running.connection.outlet().unwrap().submit(&item("1", all.clone())).await.unwrap();
+    running.connection.submit_handle().unwrap().submit(&item("1", all.clone())).await.unwrap();
     running.gateway.with(|state| assert!(state.items[0].files == [all], "the bytes differ"));
 }
 
 #[tokio::test]
-async fn a_file_that_becomes_shorter_is_unreadable() {
+async fn a_file_that_is_truncated_during_its_upload_is_unreadable() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&bytes(3 << 20)).unwrap();
     let path = file.path().to_owned();
-    let state = State { shortens: Some(path.clone()), ..State::default() };
-    let running = Gateway::new(state).run().await;
-    let outcome = running.connection.outlet().unwrap().submit(&item("1", path)).await;
+    let state = State { truncates: Some(path.clone()), ..State::default() };
+    let running = FakeGateway::new(state).run().await;
+    let outcome = running.connection.submit_handle().unwrap().submit(&item("1", path)).await;
     assert!(matches!(outcome, Err(SubmitError::Unreadable(_))), "{outcome:?}");
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_again() {
+async fn a_transient_error_is_retried() {
     let fault = Fault::new(&code::LT_EX_008);
-    let trouble = [Status::unavailable("away"), fault.into()];
-    let state = State { submit_trouble: trouble.into(), ..State::default() };
-    let running = Gateway::new(state).run().await;
-    running.connection.outlet().unwrap().submit(&item("1", bytes(9))).await.unwrap();
+    let failures = [Status::unavailable("away"), fault.into()];
+    let state = State { submit_failures: failures.into(), ..State::default() };
+    let running = FakeGateway::new(state).run().await;
+    running.connection.submit_handle().unwrap().submit(&item("1", bytes(9))).await.unwrap();
     running.gateway.with(|state| assert_eq!((state.submits, state.items.len()), (3, 1)));
 }
 
 #[tokio::test]
-async fn a_refusal_is_about_the_item_and_a_wrong_token_is_not() {
+async fn a_wrong_token_is_not_a_refusal_of_the_item() {
     let cases = [(&code::LT_MAP_002, true), (&code::LT_GW_006, false), (&code::LT_GW_007, false)];
-    for (page, is_refusal) in cases {
-        let trouble = [Fault::new(page).into()];
-        let state = State { submit_trouble: trouble.into(), ..State::default() };
-        let running = Gateway::new(state).run().await;
-        let outcome = running.connection.outlet().unwrap().submit(&item("1", bytes(9))).await;
+    for (code, is_refusal) in cases {
+        let failures = [Fault::new(code).into()];
+        let state = State { submit_failures: failures.into(), ..State::default() };
+        let running = FakeGateway::new(state).run().await;
+        let outcome =
+            running.connection.submit_handle().unwrap().submit(&item("1", bytes(9))).await;
         let (fault, refused) = match outcome {
             Err(SubmitError::Refused(fault)) => (fault, true),
             Err(SubmitError::NotAdmitted(fault)) => (fault, false),
-            other => panic!("{}: {other:?}", page.code),
+            other => panic!("{}: {other:?}", code.code),
         };
-        assert_eq!((fault.code.as_str(), refused), (page.code, is_refusal));
-        running.gateway.with(|state| assert_eq!(state.submits, 1, "it was tried once"));
+        assert_eq!((fault.code.as_str(), refused), (code.code, is_refusal));
+        running.gateway.with(|state| assert_eq!(state.submits, 1, "it was submitted once"));
     }
 }
 
@@ -154,11 +157,11 @@ fn small(key: usize, body: Vec<u8>) -> Item {
 }
 
 #[tokio::test]
-async fn small_items_that_are_ready_go_together_and_each_has_its_own_receipt() {
-    let running = Gateway::new(State::default()).run().await;
-    let outlet = running.connection.outlet().unwrap();
+async fn small_items_share_calls_and_each_has_its_own_receipt() {
+    let running = FakeGateway::new(State::default()).run().await;
+    let submit_handle = running.connection.submit_handle().unwrap();
     let items: Vec<_> = (0..600).map(|it| small(it, bytes(100))).collect();
-    let receipts = join_all(items.iter().map(|it| outlet.submit(it))).await;
+    let receipts = join_all(items.iter().map(|it| submit_handle.submit(it))).await;
     for (number, receipt) in receipts.into_iter().enumerate() {
         assert_eq!(receipt.unwrap().message_id, format!("m-{number}"));
     }
@@ -170,24 +173,24 @@ async fn small_items_that_are_ready_go_together_and_each_has_its_own_receipt() {
 }
 
 #[tokio::test]
-async fn larger_items_make_smaller_calls() {
-    let running = Gateway::new(State::default()).run().await;
-    let outlet = running.connection.outlet().unwrap();
+async fn large_items_share_no_call() {
+    let running = FakeGateway::new(State::default()).run().await;
+    let submit_handle = running.connection.submit_handle().unwrap();
     let items: Vec<_> = (0..20).map(|it| small(it, bytes(600_000))).collect();
-    for receipt in join_all(items.iter().map(|it| outlet.submit(it))).await {
+    for receipt in join_all(items.iter().map(|it| submit_handle.submit(it))).await {
         receipt.unwrap();
     }
     running.gateway.with(|state| assert_eq!((state.submits, state.batches.len()), (20, 0)));
 }
 
 #[tokio::test]
-async fn what_an_item_has_beside_its_body_counts_too() {
-    let running = Gateway::new(State::default()).run().await;
-    let outlet = running.connection.outlet().unwrap();
+async fn the_size_of_a_call_includes_the_recipients_of_its_items() {
+    let running = FakeGateway::new(State::default()).run().await;
+    let submit_handle = running.connection.submit_handle().unwrap();
     let recipients: Vec<_> = (0..10_000).map(|it| format!("A{it:09}")).collect();
     let with = |it| Item { recipients: recipients.clone(), ..small(it, bytes(9)) };
     let items: Vec<_> = (0..40).map(with).collect();
-    for receipt in join_all(items.iter().map(|it| outlet.submit(it))).await {
+    for receipt in join_all(items.iter().map(|it| submit_handle.submit(it))).await {
         receipt.unwrap();
     }
     running.gateway.with(|state| {
@@ -198,27 +201,27 @@ async fn what_an_item_has_beside_its_body_counts_too() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_refused_as_a_whole_refuses_no_item() {
+async fn a_refused_call_refuses_none_of_its_items() {
     let refusal = Fault::new(&code::LT_GW_001).param("size", "> 2").param("most", "2");
-    let state = State { batch_trouble: [refusal.into()].into(), ..State::default() };
-    let running = Gateway::new(state).run().await;
-    let outlet = running.connection.outlet().unwrap();
+    let state = State { batch_failures: [refusal.into()].into(), ..State::default() };
+    let running = FakeGateway::new(state).run().await;
+    let submit_handle = running.connection.submit_handle().unwrap();
     let items: Vec<_> = (0..3).map(|it| small(it, bytes(9))).collect();
-    for receipt in join_all(items.iter().map(|it| outlet.submit(it))).await {
+    for receipt in join_all(items.iter().map(|it| submit_handle.submit(it))).await {
         receipt.unwrap();
     }
     running.gateway.with(|state| assert_eq!((state.batches.len(), state.submits), (1, 3)));
 }
 
 #[tokio::test]
-async fn of_items_that_go_together_each_is_refused_or_tried_again_by_itself() {
+async fn each_item_of_a_call_is_refused_or_retried_by_itself() {
     let refusal = Fault::new(&code::LT_MAP_002).into();
     let busy = Fault::new(&code::LT_EX_008).into();
-    let state = State { submit_trouble: [refusal, busy].into(), ..State::default() };
-    let running = Gateway::new(state).run().await;
-    let outlet = running.connection.outlet().unwrap();
+    let state = State { submit_failures: [refusal, busy].into(), ..State::default() };
+    let running = FakeGateway::new(state).run().await;
+    let submit_handle = running.connection.submit_handle().unwrap();
     let items: Vec<_> = (0..3).map(|it| small(it, bytes(9))).collect();
-    let outcomes = join_all(items.iter().map(|it| outlet.submit(it))).await;
+    let outcomes = join_all(items.iter().map(|it| submit_handle.submit(it))).await;
     let [Err(SubmitError::Refused(fault)), Ok(second), Ok(third)] = outcomes.as_slice() else {
         panic!("{outcomes:?}");
     };
@@ -228,13 +231,13 @@ async fn of_items_that_go_together_each_is_refused_or_tried_again_by_itself() {
 }
 
 #[tokio::test]
-async fn after_a_call_that_failed_each_item_is_tried_alone() {
-    let away = Status::unavailable("away");
-    let state = State { batch_trouble: [away].into(), ..State::default() };
-    let running = Gateway::new(state).run().await;
-    let outlet = running.connection.outlet().unwrap();
+async fn after_a_failed_call_each_item_is_submitted_in_its_own_call() {
+    let unavailable = Status::unavailable("away");
+    let state = State { batch_failures: [unavailable].into(), ..State::default() };
+    let running = FakeGateway::new(state).run().await;
+    let submit_handle = running.connection.submit_handle().unwrap();
     let items: Vec<_> = (0..3).map(|it| small(it, bytes(9))).collect();
-    for receipt in join_all(items.iter().map(|it| outlet.submit(it))).await {
+    for receipt in join_all(items.iter().map(|it| submit_handle.submit(it))).await {
         receipt.unwrap();
     }
     running.gateway.with(|state| assert_eq!((state.batches.len(), state.submits), (1, 3)));

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use lienthong_tests::measure::{ProcessGroup, ProcessorTimes, Shares, percentile, processor_time};
 use lienthong_tests::up::Agency;
 use sdk::{
-    Application, CollectError, Connection, DeliverError, Delivery, Description, Item, Outlet, Taken,
+    Application, CollectError, Connection, DeliverError, Delivery, Description, Item, SubmitHandle,
+    Taken,
 };
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
@@ -100,7 +101,11 @@ impl Application for Receiver {
         Ok(Taken { reference: delivery.message_id().to_owned() })
     }
 
-    async fn collect(&self, _: Outlet, shutdown: CancellationToken) -> Result<(), CollectError> {
+    async fn collect(
+        &self,
+        _: SubmitHandle,
+        shutdown: CancellationToken,
+    ) -> Result<(), CollectError> {
         shutdown.cancelled().await;
         Ok(())
     }
@@ -109,7 +114,7 @@ impl Application for Receiver {
 /// Connected senders and receivers.
 pub(crate) struct EndToEnd {
     arrivals: Arc<ArrivalLog>,
-    outlets: Vec<(Outlet, &'static Agency, &'static Agency)>,
+    submit_handles: Vec<(SubmitHandle, &'static Agency, &'static Agency)>,
     next: AtomicUsize,
     receiving: JoinSet<()>,
     stop: CancellationToken,
@@ -138,12 +143,12 @@ impl EndToEnd {
                 Box::pin(sdk::serve(receiver, &connection, stop)).await.unwrap();
             });
         }
-        let outlets = senders
+        let submit_handles = senders
             .iter()
             .zip(receivers)
-            .map(|(from, to)| (connection(gateway, from).outlet().unwrap(), from, to))
+            .map(|(from, to)| (connection(gateway, from).submit_handle().unwrap(), from, to))
             .collect();
-        Self { arrivals, outlets, next: AtomicUsize::new(0), receiving, stop }
+        Self { arrivals, submit_handles, next: AtomicUsize::new(0), receiving, stop }
     }
 
     /// Sends a load, waits until all of it arrived, and gives the figures.
@@ -170,8 +175,9 @@ impl EndToEnd {
             if load.rate.is_none() {
                 self.arrivals.due_us[number].store(self.arrivals.now_us(), Ordering::Relaxed);
             }
-            let (outlet, from, to) = &self.outlets[number % self.outlets.len()];
-            let (outlet, body) = (outlet.clone(), packet(number, from, to));
+            let (submit_handle, from, to) =
+                &self.submit_handles[number % self.submit_handles.len()];
+            let (submit_handle, body) = (submit_handle.clone(), packet(number, from, to));
             sending.spawn(async move {
                 let item = Item {
                     key: format!("k{number}"),
@@ -179,7 +185,7 @@ impl EndToEnd {
                     body: body.into(),
                     ..Item::default()
                 };
-                outlet.submit(&item).await.unwrap();
+                submit_handle.submit(&item).await.unwrap();
             });
             while let Some(done) = sending.try_join_next() {
                 done.unwrap();

@@ -1,4 +1,5 @@
-//! A small gateway over a real connection: it keeps what comes and makes the trouble a test wants.
+//! A fake gateway that fails in the ways a test asks for. Tests that need no failure use the real
+//! gateway.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use proto::exchange::v1::exchange_server::{Exchange, ExchangeServer};
 use proto::exchange::v1::settled::Outcome;
 use proto::exchange::v1::submit_request::Body;
-use proto::exchange::v1::submitted::Outcome as Submitting;
+use proto::exchange::v1::submitted::Outcome as SubmitOutcome;
 use proto::exchange::v1::{
     Delivery, GetPartRequest, HelloRequest, HelloResponse, ItemFault, LookupRequest,
     LookupResponse, PartChunk, PutPartRequest, PutPartResponse, ReceiveRequest, SettleBatchRequest,
@@ -27,83 +28,86 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
 
-/// Nothing in these tests takes longer.
+/// Time limit of every wait.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
-/// Bytes of one piece of a download.
-const PIECE: usize = 1024 * 1024;
+/// Size of one chunk of a download, bytes.
+const CHUNK_BYTES: usize = 1024 * 1024;
 
-/// An upload as far as it has come.
+/// An upload in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Upload {
     bytes: Vec<u8>,
     size: u64,
 }
 
-/// An item that was taken over.
+/// An accepted item.
 #[derive(Debug)]
-pub(crate) struct Item {
+pub(crate) struct AcceptedItem {
     pub(crate) key: String,
     pub(crate) body: Vec<u8>,
     pub(crate) files: Vec<Vec<u8>>,
 }
 
-/// What the gateway has, and the trouble it is to make.
+/// What the gateway has received, and the failures it will cause.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) uploads: HashMap<String, Upload>,
-    /// Names of all uploads that were begun, in their order.
-    pub(crate) names: Vec<String>,
+    /// Names of all uploads, in the order of their first chunks.
+    pub(crate) upload_names: Vec<String>,
     pub(crate) submits: usize,
-    /// How many items each call with several had.
+    /// Number of items of each batch.
     pub(crate) batches: Vec<usize>,
-    pub(crate) items: Vec<Item>,
+    pub(crate) items: Vec<AcceptedItem>,
     pub(crate) settles: Vec<SettleRequest>,
-    /// Offsets at which downloads were opened.
-    pub(crate) opened: Vec<u64>,
+    /// Offsets of all GetPart calls.
+    pub(crate) download_offsets: Vec<u64>,
     /// Bytes of attachments by their id.
     pub(crate) files: HashMap<String, Bytes>,
-    /// Before each of so many submits all uploads are lost.
-    pub(crate) loses: usize,
-    /// Answers given instead of the right ones, one a call; none: the right one after all.
-    pub(crate) put_trouble: VecDeque<Option<Status>>,
-    pub(crate) submit_trouble: VecDeque<Status>,
-    pub(crate) settle_trouble: VecDeque<Status>,
-    /// The same, for calls with several answers or items.
-    pub(crate) batch_trouble: VecDeque<Status>,
-    /// Pieces after which a download is cut, one an opening; afterwards none is.
+    /// Number of submits before which all uploads are lost.
+    pub(crate) submits_losing_uploads: usize,
+    /// Errors of the next PutPart calls; `None`: the call succeeds.
+    pub(crate) put_failures: VecDeque<Option<Status>>,
+    /// Errors of the next items and answers, in calls of their own or in batches.
+    pub(crate) submit_failures: VecDeque<Status>,
+    pub(crate) settle_failures: VecDeque<Status>,
+    /// Errors of the next SubmitBatch or SettleBatch calls as a whole.
+    pub(crate) batch_failures: VecDeque<Status>,
+    /// Number of chunks after which each of the next downloads breaks.
     pub(crate) cuts: VecDeque<usize>,
-    pub(crate) open_trouble: VecDeque<Status>,
-    /// A file that becomes shorter when the first piece of an upload is there.
-    pub(crate) shortens: Option<PathBuf>,
-    /// Where the stream of deliveries is fed.
+    pub(crate) get_failures: VecDeque<Status>,
+    /// A file that is truncated when the first chunk of an upload arrives.
+    pub(crate) truncates: Option<PathBuf>,
+    /// Sender of the open stream of deliveries.
     pub(crate) deliveries: Option<mpsc::Sender<Result<Delivery, Status>>>,
 }
 
-/// The gateway; clones share it.
+/// The fake gateway. Clones share the state.
 #[derive(Clone, Debug)]
-pub(crate) struct Gateway {
+pub(crate) struct FakeGateway {
     state: watch::Sender<State>,
-    /// So many submits wait for each other.
-    together: Arc<Option<Barrier>>,
+    /// Submits wait for each other at this barrier.
+    submit_barrier: Arc<Option<Barrier>>,
 }
 
-/// A gateway that listens, until it is dropped.
+/// A listening gateway. It stops when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
-    pub(crate) gateway: Gateway,
+    pub(crate) gateway: FakeGateway,
     pub(crate) connection: Connection,
     _serving: JoinSet<()>,
 }
 
-impl Gateway {
+impl FakeGateway {
     pub(crate) fn new(state: State) -> Self {
-        Self { state: watch::Sender::new(state), together: Arc::new(None) }
+        Self { state: watch::Sender::new(state), submit_barrier: Arc::new(None) }
     }
 
-    pub(crate) fn together(self, submits: usize) -> Self {
-        Self { together: Arc::new(Some(Barrier::new(submits))), ..self }
+    /// Makes this number of submits wait for each other.
+    pub(crate) fn with_submit_barrier(self, submits: usize) -> Self {
+        Self { submit_barrier: Arc::new(Some(Barrier::new(submits))), ..self }
     }
 
+    /// Listens on a port that the operating system chooses.
     pub(crate) async fn run(self) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let gateway = format!("http://{}", listener.local_addr().unwrap());
@@ -116,47 +120,52 @@ impl Gateway {
         Running { gateway: self, connection, _serving: serving }
     }
 
-    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
-        let mut given = None;
-        self.state.send_modify(|state| given = Some(work(state)));
-        given.unwrap()
+    pub(crate) fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
+        let mut result = None;
+        self.state.send_modify(|state| result = Some(use_state(state)));
+        result.unwrap()
     }
 
-    /// Waits until the gateway has seen something.
-    pub(crate) async fn until(&self, seen: impl FnMut(&State) -> bool) {
+    /// Waits until the state fulfils a condition.
+    pub(crate) async fn wait_until(&self, condition: impl FnMut(&State) -> bool) {
         let mut states = self.state.subscribe();
-        let waiting = states.wait_for(seen);
-        drop(tokio::time::timeout(LIMIT, waiting).await.expect("it never came to that").unwrap());
+        let waiting = states.wait_for(condition);
+        drop(
+            tokio::time::timeout(LIMIT, waiting)
+                .await
+                .expect("the condition is not fulfilled in time")
+                .unwrap(),
+        );
     }
 
-    /// Hands out a delivery once an adapter receives.
-    pub(crate) async fn hand(&self, delivery: Delivery) {
-        self.say(Ok(delivery)).await;
+    /// Delivers a message once an adapter has opened the stream.
+    pub(crate) async fn deliver(&self, delivery: Delivery) {
+        self.send(Ok(delivery)).await;
     }
 
-    /// Ends the stream of deliveries.
-    pub(crate) async fn end(&self) {
-        self.say(Err(Status::unavailable("the link broke"))).await;
+    /// Breaks the stream of deliveries.
+    pub(crate) async fn break_stream(&self) {
+        self.send(Err(Status::unavailable("the link broke"))).await;
         self.with(|state| state.deliveries = None);
     }
 
-    async fn say(&self, word: Result<Delivery, Status>) {
-        self.until(|state| state.deliveries.is_some()).await;
+    async fn send(&self, delivery: Result<Delivery, Status>) {
+        self.wait_until(|state| state.deliveries.is_some()).await;
         let deliveries = self.with(|state| state.deliveries.clone()).unwrap();
-        deliveries.send(word).await.unwrap();
+        deliveries.send(delivery).await.unwrap();
     }
 }
 
 impl State {
     fn put(&mut self, request: PutPartRequest) -> Result<PutPartResponse, Status> {
-        if let Some(Some(trouble)) = self.put_trouble.pop_front() {
-            return Err(trouble);
+        if let Some(Some(failure)) = self.put_failures.pop_front() {
+            return Err(failure);
         }
         if !self.uploads.contains_key(&request.part) {
             if request.offset > 0 {
-                return Err(lost(&request.part));
+                return Err(unknown_upload(&request.part));
             }
-            self.names.push(request.part.clone());
+            self.upload_names.push(request.part.clone());
         }
         let upload = self.uploads.entry(request.part.clone()).or_default();
         upload.size = request.size;
@@ -166,7 +175,7 @@ impl State {
             return Err(fault.into());
         }
         upload.bytes.extend_from_slice(&request.data);
-        if let Some(path) = self.shortens.take() {
+        if let Some(path) = self.truncates.take() {
             std::fs::File::options().write(true).open(path).unwrap().set_len(10).unwrap();
         }
         let received = upload.bytes.len() as u64;
@@ -175,31 +184,31 @@ impl State {
 
     fn submit(&mut self, request: SubmitRequest) -> Result<SubmitResponse, Status> {
         self.submits += 1;
-        if self.loses > 0 {
-            self.loses -= 1;
+        if self.submits_losing_uploads > 0 {
+            self.submits_losing_uploads -= 1;
             self.uploads.clear();
         }
-        if let Some(trouble) = self.submit_trouble.pop_front() {
-            return Err(trouble);
+        if let Some(failure) = self.submit_failures.pop_front() {
+            return Err(failure);
         }
         let parts: Vec<_> = request.attachments.iter().map(|it| it.part.clone()).collect();
-        let files = parts.iter().map(|it| self.whole(it)).collect::<Result<_, _>>()?;
+        let files = parts.iter().map(|it| self.complete_upload(it)).collect::<Result<_, _>>()?;
         let body = match &request.body {
             Some(Body::Inline(bytes)) => bytes.to_vec(),
-            Some(Body::Part(part)) => self.whole(part)?,
+            Some(Body::Part(part)) => self.complete_upload(part)?,
             None => Vec::new(),
         };
         for part in parts {
             self.uploads.remove(&part);
         }
         let message_id = format!("m-{}", request.key);
-        self.items.push(Item { key: request.key, body, files });
+        self.items.push(AcceptedItem { key: request.key, body, files });
         let receipt = Receipt { message_id, ..Receipt::default() };
         Ok(SubmitResponse { receipt: Some(receipt), findings: Vec::new() })
     }
 
-    fn whole(&self, part: &str) -> Result<Vec<u8>, Status> {
-        let upload = self.uploads.get(part).ok_or_else(|| lost(part))?;
+    fn complete_upload(&self, part: &str) -> Result<Vec<u8>, Status> {
+        let upload = self.uploads.get(part).ok_or_else(|| unknown_upload(part))?;
         if upload.bytes.len() as u64 != upload.size {
             return Err(Fault::new(&code::LT_EX_009).param("part", part).into());
         }
@@ -207,49 +216,49 @@ impl State {
     }
 
     fn open(&mut self, request: &GetPartRequest) -> Result<Vec<Result<PartChunk, Status>>, Status> {
-        self.opened.push(request.offset);
-        if let Some(trouble) = self.open_trouble.pop_front() {
-            return Err(trouble);
+        self.download_offsets.push(request.offset);
+        if let Some(failure) = self.get_failures.pop_front() {
+            return Err(failure);
         }
         let bytes = self.files[&request.attachment].slice(request.offset as usize..);
-        let pieces = bytes.chunks(PIECE).enumerate().map(|(number, it)| {
-            let offset = request.offset + (number * PIECE) as u64;
+        let chunks = bytes.chunks(CHUNK_BYTES).enumerate().map(|(number, it)| {
+            let offset = request.offset + (number * CHUNK_BYTES) as u64;
             Ok(PartChunk { offset, data: bytes.slice_ref(it) })
         });
-        let Some(pieces_max) = self.cuts.pop_front() else { return Ok(pieces.collect()) };
-        let cut = std::iter::once(Err(Status::unavailable("the link broke")));
-        Ok(pieces.take(pieces_max).chain(cut).collect())
+        let Some(chunks_max) = self.cuts.pop_front() else { return Ok(chunks.collect()) };
+        let broken = std::iter::once(Err(Status::unavailable("the link broke")));
+        Ok(chunks.take(chunks_max).chain(broken).collect())
     }
 }
 
-fn lost(part: &str) -> Status {
+fn unknown_upload(part: &str) -> Status {
     Fault::new(&code::LT_EX_004).param("part", part).param("expected", "0").into()
 }
 
-fn refused(status: Status) -> Result<ItemFault, Status> {
+fn to_item_fault(status: Status) -> Result<ItemFault, Status> {
     let fault = Fault::from_status(&status).ok_or(status)?;
     Ok(ItemFault { fault: Some(fault), ..ItemFault::default() })
 }
 
-type Answer<T> = Result<Response<T>, Status>;
+type TonicResult<T> = Result<Response<T>, Status>;
 
 #[tonic::async_trait]
-impl Exchange for Gateway {
+impl Exchange for FakeGateway {
     type ReceiveStream = ReceiverStream<Result<Delivery, Status>>;
     type GetPartStream = tokio_stream::Iter<std::vec::IntoIter<Result<PartChunk, Status>>>;
 
-    async fn hello(&self, request: Request<HelloRequest>) -> Answer<HelloResponse> {
+    async fn hello(&self, request: Request<HelloRequest>) -> TonicResult<HelloResponse> {
         assert_eq!(request.metadata().get("authorization").unwrap(), "Bearer token");
         Ok(Response::new(HelloResponse { session: "s".to_owned(), ..HelloResponse::default() }))
     }
 
-    async fn put_part(&self, request: Request<PutPartRequest>) -> Answer<PutPartResponse> {
+    async fn put_part(&self, request: Request<PutPartRequest>) -> TonicResult<PutPartResponse> {
         self.with(|state| state.put(request.into_inner())).map(Response::new)
     }
 
-    async fn submit(&self, request: Request<SubmitRequest>) -> Answer<SubmitResponse> {
-        if let Some(together) = &*self.together {
-            together.wait().await;
+    async fn submit(&self, request: Request<SubmitRequest>) -> TonicResult<SubmitResponse> {
+        if let Some(barrier) = &*self.submit_barrier {
+            barrier.wait().await;
         }
         self.with(|state| state.submit(request.into_inner())).map(Response::new)
     }
@@ -257,67 +266,67 @@ impl Exchange for Gateway {
     async fn submit_batch(
         &self,
         request: Request<SubmitBatchRequest>,
-    ) -> Answer<SubmitBatchResponse> {
+    ) -> TonicResult<SubmitBatchResponse> {
         let items = request.into_inner().items;
         self.with(|state| state.batches.push(items.len()));
-        if let Some(trouble) = self.with(|state| state.batch_trouble.pop_front()) {
-            return Err(trouble);
+        if let Some(failure) = self.with(|state| state.batch_failures.pop_front()) {
+            return Err(failure);
         }
         let mut results = Vec::new();
         for item in items {
             let outcome = match self.with(|state| state.submit(item)) {
-                Ok(response) => Submitting::Submitted(response),
-                Err(status) => Submitting::Refused(refused(status)?),
+                Ok(response) => SubmitOutcome::Submitted(response),
+                Err(status) => SubmitOutcome::Refused(to_item_fault(status)?),
             };
             results.push(Submitted { outcome: Some(outcome) });
         }
         Ok(Response::new(SubmitBatchResponse { results }))
     }
 
-    async fn receive(&self, _request: Request<ReceiveRequest>) -> Answer<Self::ReceiveStream> {
-        let (feed, deliveries) = mpsc::channel(64);
-        self.with(|state| state.deliveries = Some(feed));
+    async fn receive(&self, _request: Request<ReceiveRequest>) -> TonicResult<Self::ReceiveStream> {
+        let (sender, deliveries) = mpsc::channel(64);
+        self.with(|state| state.deliveries = Some(sender));
         Ok(Response::new(ReceiverStream::new(deliveries)))
     }
 
-    async fn get_part(&self, request: Request<GetPartRequest>) -> Answer<Self::GetPartStream> {
-        let pieces = self.with(|state| state.open(&request.into_inner()))?;
-        Ok(Response::new(tokio_stream::iter(pieces)))
+    async fn get_part(&self, request: Request<GetPartRequest>) -> TonicResult<Self::GetPartStream> {
+        let chunks = self.with(|state| state.open(&request.into_inner()))?;
+        Ok(Response::new(tokio_stream::iter(chunks)))
     }
 
-    async fn settle(&self, _request: Request<SettleRequest>) -> Answer<SettleResponse> {
+    async fn settle(&self, _request: Request<SettleRequest>) -> TonicResult<SettleResponse> {
         Err(Status::unimplemented("settle"))
     }
 
     async fn settle_batch(
         &self,
         request: Request<SettleBatchRequest>,
-    ) -> Answer<SettleBatchResponse> {
+    ) -> TonicResult<SettleBatchResponse> {
         let items = request.into_inner().items;
-        if let Some(trouble) = self.with(|state| state.batch_trouble.pop_front()) {
+        if let Some(failure) = self.with(|state| state.batch_failures.pop_front()) {
             self.with(|state| state.settles.extend(items));
-            return Err(trouble);
+            return Err(failure);
         }
         let mut results = Vec::new();
         for item in items {
-            let trouble = self.with(|state| {
+            let failure = self.with(|state| {
                 state.settles.push(item);
-                state.settle_trouble.pop_front()
+                state.settle_failures.pop_front()
             });
-            let outcome = match trouble {
+            let outcome = match failure {
                 None => Outcome::Settled(SettleResponse::default()),
-                Some(status) => Outcome::Refused(refused(status)?),
+                Some(status) => Outcome::Refused(to_item_fault(status)?),
             };
             results.push(Settled { outcome: Some(outcome) });
         }
         Ok(Response::new(SettleBatchResponse { results }))
     }
 
-    async fn track(&self, _request: Request<TrackRequest>) -> Answer<TrackResponse> {
+    async fn track(&self, _request: Request<TrackRequest>) -> TonicResult<TrackResponse> {
         Err(Status::unimplemented("track"))
     }
 
-    async fn lookup(&self, _request: Request<LookupRequest>) -> Answer<LookupResponse> {
+    async fn lookup(&self, _request: Request<LookupRequest>) -> TonicResult<LookupResponse> {
         Err(Status::unimplemented("lookup"))
     }
 }

@@ -1,4 +1,4 @@
-//! Health: what must be well before work is sent here, and the pages that say so.
+//! Health of a process: named conditions, `/livez` and `/readyz`, and `grpc.health.v1`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,104 +14,106 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::Upstream;
 use crate::telemetry::Telemetry;
+use crate::upstream::Upstream;
 
-/// How one thing is.
+/// State of one condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Condition {
     Well,
-    /// Somebody should look, and work goes on.
+    /// An operator should look at it; the process stays ready.
     Warning(String),
     Unwell(String),
 }
 
-/// Named conditions of one process; clones share them.
+/// Named conditions of one process. The process is ready when all of them are well. Clones share
+/// the conditions.
 #[derive(Clone, Debug)]
 pub struct Health {
-    checks: watch::Sender<BTreeMap<String, Condition>>,
+    conditions: watch::Sender<BTreeMap<String, Condition>>,
     draining: Arc<AtomicBool>,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self { checks: watch::Sender::new(BTreeMap::new()), draining: Arc::default() }
+        Self { conditions: watch::Sender::new(BTreeMap::new()), draining: Arc::default() }
     }
 }
 
 impl Health {
-    /// Nothing has to be well yet.
+    /// Without conditions: the process is ready.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Says that this is well.
+    /// Sets a condition to well.
     pub fn well(&self, name: &str) {
         self.set(name, Condition::Well);
     }
 
-    /// Says that this is not well, and why.
-    pub fn unwell(&self, name: &str, why: impl Into<String>) {
-        self.set(name, Condition::Unwell(why.into()));
+    /// Sets a condition to unwell, with the reason: the process is not ready.
+    pub fn unwell(&self, name: &str, reason: impl Into<String>) {
+        self.set(name, Condition::Unwell(reason.into()));
     }
 
-    /// Says that somebody should look at this, and why. It does not keep work away.
-    pub fn warn(&self, name: &str, why: impl Into<String>) {
-        self.set(name, Condition::Warning(why.into()));
+    /// Sets a condition to a warning, with the reason: the process stays ready.
+    pub fn warn(&self, name: &str, reason: impl Into<String>) {
+        self.set(name, Condition::Warning(reason.into()));
     }
 
     fn set(&self, name: &str, condition: Condition) {
-        self.checks.send_if_modified(|checks| {
-            let changes = checks.get(name) != Some(&condition);
-            if changes {
-                checks.insert(name.to_owned(), condition);
+        self.conditions.send_if_modified(|conditions| {
+            let is_changed = conditions.get(name) != Some(&condition);
+            if is_changed {
+                conditions.insert(name.to_owned(), condition);
             }
-            changes
+            is_changed
         });
     }
 
-    /// No new work should come: the process is about to stop.
+    /// Marks the process as draining: it is not ready until it ends.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
-        self.checks.send_modify(|_| {});
+        self.conditions.send_modify(|_| {});
     }
 
-    /// Everything that is not well; empty: ready.
-    pub fn complaints(&self) -> Vec<String> {
-        let mut found = self.found(|it| match it {
-            Condition::Unwell(why) => Some(why),
+    /// The reasons why the process is not ready; empty when it is ready.
+    pub fn failures(&self) -> Vec<String> {
+        let mut failures = self.select(|it| match it {
+            Condition::Unwell(reason) => Some(reason),
             Condition::Well | Condition::Warning(_) => None,
         });
         if self.draining.load(Ordering::SeqCst) {
-            found.push("draining".to_owned());
+            failures.push("draining".to_owned());
         }
-        found
+        failures
     }
 
-    /// Everything that somebody should look at.
+    /// The warnings.
     pub fn warnings(&self) -> Vec<String> {
-        self.found(|it| match it {
-            Condition::Warning(why) => Some(why),
+        self.select(|it| match it {
+            Condition::Warning(reason) => Some(reason),
             Condition::Well | Condition::Unwell(_) => None,
         })
     }
 
-    fn found(&self, pick: impl Fn(&Condition) -> Option<&String>) -> Vec<String> {
-        let checks = self.checks.borrow();
-        checks
+    /// The selected conditions as `name: reason`.
+    fn select(&self, reason: impl Fn(&Condition) -> Option<&String>) -> Vec<String> {
+        let conditions = self.conditions.borrow();
+        conditions
             .iter()
-            .filter_map(|(name, condition)| Some(format!("{name}: {}", pick(condition)?)))
+            .filter_map(|(name, condition)| Some(format!("{name}: {}", reason(condition)?)))
             .collect()
     }
 
-    /// True when work may be sent here.
+    /// True when the process accepts work.
     pub fn is_ready(&self) -> bool {
-        self.complaints().is_empty()
+        self.failures().is_empty()
     }
 
-    /// Keeps a `grpc.health.v1` service in step with this.
-    async fn follow(&self, reporter: tonic_health::server::HealthReporter) {
-        let mut changes = self.checks.subscribe();
+    /// Reports changes to a `grpc.health.v1` service for as long as it is awaited.
+    async fn report_changes(&self, reporter: tonic_health::server::HealthReporter) {
+        let mut changes = self.conditions.subscribe();
         loop {
             let status = if self.is_ready() {
                 tonic_health::ServingStatus::Serving
@@ -126,29 +128,30 @@ impl Health {
     }
 }
 
-/// Adds `grpc.health.v1` to a server's routes; the second value keeps it in step with `health`
-/// for as long as it is awaited. It answers without a token, as `/readyz` does.
+/// Adds `grpc.health.v1` to a router. The returned future must be awaited: it updates the service
+/// when `health` changes. The service needs no token, like `/readyz`.
 pub fn grpc(router: Router, health: Health) -> (Router, impl Future<Output = ()> + Send) {
     let (reporter, service) = tonic_health::server::health_reporter();
     let router = router.route_service("/grpc.health.v1.Health/{*call}", service);
-    (router, async move { health.follow(reporter).await })
+    (router, async move { health.report_changes(reporter).await })
 }
 
-/// Asks a service's `grpc.health.v1` whether work may be sent to it.
+/// Calls `grpc.health.v1` of a service; true when the service accepts work.
 ///
 /// # Errors
 ///
-/// It is not there, or has no such page.
-pub async fn ask(service: Upstream) -> Result<bool, tonic::Status> {
-    let answer = HealthClient::new(service).check(HealthCheckRequest::default()).await?;
-    Ok(answer.into_inner().status() == ServingStatus::Serving)
+/// The service is unreachable or does not serve `grpc.health.v1`.
+pub async fn check_serving(service: Upstream) -> Result<bool, tonic::Status> {
+    let response = HealthClient::new(service).check(HealthCheckRequest::default()).await?;
+    Ok(response.into_inner().status() == ServingStatus::Serving)
 }
 
-/// `/livez` (the process answers), `/readyz` (everything is well), `/metrics` (Prometheus text).
-pub fn pages(health: Health, telemetry: Telemetry) -> Router {
+/// Routes for orchestrators: `/livez` (the process responds), `/readyz` (all conditions are well)
+/// and `/metrics` (Prometheus text format).
+pub fn routes(health: Health, telemetry: Telemetry) -> Router {
     Router::new()
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(readyz))
         .with_state(health)
         .route(
             "/metrics",
@@ -159,11 +162,10 @@ pub fn pages(health: Health, telemetry: Telemetry) -> Router {
         )
 }
 
-async fn ready(State(health): State<Health>) -> impl IntoResponse {
-    let (complaints, warnings) = (health.complaints(), health.warnings());
-    let status =
-        if complaints.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let mut lines = if complaints.is_empty() { vec!["ready".to_owned()] } else { complaints };
+async fn readyz(State(health): State<Health>) -> impl IntoResponse {
+    let (failures, warnings) = (health.failures(), health.warnings());
+    let status = if failures.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mut lines = if failures.is_empty() { vec!["ready".to_owned()] } else { failures };
     lines.extend(warnings.into_iter().map(|it| format!("warning: {it}")));
     (status, lines.join("\n") + "\n")
 }

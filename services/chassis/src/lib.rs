@@ -1,18 +1,19 @@
-//! What every process stands on: configuration, telemetry, health, shutdown, starting again.
+//! The base of every process: configuration, telemetry, health, serving, restart and shutdown.
 //!
 //! ```text
-//! config ─▶ telemetry ─▶ supervise ─▶ run(config, parts, shutdown)
-//!                            ▲                     │
-//!                            └── the only restart ─┘
+//! config ─▶ telemetry ─▶ supervise ─▶ run(config, dependencies, shutdown)
+//!                            ▲                          │
+//!                            └──── restart on error ────┘
 //! ```
 //!
-//! # Promises
+//! # Guarantees
 //!
-//! - The environment and the configuration files are read here and nowhere else.
-//! - A setting that nobody knows stops the start, and the nearest known one is named.
-//! - [`supervise()`] is the only reconnect loop: a service whose surroundings go away returns its
-//!   error, and every start is the same start.
-//! - The first signal drains, the second ends the process at once.
+//! - Environment variables and configuration files are read here and nowhere else.
+//! - An unknown setting is an error at the start that suggests the nearest known one.
+//! - Secrets and passwords in URLs are not printed; see [`secret`].
+//! - [`supervise()`] is the only restart loop: a service that loses a dependency returns an error,
+//!   and a restart takes the same path as the first start.
+//! - The first signal starts the drain, the second ends the process at once.
 //!
 //! # Not here
 //!
@@ -35,4 +36,4 @@ pub mod user;
 pub use clock::Clock;
 pub use supervise::{shutdown_signal, supervise};
 pub use upstream::Upstream;
-pub use user::user;
+pub use user::account_name;

@@ -1,4 +1,4 @@
-//! Serving: HTTP/1.1 and HTTP/2 on one port, with bounds, until told to stop.
+//! An HTTP/1.1 and HTTP/2 server on one port, with limits and a graceful shutdown.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,64 +14,66 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::Instrument as _;
 
-/// Bounds of a listener.
+/// Limits of a server.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Connections at a time; more wait in the kernel's queue.
+pub struct ServerLimits {
+    /// Maximum number of connections; further ones wait in the kernel's queue.
     pub connections_max: usize,
-    /// Streams of one HTTP/2 connection at a time.
+    /// Maximum number of concurrent streams of one HTTP/2 connection.
     pub streams_max: u32,
-    /// Bytes of headers of one request.
+    /// Maximum size of the headers of one request, bytes.
     pub header_bytes_max: u32,
-    /// How long a new connection may be silent, milliseconds: one without a first request would
-    /// otherwise hold its place for ever.
-    pub silence_ms_max: u64,
-    /// How long open requests may go on after the stop, milliseconds.
+    /// Time limit for the first request of a connection, milliseconds. Without it, idle connections
+    /// could use up `connections_max`.
+    pub first_request_ms_max: u64,
+    /// Time limit for open requests after the shutdown, milliseconds.
     pub drain_ms_max: u64,
 }
 
-impl Default for Bounds {
+impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections_max: 1_000,
             streams_max: 1_024,
             header_bytes_max: 64 * 1024,
-            silence_ms_max: 15_000,
+            first_request_ms_max: 15_000,
             drain_ms_max: 10_000,
         }
     }
 }
 
-/// Serves until `shutdown`, then lets open requests finish within the bound.
+/// Serves until `shutdown`, then waits for open requests within the limit.
 ///
 /// # Errors
 ///
-/// The listener fails for good.
+/// The semaphore of the connections is closed, which does not happen.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
-    bounds: Bounds,
+    limits: ServerLimits,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    // Telemetry is set up first; a layer that has nothing to do would still cost every call.
+    // Without an exporter the layer would cost every call and do nothing. Telemetry is initialized
+    // before the server starts.
     let app = if crate::trace::is_exported() {
-        app.layer(axum::middleware::from_fn(traced))
+        app.layer(axum::middleware::from_fn(trace_request))
     } else {
         app
     };
-    let places = std::sync::Arc::new(Semaphore::new(bounds.connections_max));
+    let permits = std::sync::Arc::new(Semaphore::new(limits.connections_max));
     let mut connections = JoinSet::new();
     loop {
         let accepted = async {
-            let place = places.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-            Ok::<_, std::io::Error>((place, listener.accept().await?.0))
+            let permit = permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+            Ok::<_, std::io::Error>((permit, listener.accept().await?.0))
         };
-        let (place, stream) = tokio::select! {
+        let (permit, stream) = tokio::select! {
             () = shutdown.cancelled() => break,
             Some(_ended) = connections.join_next(), if !connections.is_empty() => continue,
             accepted = accepted => match accepted {
                 Ok(accepted) => accepted,
-                // A peer that went away, or no file handles: neither ends the listener.
+                // The peer closed the connection, or the process has too many open files: the
+                // listener stays usable.
                 Err(error) => {
                     tracing::warn!(%error, "connection was not accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -81,11 +83,11 @@ pub async fn serve(
         };
         let (app, shutdown) = (app.clone(), shutdown.clone());
         connections.spawn(async move {
-            connection(stream, app, bounds, shutdown).await;
-            drop(place);
+            serve_connection(stream, app, limits, shutdown).await;
+            drop(permit);
         });
     }
-    let limit = Duration::from_millis(bounds.drain_ms_max);
+    let limit = Duration::from_millis(limits.drain_ms_max);
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limit, drained).await.is_err() {
         tracing::warn!("open requests were cut off");
@@ -93,9 +95,14 @@ pub async fn serve(
     Ok(())
 }
 
-async fn connection(stream: TcpStream, app: Router, bounds: Bounds, shutdown: CancellationToken) {
+async fn serve_connection(
+    stream: TcpStream,
+    app: Router,
+    limits: ServerLimits,
+    shutdown: CancellationToken,
+) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "connection keeps small packets together");
+        tracing::debug!(%error, "TCP_NODELAY was not set");
     }
     let mut builder = Builder::new(TokioExecutor::new());
     builder
@@ -105,21 +112,21 @@ async fn connection(stream: TcpStream, app: Router, bounds: Bounds, shutdown: Ca
         .max_buf_size(256 * 1024)
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(bounds.streams_max)
-        .max_header_list_size(bounds.header_bytes_max)
+        .max_concurrent_streams(limits.streams_max)
+        .max_header_list_size(limits.header_bytes_max)
         .initial_stream_window_size(4 << 20)
         .initial_connection_window_size(16 << 20)
         .keep_alive_interval(Duration::from_secs(20))
         .keep_alive_timeout(Duration::from_secs(20));
-    let asked = CancellationToken::new();
-    let app = Heard { app, asked: asked.clone() };
+    let first_request = CancellationToken::new();
+    let app = NotifyFirstRequest { app, first_request: first_request.clone() };
     let served =
         builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(app));
     tokio::pin!(served);
     let outcome = tokio::select! {
         outcome = served.as_mut() => outcome,
-        () = silent(&asked, Duration::from_millis(bounds.silence_ms_max)) => {
-            tracing::debug!("connection asked for nothing and is closed");
+        () = no_request_within(Duration::from_millis(limits.first_request_ms_max), &first_request) => {
+            tracing::debug!("connection without a request is closed");
             return;
         }
         () = shutdown.cancelled() => {
@@ -132,14 +139,14 @@ async fn connection(stream: TcpStream, app: Router, bounds: Bounds, shutdown: Ca
     }
 }
 
-/// Pages that tell when they are asked for the first time.
+/// Cancels a token with the first request of a connection.
 #[derive(Clone)]
-struct Heard {
+struct NotifyFirstRequest {
     app: Router,
-    asked: CancellationToken,
+    first_request: CancellationToken,
 }
 
-impl<R> Service<R> for Heard
+impl<R> Service<R> for NotifyFirstRequest
 where
     Router: Service<R>,
 {
@@ -152,22 +159,22 @@ where
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        self.asked.cancel();
+        self.first_request.cancel();
         self.app.call(request)
     }
 }
 
-/// Ends when nothing was asked for in time.
-async fn silent(asked: &CancellationToken, limit: Duration) {
-    if tokio::time::timeout(limit, asked.cancelled()).await.is_ok() {
+/// Returns when there was no request within the limit, and never after a request.
+async fn no_request_within(limit: Duration, first_request: &CancellationToken) {
+    if tokio::time::timeout(limit, first_request.cancelled()).await.is_ok() {
         std::future::pending::<()>().await;
     }
 }
 
-async fn traced(
+async fn trace_request(
     request: axum::extract::Request,
     next: axum::middleware::Next,
 ) -> axum::response::Response {
-    let span = crate::trace::call_span(request.uri().path(), request.headers());
+    let span = crate::trace::request_span(request.uri().path(), request.headers());
     next.run(request).instrument(span).await
 }

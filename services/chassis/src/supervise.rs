@@ -1,4 +1,4 @@
-//! Starting again, and stopping: the one restart loop, and the signals that end it.
+//! The restart loop of a process, and the signals that shut it down.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,17 +7,17 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The first pause before a new start.
+/// Pause before the first restart.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
-/// The longest pause.
+/// Maximum pause.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// Who ran this long was healthy; the next pause is the first one again.
+/// A service that ran this long was healthy: the next pause is the first one again.
 const HEALTHY: Duration = Duration::from_secs(60);
 
-/// Runs a service, and starts it again whenever it fails, until `shutdown` or its own good end.
+/// Runs a service and restarts it after each error, until `shutdown` or until it returns `Ok`.
 ///
-/// Pauses grow from 0.2 s to 15 s and are short again after a healthy minute. This is the only
-/// reconnect loop in the system.
+/// The pause doubles with each restart from 0.2 s to 15 s, and is reset after a healthy minute. This
+/// is the only restart loop of the system: services do not reconnect by themselves.
 pub async fn supervise<S, R>(name: &'static str, shutdown: &CancellationToken, mut start: S)
 where
     S: FnMut() -> R,
@@ -25,7 +25,7 @@ where
 {
     let mut pause = PAUSE_MIN;
     loop {
-        let begun = Instant::now();
+        let started = Instant::now();
         let outcome = start().await;
         if shutdown.is_cancelled() {
             if let Err(error) = outcome {
@@ -40,7 +40,7 @@ where
                 return;
             }
             Err(error) => {
-                if begun.elapsed() >= HEALTHY {
+                if started.elapsed() >= HEALTHY {
                     pause = PAUSE_MIN;
                 }
                 let error = format!("{error:#}");
@@ -56,34 +56,31 @@ where
     }
 }
 
-/// A token that SIGINT or SIGTERM cancels. A second signal ends the process at once, with the
-/// exit code of an interrupted program.
+/// A token that SIGINT or SIGTERM cancels. A second signal ends the process at once with exit code
+/// 130, that of an interrupted program.
 ///
 /// # Errors
 ///
-/// The signals cannot be listened to.
+/// The signal handlers cannot be installed.
 pub fn shutdown_signal() -> std::io::Result<CancellationToken> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let shutdown = CancellationToken::new();
     let token = shutdown.clone();
     let wait = async move {
-        for patience in 0..2 {
+        for signals_before in 0..2 {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if patience == 0 {
+            if signals_before == 0 {
                 tracing::info!("stopping, a second signal ends at once");
                 token.cancel();
             }
         }
         std::process::exit(130);
     };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "signals are waited for as long as the process lives"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "it waits for signals until the process ends")]
     drop(tokio::spawn(wait));
     Ok(shutdown)
 }

@@ -1,4 +1,4 @@
-//! Logs, traces and metrics of a process: set up once, flushed at the end.
+//! Logs, traces and metrics of a process: initialized once, flushed at the end.
 
 use std::fmt;
 use std::io;
@@ -24,46 +24,46 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::secret::SecretUrl;
 
-/// Defaults and words of the section `telemetry`.
+/// Defaults of the section `telemetry`, with a comment for each key.
 pub const DEFAULTS: &str = include_str!("../telemetry.default.toml");
 
 /// The section `telemetry`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// What is logged: `info`, `debug`, `info,gateway=debug` …; of lapin never anything.
+    /// Filter of log lines: `info`, `debug`, `info,gateway=debug` …; lines of lapin are never logged.
     pub level: String,
-    /// `json` for machines, `pretty` for people.
+    /// Format of log lines: `json` or `pretty`.
     pub form: Form,
     /// OTLP/gRPC endpoint for traces and metrics, `http://host:4317`; empty: none.
     pub otlp_endpoint: SecretUrl,
 }
 
-/// How log lines look.
+/// Format of log lines.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
-    /// One JSON object a line, on standard output.
+    /// One JSON object on each line, to standard output.
     Json,
-    /// Coloured lines for people, on standard error.
+    /// Coloured text for interactive use, to standard error.
     Pretty,
 }
 
-/// Telemetry could not be set up.
+/// Telemetry could not be initialized.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The level cannot be read.
+    /// The log filter is invalid.
     #[error("the log level cannot be read")]
     Level(#[from] tracing_subscriber::filter::ParseError),
-    /// The OTLP exporter cannot be built.
+    /// The OTLP exporter cannot be created.
     #[error("the OTLP exporter cannot be built")]
     Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
-    /// The metrics cannot be read out.
+    /// The Prometheus exporter cannot be created.
     #[error("the metrics cannot be read out")]
     Metrics(#[from] opentelemetry_sdk::error::OTelSdkError),
 }
 
-/// What was set up. Keep it until the end, then call [`Telemetry::flush`].
+/// The exporters of a process. Keep it until the process ends, then call [`Telemetry::flush`].
 #[derive(Clone)]
 pub struct Telemetry {
     registry: Registry,
@@ -77,43 +77,42 @@ impl fmt::Debug for Telemetry {
     }
 }
 
-/// Sets up telemetry for this process. A second call in the same process (in tests) keeps the
-/// first call's log lines and exporter of traces.
+/// Initializes telemetry for this process. A second call in the same process (in tests) keeps the
+/// log lines and the trace exporter of the first call.
 ///
 /// # Errors
 ///
-/// A setting cannot be used.
+/// A setting is invalid.
 pub fn init(service: &str, settings: &Settings) -> Result<Telemetry, TelemetryError> {
     let resource = Resource::builder()
         .with_service_name(format!("lienthong-{service}"))
         .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
     let endpoint = Some(settings.otlp_endpoint.reveal()).filter(|it| !it.is_empty());
-    let traces = endpoint.map(|it| tracer(it, resource.clone())).transpose()?;
-    let (metrics, registry) = meter(endpoint, resource)?;
+    let traces = endpoint.map(|it| tracer_provider(it, resource.clone())).transpose()?;
+    let (metrics, registry) = meter_provider(endpoint, resource)?;
     opentelemetry::global::set_meter_provider(metrics.clone());
     let spans = traces.as_ref().map(|it| {
-        crate::trace::exported();
-        let only_ours =
-            EnvFilter::new("info,h2=off,hyper=off,lapin=off,tonic=off,opentelemetry=off");
-        tracing_opentelemetry::layer().with_tracer(it.tracer("lienthong")).with_filter(only_ours)
+        crate::trace::enable();
+        let filter = EnvFilter::new("info,h2=off,hyper=off,lapin=off,tonic=off,opentelemetry=off");
+        tracing_opentelemetry::layer().with_tracer(it.tracer("lienthong")).with_filter(filter)
     });
     let writer = match settings.form {
         Form::Json => BoxMakeWriter::new(io::stdout),
         Form::Pretty => BoxMakeWriter::new(io::stderr),
     };
-    let set = told_to(settings, writer, spans)?.try_init();
-    if set.is_err() {
-        tracing::debug!("log lines were set up before");
+    let initialized = subscriber(settings, writer, spans)?.try_init();
+    if initialized.is_err() {
+        tracing::debug!("telemetry was initialized before");
     }
     Ok(Telemetry { registry, traces, metrics })
 }
 
-/// Whoever is told of spans and events: the log lines, and the exporter's layer if there is one.
+/// The subscriber: log lines, and the span exporter's layer if there is one.
 ///
-/// Without an exporter there is no layer for one at all: a missing layer has no filter, and then
-/// every span of every library is made for nobody.
-fn told_to<W>(
+/// The layer is left out and not `None` without an exporter: `None` has no filter, which would enable
+/// every span of every library.
+fn subscriber<W>(
     settings: &Settings,
     writer: W,
     spans: Option<impl Layer<tracing_subscriber::Registry> + Send + Sync>,
@@ -125,14 +124,14 @@ where
     Ok(match spans {
         Some(spans) => {
             let registry = registry.with(spans);
-            Dispatch::new(registry.with(lines(settings, writer)?))
+            Dispatch::new(registry.with(log_layer(settings, writer)?))
         }
-        None => Dispatch::new(registry.with(lines(settings, writer)?)),
+        None => Dispatch::new(registry.with(log_layer(settings, writer)?)),
     })
 }
 
-/// Log lines as the settings say, into `writer`.
-fn lines<S, W>(
+/// The layer that writes log lines to `writer`.
+fn log_layer<S, W>(
     settings: &Settings,
     writer: W,
 ) -> Result<Box<dyn Layer<S> + Send + Sync>, TelemetryError>
@@ -141,28 +140,28 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let level = EnvFilter::try_new(&settings.level)?;
-    // It must say that it has no level of its own, or all levels count as wanted.
-    let written = filter_fn(may_be_written).with_max_level_hint(LevelFilter::TRACE);
-    let level = FilterExt::<S>::and(level, written);
+    // Without a hint the filter would enable all levels.
+    let loggable = filter_fn(is_loggable).with_max_level_hint(LevelFilter::TRACE);
+    let level = FilterExt::<S>::and(level, loggable);
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     Ok(match settings.form {
         Form::Json => {
             let json = lines.json().flatten_event(true).with_current_span(false);
-            json.map_event_format(Traced).with_filter(level).boxed()
+            json.map_event_format(WithTraceIds).with_filter(level).boxed()
         }
         Form::Pretty => lines.compact().with_filter(level).boxed(),
     })
 }
 
-/// lapin writes whole messages into its lines, and no document ever stands in a log.
-fn may_be_written(of: &Metadata<'_>) -> bool {
+/// False for lapin, which logs whole messages: document content must never be logged.
+fn is_loggable(of: &Metadata<'_>) -> bool {
     of.target() != "lapin" && !of.target().starts_with("lapin::")
 }
 
-/// JSON lines that say which span they were written in.
-struct Traced<F>(F);
+/// Adds `trace_id` and `span_id` of the current span to JSON log lines.
+struct WithTraceIds<F>(F);
 
-impl<S, N, F> FormatEvent<S, N> for Traced<F>
+impl<S, N, F> FormatEvent<S, N> for WithTraceIds<F>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -176,24 +175,27 @@ where
     ) -> fmt::Result {
         let context = opentelemetry::Context::current();
         let span = context.span();
-        let here = span.span_context();
-        if !here.is_valid() {
+        let ids = span.span_context();
+        if !ids.is_valid() {
             return self.0.format_event(of, writer, event);
         }
         let mut line = String::new();
         self.0.format_event(of, Writer::new(&mut line), event)?;
         let Some(open) = line.trim_end().strip_suffix('}') else { return writer.write_str(&line) };
-        let (trace, span) = (here.trace_id(), here.span_id());
+        let (trace, span) = (ids.trace_id(), ids.span_id());
         writeln!(writer, "{open},\"trace_id\":\"{trace}\",\"span_id\":\"{span}\"}}")
     }
 }
 
-fn tracer(endpoint: &str, resource: Resource) -> Result<SdkTracerProvider, TelemetryError> {
+fn tracer_provider(
+    endpoint: &str,
+    resource: Resource,
+) -> Result<SdkTracerProvider, TelemetryError> {
     let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
     Ok(SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build())
 }
 
-fn meter(
+fn meter_provider(
     endpoint: Option<&str>,
     resource: Resource,
 ) -> Result<(SdkMeterProvider, Registry), TelemetryError> {
@@ -202,7 +204,7 @@ fn meter(
     let mut builder = SdkMeterProvider::builder()
         .with_resource(resource)
         .with_reader(reader)
-        .with_view(in_seconds);
+        .with_view(seconds_view);
     if let Some(endpoint) = endpoint {
         let exporter = MetricExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
         builder = builder.with_periodic_exporter(exporter);
@@ -210,16 +212,16 @@ fn meter(
     Ok((builder.build(), registry))
 }
 
-/// Our bounds for every histogram of seconds, whoever made it.
-fn in_seconds(instrument: &Instrument) -> Option<Stream> {
-    let is_ours = instrument.kind() == InstrumentKind::Histogram && instrument.unit() == "s";
+/// Bucket boundaries for every histogram in seconds, those of libraries included.
+fn seconds_view(instrument: &Instrument) -> Option<Stream> {
+    let is_in_seconds = instrument.kind() == InstrumentKind::Histogram && instrument.unit() == "s";
     let boundaries = crate::metrics::SECONDS.to_vec();
     let buckets = Aggregation::ExplicitBucketHistogram { boundaries, record_min_max: true };
-    is_ours.then(|| Stream::builder().with_aggregation(buckets).build().ok()).flatten()
+    is_in_seconds.then(|| Stream::builder().with_aggregation(buckets).build().ok()).flatten()
 }
 
 impl Telemetry {
-    /// The metrics as Prometheus text.
+    /// The metrics in Prometheus text format.
     pub fn prometheus(&self) -> String {
         let mut text = Vec::new();
         match TextEncoder::new().encode(&self.registry.gather(), &mut text) {
@@ -228,7 +230,7 @@ impl Telemetry {
         }
     }
 
-    /// Sends what is still here. Blocks for a moment; call it last.
+    /// Exports buffered spans and metrics. Blocks until they are sent; call it last.
     pub fn flush(&self) {
         if let Some(Err(error)) = self.traces.as_ref().map(SdkTracerProvider::force_flush) {
             tracing::warn!(%error, "traces were not flushed");
@@ -247,7 +249,7 @@ mod tests {
 
     use super::*;
 
-    /// What is written goes to whoever reads the other end.
+    /// Sends what is written to a channel.
     struct Pipe(mpsc::Sender<String>);
 
     impl io::Write for Pipe {
@@ -261,11 +263,12 @@ mod tests {
         }
     }
 
-    fn written(form: Form, level: &str, work: impl FnOnce()) -> String {
+    /// The log lines that `work` writes.
+    fn log_lines(form: Form, level: &str, work: impl FnOnce()) -> String {
         let (sender, lines_written) = mpsc::channel();
         let settings =
             Settings { level: level.to_owned(), form, otlp_endpoint: SecretUrl::default() };
-        let lines = lines(&settings, move || Pipe(sender.clone())).unwrap();
+        let lines = log_layer(&settings, move || Pipe(sender.clone())).unwrap();
         let spans = tracing_opentelemetry::layer()
             .with_tracer(SdkTracerProvider::builder().build().tracer("test"));
         let subscriber = tracing_subscriber::registry().with(spans).with(lines);
@@ -274,51 +277,54 @@ mod tests {
     }
 
     #[test]
-    fn bodies_that_lapin_tells_are_never_written_whatever_the_level_says() {
+    fn no_log_level_writes_the_messages_that_lapin_logs() {
         let level = "trace,lapin=trace,lapin::returned_messages=trace";
         for form in [Form::Json, Form::Pretty] {
-            let said = written(form, level, || {
+            let log = log_lines(form, level, || {
                 tracing::warn!(target: "lapin::returned_messages", body = "canary", "returned");
                 tracing::error!(target: "lapin", body = "canary", "broken");
-                tracing::info!(target: "lapinary", "another room");
+                tracing::info!(target: "lapinary", "another target");
             });
-            assert!(!said.contains("canary"), "{said}");
-            assert!(said.contains("another room"), "{said}");
+            assert!(!log.contains("canary"), "{log}");
+            assert!(log.contains("another target"), "{log}");
         }
     }
 
     #[test]
-    fn spans_that_nobody_wants_are_not_made() {
-        for (level, most) in
+    fn disabled_spans_are_not_created() {
+        for (level, level_max) in
             [("info,h2=warn", LevelFilter::INFO), ("trace,h2=warn", LevelFilter::TRACE)]
         {
             let (level, form) = (level.to_owned(), Form::Json);
             let settings = Settings { level, form, otlp_endpoint: SecretUrl::default() };
-            let told = told_to(&settings, io::sink, None::<Identity>).unwrap();
-            tracing::dispatcher::with_default(&told, || {
-                assert_eq!(LevelFilter::current(), most);
-                assert!(tracing::trace_span!(target: "h2::codec", "frame").is_disabled(), "{most}");
+            let subscriber = subscriber(&settings, io::sink, None::<Identity>).unwrap();
+            tracing::dispatcher::with_default(&subscriber, || {
+                assert_eq!(LevelFilter::current(), level_max);
+                assert!(
+                    tracing::trace_span!(target: "h2::codec", "frame").is_disabled(),
+                    "{level_max}"
+                );
                 assert!(!tracing::info_span!("call").is_disabled());
             });
         }
     }
 
     #[test]
-    fn a_line_names_the_span_it_was_written_in() {
+    fn a_log_line_has_the_ids_of_its_span() {
         let mut ids = String::new();
-        let said = written(Form::Json, "info", || {
+        let log = log_lines(Form::Json, "info", || {
             tracing::info!("outside");
             let span = tracing::info_span!("call");
-            let within = span.enter();
+            let entered = span.enter();
             tracing::info!(count = 3, "within");
             let context = opentelemetry::Context::current();
-            let here = context.span().span_context().clone();
-            let (trace, span) = (here.trace_id(), here.span_id());
+            let span = context.span().span_context().clone();
+            let (trace, span) = (span.trace_id(), span.span_id());
             ids = format!(",\"trace_id\":\"{trace}\",\"span_id\":\"{span}\"}}\n");
-            drop(within);
+            drop(entered);
         });
-        let lines: Vec<_> = said.split_inclusive('\n').collect();
-        assert!(lines[0].contains("outside") && !lines[0].contains("trace_id"), "{said}");
-        assert!(lines[1].contains("within") && lines[1].ends_with(&ids), "{said}\n{ids}");
+        let lines: Vec<_> = log.split_inclusive('\n').collect();
+        assert!(lines[0].contains("outside") && !lines[0].contains("trace_id"), "{log}");
+        assert!(lines[1].contains("within") && lines[1].ends_with(&ids), "{log}\n{ids}");
     }
 }

@@ -1,6 +1,6 @@
-//! Trace context: into messages and calls, and out of them (W3C Trace Context).
+//! Spans of messages and calls, and the propagation of their context (W3C Trace Context).
 //!
-//! While nobody exports traces, spans of messages are not made at all, so they cost nothing.
+//! Without an exporter no span is created, so that tracing costs nothing.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,13 +13,13 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 static EXPORTED: AtomicBool = AtomicBool::new(false);
-static CARRIER: OnceLock<&'static str> = OnceLock::new();
+static MESSAGING_SYSTEM: OnceLock<&'static str> = OnceLock::new();
 
-/// Calls that only ask how we are: they are many, and tell nothing about any message.
-const PROBES: [&str; 4] = ["/grpc.health.v1.Health/", "/livez", "/readyz", "/metrics"];
+/// Paths of health checks, which are frequent and concern no message: they get no span.
+const HEALTH_CHECKS: [&str; 4] = ["/grpc.health.v1.Health/", "/livez", "/readyz", "/metrics"];
 
-/// Says that somebody exports traces, so that spans are worth making.
-pub(crate) fn exported() {
+/// Enables spans, because an exporter is configured.
+pub(crate) fn enable() {
     EXPORTED.store(true, Ordering::Relaxed);
 }
 
@@ -28,29 +28,29 @@ pub fn is_exported() -> bool {
     EXPORTED.load(Ordering::Relaxed)
 }
 
-/// Says what carries the messages of this process (`messaging.system`), such as `rabbitmq`; the
-/// first word counts. Until somebody says so it is `lienthong`, in memory.
-pub fn carried_by(system: &'static str) {
-    CARRIER.get_or_init(|| system);
+/// Sets the attribute `messaging.system` of all spans, such as `rabbitmq`. The first call wins;
+/// without a call it is `lienthong`, the embedded transport.
+pub fn set_messaging_system(system: &'static str) {
+    MESSAGING_SYSTEM.get_or_init(|| system);
 }
 
-/// What is done with a message (`messaging.operation.type` of the semantic conventions).
+/// Operation on a message (`messaging.operation.type` of the OpenTelemetry semantic conventions).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// A message comes into being.
+    /// The message is created.
     Create,
-    /// It is given to a channel.
+    /// It is published to a channel.
     Send,
-    /// It is taken from a channel.
+    /// It is consumed from a channel.
     Receive,
-    /// It is worked on.
+    /// It is processed.
     Process,
-    /// It is answered.
+    /// It is settled.
     Settle,
 }
 
 impl Operation {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",
             Self::Send => "send",
@@ -69,46 +69,46 @@ impl Operation {
     }
 }
 
-/// Which message a span is about.
+/// The message that a span describes.
 #[derive(Clone, Copy, Debug)]
-pub struct About<'a> {
-    /// Channel, or the application at the end of the road. A partition of intake is written
-    /// `intake.3`.
+pub struct SpanMessage<'a> {
+    /// Channel or receiving application. A partition of intake is written `intake.3`.
     pub destination: &'a str,
-    /// The message's id.
+    /// Id of the message.
     pub message_id: &'a str,
-    /// The conversation it belongs to.
+    /// Conversation of the message.
     pub conversation: &'a str,
-    /// The trace context in its envelope; empty: none.
+    /// `traceparent` of its envelope; empty: none.
     pub traceparent: &'a str,
 }
 
-/// A span about one message, in the trace its envelope names. None at all while nobody exports.
-pub fn message_span(operation: Operation, about: About<'_>) -> Span {
+/// A span about one message, in the trace of its envelope; disabled without an exporter.
+pub fn message_span(operation: Operation, message: SpanMessage<'_>) -> Span {
     if !is_exported() {
         return Span::none();
     }
-    let partition = about.destination.strip_prefix("intake.");
-    let destination = partition.map_or(about.destination, |_| "intake");
+    let partition = message.destination.strip_prefix("intake.");
+    let destination = partition.map_or(message.destination, |_| "intake");
     let span = tracing::info_span!(
         "message",
-        otel.name = format!("{} {destination}", operation.word()),
+        otel.name = format!("{} {destination}", operation.as_str()),
         otel.kind = operation.kind(),
-        messaging.system = CARRIER.get().copied().unwrap_or("lienthong"),
-        messaging.operation.name = operation.word(),
-        messaging.operation.type = operation.word(),
+        messaging.system = MESSAGING_SYSTEM.get().copied().unwrap_or("lienthong"),
+        messaging.operation.name = operation.as_str(),
+        messaging.operation.type = operation.as_str(),
         messaging.destination.name = destination,
         messaging.destination.partition.id = partition,
-        messaging.message.id = about.message_id,
-        messaging.message.conversation_id = about.conversation,
+        messaging.message.id = message.message_id,
+        messaging.message.conversation_id = message.conversation,
         error.type = tracing::field::Empty,
     );
-    set_parent(&span, Parent { traceparent: about.traceparent, tracestate: "" });
+    set_parent(&span, Parent { traceparent: message.traceparent, tracestate: "" });
     span
 }
 
-/// A span for one item of several in a call: in the trace that the item names, else in one of its
-/// own, because the trace of the call belongs to all of them. None at all while nobody exports.
+/// A span for one item of a batch: in the trace that the item names, else in a new one, because the
+/// trace of the call belongs to all its items. It links to the span of the call. Disabled without an
+/// exporter.
 pub fn item_span(traceparent: &str) -> Span {
     if !is_exported() {
         return Span::none();
@@ -120,13 +120,13 @@ pub fn item_span(traceparent: &str) -> Span {
     span
 }
 
-/// Marks a span as failed, with the code of the fault.
-pub fn failed(span: &Span, code: &str) {
+/// Marks a span as failed with an error code.
+pub fn set_failed(span: &Span, code: &str) {
     span.record("error.type", code);
     span.set_status(Status::error(code.to_owned()));
 }
 
-/// Makes a span part of the trace that its parent names; an unreadable one changes nothing.
+/// Sets the parent of a span; an invalid `traceparent` is ignored.
 fn set_parent(span: &Span, parent: Parent<'_>) {
     if parent.traceparent.is_empty() {
         return;
@@ -137,50 +137,52 @@ fn set_parent(span: &Span, parent: Parent<'_>) {
     }
 }
 
-/// The `traceparent` of a span; empty while nobody exports.
+/// `traceparent` of a span; empty without an exporter.
 pub fn traceparent(span: &Span) -> String {
     if !is_exported() {
         return String::new();
     }
-    written(span.context().span().span_context())
+    format_traceparent(span.context().span().span_context())
 }
 
-fn written(context: &SpanContext) -> String {
+fn format_traceparent(context: &SpanContext) -> String {
     if !context.is_valid() {
         return String::new();
     }
     format!("00-{}-{}-{:02x}", context.trace_id(), context.span_id(), context.trace_flags().to_u8())
 }
 
-/// The `traceparent` of where we are; empty while nobody exports.
-pub fn current() -> String {
+/// `traceparent` of the current span; empty without an exporter.
+pub fn current_traceparent() -> String {
     if is_exported() { traceparent(&Span::current()) } else { String::new() }
 }
 
-/// The `tracestate` of where we are: what others wrote beside the context, carried on unread.
-pub fn current_state() -> String {
+/// `tracestate` of the current span, as received: the vendor-specific entries are passed on
+/// unchanged.
+pub fn current_tracestate() -> String {
     if !is_exported() {
         return String::new();
     }
     Span::current().context().span().span_context().trace_state().header()
 }
 
-/// Puts the context of where we are into the headers of a call.
+/// Sets the headers `traceparent` and `tracestate` of an outgoing call from the current span.
 pub fn inject(headers: &mut HeaderMap) {
     if !is_exported() || headers.contains_key("traceparent") {
         return;
     }
-    for (name, value) in [("traceparent", current()), ("tracestate", current_state())] {
+    for (name, value) in
+        [("traceparent", current_traceparent()), ("tracestate", current_tracestate())]
+    {
         if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(&value)) {
             headers.insert(name, value);
         }
     }
 }
 
-/// A span for a call that came in, in the trace its headers name. There is none for who only asks
-/// how we are.
-pub fn call_span(path: &str, headers: &HeaderMap) -> Span {
-    if !is_exported() || PROBES.iter().any(|it| path.starts_with(it)) {
+/// A span for an incoming call, in the trace of its headers. Health checks get none.
+pub fn request_span(path: &str, headers: &HeaderMap) -> Span {
+    if !is_exported() || HEALTH_CHECKS.iter().any(|it| path.starts_with(it)) {
         return Span::none();
     }
     let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).unwrap_or_default();
@@ -208,18 +210,19 @@ pub fn call_span(path: &str, headers: &HeaderMap) -> Span {
     span
 }
 
-/// The part of a path that names what is called, `/v1/parts`: ids come behind it.
+/// The first two segments of a path, e.g. `/v1/parts`: ids follow after them, and would give every
+/// call a span name of its own.
 fn route(path: &str) -> &str {
-    let ends = path.char_indices().filter(|(_, it)| *it == '/').map(|(place, _)| place);
-    ends.skip(1).nth(1).and_then(|end| path.get(..end)).unwrap_or(path)
+    let slashes = path.char_indices().filter(|(_, it)| *it == '/').map(|(index, _)| index);
+    slashes.skip(1).nth(1).and_then(|end| path.get(..end)).unwrap_or(path)
 }
 
-/// The trace id in a `traceparent`, for search.
+/// The trace id of a `traceparent`.
 pub fn trace_id(traceparent: &str) -> Option<&str> {
     traceparent.split('-').nth(1).filter(|it| it.len() == 32)
 }
 
-/// What a message or a call brings of the trace it belongs to.
+/// Trace context of an incoming message or call.
 #[derive(Clone, Copy)]
 struct Parent<'a> {
     traceparent: &'a str,
@@ -245,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_no_part_of_a_route() {
+    fn a_route_has_no_ids() {
         for (path, expected) in [
             ("/v1/submit", "/v1/submit"),
             ("/v1/parts/abc", "/v1/parts"),

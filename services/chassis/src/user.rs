@@ -1,16 +1,16 @@
-//! Who runs this process, by the operating system's account.
+//! The operating system account that runs this process.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 
-/// The account's name; `uid:<number>` when the machine has no name for it.
-pub fn user() -> String {
-    let Ok(me) = fs::metadata("/proc/self") else { return "uid:?".to_owned() };
+/// Name of the account; `uid:<number>` when `/etc/passwd` has no name for it.
+pub fn account_name() -> String {
+    let Ok(process) = fs::metadata("/proc/self") else { return "uid:?".to_owned() };
     let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    name(&accounts, me.uid()).unwrap_or_else(|| format!("uid:{}", me.uid()))
+    find_name(&accounts, process.uid()).unwrap_or_else(|| format!("uid:{}", process.uid()))
 }
 
-fn name(accounts: &str, uid: u32) -> Option<String> {
+fn find_name(accounts: &str, uid: u32) -> Option<String> {
     accounts.lines().find_map(|line| {
         let mut fields = line.split(':');
         let (name, number) = (fields.next()?, fields.nth(1)?);
@@ -23,10 +23,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_account_is_named_by_its_number() {
+    fn an_account_is_found_by_its_number() {
         let accounts = "root:x:0:0:root:/root:/bin/sh\nvanthu:x:1000:1000::/home/vanthu:/bin/sh\n";
-        assert_eq!(name(accounts, 1000).as_deref(), Some("vanthu"));
-        assert_eq!(name(accounts, 7), None);
-        assert!(!user().is_empty());
+        assert_eq!(find_name(accounts, 1000).as_deref(), Some("vanthu"));
+        assert_eq!(find_name(accounts, 7), None);
+        assert!(!account_name().is_empty());
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bus::{Body, Channel, Handle, Message, Receiver, Verdict, Verdicts};
-use chassis::trace::{About, Operation, message_span, traceparent};
+use chassis::trace::{Operation, SpanMessage, message_span, traceparent};
 use futures::future::join_all;
 use journal_client::{JournalFailureStore, to_fault, to_journal_claim};
 use proto::envelope::InvalidEnvelope;
@@ -168,7 +168,7 @@ impl DeliveryHandler {
         let mut envelope = Envelope::from_attributes(message.id.to_string(), &message.attributes)?;
         let span = message_span(
             Operation::Receive,
-            About {
+            SpanMessage {
                 destination: &self.sessions.application,
                 message_id: &envelope.id,
                 conversation: &envelope.conversation,

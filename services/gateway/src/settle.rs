@@ -1,6 +1,6 @@
 //! Settles deliveries with the answer of the application.
 
-use chassis::trace::{About, Operation, failed, message_span};
+use chassis::trace::{Operation, SpanMessage, message_span, set_failed};
 use futures::future::join_all;
 use proto::exchange::v1::settle_request::Answer as AdapterAnswer;
 use proto::exchange::v1::settled::Outcome as ItemOutcome;
@@ -42,7 +42,7 @@ pub(crate) async fn settle(
         session.in_flight(&id)
     });
     let span = in_flight.map_or_else(Span::none, |in_flight| {
-        let about = About {
+        let about = SpanMessage {
             destination: &application.id,
             message_id: &id,
             conversation: &in_flight.conversation,
@@ -53,7 +53,7 @@ pub(crate) async fn settle(
     let settlement = Settlement { message_id: id.clone(), lease, answer: Some(answer) };
     let owner = LeaseOwner { application: application.id.clone(), session: request.session };
     let ended = gateway.workers.settle(owner, settlement).instrument(span.clone()).await;
-    let ended = ended.inspect_err(|fault| failed(&span, &fault.code))?;
+    let ended = ended.inspect_err(|fault| set_failed(&span, &fault.code))?;
     if let Some(session) = session {
         // Each outcome means that the session does not hold this lease any more.
         session.forget(&id, lease);

@@ -1,6 +1,6 @@
 //! The trace that a submitted message belongs to, as far as the caller's context is well-formed.
 
-use chassis::trace::{self, About, Operation};
+use chassis::trace::{self, Operation, SpanMessage};
 use proto::exchange::v1::SubmitRequest;
 
 /// Longest `tracestate` that is carried (W3C Trace Context asks for at least this).
@@ -44,11 +44,11 @@ impl TraceContext {
         conversation: &str,
         destination: &str,
     ) -> (String, String) {
-        let current = trace::current();
+        let current = trace::current_traceparent();
         let (sent, running) = (trace::trace_id(&self.traceparent), trace::trace_id(&current));
         let is_other_trace = sent.is_some() && (current.is_empty() || sent != running);
         let parent = if is_other_trace { &self.traceparent } else { &current };
-        let about = About { destination, message_id, conversation, traceparent: parent };
+        let about = SpanMessage { destination, message_id, conversation, traceparent: parent };
         let started = trace::traceparent(&trace::message_span(Operation::Create, about));
         let traceparent = if started.is_empty() { parent.clone() } else { started };
         let is_same_trace = sent.is_some() && trace::trace_id(&traceparent) == sent;

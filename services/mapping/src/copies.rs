@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bus::{Channel, Message, MessageId};
 use bytes::Bytes;
 use chassis::Clock;
-use chassis::trace::{About, Operation, failed, message_span, traceparent};
+use chassis::trace::{Operation, SpanMessage, message_span, set_failed, traceparent};
 use formats::EncodeContext;
 use journal_client::to_journal_message;
 use proto::canonical::v1::Canonical;
@@ -127,7 +127,7 @@ impl CopyMaker {
 
     /// Reports that a copy waits for an operator, and names its application in the fault.
     fn hold_back(&self, fault: Fault, route: &Route, id: MessageId, span: &Span) -> Option<Fault> {
-        failed(span, &fault.code);
+        set_failed(span, &fault.code);
         self.metrics.count_copy(Some(&fault.code));
         let fault = fault.param("application", &route.application);
         tracing::warn!(error = %fault, messaging.message.id = %id, "copy is held back");
@@ -151,7 +151,7 @@ impl CopyMaker {
 fn start_span(channel_name: &str, envelope: &mut Envelope) -> Span {
     let span = message_span(
         Operation::Send,
-        About {
+        SpanMessage {
             destination: channel_name,
             message_id: &envelope.id,
             conversation: &envelope.conversation,

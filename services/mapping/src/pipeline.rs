@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bus::{Body, Channel, ClaimStore, Handle, Message, MessageId, Publish, Verdict, Verdicts};
-use chassis::trace::{About, Operation, failed, message_span};
+use chassis::trace::{Operation, SpanMessage, message_span, set_failed};
 use chassis::{Clock, Upstream};
 use futures::{StreamExt as _, stream};
 use journal_client::{JournalClient, to_fault};
@@ -231,7 +231,7 @@ impl<P: Publish> Pipeline<P> {
                     entries.push(entry);
                 }
                 Err(failure) => {
-                    failed(&spans[index], &failure.fault().code);
+                    set_failed(&spans[index], &failure.fault().code);
                     verdicts.decide(index, failure.verdict());
                 }
             }
@@ -298,7 +298,7 @@ impl<P: Publish> Pipeline<P> {
 fn process_span(intake: &str, message: &Message) -> tracing::Span {
     message_span(
         Operation::Process,
-        About {
+        SpanMessage {
             destination: intake,
             message_id: &message.id.to_string(),
             conversation: &message.conversation,

@@ -36,7 +36,7 @@ async fn page(pages: &Router, path: &str) -> (StatusCode, String) {
 #[tokio::test]
 async fn ready_is_when_everything_is_well_and_nothing_drains() {
     let health = Health::new();
-    let pages = health::pages(health.clone(), telemetry().await);
+    let pages = health::routes(health.clone(), telemetry().await);
     health.unwell("broker", "không tới được");
     health.well("journal");
     let (status, text) = page(&pages, "/readyz").await;
@@ -63,7 +63,7 @@ async fn what_is_counted_stands_on_the_metrics_page() {
     count.add(3, "outcome", "good");
     let seconds = Seconds::new("lienthong.test.duration", "how long a thing of a test takes");
     seconds.record(Duration::from_millis(3), "kind", "thing");
-    let (status, text) = page(&health::pages(Health::new(), telemetry), "/metrics").await;
+    let (status, text) = page(&health::routes(Health::new(), telemetry), "/metrics").await;
     assert_eq!(status, StatusCode::OK);
     let line = text.lines().find(|it| it.starts_with("lienthong_test_things_total")).unwrap();
     assert!(line.contains("outcome=\"good\"") && line.ends_with(" 3"), "{line}");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use chassis::serve::{Bounds, serve};
+use chassis::serve::{ServerLimits, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -38,7 +38,8 @@ async fn a_request_that_is_open_at_the_stop_is_answered() {
     let shutdown = CancellationToken::new();
     let mut working = JoinSet::new();
     let stop = shutdown.clone();
-    working.spawn(async move { serve(listener, app, Bounds::default(), stop).await.unwrap() });
+    working
+        .spawn(async move { serve(listener, app, ServerLimits::default(), stop).await.unwrap() });
     let mut asking = JoinSet::new();
     asking.spawn(async move { get_page(address).await.unwrap() });
     tokio::time::timeout(LIMIT, entered.notified()).await.unwrap();
@@ -66,7 +67,7 @@ async fn a_request_that_does_not_end_is_cut_off_at_the_bound() {
     let shutdown = CancellationToken::new();
     let (mut working, mut asking) = (JoinSet::new(), JoinSet::new());
     let stop = shutdown.clone();
-    let bounds = Bounds { drain_ms_max: 50, ..Bounds::default() };
+    let bounds = ServerLimits { drain_ms_max: 50, ..ServerLimits::default() };
     working.spawn(async move { serve(listener, app, bounds, stop).await.unwrap() });
     asking.spawn(async move { get_page(address).await });
     tokio::time::timeout(LIMIT, entered.notified()).await.unwrap();
@@ -82,7 +83,8 @@ async fn silent_connections_give_their_places_back_and_do_not_hold_up_a_stop() {
     let shutdown = CancellationToken::new();
     let mut working = JoinSet::new();
     let stop = shutdown.clone();
-    let bounds = Bounds { connections_max: 2, silence_ms_max: 300, ..Bounds::default() };
+    let bounds =
+        ServerLimits { connections_max: 2, first_request_ms_max: 300, ..ServerLimits::default() };
     working.spawn(async move { serve(listener, app, bounds, stop).await.unwrap() });
     let mut silent = Vec::new();
     for _ in 0..4 {

@@ -4,7 +4,7 @@ use axum::Router;
 use chassis::Upstream;
 use chassis::guard::Guard;
 use chassis::secret::Secret;
-use chassis::serve::{Bounds, serve};
+use chassis::serve::{ServerLimits, serve};
 use chassis::upstream::Network;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -33,7 +33,8 @@ async fn a_service_is_reached_over_the_network_with_its_token_and_in_the_process
     let shutdown = CancellationToken::new();
     let mut working = JoinSet::new();
     let stop = shutdown.clone();
-    working.spawn(async move { serve(listener, app, Bounds::default(), stop).await.unwrap() });
+    working
+        .spawn(async move { serve(listener, app, ServerLimits::default(), stop).await.unwrap() });
     let there =
         |token: &str| Upstream::network(&Network::new(&uri).token(Secret::new(token))).unwrap();
     assert_eq!(ask(there("chia")).await, Ok(ServingStatus::Serving));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bus::{Body, Bus, Channel, ClaimStore, Message, Publish as _, Settings};
 use bytes::Bytes;
 use chassis::health::Health;
-use chassis::serve::{Bounds, serve};
+use chassis::serve::{ServerLimits, serve};
 use chassis::{Clock, Upstream};
 use gateway::{Config, DEFAULTS, GatewayDependencies, Service};
 use journal_client::{to_journal_body, to_journal_claim, to_journal_message};
@@ -72,7 +72,7 @@ impl Environment {
         let bus = Bus::embedded(Settings { partitions: 1, ..Settings::default() });
         bus.declare_delivery("a-app").await.unwrap();
         let claims = ClaimStore::folder(claims_folder.path()).await.unwrap();
-        let clock = Clock::held(1_790_000_000_000_000);
+        let clock = Clock::fixed(1_790_000_000_000_000);
         let journal = TestJournal::start(database_folder.path(), bus.clone(), clock.clone()).await;
         let mapping = SimulatedMapping::default();
         let follower = RegistryFollower::new("gateway.registry");
@@ -89,7 +89,7 @@ impl Environment {
         let address = listener.local_addr().unwrap().to_string();
         let (shutdown, health) = (CancellationToken::new(), Health::new());
         let mut running = JoinSet::new();
-        let served = serve(listener, service.routes(), Bounds::default(), service.drained());
+        let served = serve(listener, service.routes(), ServerLimits::default(), service.drained());
         running.spawn(async move { served.await.unwrap() });
         let watch_count = Arc::default();
         let simulated = SimulatedRegistry::new(snapshots, Arc::clone(&watch_count));

@@ -87,7 +87,7 @@ impl Environment {
             Kind::Sqlite => directory.path().join("journal.sqlite").display().to_string(),
             Kind::Postgres => crate::postgres_cluster::database(),
         };
-        Self::start(database, Clock::held(START_US), Some(directory)).await
+        Self::start(database, Clock::fixed(START_US), Some(directory)).await
     }
 
     async fn start(database: String, clock: Clock, directory: Option<tempfile::TempDir>) -> Self {
@@ -345,7 +345,7 @@ impl Environment {
 
     /// Sets the clock back, as an administrator of the machine may.
     pub(crate) fn set_clock_back(&self, seconds: i64) {
-        let Clock::Held(at_us) = &self.clock else { panic!("a clock that stands still") };
+        let Clock::Fixed(at_us) = &self.clock else { panic!("a clock that stands still") };
         at_us.fetch_sub(seconds * 1_000_000, Ordering::SeqCst);
     }
 

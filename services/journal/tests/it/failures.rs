@@ -42,7 +42,7 @@ async fn start_journal(database: &str) -> RunningJournal {
     let (health, shutdown) = (Health::new(), CancellationToken::new());
     health.unwell("journal", "not started yet");
     let parts = (service, Bus::embedded(Settings::default()));
-    let clock_and_health = (Clock::held(1), health.clone());
+    let clock_and_health = (Clock::fixed(1), health.clone());
     let mut running = JoinSet::new();
     let outer = shutdown.clone();
     running
@@ -119,7 +119,7 @@ async fn tables_of_a_newer_version_are_not_opened() {
     newer.execute_batch("INSERT INTO migration (number) VALUES (99)").unwrap();
     let config = config(&copy);
     let parts = (Service::new(&config), Bus::embedded(Settings::default()));
-    let clock_and_health = (Clock::held(1), Health::new());
+    let clock_and_health = (Clock::fixed(1), Health::new());
     let ended = journal::run(config, parts, clock_and_health, CancellationToken::new());
     let error = Box::pin(ended).await.unwrap_err();
     assert!(format!("{error:#}").contains("version 99"), "{error:#}");

@@ -48,7 +48,7 @@ pub(crate) async fn run(
         let candidates = find_candidates(output, &journal, argument).await?;
         targets.push(Target { argument, candidates });
     }
-    let actor = arguments.actor.clone().unwrap_or_else(chassis::user);
+    let actor = arguments.actor.clone().unwrap_or_else(chassis::account_name);
     let message_ids: Vec<String> =
         targets.iter().flat_map(|it| it.candidates.iter().flatten()).map(id).collect();
     let mut done = HashSet::new();

@@ -22,7 +22,7 @@ pub(super) async fn connect_bus(settings: &Settings, name: &str) -> anyhow::Resu
     } else {
         Bus::connect(settings).await?
     };
-    chassis::trace::carried_by(bus.system());
+    chassis::trace::set_messaging_system(bus.system());
     Ok(bus)
 }
 

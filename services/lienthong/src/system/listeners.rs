@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use chassis::health::{self, Health};
-use chassis::serve::{Bounds, serve};
+use chassis::serve::{ServerLimits, serve};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Role;
@@ -119,7 +119,7 @@ fn serve_listener(
             let listener = listener.context("this role does not listen here")?.try_clone()?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::select! {
-                outcome = serve(listener, routes, Bounds::default(), stop) => Ok(outcome?),
+                outcome = serve(listener, routes, ServerLimits::default(), stop) => Ok(outcome?),
                 () = following => anyhow::bail!("health is no longer reported"),
             }
         })

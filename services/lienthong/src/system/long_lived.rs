@@ -17,7 +17,7 @@ use crate::system::shutdown_order::TaskGroup;
 pub(super) fn start_long_lived(context: Context<'_>, shutdown: &CancellationToken) -> TaskGroup {
     let dependencies = context.dependencies;
     let mut group = TaskGroup::new(CancellationToken::new());
-    let routes = health::pages(dependencies.health.clone(), dependencies.telemetry.clone());
+    let routes = health::routes(dependencies.health.clone(), dependencies.telemetry.clone());
     let ops = context.listeners.serve_ops(routes, &dependencies.health);
     group.spawn_supervised("health listener", ops);
     let mut answering = TaskGroup::new(CancellationToken::new());

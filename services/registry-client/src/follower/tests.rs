@@ -49,7 +49,7 @@ async fn a_broken_watch_is_started_again_and_the_last_snapshot_stays_in_force() 
     assert!(health.is_ready());
 
     let following = follower.follow(registry, health.clone(), shutdown.clone());
-    assert_eq!(health.complaints(), ["registry copy: the registry has not been read yet"]);
+    assert_eq!(health.failures(), ["registry copy: the registry has not been read yet"]);
     let mut tasks = JoinSet::new();
     tasks.spawn(following);
     let mut changes = follower.subscribe();

@@ -200,7 +200,7 @@ async fn check_role(output: Output, (id, uri): (&'static str, &str)) -> Check {
         // Of several addresses one serves; the others are its standbys, which are not ready.
         let mut failure = anyhow::anyhow!("no address is named");
         for uri in uri.split(',') {
-            match health::ask(Upstream::network(&Network::new(uri.trim()))?).await {
+            match health::check_serving(Upstream::network(&Network::new(uri.trim()))?).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => failure = anyhow::anyhow!("it answers and is not ready"),
                 Err(error) => failure = error.into(),

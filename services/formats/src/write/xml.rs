@@ -105,6 +105,8 @@ impl XmlWriter<'_, '_> {
         }
     }
 
+    /// Escapes a text. quick-xml escapes the apostrophe too, which would change the bytes of packets
+    /// that are written again.
     fn push_escaped(&mut self, text: &str) {
         for byte in text.bytes() {
             match byte {

@@ -46,7 +46,8 @@ pub(crate) async fn find_named(
         (Some(conversation), None) => {
             let request =
                 FindRequest { conversation, limit: SEARCH_LIMIT, ..FindRequest::default() };
-            let mut messages = journal.find(request).await.map_err(journal_fault)?.messages;
+            let mut messages =
+                journal.find(request).await.map_err(|it| journal_fault(&it))?.messages;
             // The journal lists the latest first.
             messages.reverse();
             let (statuses, documents) = messages.into_iter().partition(is_status);
@@ -65,11 +66,11 @@ async fn search(journal: &JournalClient, text: &str) -> Result<Vec<Summary>, Fau
         ..FindRequest::default()
     };
     let any_type = FindRequest { r#type: 0, ..request.clone() };
-    let documents = journal.find(request).await.map_err(journal_fault)?.messages;
+    let documents = journal.find(request).await.map_err(|it| journal_fault(&it))?.messages;
     if !documents.is_empty() {
         return Ok(documents);
     }
-    Ok(journal.find(any_type).await.map_err(journal_fault)?.messages)
+    Ok(journal.find(any_type).await.map_err(|it| journal_fault(&it))?.messages)
 }
 
 /// The matches whose number is exactly the text; all matches when there is none.
@@ -97,7 +98,7 @@ pub(crate) async fn read_journey(
     journal: &JournalClient,
     message_id: String,
 ) -> Result<JourneyResponse, Fault> {
-    journal.journey(JourneyRequest { message_id }).await.map_err(journal_fault)
+    journal.journey(JourneyRequest { message_id }).await.map_err(|it| journal_fault(&it))
 }
 
 /// The journeys of messages, in their order.

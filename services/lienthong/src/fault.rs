@@ -73,7 +73,7 @@ fn error_chain(error: &(dyn Error + 'static)) -> String {
     texts.join(": ")
 }
 
-/// The fault of a failed call: the one in the answer, else one that fits the status code.
+/// The fault of a failed call: the fault in the answer, else the fault for its status code.
 pub(crate) fn fault_from_status(status: &Status, part: &str) -> Fault {
     if let Some(fault) = Fault::from_status(status) {
         return fault;

@@ -23,6 +23,6 @@ pub(crate) fn connect_journal(link: &Link) -> anyhow::Result<JournalClient> {
 }
 
 /// The fault of a call to the journal that failed.
-pub(crate) fn journal_fault(status: Status) -> Fault {
-    fault_from_status(&status, "journal")
+pub(crate) fn journal_fault(status: &Status) -> Fault {
+    fault_from_status(status, "journal")
 }

@@ -66,7 +66,7 @@ fn choose_language(option: Option<Language>) -> Lang {
 }
 
 /// Prints help on stdout, and a mistake on the command line as a fault. The options for language and
-/// form are looked for by hand, because a command line with a mistake is not parsed.
+/// form are searched for in the raw arguments, because a command line with a mistake is not parsed.
 fn print_usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         // Help that cannot be printed leaves nowhere to report that.

@@ -1,4 +1,4 @@
-//! An application in memory, its adapter, and the faults it can be told to have.
+//! An application in memory, its adapter, and its fault switch.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The clerk of an agency, who answers each delivered document with a status report.
+//! The clerk of an agency: answers each delivered document with a status report.
 
 use proto::message::v1::MessageType;
 use sdk::Item;

@@ -46,7 +46,7 @@ impl OfficialDocument {
     pub fn id(&self) -> String {
         match self.sender.software {
             Software::Edxml => {
-                // By the standard the identifier ends in the number, so the suffix has no place.
+                // By the standard the identifier ends in the number, so a suffix cannot follow it.
                 format!("{},2026/11/20,{}/{}", self.sender.code, self.number, self.notation)
             }
             Software::Ioffice => {

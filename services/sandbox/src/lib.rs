@@ -10,8 +10,8 @@
 //! # Promises
 //!
 //! - An agency is a vendor: it reaches the bus only through the gateway's contract and the SDK.
-//! - A submitted document has the identifier, the text and the files of its [`OfficialDocument`],
-//!   so the same document is always the same bytes.
+//! - The same [`OfficialDocument`] is always exported as the same bytes, so a repeated submission is
+//!   a repeat for the gateway as well.
 //! - A report holds outcomes as data. Nothing here prints, and nothing here chooses a language.
 //!
 //! # Not here

@@ -3,7 +3,8 @@
 use crate::profile::AgencyProfile;
 
 /// The text of a registry file with these agencies, each with the hash of its token
-/// (`token_sha256`). Everybody may send documents and statuses to everybody.
+/// (`token_sha256`), and with a right that lets every agency send documents and statuses to every
+/// other.
 pub fn registry_yaml<'a>(
     agencies: impl IntoIterator<Item = (&'a AgencyProfile, String)> + Clone,
     name_suffix: &str,

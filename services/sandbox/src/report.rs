@@ -35,7 +35,7 @@ impl RefusalCase {
 /// An expectation that was not met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// A message was still on its way when the time was over.
+    /// A message had not reached a terminal state at the time limit.
     NotTerminal {
         /// The message.
         message_id: String,
@@ -97,7 +97,7 @@ pub struct ScenarioReport {
     pub refused: Vec<String>,
     /// Messages that were delivered twice.
     pub duplicated: usize,
-    /// Messages in an inbox that nobody sent there.
+    /// Messages in an inbox to which no agency sent them.
     pub unexpected: usize,
     /// Attachments that arrived bit for bit.
     pub attachments_identical: usize,

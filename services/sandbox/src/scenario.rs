@@ -51,7 +51,7 @@ pub enum ScenarioStep {
     OrdinaryDocuments,
 }
 
-/// The progress of a scenario, for whoever shows it.
+/// The progress of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub enum ScenarioEvent<'a> {
     /// A step begins.
@@ -153,8 +153,7 @@ impl<'a> Scenario<'a> {
 }
 
 impl ScenarioRun<'_> {
-    /// Ids of the messages whose journeys show what the scenario is about: the circular, the reply
-    /// and the recall.
+    /// Ids of the circular, the reply and the recall: their journeys are worth printing.
     pub fn highlights(&self) -> &[String] {
         &self.highlights
     }

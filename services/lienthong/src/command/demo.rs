@@ -80,7 +80,7 @@ struct JournalFinder<'a>(&'a JournalClient);
 
 impl MessageFinder for JournalFinder<'_> {
     async fn find(&self, request: FindRequest) -> anyhow::Result<Vec<Summary>> {
-        Ok(self.0.find(request).await.map_err(journal_fault)?.messages)
+        Ok(self.0.find(request).await.map_err(|it| journal_fault(&it))?.messages)
     }
 }
 
@@ -93,7 +93,7 @@ async fn print_journeys(
     let mut journeys = Vec::new();
     for message_id in message_ids {
         let request = JourneyRequest { message_id: message_id.clone() };
-        let journey = journal.journey(request).await.map_err(journal_fault)?;
+        let journey = journal.journey(request).await.map_err(|it| journal_fault(&it))?;
         if !output.json {
             output.print_line("");
             print_journey(output, &journey);
@@ -106,3 +106,6 @@ async fn print_journeys(
     }
     Ok(journeys)
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ pub(crate) async fn find(output: Output, arguments: Find) -> anyhow::Result<Exit
         derived: arguments.derived,
         ..FindRequest::default()
     };
-    let found = journal.find(request).await.map_err(journal_fault)?;
+    let found = journal.find(request).await.map_err(|it| journal_fault(&it))?;
     Ok(print(output, &found))
 }
 

@@ -59,7 +59,7 @@ pub(crate) async fn run(
             reason: arguments.reason.clone(),
             actor: actor.clone(),
         };
-        done.extend(journal.command(request).await.map_err(journal_fault)?.done);
+        done.extend(journal.command(request).await.map_err(|it| journal_fault(&it))?.done);
     }
     let outcomes: Vec<_> =
         targets.into_iter().flat_map(|it| outcomes_of(output, it, &done)).collect();

@@ -156,7 +156,7 @@ fn arrival_text(of: &Arrival) -> String {
     format!("{message_type} {sender} → {inbox}, {document_id}, {content}")
 }
 
-/// Turns a text function into one that gives both languages.
+/// Applies a text function in both languages.
 fn in_both_languages<T>(text: fn(Lang, &T) -> String) -> impl Fn(&T) -> Value {
     move |it| json!({ "vi": text(Lang::Vi, it), "en": text(Lang::En, it) })
 }

@@ -251,7 +251,7 @@ async fn check_readiness(output: Output, settings: &Settings) -> Check {
     }
 }
 
-/// `GET /readyz` by hand: one request needs no HTTP client.
+/// `GET /readyz` over a plain connection: one request needs no HTTP client.
 async fn get_readyz(address: SocketAddr) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let request = "GET /readyz HTTP/1.1\r\nHost: doctor\r\nConnection: close\r\n\r\n";
@@ -265,7 +265,9 @@ async fn check_trace_collector(output: Output, settings: &Settings) -> Check {
     let endpoint = settings.telemetry.otlp_endpoint.reveal();
     let reaching = async {
         let address = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-        TcpStream::connect(address.trim_end_matches('/')).await.context("nobody listens there")?;
+        TcpStream::connect(address.trim_end_matches('/'))
+            .await
+            .context("the address is not listened on")?;
         anyhow::Ok(settings.telemetry.otlp_endpoint.to_string())
     };
     Check {

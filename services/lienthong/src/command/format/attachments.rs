@@ -25,7 +25,7 @@ pub(super) struct AttachmentFolder {
 }
 
 impl AttachmentFolder {
-    /// Without attachments. Each one that is added is also written to the folder, if there is one.
+    /// An empty set. Every attachment added later is also written to the folder, if one is given.
     pub(super) fn new(folder: Option<PathBuf>) -> Self {
         Self { folder, ..Self::default() }
     }

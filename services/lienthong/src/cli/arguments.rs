@@ -1,0 +1,165 @@
+//! The arguments of commands that have several.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chassis::secret::Secret;
+use clap::{Args, ValueEnum};
+
+/// Takes a URL that may contain a password.
+fn parse_secret(text: &str) -> Result<Secret, Infallible> {
+    Ok(Secret::new(text))
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Debug)]
+pub(crate) struct Demo {
+    /// Chạy qua RabbitMQ thay cho bộ nhớ / Over RabbitMQ instead of memory
+    #[arg(long, value_name = "AMQP_URL", value_parser = parse_secret)]
+    pub(crate) broker: Option<Secret>,
+    /// PostgreSQL thay cho SQLite / PostgreSQL instead of SQLite
+    #[arg(long, value_name = "POSTGRES_URL", value_parser = parse_secret)]
+    pub(crate) database: Option<Secret>,
+    /// Số văn bản thường gửi thêm / How many more ordinary documents
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    pub(crate) documents: u32,
+}
+
+/// Arguments of `up`.
+#[derive(Args, Debug)]
+pub(crate) struct Up {
+    /// Thư mục dữ liệu / Data folder
+    #[arg(long, default_value = "lienthong-data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Thư mục sổ đăng ký; mặc định `<data>/registry` / Registry folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) registry: Option<PathBuf>,
+    /// Địa chỉ cho nhà cung cấp; mặc định 127.0.0.1:7400 / Address for vendors
+    #[arg(long)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Địa chỉ cho lệnh vận hành; mặc định 127.0.0.1:7401 / Address for operators' commands
+    #[arg(long)]
+    pub(crate) internal: Option<SocketAddr>,
+    /// Địa chỉ /livez /readyz /metrics; mặc định 127.0.0.1:7402 / Address of the health pages
+    #[arg(long)]
+    pub(crate) ops: Option<SocketAddr>,
+    /// RabbitMQ thay cho bộ nhớ / RabbitMQ instead of memory
+    #[arg(long, value_name = "AMQP_URL", value_parser = parse_secret)]
+    pub(crate) broker: Option<Secret>,
+    /// PostgreSQL thay cho SQLite / PostgreSQL instead of SQLite
+    #[arg(long, value_name = "POSTGRES_URL", value_parser = parse_secret)]
+    pub(crate) database: Option<Secret>,
+}
+
+/// Arguments of `send`.
+#[derive(Args, Debug)]
+pub(crate) struct Send {
+    /// Tệp ở định dạng của ứng dụng / File in the application's format
+    pub(crate) file: PathBuf,
+    /// Định dạng, hoặc auto / Format, or auto
+    #[arg(long, default_value = "auto")]
+    pub(crate) format: String,
+    /// Khóa của ứng dụng, để gửi lại không thành hai; mặc định không có / The application's own key
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+    /// Tệp đính kèm; nhiều lần / Attachment; may be repeated
+    #[arg(long = "attach", value_name = "FILE")]
+    pub(crate) attachments: Vec<PathBuf>,
+    /// Mã cơ quan nhận, thay cho mã trong văn bản; nhiều lần / Receiving organisation code
+    #[arg(long = "to", value_name = "CODE")]
+    pub(crate) recipients: Vec<String>,
+    /// Cửa vào / Gateway
+    #[arg(long, default_value = "http://127.0.0.1:7400", value_name = "URL")]
+    pub(crate) gateway: String,
+    /// Tệp chứa khóa truy cập của ứng dụng / File with the application's token
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: PathBuf,
+}
+
+/// How operators' commands reach the journal.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Link {
+    /// Địa chỉ nội bộ / Internal address
+    #[arg(long, default_value = "http://127.0.0.1:7401", value_name = "URL")]
+    pub(crate) internal: String,
+    /// Thư mục dữ liệu của `up`, nơi có khóa nội bộ / Data folder of `up`, which holds the internal token
+    #[arg(long, default_value = "lienthong-data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Tệp khóa nội bộ; mặc định `<data>/internal.token` / Internal token file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) internal_token_file: Option<PathBuf>,
+}
+
+/// Arguments of `find`.
+#[derive(Args, Debug)]
+pub(crate) struct Find {
+    /// Số, mã hoặc từ trong trích yếu / Number, id or words of the subject
+    pub(crate) text: Vec<String>,
+    /// Cơ quan gửi hoặc nhận / Sending or receiving organisation
+    #[arg(long, value_name = "KEY")]
+    pub(crate) organisation: Option<String>,
+    /// Trạng thái; nhiều lần / State; may be repeated
+    #[arg(long = "state", value_enum)]
+    pub(crate) states: Vec<StateFilter>,
+    /// Từ ngày (yyyy-mm-dd, giờ Việt Nam) / From day
+    #[arg(long, value_name = "DAY")]
+    pub(crate) since: Option<String>,
+    /// Đến hết ngày / Until the end of day
+    #[arg(long, value_name = "DAY")]
+    pub(crate) until: Option<String>,
+    /// Nhiều nhất bao nhiêu / At most this many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) limit: u32,
+    /// Trang sau / Next page
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+    /// Kể cả bản gửi từng nơi nhận / Also what was made for each recipient
+    #[arg(long)]
+    pub(crate) derived: bool,
+    #[command(flatten)]
+    pub(crate) link: Link,
+}
+
+/// Arguments of `redrive`, `release`, `withdraw` and `confirm`.
+#[derive(Args, Debug)]
+pub(crate) struct OperatorAction {
+    /// Mã thông điệp hoặc số văn bản / Message ids or document numbers
+    #[arg(required = true)]
+    pub(crate) what: Vec<String>,
+    /// Vì sao; được lưu lại / Why; kept
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Ai làm; mặc định người dùng của máy / Who; default this machine's user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) link: Link,
+}
+
+/// The states that `find` filters by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum StateFilter {
+    /// đã nhận vào trục / accepted
+    Accepted,
+    /// đã định tuyến / routed
+    Routed,
+    /// đang chuyển / queued
+    Queued,
+    /// chờ văn bản trước / held
+    Held,
+    /// ứng dụng đang nhận / in hand
+    InHand,
+    /// chờ thử lại / parked
+    Parked,
+    /// đã nhận / taken
+    Taken,
+    /// bị từ chối / refused
+    Refused,
+    /// cách ly / dead
+    Dead,
+    /// chưa rõ / in doubt
+    InDoubt,
+    /// đã rút / withdrawn
+    Withdrawn,
+}

@@ -1,0 +1,90 @@
+//! The commands below `format`, `registry` and `config`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+/// Commands on formats.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Format {
+    /// Định dạng của một tệp / Which format a file has
+    Detect {
+        /// Tệp / File
+        file: PathBuf,
+    },
+    /// Đọc một tệp thành dạng chuẩn (JSON) / Read a file into canonical JSON
+    #[command(after_help = "Ví dụ / Example:\n  lienthong format read auto cong-van.edxml")]
+    Read {
+        /// Định dạng, hoặc auto / Format, or auto
+        format: String,
+        /// Tệp / File
+        file: PathBuf,
+        /// Thư mục để ghi tệp đính kèm lấy ra / Folder for the attachments found
+        #[arg(long, value_name = "DIR")]
+        attachments: Option<PathBuf>,
+    },
+    /// Ghi dạng chuẩn ra định dạng riêng / Write canonical JSON in a native format
+    #[command(
+        after_help = "Ví dụ / Example:\n  lienthong format write ioffice.portal vb.json > ioffice.json"
+    )]
+    Write {
+        /// Định dạng / Format
+        format: String,
+        /// Tệp dạng chuẩn / Canonical JSON
+        canonical: PathBuf,
+        /// Thư mục có tệp đính kèm, tên là SHA-256 / Folder with the attachments, named by SHA-256
+        #[arg(long, value_name = "DIR")]
+        attachments: Option<PathBuf>,
+    },
+    /// Thử dịch và xem mất gì / Try a translation and see what is lost
+    #[command(
+        after_help = "Ví dụ / Example:\n  lienthong format try auto cong-van.edxml --to ioffice.portal"
+    )]
+    Try {
+        /// Định dạng nguồn, hoặc auto / Source format, or auto
+        format: String,
+        /// Tệp / File
+        file: PathBuf,
+        /// Định dạng đích / Target format
+        #[arg(long)]
+        to: String,
+        /// Thư mục để ghi tệp đính kèm lấy ra / Folder for the attachments found
+        #[arg(long, value_name = "DIR")]
+        attachments: Option<PathBuf>,
+    },
+    /// Các định dạng có sẵn / The formats there are
+    List,
+    /// Kiểm tra mô tả và các ca mẫu bên cạnh / Check a description and the cases beside it
+    Check {
+        /// Tệp mô tả (YAML) / Description file
+        description: PathBuf,
+    },
+}
+
+/// Commands on the registry.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Registry {
+    /// Báo mọi lỗi trong thư mục, cùng tệp và dòng / Report every mistake with file and line
+    Check {
+        /// Thư mục / Folder
+        folder: PathBuf,
+    },
+    /// Xem nội dung / Show what it says
+    Show {
+        /// Thư mục / Folder
+        folder: PathBuf,
+    },
+    /// Tạo khóa truy cập mới và dòng băm để dán vào sổ / Make a token and its hash line
+    Token,
+}
+
+/// Commands on the configuration.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Từng giá trị đang dùng / Every value in force
+    Show {
+        /// Kèm nơi giá trị đến từ / With where each comes from
+        #[arg(long)]
+        origin: bool,
+    },
+}

@@ -13,7 +13,7 @@ use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
 
 use crate::content::BlobSink;
-use crate::convert::{clean, is_date};
+use crate::convert::{is_date, normalize_text};
 use crate::diagnostic::BilingualText;
 use crate::file::{attachments_mut, blob_from_digest, claimed_digest, unreferenced_file};
 use crate::limits::FINDINGS_MAX;
@@ -106,8 +106,8 @@ fn normalize_value(value: &mut Value, name: &str, violations: &mut Vec<(String, 
             normalize_value(it, &format!("{name}[{index}]"), violations);
         }
     } else if let Value::String(text) = value {
-        match clean(text) {
-            Ok(cleaned) => *text = cleaned.into_owned(),
+        match normalize_text(text) {
+            Ok(normalized) => *text = normalized.into_owned(),
             Err(error) => {
                 violations.push((name.to_owned(), BilingualText::new(error.vi, error.en)));
             }

@@ -8,4 +8,4 @@ mod text;
 pub(crate) use calendar::is_date;
 pub(crate) use converter::Converter;
 pub(crate) use error::ConvertError;
-pub(crate) use text::{clean, writable};
+pub(crate) use text::{normalize_text, writable_text};

@@ -17,7 +17,7 @@ use self::random_messages::{RandomMessages, descriptor_of};
 use self::reference_report::ReportedLoss;
 use crate::model::{decode, encode, message_schema};
 use crate::path_map::PathMap;
-use crate::report::difference;
+use crate::report::compare;
 use crate::{EncodeContext, Format, FormatRegistry, MemoryBlobs};
 
 /// Shipped formats with rules.
@@ -209,10 +209,10 @@ proptest! {
             let bytes = [message.encode_to_vec(), read.encode_to_vec()];
             let schema = message_schema(message.descriptor().name()).unwrap();
             let [old, new] = [&bytes[0], &bytes[1]].map(|it| decode(schema, it).unwrap());
-            let losses = difference(&old, &new, &PathMap::default());
+            let losses = compare(&old, &new, &PathMap::default());
             let reported: Vec<ReportedLoss> =
                 losses.into_iter().map(|it| (it.kind(), it.path, it.value)).collect();
-            prop_assert_eq!(reported, reference_report::difference(&message, &read));
+            prop_assert_eq!(reported, reference_report::compare(&message, &read));
         }
     }
 

@@ -12,7 +12,7 @@ use crate::path_map::{MappingTraits, PathMap, PathMapCursor, PathMapping};
 ///
 /// Items keep the index that they have in the message: a lost item does not shift the items after
 /// it, and added items follow the last one.
-pub(crate) fn difference(
+pub(crate) fn compare(
     message: &DynMessage<'_>,
     read: &DynMessage<'_>,
     path_map: &PathMap,
@@ -80,12 +80,12 @@ struct DiffBuilder<'p> {
 }
 
 impl DiffBuilder<'_> {
-    fn add_lost(&mut self, path: &ValuePath<'_>) {
+    fn report_lost(&mut self, path: &ValuePath<'_>) {
         let reason = lost_reason(path, self.path_map);
         self.losses.push(new_loss(loss::Kind::Lost, path.format(), reason, String::new()));
     }
 
-    fn add_added(&mut self, path: &ValuePath<'_>, value: String) {
+    fn report_added(&mut self, path: &ValuePath<'_>, value: String) {
         let reason = added_reason(path.traits(self.path_map));
         self.added.push(new_loss(loss::Kind::Added, path.format(), reason, value));
     }
@@ -160,8 +160,8 @@ impl DiffBuilder<'_> {
                     let reason = changed_reason(path.traits(self.path_map), &before, &after);
                     self.losses.push(new_loss(loss::Kind::Changed, path.format(), reason, after));
                 }
-                (Some(_), None) => self.add_lost(path),
-                (None, Some(new)) => self.add_added(path, value_text(path.field, new)),
+                (Some(_), None) => self.report_lost(path),
+                (None, Some(new)) => self.report_added(path, value_text(path.field, new)),
                 (Some(_), Some(_)) | (None, None) => {}
             }
             return;
@@ -169,8 +169,8 @@ impl DiffBuilder<'_> {
         // A message without fields is reported itself, because nothing inside can be.
         match messages.map(|it| it.map(DynMessage::is_empty)) {
             [Some(true), Some(true)] => return,
-            [Some(true), _] => self.add_lost(path),
-            [_, Some(true)] => self.add_added(path, String::new()),
+            [Some(true), _] => self.report_lost(path),
+            [_, Some(true)] => self.report_added(path, String::new()),
             _ => {}
         }
         let [old, new] = messages;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use proto::canonical::v1::{Canonical, Leftover, Leftovers, canonical::Body, leftover::Why};
 use proto::message::v1::Finding;
 
-use crate::convert::writable;
+use crate::convert::writable_text;
 use crate::limits::{DEPTH_MAX, FINDINGS_MAX, LEFTOVER_BYTES_MAX, LEFTOVERS_MAX};
 use crate::tree::{NodeKind, Tree, unescape_name};
 
@@ -22,7 +22,7 @@ pub(crate) struct FormatIdentity<'f> {
 }
 
 /// Collects the unmapped texts of a record, except those in `ignored` nodes.
-pub(crate) fn collect(
+pub(crate) fn collect_leftovers(
     tree: &Tree<'_>,
     record: usize,
     (unreadable, ignored): (&[usize], &[String]),
@@ -75,7 +75,7 @@ impl Collector<'_, '_> {
                 names.insert(node.name.as_ref());
             }
             if is_repeated {
-                self.add_finding(
+                self.report_finding(
                     child,
                     "Chỉ giá trị đầu được đọc; giá trị này giữ nguyên văn.",
                     "Only the first value is read; this one is kept as it was.",
@@ -94,7 +94,7 @@ impl Collector<'_, '_> {
             return;
         }
         if node.is_mapped.get() && !is_unreadable {
-            self.add_finding(
+            self.report_finding(
                 node_id,
                 "Ở đây không đọc chữ; giữ nguyên văn.",
                 "No text is read here; it is kept as it was.",
@@ -125,10 +125,10 @@ impl Collector<'_, '_> {
         let count = self.dropped.len();
         let vi = format!("{count} chỗ không có trong mô tả và không giữ lại, từ chỗ này.");
         let en = format!("{count} places are not in the description and not kept, from this one.");
-        self.add_finding(first, &vi, &en);
+        self.report_finding(first, &vi, &en);
     }
 
-    fn add_finding(&mut self, node_id: usize, vi: &str, en: &str) {
+    fn report_finding(&mut self, node_id: usize, vi: &str, en: &str) {
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(Finding {
                 code: "LT-MAP-022".to_owned(),
@@ -156,7 +156,7 @@ fn may_be_mark(name: &str) -> bool {
 
 /// Writes the leftovers of this format and version back to their nodes; a node that has content by
 /// now stays as it is.
-pub(crate) fn restore<'w>(
+pub(crate) fn restore_leftovers<'w>(
     tree: &mut Tree<'w>,
     canonical: &'w Canonical,
     format: FormatIdentity<'_>,
@@ -169,7 +169,7 @@ pub(crate) fn restore<'w>(
     let own =
         leftovers.iter().filter(|it| it.format == format.name && it.version == format.version);
     for item in own.flat_map(|it| &it.items) {
-        let Some(text) = writable(Cow::Borrowed(item.raw.as_str())) else { continue };
+        let Some(text) = writable_text(Cow::Borrowed(item.raw.as_str())) else { continue };
         let path = parse_path(&item.at, format);
         let Some(node_id) = path.and_then(|it| create_node(tree, &it, format)) else { continue };
         if is_unused(tree, node_id) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::convert::calendar::{DateFormat, read_date, read_moment, write_date, write_moment};
 use crate::convert::error::{ConvertError, new_message};
-use crate::convert::text::clean;
+use crate::convert::text::normalize_text;
 use crate::diagnostic::{BilingualText, suggest};
 use crate::grammar::CodeList;
 use crate::model::{DynMessage, FieldSchema, FieldType, Value};
@@ -88,7 +88,7 @@ impl Converter {
         text: &'t str,
         field: &FieldSchema,
     ) -> Result<Value<'t>, ConvertError> {
-        let text = clean(text)?;
+        let text = normalize_text(text)?;
         match self {
             Self::Text if field.field_type == FieldType::Text => Ok(Value::Text(text)),
             Self::Text => Err(ConvertError::new("không phải chữ", "is no text")),

@@ -10,7 +10,7 @@ use crate::convert::error::ConvertError;
 ///
 /// The two checks in front let ASCII and composed Vietnamese pass without the tables of
 /// normalisation; most texts end there.
-pub(crate) fn clean(text: &str) -> Result<Cow<'_, str>, ConvertError> {
+pub(crate) fn normalize_text(text: &str) -> Result<Cow<'_, str>, ConvertError> {
     let text = text.trim();
     if text.bytes().all(|it| matches!(it, b' '..=b'~')) {
         return Ok(Cow::Borrowed(text));
@@ -30,7 +30,7 @@ pub(crate) fn clean(text: &str) -> Result<Cow<'_, str>, ConvertError> {
 }
 
 /// A text without the characters that XML 1.0 forbids; none when nothing but white space is left.
-pub(crate) fn writable(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+pub(crate) fn writable_text(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
     let is_forbidden = |it: char| {
         (it.is_control() && !['\n', '\r', '\t'].contains(&it))
             || ['\u{fffe}', '\u{ffff}'].contains(&it)
@@ -69,11 +69,13 @@ mod tests {
 
     #[test]
     fn a_text_is_copied_only_when_it_changes() {
-        let is_same = |it: &str| matches!(clean(it), Ok(Cow::Borrowed(_)));
+        let is_same = |it: &str| matches!(normalize_text(it), Ok(Cow::Borrowed(_)));
         assert!(is_same(" A99.1 ") && is_same("Ủy ban Mặt trận Tổ quốc – “đỏ”") && is_same("a\nb"));
-        let clean = |it: &'static str| clean(it).map(Cow::into_owned).ok();
-        assert_eq!(clean("a\r\nb\rc").as_deref(), Some("a\nb\nc"));
-        assert_eq!(clean("e\u{301}\u{323}").as_deref(), Some("ẹ\u{301}"));
-        assert_eq!((clean("a\u{1}b"), clean("a\u{85}b"), clean("a\u{7f}")), (None, None, None));
+        let normalized = |it: &'static str| normalize_text(it).map(Cow::into_owned).ok();
+        assert_eq!(normalized("a\r\nb\rc").as_deref(), Some("a\nb\nc"));
+        assert_eq!(normalized("e\u{301}\u{323}").as_deref(), Some("ẹ\u{301}"));
+        for refused in ["a\u{1}b", "a\u{85}b", "a\u{7f}"] {
+            assert_eq!(normalized(refused), None);
+        }
     }
 }

@@ -137,7 +137,7 @@ impl Format {
         let mut canonical = self.to_canonical(&message)?;
         let (leftovers, unmapped_findings) = self.collect_unmapped(tree, record, &unreadable);
         findings.extend(unmapped_findings);
-        complete(&mut canonical, leftovers);
+        complete_attachments(&mut canonical, leftovers);
         item.sink.admit(&canonical)?;
         if !violations.is_empty() {
             let mut fault = Fault::new(&code::LT_MAP_014);
@@ -165,7 +165,7 @@ impl Format {
             Syntax::Xml { ignore, .. } => ignore,
             Syntax::Json { .. } | Syntax::CanonicalJson => &[],
         };
-        unmapped::collect(tree, record, (unreadable, ignored), self.identity())
+        unmapped::collect_leftovers(tree, record, (unreadable, ignored), self.identity())
     }
 }
 
@@ -180,7 +180,7 @@ struct ItemState<'s> {
 
 /// Adds leftovers, and gives attachments an id and a media type where the source has none that can
 /// be used.
-pub(super) fn complete(canonical: &mut Canonical, leftovers: Option<Leftovers>) {
+pub(super) fn complete_attachments(canonical: &mut Canonical, leftovers: Option<Leftovers>) {
     let all_leftovers = match &mut canonical.body {
         Some(Body::Document(it)) => &mut it.leftovers,
         Some(Body::Status(it)) => &mut it.leftovers,

@@ -10,14 +10,14 @@ use proto::fault::v1::Fault;
 use proto::message::v1::{Loss, MessageType};
 
 use crate::content::{BlobSource, NullSink, UnpackBudget};
-use crate::convert::{clean, writable};
+use crate::convert::{normalize_text, writable_text};
 use crate::file::{WrittenFile, digest_of_blob};
-use crate::format::decode::complete;
+use crate::format::decode::complete_attachments;
 use crate::format::{EncodeContext, Format, internal_fault};
 use crate::grammar::Syntax;
 use crate::model::{DynMessage, Value, decode};
 use crate::read::{FileSource, RecordReader};
-use crate::report::difference;
+use crate::report::compare;
 use crate::tree::Tree;
 use crate::write::{RecordWriter, TraceHop, append_trace};
 use crate::{canonical_json, unmapped, write};
@@ -66,7 +66,7 @@ impl Format {
         writer.write_record(&self.rules, 0, extended.as_ref().unwrap_or(written));
         writer.check_violations()?;
         let mut files = writer.files;
-        unmapped::restore(&mut tree, canonical, self.identity());
+        unmapped::restore_leftovers(&mut tree, canonical, self.identity());
         let begin = out.len();
         let losses = self
             .write_tree(&tree, (&mut files, source), out)
@@ -136,13 +136,13 @@ impl Format {
         }
         // Without attachments there is nothing to complete, and the second conversion is saved.
         if read_back.get_by_name("attachments").is_none() {
-            return Ok(difference(message, &read_back, &self.path_map));
+            return Ok(compare(message, &read_back, &self.path_map));
         }
         let mut canonical = self.to_canonical(&read_back)?;
-        complete(&mut canonical, None);
+        complete_attachments(&mut canonical, None);
         reader.decode_files(&mut canonical, &mut NullSink, &mut UnpackBudget::per_item())?;
         let bytes = self.encode_body(&canonical)?;
-        Ok(difference(message, &self.decode_body(&bytes)?, &self.path_map))
+        Ok(compare(message, &self.decode_body(&bytes)?, &self.path_map))
     }
 }
 
@@ -151,8 +151,8 @@ impl Format {
 fn with_distinct_ids(canonical: &Canonical) -> Option<Canonical> {
     let Some(Body::Document(document)) = &canonical.body else { return None };
     let read_id = |id: &str| {
-        let text = writable(Cow::Borrowed(id)).unwrap_or_default();
-        clean(&text).map(Cow::into_owned).unwrap_or_default()
+        let text = writable_text(Cow::Borrowed(id)).unwrap_or_default();
+        normalize_text(&text).map(Cow::into_owned).unwrap_or_default()
     };
     let mut seen = HashSet::new();
     let mut ids: Vec<String> = document.attachments.iter().map(|it| read_id(&it.id)).collect();

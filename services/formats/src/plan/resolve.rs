@@ -71,7 +71,7 @@ impl Resolver<'_> {
                 "parts use each other without end",
             );
             if !self.mistakes.iter().any(|it| it.contains(&text.en)) {
-                self.add_mistake("", &text);
+                self.report_mistake("", &text);
             }
             return Vec::new();
         }
@@ -89,7 +89,7 @@ impl Resolver<'_> {
         resolved
     }
 
-    fn add_mistake(&mut self, at: &str, text: &BilingualText) {
+    fn report_mistake(&mut self, at: &str, text: &BilingualText) {
         self.mistakes.push(format!("{}: {at}: {} / {}", self.position, text.vi, text.en));
     }
 
@@ -101,7 +101,7 @@ impl Resolver<'_> {
     ) -> CanonicalPath {
         let Some(text) = text else { return CanonicalPath::new() };
         parse_path(text, from).unwrap_or_else(|error| {
-            self.add_mistake(at, &error);
+            self.report_mistake(at, &error);
             CanonicalPath::new()
         })
     }
@@ -148,7 +148,7 @@ impl Resolver<'_> {
                 format!("không có phần `{part}`{}", suggestion.vi),
                 format!("there is no part `{part}`{}", suggestion.en),
             );
-            self.add_mistake(at, &text);
+            self.report_mistake(at, &text);
             Vec::new()
         })
     }
@@ -166,7 +166,7 @@ impl Resolver<'_> {
                 format!("`{name}` không có trường con"),
                 format!("`{name}` has no fields inside"),
             );
-            self.add_mistake(&at_text, &text);
+            self.report_mistake(&at_text, &text);
             return None;
         };
         let mut when = Vec::new();
@@ -190,14 +190,14 @@ impl Resolver<'_> {
         let Some(schema) = path.last().and_then(|it| it.field.enum_schema()) else {
             let text =
                 BilingualText::new("điều kiện phải là một enum", "a condition needs an enum");
-            self.add_mistake(at, &text);
+            self.report_mistake(at, &text);
             return (path, Vec::new());
         };
         let mut numbers = Vec::new();
         for value in values {
             match check::enum_number(schema, value) {
                 Ok(it) => numbers.push(it),
-                Err(text) => self.add_mistake(at, &text),
+                Err(text) => self.report_mistake(at, &text),
             }
         }
         (path, numbers)
@@ -216,7 +216,7 @@ impl Resolver<'_> {
                 format!("`{name}` không phải danh sách"),
                 format!("`{name}` is no list"),
             );
-            self.add_mistake(&at_text, &text);
+            self.report_mistake(&at_text, &text);
             return None;
         };
         let (mut text, mut key, mut rules) = (None, None, Vec::new());
@@ -229,14 +229,14 @@ impl Resolver<'_> {
             None => {
                 let converter = self.parse_converter(rule, &at)?;
                 if let Err(text) = check::check_type(&converter, last.field, true) {
-                    self.add_mistake(&at_text, &text);
+                    self.report_mistake(&at_text, &text);
                 }
                 text = Some((converter, rule.max));
             }
         }
         if rule.pair && key.is_none() {
             let text = BilingualText::new("`pair` cần `match`", "`pair` needs a `match`");
-            self.add_mistake(&at_text, &text);
+            self.report_mistake(&at_text, &text);
         }
         Some(Rule::List(ListRule {
             at,
@@ -258,7 +258,7 @@ impl Resolver<'_> {
     fn parse_converter(&mut self, rule: &FieldRule, at: &[NodeName]) -> Option<Converter> {
         let spec = rule.converter.as_deref().unwrap_or("text");
         let parsed = Converter::parse(spec, |name| self.lists.get(name).cloned());
-        parsed.map_err(|text| self.add_mistake(&join_names(at), &text)).ok()
+        parsed.map_err(|text| self.report_mistake(&join_names(at), &text)).ok()
     }
 
     fn resolve_leaf(
@@ -271,7 +271,7 @@ impl Resolver<'_> {
         if to.len() <= scope.prefix.len() {
             if rule.to.is_none() {
                 let text = BilingualText::new("không có đích `to`", "the target `to` is missing");
-                self.add_mistake(&at_text, &text);
+                self.report_mistake(&at_text, &text);
             }
             return None;
         }
@@ -296,7 +296,7 @@ impl Resolver<'_> {
             declares_prefix: rule.own_prefix,
         };
         for text in check::check_leaf(&leaf) {
-            self.add_mistake(&at_text, &text);
+            self.report_mistake(&at_text, &text);
         }
         Some(Rule::Leaf(leaf))
     }

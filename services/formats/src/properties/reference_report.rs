@@ -12,7 +12,7 @@ type Leaves = Vec<(String, String)>;
 pub(super) type ReportedLoss = (loss::Kind, String, String);
 
 /// Lost, changed and added values by canonical path, without leftovers.
-pub(super) fn difference(message: &DynamicMessage, read: &DynamicMessage) -> Vec<ReportedLoss> {
+pub(super) fn compare(message: &DynamicMessage, read: &DynamicMessage) -> Vec<ReportedLoss> {
     let is_reported = |(path, _): &(String, String)| {
         !path.starts_with("leftovers") && !path.contains("directory_key")
     };

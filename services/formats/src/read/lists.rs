@@ -11,7 +11,7 @@ use crate::limits::{FILES_MAX, TEXT_BYTES_MAX};
 use crate::model::{DynMessage, Value};
 use crate::plan::ListRule;
 use crate::read::join::{Join, JoinSide, key_of};
-use crate::read::put::{merge, push};
+use crate::read::put::{merge_item, push_item};
 use crate::read::reader::{Location, RecordReader};
 
 impl<'t> RecordReader<'t> {
@@ -59,7 +59,7 @@ impl<'t> RecordReader<'t> {
         }
         self.report_too_long(node_id, text, *max);
         match converter.read(text, last.field) {
-            Ok(value) => push(message, &rule.to, value),
+            Ok(value) => push_item(message, &rule.to, value),
             Err(error) => self.report_unreadable(node_id, text, &error, false),
         }
         Ok(true)
@@ -90,7 +90,7 @@ impl<'t> RecordReader<'t> {
         }
         match key_of(rule, Some(&item)) {
             Some(key) => self.join_item(rule, (key, node_id), (item, message)),
-            None => push(message, &rule.to, Value::Message(item)),
+            None => push_item(message, &rule.to, Value::Message(item)),
         }
         Ok(true)
     }
@@ -115,12 +115,12 @@ impl<'t> RecordReader<'t> {
         join.index_items(rule, message);
         let index = match join.items.get(&key) {
             Some(index) => {
-                merge(message, &rule.to, *index, &item);
+                merge_item(message, &rule.to, *index, &item);
                 *index
             }
             None => {
                 let index = find_list(message, &rule.to).len();
-                push(message, &rule.to, Value::Message(item));
+                push_item(message, &rule.to, Value::Message(item));
                 index
             }
         };

@@ -10,14 +10,14 @@ use crate::convert::Converter;
 use crate::model::{DynMessage, MessageSchema, Value};
 
 /// Appends an item to the list at the end of a path.
-pub(super) fn push<'a>(message: &mut DynMessage<'a>, to: &'a [PathSegment], value: Value<'a>) {
+pub(super) fn push_item<'a>(message: &mut DynMessage<'a>, to: &'a [PathSegment], value: Value<'a>) {
     if let Some(list) = find_list_mut(message, to) {
         list.push(value);
     }
 }
 
 /// Completes an item from a second record with the same key; fields that are present stay.
-pub(super) fn merge<'a>(
+pub(super) fn merge_item<'a>(
     message: &mut DynMessage<'a>,
     to: &'a [PathSegment],
     index: usize,
@@ -34,7 +34,7 @@ pub(super) fn merge<'a>(
 
 /// Sets a value. An `Extra` becomes an item with the owner and name of its selector; the first
 /// value for them stays.
-pub(super) fn put<'a>(
+pub(super) fn put_value<'a>(
     message: &mut DynMessage<'a>,
     to: &'a [PathSegment],
     value: Value<'a>,
@@ -52,7 +52,7 @@ pub(super) fn put<'a>(
     if let Some(text) = read.get_by_name("value") {
         extra.set_by_name("value", text.clone());
     }
-    push(message, to, Value::Message(extra));
+    push_item(message, to, Value::Message(extra));
 }
 
 /// The message at the end of a path, created when it is missing.

@@ -10,7 +10,7 @@ use crate::convert::Converter;
 use crate::limits::TEXT_BYTES_MAX;
 use crate::model::{DynMessage, Value};
 use crate::plan::{GroupRule, LeafRule, Rule};
-use crate::read::put::put;
+use crate::read::put::put_value;
 use crate::read::reader::{Location, RecordReader};
 
 impl<'t> RecordReader<'t> {
@@ -125,7 +125,7 @@ impl<'t> RecordReader<'t> {
                     items.retain(|it| it.as_text().is_none_or(is_present));
                 }
                 set_unlisted_code(leaf, (&value, text), message);
-                put(message, &leaf.to, value, &leaf.converter);
+                put_value(message, &leaf.to, value, &leaf.converter);
                 Ok(())
             }
             Err(error) if error.is_secret => {

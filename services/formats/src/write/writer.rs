@@ -8,7 +8,7 @@ use proto::fault::v1::Fault;
 
 use crate::canonical_path::{PathSegment, find_list, find_value, selects};
 use crate::content::plain_extension;
-use crate::convert::{Converter, writable};
+use crate::convert::{Converter, writable_text};
 use crate::diagnostic::BilingualText;
 use crate::file::{WrittenFile, digest_of_blob, file_name};
 use crate::grammar::Requirement;
@@ -274,7 +274,7 @@ impl<'w> RecordWriter<'_, 'w> {
         };
         let text = match &rule.text {
             Some((converter, max)) => {
-                let Some(text) = converter.write(item, last.field).and_then(writable) else {
+                let Some(text) = converter.write(item, last.field).and_then(writable_text) else {
                     return;
                 };
                 Some(truncate(text, *max))
@@ -329,7 +329,7 @@ fn text_of<'w>(
         }
         _ => leaf.converter.write(value, last.field),
     };
-    match (text.and_then(writable), &leaf.converter) {
+    match (text.and_then(writable_text), &leaf.converter) {
         (Some(text), _) => FieldText::Text(text),
         (None, Converter::Code(_)) => FieldText::NoCode,
         (None, _) => FieldText::Absent,

@@ -1,4 +1,4 @@
-//! The wrapped application: a folder, as the SDK sees one.
+//! The folder as an application of the SDK.
 
 use std::io;
 use std::time::Duration;
@@ -19,88 +19,93 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::inbox;
 use crate::layout::Layout;
-use crate::outbox::{Seen, Taken};
+use crate::outbox::{OutboxDocument, OutboxScanner};
 
-/// How often messages of long ago are forgotten.
-const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+/// Interval between two deletions of expired message ids.
+const EXPIRE_INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// A folder that sends and receives.
+/// An application that sends the documents of its outbox and receives messages in its inbox.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub(crate) struct FolderApplication {
     config: Config,
     layout: Layout,
     health: Health,
     clock: Clock,
 }
 
-impl Folder {
+impl FolderApplication {
     pub(crate) fn new(config: Config, layout: Layout, health: Health, clock: Clock) -> Self {
         Self { config, layout, health, clock }
     }
 
-    /// Sends one document and files it by its answer.
-    async fn send(&self, submit_handle: &SubmitHandle, taken: Taken) -> Result<(), CollectError> {
-        let files = taken.files.iter().map(|path| {
+    /// Submits one document and moves it to `sent` or `refused`.
+    async fn send(
+        &self,
+        submit_handle: &SubmitHandle,
+        document: OutboxDocument,
+    ) -> Result<(), CollectError> {
+        let files = document.files.iter().map(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let content = path.clone().into();
             File { reference: name.clone(), name, media_type: String::new(), content }
         });
         let item = Item {
-            // A folder has no keys: tomorrow's file may have the name of today's.
+            // A file name is no key: another document may have the same name later.
             key: String::new(),
             format: self.config.format.clone(),
-            body: taken.body.clone().into(),
+            body: document.body.clone().into(),
             files: files.collect(),
             recipients: Vec::new(),
         };
-        let file = taken.name.to_string_lossy().into_owned();
+        let file = document.name.to_string_lossy().into_owned();
         let layout = self.layout.clone();
-        match fate(submit_handle.submit(&item).await) {
-            Fate::Sent(receipt) => {
+        match disposition(submit_handle.submit(&item).await) {
+            Disposition::Sent(receipt) => {
                 tracing::info!(file, message_id = receipt.message_id, "document sent");
-                blocking(move || taken.sent(&layout, &receipt)).await
+                run_blocking(move || document.move_to_sent(&layout, &receipt)).await
             }
-            Fate::Refused(fault) => {
+            Disposition::Refused(fault) => {
                 tracing::warn!(file, code = fault.code, "document refused");
-                blocking(move || taken.refused(&layout, &fault)).await
+                run_blocking(move || document.move_to_refused(&layout, &fault)).await
             }
-            Fate::Waits(error) => Err(error),
+            Disposition::Retry(error) => Err(error),
         }
     }
 }
 
-/// What becomes of a document by the bus's answer.
+/// What happens to a document after its submit.
 #[derive(Debug)]
-enum Fate {
+enum Disposition {
     Sent(Receipt),
     Refused(Fault),
-    /// It says nothing about the document, which is sent again when collecting begins again.
-    Waits(CollectError),
+    /// The error does not concern the document: it is submitted again after the adapter restarts.
+    Retry(CollectError),
 }
 
-fn fate(outcome: Result<Receipt, SubmitError>) -> Fate {
+fn disposition(outcome: Result<Receipt, SubmitError>) -> Disposition {
     match outcome {
-        Ok(receipt) => Fate::Sent(receipt),
-        Err(SubmitError::Refused(fault)) => Fate::Refused(fault),
+        Ok(receipt) => Disposition::Sent(receipt),
+        Err(SubmitError::Refused(fault)) => Disposition::Refused(fault),
         Err(SubmitError::Unreadable(error)) => {
-            Fate::Refused(Fault::new(&code::LT_FLD_001).detail(error.to_string()))
+            Disposition::Refused(Fault::new(&code::LT_FLD_001).detail(error.to_string()))
         }
         Err(error @ (SubmitError::Unavailable(_) | SubmitError::NotAdmitted(_))) => {
-            Fate::Waits(CollectError(error.into()))
+            Disposition::Retry(CollectError(error.into()))
         }
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+/// Runs file operations on the blocking thread pool.
+async fn run_blocking<T: Send + 'static>(
+    operation: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> Result<T, CollectError> {
-    spawn_blocking(work)
+    spawn_blocking(operation)
         .await
         .map_err(|error| CollectError(error.into()))?
         .map_err(|error| CollectError(error.into()))
 }
 
-impl Application for Folder {
+impl Application for FolderApplication {
     fn describe(&self) -> Description {
         Description {
             application: self.config.application.clone(),
@@ -125,31 +130,31 @@ impl Application for Folder {
         shutdown: CancellationToken,
     ) -> Result<(), CollectError> {
         self.health.well("gateway");
-        let mut seen = Seen::default();
-        let mut forgotten_at: Option<Instant> = None;
-        let mut looks =
+        let mut scanner = OutboxScanner::default();
+        let mut expired_at: Option<Instant> = None;
+        let mut scans =
             tokio::time::interval(Duration::from_millis(self.config.look_every_ms.max(10)));
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        scans.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                _ = looks.tick() => {}
+                _ = scans.tick() => {}
             }
-            if forgotten_at.is_none_or(|it| it.elapsed() >= FORGET_EVERY) {
-                forgotten_at = Some(Instant::now());
+            if expired_at.is_none_or(|it| it.elapsed() >= EXPIRE_INTERVAL) {
+                expired_at = Some(Instant::now());
                 let (layout, now_us) = (self.layout.clone(), self.clock.now_us());
                 let days = self.config.remember_days;
-                blocking(move || inbox::forget(&layout, now_us, days)).await?;
+                run_blocking(move || inbox::expire_ids(&layout, now_us, days)).await?;
             }
             let (layout, settle) = (self.layout.clone(), self.config.settle_ms);
             let times = (Instant::now().into_std(), Duration::from_millis(settle));
-            let (back, taken) = blocking(move || {
-                let taken = seen.take(&layout, times)?;
-                Ok((seen, taken))
+            let (returned, documents) = run_blocking(move || {
+                let documents = scanner.claim_settled(&layout, times)?;
+                Ok((scanner, documents))
             })
             .await?;
-            seen = back;
-            for it in taken.into_iter().take_while(|_| !shutdown.is_cancelled()) {
+            scanner = returned;
+            for it in documents.into_iter().take_while(|_| !shutdown.is_cancelled()) {
                 self.send(&submit_handle, it).await?;
             }
         }
@@ -166,23 +171,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_answer_about_the_document_files_it() {
+    fn only_an_outcome_that_concerns_the_document_moves_it() {
         let fault = || Fault::new(&code::LT_MAP_002);
         let cases = [
             (Ok(Receipt::default()), "sent"),
             (Err(SubmitError::Refused(fault())), "refused LT-MAP-002"),
             (Err(SubmitError::Unreadable(io::Error::other("disk"))), "refused LT-FLD-001"),
-            (Err(SubmitError::Unavailable(sdk::Status::unavailable("away"))), "waits"),
-            (Err(SubmitError::NotAdmitted(Fault::new(&code::LT_GW_006))), "waits"),
+            (Err(SubmitError::Unavailable(sdk::Status::unavailable("away"))), "retry"),
+            (Err(SubmitError::NotAdmitted(Fault::new(&code::LT_GW_006))), "retry"),
         ];
         for (outcome, expected) in cases {
-            let told = format!("{outcome:?}");
-            let becomes = match fate(outcome) {
-                Fate::Sent(_) => "sent".to_owned(),
-                Fate::Refused(fault) => format!("refused {}", fault.code),
-                Fate::Waits(_) => "waits".to_owned(),
+            let text = format!("{outcome:?}");
+            let actual = match disposition(outcome) {
+                Disposition::Sent(_) => "sent".to_owned(),
+                Disposition::Refused(fault) => format!("refused {}", fault.code),
+                Disposition::Retry(_) => "retry".to_owned(),
             };
-            assert_eq!(becomes, expected, "{told}");
+            assert_eq!(actual, expected, "{text}");
         }
     }
 }

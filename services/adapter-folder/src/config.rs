@@ -4,29 +4,29 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// Defaults and words of the section `adapter_folder`.
+/// Defaults of the section `adapter_folder`, with a comment for each key.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
 
 /// The section `adapter_folder`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The gateway's address.
+    /// Address of the gateway, `http://host:port`.
     pub gateway: String,
     /// File with the application's token.
     pub token_file: PathBuf,
-    /// The application's id in the registry.
+    /// Id of the application in the registry.
     pub application: String,
-    /// Name of this adapter instance.
+    /// Name of this adapter instance, unique in its application.
     pub adapter: String,
     /// The folder shared with the application.
     pub folder: PathBuf,
-    /// Format of what is put into the outbox, or `auto`.
+    /// Format of the documents in the outbox, or `auto` to detect it.
     pub format: String,
-    /// Milliseconds between two looks at the outbox.
+    /// Interval between two scans of the outbox, milliseconds.
     pub look_every_ms: u64,
-    /// Milliseconds a document must have looked the same before it is taken.
+    /// How long a document must be unchanged before it is sent, milliseconds.
     pub settle_ms: u64,
-    /// Days a delivered message is remembered; 0: for ever.
+    /// How long the ids of delivered messages are stored, days; 0: without limit.
     pub remember_days: u32,
 }

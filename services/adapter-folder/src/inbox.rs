@@ -1,4 +1,4 @@
-//! The inbox: a message appears there whole, by one rename, once.
+//! The inbox: each message appears once, complete, by one atomic rename.
 
 use std::fs;
 use std::io;
@@ -10,24 +10,24 @@ use serde_json::json;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::layout::{Layout, kept, moved, written};
-use crate::name::Names;
-use crate::outbox::{pretty, rfc3339};
+use crate::file_name::UniqueNames;
+use crate::json_file::{pretty_json, rfc3339};
+use crate::layout::{Layout, rename_durably, sync_directory, write_durably};
 
-/// A message could not be placed; it may succeed later.
+/// A message could not be placed in the inbox; a retry may succeed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlaceError {
     #[error("the inbox cannot be written to: {0}")]
     Disk(#[from] io::Error),
-    #[error("its bytes could not be fetched")]
+    #[error("the body or an attachment could not be downloaded")]
     Fetch(#[from] FetchError),
-    #[error("the message's id is not a name for a folder")]
+    #[error("the message's id is not valid as the name of a folder")]
     Id,
-    #[error("writing broke down")]
+    #[error("the task that writes the message panicked")]
     Broken(#[from] tokio::task::JoinError),
 }
 
-/// Places a message, or finds that it was placed before.
+/// Places a message in the inbox; a message that was placed before changes nothing.
 pub(crate) async fn place(
     layout: &Layout,
     delivery: &Delivery,
@@ -39,61 +39,62 @@ pub(crate) async fn place(
     }
     let arriving = layout.arriving.join(id);
     if !was_placed(layout, id) {
-        removed(&arriving)?;
-        gather(&arriving, delivery, now_us).await?;
+        remove_directory(&arriving)?;
+        write_message(&arriving, delivery, now_us).await?;
     }
     let (layout, id) = (layout.clone(), id.to_owned());
-    tokio::task::spawn_blocking(move || finish(&layout, &id)).await??;
+    tokio::task::spawn_blocking(move || publish(&layout, &id)).await??;
     Ok(())
 }
 
-/// True when the message is in the inbox, or was.
+/// True when the message is in the inbox or was there before.
 pub(crate) fn was_placed(layout: &Layout, id: &str) -> bool {
     layout.delivered.join(id).exists() || layout.inbox.join(id).exists()
 }
 
-/// From its mark on, a message is never gathered again: it is whole, and either still to be
-/// renamed or renamed already.
-fn finish(layout: &Layout, id: &str) -> io::Result<()> {
+/// Moves a complete message from `arriving` to the inbox. Its id is stored first: after a crash in
+/// between, the next delivery finds the id, does not download the message again, and renames it.
+fn publish(layout: &Layout, id: &str) -> io::Result<()> {
     let (arriving, placed) = (layout.arriving.join(id), layout.inbox.join(id));
-    let mark = layout.delivered.join(id);
-    if !mark.exists() {
-        kept(&layout.arriving)?;
-        written(&mark, b"")?;
-        kept(&layout.delivered)?;
+    let id_file = layout.delivered.join(id);
+    if !id_file.exists() {
+        sync_directory(&layout.arriving)?;
+        write_durably(&id_file, b"")?;
+        sync_directory(&layout.delivered)?;
     }
     if placed.exists() {
-        return removed(&arriving);
+        return remove_directory(&arriving);
     }
-    match moved(&arriving, &placed) {
+    match rename_durably(&arriving, &placed) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
 }
 
-fn removed(folder: &Path) -> io::Result<()> {
+/// Removes a directory; one that does not exist is no error.
+fn remove_directory(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
 }
 
-/// Writes the body, the files and what is known about them.
-async fn gather(folder: &Path, delivery: &Delivery, now_us: i64) -> Result<(), PlaceError> {
+/// Writes the body, the attachments, and `message.json` with the properties of the message.
+async fn write_message(folder: &Path, delivery: &Delivery, now_us: i64) -> Result<(), PlaceError> {
     tokio::fs::create_dir_all(folder).await?;
-    let kind =
+    let message_type =
         delivery.message_type().as_str_name().rsplit('_').next().unwrap_or_default().to_lowercase();
-    let body = format!("{kind}.{}", extension(delivery.format()));
-    fetched(delivery.body_download(), folder.join(&body)).await?;
-    let beside = folder.join(format!("{body}.files"));
-    let mut names = Names::default();
+    let body = format!("{message_type}.{}", extension(delivery.format()));
+    save(delivery.body_download(), folder.join(&body)).await?;
+    let files_folder = folder.join(format!("{body}.files"));
+    let mut names = UniqueNames::default();
     let mut files = Vec::new();
     if !delivery.attachments().is_empty() {
-        tokio::fs::create_dir_all(&beside).await?;
+        tokio::fs::create_dir_all(&files_folder).await?;
     }
     for it in delivery.attachments() {
-        let name = names.give(&it.file_name);
-        fetched(delivery.attachment(&it.id)?, beside.join(&name)).await?;
+        let name = names.assign(&it.file_name);
+        save(delivery.attachment(&it.id)?, files_folder.join(&name)).await?;
         let claim = it.claim.clone().unwrap_or_default();
         files.push(json!({
             "id": it.id,
@@ -101,13 +102,13 @@ async fn gather(folder: &Path, delivery: &Delivery, now_us: i64) -> Result<(), P
             "file": format!("{body}.files/{name}"),
             "media_type": it.media_type,
             "bytes": claim.size,
-            "sha256": claim.sha256.iter().map(|it| format!("{it:02x}")).collect::<String>(),
+            "sha256": hex::encode(&claim.sha256),
         }));
     }
     let index = delivery.index();
-    let about = json!({
+    let properties = json!({
         "message_id": delivery.message_id(),
-        "type": kind,
+        "type": message_type,
         "format": delivery.format(),
         "sender": delivery.sender(),
         "sender_name": delivery.sender_name(),
@@ -120,25 +121,27 @@ async fn gather(folder: &Path, delivery: &Delivery, now_us: i64) -> Result<(), P
         "files": files,
     });
     let folder = folder.to_owned();
-    let finish = move || {
-        written(&folder.join("message.json"), &pretty(&about))?;
-        if beside.exists() {
-            kept(&beside)?;
+    let sync = move || {
+        write_durably(&folder.join("message.json"), &pretty_json(&properties))?;
+        if files_folder.exists() {
+            sync_directory(&files_folder)?;
         }
-        kept(&folder)
+        sync_directory(&folder)
     };
-    Ok(tokio::task::spawn_blocking(finish).await??)
+    Ok(tokio::task::spawn_blocking(sync).await??)
 }
 
-async fn fetched(mut from: Download, to: PathBuf) -> Result<(), PlaceError> {
-    let mut file = File::create(to).await?;
-    while let Some(piece) = from.next().await? {
-        file.write_all(&piece).await?;
+/// Writes a download to a file, chunk by chunk.
+async fn save(mut download: Download, path: PathBuf) -> Result<(), PlaceError> {
+    let mut file = File::create(path).await?;
+    while let Some(chunk) = download.next().await? {
+        file.write_all(&chunk).await?;
     }
     file.flush().await?;
     Ok(file.sync_all().await?)
 }
 
+/// File name extension for a format.
 fn extension(format: &str) -> &'static str {
     if format.starts_with("edxml") {
         "edxml"
@@ -149,8 +152,8 @@ fn extension(format: &str) -> &'static str {
     }
 }
 
-/// Forgets messages that came long ago; with 0 days, none.
-pub(crate) fn forget(layout: &Layout, now_us: i64, days: u32) -> io::Result<()> {
+/// Deletes the ids of messages that were delivered more than `days` ago; 0 deletes none.
+pub(crate) fn expire_ids(layout: &Layout, now_us: i64, days: u32) -> io::Result<()> {
     if days == 0 {
         return Ok(());
     }
@@ -171,46 +174,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_that_was_taken_out_of_the_inbox_does_not_come_again() {
+    fn a_message_that_was_moved_out_of_the_inbox_is_not_placed_again() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::open(folder.path()).unwrap();
         fs::create_dir(layout.arriving.join("m-1")).unwrap();
-        finish(&layout, "m-1").unwrap();
+        publish(&layout, "m-1").unwrap();
         assert!(layout.inbox.join("m-1").is_dir());
         fs::remove_dir(layout.inbox.join("m-1")).unwrap();
         assert!(was_placed(&layout, "m-1"));
-        finish(&layout, "m-1").unwrap();
+        publish(&layout, "m-1").unwrap();
         assert!(!layout.inbox.join("m-1").exists());
     }
 
     #[test]
-    fn a_message_that_was_marked_and_not_renamed_is_renamed() {
+    fn a_message_whose_id_is_stored_and_that_was_not_renamed_is_renamed() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::open(folder.path()).unwrap();
         fs::create_dir(layout.arriving.join("m-1")).unwrap();
         fs::write(layout.delivered.join("m-1"), "").unwrap();
-        finish(&layout, "m-1").unwrap();
+        publish(&layout, "m-1").unwrap();
         assert!(layout.inbox.join("m-1").is_dir());
     }
 
     #[test]
-    fn only_old_messages_are_forgotten() {
+    fn only_expired_ids_are_deleted() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::open(folder.path()).unwrap();
-        finish(&layout, "m-1").unwrap();
-        let made = fs::metadata(layout.delivered.join("m-1")).unwrap().modified().unwrap();
-        let made_us = i64::try_from(made.duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap();
+        publish(&layout, "m-1").unwrap();
+        let created = fs::metadata(layout.delivered.join("m-1")).unwrap().modified().unwrap();
+        let created_us =
+            i64::try_from(created.duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap();
         let day_us = 86_400 * 1_000_000;
-        forget(&layout, made_us + day_us - 1, 1).unwrap();
+        expire_ids(&layout, created_us + day_us - 1, 1).unwrap();
         assert!(was_placed(&layout, "m-1"));
-        forget(&layout, made_us + 99 * day_us, 0).unwrap();
+        expire_ids(&layout, created_us + 99 * day_us, 0).unwrap();
         assert!(was_placed(&layout, "m-1"));
-        forget(&layout, made_us + day_us + 1_000_000, 1).unwrap();
+        expire_ids(&layout, created_us + day_us + 1_000_000, 1).unwrap();
         assert!(!was_placed(&layout, "m-1"));
     }
 
     #[test]
-    fn a_message_that_still_lies_in_the_inbox_is_known_without_its_mark() {
+    fn a_message_in_the_inbox_is_a_duplicate_even_without_its_stored_id() {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::open(folder.path()).unwrap();
         for of in [&layout.inbox, &layout.arriving] {
@@ -218,7 +222,7 @@ mod tests {
             fs::write(of.join("m-1/message.json"), "{}").unwrap();
         }
         assert!(was_placed(&layout, "m-1"));
-        finish(&layout, "m-1").unwrap();
+        publish(&layout, "m-1").unwrap();
         assert!(layout.inbox.join("m-1/message.json").exists());
         assert!(!layout.arriving.join("m-1").exists());
         assert!(layout.delivered.join("m-1").exists());

@@ -1,28 +1,28 @@
-//! The folders inside the folder, and how things are moved between them.
+//! The subfolders, and durable file operations.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The folders; one process has them at a time.
+/// Paths of the subfolders. A lock file makes sure that one process at a time uses them.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) outbox: PathBuf,
     pub(crate) inbox: PathBuf,
     pub(crate) sent: PathBuf,
     pub(crate) refused: PathBuf,
-    /// Taken out of the outbox and not answered yet.
+    /// Documents moved out of the outbox whose submit has no outcome yet.
     pub(crate) sending: PathBuf,
-    /// Coming, not whole yet.
+    /// Messages that are still incomplete.
     pub(crate) arriving: PathBuf,
-    /// One empty file for each message that came.
+    /// Ids of delivered messages: one empty file for each.
     pub(crate) delivered: PathBuf,
     _lock: Arc<File>,
 }
 
 impl Layout {
-    /// Makes what is missing and takes the folder for this process.
+    /// Creates missing subfolders and locks the folder for this process.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let own = folder.join(".lienthong");
         fs::create_dir_all(&own)?;
@@ -48,7 +48,7 @@ impl Layout {
         for path in all.into_iter().chain([&layout.sending, &layout.arriving, &layout.delivered]) {
             fs::create_dir_all(path)?;
         }
-        // What was cut off while it came is fetched again under its id.
+        // An incomplete message is delivered again under its id, so its files are deleted.
         for entry in fs::read_dir(&layout.arriving)? {
             let entry = entry?;
             if !layout.delivered.join(entry.file_name()).exists() {
@@ -59,24 +59,24 @@ impl Layout {
     }
 }
 
-/// Moves a file or folder, so that it is at its new place also after a power cut.
-pub(crate) fn moved(from: &Path, to: &Path) -> io::Result<()> {
+/// Renames a file or folder; the new name survives a power failure.
+pub(crate) fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     for path in [to, from] {
         if let Some(folder) = path.parent() {
-            kept(folder)?;
+            sync_directory(folder)?;
         }
     }
     Ok(())
 }
 
-/// Writes a file, and returns when it is on the disk.
-pub(crate) fn written(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file; its content survives a power failure.
+pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::write(path, bytes)?;
     File::open(path)?.sync_all()
 }
 
-/// Returns when the folder's list of names is on the disk.
-pub(crate) fn kept(folder: &Path) -> io::Result<()> {
+/// Flushes the entries of a directory to the disk.
+pub(crate) fn sync_directory(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

@@ -1,43 +1,46 @@
-//! An application that is a folder: what is put into its outbox is sent, what comes lies in its inbox.
+//! An adapter for an application that exchanges files: documents in the outbox folder are sent, and
+//! received messages are placed in the inbox folder.
 //!
 //! ```text
 //! folder/
-//!   outbox/cong-van.edxml             put here: a document …
-//!   outbox/cong-van.edxml.files/      … and the files its body names, if they are not inside
-//!   sent/cong-van.edxml/              what was sent, with receipt.json
-//!   refused/cong-van.edxml/           what was refused, with the reason (LY-DO.txt, reason.json)
-//!   inbox/<message id>/               what came: document.*, document.*.files/, message.json
-//!   .lienthong/                       what is on its way; nobody else writes here
+//!   outbox/cong-van.edxml             a document to send
+//!   outbox/cong-van.edxml.files/      its attachments, unless they are embedded in it
+//!   sent/cong-van.edxml/              a sent document with receipt.json
+//!   refused/cong-van.edxml/           a refused document with the reason (LY-DO.txt, reason.json)
+//!   inbox/<message id>/               a message: document.*, document.*.files/, message.json
+//!   .lienthong/                       the adapter's own files
 //! ```
 //!
-//! # Putting a document
+//! # How to write a document to the outbox
 //!
-//! A document is taken with its files once they have looked the same for some seconds
-//! (`settle_ms`). Who wants to be sure writes the files into `<name>.files/` first and the document
-//! last, each under a name that ends in `.tmp` (or `.part`, `.partial`), and renames each when it
-//! is whole: such a name is never taken, and a document waits while one lies beside it.
+//! A document is sent once it and its attachments have been unchanged for some seconds
+//! (`settle_ms`). For certainty, write the attachments into `<name>.files/` first and the document
+//! last, each under a name that ends in `.tmp`, `.part` or `.partial`, and rename each when it is
+//! complete: such files are ignored, and a document waits while its folder of attachments has one.
 //!
-//! # Promises
+//! # Guarantees
 //!
-//! - A document that cannot be taken (a folder that cannot be read) stays in the outbox, is told in
-//!   the log once, and keeps no other waiting.
-//! - A wrong token or a disabled application refuses no document: they wait until it is put right.
-//! - A file leaves the outbox whole, and stands in `sent` or `refused` only after the bus answered.
-//!   A crash in between sends the same content again, and the bus answers with the first receipt.
-//! - A message appears in the inbox whole, with all its files on the disk, by one rename, once:
-//!   also when the answer was lost, and also when somebody took it out of the inbox meanwhile.
-//! - A file's name never leads out of the folder, whatever a sender called it.
+//! - A document that cannot be read stays in the outbox, is logged once, and delays no other.
+//! - With a wrong token or a disabled application no document is refused: documents wait until an
+//!   operator has corrected the cause.
+//! - A document is in `sent` or `refused` only after the bus has answered. After a crash before that
+//!   the same content is submitted again, and the bus returns the first receipt.
+//! - A message appears in the inbox once, complete and with all its files on the disk, by one atomic
+//!   rename. This holds also when the answer to its delivery was lost, and when the message was moved
+//!   out of the inbox meanwhile.
+//! - The name of a file cannot lead out of the folder.
 //! - Memory does not grow with the size of a document.
 //!
 //! # Not here
 //!
-//! What a body means: the folder takes and gives the formats the registry names.
+//! Formats: the adapter sends and receives the formats that the registry names, and parses none.
 
 mod application;
 mod config;
+mod file_name;
 mod inbox;
+mod json_file;
 mod layout;
-mod name;
 mod outbox;
 
 use std::sync::Arc;
@@ -49,15 +52,15 @@ use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, DEFAULTS};
 
-use crate::application::Folder;
+use crate::application::FolderApplication;
 use crate::layout::Layout;
 
-/// Connects the folder until `shutdown`.
+/// Connects the folder to the gateway until `shutdown`.
 ///
 /// # Errors
 ///
-/// The folder cannot be used or another adapter works on it, the gateway refuses the adapter, or
-/// the link breaks; it is started again.
+/// The folder cannot be used or is locked by another adapter, the token file cannot be read, the
+/// gateway refuses the adapter, or the connection breaks. Call it again then.
 pub async fn run(
     config: Config,
     health: Health,
@@ -71,8 +74,8 @@ pub async fn run(
     let token = chassis::secret::read(&config.token_file)?;
     let connection =
         sdk::Connection { gateway: config.gateway.clone(), token: token.reveal().to_owned() };
-    let folder = Folder::new(config, layout, health.clone(), Clock::System);
-    let outcome = Box::pin(sdk::serve(Arc::new(folder), &connection, shutdown)).await;
+    let application = FolderApplication::new(config, layout, health.clone(), Clock::System);
+    let outcome = Box::pin(sdk::serve(Arc::new(application), &connection, shutdown)).await;
     health.unwell("gateway", "not connected");
     Ok(outcome?)
 }

@@ -1,4 +1,5 @@
-//! The outbox: what lies there long enough is taken, and is filed when the bus has answered.
+//! The outbox: a document that stays unchanged long enough is claimed, submitted, and then moved to
+//! `sent` or `refused`.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -10,91 +11,94 @@ use std::time::{Duration, Instant, SystemTime};
 use proto::fault::Lang;
 use proto::fault::v1::Fault;
 use proto::message::v1::Receipt;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::layout::{Layout, moved, written};
-use crate::name::{numbered, shortened};
+use crate::file_name::{truncate, with_number};
+use crate::json_file::{pretty_json, rfc3339};
+use crate::layout::{Layout, rename_durably, write_durably};
 
-/// The most documents of one look; the next look takes the others.
-const LOOK_MAX: usize = 1_000;
-/// The most files beside one document.
+/// Maximum number of documents of one scan; the next scan finds the others.
+const DOCUMENTS_MAX: usize = 1_000;
+/// Maximum number of attachments of one document.
 const FILES_MAX: usize = 1_000;
-/// Ends of names that programs give to files they are still writing.
-const UNFINISHED: [&str; 5] = [".tmp", ".part", ".partial", ".crdownload", ".filepart"];
-/// What operating systems put into folders by themselves.
-const NOBODY_S: [&str; 3] = ["thumbs.db", "desktop.ini", "__macosx"];
+/// Suffixes that programs give to files that they are still writing.
+const TEMPORARY_SUFFIXES: [&str; 5] = [".tmp", ".part", ".partial", ".crdownload", ".filepart"];
+/// Files that operating systems create in folders.
+const SYSTEM_FILES: [&str; 3] = ["thumbs.db", "desktop.ini", "__macosx"];
 
-/// How a document looked: bytes and files, and the newest of their times.
+/// Total size, number of files and newest modification time of a document with its attachments. A
+/// document is unchanged while its fingerprint is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
+struct Fingerprint {
     bytes: u64,
     files: usize,
     newest: SystemTime,
 }
 
-/// What was seen at the looks before.
+/// Scans the outbox, and remembers what the previous scans found.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
-    /// How each document looks, and since when.
-    looks: HashMap<OsString, (Look, Instant)>,
-    /// What cannot be taken, so that it is told once.
-    odd: HashSet<OsString>,
+pub(crate) struct OutboxScanner {
+    /// Fingerprint of each document, and since when it has been the same.
+    fingerprints: HashMap<OsString, (Fingerprint, Instant)>,
+    /// Entries that failed in the last scan. Each failure is logged once.
+    failed: HashSet<OsString>,
 }
 
-/// A document with its files, taken out of the outbox.
+/// A document with its attachments that was moved out of the outbox.
 #[derive(Clone, Debug)]
-pub(crate) struct Taken {
+pub(crate) struct OutboxDocument {
     pub(crate) name: OsString,
     pub(crate) body: PathBuf,
     pub(crate) files: Vec<PathBuf>,
     folder: PathBuf,
 }
 
-impl Seen {
-    /// Takes what has looked the same for as long as `settle`, oldest first; first of all what was
-    /// taken before and never answered. What cannot be taken keeps nothing else waiting.
+impl OutboxScanner {
+    /// Claims the documents that have been unchanged for `settle`, oldest first, after those that
+    /// were claimed before and have no outcome yet. A document that fails does not delay the others.
     ///
-    /// Time is measured here and not read from the files: clocks of file servers differ from
-    /// ours, and some programs give a copy the time of its original.
+    /// The time is measured by this process and not taken from the files: the clock of a file server
+    /// may differ, and some programs give a copy the time of its original.
     ///
     /// # Errors
     ///
-    /// The outbox itself, or the folder of what is being sent, cannot be read.
-    pub(crate) fn take(
+    /// The outbox or the folder of claimed documents cannot be read.
+    pub(crate) fn claim_settled(
         &mut self,
         layout: &Layout,
         (now, settle): (Instant, Duration),
-    ) -> io::Result<Vec<Taken>> {
-        let told = std::mem::take(&mut self.odd);
-        let mut taken = Vec::new();
-        for entry in fs::read_dir(&layout.sending)?.take(LOOK_MAX) {
+    ) -> io::Result<Vec<OutboxDocument>> {
+        let failed_before = std::mem::take(&mut self.failed);
+        let mut claimed = Vec::new();
+        for entry in fs::read_dir(&layout.sending)?.take(DOCUMENTS_MAX) {
             let name = entry?.file_name();
-            taken.extend(self.well(&told, &name, claimed(layout, &name)));
+            claimed.extend(self.log_failure(&failed_before, &name, claim(layout, &name)));
         }
         let mut found = Vec::new();
-        for name in documents(&layout.outbox)? {
-            let look = self.well(&told, &name, look(layout, &name));
-            found.extend(look.map(|look| (look.newest, name, look)));
+        for name in list_documents(&layout.outbox)? {
+            let outcome = fingerprint(layout, &name);
+            let fingerprint = self.log_failure(&failed_before, &name, outcome);
+            found.extend(fingerprint.map(|it| (it.newest, name, it)));
         }
         found.sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
-        let before = std::mem::take(&mut self.looks);
-        for (_, name, look) in found {
-            let known = before.get(&name).filter(|(it, _)| *it == look);
+        let previous = std::mem::take(&mut self.fingerprints);
+        for (_, name, fingerprint) in found {
+            let known = previous.get(&name).filter(|(it, _)| *it == fingerprint);
             let since = known.map_or(now, |(_, since)| *since);
             let has_settled = known.is_some() && now.duration_since(since) >= settle;
             if has_settled && !layout.sending.join(&name).exists() {
-                taken.extend(self.well(&told, &name, claimed(layout, &name)));
+                claimed.extend(self.log_failure(&failed_before, &name, claim(layout, &name)));
             } else {
-                self.looks.insert(name, (look, since));
+                self.fingerprints.insert(name, (fingerprint, since));
             }
         }
-        Ok(taken)
+        Ok(claimed)
     }
 
-    /// What could be had of one entry; trouble with it is told when it is new.
-    fn well<T>(
+    /// The value of one entry. An error is logged unless the entry failed in the last scan too.
+    fn log_failure<T>(
         &mut self,
-        told: &HashSet<OsString>,
+        failed_before: &HashSet<OsString>,
         name: &OsStr,
         outcome: io::Result<Option<T>>,
     ) -> Option<T> {
@@ -102,85 +106,90 @@ impl Seen {
             Ok(it) => return it,
             Err(error) => error,
         };
-        if !told.contains(name) {
+        if !failed_before.contains(name) {
             let file = name.to_string_lossy().into_owned();
-            tracing::warn!(file, %error, "document cannot be taken and stays where it is");
+            tracing::warn!(file, %error, "document cannot be claimed and stays where it is");
         }
-        self.odd.insert(name.to_owned());
+        self.failed.insert(name.to_owned());
         None
     }
 }
 
-/// Names of what may be documents.
-fn documents(outbox: &Path) -> io::Result<Vec<OsString>> {
+/// Names of the files in the outbox that may be documents.
+fn list_documents(outbox: &Path) -> io::Result<Vec<OsString>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(outbox)? {
         let entry = entry?;
         let is_file = entry.file_type().is_ok_and(|it| it.is_file());
-        if is_file && !is_passed_over(&entry.file_name()) {
+        if is_file && !is_ignored(&entry.file_name()) {
             found.push(entry.file_name());
         }
-        if found.len() == LOOK_MAX {
+        if found.len() == DOCUMENTS_MAX {
             break;
         }
     }
     Ok(found)
 }
 
-/// How a document with its files looks now; none when it has gone, or is still being written.
-fn look(layout: &Layout, name: &OsStr) -> io::Result<Option<Look>> {
-    let Some(body) = there(fs::metadata(layout.outbox.join(name)))? else { return Ok(None) };
-    let mut look = Look { bytes: body.len(), files: 0, newest: body.modified()? };
-    let side = Side::read(&layout.outbox.join(beside(name)))?;
-    if side.is_unfinished {
+/// Fingerprint of a document; `None` when it no longer exists or is still being written.
+fn fingerprint(layout: &Layout, name: &OsStr) -> io::Result<Option<Fingerprint>> {
+    let Some(body) = if_exists(fs::metadata(layout.outbox.join(name)))? else { return Ok(None) };
+    let mut fingerprint = Fingerprint { bytes: body.len(), files: 0, newest: body.modified()? };
+    let attachments = AttachmentFolder::read(&layout.outbox.join(attachment_folder(name)))?;
+    if attachments.is_incomplete {
         return Ok(None);
     }
-    for path in side.files {
-        let Some(file) = there(fs::metadata(&path))? else { return Ok(None) };
-        look.bytes += file.len();
-        look.files += 1;
-        look.newest = look.newest.max(file.modified()?);
+    for path in attachments.files {
+        let Some(file) = if_exists(fs::metadata(&path))? else { return Ok(None) };
+        fingerprint.bytes += file.len();
+        fingerprint.files += 1;
+        fingerprint.newest = fingerprint.newest.max(file.modified()?);
     }
-    Ok(Some(look))
+    Ok(Some(fingerprint))
 }
 
-/// Moves a document with its files to where nobody else writes. Doing it again goes on where it
-/// was cut off.
-fn claimed(layout: &Layout, name: &OsStr) -> io::Result<Option<Taken>> {
+/// Moves a document with its attachments to `sending`, where only this process writes. Repeating it
+/// after a crash completes the move.
+fn claim(layout: &Layout, name: &OsStr) -> io::Result<Option<OutboxDocument>> {
     let folder = layout.sending.join(name);
     let body = folder.join(name);
-    let side = folder.join(beside(name));
+    let attachments = folder.join(attachment_folder(name));
     fs::create_dir_all(&folder)?;
     if !body.exists() {
-        let brought = brought(layout, name, (&body, &side));
-        if !matches!(brought, Ok(Some(()))) {
-            given_back(layout, name, &folder)?;
-            return brought.map(|_nothing| None);
+        let moved = move_from_outbox(layout, name, (&body, &attachments));
+        if !matches!(moved, Ok(Some(()))) {
+            move_attachments_back(layout, name, &folder)?;
+            return moved.map(|_none| None);
         }
     }
-    Ok(Some(Taken { name: name.to_owned(), files: Side::read(&side)?.files, body, folder }))
+    let files = AttachmentFolder::read(&attachments)?.files;
+    Ok(Some(OutboxDocument { name: name.to_owned(), files, body, folder }))
 }
 
-/// Moves the files, then the document; none when it has gone.
-fn brought(layout: &Layout, name: &OsStr, (body, side): (&Path, &Path)) -> io::Result<Option<()>> {
-    let outside = layout.outbox.join(beside(name));
-    if !side.exists() && outside.is_dir() {
-        moved(&outside, side)?;
+/// Moves the attachments, then the document; `None` when the document no longer exists.
+fn move_from_outbox(
+    layout: &Layout,
+    name: &OsStr,
+    (body, attachments): (&Path, &Path),
+) -> io::Result<Option<()>> {
+    let source = layout.outbox.join(attachment_folder(name));
+    if !attachments.exists() && source.is_dir() {
+        rename_durably(&source, attachments)?;
     }
-    there(moved(&layout.outbox.join(name), body))
+    if_exists(rename_durably(&layout.outbox.join(name), body))
 }
 
-/// Puts back the files of a document that somebody took out of the outbox meanwhile.
-fn given_back(layout: &Layout, name: &OsStr, folder: &Path) -> io::Result<()> {
-    let side = folder.join(beside(name));
-    if side.is_dir() {
-        moved(&side, &layout.outbox.join(beside(name)))?;
+/// Moves the attachments back, because the document was removed from the outbox meanwhile.
+fn move_attachments_back(layout: &Layout, name: &OsStr, folder: &Path) -> io::Result<()> {
+    let attachments = folder.join(attachment_folder(name));
+    if attachments.is_dir() {
+        rename_durably(&attachments, &layout.outbox.join(attachment_folder(name)))?;
     }
     fs::remove_dir(folder)
 }
 
-/// None for what is not there.
-fn there<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+/// `None` for a file that does not exist.
+fn if_exists<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     match outcome {
         Ok(it) => Ok(Some(it)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -188,25 +197,25 @@ fn there<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// What lies in the folder beside a document.
+/// The attachments of a document, in the folder `<name>.files`.
 #[derive(Debug, Default)]
-struct Side {
-    /// Ordinary files, by name.
+struct AttachmentFolder {
+    /// Regular files, in the order of their names.
     files: Vec<PathBuf>,
-    /// Something there is still being written.
-    is_unfinished: bool,
+    /// A file is still being written.
+    is_incomplete: bool,
 }
 
-impl Side {
-    /// Reads the folder, if there is one; links are not followed.
+impl AttachmentFolder {
+    /// Lists the folder; one that does not exist is empty. Links are not followed.
     fn read(folder: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(folder) {
             Ok(it) if it.is_dir() => {}
             Ok(_) => {
-                let words = format!("{} is no folder", folder.display());
-                return Err(io::Error::new(io::ErrorKind::NotADirectory, words));
+                let message = format!("{} is not a folder", folder.display());
+                return Err(io::Error::new(io::ErrorKind::NotADirectory, message));
             }
-            // A document's name may be so long that no folder's name can be made of it.
+            // With `.files` added, the name of a document may be too long for a folder.
             Err(error) => {
                 let kinds = [io::ErrorKind::NotFound, io::ErrorKind::InvalidFilename];
                 return if kinds.contains(&error.kind()) {
@@ -216,41 +225,42 @@ impl Side {
                 };
             }
         }
-        let mut side = Self::default();
+        let mut attachments = Self::default();
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             let name = entry.file_name();
-            side.is_unfinished |= is_unfinished(&name.to_string_lossy().to_lowercase());
-            let is_file = entry.file_type()?.is_file() && !is_passed_over(&name);
-            if is_file && side.files.len() < FILES_MAX {
-                side.files.push(entry.path());
+            attachments.is_incomplete |= is_temporary(&name.to_string_lossy().to_lowercase());
+            let is_file = entry.file_type()?.is_file() && !is_ignored(&name);
+            if is_file && attachments.files.len() < FILES_MAX {
+                attachments.files.push(entry.path());
             }
         }
-        side.files.sort();
-        Ok(side)
+        attachments.files.sort();
+        Ok(attachments)
     }
 }
 
-/// The folder of files that go with a document.
-pub(crate) fn beside(name: &OsStr) -> OsString {
-    let mut beside = name.to_owned();
-    beside.push(".files");
-    beside
+/// Name of the folder with the attachments of a document.
+fn attachment_folder(name: &OsStr) -> OsString {
+    let mut folder = name.to_owned();
+    folder.push(".files");
+    folder
 }
 
-fn is_passed_over(name: &OsStr) -> bool {
+/// True for hidden, temporary and system files, which are never documents.
+fn is_ignored(name: &OsStr) -> bool {
     let name = name.to_string_lossy().to_lowercase();
-    name.starts_with(['.', '~']) || is_unfinished(&name) || NOBODY_S.contains(&name.as_str())
+    name.starts_with(['.', '~']) || is_temporary(&name) || SYSTEM_FILES.contains(&name.as_str())
 }
 
-/// A name in small letters that programs give to what they are still writing.
-fn is_unfinished(name: &str) -> bool {
-    UNFINISHED.iter().any(|it| name.ends_with(it))
+/// True for a lower-case name with the suffix of a temporary file.
+fn is_temporary(name: &str) -> bool {
+    TEMPORARY_SUFFIXES.iter().any(|it| name.ends_with(it))
 }
 
-impl Taken {
-    /// Files what was sent, with its receipt.
-    pub(crate) fn sent(self, layout: &Layout, receipt: &Receipt) -> io::Result<()> {
+impl OutboxDocument {
+    /// Writes `receipt.json` and moves the document to `sent`.
+    pub(crate) fn move_to_sent(self, layout: &Layout, receipt: &Receipt) -> io::Result<()> {
         let receipt = json!({
             "message_id": receipt.message_id,
             "conversation": receipt.conversation,
@@ -259,12 +269,12 @@ impl Taken {
             "repeat": receipt.repeat,
             "recipients": receipt.recipients,
         });
-        written(&self.beside("receipt.json"), &pretty(&receipt))?;
-        self.filed(&layout.sent)
+        write_durably(&self.report_path("receipt.json"), &pretty_json(&receipt))?;
+        self.move_into(&layout.sent)
     }
 
-    /// Files what was refused, with the reason in words and for programs.
-    pub(crate) fn refused(self, layout: &Layout, fault: &Fault) -> io::Result<()> {
+    /// Writes the reason as text and as JSON, and moves the document to `refused`.
+    pub(crate) fn move_to_refused(self, layout: &Layout, fault: &Fault) -> io::Result<()> {
         let fields: Vec<_> = fault
             .violations
             .iter()
@@ -278,32 +288,34 @@ impl Taken {
             "remedy": { "vi": fault.remedy(Lang::Vi), "en": fault.remedy(Lang::En) },
             "fields": fields,
         });
-        written(&self.beside("reason.json"), &pretty(&reason))?;
-        written(&self.beside("LY-DO.txt"), words(fault).as_bytes())?;
-        self.filed(&layout.refused)
+        write_durably(&self.report_path("reason.json"), &pretty_json(&reason))?;
+        write_durably(&self.report_path("LY-DO.txt"), reason_text(fault).as_bytes())?;
+        self.move_into(&layout.refused)
     }
 
-    /// Where something of ours is put; a document may have that name itself.
-    fn beside(&self, ours: &str) -> PathBuf {
-        let is_the_document_s = self.name.to_string_lossy().eq_ignore_ascii_case(ours);
-        self.folder.join(if is_the_document_s { numbered(ours, 2) } else { ours.to_owned() })
+    /// Path of a report beside the document; numbered when the document itself has that name.
+    fn report_path(&self, name: &str) -> PathBuf {
+        let is_document = self.name.to_string_lossy().eq_ignore_ascii_case(name);
+        self.folder.join(if is_document { with_number(name, 2) } else { name.to_owned() })
     }
 
-    fn filed(self, under: &Path) -> io::Result<()> {
-        // A number has to find a place in the name.
-        let name = shortened(&self.name.to_string_lossy());
-        let mut place = under.join(&self.name);
+    /// Moves the document with its attachments and reports into a folder, under a new name if the
+    /// folder has one of the same name.
+    fn move_into(self, folder: &Path) -> io::Result<()> {
+        // Truncated, so that the name with a number is not too long.
+        let name = truncate(&self.name.to_string_lossy());
+        let mut path = folder.join(&self.name);
         let mut number = 1;
-        while place.exists() {
+        while path.exists() {
             number += 1;
-            place = under.join(numbered(&name, number));
+            path = folder.join(with_number(&name, number));
         }
-        moved(&self.folder, &place)
+        rename_durably(&self.folder, &path)
     }
 }
 
-/// The reason as a clerk reads it: Vietnamese, then English.
-fn words(fault: &Fault) -> String {
+/// The reason of a refusal for clerks: Vietnamese, then English.
+fn reason_text(fault: &Fault) -> String {
     let mut text = String::new();
     for lang in [Lang::Vi, Lang::En] {
         let head = match lang {
@@ -321,17 +333,6 @@ fn words(fault: &Fault) -> String {
         text.push_str(&format!("{}\r\n\r\n", fault.remedy(lang)));
     }
     text
-}
-
-pub(crate) fn pretty(value: &Value) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
-}
-
-/// A time as programs read it: RFC 3339, UTC.
-pub(crate) fn rfc3339(at_us: i64) -> String {
-    jiff::Timestamp::from_microsecond(at_us).map_or_else(|_| String::new(), |it| it.to_string())
 }
 
 #[cfg(test)]

@@ -1,59 +1,60 @@
-//! Documents in an outbox: what is taken, when, and what is left.
+//! Which documents of an outbox are claimed, when, and where they are moved.
 
 use super::*;
 
-fn put(path: &Path, text: &str) {
+fn write_file(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
 
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// An outbox that is looked at once in a settling time.
-struct Watched {
+/// An outbox with a scanner and a clock of its own.
+struct TestOutbox {
     layout: Layout,
-    seen: Seen,
+    scanner: OutboxScanner,
     now: Instant,
     _folder: tempfile::TempDir,
 }
 
-impl Watched {
+impl TestOutbox {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::open(folder.path()).unwrap();
-        Self { layout, seen: Seen::default(), now: Instant::now(), _folder: folder }
+        Self { layout, scanner: OutboxScanner::default(), now: Instant::now(), _folder: folder }
     }
 
     fn put(&self, name: &str, text: &str) {
-        put(&self.layout.outbox.join(name), text);
+        write_file(&self.layout.outbox.join(name), text);
     }
 
-    fn look(&mut self) -> Vec<Taken> {
-        self.look_after(SETTLE)
+    /// Scans after one settling time.
+    fn scan(&mut self) -> Vec<OutboxDocument> {
+        self.scan_after(SETTLE)
     }
 
-    fn look_after(&mut self, wait: Duration) -> Vec<Taken> {
+    fn scan_after(&mut self, wait: Duration) -> Vec<OutboxDocument> {
         self.now += wait;
-        self.seen.take(&self.layout, (self.now, SETTLE)).unwrap()
+        self.scanner.claim_settled(&self.layout, (self.now, SETTLE)).unwrap()
     }
 }
 
-fn names(taken: &[Taken]) -> Vec<String> {
-    taken.iter().map(|it| it.name.to_string_lossy().into_owned()).collect()
+fn names(documents: &[OutboxDocument]) -> Vec<String> {
+    documents.iter().map(|it| it.name.to_string_lossy().into_owned()).collect()
 }
 
 #[test]
-fn a_document_is_taken_whole_when_it_has_settled_and_not_while_it_grows() {
-    let mut it = Watched::new();
+fn a_document_is_claimed_with_its_attachments_once_it_has_settled() {
+    let mut it = TestOutbox::new();
     it.put("a.json", "{}");
     it.put("a.json.files/x.pdf", "x");
     it.put("dở.json.tmp", "{");
     it.put(".ẩn", "{");
-    assert!(it.look().is_empty(), "the first look only remembers");
+    assert!(it.scan().is_empty(), "the first scan stores the fingerprint");
     it.put("a.json.files/y.pdf", "y");
-    assert!(it.look().is_empty(), "it still grows");
-    assert!(it.look_after(SETTLE / 2).is_empty(), "it may still grow");
-    let taken = it.look_after(SETTLE / 2);
+    assert!(it.scan().is_empty(), "it changed");
+    assert!(it.scan_after(SETTLE / 2).is_empty(), "it has not settled");
+    let taken = it.scan_after(SETTLE / 2);
     assert_eq!(names(&taken), ["a.json"]);
     assert_eq!(taken[0].files.len(), 2);
     assert!(!it.layout.outbox.join("a.json").exists());
@@ -62,49 +63,49 @@ fn a_document_is_taken_whole_when_it_has_settled_and_not_while_it_grows() {
 }
 
 #[test]
-fn a_document_waits_for_a_file_that_is_still_being_written_beside_it() {
-    let mut it = Watched::new();
+fn a_document_waits_for_an_attachment_that_is_still_being_written() {
+    let mut it = TestOutbox::new();
     it.put("a.json", "{}");
     it.put("a.json.files/x.pdf.part", "x");
     for _ in 0..3 {
-        assert!(it.look().is_empty());
+        assert!(it.scan().is_empty());
     }
     let files = it.layout.outbox.join("a.json.files");
     fs::rename(files.join("x.pdf.part"), files.join("x.pdf")).unwrap();
-    assert!(it.look().is_empty());
-    assert_eq!(it.look()[0].files.len(), 1);
+    assert!(it.scan().is_empty());
+    assert_eq!(it.scan()[0].files.len(), 1);
 }
 
 #[test]
-fn what_was_cut_off_between_two_moves_goes_on() {
-    let mut it = Watched::new();
+fn a_claim_that_a_crash_interrupted_is_completed() {
+    let mut it = TestOutbox::new();
     it.put("a.xml", "<a/>");
-    put(&it.layout.sending.join("a.xml/a.xml.files/x.pdf"), "x");
-    let taken = it.look();
-    assert_eq!(names(&taken), ["a.xml"], "taken without waiting for a second look");
+    write_file(&it.layout.sending.join("a.xml/a.xml.files/x.pdf"), "x");
+    let taken = it.scan();
+    assert_eq!(names(&taken), ["a.xml"], "claimed without waiting for a second scan");
     assert_eq!(taken[0].files.len(), 1);
 }
 
 #[test]
-fn files_of_a_document_that_was_taken_back_go_back_too() {
-    let mut it = Watched::new();
-    put(&it.layout.sending.join("a.xml/a.xml.files/x.pdf"), "x");
-    assert!(it.look().is_empty());
+fn attachments_of_a_document_that_was_removed_are_moved_back() {
+    let mut it = TestOutbox::new();
+    write_file(&it.layout.sending.join("a.xml/a.xml.files/x.pdf"), "x");
+    assert!(it.scan().is_empty());
     assert!(it.layout.outbox.join("a.xml.files/x.pdf").exists());
     assert!(!it.layout.sending.join("a.xml").exists());
     it.put("a.xml", "<a/>");
-    it.look();
-    assert_eq!(it.look()[0].files.len(), 1);
+    it.scan();
+    assert_eq!(it.scan()[0].files.len(), 1);
 }
 
 #[test]
-fn a_second_document_of_the_same_name_waits_and_is_filed_beside_the_first() {
-    let mut it = Watched::new();
+fn a_second_document_of_the_same_name_is_moved_under_a_number() {
+    let mut it = TestOutbox::new();
     for round in ["1", "2"] {
         it.put("a.xml", round);
-        it.look();
-        let taken = it.look().pop().unwrap();
-        taken.sent(&it.layout, &Receipt::default()).unwrap();
+        it.scan();
+        let taken = it.scan().pop().unwrap();
+        taken.move_to_sent(&it.layout, &Receipt::default()).unwrap();
     }
     let sent = &it.layout.sent;
     assert_eq!(fs::read_to_string(sent.join("a.xml/a.xml")).unwrap(), "1");
@@ -113,56 +114,56 @@ fn a_second_document_of_the_same_name_waits_and_is_filed_beside_the_first() {
 }
 
 #[test]
-fn a_document_that_waits_for_its_namesake_keeps_nobody_waiting() {
-    let mut it = Watched::new();
-    put(&it.layout.sending.join("a.xml/a.xml"), "1");
+fn a_document_that_waits_for_one_of_the_same_name_delays_no_other() {
+    let mut it = TestOutbox::new();
+    write_file(&it.layout.sending.join("a.xml/a.xml"), "1");
     it.put("a.xml", "2");
     it.put("b.xml", "b");
-    assert_eq!(names(&it.look()), ["a.xml"]);
-    assert_eq!(names(&it.look()), ["a.xml", "b.xml"]);
+    assert_eq!(names(&it.scan()), ["a.xml"]);
+    assert_eq!(names(&it.scan()), ["a.xml", "b.xml"]);
     assert_eq!(fs::read_to_string(it.layout.sending.join("a.xml/a.xml")).unwrap(), "1");
 }
 
 #[test]
-fn a_name_as_long_as_a_name_can_be_is_sent_and_filed() {
+fn a_document_with_the_longest_possible_name_is_sent() {
     for len in 250..=255 {
-        let mut it = Watched::new();
+        let mut it = TestOutbox::new();
         let name = format!("{}.xml", "x".repeat(len - 4));
         for round in 0..2 {
             it.put(&name, "<a/>");
-            it.look();
-            let taken = it.look().pop().unwrap();
-            taken.sent(&it.layout, &Receipt::default()).unwrap();
+            it.scan();
+            let taken = it.scan().pop().unwrap();
+            taken.move_to_sent(&it.layout, &Receipt::default()).unwrap();
             assert_eq!(fs::read_dir(&it.layout.sent).unwrap().count(), round + 1);
         }
     }
 }
 
 #[test]
-fn an_entry_that_cannot_be_taken_stays_and_the_others_go() {
-    let mut it = Watched::new();
+fn an_entry_that_fails_stays_and_the_others_are_claimed() {
+    let mut it = TestOutbox::new();
     it.put("a.xml", "<a/>");
     it.put("a.xml.files", "a file where a folder should be");
     it.put("b.xml", "<b/>");
-    put(&it.layout.sending.join("c.xml"), "a file where a folder should be");
-    it.look();
-    assert_eq!(names(&it.look()), ["a.xml.files", "b.xml"]);
+    write_file(&it.layout.sending.join("c.xml"), "a file where a folder should be");
+    it.scan();
+    assert_eq!(names(&it.scan()), ["a.xml.files", "b.xml"]);
     assert!(it.layout.outbox.join("a.xml").exists());
-    assert_eq!(it.seen.odd, ["c.xml".into(), "a.xml".into()].into());
+    assert_eq!(it.scanner.failed, ["c.xml".into(), "a.xml".into()].into());
 }
 
 #[test]
-fn a_document_with_the_name_of_a_receipt_or_a_reason_stays_what_it_is() {
-    let mut it = Watched::new();
+fn a_document_with_the_name_of_a_report_is_not_overwritten() {
+    let mut it = TestOutbox::new();
     for name in ["receipt.json", "reason.json", "ly-do.txt"] {
         it.put(name, "mine");
     }
-    it.look();
-    for taken in it.look() {
+    it.scan();
+    for taken in it.scan() {
         let fault = Fault::new(&proto::fault::code::LT_FLD_001);
         match taken.name.to_str() {
-            Some("receipt.json") => taken.sent(&it.layout, &Receipt::default()).unwrap(),
-            _ => taken.refused(&it.layout, &fault).unwrap(),
+            Some("receipt.json") => taken.move_to_sent(&it.layout, &Receipt::default()).unwrap(),
+            _ => taken.move_to_refused(&it.layout, &fault).unwrap(),
         }
     }
     let (sent, refused) = (&it.layout.sent, &it.layout.refused);
@@ -181,19 +182,19 @@ fn a_document_with_the_name_of_a_receipt_or_a_reason_stays_what_it_is() {
 #[cfg(unix)]
 #[test]
 fn a_link_is_not_followed() {
-    let mut it = Watched::new();
+    let mut it = TestOutbox::new();
     let secret = it.layout.sent.join("secret");
-    put(&secret.join("s.pdf"), "s");
+    write_file(&secret.join("s.pdf"), "s");
     std::os::unix::fs::symlink(secret.join("s.pdf"), it.layout.outbox.join("a.xml")).unwrap();
     it.put("b.xml", "<b/>");
     std::os::unix::fs::symlink(&secret, it.layout.outbox.join("b.xml.files")).unwrap();
     for _ in 0..3 {
-        assert!(it.look().is_empty());
+        assert!(it.scan().is_empty());
     }
 }
 
 #[test]
-fn two_adapters_never_work_on_one_folder() {
+fn a_folder_can_be_opened_by_one_adapter_only() {
     let folder = tempfile::tempdir().unwrap();
     let first = Layout::open(folder.path()).unwrap();
     let error = Layout::open(folder.path()).unwrap_err();

@@ -1,5 +1,5 @@
 //! How many messages a second the journal carries: accept, record, begin, end, on both databases.
-#![expect(clippy::print_stdout, reason = "its figures are for whoever runs it")]
+#![expect(clippy::print_stdout, reason = "the figures are its output")]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -37,11 +37,11 @@ async fn main() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("journal.sqlite").display().to_string();
     for (name, database) in [("sqlite", file), ("postgres", cluster::database())] {
-        stage(name, database).await;
+        run(name, database).await;
     }
 }
 
-async fn stage(name: &str, database: String) {
+async fn run(name: &str, database: String) {
     let shutdown = CancellationToken::new();
     let bus = Bus::embedded(Settings::default());
     bus.declare_delivery("b-app").await.unwrap();
@@ -117,10 +117,10 @@ async fn work(
     let session = journal.open(open).await.unwrap().into_inner().session;
     let mut steps = [Duration::ZERO; 4];
     for _ in 0..rounds {
-        let mut clock = tokio::time::Instant::now();
-        let mut lap = |place: usize| {
-            steps[place] += clock.elapsed();
-            clock = tokio::time::Instant::now();
+        let mut lap_start = tokio::time::Instant::now();
+        let mut lap = |step: usize| {
+            steps[step] += lap_start.elapsed();
+            lap_start = tokio::time::Instant::now();
         };
         let items = (0..window).map(|_| item()).collect();
         let accepted = journal.accept(AcceptRequest { items }).await.unwrap().into_inner();
@@ -139,7 +139,7 @@ async fn work(
         let begin = BeginRequest { session: session.clone(), message_ids };
         let begun = journal.begin(begin).await.unwrap().into_inner().messages;
         lap(2);
-        let settlements: Vec<Settlement> = begun.into_iter().map(ending).collect();
+        let settlements: Vec<Settlement> = begun.into_iter().map(settlement).collect();
         assert_eq!(settlements.len(), window);
         let application = "b-app".to_owned();
         let request = EndRequest { session: session.clone(), settlements, application };
@@ -149,7 +149,7 @@ async fn work(
     steps
 }
 
-fn ending(begun: Begun) -> Settlement {
+fn settlement(begun: Begun) -> Settlement {
     assert_eq!(begun.answer(), Answer::Deliver);
     let taken = TakenAnswer { reference: "ref".to_owned() };
     let answer = Some(settlement::Answer::Taken(taken));

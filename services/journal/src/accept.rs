@@ -79,7 +79,7 @@ fn accept_one(
     let digest = hex::encode(&item.content_digest);
     let envelope = item.message.as_ref().and_then(|it| it.envelope.clone()).unwrap_or_default();
     match candidates.find(&envelope, &item.key, &digest) {
-        // Without the earlier row nobody can say whether this is a repeat or a conflict, and as a
+        // Without the earlier row a repeat cannot be distinguished from a conflict, and accepted as a
         // new message it could arrive twice.
         Some(Err(corrupt)) => {
             corrupt.log();
@@ -189,7 +189,7 @@ fn new_rows(
 ) -> NewRows {
     let body = item.message.as_ref().and_then(|it| it.body.as_ref());
     let index = item.index.clone().unwrap_or_default();
-    // Receivers get the files of the derived message, so those of the parent are not kept here.
+    // Receivers get the attachments of the derived message, so the parent's are not cached.
     let info = DeliveryInfo { attachments: Vec::new(), index: index.clone() };
     let message = NewMessage {
         envelope,

@@ -1,5 +1,5 @@
-//! Find, Journey, Get: reads for operators. A column that cannot be read is told as the fault of its
-//! message, and the other messages of a page are shown all the same.
+//! Find, Journey, Get: reads for operators. A column that cannot be read becomes the fault of its
+//! message, and the other messages of the page are returned all the same.
 
 use std::collections::HashMap;
 
@@ -46,7 +46,7 @@ pub(crate) async fn find(
 ) -> Result<FindResponse, DatabaseError> {
     let limit = match request.limit {
         0 => 50,
-        asked => i64::from(asked.min(500)),
+        requested => i64::from(requested.min(500)),
     };
     let full_text = database.full_text_query(&indexed_words(&request.text));
     let query = Query::new(request, full_text);
@@ -331,7 +331,8 @@ fn envelope(row: &mut Row, delivery: &DeliveryRow) -> Result<Envelope, Unreadabl
     if envelope.id == delivery.id { Ok(envelope) } else { Err(Unreadable { column: "envelope" }) }
 }
 
-/// What the columns say of a message whose envelope cannot be read, so that an operator can name it.
+/// An envelope made of columns, for a message whose stored envelope cannot be read: an operator needs
+/// its id and parties.
 fn envelope_of_columns(row: &mut Row, delivery: &DeliveryRow) -> Envelope {
     let recipients = delivery.recipients.split(',').filter(|it| !it.is_empty());
     let message_type = row.number("message_type").ok().and_then(|it| i32::try_from(it).ok());

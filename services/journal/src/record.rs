@@ -164,7 +164,7 @@ struct DerivedMessage {
     receipt: Receipt,
     facts: Vec<Fact>,
     fault: Option<Fault>,
-    /// True when its application has no channel, until somebody corrects the name.
+    /// True when its application has no channel, until an operator corrects its name.
     has_no_channel: bool,
 }
 
@@ -184,7 +184,7 @@ impl DerivedMessage {
         envelope.conversation.clone_from(&parent.conversation);
         envelope.sequence = u64::try_from(parent.sequence).unwrap_or_default();
         envelope.accepted_at_us = parent.accepted_at;
-        // With the id, no stored receipt is empty, so an emptied one is told from a short one.
+        // With the id no stored receipt is empty, so Begin recognises an emptied column as damaged.
         let receipt = Receipt {
             message_id: envelope.id.clone(),
             attachments: derived.attachments.clone(),
@@ -273,7 +273,7 @@ fn complete(unit: &mut UnitOfWork<'_>, row: &DeliveryRow, made: DerivedMessage) 
                 row.info = None;
             });
         }
-        // Only a queued one was asked to be made again.
+        // Its parent was routed again on behalf of a queued one only.
         Some(fault) if row.state == State::Queued && row.corrupt.is_none() => {
             if fault.is_retryable() {
                 defer(unit, id, fault);

@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn every_state_and_event_has_its_transition() {
-        assert!(State::try_from(12).is_err(), "a new state needs its place in the table");
+        assert!(State::try_from(12).is_err(), "a new state needs its rows in the table");
         for (event, allowed, target) in TABLE {
             for state in STATES {
                 let expected = allowed.contains(&state).then_some(target);

@@ -112,12 +112,12 @@ impl Row {
 
     fn take(&mut self, column: &'static str) -> Value {
         let count = self.names.len();
-        let places = (self.next..count).chain(0..self.next.min(count));
-        let found = places.into_iter().find(|it| self.names[*it] == column);
-        debug_assert!(found.is_some(), "no statement lacks a column that is read: {column}");
-        let Some(place) = found else { return Value::Foreign };
-        self.next = place + 1;
-        self.values.get_mut(place).map_or(Value::Foreign, |it| std::mem::replace(it, Value::Null))
+        let indices = (self.next..count).chain(0..self.next.min(count));
+        let found = indices.into_iter().find(|it| self.names[*it] == column);
+        debug_assert!(found.is_some(), "the statement has no column `{column}`");
+        let Some(index) = found else { return Value::Foreign };
+        self.next = index + 1;
+        self.values.get_mut(index).map_or(Value::Foreign, |it| std::mem::replace(it, Value::Null))
     }
 
     pub(crate) fn text(&mut self, column: &'static str) -> Result<String, Unreadable> {

@@ -163,7 +163,7 @@ async fn begin_makes_a_dead_letter_of_damaged_progress_and_delivers_the_others(e
     let of_healthy = begun.pop().unwrap();
     assert_eq!((of_healthy.answer(), of_healthy.attachments.len()), (Answer::Deliver, 1));
     for ((column, id), begun) in damaged.iter().zip(begun) {
-        // Nobody can tell whose message it is.
+        // The session's application cannot be compared with it.
         let is_unknown = *column == "application";
         let expected = if is_unknown { Answer::Unknown } else { Answer::Hold };
         assert_eq!(begun.answer(), expected, "{column}");

@@ -23,7 +23,7 @@ use proto::journal::v1::begun::Answer;
 use proto::journal::v1::ended::Outcome;
 use proto::journal::v1::journal_server::{Journal, JournalServer};
 use proto::journal::v1::*;
-use proto::message::v1::{ReceiverClass, State};
+use proto::message::v1::{MessageType, ReceiverClass, State};
 use proto::registry::v1::registry_server::{Registry, RegistryServer};
 use proto::registry::v1::{Application, Snapshot, WatchRequest};
 use registry_client::RegistryFollower;
@@ -176,11 +176,18 @@ impl Adapter {
 }
 
 async fn publish(bus: &Bus, application: &str, count: usize) {
+    let envelope = Envelope {
+        source: "sender-app".to_owned(),
+        sender: "sender".to_owned(),
+        r#type: MessageType::Document.into(),
+        conversation: "conversation".to_owned(),
+        application: application.to_owned(),
+        ..Envelope::default()
+    };
     let message = || Message {
         id: bus::MessageId::new(Uuid::now_v7()),
         conversation: String::new(),
-        attributes: Envelope { application: application.to_owned(), ..Envelope::default() }
-            .attributes(),
+        attributes: envelope.attributes(),
         body: Body::Inline("a body".into()),
     };
     let channel = Channel::delivery(application).unwrap();

@@ -369,7 +369,6 @@ const PRIVATE_WORDS: &[(&str, &str)] = &[
     ("young", "current"),
     ("dice", "random messages"),
     ("shelf", "FormatRegistry"),
-    ("leftovers", "unmapped"),
     ("surroundings", "SystemDependencies"),
     ("outlet", "DeliveryStream, SubmitHandle"),
 ];

@@ -102,7 +102,7 @@ async fn serve_connection(
     shutdown: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY was not set");
+        tracing::debug!(%error, option = "TCP_NODELAY", "socket option was not set");
     }
     let mut builder = Builder::new(TokioExecutor::new());
     builder

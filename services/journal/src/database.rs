@@ -84,7 +84,7 @@ impl Database {
         }
         for (sql, _) in steps.iter().filter(|(_, sets)| !sets.is_empty()) {
             // A test collects these events, and asks both databases for each statement's plan.
-            tracing::trace!(target: "journal::statement", sql);
+            tracing::trace!(target: "journal::statement", sql, "statement is run");
         }
         match self {
             Self::Sqlite(database) => database.run_all(steps).await,

@@ -6,9 +6,8 @@ use gateway::{GatewayDependencies, Service};
 use proto::exchange::v1::*;
 use tower::ServiceExt as _;
 
-use crate::environment::{
-    Environment, code_of, hello_request, into_result, request, request_with, wait_for,
-};
+use crate::environment::{Environment, code_of, hello_request, into_result, request, request_with};
+use crate::waiting::wait_for;
 
 #[tokio::test]
 async fn a_call_without_a_valid_token_is_refused() {

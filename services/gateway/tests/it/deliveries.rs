@@ -14,9 +14,8 @@ use proto::message::v1::{State, Step};
 use tonic::Streaming;
 use tonic::transport::Endpoint;
 
-use crate::environment::{
-    Environment, code_of, hello_request, into_result, request, taken, timed, wait_for,
-};
+use crate::environment::{Environment, code_of, hello_request, into_result, request, taken};
+use crate::waiting::{timed, wait_for};
 
 fn text(body: &str) -> Body {
     Body::Inline(Bytes::copy_from_slice(body.as_bytes()))

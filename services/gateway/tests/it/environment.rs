@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
 
 use bus::{Body, Bus, Channel, ClaimStore, Message, Publish as _, Settings};
 use bytes::Bytes;
@@ -35,9 +34,6 @@ use uuid::Uuid;
 use crate::journal::{Calls, TestJournal};
 use crate::mapping::SimulatedMapping;
 use crate::registry::{SimulatedRegistry, snapshot};
-
-/// Longest that a test waits for anything.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Environment {
     pub(crate) client: ExchangeClient<Transport>,
@@ -349,22 +345,4 @@ pub(crate) fn into_result<T>(outcome: Result<Response<T>, Status>) -> Result<T, 
 
 pub(crate) fn code_of<T: std::fmt::Debug>(outcome: Result<T, Fault>) -> String {
     outcome.unwrap_err().code
-}
-
-/// Awaits a future for at most the time limit.
-pub(crate) async fn timed<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(TIME_LIMIT, future).await.unwrap()
-}
-
-/// Asks again and again until there is a value.
-pub(crate) async fn wait_for<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    timed(async {
-        loop {
-            if let Some(value) = ask().await {
-                return value;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await
 }

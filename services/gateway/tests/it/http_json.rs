@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::environment::{Environment, timed};
+use crate::environment::Environment;
+use crate::waiting::timed;
 
 /// Makes a call over a plain socket; the status and the body.
 async fn call(address: &str, head: &str, body: &[u8]) -> (u16, Vec<u8>) {

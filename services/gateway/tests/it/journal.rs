@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::waiting::wait_for;
 use bus::Bus;
 use chassis::health::Health;
 use chassis::{Clock, Upstream};
@@ -16,8 +17,6 @@ use proto::message::v1::{State, Step};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
-
-use crate::environment::wait_for;
 
 /// What the gateway asked of the journal.
 #[derive(Debug, Default)]

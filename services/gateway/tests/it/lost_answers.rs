@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use proto::message::v1::State;
 
-use crate::environment::{Environment, taken, timed, wait_for};
+use crate::environment::{Environment, taken};
+use crate::waiting::{timed, wait_for};
 
 #[tokio::test]
 async fn an_item_whose_accept_was_lost_gets_the_same_receipt_when_submitted_again() {

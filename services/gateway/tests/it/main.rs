@@ -12,3 +12,4 @@ mod mapping;
 mod registry;
 mod submits;
 mod uploads;
+mod waiting;

@@ -13,7 +13,8 @@ use tokio::task::JoinSet;
 use tonic::transport::Endpoint;
 use tower::ServiceExt as _;
 
-use crate::environment::{Environment, code_of, into_result, item, request, timed, wait_for};
+use crate::environment::{Environment, code_of, into_result, item, request};
+use crate::waiting::{timed, wait_for};
 
 #[tokio::test]
 async fn an_item_submitted_again_gets_its_first_receipt() {

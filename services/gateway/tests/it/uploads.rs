@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use proto::exchange::v1::submit_request::Body as SubmittedBody;
 
-use crate::environment::{Environment, code_of, wait_for};
+use crate::environment::{Environment, code_of};
+use crate::waiting::wait_for;
 
 #[tokio::test]
 async fn an_upload_continues_only_at_the_offset_it_has_reached() {

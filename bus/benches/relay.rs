@@ -24,18 +24,18 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 const MESSAGES: usize = 60_000;
-/// As large as an ordinary envelope and document without its attachments.
+/// The size of a typical document without attachments.
 const BODY_BYTES: usize = 1_300;
 
 #[derive(Clone)]
-struct NoKeeper;
+struct NoFailureStore;
 
-impl FailureStore for NoKeeper {
+impl FailureStore for NoFailureStore {
     async fn store_failures(
         &self,
-        _kept: Vec<(Message, Disposition)>,
+        _failures: Vec<(Message, Disposition)>,
     ) -> Result<(), FailureStoreError> {
-        Err(FailureStoreError::new("nothing should need keeping"))
+        Err(FailureStoreError::new("no message should fail"))
     }
 }
 
@@ -103,7 +103,7 @@ async fn measure(name: &str, bus: Bus, window: u16) {
     let carried = Arc::new(AtomicUsize::new(0));
     let relay = Relay { publisher, onward, carried, enough: enough.clone() };
     let begun = Instant::now();
-    let receiver = Receiver { channel: from, window, failure_store: NoKeeper };
+    let receiver = Receiver { channel: from, window, failure_store: NoFailureStore };
     bus.receive(receiver, relay, enough).await.unwrap();
     let rate = |time: Duration| MESSAGES as f64 / time.as_secs_f64();
     println!(
@@ -115,13 +115,13 @@ async fn measure(name: &str, bus: Bus, window: u16) {
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
-    let roomy = Settings {
+    let unbounded = Settings {
         channel_messages_max: 2 * MESSAGES,
         channel_bytes_max: usize::MAX,
         ..Settings::default()
     };
     for window in [1, 256] {
-        measure("embedded", Bus::embedded(roomy.clone()), window).await;
+        measure("embedded", Bus::embedded(unbounded.clone()), window).await;
     }
     let node = tokio::task::spawn_blocking(|| node::Node::start(3)).await.unwrap();
     for (host, window) in [(0, 1), (1, 64), (2, 256)] {

@@ -1,18 +1,18 @@
-//! A channel's name, which cannot be misspelt, and the partition a conversation belongs to.
+//! Channels, which only constructors can name, and the partition of a conversation.
 
 use std::{fmt, sync::Arc};
 
-/// The broker's limit is 255; what comes before the application's name takes some.
+/// AMQP limits a queue's name to 255 bytes, of which the prefix takes some.
 const APPLICATION_BYTES_MAX: usize = 200;
 
-/// Where messages go and come from.
+/// A message channel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Channel {
     kind: Kind,
     name: Arc<str>,
 }
 
-/// What a channel is for, which decides how its transport treats it.
+/// The purpose of a channel. The transports treat the purposes differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Intake,
@@ -22,42 +22,45 @@ pub(crate) enum Kind {
     Probe,
 }
 
-/// Why there can be no channel of this name.
+/// An application's name cannot be part of a channel's name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{application}` cannot name a channel: use letters, digits, dashes and underscores")]
 pub struct InvalidChannel {
-    /// The name that was asked for.
+    /// The application's name.
     pub application: String,
 }
 
 impl Channel {
-    /// What the gateway accepted and mapping has not yet routed: one partition of it.
+    /// One partition of the messages that the gateway accepted and mapping has not yet routed.
     pub fn intake(partition: u16) -> Self {
         Self { kind: Kind::Intake, name: format!("intake.{partition}").into() }
     }
 
-    /// What waits for one application. The name becomes lower-case, its dots become dashes.
+    /// The messages for one application. Its name is lower-cased and its dots become dashes.
     ///
     /// # Errors
     ///
-    /// When the application's name is empty, too long, or has other characters.
+    /// The application's name is empty, too long, or has other characters than letters, digits,
+    /// dots, dashes and underscores.
     pub fn delivery(application: &str) -> Result<Self, InvalidChannel> {
-        let folded = application.to_ascii_lowercase().replace('.', "-");
-        let is_plain = folded.bytes().all(|byte| {
+        let name = application.to_ascii_lowercase().replace('.', "-");
+        let is_plain = name.bytes().all(|byte| {
             byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
         });
-        if !is_plain || folded.is_empty() || folded.len() > APPLICATION_BYTES_MAX {
+        if !is_plain || name.is_empty() || name.len() > APPLICATION_BYTES_MAX {
             return Err(InvalidChannel { application: application.to_owned() });
         }
-        Ok(Self { kind: Kind::Delivery, name: format!("delivery.{folded}").into() })
+        Ok(Self { kind: Kind::Delivery, name: format!("delivery.{name}").into() })
     }
 
-    /// What everybody hears who listens at that moment; see [`Bus::listen`](crate::Bus::listen).
+    /// Broadcasts, received by every listener of that moment; see
+    /// [`Bus::listen`](crate::Bus::listen).
     pub fn control() -> Self {
         Self { kind: Kind::Control, name: "control".into() }
     }
 
-    /// What fell through every other net. The journal reads it, and it should stay empty.
+    /// Messages that the broker could not route or delivered too often. The journal reads it, and it
+    /// stays empty in normal operation. On the broker it is called `stranded`.
     pub fn undeliverable() -> Self {
         Self { kind: Kind::Undeliverable, name: "stranded".into() }
     }
@@ -82,14 +85,15 @@ impl fmt::Display for Channel {
     }
 }
 
-/// The partition of `intake` that a conversation belongs to, the same for ever: FNV-1a of its
-/// bytes, finished by a multiplication so that keys that differ in one place spread as well.
+/// The partition of `intake` for a conversation: FNV-1a of its bytes, finished by a multiplication so
+/// that keys that differ in one byte spread evenly. It must never change, because messages of one
+/// conversation would then be in two partitions and lose their order.
 pub fn partition(conversation: &str, partitions: u16) -> u16 {
     let hash = conversation.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     let mixed = (hash ^ (hash >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48;
-    // 16 bits times 16 bits: the product's upper half is the partition, without a bias to speak of.
+    // The upper half of a product of two 16-bit numbers, which avoids the bias of a remainder.
     let scaled = (mixed * u64::from(partitions)) >> 16;
     u16::try_from(scaled).unwrap_or(0)
 }
@@ -108,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_refused() {
+    fn names_with_other_characters_are_refused() {
         for application in ["", "văn-bản", "a b", "a/b", "*", "#", &"a".repeat(201)] {
             let refused = Channel::delivery(application).unwrap_err();
             assert_eq!(refused.application, application);
@@ -116,10 +120,10 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_stays_in_its_partition_for_ever() {
-        let found = ["", "a", "b", "3f0c8b0e-70a5-5c7e-8d0b-6d0f0d6f6a51", "văn bản"]
+    fn the_partition_of_a_conversation_never_changes() {
+        let partitions = ["", "a", "b", "3f0c8b0e-70a5-5c7e-8d0b-6d0f0d6f6a51", "văn bản"]
             .map(|conversation| (partition(conversation, 8), partition(conversation, 32)));
-        assert_eq!(found, [(4, 16), (4, 16), (2, 9), (5, 21), (2, 10)]);
+        assert_eq!(partitions, [(4, 16), (4, 16), (2, 9), (5, 21), (2, 10)]);
     }
 
     #[test]

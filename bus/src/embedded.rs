@@ -1,7 +1,7 @@
-//! The same channels in the memory of one process: bounded, ordered, at least once while it lives.
+//! The channels in the memory of one process: bounded, ordered, at least once while it lives.
 //!
-//! Nothing is ever only in a channel, so it needs no file: after a restart the journal drives
-//! again what was not through.
+//! They need no file: every message is a row of the journal, which publishes it again after a
+//! restart unless it is settled.
 
 mod queue;
 
@@ -13,18 +13,20 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::queue::{InHand, Queue};
+use self::queue::{InFlight, Queue};
 use crate::{
     channel::{Channel, Kind},
+    error::{ProbeError, PublishError, ReceiveError},
     message::{Attributes, Body, Message, MessageId},
     metrics::Metrics,
-    publish::PublishError,
-    receive::{FailureStore, Handle, Held, ReceiveError, Receiver, Stand, capacity, step},
+    receive::{
+        FailureStore, Handle, PendingWindow, ReceiveContext, Receiver, process_window,
+        wait_for_capacity,
+    },
     settings::Settings,
-    transport::ProbeError,
 };
 
-/// Broadcasts a slow listener may be behind; they are rare and small.
+/// How many broadcasts a listener may be behind; they are rare and small.
 const BROADCASTS_MAX: usize = 1_024;
 
 /// The channels of one process. Clones share them.
@@ -38,7 +40,7 @@ struct Inner {
     metrics: Metrics,
 }
 
-/// Hears what is broadcast, from the moment it was made.
+/// Receives broadcasts from the moment it was opened.
 #[derive(Debug)]
 pub struct Listener(broadcast::Receiver<Message>);
 
@@ -89,20 +91,20 @@ impl Embedded {
     ) -> Vec<Result<(), PublishError>> {
         let mut outcomes: Vec<_> = batch.iter().map(|_| Ok(())).collect();
         let mut by_channel: HashMap<Channel, Vec<(usize, Message)>> = HashMap::new();
-        for (place, (channel, message)) in batch.into_iter().enumerate() {
+        for (index, (channel, message)) in batch.into_iter().enumerate() {
             match message.check() {
-                Ok(()) => by_channel.entry(channel).or_default().push((place, message)),
-                Err(invalid) => outcomes[place] = Err(PublishError::Invalid(invalid)),
+                Ok(()) => by_channel.entry(channel).or_default().push((index, message)),
+                Err(invalid) => outcomes[index] = Err(PublishError::Invalid(invalid)),
             }
         }
         let puts = by_channel.into_iter().map(|(channel, messages)| self.put(channel, messages));
-        for (place, error) in join_all(puts).await.into_iter().flatten() {
-            outcomes[place] = Err(error);
+        for (index, error) in join_all(puts).await.into_iter().flatten() {
+            outcomes[index] = Err(error);
         }
         outcomes
     }
 
-    /// Puts messages on one channel, and names the places of those that are not on it.
+    /// Puts messages on one channel; the indices of those that it refused.
     async fn put(
         &self,
         channel: Channel,
@@ -110,25 +112,25 @@ impl Embedded {
     ) -> Vec<(usize, PublishError)> {
         if channel.kind() == Kind::Control {
             for (_, message) in messages {
-                // An error says that nobody listens, which is nobody's loss.
+                // The error of a broadcast without listeners; it is not a lost message.
                 drop(self.0.broadcasts.send(message));
             }
             return Vec::new();
         }
         let Some(queue) = self.queue(&channel) else {
             let unroutable =
-                |(place, _)| (place, PublishError::Unroutable { channel: channel.clone() });
+                |(index, _)| (index, PublishError::Unroutable { channel: channel.clone() });
             return messages.into_iter().map(unroutable).collect();
         };
-        // A partition's receiver takes the next ones soon. An application may be asleep, and would
-        // keep back what goes to others.
+        // Waiting pays off for intake, whose receiver takes messages all the time. An application may
+        // be disconnected, and waiting for it would delay messages for others.
         let limit = match channel.kind() {
-            Kind::Intake => self.0.settings.room_limit(),
+            Kind::Intake => self.0.settings.full_channel_limit(),
             Kind::Delivery | Kind::Control | Kind::Undeliverable | Kind::Probe => Duration::ZERO,
         };
-        let left = queue.put(messages, limit).await;
-        let refused = |place| (place, PublishError::Refused { channel: channel.clone() });
-        left.into_iter().map(refused).collect()
+        let refused_indices = queue.put(messages, limit).await;
+        let refused = |index| (index, PublishError::Refused { channel: channel.clone() });
+        refused_indices.into_iter().map(refused).collect()
     }
 }
 
@@ -142,13 +144,14 @@ impl fmt::Debug for Embedded {
     }
 }
 
-impl Held for InHand {
-    fn messages(&mut self) -> Vec<Message> {
-        self.held().to_vec()
+impl PendingWindow for InFlight {
+    fn take_messages(&mut self) -> Vec<Message> {
+        // Copies: the originals return to the queue when the window is not settled.
+        self.messages().to_vec()
     }
 
-    fn message(&self, place: usize) -> Message {
-        self.held()[place].clone()
+    fn message(&self, index: usize) -> Message {
+        self.messages()[index].clone()
     }
 }
 
@@ -161,37 +164,37 @@ pub(crate) async fn receive<K: FailureStore, H: Handle>(
     let channel = &receiver.channel;
     let queue =
         bus.queue(channel).ok_or_else(|| ReceiveError::NoChannel { channel: channel.clone() })?;
-    let _turn = match channel.kind() {
+    let _exclusive = match channel.kind() {
         Kind::Intake => tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
-            turn = Arc::clone(&queue).turn() => Some(turn),
+            exclusive = Arc::clone(&queue).lock_exclusive() => Some(exclusive),
         },
         Kind::Delivery | Kind::Control | Kind::Undeliverable | Kind::Probe => None,
     };
-    let most = usize::from(receiver.window.max(1));
-    let keep_limit = bus.settings().keep_limit();
-    let stand = Stand { receiver, metrics: bus.metrics(), keep_limit };
+    let window_max = usize::from(receiver.window.max(1));
+    let failure_store_limit = bus.settings().failure_store_limit();
+    let context = ReceiveContext { receiver, metrics: bus.metrics(), failure_store_limit };
     loop {
-        let hands = tokio::select! {
+        let capacity = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
-            hands = ready(&queue, handler) => hands,
+            capacity = wait_for_work(&queue, handler) => capacity,
         };
-        // Another receiver of the channel may have been faster while the hands were asked for.
-        let Some(mut in_hand) = queue.take(hands.min(most)) else { continue };
-        step(&stand, handler, &mut in_hand, Vec::new()).await?;
-        in_hand.settle();
+        // Another receiver of the channel may have taken the messages during the wait.
+        let Some(mut in_flight) = queue.take(capacity.min(window_max)) else { continue };
+        process_window(&context, handler, &mut in_flight, Vec::new()).await?;
+        in_flight.settle();
     }
 }
 
-/// Waits for a message, and then for hands to put it into.
-async fn ready<H: Handle>(queue: &Queue, handler: &H) -> usize {
-    queue.filled().await;
-    capacity(handler).await
+/// Waits for a message, and then for the capacity of the handler.
+async fn wait_for_work<H: Handle>(queue: &Queue, handler: &H) -> usize {
+    queue.wait_until_filled().await;
+    wait_for_capacity(handler).await
 }
 
-/// Puts a probe on its channel and takes one from it.
-pub(crate) async fn probe(bus: &Embedded) -> Result<(), ProbeError> {
+/// Publishes a probe on its channel and receives one from it.
+pub(crate) async fn send_probe(bus: &Embedded) -> Result<(), ProbeError> {
     let channel = Channel::probe();
     let probe = Message {
         id: MessageId::new(Uuid::now_v7()),
@@ -204,9 +207,9 @@ pub(crate) async fn probe(bus: &Embedded) -> Result<(), ProbeError> {
     }
     let queue = bus.queue(&channel).ok_or(ReceiveError::NoChannel { channel })?;
     loop {
-        queue.filled().await;
-        if let Some(in_hand) = queue.take(1) {
-            in_hand.settle();
+        queue.wait_until_filled().await;
+        if let Some(in_flight) = queue.take(1) {
+            in_flight.settle();
             return Ok(());
         }
     }

@@ -1,4 +1,4 @@
-//! A message: an envelope of attributes and a sealed body, under a name that can be derived.
+//! Messages: an id, a conversation, attributes, and a body that the bus does not read.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
@@ -7,46 +7,51 @@ use uuid::Uuid;
 
 use crate::claim::Claim;
 
-/// The largest body that rides inside a message; anything larger is a [`Claim`].
+/// The largest inline body; a larger one is a [`Claim`].
 pub const INLINE_BYTES_MAX: usize = 256 * 1024;
 
-/// The most that a message's attributes may weigh together: they are an envelope, not a place for
-/// content, and everybody on the way holds them in memory.
+/// The most bytes of a message's attributes together. Every service on the way holds them in memory,
+/// so content does not belong there.
 pub const ATTRIBUTES_BYTES_MAX: usize = 64 * 1024;
 
-/// What one attribute weighs beside its name and its value: the lengths and the type.
+/// Bytes of an attribute's encoding beside its name and value: two lengths and the type.
 const ATTRIBUTE_BYTES: usize = 8;
 
-/// AMQP's short strings, one of which a conversation becomes, end here.
+/// A window ends with the message that brings it to this size, so that memory stays bounded when
+/// bodies are large.
+pub(crate) const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+
+/// The limit of an AMQP short string, which holds the conversation.
 const CONVERSATION_BYTES_MAX: usize = 255;
 
-/// Far beyond the 20 letters that `CloudEvents` counsels.
+/// `CloudEvents` recommends at most 20 characters; the bus is less strict.
 const NAME_BYTES_MAX: usize = 64;
 
-/// What the bus itself says of every message, and of data that does not ride along.
+/// Attributes that the bus writes itself: those of every message, and those of a claim.
 const RESERVED: [&str; 5] = ["id", "specversion", "data", "dataref", "datasize"];
 
-/// The attributes of an envelope by name.
+/// The attributes of a message by name.
 pub type Attributes = BTreeMap<Cow<'static, str>, String>;
 
-/// A message's name: the same for every copy of it.
+/// A message's id: the same for every copy of the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId(Uuid);
 
 impl MessageId {
-    /// Takes a name that was computed elsewhere.
+    /// Wraps an id that was computed elsewhere.
     pub const fn new(uuid: Uuid) -> Self {
         Self(uuid)
     }
 
-    /// The name of what follows from this message and is called `name`, such as the channel it
-    /// goes to. Deriving twice gives the same name twice, so the next receiver can tell.
+    /// The id (UUID v5) of the message that is derived from this one under `name`, such as the
+    /// channel it goes to. Deriving twice gives the same id twice, so that receivers recognize
+    /// duplicates.
     #[must_use]
     pub fn derive(&self, name: &str) -> Self {
         Self(Uuid::new_v5(&self.0, name.as_bytes()))
     }
 
-    /// The name as a UUID.
+    /// The id as a UUID.
     pub const fn as_uuid(&self) -> &Uuid {
         &self.0
     }
@@ -78,17 +83,17 @@ impl FromStr for MessageId {
     }
 }
 
-/// What a message carries, unopened.
+/// A message's body, which the bus does not read.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Body {
-    /// The bytes themselves, at most [`INLINE_BYTES_MAX`].
+    /// The bytes, at most [`INLINE_BYTES_MAX`].
     Inline(Bytes),
-    /// The name of bytes that lie in a [`ClaimStore`](crate::ClaimStore).
+    /// A reference to bytes in a [`ClaimStore`](crate::ClaimStore).
     Claim(Claim),
 }
 
 impl Body {
-    /// How many bytes ride inside the message.
+    /// The size of an inline body; 0 for a claim.
     pub fn inline_bytes(&self) -> usize {
         match self {
             Self::Inline(bytes) => bytes.len(),
@@ -98,7 +103,7 @@ impl Body {
 }
 
 impl fmt::Debug for Body {
-    /// Tells the size only: a body never reaches a log.
+    /// Prints the size only, because bodies must not be logged.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inline(bytes) => write!(formatter, "Inline({} bytes)", bytes.len()),
@@ -107,29 +112,28 @@ impl fmt::Debug for Body {
     }
 }
 
-/// What travels on a channel.
+/// A message on a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The message's name.
+    /// The message's id.
     pub id: MessageId,
-    /// What it belongs to: the key of partition and order. At most 255 bytes.
+    /// The key of partition and order, at most 255 bytes.
     pub conversation: String,
-    /// The envelope's attributes; the bus carries them and reads none. Their names are those of
-    /// `CloudEvents` 1.0: lower-case letters and digits, at most 64. The bus itself adds `id` and
-    /// `specversion`.
+    /// The attributes, which the bus does not read. Their names follow `CloudEvents` 1.0: lower-case
+    /// letters and digits, at most 64. The bus adds `id` and `specversion`.
     pub attributes: Attributes,
-    /// The sealed body.
+    /// The body.
     pub body: Body,
 }
 
-/// Why a message cannot be carried at all.
+/// A message that no transport can carry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidMessage {
     /// The inline body is over [`INLINE_BYTES_MAX`].
     #[error("the body of {bytes} bytes is too large to ride inline")]
     TooLarge {
-        /// Its size.
+        /// The body's size.
         bytes: usize,
     },
     /// The conversation's key is over 255 bytes.
@@ -144,17 +148,17 @@ pub enum InvalidMessage {
     /// The attributes together are over [`ATTRIBUTES_BYTES_MAX`].
     #[error("the attributes of {bytes} bytes are too large to ride along")]
     LargeAttributes {
-        /// What they weigh.
+        /// Their size together.
         bytes: usize,
     },
 }
 
 impl Message {
-    /// Whether every transport can carry this message.
+    /// Checks that every transport can carry this message.
     ///
     /// # Errors
     ///
-    /// When the body, the conversation's key or the attributes are beyond what is carried.
+    /// The body, the conversation's key or the attributes exceed a limit.
     pub fn check(&self) -> Result<(), InvalidMessage> {
         let bytes = self.body.inline_bytes();
         if bytes > INLINE_BYTES_MAX {
@@ -163,7 +167,7 @@ impl Message {
         if self.conversation.len() > CONVERSATION_BYTES_MAX {
             return Err(InvalidMessage::LongConversation);
         }
-        if let Some(name) = self.attributes.keys().find(|name| !may_be_attribute(name)) {
+        if let Some(name) = self.attributes.keys().find(|name| !is_attribute_name(name)) {
             return Err(InvalidMessage::AttributeName { name: name.to_string() });
         }
         let bytes = self.attributes_bytes();
@@ -173,22 +177,22 @@ impl Message {
         Ok(())
     }
 
-    /// What the attributes weigh together.
+    /// The encoded size of all attributes.
     pub fn attributes_bytes(&self) -> usize {
-        let weigh = |(name, value): (&Cow<'static, str>, &String)| {
+        let size = |(name, value): (&Cow<'static, str>, &String)| {
             name.len() + value.len() + ATTRIBUTE_BYTES
         };
-        self.attributes.iter().map(weigh).sum()
+        self.attributes.iter().map(size).sum()
     }
 
-    /// How many bytes of this message lie in memory while it is on its way.
+    /// The bytes of memory that this message takes.
     pub(crate) fn bytes(&self) -> usize {
         self.body.inline_bytes() + self.attributes_bytes()
     }
 }
 
-/// Whether `name` can be an attribute's (`CloudEvents` 1.0.2, section 3.1), and is not the bus's own.
-pub(crate) fn may_be_attribute(name: &str) -> bool {
+/// Whether `name` follows the naming rule of `CloudEvents` 1.0.2, section 3.1, and is not reserved.
+pub(crate) fn is_attribute_name(name: &str) -> bool {
     (1..=NAME_BYTES_MAX).contains(&name.len())
         && name.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit())
         && !RESERVED.contains(&name)
@@ -208,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_derived_name_is_the_same_every_time_and_another_for_another_channel() {
+    fn a_derived_id_is_the_same_every_time_and_differs_by_channel() {
         let parent: MessageId = "6ba7b810-9dad-11d1-80b4-00c04fd430c8".parse().unwrap();
         let child = parent.derive("delivery.tinhuy-ioffice");
         assert_eq!(child.to_string(), "8644e33b-5f7b-5dda-b724-58637a96742d");
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_carried_is_told_before_it_is_tried() {
+    fn a_message_beyond_a_limit_is_invalid() {
         assert_eq!(message(INLINE_BYTES_MAX, 255, "type").check(), Ok(()));
         let bytes = INLINE_BYTES_MAX + 1;
         assert_eq!(message(bytes, 0, "type").check(), Err(InvalidMessage::TooLarge { bytes }));
@@ -229,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn many_small_attributes_weigh_as_much_as_a_large_one() {
+    fn many_small_attributes_count_as_much_as_a_large_one() {
         let count = ATTRIBUTES_BYTES_MAX / (4 + ATTRIBUTE_BYTES);
         let many = |count: usize| Message {
             attributes: (0..count).map(|it| (format!("{it:04}").into(), String::new())).collect(),
@@ -241,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_never_written_out() {
+    fn a_body_is_never_printed() {
         let secret = Body::Inline(Bytes::from_static(b"mat khau"));
         assert_eq!(format!("{secret:?}"), "Inline(8 bytes)");
     }

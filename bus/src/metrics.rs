@@ -9,12 +9,11 @@ use opentelemetry::{
 
 use crate::{
     channel::{Channel, Kind},
-    publish::PublishError,
+    error::PublishError,
     verdict::Verdict,
 };
 
-/// The instruments of one bus; clones share them. Without somebody who reads metrics they cost
-/// next to nothing.
+/// The instruments of one bus; clones share them. Without an exporter they cost next to nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     system: &'static str,
@@ -25,13 +24,12 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// The instruments of a bus over `system`.
+    /// The instruments of a bus over `system`, a value of `messaging.system`.
     pub(crate) fn new(system: &'static str) -> Self {
         let meter = opentelemetry::global::meter("lienthong-bus");
-        let seconds =
-            |name, words| meter.f64_histogram(name).with_unit("s").with_description(words);
-        let messages = |name, words| {
-            meter.u64_counter(name).with_unit("{message}").with_description(words).build()
+        let seconds = |name, text| meter.f64_histogram(name).with_unit("s").with_description(text);
+        let messages = |name, text| {
+            meter.u64_counter(name).with_unit("{message}").with_description(text).build()
         };
         Self {
             system,
@@ -44,44 +42,49 @@ impl Metrics {
         }
     }
 
-    /// The transport, as telemetry calls it.
+    /// The value of `messaging.system`.
     pub(crate) const fn system(&self) -> &'static str {
         self.system
     }
 
-    /// A batch was answered for.
-    pub(crate) fn sent(
+    /// Counts a batch of publishes by its outcomes.
+    pub(crate) fn record_sent(
         &self,
         channels: &[Channel],
         outcomes: &[Result<(), PublishError>],
-        took: Duration,
+        duration: Duration,
     ) {
         let codes = outcomes.iter().map(|it| it.as_ref().err().map(PublishError::code));
-        for ((channel, code), count) in counted(channels.iter().zip(codes)) {
+        for ((channel, code), count) in count_each(channels.iter().zip(codes)) {
             let labels = self.labels("publish", channel, code);
             self.sent.add(count, &labels);
-            self.operations.record(took.as_secs_f64(), &labels);
+            self.operations.record(duration.as_secs_f64(), &labels);
         }
     }
 
-    /// A window of a channel was judged.
-    pub(crate) fn processed(&self, channel: &Channel, verdicts: &[Verdict], took: Duration) {
+    /// Counts a handled window by its verdicts.
+    pub(crate) fn record_processed(
+        &self,
+        channel: &Channel,
+        verdicts: &[Verdict],
+        duration: Duration,
+    ) {
         let codes = verdicts.iter().map(|it| match it {
             Verdict::Done => None,
             Verdict::Retry(fault) | Verdict::Reject(fault) => Some(fault.code.as_str()),
         });
-        for ((channel, code), count) in counted(codes.map(|it| (channel, it))) {
-            self.processes.record(took.as_secs_f64(), &self.labels("process", channel, code));
+        for ((channel, code), count) in count_each(codes.map(|it| (channel, it))) {
+            self.processes.record(duration.as_secs_f64(), &self.labels("process", channel, code));
             self.consumed.add(count, &self.labels("receive", channel, None));
         }
     }
 
-    /// A window was settled.
-    pub(crate) fn settled(&self, channel: &Channel, took: Duration) {
-        self.operations.record(took.as_secs_f64(), &self.labels("settle", channel, None));
+    /// Records how long settling a window took.
+    pub(crate) fn record_settled(&self, channel: &Channel, duration: Duration) {
+        self.operations.record(duration.as_secs_f64(), &self.labels("settle", channel, None));
     }
 
-    /// Labels from small sets: applications are the registry's, codes the catalogue's.
+    /// Labels with few values: the applications of the registry and the codes of the catalogue.
     fn labels(&self, name: &'static str, channel: &Channel, code: Option<&str>) -> Vec<KeyValue> {
         let mut labels = vec![
             KeyValue::new("messaging.system", self.system),
@@ -101,9 +104,9 @@ impl Metrics {
     }
 }
 
-fn counted<K: std::hash::Hash + Eq>(all: impl Iterator<Item = K>) -> HashMap<K, u64> {
+fn count_each<K: std::hash::Hash + Eq>(items: impl Iterator<Item = K>) -> HashMap<K, u64> {
     let mut counts = HashMap::new();
-    for it in all {
+    for it in items {
         *counts.entry(it).or_default() += 1;
     }
     counts

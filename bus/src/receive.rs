@@ -1,36 +1,33 @@
-//! Receiving: windows to a handler, verdicts back, and what cannot go on to a keeper.
+//! The part of a receive loop that both transports share: a window goes to the handler, and the
+//! messages that cannot go on go to the failure store before the window is settled.
 
-use std::{error::Error, future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use tokio::time::Instant;
 
 use crate::{
     channel::Channel,
+    error::{FailureStoreError, ReceiveError},
     message::Message,
     metrics::Metrics,
-    publish::PublisherFailure,
-    rabbitmq::BrokerError,
     verdict::{Disposition, Fault, Verdict, Verdicts, code},
 };
 
-/// A window ends with the message that brings it to this many bytes.
-pub(crate) const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+/// How soon a handler that answered a capacity of 0 without waiting is asked again.
+const CAPACITY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How soon a handler that answered "no hands" without waiting is asked again.
-const HANDS_AGAIN: Duration = Duration::from_millis(50);
-
-/// Does the work for a window: the messages that were ready, up to the receiver's bound.
+/// Handles windows: the messages that were ready, up to the receiver's bound.
 ///
-/// Gives one verdict a message, in their order, and not a `Result`: a `?` must not be able to
-/// leave a delivery unsettled, and one message's trouble must not become its neighbours'.
+/// It returns one verdict per message, in their order, and no `Result`: a `?` must not leave a
+/// delivery unsettled, and one message's failure must not become its neighbours'.
 pub trait Handle: Send + Sync + 'static {
-    /// Handles a window. A panic is caught; the messages are then handed over one by one, so that
-    /// only the one that causes it is rejected. The others are seen a second time.
+    /// Handles a window. A panic is caught; the messages are then handled one by one, so that only
+    /// the message that causes the panic is rejected. The others are handled a second time.
     fn handle(&self, window: Vec<Message>) -> impl Future<Output = Verdicts> + Send;
 
-    /// Waits until at least one message can be taken, and says how many. It is asked when a
-    /// message has come and before it is handed over; no more than the answer are handed over.
+    /// Waits until the handler can take at least one message, and returns how many it can take. It
+    /// is called when a message is ready, and the next window is at most that large.
     fn capacity(&self) -> impl Future<Output = usize> + Send {
         async { usize::MAX }
     }
@@ -46,146 +43,96 @@ impl<H: Handle> Handle for Arc<H> {
     }
 }
 
-/// Keeps what cannot go on, and brings it back when it is due. The journal implements it.
+/// Stores messages that cannot go on. The journal implements it.
 pub trait FailureStore: Clone + Send + Sync + 'static {
-    /// Parks or buries each message, as its fate says; all of them are safe, or none is. One that
-    /// takes longer than the bus's bound failed.
+    /// Stores each message as its disposition says; either all of them are durable, or the call
+    /// fails. A call that exceeds the bus's time limit counts as failed.
     fn store_failures(
         &self,
-        kept: Vec<(Message, Disposition)>,
+        failures: Vec<(Message, Disposition)>,
     ) -> impl Future<Output = Result<(), FailureStoreError>> + Send;
 }
 
-/// The keeper could not make the messages safe; they stay on their channel.
-#[derive(Debug, thiserror::Error)]
-#[error("the keeper could not keep what cannot go on")]
-pub struct FailureStoreError(#[source] Box<dyn Error + Send + Sync>);
-
-impl FailureStoreError {
-    /// Takes whatever stood in the keeper's way.
-    pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self(source.into())
-    }
-}
-
-/// What a receiver needs to know.
+/// The settings of one receiver.
 #[derive(Clone, Debug)]
 pub struct Receiver<K> {
-    /// Where it receives from.
+    /// The channel to receive from.
     pub channel: Channel,
     /// The most messages of one window.
     pub window: u16,
-    /// Who keeps what cannot go on.
+    /// Where messages that cannot go on are stored.
     pub failure_store: K,
 }
 
-/// Why a receiver ended. What it had not settled is delivered again.
-#[derive(Debug, thiserror::Error)]
-pub enum ReceiveError {
-    /// There is no such channel.
-    #[error("the channel `{channel}` does not exist")]
-    NoChannel {
-        /// Its name.
-        channel: Channel,
-    },
-    /// The broker failed, or was silent for too long.
-    #[error("the receiving link broke")]
-    Link(#[from] BrokerError),
-    /// The broker dropped the consumer, for instance because its queue was deleted.
-    #[error("the broker dropped the consumer of `{channel}`")]
-    ConsumerCancelled {
-        /// Its channel.
-        channel: Channel,
-    },
-    /// The acknowledgement went nowhere; the broker brings the window again.
-    #[error("the window could not be settled")]
-    NotSettled,
-    /// What could not go on was not made safe.
-    #[error("a message that cannot go on was not kept")]
-    FailuresNotStored(#[from] FailureStoreError),
-    /// Nobody said in time whether what could not go on is safe.
-    #[error("a message that cannot go on was not kept within {limit:?}")]
-    FailureStoreTimeout {
-        /// The limit.
-        limit: Duration,
-    },
-    /// A publisher of the same bus ended, so results could no longer be made safe.
-    #[error("a publisher of this bus has ended")]
-    Publisher(#[source] Arc<PublisherFailure>),
-    /// A listener was too slow, and some broadcasts are gone; ask anew for what they told.
-    #[error("{missed} broadcasts were missed")]
-    Missed {
-        /// How many.
-        missed: u64,
-    },
+/// A window that the transport has taken and not yet settled.
+pub(crate) trait PendingWindow: Sync {
+    /// Moves the messages out for the handler; called once.
+    fn take_messages(&mut self) -> Vec<Message>;
+    /// A copy of the message at `index`.
+    fn message(&self, index: usize) -> Message;
 }
 
-/// A window that is in hand and not yet settled.
-pub(crate) trait Held: Sync {
-    /// The messages to hand over; asked for once.
-    fn messages(&mut self) -> Vec<Message>;
-    /// A copy of the message at `place` among them.
-    fn message(&self, place: usize) -> Message;
-}
-
-/// What a step of a receiver stands on.
-pub(crate) struct Stand<'a, K> {
+/// What a receive loop needs for every window.
+pub(crate) struct ReceiveContext<'a, K> {
     pub(crate) receiver: &'a Receiver<K>,
     pub(crate) metrics: &'a Metrics,
-    pub(crate) keep_limit: Duration,
+    pub(crate) failure_store_limit: Duration,
 }
 
-/// One window, until everything its verdicts ask for is safe. It is then still to be settled.
-/// `kept` holds what was buried before the handler could see it.
-pub(crate) async fn step<K: FailureStore, H: Handle>(
-    stand: &Stand<'_, K>,
+/// Handles one window and stores its failures. When it returns `Ok`, the window may be settled.
+/// `failures` begins with the messages that could not be decoded.
+pub(crate) async fn process_window<K: FailureStore, H: Handle>(
+    context: &ReceiveContext<'_, K>,
     handler: &H,
-    window: &mut impl Held,
-    mut kept: Vec<(Message, Disposition)>,
+    window: &mut impl PendingWindow,
+    mut failures: Vec<(Message, Disposition)>,
 ) -> Result<(), ReceiveError> {
     let begun = Instant::now();
-    let verdicts = judge(handler, window).await;
-    stand.metrics.processed(&stand.receiver.channel, &verdicts, begun.elapsed());
-    kept.extend(verdicts.into_iter().enumerate().filter_map(|(place, verdict)| match verdict {
-        Verdict::Done => None,
-        Verdict::Retry(fault) => Some((window.message(place), Disposition::Parked(fault))),
-        Verdict::Reject(fault) => Some((window.message(place), Disposition::Dead(fault))),
-    }));
-    if kept.is_empty() {
+    let verdicts = collect_verdicts(handler, window).await;
+    context.metrics.record_processed(&context.receiver.channel, &verdicts, begun.elapsed());
+    failures.extend(verdicts.into_iter().enumerate().filter_map(
+        |(index, verdict)| match verdict {
+            Verdict::Done => None,
+            Verdict::Retry(fault) => Some((window.message(index), Disposition::Parked(fault))),
+            Verdict::Reject(fault) => Some((window.message(index), Disposition::Dead(fault))),
+        },
+    ));
+    if failures.is_empty() {
         return Ok(());
     }
-    tracing::warn!(count = kept.len(), "messages cannot go on");
-    let limit = stand.keep_limit;
-    match tokio::time::timeout(limit, stand.receiver.failure_store.store_failures(kept)).await {
-        Ok(outcome) => Ok(outcome?),
+    tracing::warn!(count = failures.len(), "messages cannot go on");
+    let limit = context.failure_store_limit;
+    let storing = context.receiver.failure_store.store_failures(failures);
+    match tokio::time::timeout(limit, storing).await {
+        Ok(stored) => Ok(stored?),
         Err(_elapsed) => Err(ReceiveError::FailureStoreTimeout { limit }),
     }
 }
 
-async fn judge<H: Handle>(handler: &H, window: &mut impl Held) -> Vec<Verdict> {
-    let messages = window.messages();
+async fn collect_verdicts<H: Handle>(handler: &H, window: &mut impl PendingWindow) -> Vec<Verdict> {
+    let messages = window.take_messages();
     let count = messages.len();
     if count == 0 {
         return Vec::new();
     }
-    if let Some(verdicts) = caught(handler, messages).await {
+    if let Some(verdicts) = call_handler(handler, messages).await {
         return verdicts.fit(count);
     }
     if count == 1 {
-        return vec![panicked()];
+        return vec![reject_panicked()];
     }
     let mut verdicts = Vec::with_capacity(count);
-    for place in 0..count {
-        match caught(handler, vec![window.message(place)]).await {
-            Some(one) => verdicts.extend(one.fit(1)),
-            None => verdicts.push(panicked()),
+    for index in 0..count {
+        match call_handler(handler, vec![window.message(index)]).await {
+            Some(verdict) => verdicts.extend(verdict.fit(1)),
+            None => verdicts.push(reject_panicked()),
         }
     }
     verdicts
 }
 
-/// The handler's verdicts, or nothing if it panicked.
-async fn caught<H: Handle>(handler: &H, messages: Vec<Message>) -> Option<Verdicts> {
+/// The handler's verdicts; `None` when it panicked.
+async fn call_handler<H: Handle>(handler: &H, messages: Vec<Message>) -> Option<Verdicts> {
     let count = messages.len();
     // The call stands inside the future, so that a panic before the first await is caught too.
     let handled = AssertUnwindSafe(async { handler.handle(messages).await }).catch_unwind().await;
@@ -195,16 +142,16 @@ async fn caught<H: Handle>(handler: &H, messages: Vec<Message>) -> Option<Verdic
     handled.ok()
 }
 
-fn panicked() -> Verdict {
+fn reject_panicked() -> Verdict {
     Verdict::Reject(Fault::new(code::PANICKED, "the handler panicked on this message"))
 }
 
-/// Waits until the handler can take something, and says how much.
-pub(crate) async fn capacity<H: Handle>(handler: &H) -> usize {
+/// Waits until the handler has capacity, and returns it.
+pub(crate) async fn wait_for_capacity<H: Handle>(handler: &H) -> usize {
     loop {
         match handler.capacity().await {
-            0 => tokio::time::sleep(HANDS_AGAIN).await,
-            hands => return hands,
+            0 => tokio::time::sleep(CAPACITY_INTERVAL).await,
+            capacity => return capacity,
         }
     }
 }

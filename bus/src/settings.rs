@@ -1,41 +1,44 @@
-//! The bounds of a bus, each with its reason.
+//! Settings of a bus: the connection and the limits, each with its reason.
 
 use std::{fmt, time::Duration};
 
-/// How a bus is reached and bounded. Everything but `url` has a default that suits one machine.
+/// The connection and the limits of a bus. Everything but `url` has a default that suits one machine.
+/// Limits in milliseconds have the same names as in the configuration.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// What the connections are called on the broker's side.
+    /// The name of the connections at the broker.
     pub name: String,
-    /// `amqp://` or `amqps://` address, with the user and the password; the embedded bus has none.
+    /// `amqp://` or `amqps://` URL with the user and the password; empty for the embedded bus.
     pub url: String,
-    /// Certificates, as PEM, that an `amqps` broker's certificate must lead to; without them the
+    /// PEM of the authorities that may have issued an `amqps` broker's certificate; `None` for the
     /// public ones.
     pub certificates: Option<String>,
-    /// Partitions of `intake`, at least one: how many documents can be worked on at once, fixed for the life of
-    /// an installation, because a conversation's partition must not change under its messages.
+    /// Partitions of `intake`, at least one: how many conversations can be handled at the same time.
+    /// It is fixed for the life of an installation, because a conversation's partition must not
+    /// change while messages of it are on their way.
     pub partitions: u16,
-    /// The most messages of one window, of receivers and of the publisher. More gains no speed.
+    /// The most messages of one window, of receivers and of the publisher. Larger windows are not
+    /// faster.
     pub window: u16,
-    /// The longest a broker may take for any one call, confirms of one window included.
+    /// Time limit of one call to the broker, including the confirms of one window.
     pub call_ms_max: u64,
-    /// The longest a caller of `publish` waits, behind other callers too.
+    /// Time limit of `publish`, including the wait behind other callers.
     pub publish_ms_max: u64,
-    /// The longest messages lie unsettled at a receiver whose handler has no free hands.
+    /// The longest that a delivered message stays unsettled while its handler has no capacity.
     pub hands_ms_max: u64,
-    /// The longest a keeper may take to make a window's messages safe.
+    /// Time limit of the failure store for the failures of one window.
     pub keep_ms_max: u64,
-    /// The longest a probe may take from end to end.
+    /// Time limit of a probe from end to end.
     pub probe_ms_max: u64,
-    /// Requests that wait for one publisher; more wait with their callers, and are refused in the
-    /// end.
+    /// Requests in the queue of one publisher. More wait with their callers, and are refused after
+    /// `publish_ms_max`.
     pub requests_max: usize,
-    /// Messages that one channel of the embedded bus holds.
+    /// The most messages of one channel of the embedded bus.
     pub channel_messages_max: usize,
-    /// Bytes of bodies that one channel of the embedded bus holds.
+    /// The most bytes of bodies of one channel of the embedded bus.
     pub channel_bytes_max: usize,
-    /// The longest a publish to a full partition of the embedded bus's `intake` waits for room. A
-    /// full channel of an application refuses at once: it must not keep the others waiting.
+    /// The longest that a publish to a full partition of the embedded bus's `intake` waits. A full
+    /// channel of an application refuses at once, because it must not delay the others.
     pub room_ms_max: u64,
 }
 
@@ -69,11 +72,11 @@ impl Settings {
         Duration::from_millis(self.publish_ms_max)
     }
 
-    pub(crate) const fn hands_limit(&self) -> Duration {
+    pub(crate) const fn capacity_limit(&self) -> Duration {
         Duration::from_millis(self.hands_ms_max)
     }
 
-    pub(crate) const fn keep_limit(&self) -> Duration {
+    pub(crate) const fn failure_store_limit(&self) -> Duration {
         Duration::from_millis(self.keep_ms_max)
     }
 
@@ -81,13 +84,13 @@ impl Settings {
         Duration::from_millis(self.probe_ms_max)
     }
 
-    pub(crate) const fn room_limit(&self) -> Duration {
+    pub(crate) const fn full_channel_limit(&self) -> Duration {
         Duration::from_millis(self.room_ms_max)
     }
 }
 
 impl fmt::Debug for Settings {
-    /// Leaves out the address, which holds a password.
+    /// Leaves out the URL, which holds a password.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Settings")

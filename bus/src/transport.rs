@@ -1,20 +1,21 @@
-//! The bus as its users see it: one value, whichever transport is behind it.
+//! The bus, whose users do not depend on its transport.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    channel::{Channel, InvalidChannel, partition},
+    channel::{Channel, partition},
     embedded::{self, Embedded},
+    error::{BrokerError, ConnectError, ProbeError, PublishError, PublisherFailure, ReceiveError},
     message::Message,
-    publish::{Publish, PublishError, PublisherFailure},
-    rabbitmq::{self, BrokerError, RabbitMq, topology::TopologyError},
-    receive::{FailureStore, Handle, ReceiveError, Receiver},
+    publish::Publish,
+    rabbitmq::{self, RabbitMq},
+    receive::{FailureStore, Handle, Receiver},
     settings::Settings,
 };
 
-/// Channels, over one of the two transports. Clones share them.
+/// The channels, over one of two transports. Clones share the transport.
 #[derive(Clone, Debug)]
 pub enum Bus {
     /// In the memory of this process.
@@ -23,7 +24,7 @@ pub enum Bus {
     RabbitMq(RabbitMq),
 }
 
-/// Puts messages on channels; clones share one link.
+/// Publishes messages. Clones share one link.
 #[derive(Clone, Debug)]
 pub enum Publisher {
     /// In the memory of this process.
@@ -32,7 +33,7 @@ pub enum Publisher {
     RabbitMq(rabbitmq::publisher::Publisher),
 }
 
-/// Hears what is broadcast on [`Channel::control`] from the moment it was made.
+/// Receives broadcasts of [`Channel::control`] from the moment it was opened.
 #[derive(Debug)]
 pub enum Listener {
     /// In the memory of this process.
@@ -41,60 +42,23 @@ pub enum Listener {
     RabbitMq(Box<rabbitmq::receiver::Listener>),
 }
 
-/// Why there is no bus.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// The address cannot be read. It is not repeated, because it holds a password.
-    #[error("the broker's address is not an amqp or amqps address")]
-    Address,
-    /// A bus without partitions would carry nothing.
-    #[error("there must be at least one partition of intake")]
-    NoPartitions,
-    /// The broker could not be reached, or would not have us.
-    #[error("the broker could not be connected to")]
-    Broker(#[from] BrokerError),
-    /// A channel's name cannot be.
-    #[error("the channel cannot be named")]
-    Channel(#[from] InvalidChannel),
-    /// The broker holds channels other than those this bus needs.
-    #[error("the broker's channels are not as they must be")]
-    Topology(#[from] TopologyError),
-}
-
-/// Why a probe did not come through.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
-    /// It did not come back in time.
-    #[error("the probe did not come back within {limit:?}")]
-    Late {
-        /// The limit.
-        limit: Duration,
-    },
-    /// It could not be published.
-    #[error("the probe could not be published")]
-    Publish(#[from] PublishError),
-    /// It could not be received.
-    #[error("the probe could not be received")]
-    Receive(#[from] ReceiveError),
-}
-
 impl Bus {
-    /// A bus in the memory of this process, with every channel but those of applications.
+    /// A bus in the memory of this process, with all channels except those of applications.
     pub fn embedded(settings: Settings) -> Self {
         Self::Embedded(Embedded::new(settings))
     }
 
-    /// Connects to the broker: one connection for publishing and one for receiving, so that a
-    /// blocked publisher blocks no acknowledgement.
+    /// Connects to the broker: one connection for publishing and one for receiving, because a broker
+    /// that blocks publishing reads nothing from that connection, acknowledgements included.
     ///
     /// # Errors
     ///
-    /// When the address is wrong, or the broker does not answer in time or refuses.
+    /// The URL is invalid, or the broker does not answer in time or refuses.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
         Ok(Self::RabbitMq(RabbitMq::connect(settings).await?))
     }
 
-    /// The bounds this bus was made with.
+    /// The settings of this bus.
     pub fn settings(&self) -> &Settings {
         match self {
             Self::Embedded(bus) => bus.settings(),
@@ -102,7 +66,7 @@ impl Bus {
         }
     }
 
-    /// What carries the messages, as telemetry calls it: `rabbitmq`, or `lienthong` in memory.
+    /// The value of `messaging.system` in telemetry: `rabbitmq`, or `lienthong` in memory.
     pub fn system(&self) -> &'static str {
         match self {
             Self::Embedded(bus) => bus.metrics().system(),
@@ -115,12 +79,12 @@ impl Bus {
         Channel::intake(partition(conversation, self.settings().partitions))
     }
 
-    /// Makes every channel but those of applications. One service owns this; the others
+    /// Declares all channels except those of applications. One service does this; the others
     /// [`compare_topology`](Self::compare_topology).
     ///
     /// # Errors
     ///
-    /// When the broker fails, or has a channel of the same name that is not the same.
+    /// The broker fails, or has a different queue or exchange of the same name.
     pub async fn declare_topology(&self) -> Result<(), ConnectError> {
         match self {
             Self::Embedded(_) => Ok(()),
@@ -128,12 +92,12 @@ impl Bus {
         }
     }
 
-    /// Checks that the channels are there and as they must be, and changes nothing. Bindings cannot
+    /// Checks that the channels exist and have the right arguments, and changes nothing. Bindings cannot
     /// be asked for; the owner makes them anew with each [`declare_topology`](Self::declare_topology).
     ///
     /// # Errors
     ///
-    /// When the broker fails, or a channel is missing or different; all differences are named.
+    /// The broker fails, or a channel is missing or different; the error lists all differences.
     pub async fn compare_topology(&self) -> Result<(), ConnectError> {
         match self {
             Self::Embedded(_) => Ok(()),
@@ -141,11 +105,11 @@ impl Bus {
         }
     }
 
-    /// Makes the channel of an application, if it is not there yet.
+    /// Declares the channel of an application, if it does not exist yet.
     ///
     /// # Errors
     ///
-    /// When the name cannot be a channel's, the broker fails, or has another channel of that name.
+    /// The name is invalid, the broker fails, or has a different queue of that name.
     pub async fn declare_delivery(&self, application: &str) -> Result<Channel, ConnectError> {
         let channel = Channel::delivery(application)?;
         match self {
@@ -155,41 +119,42 @@ impl Bus {
         Ok(channel)
     }
 
-    /// How many receivers the most have that read one partition of `intake`: before this process
-    /// receives, they are somebody else's.
+    /// The highest number of consumers of one partition of `intake`. Before this process receives,
+    /// they belong to other processes.
     ///
     /// # Errors
     ///
-    /// When the broker fails or is silent.
+    /// The broker fails or does not answer.
     pub async fn receivers(&self) -> Result<u32, ConnectError> {
         let Self::RabbitMq(bus) = self else { return Ok(0) };
-        let mut most = 0;
+        let mut highest = 0;
         for partition in 0..self.settings().partitions {
             let channel = Channel::intake(partition);
-            most = most.max(rabbitmq::topology::receivers(bus, &channel).await?);
+            highest = highest.max(rabbitmq::topology::count_consumers(bus, &channel).await?);
         }
-        Ok(most)
+        Ok(highest)
     }
 
-    /// Removes the channel of an application with everything in it.
+    /// Deletes the channel of an application with its messages.
     ///
     /// # Errors
     ///
-    /// When the name cannot be a channel's, or the broker fails.
+    /// The name is invalid, or the broker fails.
     pub async fn remove_delivery(&self, application: &str) -> Result<(), ConnectError> {
         let channel = Channel::delivery(application)?;
         match self {
-            // It is gone with the process.
+            // Channels in memory end with the process.
             Self::Embedded(_) => Ok(()),
             Self::RabbitMq(bus) => Ok(rabbitmq::topology::remove_delivery(bus, &channel).await?),
         }
     }
 
-    /// Opens a publisher. Open one a service and clone it: waiting publishes share windows.
+    /// Opens a publisher. A service opens one and clones it, so that concurrent publishes share
+    /// windows.
     ///
     /// # Errors
     ///
-    /// When the broker fails or is silent.
+    /// The broker fails or does not answer.
     pub async fn publisher(&self) -> Result<Publisher, BrokerError> {
         Ok(match self {
             Self::Embedded(bus) => Publisher::Embedded(bus.clone()),
@@ -199,12 +164,13 @@ impl Bus {
         })
     }
 
-    /// Receives windows and settles them as the handler says, until `shutdown`; the window in hand
-    /// is finished first. Dropping the future gives the window in hand back to its channel.
+    /// Receives windows and settles them after the handler's verdicts are carried out, until
+    /// `shutdown`; the current window is finished first. Dropping the future returns the current
+    /// window to its channel.
     ///
     /// # Errors
     ///
-    /// When the channel is missing, the broker fails, the keeper fails, or a publisher of this bus
+    /// The channel does not exist, the broker or the failure store fails, or a publisher of this bus
     /// has ended. The service ends with it, and is started again.
     pub async fn receive<K: FailureStore, H: Handle>(
         &self,
@@ -220,12 +186,12 @@ impl Bus {
         }
     }
 
-    /// Begins to hear what is published on [`Channel::control`]. What was said before is not
-    /// repeated, so ask for the present state after this returned.
+    /// Opens a listener for [`Channel::control`]. Earlier broadcasts are not repeated, so ask for the
+    /// present state after this returned.
     ///
     /// # Errors
     ///
-    /// When the broker fails or is silent.
+    /// The broker fails or does not answer.
     pub async fn listen(&self) -> Result<Listener, ReceiveError> {
         Ok(match self {
             Self::Embedded(bus) => Listener::Embedded(bus.listen()),
@@ -235,31 +201,31 @@ impl Bus {
         })
     }
 
-    /// Sends a probe through a channel of its own and waits for it: the only proof of health. It
-    /// costs a dozen small calls and never more than the limit, on links of its own, so it may be
-    /// repeated every few seconds beside any load.
+    /// Publishes a probe on a channel of its own and receives it: the only proof that the broker
+    /// carries messages. It costs a dozen small calls on links of its own, so it may be repeated
+    /// every few seconds under any load. Returns how long it took.
     ///
     /// # Errors
     ///
-    /// When it could not be published, or did not come back within the limit. A broker that is
+    /// The probe could not be published, or did not come back within the limit. A broker that is
     /// short of memory or disk refuses it at once.
     pub async fn probe(&self) -> Result<Duration, ProbeError> {
         let begun = tokio::time::Instant::now();
         let limit = self.settings().probe_limit();
-        let round = async {
+        let probing = async {
             match self {
-                Self::Embedded(bus) => embedded::probe(bus).await,
-                Self::RabbitMq(bus) => rabbitmq::probe::round(bus).await,
+                Self::Embedded(bus) => embedded::send_probe(bus).await,
+                Self::RabbitMq(bus) => rabbitmq::probe::send_probe(bus).await,
             }
         };
-        match tokio::time::timeout(limit, round).await {
+        match tokio::time::timeout(limit, probing).await {
             Ok(outcome) => outcome.map(|()| begun.elapsed()),
-            Err(_elapsed) => Err(ProbeError::Late { limit }),
+            Err(_elapsed) => Err(ProbeError::Timeout { limit }),
         }
     }
 
-    /// Waits until a publisher of this bus ends by a failure. A service without a receiver waits
-    /// for this beside its work, and ends with it; receivers do so by themselves.
+    /// Waits until a publisher of this bus fails. A service without a receiver must wait for this and
+    /// end with it; receivers do so themselves.
     pub async fn publisher_failed(&self) -> std::sync::Arc<PublisherFailure> {
         match self {
             Self::Embedded(_) => std::future::pending().await,
@@ -276,7 +242,7 @@ impl Publish for Publisher {
             Self::Embedded(bus) => (bus.metrics(), bus.publish(batch).await),
             Self::RabbitMq(publisher) => (publisher.metrics(), publisher.publish(batch).await),
         };
-        metrics.sent(&channels, &outcomes, begun.elapsed());
+        metrics.record_sent(&channels, &outcomes, begun.elapsed());
         outcomes
     }
 }
@@ -286,7 +252,8 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// When the broker fails, or broadcasts were missed: begin again, and ask for the state anew.
+    /// The broker fails, or broadcasts were missed: open another listener, and ask for the present
+    /// state again.
     pub async fn next(&mut self) -> Result<Message, ReceiveError> {
         match self {
             Self::Embedded(listener) => listener.next().await,

@@ -1,69 +1,69 @@
-//! What becomes of a message, decided by whoever handled it.
+//! Verdicts: what a handler decides about each message of a window.
 
 use crate::message::Message;
 
-/// The codes under which the bus itself reports, as in the catalogue of errors.
+/// Codes of the bus's own faults, as in the catalogue of errors.
 pub mod code {
-    /// The handler broke down on this message.
+    /// The handler panicked on this message.
     pub const PANICKED: &str = "LT-BUS-001";
     /// The handler gave no verdict on this message.
-    pub const UNJUDGED: &str = "LT-BUS-002";
-    /// What came from the channel is not a message.
+    pub const UNDECIDED: &str = "LT-BUS-002";
+    /// A delivery is not a message of the bus.
     pub const UNREADABLE: &str = "LT-BUS-003";
-    /// The channel does not exist, so nothing was stored.
+    /// The channel does not exist; the message was not stored.
     pub const UNROUTABLE: &str = "LT-BUS-004";
-    /// The channel is full or the broker refuses, so nothing was stored.
+    /// The channel is full or the broker refused; the message was not stored.
     pub const REFUSED: &str = "LT-BUS-005";
-    /// The broker never answered, so the message may be stored or not.
+    /// There was no confirm; the message may be stored or not.
     pub const UNKNOWN: &str = "LT-BUS-006";
-    /// The message is beyond what the bus carries.
+    /// The message exceeds a limit of the bus.
     pub const INVALID: &str = "LT-BUS-007";
-    /// A stored body is missing or is not what its name says.
+    /// A stored body is missing, or its digest differs from its claim.
     pub const CLAIM: &str = "LT-BUS-008";
 }
 
-/// Why a message cannot go on, in words the bus does not read.
+/// Why a message cannot go on. The bus does not read the texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// A code of the catalogue of errors.
     pub code: String,
-    /// What happened, for whoever looks after the system.
+    /// What happened, for operators.
     pub detail: String,
 }
 
 impl Fault {
-    /// A fault with a code and the words that go with it.
+    /// A fault with a code and its detail.
     pub fn new(code: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { code: code.into(), detail: detail.into() }
     }
 }
 
-/// What becomes of a message.
+/// The decision about one message.
 #[must_use]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The work is done and its results are safe.
+    /// The message is handled, and its results are durable.
     Done,
-    /// It failed for a reason that may pass; bring it back.
+    /// Handling failed for a reason that may pass; the message is parked and delivered again.
     Retry(Fault),
-    /// It can never succeed; keep it as a dead letter.
+    /// Handling can never succeed; the message becomes a dead letter.
     Reject(Fault),
 }
 
-/// What the keeper makes of a message that cannot go on.
+/// How the failure store stores a message that cannot go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// It waits for another try.
+    /// It waits for its next delivery.
     Parked(Fault),
     /// It is a dead letter.
     Dead(Fault),
 }
 
-/// The verdicts on one window, one for each of its messages and in their order.
+/// The verdicts on one window, one per message and in their order.
 ///
-/// There is no way to leave a message out. [`Verdicts::undecided`] begins with a retry for
-/// everybody, and [`Verdicts::decide`] replaces one at a time; a list that was collected is taken
-/// only when it is exactly as long as its window, and otherwise the whole window is retried.
+/// No message can be left out: [`Verdicts::undecided`] begins with a retry for each, and
+/// [`Verdicts::decide`] replaces one at a time. A list of another length than its window is not
+/// used, and the whole window is retried.
 ///
 /// ```
 /// # use bus::{Verdict, Verdicts};
@@ -76,9 +76,9 @@ pub enum Disposition {
 pub struct Verdicts(Vec<Verdict>);
 
 impl Verdicts {
-    /// A retry for each of `count` messages, until something better is decided.
+    /// A retry for each of `count` messages, to be replaced by [`decide`](Self::decide).
     pub fn undecided(count: usize) -> Self {
-        Self(vec![unjudged(); count])
+        Self(vec![retry_undecided(); count])
     }
 
     /// The same verdict on each of `count` messages.
@@ -86,14 +86,14 @@ impl Verdicts {
         Self(vec![verdict; count])
     }
 
-    /// One verdict a message, given by looking at each.
+    /// The verdict of `judge` on each message.
     pub fn judge_each(window: &[Message], judge: impl FnMut(&Message) -> Verdict) -> Self {
         window.iter().map(judge).collect()
     }
 
-    /// Decides about the message at `place` of the window; a place beyond it decides nothing.
-    pub fn decide(&mut self, place: usize, verdict: Verdict) {
-        if let Some(undecided) = self.0.get_mut(place) {
+    /// Decides about the message at `index` of the window. An index beyond it is ignored.
+    pub fn decide(&mut self, index: usize, verdict: Verdict) {
+        if let Some(undecided) = self.0.get_mut(index) {
             *undecided = verdict;
         }
     }
@@ -103,7 +103,8 @@ impl Verdicts {
         &self.0
     }
 
-    /// The verdicts for a window of `count`: these, if they are its, and else a retry for each.
+    /// The verdicts for a window of `count` messages: these when there are as many, and otherwise a
+    /// retry for each.
     pub(crate) fn fit(self, count: usize) -> Vec<Verdict> {
         if self.0.len() == count {
             return self.0;
@@ -125,8 +126,8 @@ impl From<Vec<Verdict>> for Verdicts {
     }
 }
 
-fn unjudged() -> Verdict {
-    Verdict::Retry(Fault::new(code::UNJUDGED, "the handler gave no verdict"))
+fn retry_undecided() -> Verdict {
+    Verdict::Retry(Fault::new(code::UNDECIDED, "the handler gave no verdict"))
 }
 
 #[cfg(test)]
@@ -134,18 +135,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nobody_decided_is_retried() {
+    fn an_undecided_message_is_retried() {
         let mut verdicts = Verdicts::undecided(2);
         verdicts.decide(1, Verdict::Done);
         verdicts.decide(2, Verdict::Done);
-        assert_eq!(verdicts.fit(2), [unjudged(), Verdict::Done]);
+        assert_eq!(verdicts.fit(2), [retry_undecided(), Verdict::Done]);
     }
 
     #[test]
-    fn a_list_that_does_not_fit_judges_nobody() {
+    fn verdicts_of_another_length_than_the_window_are_not_used() {
         for given in [0, 2, 4] {
             let verdicts = Verdicts::all(given, Verdict::Done);
-            assert_eq!(verdicts.fit(3), [unjudged(), unjudged(), unjudged()]);
+            assert_eq!(verdicts.fit(3), [retry_undecided(), retry_undecided(), retry_undecided()]);
         }
     }
 }

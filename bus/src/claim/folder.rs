@@ -1,4 +1,4 @@
-//! Claims in a folder of this machine: one file each, in 256 folders by the digest's first byte.
+//! A claim store in a folder: one file per claim, in 256 folders by the digest's first byte.
 
 use std::{
     fs::{self, File},
@@ -13,12 +13,10 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    Claim, ClaimError,
-    reader::Reader,
-    spool::{Spool, blocking},
+    disk::run_blocking, error::ClaimError, reader::Reader, reference::Claim, spool::Spool,
 };
 
-/// Bytes that are compared at a time.
+/// Bytes that are read at a time when a stored file is checked.
 const COMPARED_BYTES: usize = 256 * 1024;
 
 /// A store in a folder.
@@ -29,9 +27,9 @@ pub struct Folder {
 
 impl Folder {
     pub(super) async fn open(root: PathBuf) -> Result<Self, ClaimError> {
-        let made = root.clone();
-        blocking("make folder", move || make(&made)).await?;
-        // A file system that cannot hold nameless files is found out now, not with the first upload.
+        let folder = root.clone();
+        run_blocking("make folder", move || create_folders(&folder)).await?;
+        // Fails now, and not at the first upload, on a file system without `O_TMPFILE`.
         Spool::create(root.clone()).await?;
         Ok(Self { root: root.into() })
     }
@@ -43,14 +41,14 @@ impl Folder {
     pub(super) async fn commit(&self, mut spool: Spool) -> Result<Claim, ClaimError> {
         let claim = spool.claim().await?;
         let root = Arc::clone(&self.root);
-        blocking("keep", move || Ok(link(&root, &claim, spool.file()))).await??;
+        run_blocking("keep", move || Ok(link(&root, &claim, spool.file()))).await??;
         Ok(claim)
     }
 
     pub(super) async fn read(&self, claim: &Claim, offset: u64) -> Result<Reader, ClaimError> {
         let claim = *claim;
         let path = self.path(&claim);
-        let opened = blocking("open", move || match File::open(path) {
+        let opened = run_blocking("open", move || match File::open(path) {
             Ok(file) => file.metadata().map(|found| Some((file, found.len()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -59,12 +57,12 @@ impl Folder {
         if size != claim.size {
             return Err(ClaimError::Damaged { claim });
         }
-        Reader::of_file(Arc::new(file), claim, offset)
+        Reader::from_file(Arc::new(file), claim, offset)
     }
 
     pub(super) async fn exists(&self, claim: &Claim) -> Result<bool, ClaimError> {
         let (path, size) = (self.path(claim), claim.size);
-        blocking("look", move || match fs::metadata(path) {
+        run_blocking("look", move || match fs::metadata(path) {
             Ok(found) => Ok(found.len() == size),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -78,9 +76,9 @@ impl Folder {
     }
 }
 
-/// Makes the store's folders, all of them at once, and their names durable: a name that is later
-/// linked into one of them then needs only that one.
-fn make(root: &Path) -> io::Result<()> {
+/// Creates the store's folders and makes their names durable, so that storing a claim later needs to
+/// sync only the claim's own folder.
+fn create_folders(root: &Path) -> io::Result<()> {
     let missing: Vec<_> = root.ancestors().take_while(|it| !it.exists()).collect();
     fs::create_dir_all(root)?;
     for first in 0..=u8::MAX {
@@ -90,13 +88,13 @@ fn make(root: &Path) -> io::Result<()> {
         }
     }
     sync(root)?;
-    // The root itself as well: whoever made it may not have come as far as this.
-    for made in missing.into_iter().chain([root]) {
-        match made
+    // The root as well: an earlier process may have created it and ended before this sync.
+    for created in missing.into_iter().chain([root]) {
+        match created
             .parent()
             .map(|it| sync(if it.as_os_str().is_empty() { Path::new(".") } else { it }))
         {
-            // A folder that may not be read is not one that anything was made in.
+            // In a folder that may not be read, no folder was created.
             Some(Err(error)) if error.kind() != io::ErrorKind::PermissionDenied => {
                 return Err(error);
             }
@@ -106,41 +104,41 @@ fn make(root: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a nameless file its name, durably. What is there under that name stays, if it is whole.
+/// Links a file under its claim, durably. An existing file stays unless it is damaged.
 fn link(root: &Path, claim: &Claim, file: &File) -> Result<(), ClaimError> {
     let failed = |source| ClaimError::Folder { action: "keep", source };
     let not_durable = |source| ClaimError::NotDurable { source };
     let (folder, name) = claim.path();
     let folder = root.join(folder);
     let path = folder.join(name);
-    // The content before the name: a name that survives a crash has all of its content.
+    // The content is synced before the name, so a name that survives a crash has all of its content.
     file.sync_all().map_err(not_durable)?;
-    match name_it(file, &path) {
+    match link_file(file, &path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             if !is_whole(&path, claim).map_err(failed)? {
-                tracing::error!(%claim, "a damaged body was replaced");
+                tracing::error!(%claim, "damaged body was replaced");
                 replace(file, &path).map_err(failed)?;
             }
         }
-        named => named.map_err(failed)?,
+        linked => linked.map_err(failed)?,
     }
-    // Also when it was there: whoever linked it may not have come this far.
+    // Also for an existing file: the process that linked it may have ended before this sync.
     sync(&folder).map_err(not_durable)
 }
 
-fn name_it(file: &File, path: &Path) -> io::Result<()> {
+fn link_file(file: &File, path: &Path) -> io::Result<()> {
     let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
     Ok(rustix::fs::linkat(CWD, nameless, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
 }
 
-/// Puts a nameless file where another one is. Readers have the one or the other, never a mixture.
+/// Replaces an existing file atomically, so that readers see either the old or the new one.
 fn replace(file: &File, path: &Path) -> io::Result<()> {
-    let beside = path.with_extension(Uuid::now_v7().to_string());
-    name_it(file, &beside)?;
-    fs::rename(&beside, path).inspect_err(|_first| drop(fs::remove_file(&beside)))
+    let temporary = path.with_extension(Uuid::now_v7().to_string());
+    link_file(file, &temporary)?;
+    fs::rename(&temporary, path).inspect_err(|_first| drop(fs::remove_file(&temporary)))
 }
 
-/// Whether a file holds what its name says.
+/// Whether a file's content has the digest and the size of its claim.
 fn is_whole(path: &Path, claim: &Claim) -> io::Result<bool> {
     let mut file = File::open(path)?;
     if file.metadata()?.len() != claim.size {
@@ -155,7 +153,7 @@ fn is_whole(path: &Path, claim: &Claim) -> io::Result<bool> {
     }
 }
 
-/// Makes a folder's names durable.
+/// Makes the names in a folder durable.
 fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

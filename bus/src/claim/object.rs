@@ -1,4 +1,4 @@
-//! Claims in an S3-compatible object store, uploaded from a spool on this machine.
+//! A claim store in an S3-compatible object store, to which spools on this machine are uploaded.
 
 use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
@@ -11,43 +11,41 @@ use object_store::{
 };
 
 use super::{
-    Claim, ClaimError,
-    reader::Reader,
-    spool::{Spool, blocking},
+    disk::run_blocking, error::ClaimError, reader::Reader, reference::Claim, spool::Spool,
 };
 
-/// Bytes of one uploaded part: what an upload holds in memory, twice. S3 takes up to 10,000 parts.
+/// Bytes of one part of an upload, of which two are in memory. S3 allows 10,000 parts.
 const PART_BYTES: usize = 8 * 1024 * 1024;
 
-/// Parts on their way at once.
+/// Parts that are uploaded at the same time.
 const PARTS_MAX: usize = 2;
 
-/// How an S3-compatible service is reached.
+/// The connection to an S3-compatible service.
 #[derive(Clone)]
 pub struct S3 {
-    /// The service's address; `http` is taken as well as `https`.
+    /// The service's URL, `http` or `https`.
     pub endpoint: String,
-    /// The bucket, which must be there.
+    /// The bucket, which must exist.
     pub bucket: String,
-    /// The region; most services outside AWS take any.
+    /// The region; most services outside AWS accept any.
     pub region: String,
-    /// The name of the key.
+    /// The id of the access key.
     pub access_key_id: String,
-    /// The key.
+    /// The secret access key.
     pub secret_access_key: String,
-    /// A folder of this machine for what is being uploaded.
+    /// A folder of this machine for spools.
     pub spool: PathBuf,
 }
 
-/// How long an S3-compatible service may take. A body has no limit of its own, because it may be of
-/// any size: what counts is that it goes on.
+/// Time limits of an S3-compatible service. Transferring a body has no limit in total, because it may
+/// have any size, but it must not pause longer than `quiet_ms_max`.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// The longest a connection may take to open.
+    /// For opening a connection.
     pub connect_ms_max: u64,
-    /// The longest nothing may come.
+    /// For a pause in an answer.
     pub quiet_ms_max: u64,
-    /// The longest any one call may take, with what is tried again; of a body only its beginning.
+    /// For one call including its retries; for reading a body, until it begins.
     pub call_ms_max: u64,
 }
 
@@ -73,7 +71,7 @@ impl Objects {
             .with_connect_timeout(Duration::from_millis(limits.connect_ms_max))
             .with_read_timeout(Duration::from_millis(limits.quiet_ms_max))
             .with_timeout_disabled();
-        // The client takes the process's provider; an error says that one is chosen already.
+        // The client needs a default provider; the error means that the process has one already.
         drop(rustls::crypto::ring::default_provider().install_default());
         let store = AmazonS3Builder::new()
             .with_endpoint(settings.endpoint)
@@ -83,13 +81,13 @@ impl Objects {
             .with_secret_access_key(settings.secret_access_key)
             .with_client_options(client)
             .with_retry(RetryConfig { retry_timeout: limit, ..RetryConfig::default() })
-            // The service compares what came with what was sent, before it says that it has it.
+            // The service checks the digest before it confirms an upload.
             .with_checksum_algorithm(Checksum::SHA256)
             .build()
             .map_err(failed("configure"))?;
         let (store, spool) = (Arc::new(store), settings.spool);
-        let made = spool.clone();
-        blocking("make folder", move || std::fs::create_dir_all(made)).await?;
+        let folder = spool.clone();
+        run_blocking("make folder", move || std::fs::create_dir_all(folder)).await?;
         Spool::create(spool.clone()).await?;
         Ok(Self { store, spool: spool.into(), limit })
     }
@@ -121,10 +119,10 @@ impl Objects {
         let path = path(claim);
         let upload = self.within("begin upload", self.store.put_multipart(&path)).await?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-        match self.feed(&mut upload, reader).await {
+        match self.upload_chunks(&mut upload, reader).await {
             Ok(()) => self.within("finish upload", upload.finish()).await.map(drop),
             Err(error) => {
-                // The first error is the one to tell; the service drops old uploads by its rules.
+                // The first error is returned. The service deletes aborted uploads by its own rules.
                 drop(self.within("abort upload", upload.abort()).await);
                 Err(error)
             }
@@ -134,9 +132,9 @@ impl Objects {
     pub(super) async fn read(&self, claim: &Claim, offset: u64) -> Result<Reader, ClaimError> {
         let claim = *claim;
         if offset >= claim.size {
-            // A range that holds nothing is refused by services, so only the size is looked at.
+            // Services refuse an empty range, so only the size is checked.
             self.check(&claim).await?;
-            return Reader::of_stream(futures::stream::empty().boxed(), claim, offset);
+            return Reader::from_stream(futures::stream::empty().boxed(), claim, offset);
         }
         let range = (offset > 0).then_some(GetRange::Offset(offset));
         let options = GetOptions { range, ..GetOptions::default() };
@@ -150,7 +148,7 @@ impl Objects {
         if found.meta.size != claim.size {
             return Err(ClaimError::Damaged { claim });
         }
-        Reader::of_stream(found.into_stream(), claim, offset)
+        Reader::from_stream(found.into_stream(), claim, offset)
     }
 
     async fn check(&self, claim: &Claim) -> Result<(), ClaimError> {
@@ -167,8 +165,8 @@ impl Objects {
         }
     }
 
-    /// Hands over what the reader gives, waiting while enough is on its way.
-    async fn feed(
+    /// Uploads the reader's chunks, at most [`PARTS_MAX`] parts at a time.
+    async fn upload_chunks(
         &self,
         upload: &mut WriteMultipart,
         reader: &mut Reader,
@@ -185,10 +183,10 @@ impl Objects {
         action: &'static str,
         call: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, ClaimError> {
-        let late =
+        let timeout =
             |elapsed| object_store::Error::Generic { store: "S3", source: Box::new(elapsed) };
         let outcome = tokio::time::timeout(self.limit, call).await;
-        outcome.unwrap_or_else(|elapsed| Err(late(elapsed))).map_err(failed(action))
+        outcome.unwrap_or_else(|elapsed| Err(timeout(elapsed))).map_err(failed(action))
     }
 }
 
@@ -202,7 +200,7 @@ fn failed(action: &'static str) -> impl FnOnce(object_store::Error) -> ClaimErro
 }
 
 impl fmt::Debug for S3 {
-    /// Leaves out the key.
+    /// Leaves out the secret key.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("S3")

@@ -1,4 +1,4 @@
-//! Stored bytes in chunks, checked against their name as they pass.
+//! Reading stored bytes in chunks, which are checked against their claim.
 
 use std::{fmt, fs::File, sync::Arc};
 
@@ -7,11 +7,12 @@ use futures::{Stream, StreamExt, stream::BoxStream};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Claim, ClaimError,
-    spool::{blocking, read_at},
+    disk::{read_at, run_blocking},
+    error::ClaimError,
+    reference::Claim,
 };
 
-/// Bytes of one chunk: what a reader holds in memory.
+/// Bytes of one chunk, which is the memory that a reader takes.
 const CHUNK_BYTES: u64 = 256 * 1024;
 
 /// Reads stored bytes, chunk by chunk.
@@ -19,7 +20,7 @@ pub struct Reader {
     source: Source,
     claim: Claim,
     offset: u64,
-    /// Present while everything from the first byte has passed.
+    /// The digest so far; `None` when reading did not begin with the first byte.
     hash: Option<Sha256>,
 }
 
@@ -29,11 +30,15 @@ enum Source {
 }
 
 impl Reader {
-    pub(super) fn of_file(file: Arc<File>, claim: Claim, offset: u64) -> Result<Self, ClaimError> {
+    pub(super) fn from_file(
+        file: Arc<File>,
+        claim: Claim,
+        offset: u64,
+    ) -> Result<Self, ClaimError> {
         Self::new(Source::File(file), claim, offset)
     }
 
-    pub(super) fn of_stream(
+    pub(super) fn from_stream(
         stream: BoxStream<'static, object_store::Result<Bytes>>,
         claim: Claim,
         offset: u64,
@@ -49,21 +54,21 @@ impl Reader {
         Ok(Self { source, claim, offset, hash })
     }
 
-    /// The next bytes, or `None` at the end. Of something read from its first byte, the last chunk
-    /// comes only if all of it is what its name says.
+    /// The next bytes, or `None` at the end. When reading began with the first byte, the last chunk is
+    /// returned only if the digest is right.
     ///
     /// # Errors
     ///
-    /// When the store fails, or what it holds is not what its name says.
+    /// The store fails, or its bytes differ from the claim.
     pub async fn next(&mut self) -> Result<Option<Bytes>, ClaimError> {
-        let left = self.claim.size - self.offset;
-        if left == 0 && self.hash.is_none() {
+        let remaining = self.claim.size - self.offset;
+        if remaining == 0 && self.hash.is_none() {
             return Ok(None);
         }
-        let chunk = if left == 0 { Bytes::new() } else { self.chunk(left).await? };
+        let chunk = if remaining == 0 { Bytes::new() } else { self.read_chunk(remaining).await? };
         let count = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         let damaged = ClaimError::Damaged { claim: self.claim };
-        if count > left || (count == 0 && left > 0) {
+        if count > remaining || (count == 0 && remaining > 0) {
             return Err(damaged);
         }
         self.offset += count;
@@ -79,12 +84,12 @@ impl Reader {
         Ok((count > 0).then_some(chunk))
     }
 
-    async fn chunk(&mut self, left: u64) -> Result<Bytes, ClaimError> {
+    async fn read_chunk(&mut self, remaining: u64) -> Result<Bytes, ClaimError> {
         match &mut self.source {
             Source::File(file) => {
                 let (file, offset) = (Arc::clone(file), self.offset);
-                let most = usize::try_from(left.min(CHUNK_BYTES)).unwrap_or(usize::MAX);
-                blocking("read", move || read_at(&file, offset, most)).await
+                let count_max = usize::try_from(remaining.min(CHUNK_BYTES)).unwrap_or(usize::MAX);
+                run_blocking("read", move || read_at(&file, offset, count_max)).await
             }
             Source::Stream(stream) => loop {
                 match stream.next().await {
@@ -99,17 +104,17 @@ impl Reader {
         }
     }
 
-    /// All that is left, if it is at most `bytes_max`; for small things.
+    /// Reads the rest into memory, if it is at most `bytes_max`.
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next), and when there is more than `bytes_max`, which nothing is read of.
+    /// As [`next`](Self::next); and when the rest is larger than `bytes_max`, before reading it.
     pub async fn read_all(mut self, bytes_max: u64) -> Result<Bytes, ClaimError> {
-        let left = self.claim.size - self.offset;
-        if left > bytes_max {
+        let remaining = self.claim.size - self.offset;
+        if remaining > bytes_max {
             return Err(ClaimError::Beyond { claim: self.claim, offset: self.offset + bytes_max });
         }
-        let mut all = Vec::with_capacity(usize::try_from(left).unwrap_or(0));
+        let mut all = Vec::with_capacity(usize::try_from(remaining).unwrap_or(0));
         while let Some(chunk) = self.next().await? {
             all.extend_from_slice(&chunk);
         }

@@ -1,21 +1,21 @@
-//! What is being uploaded: a file without a name, which ends with whoever holds it.
+//! Uploads: a file without a name (`O_TMPFILE`), which the file system deletes when it is closed.
 
-use std::{fs::File, io::Write, os::unix::fs::FileExt, path::PathBuf, sync::Arc};
+use std::{fs::File, io::Write, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 
-use super::{Claim, ClaimError, reader::Reader};
+use super::{disk::run_blocking, error::ClaimError, reader::Reader, reference::Claim};
 
-/// Bytes that are gathered before they are written, so that small chunks cost no call each.
-const GATHERED_BYTES: usize = 256 * 1024;
+/// Bytes that are buffered before a write, so that small chunks need no system call each.
+const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Bytes on their way into a store, without a name as yet. Dropping it leaves nothing.
+/// An upload that is not stored yet. Dropping it deletes its bytes.
 #[derive(Debug)]
 pub struct Spool {
     file: Arc<File>,
-    /// Travels to the writing thread and back; missing, if a write was cut short.
+    /// Moves to the writing thread and back; missing after a write that failed or was aborted.
     tail: Option<Tail>,
     len: u64,
 }
@@ -23,112 +23,84 @@ pub struct Spool {
 #[derive(Debug)]
 struct Tail {
     hash: Sha256,
-    gathered: Vec<u8>,
+    buffer: Vec<u8>,
 }
 
 impl Spool {
     pub(super) async fn create(folder: PathBuf) -> Result<Self, ClaimError> {
-        let file = blocking("create spool", move || {
+        let file = run_blocking("create spool", move || {
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
             let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP;
             Ok(File::from(rustix::fs::open(folder, flags, mode)?))
         })
         .await?;
-        let tail = Tail { hash: Sha256::new(), gathered: Vec::new() };
+        let tail = Tail { hash: Sha256::new(), buffer: Vec::new() };
         Ok(Self { file: Arc::new(file), tail: Some(tail), len: 0 })
     }
 
-    /// Adds bytes at the end.
+    /// Appends bytes.
     ///
     /// # Errors
     ///
-    /// When the folder fails; the spool is then of no more use, and says so when it is kept.
+    /// The folder fails. The spool then refuses further writes and cannot be committed.
     pub async fn write(&mut self, bytes: Bytes) -> Result<(), ClaimError> {
         let tail = self.tail.as_mut().ok_or(ClaimError::Incomplete)?;
         self.len += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if tail.gathered.len() + bytes.len() < GATHERED_BYTES {
-            tail.gathered.extend_from_slice(&bytes);
+        if tail.buffer.len() + bytes.len() < BUFFER_BYTES {
+            tail.buffer.extend_from_slice(&bytes);
             return Ok(());
         }
         self.flush(bytes).await
     }
 
-    /// Writes what is gathered, and `more`.
+    /// Writes the buffer and `more` to the file.
     async fn flush(&mut self, more: Bytes) -> Result<(), ClaimError> {
         let mut tail = self.tail.take().ok_or(ClaimError::Incomplete)?;
         let file = Arc::clone(&self.file);
-        let written = blocking("write spool", move || {
-            for part in [tail.gathered.as_slice(), &more] {
+        let written = run_blocking("write spool", move || {
+            for part in [tail.buffer.as_slice(), &more] {
                 tail.hash.update(part);
                 (&*file).write_all(part)?;
             }
-            tail.gathered.clear();
+            tail.buffer.clear();
             Ok(tail)
         });
         self.tail = Some(written.await?);
         Ok(())
     }
 
-    /// How many bytes were written.
+    /// The number of bytes appended so far.
     pub const fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether nothing was written.
+    /// Whether no byte was appended.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The name that what was written so far would have.
+    /// The claim of the bytes appended so far.
     ///
     /// # Errors
     ///
-    /// When the folder fails, or did before.
+    /// The folder fails, or did before.
     pub async fn claim(&mut self) -> Result<Claim, ClaimError> {
         self.flush(Bytes::new()).await?;
         let tail = self.tail.as_ref().ok_or(ClaimError::Incomplete)?;
         Ok(Claim { sha256: tail.hash.clone().finalize().into(), size: self.len })
     }
 
-    /// Reads back what was written so far, from `offset`.
+    /// Opens the bytes appended so far for reading from `offset`.
     ///
     /// # Errors
     ///
-    /// When the folder fails, or `offset` is beyond the end.
+    /// The folder fails, or `offset` is beyond the end.
     pub async fn read(&mut self, offset: u64) -> Result<Reader, ClaimError> {
         let claim = self.claim().await?;
-        Reader::of_file(Arc::clone(&self.file), claim, offset)
+        Reader::from_file(Arc::clone(&self.file), claim, offset)
     }
 
     pub(super) fn file(&self) -> &Arc<File> {
         &self.file
     }
-}
-
-/// The bytes of `file` from `offset`, as many as there are up to `most`.
-pub(super) fn read_at(file: &File, offset: u64, most: usize) -> std::io::Result<Bytes> {
-    let mut chunk = vec![0; most];
-    let mut filled = 0;
-    while filled < most {
-        let position = offset + u64::try_from(filled).unwrap_or(u64::MAX);
-        match file.read_at(&mut chunk[filled..], position) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    chunk.truncate(filled);
-    Ok(chunk.into())
-}
-
-/// Does what may wait for a disk where waiting is allowed.
-pub(super) async fn blocking<T: Send + 'static>(
-    action: &'static str,
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> Result<T, ClaimError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|cut| Err(std::io::Error::other(cut)))
-        .map_err(|source| ClaimError::Folder { action, source })
 }

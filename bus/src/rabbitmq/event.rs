@@ -1,8 +1,8 @@
 //! A message as one CloudEvent in the protobuf event format: the whole body of an AMQP message.
 //!
 //! The layout is that of `CloudEvents` 1.0.2, "Protobuf Event Format": tags and types are the
-//! standard's. Strings are read and written as bytes, which look the same on the wire, so that
-//! none is copied on the way out.
+//! standard's. Strings are declared as bytes, which are encoded in the same way, so that encoding
+//! copies none of them.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use prost::Message as _;
 
 use crate::{
     claim::Claim,
-    message::{Attributes, Body, Message, MessageId, may_be_attribute},
+    message::{Attributes, Body, Message, MessageId, is_attribute_name},
 };
 
 /// Media type of an event in structured content mode, protobuf format.
@@ -19,11 +19,11 @@ pub(super) const CONTENT_TYPE: &str = "application/cloudevents+protobuf";
 
 const SPEC_VERSION: &str = "1.0";
 
-/// Attributes that the format gives a field of their own.
+/// Attributes that have a field of their own in the format.
 const SOURCE: &str = "source";
 const TYPE: &str = "type";
 
-/// Where data lies that does not ride along ("Dataref" extension), and how much it is.
+/// Reference to a body in the claim store ("Dataref" extension), and its size.
 const DATA_REF: &str = "dataref";
 const DATA_SIZE: &str = "datasize";
 
@@ -37,7 +37,7 @@ struct CloudEvent {
     spec_version: Bytes,
     #[prost(bytes = "bytes", tag = "4")]
     r#type: Bytes,
-    // A map, as the wire has it.
+    // A protobuf map, which is encoded as repeated entries.
     #[prost(message, repeated, tag = "5")]
     attributes: Vec<Attribute>,
     #[prost(oneof = "Data", tags = "6")]
@@ -72,26 +72,27 @@ enum Data {
     Binary(Bytes),
 }
 
-/// Why bytes are not one of our events.
+/// A delivery is not a message of the bus.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(super) enum InvalidEvent {
     #[error("its content type is not `{CONTENT_TYPE}`")]
     ContentType,
     #[error("it is not a CloudEvent in protobuf")]
     Event(#[from] prost::DecodeError),
     #[error("it has no name, or none that is a UUID")]
-    Name,
+    Id,
     #[error("the attribute `{name}` is not text, or may not be called so")]
     Attribute { name: String },
     #[error("its claim is incomplete")]
     Claim,
 }
 
-/// The bytes of an event. Consumes the message, because its texts move into them.
-pub(super) fn encode(message: Message) -> Vec<u8> {
+/// Encodes a message as an event. It consumes the message, so that texts move instead of being
+/// copied.
+pub(super) fn encode_event(message: Message) -> Vec<u8> {
     let Message { id, mut attributes, body, conversation: _ } = message;
-    let mut own = |name| attributes.remove(name).map(Bytes::from).unwrap_or_default();
-    let (source, r#type) = (own(SOURCE), own(TYPE));
+    let mut take = |name| attributes.remove(name).map(Bytes::from).unwrap_or_default();
+    let (source, r#type) = (take(SOURCE), take(TYPE));
     let mut extensions = Vec::with_capacity(attributes.len() + 2);
     extensions.extend(attributes.into_iter().map(|(name, value)| {
         let name = match name {
@@ -103,11 +104,12 @@ pub(super) fn encode(message: Message) -> Vec<u8> {
     let data = match body {
         Body::Inline(bytes) => Some(Data::Binary(bytes)),
         Body::Claim(claim) => {
-            let (place, size) = (claim.to_string().into(), claim.size.to_string().into());
+            let (reference, size) = (claim.to_string().into(), claim.size.to_string().into());
             let (data_ref, data_size) = (DATA_REF.as_bytes(), DATA_SIZE.as_bytes());
-            let place = Attribute::new(Bytes::from_static(data_ref), Scalar::UriReference(place));
+            let reference =
+                Attribute::new(Bytes::from_static(data_ref), Scalar::UriReference(reference));
             let size = Attribute::new(Bytes::from_static(data_size), Scalar::Text(size));
-            extensions.extend([place, size]);
+            extensions.extend([reference, size]);
             None
         }
     };
@@ -122,38 +124,38 @@ pub(super) fn encode(message: Message) -> Vec<u8> {
     event.encode_to_vec()
 }
 
-/// Reads an event back. The body is a part of `bytes`, not a copy.
-pub(super) fn decode(bytes: Bytes, conversation: String) -> Result<Message, Unreadable> {
+/// Decodes an event. The body shares `bytes` and is not copied.
+pub(super) fn decode_event(bytes: Bytes, conversation: String) -> Result<Message, InvalidEvent> {
     let event = CloudEvent::decode(bytes)?;
-    let id = text(&event.id).and_then(|id| id.parse::<MessageId>().ok()).ok_or(Unreadable::Name)?;
-    let (mut place, mut size) = (None, None);
+    let id = text(&event.id).and_then(|id| id.parse::<MessageId>().ok()).ok_or(InvalidEvent::Id)?;
+    let (mut reference, mut size) = (None, None);
     let mut attributes = Attributes::new();
     for (name, value) in [(SOURCE, event.source), (TYPE, event.r#type)] {
         if !value.is_empty() {
-            let value = text(&value).ok_or_else(|| unreadable(name.as_bytes()))?;
+            let value = text(&value).ok_or_else(|| invalid_attribute(name.as_bytes()))?;
             attributes.insert(Cow::Borrowed(name), value.to_owned());
         }
     }
     for Attribute { name, value } in event.attributes {
         let value = value.and_then(|value| value.scalar);
         let (Scalar::Text(value) | Scalar::UriReference(value)) =
-            value.ok_or_else(|| unreadable(&name))?;
-        let value = text(&value).ok_or_else(|| unreadable(&name))?;
+            value.ok_or_else(|| invalid_attribute(&name))?;
+        let value = text(&value).ok_or_else(|| invalid_attribute(&name))?;
         match text(&name) {
-            Some(DATA_REF) => place = Some(value.to_owned()),
+            Some(DATA_REF) => reference = Some(value.to_owned()),
             Some(DATA_SIZE) => size = value.parse().ok(),
-            Some(name) if may_be_attribute(name) => {
+            Some(name) if is_attribute_name(name) => {
                 attributes.insert(Cow::Owned(name.to_owned()), value.to_owned());
             }
-            _ => return Err(unreadable(&name)),
+            _ => return Err(invalid_attribute(&name)),
         }
     }
-    let body = match (place, size, event.data) {
+    let body = match (reference, size, event.data) {
         (None, None, Some(Data::Binary(bytes))) => Body::Inline(bytes),
         (None, None, None) => Body::Inline(Bytes::new()),
-        (place, size, _) => {
-            let claim = place.zip(size).and_then(|(it, size)| Claim::from_reference(&it, size));
-            Body::Claim(claim.ok_or(Unreadable::Claim)?)
+        (reference, size, _) => {
+            let claim = reference.zip(size).and_then(|(it, size)| Claim::from_reference(&it, size));
+            Body::Claim(claim.ok_or(InvalidEvent::Claim)?)
         }
     };
     Ok(Message { id, conversation, attributes, body })
@@ -169,6 +171,6 @@ fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
-fn unreadable(name: &[u8]) -> Unreadable {
-    Unreadable::Attribute { name: String::from_utf8_lossy(name).into_owned() }
+fn invalid_attribute(name: &[u8]) -> InvalidEvent {
+    InvalidEvent::Attribute { name: String::from_utf8_lossy(name).into_owned() }
 }

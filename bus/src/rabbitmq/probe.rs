@@ -1,21 +1,18 @@
-//! A probe: published with a confirm, and consumed again. A process that answers is not a broker
-//! that carries.
+//! The probe: a message that is published with a confirm and consumed again.
 
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{RabbitMq, publisher::publish_window, receiver};
+use super::{connection::RabbitMq, publisher::publish_window, receiver};
 use crate::{
     channel::Channel,
+    error::{ProbeError, PublishError, ReceiveError},
     message::{Attributes, Body, Message, MessageId},
-    publish::PublishError,
-    receive::ReceiveError,
-    transport::ProbeError,
 };
 
-/// Puts one probe on the queue and takes one from it. With several probing at once each may take
-/// another's: what it proves is the same, and everybody who put one in finds one.
-pub(crate) async fn round(bus: &RabbitMq) -> Result<(), ProbeError> {
+/// Publishes a probe and consumes one. Concurrent probes may consume each other's: each publishes
+/// one and consumes one, and that proves the same.
+pub(crate) async fn send_probe(bus: &RabbitMq) -> Result<(), ProbeError> {
     let probe = Message {
         id: MessageId::new(Uuid::now_v7()),
         conversation: String::new(),
@@ -34,5 +31,5 @@ pub(crate) async fn round(bus: &RabbitMq) -> Result<(), ProbeError> {
     }
     published.map_err(|source| PublishError::Unknown { source: Some(source) })?;
     bus.close(&link).await;
-    Ok(receiver::take_one(bus, &Channel::probe()).await?)
+    Ok(receiver::consume_one(bus, &Channel::probe()).await?)
 }

@@ -1,8 +1,8 @@
-//! The publisher: one actor that owns one link, and answers for windows.
+//! The publisher: one actor that owns one link and publishes windows.
 //!
-//! A link that two tasks share can report a refused publish as taken, and a returned message may
-//! be attached to any confirm of its time. So nobody shares the link, and returns are matched by
-//! name when the whole window is confirmed.
+//! When two tasks share a link, lapin can report a refused publish as confirmed, and it may attach a
+//! returned message to the confirm of another one. So the actor shares its link with no other task,
+//! and returned messages are matched by their ids once the whole window is confirmed.
 
 use std::{collections::HashSet, future::Future, pin::pin, sync::Arc, time::Duration};
 
@@ -14,21 +14,21 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{BrokerError, RabbitMq, wire, wire::Sealed};
+use super::{connection::RabbitMq, wire, wire::OutgoingMessage};
 use crate::{
     channel::Channel,
-    message::{Message, MessageId},
+    error::{BrokerError, PublishError, PublisherFailure},
+    message::{Message, MessageId, WINDOW_BYTES},
     metrics::Metrics,
-    publish::{Publish, PublishError, PublisherFailure},
-    receive::WINDOW_BYTES,
+    publish::Publish,
 };
 
-/// How often somebody who waits for the broker looks whether it blocks publishing.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How often a wait for a confirm checks whether the broker blocks publishing.
+const BLOCKED_INTERVAL: Duration = Duration::from_millis(200);
 
 type Outcome = Result<(), PublishError>;
 
-/// Puts messages on channels through an actor. The actor ends with the last clone.
+/// Publishes through the actor, which ends with the last clone.
 #[derive(Clone, Debug)]
 pub struct Publisher {
     requests: mpsc::Sender<Request>,
@@ -41,16 +41,16 @@ pub struct Publisher {
 #[derive(Debug)]
 struct Request {
     batch: Vec<(Channel, Message)>,
-    answer: oneshot::Sender<Vec<Outcome>>,
+    reply: oneshot::Sender<Vec<Outcome>>,
 }
 
 impl Publisher {
     pub(crate) async fn open(bus: &RabbitMq) -> Result<Self, BrokerError> {
         let link = bus.publishing_link().await?;
-        let (requests, waiting) = mpsc::channel(bus.settings().requests_max.max(1));
+        let (requests, queue) = mpsc::channel(bus.settings().requests_max.max(1));
         let mut actor = JoinSet::new();
-        actor.spawn(run(bus.clone(), link, waiting));
-        let connection = bus.0.publishing.status().clone();
+        actor.spawn(run(bus.clone(), link, queue));
+        let connection = bus.publishing().status().clone();
         let (metrics, limit) = (bus.metrics().clone(), bus.settings().publish_limit());
         Ok(Self { requests, connection, metrics, limit, _actor: Arc::new(actor) })
     }
@@ -66,76 +66,76 @@ impl Publish for Publisher {
         if count == 0 {
             return Vec::new();
         }
-        // Nothing would be written while the broker is short of memory or disk.
+        // A broker that is short of memory or disk does not read the connection.
         if self.connection.blocked() {
-            return refused(&batch);
+            return refuse_all(&batch);
         }
-        let (answer, answered) = oneshot::channel();
+        let (reply, outcomes) = oneshot::channel();
         let until = Instant::now() + self.limit;
         match timeout_at(until, self.requests.reserve()).await {
-            Ok(Ok(place)) => place.send(Request { batch, answer }),
+            Ok(Ok(permit)) => permit.send(Request { batch, reply }),
             Ok(Err(_ended)) => {
                 return (0..count).map(|_| Err(PublishError::NotSent { source: None })).collect();
             }
-            Err(_elapsed) => return refused(&batch),
+            Err(_elapsed) => return refuse_all(&batch),
         }
-        match timeout_at(until, answered).await {
+        match timeout_at(until, outcomes).await {
             Ok(Ok(outcomes)) => outcomes,
             _ => (0..count).map(|_| Err(PublishError::Unknown { source: None })).collect(),
         }
     }
 }
 
-fn refused(batch: &[(Channel, Message)]) -> Vec<Outcome> {
+fn refuse_all(batch: &[(Channel, Message)]) -> Vec<Outcome> {
     let refused = |channel: &Channel| Err(PublishError::Refused { channel: channel.clone() });
     batch.iter().map(|(channel, _)| refused(channel)).collect()
 }
 
-/// Serves requests until nobody can make any, or the link fails.
+/// Publishes requests until every publisher is dropped or the link fails.
 async fn run(bus: RabbitMq, link: lapin::Channel, mut requests: mpsc::Receiver<Request>) {
-    let mut events = pin!(bus.0.publishing.events_listener());
+    let mut events = pin!(bus.publishing().events_listener());
     let failed = loop {
-        let served = tokio::select! {
+        let outcome = tokio::select! {
             request = requests.recv() => match request {
-                Some(first) => serve(&bus, &link, first, &mut requests).await,
+                Some(first) => publish_requests(&bus, &link, first, &mut requests).await,
                 None => break None,
             },
-            Some(event) = events.next() => heed(event),
+            Some(event) = events.next() => check_event(event),
         };
-        if let Err(failed) = served {
+        if let Err(failed) = outcome {
             break Some(failed);
         }
     };
     let Some(failed) = failed else { return bus.close(&link).await };
     tracing::error!(error = &*failed as &dyn std::error::Error, "publisher ended");
-    bus.0.failure.send_replace(Some(Arc::clone(&failed)));
+    bus.report_failure(Arc::clone(&failed));
     requests.close();
-    while let Some(Request { batch, answer }) = requests.recv().await {
+    while let Some(Request { batch, reply }) = requests.recv().await {
         let source = || Some(Arc::clone(&failed));
-        // A caller that went away needs no answer, here and below.
+        // The send fails when the caller no longer waits, here and below.
         drop(
-            answer.send(
+            reply.send(
                 batch.iter().map(|_| Err(PublishError::NotSent { source: source() })).collect(),
             ),
         );
     }
 }
 
-/// What the connection tells between publishes. Only its end matters; a block is looked up where
-/// somebody waits.
-fn heed(event: lapin::Event) -> Result<(), Arc<PublisherFailure>> {
+/// Checks an event of the connection between publishes. Only its end is a failure; whether it is
+/// blocked is checked before each publish.
+fn check_event(event: lapin::Event) -> Result<(), Arc<PublisherFailure>> {
     if let lapin::Event::Error(source) = event {
-        let error = BrokerError::Failed { call: "keep connection", source };
+        let error = BrokerError::Failed { call: "keep connection", source: source.into() };
         return Err(Arc::new(PublisherFailure::Link(error)));
     }
     if let lapin::Event::ConnectionBlocked(reason) = event {
-        tracing::warn!(reason, "the broker blocks publishing");
+        tracing::warn!(reason, "broker blocks publishing");
     }
     Ok(())
 }
 
-/// Publishes the first request and those that wait behind it, up to a window, and answers each.
-async fn serve(
+/// Publishes the first request and those in the queue behind it, up to a window, and replies to each.
+async fn publish_requests(
     bus: &RabbitMq,
     link: &lapin::Channel,
     first: Request,
@@ -143,12 +143,12 @@ async fn serve(
 ) -> Result<(), Arc<PublisherFailure>> {
     let window = usize::from(bus.settings().window.max(1));
     let mut messages = Vec::new();
-    let mut answers = Vec::new();
+    let mut replies = Vec::new();
     let mut next = Some(first);
-    while let Some(Request { mut batch, answer }) = next {
-        // Whoever gave up on a request publishes it again, if it is still due.
-        if !answer.is_closed() {
-            answers.push((answer, batch.len()));
+    while let Some(Request { mut batch, reply }) = next {
+        // A caller whose time limit passed publishes the request again if it is still due.
+        if !reply.is_closed() {
+            replies.push((reply, batch.len()));
             messages.append(&mut batch);
         }
         next = if messages.len() < window { requests.try_recv().ok() } else { None };
@@ -157,7 +157,7 @@ async fn serve(
     let mut failed = None;
     let mut messages = messages.into_iter().peekable();
     while messages.peek().is_some() {
-        let part = cut(&mut messages, window);
+        let part = take_window(&mut messages, window);
         match &failed {
             None => failed = publish_window(bus, link, part, &mut outcomes).await.err(),
             Some(failed) => {
@@ -168,14 +168,14 @@ async fn serve(
         }
     }
     let mut outcomes = outcomes.into_iter();
-    for (answer, count) in answers {
-        drop(answer.send(outcomes.by_ref().take(count).collect()));
+    for (reply, count) in replies {
+        drop(reply.send(outcomes.by_ref().take(count).collect()));
     }
     failed.map_or(Ok(()), Err)
 }
 
-/// The next messages that make a window: at least one, and neither too many nor too large.
-fn cut(
+/// The next messages that fit into a window; at least one.
+fn take_window(
     messages: &mut std::iter::Peekable<std::vec::IntoIter<(Channel, Message)>>,
     window: usize,
 ) -> Vec<(Channel, Message)> {
@@ -190,8 +190,8 @@ fn cut(
     part
 }
 
-/// Publishes a window, awaits all its confirms, and adds an outcome for each message. With an
-/// error the link is of no more use, and outcomes may be unknown.
+/// Publishes a window, awaits its confirms, and adds an outcome for each message. After an error the
+/// link cannot be used any more, and outcomes may be unknown.
 pub(super) async fn publish_window(
     bus: &RabbitMq,
     link: &lapin::Channel,
@@ -200,63 +200,64 @@ pub(super) async fn publish_window(
 ) -> Result<(), Arc<PublisherFailure>> {
     let mut until = Instant::now() + bus.settings().call_limit();
     let begin = outcomes.len();
-    let mut names = Vec::with_capacity(window.len());
-    let mut on_the_way = Vec::with_capacity(window.len());
+    let mut sent = Vec::with_capacity(window.len());
+    let mut in_flight = Vec::with_capacity(window.len());
     for (channel, message) in window {
         let id = message.id;
-        match wire::seal(&channel, message) {
+        match wire::encode_message(&channel, message) {
             Err(invalid) => outcomes.push(Err(PublishError::Invalid(invalid))),
-            Ok(sealed) => {
-                let mut publish = Box::pin(send(link, sealed));
-                // The first poll hands the frames over whole, so the order is ours; what is left
-                // to await is their writing.
+            Ok(outgoing) => {
+                let mut publish = Box::pin(send(link, outgoing));
+                // The first poll puts all frames of the message into the client's queue, so the
+                // order is that of the window; the rest of the future awaits their writing.
                 let begun = poll!(&mut publish);
-                on_the_way.push((outcomes.len(), begun, publish));
+                in_flight.push((outcomes.len(), begun, publish));
                 outcomes.push(Ok(()));
             }
         }
-        names.push((id, channel));
+        sent.push((id, channel));
     }
     let mut failed = None;
     let mut returned = HashSet::new();
-    for (place, begun, publish) in on_the_way {
-        let answered = async {
+    for (index, begun, publish) in in_flight {
+        let confirming = async {
             let confirm = match begun {
                 std::task::Poll::Ready(begun) => begun?,
                 std::task::Poll::Pending => publish.await?,
             };
             confirm.await
         };
-        let failure = match patiently(bus, &mut until, answered).await {
+        let failure = match await_confirm(bus, &mut until, confirming).await {
             Some(Ok(confirmation)) => {
-                let channel = &names[place - begin].1;
-                outcomes[place] = judge(confirmation, channel, &mut returned);
+                let channel = &sent[index - begin].1;
+                outcomes[index] = read_confirmation(confirmation, channel, &mut returned);
                 continue;
             }
-            Some(Err(source)) => {
-                PublisherFailure::Link(BrokerError::Failed { call: "publish", source })
-            }
+            Some(Err(source)) => PublisherFailure::Link(BrokerError::Failed {
+                call: "publish",
+                source: source.into(),
+            }),
             None => PublisherFailure::Unconfirmed,
         };
         let failed: &Arc<_> = failed.get_or_insert_with(|| Arc::new(failure));
-        outcomes[place] = Err(PublishError::Unknown { source: Some(Arc::clone(failed)) });
+        outcomes[index] = Err(PublishError::Unknown { source: Some(Arc::clone(failed)) });
     }
-    flag(&returned, &names, &mut outcomes[begin..]);
+    mark_returned(&returned, &sent, &mut outcomes[begin..]);
     failed.map_or(Ok(()), Err)
 }
 
-/// The answer, if it comes before `until`. While the broker blocks publishing it owes none: the
-/// time begins anew when it goes on.
-async fn patiently<T>(
+/// The confirm, if it comes before `until`. A broker that blocks publishing sends no confirms, so the
+/// time limit begins again when it unblocks.
+async fn await_confirm<T>(
     bus: &RabbitMq,
     until: &mut Instant,
-    answer: impl Future<Output = T>,
+    confirm: impl Future<Output = T>,
 ) -> Option<T> {
-    let mut answer = pin!(answer);
+    let mut confirm = pin!(confirm);
     loop {
-        let look = Instant::now() + LOOK_AGAIN;
-        if let Ok(answered) = timeout_at(look.min(*until), answer.as_mut()).await {
-            return Some(answered);
+        let check = Instant::now() + BLOCKED_INTERVAL;
+        if let Ok(confirmed) = timeout_at(check.min(*until), confirm.as_mut()).await {
+            return Some(confirmed);
         }
         if bus.is_blocked() {
             *until = Instant::now() + bus.settings().call_limit();
@@ -267,49 +268,50 @@ async fn patiently<T>(
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that publishes")]
-async fn send(link: &lapin::Channel, sealed: Sealed) -> lapin::Result<PublisherConfirm> {
-    let options = BasicPublishOptions { mandatory: sealed.mandatory, immediate: false };
+async fn send(link: &lapin::Channel, outgoing: OutgoingMessage) -> lapin::Result<PublisherConfirm> {
+    let options = BasicPublishOptions { mandatory: outgoing.mandatory, immediate: false };
     link.basic_publish(
-        sealed.exchange,
-        sealed.routing_key,
+        outgoing.exchange,
+        outgoing.routing_key,
         options,
-        &sealed.body,
-        sealed.properties,
+        &outgoing.body,
+        outgoing.properties,
     )
     .await
 }
 
-/// What a confirm says, and, put aside, which message came back with it: rarely its own.
-fn judge(
+/// The outcome of a confirm. A returned message that is attached to it is added to `returned`,
+/// because it may belong to another confirm.
+fn read_confirmation(
     confirmation: Confirmation,
     channel: &Channel,
     returned: &mut HashSet<(MessageId, String)>,
 ) -> Outcome {
     let refused = || Err(PublishError::Refused { channel: channel.clone() });
-    let (outcome, back) = match confirmation {
-        Confirmation::Ack(back) => (Ok(()), back),
-        Confirmation::Nack(back) => (refused(), back),
-        // Confirms were asked for when the link was opened; without one nothing is promised.
+    let (outcome, attached) = match confirmation {
+        Confirmation::Ack(attached) => (Ok(()), attached),
+        Confirmation::Nack(attached) => (refused(), attached),
+        // Every publishing link selects confirms; without one the outcome is unknown.
         Confirmation::NotRequested => (Err(PublishError::Unknown { source: None }), None),
     };
-    if let Some(back) = back
-        && let Some(id) = wire::name(&back.properties)
+    if let Some(attached) = attached
+        && let Some(id) = wire::message_id(&attached.properties)
     {
-        returned.insert((id, back.routing_key.to_string()));
+        returned.insert((id, attached.routing_key.to_string()));
     }
     outcome
 }
 
-/// Marks what came back, by its name.
-fn flag(
+/// Marks returned messages as unroutable, by id and channel.
+fn mark_returned(
     returned: &HashSet<(MessageId, String)>,
-    names: &[(MessageId, Channel)],
+    sent: &[(MessageId, Channel)],
     outcomes: &mut [Outcome],
 ) {
     if returned.is_empty() {
         return;
     }
-    for ((id, channel), outcome) in names.iter().zip(outcomes) {
+    for ((id, channel), outcome) in sent.iter().zip(outcomes) {
         if returned.contains(&(*id, channel.name().to_owned())) {
             *outcome = Err(PublishError::Unroutable { channel: channel.clone() });
         }
@@ -331,11 +333,11 @@ mod tests {
     }
 
     #[test]
-    fn a_return_belongs_to_the_message_it_names_and_not_to_the_confirm_it_came_with() {
+    fn a_returned_message_is_matched_by_its_id_and_not_by_its_confirm() {
         let channels = [Channel::intake(0), Channel::intake(1)];
         let ids = [1, 2, 2, 3].map(|id| MessageId::new(Uuid::from_u128(id)));
-        // The second and the third have one name, and go to two channels.
-        let names: Vec<_> = [0, 0, 1, 0]
+        // The second and the third have the same id and go to two channels.
+        let sent: Vec<_> = [0, 0, 1, 0]
             .iter()
             .zip(ids)
             .map(|(channel, id)| (id, channels[*channel].clone()))
@@ -346,13 +348,15 @@ mod tests {
             Confirmation::Ack(None),
             Confirmation::Nack(None),
         ];
-        let mut back = HashSet::new();
+        let mut attached = HashSet::new();
         let mut outcomes: Vec<_> = confirmations
             .into_iter()
-            .zip(&names)
-            .map(|(confirmation, (_, channel))| judge(confirmation, channel, &mut back))
+            .zip(&sent)
+            .map(|(confirmation, (_, channel))| {
+                read_confirmation(confirmation, channel, &mut attached)
+            })
             .collect();
-        flag(&back, &names, &mut outcomes);
+        mark_returned(&attached, &sent, &mut outcomes);
         assert!(
             matches!(
                 &outcomes[..],
@@ -368,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn windows_are_cut_by_number_and_by_size() {
+    fn windows_are_bounded_by_count_and_by_bytes() {
         let message = |bytes: usize| {
             let body = crate::message::Body::Inline(vec![0; bytes].into());
             let (id, attributes) = (MessageId::new(Uuid::nil()), crate::message::Attributes::new());
@@ -380,7 +384,7 @@ mod tests {
         let mut messages = batch.into_iter().peekable();
         let mut lengths = Vec::new();
         while messages.peek().is_some() {
-            lengths.push(cut(&mut messages, 4).len());
+            lengths.push(take_window(&mut messages, 4).len());
         }
         assert_eq!(lengths, [4, 3, 1, 1]);
     }

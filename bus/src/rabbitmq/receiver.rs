@@ -1,4 +1,4 @@
-//! Receiving from queues: windows in, one cumulative acknowledgement out.
+//! Receiving from queues: each window is settled by one cumulative acknowledgement.
 
 use std::{mem, time::Duration};
 
@@ -17,50 +17,52 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    CLOSED_NORMALLY, RabbitMq,
+    connection::{CLOSED_NORMALLY, RabbitMq},
     topology::{CONTROL, is_missing},
     wire,
 };
 use crate::{
     channel::Channel,
-    message::Message,
+    error::{BrokerError, ReceiveError},
+    message::{Message, WINDOW_BYTES},
     receive::{
-        FailureStore, Handle, Held, ReceiveError, Receiver, Stand, WINDOW_BYTES, capacity, step,
+        FailureStore, Handle, PendingWindow, ReceiveContext, Receiver, process_window,
+        wait_for_capacity,
     },
     verdict::Disposition,
 };
 
-/// Broadcasts that may lie at a listener; they are rare and small.
-const BROADCASTS_AHEAD: u16 = 64;
+/// Prefetch of a listener; broadcasts are rare and small.
+const BROADCASTS_PREFETCH: u16 = 64;
 
-/// Broadcasts that wait for a listener at the broker; the oldest go first.
+/// The most broadcasts in the queue of a listener; the broker drops the oldest.
 const BROADCASTS_MAX: i32 = 1_024;
 
-/// Hands that are waited for longer than this are slow: what lies before them is then better taken
-/// by somebody else.
-const SLOW_HANDS: Duration = Duration::from_secs(1);
+/// A handler that took longer to have capacity is slow: fewer messages are then prefetched, so that
+/// other receivers of the channel can take them.
+const SLOW_CAPACITY: Duration = Duration::from_secs(1);
 
-/// How a time at a link came to its good end.
-enum Ended {
+/// Why a consumer was closed without an error.
+enum ConsumerEnd {
     Shutdown,
-    NoHands,
-    OtherHands,
+    NoCapacity,
+    CapacityChanged,
 }
 
 /// A consumer on its link.
 #[derive(Debug)]
-struct Consuming {
+struct LinkConsumer {
     link: lapin::Channel,
     deliveries: lapin::Consumer,
-    /// How many messages the broker sends ahead of their settling.
-    ahead: u16,
+    /// How many unsettled messages the broker delivers.
+    prefetch: u16,
 }
 
-impl Drop for Consuming {
-    /// Closes the link before the consumer goes, whatever ends it: a consumer that is taken away
-    /// first lets the next one begin behind messages that still lie here.
+impl Drop for LinkConsumer {
+    /// Closes the link before the consumer is dropped. Otherwise the broker would cancel the consumer
+    /// first and start the next one with later messages than those that are unsettled here.
     fn drop(&mut self) {
-        // The first poll hands the frame over; whether it is answered is nobody's concern.
+        // The first poll sends the frame; the answer is not needed.
         drop(self.link.close(CLOSED_NORMALLY, "done".into()).now_or_never());
     }
 }
@@ -72,75 +74,80 @@ pub(crate) async fn receive<K: FailureStore, H: Handle>(
     shutdown: &CancellationToken,
 ) -> Result<(), ReceiveError> {
     loop {
-        // Without hands there is no link, so nothing lies unsettled at somebody who sleeps.
-        let hands = tokio::select! {
+        // A handler without capacity has no link, so no delivery waits unsettled for it.
+        let capacity = tokio::select! {
             biased;
             () = shutdown.cancelled() => return Ok(()),
             failed = bus.publisher_failed() => return Err(ReceiveError::Publisher(failed)),
-            hands = capacity(handler) => hands,
+            capacity = wait_for_capacity(handler) => capacity,
         };
         let (link, channel) = (bus.consuming_link().await?, &receiver.channel);
-        let ahead = ahead(hands, receiver.window);
-        let mut consuming = open(bus, link, (channel, channel.name()), ahead).await?;
-        let ended = consume(bus, &mut consuming, (receiver, handler), shutdown).await;
-        bus.close(&consuming.link).await;
-        match ended? {
-            Ended::Shutdown => return Ok(()),
-            Ended::NoHands => tracing::info!(%channel, "no free hands, link closed"),
-            Ended::OtherHands => tracing::debug!(%channel, "more or fewer hands, link renewed"),
+        let prefetch = prefetch(capacity, receiver.window);
+        let mut consumer = open_consumer(bus, link, (channel, channel.name()), prefetch).await?;
+        let end = consume(bus, &mut consumer, (receiver, handler), shutdown).await;
+        bus.close(&consumer.link).await;
+        match end? {
+            ConsumerEnd::Shutdown => return Ok(()),
+            ConsumerEnd::NoCapacity => {
+                tracing::info!(%channel, "handler has no capacity, link closed");
+            }
+            ConsumerEnd::CapacityChanged => {
+                tracing::debug!(%channel, "capacity of handler changed, link renewed");
+            }
         }
     }
 }
 
-/// How much is sent ahead: no more than there are hands for, and at most twice the window, of which
-/// one arrives while the other is worked on.
-fn ahead(hands: usize, window: u16) -> u16 {
-    u16::try_from(hands).unwrap_or(u16::MAX).min(window.max(1).saturating_mul(2))
+/// The prefetch for a capacity: at most two windows, one that is handled and one that arrives
+/// meanwhile.
+fn prefetch(capacity: usize, window: u16) -> u16 {
+    u16::try_from(capacity).unwrap_or(u16::MAX).min(window.max(1).saturating_mul(2))
 }
 
 async fn consume<K: FailureStore, H: Handle>(
     bus: &RabbitMq,
-    Consuming { deliveries, ahead: opened, .. }: &mut Consuming,
+    LinkConsumer { deliveries, prefetch: opened, .. }: &mut LinkConsumer,
     (receiver, handler): (&Receiver<K>, &H),
     shutdown: &CancellationToken,
-) -> Result<Ended, ReceiveError> {
-    let keep_limit = bus.settings().keep_limit();
-    let stand = Stand { receiver, metrics: bus.metrics(), keep_limit };
+) -> Result<ConsumerEnd, ReceiveError> {
+    let failure_store_limit = bus.settings().failure_store_limit();
+    let context = ReceiveContext { receiver, metrics: bus.metrics(), failure_store_limit };
     loop {
         let first = tokio::select! {
             biased;
-            () = shutdown.cancelled() => return Ok(Ended::Shutdown),
+            () = shutdown.cancelled() => return Ok(ConsumerEnd::Shutdown),
             failed = bus.publisher_failed() => return Err(ReceiveError::Publisher(failed)),
-            next = deliveries.next() => taken(next, &receiver.channel)?,
+            next = deliveries.next() => unpack(next, &receiver.channel)?,
         };
         let asked = Instant::now();
-        let hands = tokio::select! {
+        let capacity = tokio::select! {
             biased;
-            () = shutdown.cancelled() => return Ok(Ended::Shutdown),
-            hands = hands_within(bus.settings().hands_limit(), handler) => hands,
+            () = shutdown.cancelled() => return Ok(ConsumerEnd::Shutdown),
+            capacity = capacity_within(bus.settings().capacity_limit(), handler) => capacity,
         };
-        let Some(hands) = hands else { return Ok(Ended::NoHands) };
-        let (is_slow, now) = (asked.elapsed() >= SLOW_HANDS, ahead(hands, receiver.window));
-        let most = hands.min(receiver.window.max(1).into());
-        let mut window = fill(first, deliveries, most, &receiver.channel)?;
-        step(&stand, handler, &mut window.readable, window.buried).await?;
+        let Some(capacity) = capacity else { return Ok(ConsumerEnd::NoCapacity) };
+        let is_slow = asked.elapsed() >= SLOW_CAPACITY;
+        let wanted = prefetch(capacity, receiver.window);
+        let count_max = capacity.min(receiver.window.max(1).into());
+        let mut window = take_window(first, deliveries, count_max, &receiver.channel)?;
+        process_window(&context, handler, &mut window.decoded, window.dead_letters).await?;
         let begun = Instant::now();
         settle(bus, &window.last).await?;
-        stand.metrics.settled(&receiver.channel, begun.elapsed());
-        // Halves and doubles only, so that hands that come and go do not renew the link each time.
-        if now / 2 >= *opened || (is_slow && now <= *opened / 2) {
-            return Ok(Ended::OtherHands);
+        context.metrics.record_settled(&receiver.channel, begun.elapsed());
+        // Only when the capacity doubled or halved, so that small changes do not renew the link.
+        if wanted / 2 >= *opened || (is_slow && wanted <= *opened / 2) {
+            return Ok(ConsumerEnd::CapacityChanged);
         }
     }
 }
 
-async fn open(
+async fn open_consumer(
     bus: &RabbitMq,
     link: lapin::Channel,
     (channel, queue): (&Channel, &str),
-    ahead: u16,
-) -> Result<Consuming, ReceiveError> {
-    bus.call("set prefetch", link.basic_qos(ahead, BasicQosOptions { global: false })).await?;
+    prefetch: u16,
+) -> Result<LinkConsumer, ReceiveError> {
+    bus.call("set prefetch", link.basic_qos(prefetch, BasicQosOptions { global: false })).await?;
     let tag = format!("{}.{}", bus.settings().name, Uuid::now_v7());
     let consuming = link.basic_consume(
         queue.into(),
@@ -149,7 +156,7 @@ async fn open(
         FieldTable::default(),
     );
     match bus.call("consume", consuming).await {
-        Ok(deliveries) => Ok(Consuming { link, deliveries, ahead }),
+        Ok(deliveries) => Ok(LinkConsumer { link, deliveries, prefetch }),
         Err(error) if is_missing(&error) => {
             Err(ReceiveError::NoChannel { channel: channel.clone() })
         }
@@ -157,110 +164,118 @@ async fn open(
     }
 }
 
-async fn hands_within<H: Handle>(limit: Duration, handler: &H) -> Option<usize> {
-    tokio::time::timeout(limit, capacity(handler)).await.ok()
+async fn capacity_within<H: Handle>(limit: Duration, handler: &H) -> Option<usize> {
+    tokio::time::timeout(limit, wait_for_capacity(handler)).await.ok()
 }
 
-/// One delivery, taken apart.
-struct Taken {
+/// The parts of one delivery.
+struct Delivery {
     properties: BasicProperties,
     body: Bytes,
     acker: Acker,
 }
 
-/// What the consumer's stream gave. Its end is a consumer that the broker dropped, not a quiet
-/// channel.
-fn taken(
+/// The next delivery of a consumer's stream. The stream ends when the broker cancels the consumer; an
+/// empty queue does not end it.
+fn unpack(
     next: Option<lapin::Result<lapin::message::Delivery>>,
     channel: &Channel,
-) -> Result<Taken, ReceiveError> {
+) -> Result<Delivery, ReceiveError> {
     let delivery = next
         .ok_or_else(|| ReceiveError::ConsumerCancelled { channel: channel.clone() })?
-        .map_err(|source| super::BrokerError::Failed { call: "receive", source })?;
+        .map_err(|source| BrokerError::Failed { call: "receive", source: source.into() })?;
     let lapin::message::Delivery { properties, data, acker, .. } = delivery;
-    Ok(Taken { properties, body: data.into(), acker })
+    Ok(Delivery { properties, body: data.into(), acker })
 }
 
-/// What was ready, read as far as it can be.
+/// A window of deliveries.
 struct Window {
-    readable: Readable,
-    buried: Vec<(Message, Disposition)>,
+    decoded: DecodedMessages,
+    /// Deliveries that could not be decoded.
+    dead_letters: Vec<(Message, Disposition)>,
+    /// Acknowledges the whole window.
     last: Acker,
 }
 
-/// Messages to hand over, and what they were read from: a second copy is rarely needed, and is
-/// then read again, so nothing is copied on the usual way.
+/// Messages and the bytes they were decoded from. A second copy of a message is needed only when it
+/// failed, and is then decoded again, so that no message is copied otherwise.
 #[derive(Default)]
-struct Readable {
+struct DecodedMessages {
     messages: Vec<Message>,
-    raw: Vec<(BasicProperties, Bytes)>,
+    encoded: Vec<(BasicProperties, Bytes)>,
 }
 
-/// What is ready now, beginning with `first`: light traffic makes windows of one, and nobody waits.
-/// Large messages make short windows.
-fn fill(
-    first: Taken,
+/// The deliveries that have arrived, beginning with `first`. It does not wait for more, so with
+/// light traffic a window has one message; with large messages it is short.
+fn take_window(
+    first: Delivery,
     deliveries: &mut lapin::Consumer,
-    most: usize,
+    count_max: usize,
     channel: &Channel,
 ) -> Result<Window, ReceiveError> {
-    let mut window =
-        Window { readable: Readable::default(), buried: Vec::new(), last: first.acker.clone() };
+    let mut window = Window {
+        decoded: DecodedMessages::default(),
+        dead_letters: Vec::new(),
+        last: first.acker.clone(),
+    };
     let mut next = Some(first);
     let (mut count, mut bytes) = (0, 0);
-    while let Some(Taken { properties, body, acker }) = next {
+    while let Some(Delivery { properties, body, acker }) = next {
         count += 1;
         bytes += body.len();
         window.last = acker;
-        match wire::open(&properties, &body) {
+        match wire::decode_message(&properties, &body) {
             Ok(message) => {
-                window.readable.messages.push(message);
-                window.readable.raw.push((properties, body));
+                window.decoded.messages.push(message);
+                window.decoded.encoded.push((properties, body));
             }
-            Err(why) => window.buried.push(wire::bury(&properties, &body, &why)),
+            Err(reason) => {
+                window.dead_letters.push(wire::dead_letter(&properties, &body, &reason));
+            }
         }
-        let has_room = count < most && bytes < WINDOW_BYTES;
-        let ready = if has_room { deliveries.next().now_or_never() } else { None };
-        next = ready.map(|ready| taken(ready, channel)).transpose()?;
+        let may_grow = count < count_max && bytes < WINDOW_BYTES;
+        let ready = if may_grow { deliveries.next().now_or_never() } else { None };
+        next = ready.map(|ready| unpack(ready, channel)).transpose()?;
     }
     Ok(window)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that settles")]
 async fn settle(bus: &RabbitMq, last: &Acker) -> Result<(), ReceiveError> {
-    // One acknowledgement for the whole window: no earlier one is open on this link.
-    // `false` is the client's way to say the link is gone; the broker brings the window again.
+    // `multiple` settles the whole window, because every earlier delivery of this link is settled.
+    // `false` means that the link is closed; the broker delivers the window again.
     let acknowledged = bus.call("settle", last.ack(BasicAckOptions { multiple: true })).await?;
     if acknowledged { Ok(()) } else { Err(ReceiveError::NotSettled) }
 }
 
-impl Held for Readable {
-    fn messages(&mut self) -> Vec<Message> {
+impl PendingWindow for DecodedMessages {
+    fn take_messages(&mut self) -> Vec<Message> {
         mem::take(&mut self.messages)
     }
 
-    fn message(&self, place: usize) -> Message {
-        let (properties, body) = &self.raw[place];
-        wire::open(properties, body).unwrap_or_else(|why| wire::bury(properties, body, &why).0)
+    fn message(&self, index: usize) -> Message {
+        let (properties, body) = &self.encoded[index];
+        wire::decode_message(properties, body)
+            .unwrap_or_else(|reason| wire::dead_letter(properties, body, &reason).0)
     }
 }
 
-/// Takes one message from a channel and settles it, whatever it is.
-pub(super) async fn take_one(bus: &RabbitMq, channel: &Channel) -> Result<(), ReceiveError> {
+/// Consumes one delivery of a channel and settles it, whatever it contains.
+pub(super) async fn consume_one(bus: &RabbitMq, channel: &Channel) -> Result<(), ReceiveError> {
     let link = bus.consuming_link().await?;
-    let mut consuming = open(bus, link, (channel, channel.name()), 1).await?;
-    let Taken { acker, .. } = taken(consuming.deliveries.next().await, channel)?;
+    let mut consumer = open_consumer(bus, link, (channel, channel.name()), 1).await?;
+    let Delivery { acker, .. } = unpack(consumer.deliveries.next().await, channel)?;
     settle(bus, &acker).await?;
-    bus.close(&consuming.link).await;
+    bus.close(&consumer.link).await;
     Ok(())
 }
 
-/// Hears what is broadcast, on a queue of its own that goes with it. One that is further behind than
-/// that queue holds hears only the latest.
+/// Receives broadcasts from an exclusive queue, which the broker deletes with the listener. A
+/// listener that falls behind loses the oldest broadcasts.
 #[derive(Debug)]
 pub struct Listener {
     bus: RabbitMq,
-    consuming: Consuming,
+    consumer: LinkConsumer,
 }
 
 impl Listener {
@@ -280,20 +295,21 @@ impl Listener {
             FieldTable::default(),
         );
         bus.call("bind listener", binding).await?;
-        let consuming = open(bus, link, (&Channel::control(), &queue), BROADCASTS_AHEAD).await?;
-        Ok(Self { bus: bus.clone(), consuming })
+        let channel = (&Channel::control(), queue.as_str());
+        let consumer = open_consumer(bus, link, channel, BROADCASTS_PREFETCH).await?;
+        Ok(Self { bus: bus.clone(), consumer })
     }
 
     pub(crate) async fn next(&mut self) -> Result<Message, ReceiveError> {
         let channel = Channel::control();
         loop {
-            let next = self.consuming.deliveries.next().await;
-            let Taken { properties, body, acker } = taken(next, &channel)?;
+            let next = self.consumer.deliveries.next().await;
+            let Delivery { properties, body, acker } = unpack(next, &channel)?;
             settle(&self.bus, &acker).await?;
-            match wire::open(&properties, &body) {
+            match wire::decode_message(&properties, &body) {
                 Ok(message) => return Ok(message),
-                // A broadcast is a hint, so there is nothing to keep of one that is none.
-                Err(error) => tracing::warn!(%error, "broadcast cannot be read"),
+                // A broadcast only says that a state changed, so an invalid one is not stored.
+                Err(error) => tracing::warn!(%error, "broadcast cannot be decoded"),
             }
         }
     }

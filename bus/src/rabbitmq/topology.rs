@@ -1,6 +1,4 @@
-//! The queues and exchanges: declared by one owner, compared by everybody else.
-
-use std::fmt;
+//! The queues and exchanges: one service declares them, the others compare them.
 
 use lapin::{
     ExchangeKind,
@@ -8,85 +6,38 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-use super::{BrokerError, RabbitMq};
-use crate::channel::Channel;
+use super::connection::RabbitMq;
+use crate::{
+    channel::Channel,
+    error::{BrokerError, TopologyDifference, TopologyError},
+};
 
 /// The exchange of broadcasts.
 pub(super) const CONTROL: &str = "lienthong.control";
 const INTAKE: &str = "lienthong.intake";
 const DELIVERY: &str = "lienthong.delivery";
-/// Where unroutable and dead-lettered messages fall.
-const STRANDED: &str = "lienthong.stranded";
+/// The exchange of unroutable and dead-lettered messages.
+const UNDELIVERABLE: &str = "lienthong.stranded";
 
-/// High, because how often a message was tried is the journal's to count. This is the net under a
-/// receiver that breaks down on every start; and without any limit a message that is given back
-/// goes to the end of its queue.
+/// The delivery limit. It is high because the journal counts the attempts; it only stops a message
+/// that ends its receiver at every delivery. Without a limit a returned message would go to the end
+/// of its queue and lose its order.
 const DELIVERIES_MAX: i32 = 1_000;
 
-/// As good as none: past its limit the last net would drop what it holds.
-const DELIVERIES_OF_LAST_NET: i32 = 1_000_000_000;
+/// The delivery limit of the undeliverable queue, practically none: beyond it the broker would drop
+/// the message, because that queue has no dead-letter exchange.
+const UNDELIVERABLE_DELIVERIES_MAX: i32 = 1_000_000_000;
 
-/// A probe whose sender is gone is of no use to anybody.
+/// Time to live of a probe, so that probes of processes that ended do not pile up.
 const PROBE_MS: i32 = 60_000;
 
-/// AMQP's code for "there is none".
+/// AMQP's reply code of a missing queue or exchange.
 const NOT_FOUND: u16 = 404;
-/// AMQP's code for "there is one, and it is different".
-const DIFFERENT: u16 = 406;
+/// AMQP's reply code of a declaration with other arguments.
+const PRECONDITION_FAILED: u16 = 406;
 
-/// Something at the broker that is not as it must be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// The queue or exchange.
-    pub name: String,
-    /// The argument that differs; `None` when the whole thing is missing or too many.
-    pub argument: Option<String>,
-    /// The broker's words, or ours.
-    pub detail: String,
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.argument {
-            Some(argument) => {
-                write!(formatter, "`{}`, argument `{argument}`: {}", self.name, self.detail)
-            }
-            None => write!(formatter, "`{}`: {}", self.name, self.detail),
-        }
-    }
-}
-
-/// Why the topology is not known to be right.
-#[derive(Debug, thiserror::Error)]
-pub enum TopologyError {
-    /// These things are not as they must be. Remove them at the broker, when they and the channels
-    /// behind them are empty, and let the owner declare them anew.
-    #[error("not as declared: {}", Listed(differences))]
-    Differs {
-        /// All of them.
-        differences: Vec<Difference>,
-    },
-    /// The broker failed, or was silent.
-    #[error("the topology could not be looked at")]
-    Broker(#[from] BrokerError),
-}
-
-struct Listed<'a>(&'a [Difference]);
-
-impl fmt::Display for Listed<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, difference) in self.0.iter().enumerate() {
-            if place > 0 {
-                formatter.write_str("; ")?;
-            }
-            difference.fmt(formatter)?;
-        }
-        Ok(())
-    }
-}
-
-/// One thing to declare.
-enum Part {
+/// A queue, exchange or binding.
+enum TopologyItem {
     Exchange { name: String, kind: ExchangeKind, arguments: FieldTable },
     Queue { name: String, arguments: FieldTable },
     Binding { queue: String, exchange: &'static str },
@@ -98,34 +49,34 @@ enum Purpose {
     Compare,
 }
 
-/// Makes everything that is not there, and reports what is there and different.
+/// Declares what is missing, and reports what differs.
 pub(crate) async fn declare(bus: &RabbitMq) -> Result<(), TopologyError> {
-    settle(bus, parts(bus.settings().partitions), Purpose::Declare).await
+    apply(bus, list_items(bus.settings().partitions), Purpose::Declare).await
 }
 
-/// Reports what is missing or different.
+/// Reports what is missing or differs.
 pub(crate) async fn compare(bus: &RabbitMq) -> Result<(), TopologyError> {
-    settle(bus, parts(bus.settings().partitions), Purpose::Compare).await
+    apply(bus, list_items(bus.settings().partitions), Purpose::Compare).await
 }
 
-/// Makes the queue of one application.
+/// Declares the queue of one application.
 pub(crate) async fn declare_delivery(
     bus: &RabbitMq,
     channel: &Channel,
 ) -> Result<(), TopologyError> {
-    let mut found = Vec::new();
-    for part in work_queue(channel, DELIVERY, false) {
-        found.extend(look(bus, &part, Purpose::Declare).await?);
+    let mut differences = Vec::new();
+    for item in channel_items(channel, DELIVERY, false) {
+        differences.extend(apply_item(bus, &item, Purpose::Declare).await?);
     }
-    report(found)
+    report(differences)
 }
 
-/// How many receivers a channel has; none when it is not there.
-pub(crate) async fn receivers(bus: &RabbitMq, channel: &Channel) -> Result<u32, BrokerError> {
+/// The number of consumers of a channel; 0 when the channel does not exist.
+pub(crate) async fn count_consumers(bus: &RabbitMq, channel: &Channel) -> Result<u32, BrokerError> {
     let link = bus.consuming_link().await?;
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
-    let asking = link.queue_declare(channel.name().into(), options, FieldTable::default());
-    match bus.call("look at queue", asking).await {
+    let inspecting = link.queue_declare(channel.name().into(), options, FieldTable::default());
+    match bus.call("inspect queue", inspecting).await {
         Ok(queue) => {
             bus.close(&link).await;
             Ok(queue.consumer_count())
@@ -135,7 +86,7 @@ pub(crate) async fn receivers(bus: &RabbitMq, channel: &Channel) -> Result<u32, 
     }
 }
 
-/// Removes the queue of one application with everything in it.
+/// Deletes the queue of one application with its messages.
 pub(crate) async fn remove_delivery(bus: &RabbitMq, channel: &Channel) -> Result<(), BrokerError> {
     let link = bus.consuming_link().await?;
     let removing = link.queue_delete(channel.name().into(), QueueDeleteOptions::default());
@@ -144,61 +95,66 @@ pub(crate) async fn remove_delivery(bus: &RabbitMq, channel: &Channel) -> Result
     Ok(())
 }
 
-async fn settle(bus: &RabbitMq, parts: Vec<Part>, purpose: Purpose) -> Result<(), TopologyError> {
-    if let Some(difference) = other_number(bus).await? {
+async fn apply(
+    bus: &RabbitMq,
+    items: Vec<TopologyItem>,
+    purpose: Purpose,
+) -> Result<(), TopologyError> {
+    if let Some(difference) = compare_partitions(bus).await? {
         return report(vec![difference]);
     }
-    let mut found = Vec::new();
-    for part in parts {
-        found.extend(look(bus, &part, purpose).await?);
+    let mut differences = Vec::new();
+    for item in items {
+        differences.extend(apply_item(bus, &item, purpose).await?);
     }
-    // A bus with more partitions was here: what lies in them would be read by nobody.
+    // The broker was declared with more partitions, whose messages no receiver would read.
     let beyond = Channel::intake(bus.settings().partitions).name().to_owned();
-    if exists(bus, &Part::Queue { name: beyond.clone(), arguments: FieldTable::default() }).await? {
+    let item = TopologyItem::Queue { name: beyond.clone(), arguments: FieldTable::default() };
+    if exists(bus, &item).await? {
         let detail = "there are more partitions than this bus has".to_owned();
-        found.push(Difference { name: beyond, argument: None, detail });
+        differences.push(TopologyDifference { name: beyond, argument: None, detail });
     }
-    report(found)
+    report(differences)
 }
 
-/// Whether `intake` was declared with another number of partitions: with another number,
-/// conversations would go on in other partitions, past what still waits in the old ones.
-async fn other_number(bus: &RabbitMq) -> Result<Option<Difference>, BrokerError> {
+/// Reports when `intake` was declared with another number of partitions. Conversations would continue
+/// in other partitions and overtake the messages in the old ones.
+async fn compare_partitions(bus: &RabbitMq) -> Result<Option<TopologyDifference>, BrokerError> {
     let partitions = bus.settings().partitions;
     let intake = exchange(INTAKE, ExchangeKind::Direct, &[]);
-    if !exists(bus, &intake).await? || exists(bus, &mark(partitions)).await? {
+    if !exists(bus, &intake).await? || exists(bus, &partition_marker(partitions)).await? {
         return Ok(None);
     }
     let detail = format!("it was declared with another number of partitions than {partitions}");
-    Ok(Some(Difference { name: INTAKE.to_owned(), argument: None, detail }))
+    Ok(Some(TopologyDifference { name: INTAKE.to_owned(), argument: None, detail }))
 }
 
-/// Says by its name how many partitions there are, and carries nothing. The broker has no other
-/// place to write a number down.
-fn mark(partitions: u16) -> Part {
+/// An exchange without bindings whose name holds the number of partitions, because the broker stores
+/// no other metadata.
+fn partition_marker(partitions: u16) -> TopologyItem {
     exchange(&format!("{INTAKE}.partitions.{partitions}"), ExchangeKind::Fanout, &[])
 }
 
-fn report(differences: Vec<Difference>) -> Result<(), TopologyError> {
+fn report(differences: Vec<TopologyDifference>) -> Result<(), TopologyError> {
     if differences.is_empty() { Ok(()) } else { Err(TopologyError::Differs { differences }) }
 }
 
-fn parts(partitions: u16) -> Vec<Part> {
-    let stranded = Channel::undeliverable().name().to_owned();
-    let mut parts = vec![
-        exchange(STRANDED, ExchangeKind::Fanout, &[]),
-        Part::Queue {
-            name: stranded.clone(),
-            arguments: quorum(&[("x-delivery-limit", DELIVERIES_OF_LAST_NET.into())]),
+fn list_items(partitions: u16) -> Vec<TopologyItem> {
+    let undeliverable = Channel::undeliverable().name().to_owned();
+    let mut items = vec![
+        exchange(UNDELIVERABLE, ExchangeKind::Fanout, &[]),
+        TopologyItem::Queue {
+            name: undeliverable.clone(),
+            arguments: quorum(&[("x-delivery-limit", UNDELIVERABLE_DELIVERIES_MAX.into())]),
         },
-        Part::Binding { queue: stranded, exchange: STRANDED },
-        // Before the exchange it speaks of, so that a start that was cut short says nothing wrong.
-        mark(partitions),
-        exchange(INTAKE, ExchangeKind::Direct, &[("alternate-exchange", text(STRANDED))]),
-        exchange(DELIVERY, ExchangeKind::Direct, &[("alternate-exchange", text(STRANDED))]),
-        // A broadcast that nobody hears is not a message that got lost: no alternate.
+        TopologyItem::Binding { queue: undeliverable, exchange: UNDELIVERABLE },
+        // Before the exchange, so that an interrupted declaration is not taken for another number.
+        partition_marker(partitions),
+        exchange(INTAKE, ExchangeKind::Direct, &[("alternate-exchange", text(UNDELIVERABLE))]),
+        exchange(DELIVERY, ExchangeKind::Direct, &[("alternate-exchange", text(UNDELIVERABLE))]),
+        // No alternate exchange, because a broadcast may have no listeners.
         exchange(CONTROL, ExchangeKind::Fanout, &[]),
-        Part::Queue {
+        TopologyItem::Queue {
             name: Channel::probe().name().to_owned(),
             arguments: quorum(&[
                 ("x-delivery-limit", DELIVERIES_MAX.into()),
@@ -207,34 +163,42 @@ fn parts(partitions: u16) -> Vec<Part> {
         },
     ];
     for partition in 0..partitions {
-        parts.extend(work_queue(&Channel::intake(partition), INTAKE, true));
+        items.extend(channel_items(&Channel::intake(partition), INTAKE, true));
     }
-    parts
+    items
 }
 
-/// A queue that messages work through, with a net under it.
-fn work_queue(
+/// The queue of a channel, which dead-letters into the undeliverable exchange, and its binding.
+fn channel_items(
     channel: &Channel,
     exchange: &'static str,
     single_active_consumer: bool,
-) -> [Part; 2] {
+) -> [TopologyItem; 2] {
     let name = channel.name().to_owned();
     let mut arguments = quorum(&[
         ("x-delivery-limit", DELIVERIES_MAX.into()),
-        ("x-dead-letter-exchange", text(STRANDED)),
-        // Together: what is dead-lettered leaves its queue when `stranded` has it, not before.
-        // And a queue that a policy bounds (`max-length`) refuses what is new, and drops nothing.
+        ("x-dead-letter-exchange", text(UNDELIVERABLE)),
+        // RabbitMQ requires these two together. At-least-once dead-lettering removes a message only
+        // when the undeliverable queue has it, and a queue that a policy bounds (`max-length`)
+        // refuses new messages instead of dropping old ones.
         ("x-dead-letter-strategy", text("at-least-once")),
         ("x-overflow", text("reject-publish")),
     ]);
     if single_active_consumer {
         arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
     }
-    [Part::Queue { name: name.clone(), arguments }, Part::Binding { queue: name, exchange }]
+    [
+        TopologyItem::Queue { name: name.clone(), arguments },
+        TopologyItem::Binding { queue: name, exchange },
+    ]
 }
 
-fn exchange(name: &str, kind: ExchangeKind, arguments: &[(&'static str, Argument)]) -> Part {
-    Part::Exchange { name: name.to_owned(), kind, arguments: table(arguments) }
+fn exchange(
+    name: &str,
+    kind: ExchangeKind,
+    arguments: &[(&'static str, Argument)],
+) -> TopologyItem {
+    TopologyItem::Exchange { name: name.to_owned(), kind, arguments: table(arguments) }
 }
 
 fn quorum(arguments: &[(&'static str, Argument)]) -> FieldTable {
@@ -251,7 +215,7 @@ fn table(arguments: &[(&'static str, Argument)]) -> FieldTable {
     table
 }
 
-/// A queue's or exchange's argument.
+/// An argument of a queue or exchange.
 struct Argument(AMQPValue);
 
 impl From<i32> for Argument {
@@ -264,48 +228,54 @@ fn text(text: &str) -> Argument {
     Argument(AMQPValue::LongString(text.into()))
 }
 
-/// Declares a part, and says what is wrong with it. The broker has no way to read arguments, but
-/// it refuses to declare over others, so comparing is declaring what is known to exist.
-async fn look(
+/// Declares or compares an item; the difference, if there is one. AMQP cannot read arguments, but the
+/// broker refuses to declare an existing item with other arguments. So comparing means declaring an
+/// item that is known to exist.
+async fn apply_item(
     bus: &RabbitMq,
-    part: &Part,
+    item: &TopologyItem,
     purpose: Purpose,
-) -> Result<Option<Difference>, BrokerError> {
+) -> Result<Option<TopologyDifference>, BrokerError> {
     if purpose == Purpose::Compare {
-        if matches!(part, Part::Binding { .. }) {
+        if matches!(item, TopologyItem::Binding { .. }) {
             return Ok(None);
         }
-        if !exists(bus, part).await? {
+        if !exists(bus, item).await? {
             let detail = "it is missing".to_owned();
-            return Ok(Some(Difference { name: part.name().to_owned(), argument: None, detail }));
+            let name = item.name().to_owned();
+            return Ok(Some(TopologyDifference { name, argument: None, detail }));
         }
     }
-    match attempt(bus, part, false).await {
+    match declare_item(bus, item, false).await {
         Ok(()) => Ok(None),
-        Err(BrokerError::Failed { call, source }) => match refusal(&source) {
-            Some((DIFFERENT, words)) => {
-                let argument = words.split('\'').nth(1).map(str::to_owned);
-                Ok(Some(Difference { name: part.name().to_owned(), argument, detail: words }))
+        Err(error) => match refusal(&error) {
+            Some((PRECONDITION_FAILED, text)) => {
+                let argument = text.split('\'').nth(1).map(str::to_owned);
+                let name = item.name().to_owned();
+                Ok(Some(TopologyDifference { name, argument, detail: text }))
             }
-            _ => Err(BrokerError::Failed { call, source }),
+            _ => Err(error),
         },
-        Err(late) => Err(late),
     }
 }
 
-async fn exists(bus: &RabbitMq, part: &Part) -> Result<bool, BrokerError> {
-    match attempt(bus, part, true).await {
+async fn exists(bus: &RabbitMq, item: &TopologyItem) -> Result<bool, BrokerError> {
+    match declare_item(bus, item, true).await {
         Ok(()) => Ok(true),
         Err(error) if is_missing(&error) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Declares a part, on a link of its own: a refusal closes the link.
-async fn attempt(bus: &RabbitMq, part: &Part, passive: bool) -> Result<(), BrokerError> {
+/// Declares an item on a link of its own, because the broker closes the link when it refuses.
+async fn declare_item(
+    bus: &RabbitMq,
+    item: &TopologyItem,
+    passive: bool,
+) -> Result<(), BrokerError> {
     let link = bus.consuming_link().await?;
-    match part {
-        Part::Exchange { name, kind, arguments } => {
+    match item {
+        TopologyItem::Exchange { name, kind, arguments } => {
             let options = ExchangeDeclareOptions {
                 passive,
                 durable: true,
@@ -319,12 +289,12 @@ async fn attempt(bus: &RabbitMq, part: &Part, passive: bool) -> Result<(), Broke
             );
             bus.call("declare exchange", declaring).await?;
         }
-        Part::Queue { name, arguments } => {
+        TopologyItem::Queue { name, arguments } => {
             let options = QueueDeclareOptions { passive, ..QueueDeclareOptions::durable() };
             let declaring = link.queue_declare(name.as_str().into(), options, arguments.clone());
             bus.call("declare queue", declaring).await?;
         }
-        Part::Binding { queue, exchange } => {
+        TopologyItem::Binding { queue, exchange } => {
             let binding = link.queue_bind(
                 queue.as_str().into(),
                 (*exchange).into(),
@@ -339,25 +309,22 @@ async fn attempt(bus: &RabbitMq, part: &Part, passive: bool) -> Result<(), Broke
     Ok(())
 }
 
-/// Whether the broker says that there is no such thing.
+/// Whether the broker refused a call because the queue or exchange does not exist.
 pub(super) fn is_missing(error: &BrokerError) -> bool {
-    match error {
-        BrokerError::Failed { source, .. } => {
-            matches!(refusal(source), Some((NOT_FOUND, _)))
-        }
-        BrokerError::Late { .. } => false,
-    }
+    matches!(refusal(error), Some((NOT_FOUND, _)))
 }
 
-/// The broker's code and words, when it refused.
-fn refusal(error: &lapin::Error) -> Option<(u16, String)> {
-    if let lapin::ErrorKind::ProtocolError(refused) = error.kind() {
-        return Some((refused.get_id(), refused.get_message().to_string()));
-    }
-    None
+/// AMQP's reply code and text, when the broker refused a call.
+fn refusal(error: &BrokerError) -> Option<(u16, String)> {
+    let BrokerError::Failed { source, .. } = error else { return None };
+    let lapin::ErrorKind::ProtocolError(refused) = source.downcast_ref::<lapin::Error>()?.kind()
+    else {
+        return None;
+    };
+    Some((refused.get_id(), refused.get_message().to_string()))
 }
 
-impl Part {
+impl TopologyItem {
     fn name(&self) -> &str {
         match self {
             Self::Exchange { name, .. } | Self::Queue { name, .. } => name,

@@ -1,11 +1,11 @@
-//! A message as AMQP carries it, and back.
+//! Messages in AMQP deliveries.
 
 use bytes::Bytes;
 use lapin::{BasicProperties, types::ShortString};
 use uuid::Uuid;
 
 use super::{
-    event::{self, Unreadable},
+    event::{CONTENT_TYPE, InvalidEvent, decode_event, encode_event},
     topology::CONTROL,
 };
 use crate::{
@@ -14,64 +14,71 @@ use crate::{
     verdict::{Disposition, Fault, code},
 };
 
-/// AMQP's number for a message that survives a restart of the broker.
+/// AMQP's delivery mode of messages that survive a restart of the broker.
 const PERSISTENT: u8 = 2;
 
-/// A message ready to be sent.
-pub(super) struct Sealed {
+/// A message as it is published.
+pub(super) struct OutgoingMessage {
     pub(super) exchange: ShortString,
     pub(super) routing_key: ShortString,
-    /// Whether a message that reaches no queue must come back. Nobody need hear a broadcast.
+    /// Whether the broker returns the message when no queue takes it. A broadcast may have no
+    /// listeners.
     pub(super) mandatory: bool,
     pub(super) properties: BasicProperties,
     pub(super) body: Vec<u8>,
 }
 
-/// Makes a message ready. Consumes it, because its texts move along.
-pub(super) fn seal(channel: &Channel, message: Message) -> Result<Sealed, InvalidMessage> {
+/// Encodes a message for a channel.
+pub(super) fn encode_message(
+    channel: &Channel,
+    message: Message,
+) -> Result<OutgoingMessage, InvalidMessage> {
     message.check()?;
     let properties = BasicProperties::default()
         .with_delivery_mode(PERSISTENT)
-        .with_content_type(event::CONTENT_TYPE.into())
+        .with_content_type(CONTENT_TYPE.into())
         .with_message_id(message.id.to_string().into())
         .with_correlation_id(message.conversation.as_str().into());
     let (exchange, routing_key) = match channel.kind() {
         Kind::Control => (CONTROL, ""),
         Kind::Intake | Kind::Delivery | Kind::Undeliverable | Kind::Probe => ("", channel.name()),
     };
-    Ok(Sealed {
+    Ok(OutgoingMessage {
         exchange: exchange.into(),
         routing_key: routing_key.into(),
         mandatory: channel.kind() != Kind::Control,
         properties,
-        body: event::encode(message),
+        body: encode_event(message),
     })
 }
 
-/// Reads a message.
-pub(super) fn open(properties: &BasicProperties, body: &Bytes) -> Result<Message, Unreadable> {
-    let content_type = properties.content_type().as_ref().map(ShortString::as_str);
-    if content_type != Some(event::CONTENT_TYPE) {
-        return Err(Unreadable::ContentType);
-    }
-    event::decode(body.clone(), conversation(properties))
-}
-
-/// What cannot be read, as near to how it came as a message can be, and why it goes no further.
-/// Its name comes from its bytes, so that the same thing has the same name when it comes again.
-pub(super) fn bury(
+/// Decodes a delivery.
+pub(super) fn decode_message(
     properties: &BasicProperties,
     body: &Bytes,
-    why: &Unreadable,
-) -> (Message, Disposition) {
-    let id = name(properties).unwrap_or_else(|| Uuid::new_v5(&Uuid::nil(), body).into());
-    let (conversation, body) = (conversation(properties), Body::Inline(body.clone()));
-    let message = Message { id, conversation, attributes: Attributes::new(), body };
-    (message, Disposition::Dead(Fault::new(code::UNREADABLE, why.to_string())))
+) -> Result<Message, InvalidEvent> {
+    let content_type = properties.content_type().as_ref().map(ShortString::as_str);
+    if content_type != Some(CONTENT_TYPE) {
+        return Err(InvalidEvent::ContentType);
+    }
+    decode_event(body.clone(), conversation(properties))
 }
 
-/// The message's name, if it has one.
-pub(super) fn name(properties: &BasicProperties) -> Option<MessageId> {
+/// A delivery that cannot be decoded as a dead letter with the same bytes. An id that is not in the
+/// delivery is derived from the bytes, so that a redelivery has the same id.
+pub(super) fn dead_letter(
+    properties: &BasicProperties,
+    body: &Bytes,
+    reason: &InvalidEvent,
+) -> (Message, Disposition) {
+    let id = message_id(properties).unwrap_or_else(|| Uuid::new_v5(&Uuid::nil(), body).into());
+    let (conversation, body) = (conversation(properties), Body::Inline(body.clone()));
+    let message = Message { id, conversation, attributes: Attributes::new(), body };
+    (message, Disposition::Dead(Fault::new(code::UNREADABLE, reason.to_string())))
+}
+
+/// The message's id, unless it is missing or not a UUID.
+pub(super) fn message_id(properties: &BasicProperties) -> Option<MessageId> {
     properties.message_id().as_ref()?.as_str().parse().ok()
 }
 
@@ -95,54 +102,57 @@ mod tests {
         }
     }
 
-    fn sealed(body: &'static [u8]) -> (BasicProperties, Bytes) {
+    fn encode(body: &'static [u8]) -> (BasicProperties, Bytes) {
         let body = Body::Inline(Bytes::from_static(body));
-        let sealed = seal(&Channel::intake(1), message(body)).unwrap();
-        (sealed.properties, sealed.body.into())
+        let encoded = encode_message(&Channel::intake(1), message(body)).unwrap();
+        (encoded.properties, encoded.body.into())
     }
 
     #[test]
-    fn what_is_sealed_is_opened_as_it_was() {
+    fn a_message_is_the_same_after_encoding_and_decoding() {
         let claim = Claim { sha256: [0xab; 32], size: 9_000_000_000 };
         let bare = Message { attributes: Attributes::new(), ..message(Body::Inline(Bytes::new())) };
         let inline = message(Body::Inline(Bytes::from_static(b"than")));
         for message in [inline, message(Body::Claim(claim)), bare] {
-            let sealed = seal(&Channel::intake(1), message.clone()).unwrap();
-            assert_eq!(open(&sealed.properties, &sealed.body.into()).unwrap(), message);
-            assert!(sealed.mandatory);
-            assert_eq!((sealed.exchange.as_str(), sealed.routing_key.as_str()), ("", "intake.1"));
-            assert_eq!(sealed.properties.headers(), &None, "headers cost too much");
+            let encoded = encode_message(&Channel::intake(1), message.clone()).unwrap();
+            let decoded = decode_message(&encoded.properties, &encoded.body.into()).unwrap();
+            assert_eq!(decoded, message);
+            assert!(encoded.mandatory);
+            assert_eq!((encoded.exchange.as_str(), encoded.routing_key.as_str()), ("", "intake.1"));
+            assert_eq!(encoded.properties.headers(), &None, "headers cost too much");
         }
     }
 
     #[test]
-    fn what_rides_inline_is_not_copied_when_it_is_opened() {
-        let (properties, bytes) = sealed(b"than");
-        let Body::Inline(body) = open(&properties, &bytes).unwrap().body else { panic!("inline") };
+    fn decoding_does_not_copy_an_inline_body() {
+        let (properties, bytes) = encode(b"than");
+        let Body::Inline(body) = decode_message(&properties, &bytes).unwrap().body else {
+            panic!("inline")
+        };
         assert!(bytes.as_ptr_range().contains(&body.as_ptr()));
     }
 
     #[test]
-    fn what_cannot_be_opened_is_buried_under_the_same_name_each_time() {
+    fn an_invalid_delivery_is_a_dead_letter_with_the_same_id_each_time() {
         let body = Bytes::from_static(b"from somebody else");
         let properties = BasicProperties::default().with_message_id("not a uuid".into());
-        let why = open(&properties, &body).unwrap_err();
-        let (first, fate) = bury(&properties, &body, &why);
-        assert_eq!(first, bury(&properties, &body, &why).0);
+        let reason = decode_message(&properties, &body).unwrap_err();
+        let (first, disposition) = dead_letter(&properties, &body, &reason);
+        assert_eq!(first, dead_letter(&properties, &body, &reason).0);
         assert_eq!(first.body, Body::Inline(body));
-        assert!(matches!(fate, Disposition::Dead(fault) if fault.code == code::UNREADABLE));
+        assert!(matches!(disposition, Disposition::Dead(fault) if fault.code == code::UNREADABLE));
     }
 
     #[test]
-    fn what_is_called_an_event_and_is_none_is_told() {
-        let (properties, bytes) = sealed(b"than");
-        let opened = |properties: &BasicProperties, bytes: &[u8]| {
-            open(properties, &Bytes::copy_from_slice(bytes)).unwrap_err()
+    fn a_damaged_event_is_an_error() {
+        let (properties, bytes) = encode(b"than");
+        let decode = |properties: &BasicProperties, bytes: &[u8]| {
+            decode_message(properties, &Bytes::copy_from_slice(bytes)).unwrap_err()
         };
         let cut = &bytes[..bytes.len() - 1];
-        assert!(matches!(opened(&properties, cut), Unreadable::Event(_)));
-        assert!(matches!(opened(&properties, b""), Unreadable::Name));
+        assert!(matches!(decode(&properties, cut), InvalidEvent::Event(_)));
+        assert!(matches!(decode(&properties, b""), InvalidEvent::Id));
         let json = properties.with_content_type("application/cloudevents+json".into());
-        assert!(matches!(opened(&json, &bytes), Unreadable::ContentType));
+        assert!(matches!(decode(&json, &bytes), InvalidEvent::ContentType));
     }
 }

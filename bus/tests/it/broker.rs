@@ -1,4 +1,4 @@
-//! What only a broker can do to us: other topologies, foreign messages, silence, sudden death.
+//! Failures that only a broker has: other topologies, foreign messages, silence, sudden death.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +7,7 @@ use std::{
 
 use bus::{
     Body, Bus, Channel, ConnectError, Disposition, Handle, Message, ProbeError, Publish,
-    PublishError, ReceiveError, Settings, Verdict, Verdicts, code, rabbitmq::TopologyError,
+    PublishError, ReceiveError, Settings, TopologyError, Verdict, Verdicts, code,
 };
 use futures::FutureExt;
 use lapin::{
@@ -17,22 +17,22 @@ use lapin::{
 };
 
 use crate::{
-    node::Node,
-    stage::{
-        Drawer, LIMIT, Mood, Recorder, broker, message, number, publish, rabbitmq, settings, soon,
-        start, start_simple, until,
+    environment::{
+        Recorder, RecordingStore, StoreBehavior, WAIT_MAX, broker, message, number, publish,
+        rabbitmq, settings, start, start_simple, wait_until, within_limit,
     },
+    node::Node,
 };
 
-/// A link without any of our manners.
-async fn foreigner(url: &str) -> (Connection, lapin::Channel) {
+/// A link of another client, which publishes without the bus.
+async fn open_foreign_link(url: &str) -> (Connection, lapin::Channel) {
     let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
     let link = connection.create_channel().await.unwrap();
     (connection, link)
 }
 
 #[expect(clippy::disallowed_methods, reason = "a foreigner publishes as it likes")]
-async fn throw_in(
+async fn publish_foreign(
     link: &lapin::Channel,
     (exchange, key): (&str, &str),
     (properties, body): (BasicProperties, &[u8]),
@@ -46,47 +46,47 @@ async fn throw_in(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_misses_its_queue_is_stranded_and_read_from_there() {
+async fn an_unroutable_message_is_undeliverable_and_received_there() {
     let (node, host) = broker().await;
     let bus = Bus::connect(Settings { url: node.url(host), ..settings() }).await.unwrap();
     bus.declare_topology().await.unwrap();
-    let (_connection, link) = foreigner(&node.url(host)).await;
-    // Somebody moves a message of ours, and puts in one of their own.
+    let (_connection, link) = open_foreign_link(&node.url(host)).await;
+    // Another client moves a message of the bus, and publishes one of its own.
     let from = bus.declare_delivery("somebody").await.unwrap();
     publish(&bus, &from, [7]).await;
     let moved = link.basic_get(from.name().into(), BasicGetOptions::default()).await.unwrap();
     let moved = moved.unwrap().delivery;
     let of_ours = (moved.properties, moved.data.as_slice());
-    throw_in(&link, ("lienthong.intake", "intake.99"), of_ours).await;
+    publish_foreign(&link, ("lienthong.intake", "intake.99"), of_ours).await;
     let foreign = (BasicProperties::default(), b"from elsewhere".as_slice());
-    throw_in(&link, ("lienthong.delivery", "delivery.nobody"), foreign).await;
+    publish_foreign(&link, ("lienthong.delivery", "delivery.nobody"), foreign).await;
 
-    let drawer = Drawer::new(Mood::Willing);
+    let store = RecordingStore::new(StoreBehavior::Succeeding);
     let recorder = Recorder::done();
-    let running = start(&bus, &Channel::undeliverable(), 8, drawer.clone(), recorder.clone());
-    let windows = until(&recorder.windows, |windows| !windows.is_empty()).await;
+    let running = start(&bus, &Channel::undeliverable(), 8, store.clone(), recorder.clone());
+    let windows = wait_until(&recorder.windows, |windows| !windows.is_empty()).await;
     assert_eq!(windows[0][0], message(7));
-    // What is no message of ours never reaches the handler, and is not lost either.
-    let kept = until(&drawer.kept, |kept| !kept.is_empty()).await;
+    // A foreign message never reaches the handler, and is not lost either.
+    let kept = wait_until(&store.failures, |kept| !kept.is_empty()).await;
     running.stop().await;
-    let (unreadable, fate) = &kept[0];
+    let (unreadable, disposition) = &kept[0];
     assert_eq!(unreadable.body, Body::Inline("from elsewhere".into()));
-    assert!(matches!(fate, Disposition::Dead(fault) if fault.code == code::UNREADABLE));
+    assert!(matches!(disposition, Disposition::Dead(fault) if fault.code == code::UNREADABLE));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_message_given_back_too_often_is_stranded_and_not_dropped() {
+async fn a_message_delivered_too_often_is_undeliverable_and_not_dropped() {
     let bus = rabbitmq(settings()).await;
     let channel = Channel::intake(0);
     publish(&bus, &channel, [1]).await;
-    let keeper = Drawer::new(Mood::Failing);
-    let stranded = Recorder::done();
-    let watching = start_simple(&bus, &Channel::undeliverable(), stranded.clone());
+    let store = RecordingStore::new(StoreBehavior::Failing);
+    let undeliverable = Recorder::done();
+    let watching = start_simple(&bus, &Channel::undeliverable(), undeliverable.clone());
     let breaking = async {
         loop {
             let handler = Recorder::new(|_| Verdict::Retry(bus::Fault::new("LT-MAP-001", "")));
-            let running = start(&bus, &channel, 1, keeper.clone(), handler);
-            // The last start finds nothing, and waits until it is dropped.
+            let running = start(&bus, &channel, 1, store.clone(), handler);
+            // The last receiver gets no message and runs until it is dropped.
             let ended = running.end().await;
             assert!(matches!(ended, Err(ReceiveError::FailuresNotStored(_))), "{ended:?}");
         }
@@ -94,12 +94,12 @@ async fn a_message_given_back_too_often_is_stranded_and_not_dropped() {
     tokio::select! {
         () = breaking => {}
         handled = async {
-            until(&stranded.windows, |windows| !windows.is_empty()).await
+            wait_until(&undeliverable.windows, |windows| !windows.is_empty()).await
         } => assert_eq!(handled[0][0].id, message(1).id),
     }
     watching.stop().await;
-    // The broker counts from nought.
-    assert_eq!(keeper.kept.borrow().len(), 1_001);
+    // The broker counts deliveries from 0.
+    assert_eq!(store.failures.borrow().len(), 1_001);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -114,7 +114,7 @@ async fn a_different_topology_is_named_by_queue_and_argument() {
     bus.declare_topology().await.unwrap();
     bus.compare_topology().await.unwrap();
 
-    let (_connection, link) = foreigner(&node.url(host)).await;
+    let (_connection, link) = open_foreign_link(&node.url(host)).await;
     link.queue_delete("intake.1".into(), QueueDeleteOptions::default()).await.unwrap();
     let mut arguments = FieldTable::default();
     arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
@@ -136,7 +136,7 @@ async fn a_different_topology_is_named_by_queue_and_argument() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_number_of_partitions_is_a_difference_and_makes_nothing() {
+async fn another_number_of_partitions_is_a_difference_and_declares_nothing() {
     let (node, host) = broker().await;
     let of = |partitions| Settings { url: node.url(host), partitions, ..settings() };
     let none = Bus::connect(of(0)).await;
@@ -174,13 +174,13 @@ async fn a_deleted_queue_ends_its_receiver() {
     let recorder = Recorder::done();
     let running = start_simple(&bus, &channel, recorder.clone());
     recorder.handled(1).await;
-    let (_connection, link) = foreigner(&node.url(host)).await;
+    let (_connection, link) = open_foreign_link(&node.url(host)).await;
     link.queue_delete("intake.0".into(), QueueDeleteOptions::default()).await.unwrap();
     let ended = running.end().await;
     assert!(matches!(ended, Err(ReceiveError::ConsumerCancelled { .. })), "{ended:?}");
 }
 
-/// Publishes what it gets onward and settles when that is confirmed, as mapping does.
+/// A handler that publishes each message onward and settles it after the confirm, as mapping does.
 struct Relay {
     publisher: bus::Publisher,
     onward: Channel,
@@ -198,7 +198,7 @@ impl Handle for Relay {
     }
 }
 
-/// What was confirmed before the first failure, and that failure.
+/// The messages confirmed before the first failure, and that failure.
 async fn publish_until_it_fails(
     publisher: &bus::Publisher,
     channel: &Channel,
@@ -218,7 +218,7 @@ async fn publish_until_it_fails(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_dies_loses_nothing_confirmed_and_ends_everybody() {
+async fn a_killed_broker_loses_nothing_confirmed_and_ends_publishers_and_receivers() {
     let mut node = tokio::task::spawn_blocking(|| Node::start(1)).await.unwrap();
     let short = Settings { url: node.url(0), call_ms_max: 3_000, ..settings() };
     let bus = Bus::connect(short.clone()).await.unwrap();
@@ -233,13 +233,13 @@ async fn a_broker_that_dies_loses_nothing_confirmed_and_ends_everybody() {
         tokio::task::block_in_place(|| node.kill());
     };
     let publishing = publish_until_it_fails(&publisher, &from);
-    let ((confirmed, error), ()) = soon(futures::future::join(publishing, dying)).await;
+    let ((confirmed, error), ()) = within_limit(futures::future::join(publishing, dying)).await;
     assert!(
         matches!(error, PublishError::Unknown { .. } | PublishError::NotSent { .. }),
         "{error:?}"
     );
     assert!(relaying.end().await.is_err());
-    soon(bus.publisher_failed()).await;
+    within_limit(bus.publisher_failed()).await;
     assert!(matches!(
         publisher.publish(vec![(from.clone(), message(1))]).await[..],
         [Err(PublishError::NotSent { .. })]
@@ -254,12 +254,12 @@ async fn a_broker_that_dies_loses_nothing_confirmed_and_ends_everybody() {
     let node = node.await.unwrap();
     let bus = Bus::connect(Settings { url: node.url(0), ..short }).await.unwrap();
     bus.compare_topology().await.unwrap();
-    soon(bus.probe()).await.unwrap();
+    within_limit(bus.probe()).await.unwrap();
     let relay = Relay { publisher: bus.publisher().await.unwrap(), onward: onward.clone() };
     let relaying = start_simple(&bus, &from, relay);
     let recorder = Recorder::done();
     let receiving = start_simple(&bus, &onward, recorder.clone());
-    until(&recorder.windows, |windows| {
+    wait_until(&recorder.windows, |windows| {
         let found: BTreeSet<_> = windows.iter().flatten().map(number).collect();
         found.is_superset(&confirmed)
     })
@@ -282,13 +282,13 @@ async fn a_broker_short_of_memory_refuses_publishes_and_nothing_ends() {
         tokio::task::block_in_place(|| node.control(&["set_vm_memory_high_watermark", share]))
     };
     alarm("0.00001");
-    // The broker tells of its alarm when somebody publishes: this one may be stored or not.
+    // The broker reports its alarm at the next publish, which may be stored or not.
     let begun = Instant::now();
-    let outcome = soon(publisher.publish(vec![(channel.clone(), message(10))])).await;
+    let outcome = within_limit(publisher.publish(vec![(channel.clone(), message(10))])).await;
     assert!(matches!(outcome[..], [Err(PublishError::Unknown { .. })]), "{outcome:?}");
-    // From then on nobody waits, and what is refused may be published again later.
+    // From then on publishes are refused without waiting, and may be repeated later.
     let told = begun.elapsed();
-    let outcome = soon(publisher.publish(vec![(channel.clone(), message(11))])).await;
+    let outcome = within_limit(publisher.publish(vec![(channel.clone(), message(11))])).await;
     assert!(matches!(outcome[..], [Err(PublishError::Refused { .. })]), "{outcome:?}");
     assert!(matches!(bus.probe().await, Err(ProbeError::Publish(PublishError::Refused { .. }))));
     assert!(begun.elapsed() < told + Duration::from_secs(1));
@@ -299,7 +299,7 @@ async fn a_broker_short_of_memory_refuses_publishes_and_nothing_ends() {
     assert!(bus.publisher_failed().now_or_never().is_none(), "an alarm is no failure");
 
     alarm("0.4");
-    let until = Instant::now() + LIMIT;
+    let until = Instant::now() + WAIT_MAX;
     loop {
         let outcome = publisher.publish(vec![(channel.clone(), message(12))]).await;
         match &outcome[..] {
@@ -309,14 +309,14 @@ async fn a_broker_short_of_memory_refuses_publishes_and_nothing_ends() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    soon(bus.probe()).await.unwrap();
-    // What was unknown was only late.
+    within_limit(bus.probe()).await.unwrap();
+    // The message whose outcome was unknown was only late.
     assert_eq!(recorder.handled(12).await[10..], [10, 12]);
     running.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_queue_refuses_and_keeps_what_it_has() {
+async fn a_full_queue_refuses_new_messages_and_keeps_the_others() {
     let (node, host) = broker().await;
     let bus = Bus::connect(Settings { url: node.url(host), ..settings() }).await.unwrap();
     bus.declare_topology().await.unwrap();
@@ -328,9 +328,10 @@ async fn a_full_queue_refuses_and_keeps_what_it_has() {
     let publisher = bus.publisher().await.unwrap();
     let mut taken = Vec::new();
     let mut refused = 0;
-    // One at a time: the broker's limit is a soft one, which what is on its way may exceed.
+    // One at a time, because messages in flight may exceed the broker's soft limit.
     for number in 0..10 {
-        let outcome = soon(publisher.publish(vec![(channel.clone(), message(number))])).await;
+        let outcome =
+            within_limit(publisher.publish(vec![(channel.clone(), message(number))])).await;
         match &outcome[..] {
             [Ok(())] => taken.push(number),
             [Err(PublishError::Refused { .. })] => refused += 1,
@@ -357,6 +358,7 @@ async fn a_wrong_address_is_an_error_that_does_not_repeat_it() {
 async fn a_broker_without_tls_is_an_error_to_amqps() {
     let (node, host) = broker().await;
     let url = node.url(host).replace("amqp:", "amqps:");
-    let refused = soon(Bus::connect(Settings { url, call_ms_max: 5_000, ..settings() })).await;
+    let refused =
+        within_limit(Bus::connect(Settings { url, call_ms_max: 5_000, ..settings() })).await;
     assert!(matches!(refused, Err(ConnectError::Broker(_))), "{refused:?}");
 }

@@ -1,8 +1,9 @@
 //! A private RabbitMQ node for tests: its own ports, name, cookie and folder, on the loopback only.
 //!
 //! The node is killed and its folder removed when [`Node`] is dropped, and also when the test
-//! process ends in any other way: a shell that waits for our end of a pipe looks after it. So a
-//! node may live in a `static` that is never dropped. Needs nothing but the standard library.
+//! process ends in any other way: a shell waits for the end of a pipe and kills it. So a node may be
+//! in a `static` that is never dropped. It uses only the standard library, because other crates
+//! include this file.
 
 use std::{
     fs,
@@ -16,14 +17,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a node may take to start, on a machine that does other things as well.
+/// The longest a node may take to start on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(120);
 
-/// Where packages put the server itself; the one in `PATH` changes the user first.
+/// Where packages install the server; the script in `PATH` would change the user first.
 const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 
-/// What the server says when it is ready.
+/// The line of the server when it is ready.
 const READY: &str = "Server startup complete";
 
 /// A running node.
@@ -33,7 +34,7 @@ pub(crate) struct Node {
     port: u16,
     epmd_port: u16,
     distribution_port: u16,
-    // In this order: the server ends before what it stands on.
+    // Fields are dropped in this order: the server ends before its folder is removed.
     server: Option<Guarded>,
     epmd: Option<Guarded>,
 }
@@ -56,17 +57,17 @@ impl Node {
         node
     }
 
-    /// The address of a virtual host.
+    /// The URL of a virtual host.
     pub(crate) fn url(&self, virtual_host: u16) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/v{virtual_host}", self.port)
     }
 
-    /// Kills the server as a power cut would, but for the disk's own cache.
+    /// Kills the server with SIGKILL. Unlike a power cut this keeps the page cache.
     pub(crate) fn kill(&mut self) {
         self.server = None;
     }
 
-    /// Starts the server again, on what it had.
+    /// Starts the server again with the same data.
     pub(crate) fn restart(&mut self) {
         self.kill();
         let log = self.home.join("server.log");
@@ -81,7 +82,7 @@ impl Node {
         }
     }
 
-    /// Runs `rabbitmqctl` and gives what it wrote.
+    /// Runs `rabbitmqctl` and returns its output.
     pub(crate) fn control(&self, arguments: &[&str]) -> String {
         let output = self.command(CONTROL).arg("-q").args(arguments).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
@@ -141,7 +142,7 @@ impl Node {
             .env("RABBITMQ_MNESIA_BASE", file("data"))
             .env("RABBITMQ_LOG_BASE", file("log"))
             .env("RABBITMQ_PID_FILE", file("pid"))
-            // The server then takes the place of its script, so the process we kill is the one.
+            // The script then replaces itself by the server, so killing the process kills the server.
             .env("RABBITMQ_ALLOW_INPUT", "1")
             .env("RABBITMQ_SERVER_START_ARGS", "-noinput")
             .env(
@@ -159,12 +160,12 @@ impl Drop for Node {
     }
 }
 
-/// A program whose shell kills it when our end of the shell's input is closed.
+/// A program under a shell that kills it when the shell's input is closed.
 #[derive(Debug)]
 struct Guarded(Child);
 
 impl Guarded {
-    /// With `remove`, that folder goes when the program is gone.
+    /// The shell deletes the folder `remove` after the program ended.
     fn spawn(command: &Command, home: &Path, remove: Option<&Path>) -> Self {
         let script = r#"log=$1; remove=$2; shift 2
             "$@" >>"$log" 2>&1 </dev/null &
@@ -179,7 +180,8 @@ impl Guarded {
         for (name, value) in command.get_envs() {
             shell.env(name, value.unwrap_or_default());
         }
-        // A process group of its own: Ctrl-C in a terminal reaches us, and we the shell.
+        // A process group of its own, so that Ctrl-C in a terminal reaches only this process, which
+        // then closes the shell's input.
         shell.process_group(0).current_dir(home).stdin(Stdio::piped());
         shell.stdout(Stdio::null()).stderr(Stdio::null());
         Self(shell.spawn().unwrap())
@@ -189,15 +191,15 @@ impl Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         if let Some(mut input) = self.0.stdin.take() {
-            // If the shell is gone already there is nobody to tell.
+            // The shell may have ended already.
             drop(input.write_all(b"end\n"));
         }
         drop(self.0.wait());
     }
 }
 
-/// Ports that nobody has at the moment. They are held together, so that they differ.
+/// Three free ports. They are bound at the same time, so that they differ.
 fn free_ports() -> [u16; 3] {
-    let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    held.map(|listener| listener.local_addr().unwrap().port())
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port())
 }

@@ -1,4 +1,4 @@
-//! An object store in memory that speaks as much S3 as the store of claims asks for.
+//! An object store in memory with the part of S3 that the claim store uses.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,25 +13,25 @@ use tokio::{
     task::JoinSet,
 };
 
-/// What it holds, by path.
+/// The stored objects by path, and what the tests count and change.
 #[derive(Default)]
-pub(crate) struct Held {
+pub(crate) struct Contents {
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
     uploads: HashMap<String, BTreeMap<u32, Vec<u8>>>,
     pub(crate) parts: usize,
-    /// Uploads with a body, and how many of them came with its digest.
+    /// Uploads with a body, and how many of them had a digest.
     pub(crate) puts: usize,
     pub(crate) digests: usize,
-    /// Waits this long after each tenth of a body.
+    /// A pause after each tenth of a body.
     pub(crate) pause: Option<Duration>,
-    /// Answers nothing any more.
+    /// When true, no request is answered.
     pub(crate) is_silent: bool,
 }
 
-/// A running service; it ends with this value.
+/// A running service, stopped when it is dropped.
 pub(crate) struct Service {
     pub(crate) endpoint: String,
-    pub(crate) held: Arc<Mutex<Held>>,
+    pub(crate) contents: Arc<Mutex<Contents>>,
     _tasks: JoinSet<()>,
 }
 
@@ -39,16 +39,16 @@ impl Service {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let held = Arc::new(Mutex::new(Held::default()));
+        let contents = Arc::new(Mutex::new(Contents::default()));
         let mut tasks = JoinSet::new();
-        let served = Arc::clone(&held);
+        let served = Arc::clone(&contents);
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((connection, _)) = listener.accept().await {
                 connections.spawn(serve(connection, Arc::clone(&served)));
             }
         });
-        Self { endpoint, held, _tasks: tasks }
+        Self { endpoint, contents, _tasks: tasks }
     }
 }
 
@@ -62,17 +62,17 @@ struct Request {
 }
 
 /// Answers one request; the client opens another connection for the next.
-async fn serve(connection: TcpStream, held: Arc<Mutex<Held>>) {
+async fn serve(connection: TcpStream, contents: Arc<Mutex<Contents>>) {
     let mut stream = BufStream::new(connection);
     let Some(request) = read(&mut stream).await else { return };
     let (is_silent, pause) = {
-        let held = held.lock().await;
-        (held.is_silent, held.pause)
+        let contents = contents.lock().await;
+        (contents.is_silent, contents.pause)
     };
     if is_silent {
         return std::future::pending().await;
     }
-    let (status, headers, body) = answer(&request, &mut *held.lock().await);
+    let (status, headers, body) = answer(&request, &mut *contents.lock().await);
     let length = if request.method == "HEAD" { headers.len() } else { body.len() };
     let length = match headers.strip_prefix("length:") {
         Some(length) => length.parse().unwrap(),
@@ -124,44 +124,44 @@ async fn read(stream: &mut BufStream<TcpStream>) -> Option<Request> {
     Some(Request { method, path, query, range_begin, has_digest, body })
 }
 
-fn answer(request: &Request, held: &mut Held) -> (u16, String, Vec<u8>) {
+fn answer(request: &Request, contents: &mut Contents) -> (u16, String, Vec<u8>) {
     let query: HashMap<_, _> =
         request.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))).collect();
     let none = String::new;
     if request.method == "PUT" {
-        held.puts += 1;
-        held.digests += usize::from(request.has_digest);
+        contents.puts += 1;
+        contents.digests += usize::from(request.has_digest);
     }
     match (request.method.as_str(), query.get("uploadId")) {
-        ("HEAD", _) => match held.objects.get(&request.path) {
+        ("HEAD", _) => match contents.objects.get(&request.path) {
             Some(object) => (200, format!("length:{}", object.len()), Vec::new()),
             None => (404, none(), Vec::new()),
         },
-        ("GET", _) => match (held.objects.get(&request.path), request.range_begin) {
+        ("GET", _) => match (contents.objects.get(&request.path), request.range_begin) {
             (Some(object), Some(begin)) => (206, none(), object[begin..].to_vec()),
             (Some(object), None) => (200, none(), object.clone()),
             (None, _) => (404, none(), Vec::new()),
         },
         ("PUT", Some(upload)) => {
             let part = query["partNumber"].parse().unwrap();
-            held.parts += 1;
-            held.uploads.get_mut(*upload).unwrap().insert(part, request.body.clone());
+            contents.parts += 1;
+            contents.uploads.get_mut(*upload).unwrap().insert(part, request.body.clone());
             (200, none(), Vec::new())
         }
         ("PUT", None) => {
-            held.objects.insert(request.path.clone(), request.body.clone());
+            contents.objects.insert(request.path.clone(), request.body.clone());
             (200, none(), Vec::new())
         }
         ("POST", Some(upload)) => {
-            let parts = held.uploads.remove(*upload).unwrap();
-            held.objects.insert(request.path.clone(), parts.into_values().flatten().collect());
+            let parts = contents.uploads.remove(*upload).unwrap();
+            contents.objects.insert(request.path.clone(), parts.into_values().flatten().collect());
             let xml = "<CompleteMultipartUploadResult><ETag>tag</ETag>\
                        </CompleteMultipartUploadResult>";
             (200, none(), xml.into())
         }
         ("POST", None) => {
-            let upload = format!("upload{}", held.parts);
-            held.uploads.insert(upload.clone(), BTreeMap::new());
+            let upload = format!("upload{}", contents.parts);
+            contents.uploads.insert(upload.clone(), BTreeMap::new());
             let xml = format!(
                 "<InitiateMultipartUploadResult><UploadId>{upload}</UploadId>\
                  </InitiateMultipartUploadResult>"

@@ -129,8 +129,9 @@ impl<P: Publish> Pipeline<P> {
                     let limit = self.config.canonical_bytes_max;
                     self.claims.open(claim, 0).await?.read_all(limit).await
                 };
-                read.await
-                    .map_err(|it| ProcessingFailure::new(from_claim_error(&it), it.may_pass()))?
+                read.await.map_err(|it| {
+                    ProcessingFailure::new(from_claim_error(&it), it.is_retryable())
+                })?
             }
         };
         let canonical =

@@ -1,4 +1,4 @@
-//! What is promised to whoever publishes, broadcasts or probes.
+//! The promises to publishers, to listeners and of the probe.
 
 use std::time::Duration;
 
@@ -9,23 +9,25 @@ use bus::{
 use bytes::Bytes;
 
 use crate::{
-    promises::{Stage, promises},
-    stage::{Recorder, message, publish, soon, start_simple, stays_quiet, until},
+    environment::{
+        Recorder, assert_unchanged, message, publish, start_simple, wait_until, within_limit,
+    },
+    promises::{Transport, promises},
 };
 
 promises! {
-    what_is_confirmed_is_queued
-    an_unroutable_message_is_reported_as_itself
+    a_confirmed_message_is_on_its_channel
+    an_unroutable_message_is_reported_under_its_own_id
     a_message_arrives_as_it_was_sent
-    what_cannot_be_carried_is_refused
-    attributes_have_a_bound_and_one_beyond_it_harms_nobody
-    everybody_who_listens_hears_a_broadcast
+    an_invalid_message_is_refused
+    attributes_beyond_their_bound_are_refused_and_neighbours_pass
+    every_listener_receives_a_broadcast
     a_probe_comes_back
     many_publishers_share_a_channel
 }
 
-async fn what_is_confirmed_is_queued(stage: Stage) {
-    let bus = stage.bus().await;
+async fn a_confirmed_message_is_on_its_channel(transport: Transport) {
+    let bus = transport.bus().await;
     let channel = bus.declare_delivery("TinhUy.iOffice").await.unwrap();
     assert_eq!(channel.name(), "delivery.tinhuy-ioffice");
     publish(&bus, &channel, 0..700).await;
@@ -38,35 +40,35 @@ async fn what_is_confirmed_is_queued(stage: Stage) {
 
     let again = Recorder::done();
     let running = start_simple(&bus, &channel, again.clone());
-    stays_quiet(&again.windows).await;
+    assert_unchanged(&again.windows).await;
     running.stop().await;
 }
 
-async fn an_unroutable_message_is_reported_as_itself(stage: Stage) {
-    let bus = stage.bus().await;
+async fn an_unroutable_message_is_reported_under_its_own_id(transport: Transport) {
+    let bus = transport.bus().await;
     let publisher = bus.publisher().await.unwrap();
     let here = bus.declare_delivery("here").await.unwrap();
     let nowhere = Channel::delivery("nowhere").unwrap();
     for round in 0..20 {
-        let channel = |place: u64| if place.is_multiple_of(5) { &nowhere } else { &here };
+        let channel = |index: u64| if index.is_multiple_of(5) { &nowhere } else { &here };
         let batch =
-            (0..256).map(|place| (channel(place).clone(), message(round * 256 + place))).collect();
-        let outcomes = soon(publisher.publish(batch)).await;
+            (0..256).map(|index| (channel(index).clone(), message(round * 256 + index))).collect();
+        let outcomes = within_limit(publisher.publish(batch)).await;
         assert_eq!(outcomes.len(), 256);
-        for (place, outcome) in (0..).zip(outcomes) {
+        for (index, outcome) in (0..).zip(outcomes) {
             match outcome {
-                Ok(()) => assert_ne!(place % 5, 0, "{place} was lost in round {round}"),
+                Ok(()) => assert_ne!(index % 5, 0, "{index} was lost in round {round}"),
                 Err(PublishError::Unroutable { channel }) => {
-                    assert_eq!((place % 5, channel), (0, nowhere.clone()), "{place}");
+                    assert_eq!((index % 5, channel), (0, nowhere.clone()), "{index}");
                 }
-                Err(other) => panic!("{place}: {other}"),
+                Err(other) => panic!("{index}: {other}"),
             }
         }
     }
 }
 
-async fn a_message_arrives_as_it_was_sent(stage: Stage) {
-    let bus = stage.bus().await;
+async fn a_message_arrives_as_it_was_sent(transport: Transport) {
+    let bus = transport.bus().await;
     let channel = Channel::intake(0);
     let bodies = [
         Body::Inline(Bytes::new()),
@@ -87,13 +89,13 @@ async fn a_message_arrives_as_it_was_sent(stage: Stage) {
     }
     let recorder = Recorder::done();
     let running = start_simple(&bus, &channel, recorder.clone());
-    let windows = until(&recorder.windows, |windows| windows.concat().len() == 3).await;
+    let windows = wait_until(&recorder.windows, |windows| windows.concat().len() == 3).await;
     running.stop().await;
     assert_eq!(windows.concat(), sent);
 }
 
-async fn what_cannot_be_carried_is_refused(stage: Stage) {
-    let bus = stage.bus().await;
+async fn an_invalid_message_is_refused(transport: Transport) {
+    let bus = transport.bus().await;
     let channel = Channel::intake(0);
     let large = Message { body: Body::Inline(vec![0; INLINE_BYTES_MAX + 1].into()), ..message(1) };
     let batch =
@@ -103,11 +105,11 @@ async fn what_cannot_be_carried_is_refused(stage: Stage) {
         matches!(&outcomes[..], [Ok(()), Err(PublishError::Invalid(_)), Ok(())]),
         "{outcomes:?}"
     );
-    assert!(!outcomes[1].as_ref().unwrap_err().may_pass());
+    assert!(!outcomes[1].as_ref().unwrap_err().is_retryable());
 }
 
-/// The message number `number`, whose attributes weigh `bytes`.
-fn heavy(number: u64, bytes: usize) -> Message {
+/// The message `number` with attributes of `bytes` in total.
+fn with_attributes(number: u64, bytes: usize) -> Message {
     let mut heavy = message(number);
     heavy.attributes.insert("filler".into(), String::new());
     let rest = bytes - heavy.attributes_bytes();
@@ -115,19 +117,19 @@ fn heavy(number: u64, bytes: usize) -> Message {
     heavy
 }
 
-async fn attributes_have_a_bound_and_one_beyond_it_harms_nobody(stage: Stage) {
-    let bus = stage.bus().await;
+async fn attributes_beyond_their_bound_are_refused_and_neighbours_pass(transport: Transport) {
+    let bus = transport.bus().await;
     let channel = Channel::intake(0);
     let publisher = bus.publisher().await.unwrap();
     let largest = Message {
         body: Body::Inline(vec![b'7'; INLINE_BYTES_MAX].into()),
         conversation: "c".repeat(255),
-        ..heavy(0, ATTRIBUTES_BYTES_MAX)
+        ..with_attributes(0, ATTRIBUTES_BYTES_MAX)
     };
-    let beyond = heavy(1, ATTRIBUTES_BYTES_MAX + 1);
-    let batch = [largest.clone(), beyond, heavy(2, 200_000), message(3)];
+    let beyond = with_attributes(1, ATTRIBUTES_BYTES_MAX + 1);
+    let batch = [largest.clone(), beyond, with_attributes(2, 200_000), message(3)];
     let batch = batch.map(|message| (channel.clone(), message)).into();
-    let outcomes = soon(publisher.publish(batch)).await;
+    let outcomes = within_limit(publisher.publish(batch)).await;
     assert!(
         matches!(
             &outcomes[..],
@@ -142,46 +144,46 @@ async fn attributes_have_a_bound_and_one_beyond_it_harms_nobody(stage: Stage) {
     );
     let recorder = Recorder::done();
     let running = start_simple(&bus, &channel, recorder.clone());
-    let windows = until(&recorder.windows, |windows| windows.concat().len() == 2).await;
+    let windows = wait_until(&recorder.windows, |windows| windows.concat().len() == 2).await;
     running.stop().await;
     assert_eq!(windows.concat(), [largest, message(3)]);
 }
 
-async fn everybody_who_listens_hears_a_broadcast(stage: Stage) {
-    let bus = stage.bus().await;
+async fn every_listener_receives_a_broadcast(transport: Transport) {
+    let bus = transport.bus().await;
     let publisher = bus.publisher().await.unwrap();
     let broadcast = |number| publisher.publish(vec![(Channel::control(), message(number))]);
-    // Nobody listens, and that is nobody's loss.
+    // Without listeners a broadcast is not an error.
     assert!(broadcast(0).await.pop().unwrap().is_ok());
     let mut first = bus.listen().await.unwrap();
     let mut second = bus.listen().await.unwrap();
     assert!(broadcast(1).await.pop().unwrap().is_ok());
     for listener in [&mut first, &mut second] {
-        assert_eq!(soon(listener.next()).await.unwrap(), message(1));
+        assert_eq!(within_limit(listener.next()).await.unwrap(), message(1));
     }
     drop(first);
     assert!(broadcast(2).await.pop().unwrap().is_ok());
-    assert_eq!(soon(second.next()).await.unwrap(), message(2));
+    assert_eq!(within_limit(second.next()).await.unwrap(), message(2));
 }
 
-async fn a_probe_comes_back(stage: Stage) {
-    let bus = stage.bus().await;
+async fn a_probe_comes_back(transport: Transport) {
+    let bus = transport.bus().await;
     for _ in 0..3 {
-        let (first, second) = soon(futures::future::join(bus.probe(), bus.probe())).await;
+        let (first, second) = within_limit(futures::future::join(bus.probe(), bus.probe())).await;
         assert!(first.unwrap() < Duration::from_secs(5));
         assert!(second.unwrap() < Duration::from_secs(5));
     }
 }
 
-async fn many_publishers_share_a_channel(stage: Stage) {
-    let bus = stage.bus().await;
+async fn many_publishers_share_a_channel(transport: Transport) {
+    let bus = transport.bus().await;
     let channel = bus.declare_delivery("app").await.unwrap();
     let publisher = bus.publisher().await.unwrap();
     let publishes = (0..40).map(|caller| {
-        let batch = (0..25).map(|place| (channel.clone(), message(caller * 25 + place))).collect();
+        let batch = (0..25).map(|index| (channel.clone(), message(caller * 25 + index))).collect();
         publisher.publish(batch)
     });
-    for outcome in soon(futures::future::join_all(publishes)).await.concat() {
+    for outcome in within_limit(futures::future::join_all(publishes)).await.concat() {
         outcome.unwrap();
     }
     let recorder = Recorder::done();

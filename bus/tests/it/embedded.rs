@@ -1,10 +1,10 @@
-//! What only the bus in memory has to promise: bounds of its own.
+//! The bounds of the embedded transport.
 
 use bus::{Body, Bus, Channel, Message, Publish, PublishError, ReceiveError, Settings};
 
-use crate::stage::{Recorder, embedded, message, settings, start_simple};
+use crate::environment::{Recorder, embedded, message, settings, start_simple};
 
-async fn refused(bus: &Bus, batch: Vec<Message>) -> Vec<bool> {
+async fn publish_refused(bus: &Bus, batch: Vec<Message>) -> Vec<bool> {
     let channel = Channel::intake(0);
     let batch = batch.into_iter().map(|message| (channel.clone(), message)).collect();
     let outcomes = bus.publisher().await.unwrap().publish(batch).await;
@@ -23,33 +23,33 @@ fn large(number: u64, bytes: usize) -> Message {
 }
 
 #[tokio::test]
-async fn a_full_channel_refuses_and_keeps_what_it_has() {
+async fn a_full_channel_refuses_new_messages_and_keeps_the_others() {
     let bounds = Settings { channel_messages_max: 3, room_ms_max: 20, ..settings() };
     let bus = embedded(bounds).await;
     let batch = (0..5).map(message).collect();
-    assert_eq!(refused(&bus, batch).await, [false, false, false, true, true]);
+    assert_eq!(publish_refused(&bus, batch).await, [false, false, false, true, true]);
 
     let recorder = Recorder::done();
     let running = start_simple(&bus, &Channel::intake(0), recorder.clone());
     assert_eq!(recorder.handled(3).await, [0, 1, 2]);
-    assert_eq!(refused(&bus, vec![message(3)]).await, [false]);
+    assert_eq!(publish_refused(&bus, vec![message(3)]).await, [false]);
     assert_eq!(recorder.handled(4).await, [0, 1, 2, 3]);
     running.stop().await;
 }
 
 #[tokio::test]
-async fn bodies_take_room_and_an_empty_channel_takes_any_one() {
+async fn a_channel_is_bounded_in_bytes_and_takes_any_body_when_empty() {
     let bounds = Settings { channel_bytes_max: 1_000, room_ms_max: 20, ..settings() };
     let bus = embedded(bounds.clone()).await;
     let batch = vec![large(0, 600), large(1, 400), large(2, 1)];
-    assert_eq!(refused(&bus, batch).await, [false, false, true]);
+    assert_eq!(publish_refused(&bus, batch).await, [false, false, true]);
     let bus = embedded(bounds).await;
     let batch = vec![large(0, 5_000), large(1, 0)];
-    assert_eq!(refused(&bus, batch).await, [false, true]);
+    assert_eq!(publish_refused(&bus, batch).await, [false, true]);
 }
 
 #[tokio::test]
-async fn an_application_that_sleeps_keeps_nobody_waiting() {
+async fn a_full_channel_of_an_application_refuses_without_waiting() {
     let bounds = Settings { channel_messages_max: 1, room_ms_max: 20_000, ..settings() };
     let bus = embedded(bounds).await;
     let channel = bus.declare_delivery("app").await.unwrap();
@@ -61,23 +61,23 @@ async fn an_application_that_sleeps_keeps_nobody_waiting() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_publish_waits_for_room() {
+async fn a_publish_to_full_intake_waits_until_messages_are_settled() {
     let bounds = Settings { channel_messages_max: 2, room_ms_max: 20_000, ..settings() };
     let bus = embedded(bounds).await;
     let recorder = Recorder::done();
     let running = start_simple(&bus, &Channel::intake(0), recorder.clone());
-    assert_eq!(refused(&bus, (0..100).map(message).collect()).await, [false; 100]);
+    assert_eq!(publish_refused(&bus, (0..100).map(message).collect()).await, [false; 100]);
     assert_eq!(recorder.handled(100).await, (0..100).collect::<Vec<_>>());
     running.stop().await;
 }
 
 #[tokio::test]
-async fn a_listener_that_is_too_slow_is_told_so() {
+async fn a_listener_that_falls_behind_gets_an_error() {
     let bus = embedded(settings()).await;
     let mut listener = bus.listen().await.unwrap();
     let publisher = bus.publisher().await.unwrap();
     let batch = (0..2_000).map(|number| (Channel::control(), message(number))).collect();
     publisher.publish(batch).await;
-    let heard = listener.next().await;
-    assert!(matches!(heard, Err(ReceiveError::Missed { missed: 976 })), "{heard:?}");
+    let received = listener.next().await;
+    assert!(matches!(received, Err(ReceiveError::Missed { missed: 976 })), "{received:?}");
 }

@@ -1,4 +1,5 @@
-//! What the promises are played on: a bus of either kind, and parts that write down what they see.
+//! The test environment: a bus over either transport, and handlers and failure stores that record
+//! their calls.
 
 use std::{
     future::Future,
@@ -19,16 +20,16 @@ use uuid::Uuid;
 
 use crate::node::Node;
 
-/// Long enough for a busy machine, short enough to find a hang.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// The longest a test waits: enough for a busy machine, and short enough to end a hang.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
 
 const VIRTUAL_HOSTS: u16 = 40;
 
-/// One broker for all tests; each takes a virtual host that nobody used before.
+/// One broker for all tests; each test takes an unused virtual host.
 static NODE: LazyLock<Node> = LazyLock::new(|| Node::start(VIRTUAL_HOSTS));
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
-/// Settings with small bounds, for a bus of either kind.
+/// Settings with few partitions, for either transport.
 pub(crate) fn settings() -> Settings {
     Settings { partitions: 2, ..Settings::default() }
 }
@@ -54,7 +55,7 @@ pub(crate) async fn rabbitmq(settings: Settings) -> Bus {
     bus
 }
 
-/// The message number `number`, which carries its number.
+/// The message `number`, whose body is its number.
 pub(crate) fn message(number: u64) -> Message {
     Message {
         id: id(number),
@@ -71,7 +72,7 @@ pub(crate) fn id(number: u64) -> MessageId {
     MessageId::new(Uuid::from_u128(number.into()))
 }
 
-/// The number that [`message`] put into it.
+/// The number in a body of [`message`].
 pub(crate) fn number(message: &Message) -> u64 {
     let Body::Inline(bytes) = &message.body else { panic!("a claim has no number") };
     std::str::from_utf8(bytes).unwrap().parse().unwrap()
@@ -90,32 +91,32 @@ pub(crate) async fn publish(bus: &Bus, channel: &Channel, numbers: impl IntoIter
     }
 }
 
-/// Waits until what was seen is enough.
-pub(crate) async fn until<T: Clone + Send + Sync>(
-    seen: &watch::Sender<Vec<T>>,
-    enough: impl FnMut(&Vec<T>) -> bool,
+/// Waits until the recorded values satisfy a condition, and returns them.
+pub(crate) async fn wait_until<T: Clone + Send + Sync>(
+    recorded: &watch::Sender<Vec<T>>,
+    condition: impl FnMut(&Vec<T>) -> bool,
 ) -> Vec<T> {
-    let mut seen = seen.subscribe();
-    let found = timeout(LIMIT, seen.wait_for(enough)).await;
-    found.expect("not seen in time").unwrap().clone()
+    let mut recorded = recorded.subscribe();
+    let satisfied = timeout(WAIT_MAX, recorded.wait_for(condition)).await;
+    satisfied.expect("not recorded in time").unwrap().clone()
 }
 
-/// Whether something does *not* happen for a while that is long beside how soon it would.
-pub(crate) async fn stays_quiet<T: Send + Sync>(seen: &watch::Sender<Vec<T>>) {
-    let mut changes = seen.subscribe();
+/// Asserts that no value is recorded for a time much longer than recording one takes.
+pub(crate) async fn assert_unchanged<T: Send + Sync>(recorded: &watch::Sender<Vec<T>>) {
+    let mut changes = recorded.subscribe();
     let change = timeout(Duration::from_millis(300), changes.changed()).await;
-    assert!(change.is_err(), "something was seen");
+    assert!(change.is_err(), "a value was recorded");
 }
 
 type Judge = dyn Fn(&Message) -> Verdict + Send + Sync;
 
-/// A handler that writes down each window, and judges each message by a function.
+/// A handler that records each window, and judges each message by a function.
 #[derive(Clone)]
 pub(crate) struct Recorder {
     pub(crate) windows: Arc<watch::Sender<Vec<Vec<Message>>>>,
     judge: Arc<Judge>,
-    /// How many hands are free; the windows use them up when there is a number.
-    pub(crate) hands: Arc<watch::Sender<Option<usize>>>,
+    /// The remaining capacity, which windows use up; `None` for unlimited.
+    pub(crate) capacity: Arc<watch::Sender<Option<usize>>>,
 }
 
 impl Recorder {
@@ -123,7 +124,7 @@ impl Recorder {
         Self {
             windows: Arc::new(watch::Sender::new(Vec::new())),
             judge: Arc::new(judge),
-            hands: Arc::new(watch::Sender::new(None)),
+            capacity: Arc::new(watch::Sender::new(None)),
         }
     }
 
@@ -131,19 +132,21 @@ impl Recorder {
         Self::new(|_| Verdict::Done)
     }
 
-    /// Waits until `count` messages were handled, and gives their numbers in order.
+    /// Waits until `count` messages were handled, and returns their numbers in order.
     pub(crate) async fn handled(&self, count: usize) -> Vec<u64> {
-        let windows =
-            until(&self.windows, |windows| windows.iter().map(Vec::len).sum::<usize>() >= count);
+        let windows = wait_until(&self.windows, |windows| {
+            windows.iter().map(Vec::len).sum::<usize>() >= count
+        });
         windows.await.iter().flat_map(|window| numbers(window)).collect()
     }
 }
 
 impl Handle for Recorder {
     async fn handle(&self, window: Vec<Message>) -> Verdicts {
-        self.hands.send_modify(|hands| {
-            if let Some(hands) = hands {
-                *hands = hands.checked_sub(window.len()).expect("more messages than hands");
+        self.capacity.send_modify(|capacity| {
+            if let Some(capacity) = capacity {
+                *capacity =
+                    capacity.checked_sub(window.len()).expect("more messages than capacity");
             }
         });
         self.windows.send_modify(|windows| windows.push(window.clone()));
@@ -151,13 +154,13 @@ impl Handle for Recorder {
     }
 
     async fn capacity(&self) -> usize {
-        let mut hands = self.hands.subscribe();
-        let free = hands.wait_for(|hands| *hands != Some(0)).await.unwrap();
-        free.unwrap_or(usize::MAX)
+        let mut capacity = self.capacity.subscribe();
+        let available = capacity.wait_for(|capacity| *capacity != Some(0)).await.unwrap();
+        available.unwrap_or(usize::MAX)
     }
 }
 
-/// A handler that takes a window and never gives it back.
+/// A handler that never returns from its first window.
 #[derive(Clone)]
 pub(crate) struct Stuck(pub(crate) Arc<watch::Sender<Vec<Vec<Message>>>>);
 
@@ -174,61 +177,61 @@ impl Handle for Stuck {
     }
 }
 
-/// How a keeper behaves.
+/// How a failure store answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mood {
-    Willing,
+pub(crate) enum StoreBehavior {
+    Succeeding,
     Failing,
-    Stuck,
+    Hanging,
 }
 
-/// A keeper that writes down what it is given.
+/// A failure store that records its calls.
 #[derive(Clone)]
-pub(crate) struct Drawer {
-    pub(crate) kept: Arc<watch::Sender<Vec<(Message, Disposition)>>>,
-    mood: Mood,
+pub(crate) struct RecordingStore {
+    pub(crate) failures: Arc<watch::Sender<Vec<(Message, Disposition)>>>,
+    behavior: StoreBehavior,
 }
 
-impl Drawer {
-    pub(crate) fn new(mood: Mood) -> Self {
-        Self { kept: Arc::new(watch::Sender::new(Vec::new())), mood }
+impl RecordingStore {
+    pub(crate) fn new(behavior: StoreBehavior) -> Self {
+        Self { failures: Arc::new(watch::Sender::new(Vec::new())), behavior }
     }
 }
 
-impl FailureStore for Drawer {
+impl FailureStore for RecordingStore {
     async fn store_failures(
         &self,
-        mut kept: Vec<(Message, Disposition)>,
+        mut failures: Vec<(Message, Disposition)>,
     ) -> Result<(), FailureStoreError> {
-        self.kept.send_modify(|all| all.append(&mut kept));
-        match self.mood {
-            Mood::Willing => Ok(()),
-            Mood::Failing => Err(FailureStoreError::new("the drawer is locked")),
-            Mood::Stuck => std::future::pending().await,
+        self.failures.send_modify(|all| all.append(&mut failures));
+        match self.behavior {
+            StoreBehavior::Succeeding => Ok(()),
+            StoreBehavior::Failing => Err(FailureStoreError::new("a failure of the test")),
+            StoreBehavior::Hanging => std::future::pending().await,
         }
     }
 }
 
-/// A receiver at work.
+/// A running receiver.
 pub(crate) struct Running {
     pub(crate) shutdown: CancellationToken,
     task: JoinHandle<Result<(), ReceiveError>>,
 }
 
 impl Running {
-    /// Stops it politely; it must end well.
+    /// Shuts it down; it must end without an error.
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         self.end().await.unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits until it ends.
     pub(crate) async fn end(self) -> Result<(), ReceiveError> {
-        timeout(LIMIT, self.task).await.expect("the receiver does not end").unwrap()
+        timeout(WAIT_MAX, self.task).await.expect("the receiver does not end").unwrap()
     }
 
-    /// Drops it in the middle of what it does.
-    pub(crate) async fn cut(self) {
+    /// Drops its future wherever it is.
+    pub(crate) async fn abort(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
     }
@@ -240,22 +243,22 @@ pub(crate) fn start<K: FailureStore, H: Handle>(
     bus: &Bus,
     channel: &Channel,
     window: u16,
-    keeper: K,
+    failure_store: K,
     handler: H,
 ) -> Running {
     let shutdown = CancellationToken::new();
     let (bus, token) = (bus.clone(), shutdown.clone());
-    let receiver = Receiver { channel: channel.clone(), window, failure_store: keeper };
+    let receiver = Receiver { channel: channel.clone(), window, failure_store };
     let task = tokio::spawn(async move { bus.receive(receiver, handler, token).await });
     Running { shutdown, task }
 }
 
-/// Starts a receiver whose keeper is never meant to be asked.
+/// Starts a receiver whose handler must not fail.
 pub(crate) fn start_simple<H: Handle>(bus: &Bus, channel: &Channel, handler: H) -> Running {
-    start(bus, channel, 256, Drawer::new(Mood::Failing), handler)
+    start(bus, channel, 256, RecordingStore::new(StoreBehavior::Failing), handler)
 }
 
-/// Runs something that must not take for ever.
-pub(crate) async fn soon<T>(work: impl Future<Output = T>) -> T {
-    timeout(LIMIT, work).await.expect("not in time")
+/// Awaits a future that must not hang.
+pub(crate) async fn within_limit<T>(work: impl Future<Output = T>) -> T {
+    timeout(WAIT_MAX, work).await.expect("not in time")
 }

@@ -1,0 +1,149 @@
+//! The two connections to the broker, the links on them, and the time limit of every call.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use lapin::{Connection, ConnectionProperties, tcp::OwnedTLSConfig, uri::AMQPUri};
+use tokio::sync::watch;
+
+use crate::{
+    error::{BrokerError, ConnectError, PublisherFailure},
+    metrics::Metrics,
+    settings::Settings,
+};
+
+/// Seconds between heartbeats: a dead peer is noticed within twice that.
+const HEARTBEAT_SECONDS: u16 = 20;
+
+/// AMQP's reply code of a normal close.
+pub(super) const CLOSED_NORMALLY: u16 = 200;
+
+/// The connections to a broker. Clones share them.
+#[derive(Clone)]
+pub struct RabbitMq(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    publishing: Connection,
+    consuming: Connection,
+    failure: watch::Sender<Option<Arc<PublisherFailure>>>,
+    metrics: Metrics,
+}
+
+impl RabbitMq {
+    pub(crate) async fn connect(settings: Settings) -> Result<Self, ConnectError> {
+        if settings.partitions == 0 {
+            return Err(ConnectError::NoPartitions);
+        }
+        let mut address: AMQPUri =
+            settings.url.parse().map_err(|_reason: String| ConnectError::Address)?;
+        address.query.heartbeat.get_or_insert(HEARTBEAT_SECONDS);
+        address.query.connection_timeout.get_or_insert(settings.call_ms_max);
+        let publishing = connect(&settings, &address, "publishing").await?;
+        let consuming = connect(&settings, &address, "consuming").await?;
+        let failure = watch::Sender::new(None);
+        let metrics = Metrics::new("rabbitmq");
+        Ok(Self(Arc::new(Inner { settings, publishing, consuming, failure, metrics })))
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) async fn publisher_failed(&self) -> Arc<PublisherFailure> {
+        let mut failure = self.0.failure.subscribe();
+        loop {
+            if let Some(failed) = failure.borrow_and_update().clone() {
+                return failed;
+            }
+            if failure.changed().await.is_err() {
+                // Unreachable, because `self` owns the sender.
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    /// Whether the broker blocks publishing, because it is short of memory or disk.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.0.publishing.status().blocked()
+    }
+
+    /// A link for publishing, on which every publish is confirmed.
+    pub(super) async fn publishing_link(&self) -> Result<lapin::Channel, BrokerError> {
+        let link = self.call("open link", self.0.publishing.create_channel()).await?;
+        self.call(
+            "select confirms",
+            link.confirm_select(lapin::options::ConfirmSelectOptions::default()),
+        )
+        .await?;
+        Ok(link)
+    }
+
+    /// A link for receiving and for the topology.
+    pub(super) async fn consuming_link(&self) -> Result<lapin::Channel, BrokerError> {
+        self.call("open link", self.0.consuming.create_channel()).await
+    }
+
+    /// The publishing connection.
+    pub(super) fn publishing(&self) -> &Connection {
+        &self.0.publishing
+    }
+
+    /// Tells every receiver of this bus that a publisher has ended.
+    pub(super) fn report_failure(&self, failed: Arc<PublisherFailure>) {
+        self.0.failure.send_replace(Some(failed));
+    }
+
+    /// Closes a link. Its unsettled messages return to their queues.
+    pub(super) async fn close(&self, link: &lapin::Channel) {
+        let closed = self.call("close link", link.close(CLOSED_NORMALLY, "done".into())).await;
+        if let Err(error) = closed {
+            tracing::debug!(%error, "link was not closed");
+        }
+    }
+
+    /// Awaits a call of the client library, within the time limit of the settings.
+    pub(super) async fn call<T>(
+        &self,
+        call: &'static str,
+        answer: impl Future<Output = lapin::Result<T>>,
+    ) -> Result<T, BrokerError> {
+        within(self.0.settings.call_limit(), call, answer).await
+    }
+}
+
+async fn connect(
+    settings: &Settings,
+    address: &AMQPUri,
+    purpose: &str,
+) -> Result<Connection, BrokerError> {
+    let properties = ConnectionProperties::default()
+        .with_connection_name(format!("{} {purpose}", settings.name).into());
+    let tls = OwnedTLSConfig { identity: None, cert_chain: settings.certificates.clone() };
+    let connecting = async {
+        let runtime = lapin::runtime::default_runtime()?;
+        Connection::connect_uri_with_config(address.clone(), properties, tls, runtime).await
+    };
+    within(settings.call_limit(), "connect", connecting).await
+}
+
+async fn within<T>(
+    limit: Duration,
+    call: &'static str,
+    answer: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, BrokerError> {
+    match tokio::time::timeout(limit, answer).await {
+        Ok(Ok(answered)) => Ok(answered),
+        Ok(Err(source)) => Err(BrokerError::Failed { call, source: source.into() }),
+        Err(_elapsed) => Err(BrokerError::Timeout { call, limit }),
+    }
+}
+
+impl fmt::Debug for RabbitMq {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("RabbitMq").finish_non_exhaustive()
+    }
+}

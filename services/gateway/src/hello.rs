@@ -159,7 +159,7 @@ mod tests {
             check(|it| it.protocol_versions = vec![2, 3]),
             Err((
                 "LT-EX-001".to_owned(),
-                "The adapter speaks protocol 2, 3, the bus speaks 1.".to_owned()
+                "The adapter supports protocol version 2, 3, the bus supports 1.".to_owned()
             ))
         );
         assert_eq!(

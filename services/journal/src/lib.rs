@@ -82,6 +82,7 @@ mod record;
 mod reply;
 mod retry_schedule;
 mod row_cache;
+mod search_query;
 mod server;
 mod session;
 mod settle;

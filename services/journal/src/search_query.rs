@@ -1,0 +1,197 @@
+//! The statement of a search: conditions for every filter of a Find, each served by an index.
+
+use name_folding::{fold_number, fold_words};
+use proto::journal::v1::FindRequest;
+use proto::message::v1::State;
+
+use crate::database::row::{Parameters, Value};
+
+/// States that nearly all messages end in; rows in other states are found by their `sweep_at`.
+const SETTLED: [i32; 2] = [State::Routed as i32, State::Taken as i32];
+
+/// The beginning of a condition on messages derived from `message`; the bracket is left open.
+const DERIVED_EXISTS: &str = "EXISTS (SELECT 1 FROM delivery_state s \
+     WHERE s.conversation = message.conversation AND s.sequence = message.sequence \
+     AND s.parent = message.id";
+
+/// Conditions and the values they compare with.
+#[derive(Debug)]
+pub(crate) struct SearchQuery {
+    conditions: Vec<String>,
+    pub(crate) values: Parameters,
+    order: Order,
+}
+
+/// Which table's index gives the order of the pages, newest first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Order {
+    /// `message_row`, for all messages.
+    All,
+    /// `message_party`, for those of one organisation.
+    Party,
+}
+
+impl Order {
+    /// The columns of the time and the id; each name is unique among the tables of the query.
+    fn columns(self) -> (&'static str, &'static str) {
+        match self {
+            Self::All => ("accepted_at", "id"),
+            Self::Party => ("party_at", "message_id"),
+        }
+    }
+}
+
+impl SearchQuery {
+    /// The conditions of a request; `full_text` is the database's condition for its words.
+    pub(crate) fn new(request: &FindRequest, full_text: (&str, String)) -> Self {
+        // A text or a key leads to few messages; an organisation may have any number of them.
+        let is_narrow = !request.text.trim().is_empty()
+            || !request.key.is_empty()
+            || !request.conversation.is_empty();
+        let by_organisation = !request.organisation.is_empty() && !request.derived && !is_narrow;
+        let order = if by_organisation { Order::Party } else { Order::All };
+        let mut query = Self { conditions: Vec::new(), values: Vec::new(), order };
+        query.match_text(request.text.trim(), full_text);
+        query.match_parties(request);
+        query.match_attributes(request);
+        query
+    }
+
+    /// The statement's part behind `FROM`.
+    pub(crate) fn page(&self, limit: i64) -> String {
+        let (at, id) = self.order.columns();
+        let from = match self.order {
+            Order::All => "message",
+            Order::Party => "message_party JOIN message ON message.id = message_party.message_id",
+        };
+        let conditions = self.conditions.join(" AND ");
+        format!("{from} WHERE {conditions} ORDER BY {at} DESC, {id} DESC LIMIT {limit}")
+    }
+
+    /// Adds a condition; each `?` stands for the next of the values.
+    fn and(&mut self, condition: &str, values: Vec<Value>) {
+        let mut numbered = String::new();
+        let mut next = self.values.len();
+        for part in condition.split_inclusive('?') {
+            match part.strip_suffix('?') {
+                Some(sql) => {
+                    next += 1;
+                    numbered.push_str(&format!("{sql}${next}"));
+                }
+                None => numbered.push_str(part),
+            }
+        }
+        self.conditions.push(numbered);
+        self.values.extend(values);
+    }
+
+    fn match_parties(&mut self, request: &FindRequest) {
+        let organisation = request.organisation.as_str();
+        if self.order == Order::Party {
+            self.and("organisation = ?", vec![organisation.into()]);
+        } else if !organisation.is_empty() {
+            self.and(
+                "(sender = ? OR ',' || recipients || ',' LIKE ? ESCAPE '\\')",
+                vec![organisation.into(), format!("%,{},%", like_literal(organisation)).into()],
+            );
+        }
+        let application = request.application.as_str();
+        let both = || vec![application.into(), application.into()];
+        if !request.key.is_empty() {
+            let key = || [application.into(), request.key.as_str().into()];
+            self.and(
+                "message.id IN (SELECT id FROM message_row WHERE source = ? AND item_key = ? \
+                 AND item_key <> '' UNION ALL SELECT message_id FROM key_alias WHERE source = ? AND item_key = ?)",
+                key().into_iter().chain(key()).collect(),
+            );
+        } else if !application.is_empty() && request.derived {
+            self.and("(source = ? OR application = ?)", both());
+        } else if !application.is_empty() {
+            self.and(&format!("(source = ? OR {DERIVED_EXISTS} AND s.application = ?))"), both());
+        }
+    }
+
+    fn match_attributes(&mut self, request: &FindRequest) {
+        let (at, id) = self.order.columns();
+        if request.derived {
+            self.and(&format!("{at} >= 0"), Vec::new());
+        } else {
+            self.and("parent = ''", Vec::new());
+        }
+        if !request.conversation.is_empty() {
+            self.and("conversation = ?", vec![request.conversation.as_str().into()]);
+        }
+        self.match_states(&request.states);
+        if request.r#type != 0 {
+            self.and("message_type = ?", vec![i64::from(request.r#type).into()]);
+        }
+        if request.from_us > 0 {
+            self.and(&format!("{at} >= ?"), vec![request.from_us.into()]);
+        }
+        if request.to_us > 0 {
+            self.and(&format!("{at} < ?"), vec![request.to_us.into()]);
+        }
+        if let Some((time, last)) = request.cursor.split_once(':') {
+            let time: i64 = time.parse().unwrap_or_default();
+            self.and(&format!("({at}, {id}) < (?, ?)"), vec![time.into(), last.into()]);
+        }
+    }
+
+    /// A submitted message matches by its own state or by that of a derived one.
+    fn match_states(&mut self, states: &[i32]) {
+        if states.is_empty() {
+            return;
+        }
+        let list: Vec<String> = states.iter().map(ToString::to_string).collect();
+        // The negative numbers of `delivery_row::resting_sweep_at`.
+        let resting: Vec<String> = states.iter().map(|it| (-it).to_string()).collect();
+        let list = list.join(", ");
+        let condition = if states.iter().any(|it| SETTLED.contains(it)) {
+            format!("(state IN ({list}) OR {DERIVED_EXISTS} AND s.state IN ({list})))")
+        } else {
+            let moving =
+                format!("s.sweep_at > (SELECT at FROM sweep_watermark) AND s.state IN ({list})");
+            let resting = format!("s.sweep_at IN ({})", resting.join(", "));
+            let each = |it: &str| {
+                format!(
+                    "SELECT s.id FROM delivery_state s WHERE {it} \
+                     UNION ALL SELECT s.parent FROM delivery_state s WHERE {it}"
+                )
+            };
+            format!("message.id IN ({} UNION ALL {})", each(&moving), each(&resting))
+        };
+        self.and(&condition, Vec::new());
+    }
+
+    /// The text is read as each kind of key there is, and each kind has its index.
+    fn match_text(&mut self, text: &str, (full_text, words_query): (&str, String)) {
+        if text.is_empty() {
+            return;
+        }
+        let (number, words, lower) =
+            (fold_number(text), fold_words(text), text.to_ascii_lowercase());
+        let mut lookups = vec!["SELECT id FROM message_row WHERE id = ?"];
+        lookups.push("SELECT id FROM message_row WHERE trace_id = ? AND trace_id <> ''");
+        let mut values: Vec<Value> = vec![lower.as_str().into(), lower.into()];
+        if !words.is_empty() {
+            lookups.push("SELECT id FROM message_row WHERE document_id = ? AND document_id <> ''");
+            lookups.push(
+                "SELECT id FROM message_row WHERE number_folded >= ? AND number_folded < ? \
+                 AND number_folded <> ''",
+            );
+            // The last character of Unicode sorts after every other.
+            let beyond = format!("{number}\u{10FFFF}");
+            values.extend([words.into(), number.into(), beyond.into()]);
+        }
+        if !words_query.is_empty() {
+            lookups.push(full_text);
+            values.push(words_query.into());
+        }
+        self.and(&format!("message.id IN ({})", lookups.join(" UNION ")), values);
+    }
+}
+
+/// A text with the wildcards of `LIKE` escaped.
+fn like_literal(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}

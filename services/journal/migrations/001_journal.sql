@@ -1,6 +1,6 @@
--- A message is two rows: `message_row` holds its content and is written once, `delivery_state` holds
--- its progress and is written at every step. So a step never copies a body, and reads only the
--- smaller row. Empty text and 0 stand for "none": no column is nullable.
+-- A message is two rows: `message_row` holds its content and is written once, `delivery_state`
+-- holds its progress and is written at every step. So a step never copies a body, and reads only
+-- the smaller row. Empty text and 0 stand for "none": no column is nullable.
 
 -- Content of a message, submitted or derived.
 CREATE TABLE message_row (

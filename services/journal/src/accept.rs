@@ -79,8 +79,8 @@ fn accept_one(
     let digest = hex::encode(&item.content_digest);
     let envelope = item.message.as_ref().and_then(|it| it.envelope.clone()).unwrap_or_default();
     match candidates.find(&envelope, &item.key, &digest) {
-        // Without the earlier row a repeat cannot be distinguished from a conflict, and accepted as a
-        // new message it could arrive twice.
+        // Without the earlier row a repeat cannot be distinguished from a conflict, and accepted as
+        // a new message it could arrive twice.
         Some(Err(corrupt)) => {
             corrupt.log();
             Outcome::Refused(corrupt.fault())

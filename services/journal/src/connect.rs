@@ -20,7 +20,8 @@ const IN_SESSION: &str = "session = $1 AND state = $2 AND sweep_at > $3";
 const INSERT: &str = "INSERT INTO session (id, application, adapter, receiver_class, lease_ms, \
      opened_at) VALUES ($1, $2, $3, $4, $5, $6)";
 
-/// Opens a session. An older one of the same adapter is closed; the number of messages it gave back.
+/// Opens a session. An older one of the same adapter is closed; the number of messages it gave
+/// back.
 pub(crate) async fn open(
     unit: &mut UnitOfWork<'_>,
     id: &str,

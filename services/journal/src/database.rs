@@ -216,7 +216,8 @@ impl Database {
                 ("{clustered}", " WITHOUT ROWID"),
             ],
             // Text compares by bytes, as in SQLite. Pages of updated rows keep room for the next
-            // version of each row. Rows written once stay uncompressed in their page while they fit.
+            // version of each row. Rows written once stay uncompressed in their page while they
+            // fit.
             Self::Postgres(_) => [
                 ("--postgres ", ""),
                 ("{text}", "TEXT COLLATE \"C\""),

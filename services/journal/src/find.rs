@@ -143,8 +143,8 @@ fn envelope(row: &mut Row, delivery: &DeliveryRow) -> Result<Envelope, Unreadabl
     if envelope.id == delivery.id { Ok(envelope) } else { Err(Unreadable { column: "envelope" }) }
 }
 
-/// An envelope made of columns, for a message whose stored envelope cannot be read: an operator needs
-/// its id and parties.
+/// An envelope made of columns, for a message whose stored envelope cannot be read: an operator
+/// needs its id and parties.
 fn envelope_of_columns(row: &mut Row, delivery: &DeliveryRow) -> Envelope {
     let recipients = delivery.recipients.split(',').filter(|it| !it.is_empty());
     let message_type = row.number("message_type").ok().and_then(|it| i32::try_from(it).ok());

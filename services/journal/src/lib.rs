@@ -30,10 +30,11 @@
 //!
 //! *A second journal on the same PostgreSQL database is a standby.* It waits for the advisory lock
 //! and refuses every call at once, so that its callers go on to the address that serves. The lock
-//! belongs to the session that also writes: a journal that lost it cannot write. The server ends that
-//! session when the process is killed, when its host no longer answers, and when the process is
-//! stopped or cut off and therefore silent; the standby then serves within 5 s, or within 11 s when
-//! the silence began inside a transaction. It costs a statement every half second. On SQLite there is no standby: the second process fails until the first ends.
+//! belongs to the session that also writes: a journal that lost it cannot write. The server ends
+//! that session when the process is killed, when its host no longer answers, and when the process
+//! is stopped or cut off and therefore silent; the standby then serves within 5 s, or within 11 s
+//! when the silence began inside a transaction. It costs a statement every half second. On SQLite
+//! there is no standby: the second process fails until the first ends.
 //!
 //! *One table of transitions.* Which event is allowed in which state stands in `transitions.rs`
 //! alone; calls ask it, and so does the command line. It costs one look-up per step.
@@ -48,9 +49,9 @@
 //! entry, and the rows lie in the order of what happened. Reading one message's facts reads those
 //! of others in the same rows, and skips them.
 //!
-//! *The sweeper has a time of its own.* A step that would only move a message's deadline back leaves
-//! `sweep_at` unchanged, and then the database writes no index. The sweeper skips messages that
-//! made progress meanwhile: one look per message, half a minute later.
+//! *The sweeper has a time of its own.* A step that would only move a message's deadline back
+//! leaves `sweep_at` unchanged, and then the database writes no index. The sweeper skips messages
+//! that made progress meanwhile: one look per message, half a minute later.
 //!
 //! *A damaged row stays as it is.* The row of a dead letter keeps its damaged column, and only the
 //! state and the fault are written. So an operator can restore it from a backup and redrive the

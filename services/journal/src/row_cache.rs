@@ -21,7 +21,8 @@ pub(crate) struct RowCache {
     /// `previous`, so memory is bounded by twice [`ROWS_MAX`] and rows in use stay cached.
     current: HashMap<String, DeliveryRow>,
     previous: HashMap<String, DeliveryRow>,
-    /// False when no message is held. Then ending a message needs no search for the ones it blocked.
+    /// False when no message is held. Then ending a message needs no search for the ones it
+    /// blocked.
     pub(crate) may_hold: bool,
     /// The sweeper's watermark: `sweep_at` of every row that it must still read is greater.
     pub(crate) watermark: i64,

@@ -57,8 +57,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Works until `shutdown`, and on the calls that had come until then. Calls that still wait when
-    /// this ends are dropped with their queue, which tells their callers.
+    /// Works until `shutdown`, and on the calls that had come until then. Calls that still wait
+    /// when this ends are dropped with their queue, which tells their callers.
     pub(crate) async fn run(
         mut self,
         database: &mut Database,

@@ -1,5 +1,5 @@
-//! Stored columns that cannot be read: each in turn is damaged while the journal is stopped, so that
-//! no cached row hides the damage.
+//! Stored columns that cannot be read: each in turn is damaged while the journal is stopped, so
+//! that no cached row hides the damage.
 
 use proto::fault::v1::Fault;
 use proto::journal::v1::accept_outcome::Outcome;

@@ -1,5 +1,5 @@
-//! Failures around the journal: lost connections, rows that cannot be written, channels that refuse,
-//! more due messages than one sweep publishes.
+//! Failures around the journal: lost connections, rows that cannot be written, channels that
+//! refuse, more due messages than one sweep publishes.
 
 use std::collections::HashSet;
 use std::time::Duration;

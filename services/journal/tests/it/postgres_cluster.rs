@@ -52,7 +52,8 @@ fn start() -> Cluster {
         command = Command::new("sh");
         command.args(["-c", SCRIPT]).arg(&programs);
     }
-    // A process group of its own: Ctrl-C in a terminal ends this process, which then ends the script.
+    // A process group of its own: Ctrl-C in a terminal ends this process, which then ends the
+    // script.
     let mut script = command
         .process_group(0)
         .current_dir("/")

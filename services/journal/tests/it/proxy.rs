@@ -34,8 +34,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// In front of the server of a database that [`crate::postgres_cluster`] made; and the database's
-    /// address through the proxy.
+    /// In front of the server of a database that [`crate::postgres_cluster`] made; and the
+    /// database's address through the proxy.
     pub(crate) async fn to_database(database: &str) -> (Self, String) {
         let (folder, name) = database.split_once('@').unwrap().1.rsplit_once('/').unwrap();
         let socket = format!("{}/.s.PGSQL.5432", folder.replace("%2F", "/"));
@@ -59,15 +59,7 @@ impl Proxy {
             let mut connections = JoinSet::new();
             while let Ok((near, _)) = listener.accept().await {
                 let (target, switch) = (target.clone(), switch.subscribe());
-                connections.spawn(async move {
-                    let Ok(far) = target.connect().await else { return };
-                    let (near_reader, near_writer) = io::split(near);
-                    let (far_reader, far_writer) = io::split(far);
-                    tokio::select! {
-                        () = forward(near_reader, far_writer, switch.clone()) => {}
-                        () = forward(far_reader, near_writer, switch) => {}
-                    }
-                });
+                connections.spawn(forward_both(near, target, switch));
             }
         });
         Self { address, is_frozen, _running: running }
@@ -81,6 +73,17 @@ impl Proxy {
     /// Forwards again, beginning with what was written meanwhile.
     pub(crate) fn thaw(&self) {
         self.is_frozen.send_replace(false);
+    }
+}
+
+/// Forwards both directions of a connection to the target until either end closes.
+async fn forward_both(near: TcpStream, target: Target, switch: watch::Receiver<bool>) {
+    let Ok(far) = target.connect().await else { return };
+    let (near_reader, near_writer) = io::split(near);
+    let (far_reader, far_writer) = io::split(far);
+    tokio::select! {
+        () = forward(near_reader, far_writer, switch.clone()) => {}
+        () = forward(far_reader, near_writer, switch) => {}
     }
 }
 

@@ -134,8 +134,8 @@ async fn sqlite_scans_no_table() {
     }
 }
 
-/// True when a plan reads every row of a table that grows. A page of all messages may be read in the
-/// order of its index; a narrow search may not.
+/// True when a plan reads every row of a table that grows. A page of all messages may be read in
+/// the order of its index; a narrow search may not.
 fn is_scan(step: &str, sql: &str) -> bool {
     let is_narrow = sql.contains(" UNION ") || sql.contains("conversation = $");
     let is_page = sql.contains("ORDER BY accepted_at DESC, id DESC LIMIT") && !is_narrow;

@@ -57,7 +57,7 @@ impl Process {
                 let stands = (Clock::System, told.clone());
                 let stop = CancellationToken::new();
                 let ended = Box::pin(journal::run(config.clone(), parts, stands, stop)).await;
-                println!("a journal ended: {ended:?}");
+                tracing::warn!(?ended, "a journal ended");
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         });

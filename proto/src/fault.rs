@@ -170,7 +170,7 @@ impl Fault {
     }
 
     /// Adds a wrong field, named by its path in the sender's own format. Beyond [`VIOLATIONS_MAX`]
-    /// only the number of further violations is kept.
+    /// only the number of further violations is stored.
     #[must_use]
     pub fn violation(
         mut self,

@@ -30,7 +30,7 @@ pub const DEFAULTS: &str = include_str!("../telemetry.default.toml");
 /// The section `telemetry`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settings {
+pub struct TelemetrySettings {
     /// Filter of log lines: `info`, `debug`, `info,gateway=debug` …; lines of lapin are never logged.
     pub level: String,
     /// Format of log lines: `json` or `pretty`.
@@ -83,7 +83,7 @@ impl fmt::Debug for Telemetry {
 /// # Errors
 ///
 /// A setting is invalid.
-pub fn init(service: &str, settings: &Settings) -> Result<Telemetry, TelemetryError> {
+pub fn init(service: &str, settings: &TelemetrySettings) -> Result<Telemetry, TelemetryError> {
     let resource = Resource::builder()
         .with_service_name(format!("lienthong-{service}"))
         .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -113,7 +113,7 @@ pub fn init(service: &str, settings: &Settings) -> Result<Telemetry, TelemetryEr
 /// The layer is left out and not `None` without an exporter: `None` has no filter, which would enable
 /// every span of every library.
 fn subscriber<W>(
-    settings: &Settings,
+    settings: &TelemetrySettings,
     writer: W,
     spans: Option<impl Layer<tracing_subscriber::Registry> + Send + Sync>,
 ) -> Result<Dispatch, TelemetryError>
@@ -132,7 +132,7 @@ where
 
 /// The layer that writes log lines to `writer`.
 fn log_layer<S, W>(
-    settings: &Settings,
+    settings: &TelemetrySettings,
     writer: W,
 ) -> Result<Box<dyn Layer<S> + Send + Sync>, TelemetryError>
 where
@@ -266,8 +266,11 @@ mod tests {
     /// The log lines that `work` writes.
     fn log_lines(form: Form, level: &str, work: impl FnOnce()) -> String {
         let (sender, lines_written) = mpsc::channel();
-        let settings =
-            Settings { level: level.to_owned(), form, otlp_endpoint: SecretUrl::default() };
+        let settings = TelemetrySettings {
+            level: level.to_owned(),
+            form,
+            otlp_endpoint: SecretUrl::default(),
+        };
         let lines = log_layer(&settings, move || Pipe(sender.clone())).unwrap();
         let spans = tracing_opentelemetry::layer()
             .with_tracer(SdkTracerProvider::builder().build().tracer("test"));
@@ -296,7 +299,7 @@ mod tests {
             [("info,h2=warn", LevelFilter::INFO), ("trace,h2=warn", LevelFilter::TRACE)]
         {
             let (level, form) = (level.to_owned(), Form::Json);
-            let settings = Settings { level, form, otlp_endpoint: SecretUrl::default() };
+            let settings = TelemetrySettings { level, form, otlp_endpoint: SecretUrl::default() };
             let subscriber = subscriber(&settings, io::sink, None::<Identity>).unwrap();
             tracing::dispatcher::with_default(&subscriber, || {
                 assert_eq!(LevelFilter::current(), level_max);

@@ -51,8 +51,8 @@ pub(crate) struct Claims {
     pub(crate) bucket: String,
     pub(crate) endpoint: String,
     pub(crate) region: String,
-    pub(crate) access_key_file: String,
-    pub(crate) secret_key_file: String,
+    pub(crate) access_key_file: PathBuf,
+    pub(crate) secret_key_file: PathBuf,
 }
 
 /// The section `listen`.
@@ -70,9 +70,9 @@ pub(crate) struct Listen {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Upstreams {
-    pub(crate) journal: String,
-    pub(crate) mapping: String,
-    pub(crate) registry: String,
+    pub(crate) journal: SecretUrl,
+    pub(crate) mapping: SecretUrl,
+    pub(crate) registry: SecretUrl,
 }
 
 /// All sections.
@@ -82,7 +82,7 @@ pub(crate) struct Settings {
     pub(crate) claims: Claims,
     pub(crate) listen: Listen,
     pub(crate) upstream: Upstreams,
-    pub(crate) telemetry: chassis::telemetry::Settings,
+    pub(crate) telemetry: chassis::telemetry::TelemetrySettings,
     pub(crate) registry: registry::Config,
     pub(crate) journal: journal::Config,
     pub(crate) mapping: mapping::Config,

@@ -48,7 +48,7 @@ pub enum SubmitError {
     NotAdmitted(#[source] Fault),
     /// The bus is unavailable, and whether it accepted the item is unknown. Submit the item again
     /// under the same key: the bus recognizes a repeat.
-    #[error("the bus is away")]
+    #[error("the bus is unavailable")]
     Unavailable(#[source] Status),
     /// The body or a file of the item cannot be read.
     #[error("a file of the item cannot be read")]
@@ -76,7 +76,7 @@ pub enum FetchError {
 #[derive(Debug, thiserror::Error)]
 pub enum DeliverError {
     /// The application is temporarily unavailable. The bus delivers the message again later.
-    #[error("the application is away")]
+    #[error("the application is unavailable")]
     Unavailable {
         /// The cause, shown to operators.
         #[source]

@@ -1,4 +1,4 @@
-//! Where a value comes from, and what is said about one that nobody knows.
+//! Precedence and origin of settings, and the errors about them.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -23,15 +23,15 @@ struct Limits {
 }
 
 fn layers(file: &str, environment: &[(&str, &str)]) -> Result<Layers, ConfigError> {
-    let mut written = tempfile::NamedTempFile::new().unwrap();
-    written.write_all(file.as_bytes()).unwrap();
+    let mut config_file = tempfile::NamedTempFile::new().unwrap();
+    config_file.write_all(file.as_bytes()).unwrap();
     let environment: BTreeMap<_, _> =
         environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Layers::from_parts(Some(written.path()), environment)
+    Layers::from_parts(Some(config_file.path()), environment)
 }
 
 #[test]
-fn the_file_lies_over_the_defaults_the_environment_over_the_file_and_flags_over_all() {
+fn flags_override_the_environment_which_overrides_the_file_which_overrides_the_defaults() {
     let file = "[gateway]\nport = 1\nname = \"tệp\"\nlimits.bytes_max = 20\n";
     let environment =
         [("LIENTHONG__GATEWAY__PORT", "2"), ("LIENTHONG__GATEWAY__LIMITS__BYTES_MAX", "30")];
@@ -82,7 +82,7 @@ fn an_unknown_section_is_an_error_in_the_file_and_in_the_environment() {
 }
 
 #[test]
-fn a_malformed_file_is_told_by_its_line_and_a_wrong_value_by_its_key() {
+fn the_error_names_the_line_of_a_malformed_file_and_the_key_of_a_wrong_value() {
     let error = layers("[gateway]\n\nport = \n", &[]).unwrap_err();
     assert_eq!(error.code(), "LT-CFG-002");
     assert!(error.to_string().contains(":3: "), "{error}");
@@ -96,7 +96,7 @@ fn a_malformed_file_is_told_by_its_line_and_a_wrong_value_by_its_key() {
 }
 
 #[test]
-fn a_password_in_an_address_is_not_shown() {
+fn the_effective_settings_have_no_passwords() {
     let defaults = "url = \"\"\n";
     let layers = layers("[bus]\nurl = \"amqps://bus:bí-mật@host:5671/%2f\"\n", &[]).unwrap();
     let shown = layers.effective_settings("bus", defaults).unwrap();
@@ -104,7 +104,7 @@ fn a_password_in_an_address_is_not_shown() {
 }
 
 #[test]
-fn what_follows_from_the_data_folder_is_weaker_than_what_was_said() {
+fn the_file_overrides_values_of_the_data_folder() {
     let said = layers("[gateway]\nport = 1\n", &[]).unwrap();
     let layers = said.base("gateway.name", "dữ liệu").base("gateway.port", "4");
     let section: Section = layers.section("gateway", DEFAULTS).unwrap();
@@ -116,7 +116,7 @@ fn what_follows_from_the_data_folder_is_weaker_than_what_was_said() {
 }
 
 #[test]
-fn a_variable_without_its_second_underscore_is_told_the_right_name() {
+fn the_error_about_a_variable_with_single_underscores_suggests_its_name() {
     for variable in ["LIENTHONG_GATEWAY_PORT", "LIENTHONG_GATEWAY__PORT"] {
         let error = layers("", &[(variable, "1")]).unwrap().check(SECTIONS).unwrap_err();
         assert_eq!(error.code(), "LT-CFG-003");
@@ -129,7 +129,7 @@ fn a_variable_without_its_second_underscore_is_told_the_right_name() {
 }
 
 #[test]
-fn a_section_that_is_a_value_and_a_number_that_is_too_small_are_refused() {
+fn a_section_that_is_not_a_table_and_a_number_below_its_minimum_are_errors() {
     let error = layers("gateway = 5\n", &[]).unwrap().check(SECTIONS).unwrap_err();
     assert_eq!(error.code(), "LT-CFG-004");
     assert!(error.to_string().contains("written [gateway]"), "{error}");
@@ -141,7 +141,7 @@ fn a_section_that_is_a_value_and_a_number_that_is_too_small_are_refused() {
 }
 
 #[test]
-fn a_secret_that_a_setting_names_is_read_and_its_absence_is_told_by_the_key() {
+fn a_secret_is_read_from_the_file_of_its_setting_and_the_error_names_the_setting() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"m\xc3\xa3/@:\n").unwrap();
     let layers = layers("", &[]).unwrap();
@@ -155,7 +155,7 @@ fn a_secret_that_a_setting_names_is_read_and_its_absence_is_told_by_the_key() {
 }
 
 #[test]
-fn an_error_does_not_quote_the_password_of_a_url_in_the_wrong_setting() {
+fn an_error_quotes_a_url_in_the_wrong_setting_without_its_password() {
     let layers = layers("", &[("LIENTHONG__GATEWAY__PORT", "amqp://bus:bí-mật@host")]).unwrap();
     let error = layers.section::<Section>("gateway", DEFAULTS).unwrap_err();
     assert_eq!(error.code(), "LT-CFG-004");

@@ -1,4 +1,4 @@
-//! What every process stands on, tried over real files, sockets and clocks.
+//! The chassis with real files and sockets.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod configuration;

@@ -58,7 +58,7 @@ pub(crate) async fn open_claim_store(settings: &Claims) -> anyhow::Result<ClaimS
     if settings.bucket.is_empty() {
         return Ok(ClaimStore::folder(&settings.folder).await?);
     }
-    let read_key = |path: &str| chassis::secret::read(Path::new(path));
+    let read_key = |path: &Path| chassis::secret::read(path);
     let settings = S3 {
         bucket: settings.bucket.clone(),
         endpoint: settings.endpoint.clone(),

@@ -67,7 +67,7 @@ async fn start_messaging(context: Context<'_>, order: &mut ShutdownOrder) -> any
         start_journal(context, &bus, storage);
         Upstream::local(long_lived.journal.server())
     } else {
-        dependencies.upstream(&upstreams.journal)?
+        dependencies.upstream(upstreams.journal.reveal())?
     };
     if context.role == Some(Role::Journal) {
         return Ok(());
@@ -75,7 +75,7 @@ async fn start_messaging(context: Context<'_>, order: &mut ShutdownOrder) -> any
     let registry = if context.has_role(Role::Registry) {
         Upstream::local(RegistryServer::new(long_lived.registry.clone()))
     } else {
-        dependencies.upstream(&upstreams.registry)?
+        dependencies.upstream(upstreams.registry.reveal())?
     };
     let claims = open_claim_store(&dependencies.settings.claims).await?;
     let shared = Shared { bus, claims, journal, registry };
@@ -86,7 +86,7 @@ async fn start_messaging(context: Context<'_>, order: &mut ShutdownOrder) -> any
         }
         Upstream::local(mapping_server(service))
     } else {
-        dependencies.upstream(&upstreams.mapping)?
+        dependencies.upstream(upstreams.mapping.reveal())?
     };
     if context.has_role(Role::Gateway) {
         start_gateway(context, shared, mapping, &mut order.processing);

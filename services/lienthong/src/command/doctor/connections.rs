@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use anyhow::Context as _;
 use bus::Bus;
 use chassis::config::Layers;
+use chassis::secret::redact;
 use chassis::upstream::Network;
 use chassis::{Upstream, health};
 use proto::journal::v1::FindRequest;
@@ -163,9 +164,9 @@ async fn check_roles(
 ) -> Vec<Check> {
     let upstreams = &settings.upstream;
     let roles = [
-        ("journal", "upstream.journal", &upstreams.journal),
-        ("mapping", "upstream.mapping", &upstreams.mapping),
-        ("registry", "upstream.registry", &upstreams.registry),
+        ("journal", "upstream.journal", upstreams.journal.reveal()),
+        ("mapping", "upstream.mapping", upstreams.mapping.reveal()),
+        ("registry", "upstream.registry", upstreams.registry.reveal()),
     ];
     let is_named = |key: &str| settings::origin(layers, "upstream", key) != "default";
     let mut checks = Vec::new();
@@ -208,13 +209,14 @@ async fn check_role(output: Output, (id, uri): (&'static str, &str)) -> Check {
         }
         Err(failure)
     };
+    let printed = uri.split(',').map(redact).collect::<Vec<_>>().join(",");
     Check {
         id,
         title: output.localize("Dịch vụ", "Service"),
         outcome: within_limit(output, asking)
             .await
-            .map(|()| uri.to_owned())
-            .map_err(|error| format!("{uri}: {error}")),
+            .map(|()| printed.clone())
+            .map_err(|error| format!("{printed}: {error}")),
         remedy: format!(
             "{} {id}",
             output.localize(

@@ -142,7 +142,7 @@ fn failing_connections_are_reported_without_secrets() {
     assert_clean("doctor --json", &output(folder.path(), &["doctor", "--json"], &variables));
     for role in ["registry", "journal", "mapping", "gateway", "adapter-folder"] {
         let mut command = Command::new(program());
-        command.args(["serve", role]).current_dir(folder.path());
+        command.args(["serve", role]);
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         for name in ["OPS", "VENDORS", "INTERNAL"] {
             command.env(format!("LIENTHONG__LISTEN__{name}"), "127.0.0.1:0");
@@ -228,9 +228,12 @@ fn a_wrong_password_of_the_broker_and_the_database_is_reported_without_it() {
     assert_clean("demo", &text);
     for role in ["journal", "mapping"] {
         let mut command = Command::new(program());
-        command.args(["serve", role]).current_dir(folder.path());
+        command.args(["serve", role]);
         command.envs(variables.iter().map(|(name, value)| (name, value)));
-        std::fs::write(folder.path().join("internal.token"), "token\n").unwrap();
+        let token_file = folder.path().join("internal.token");
+        std::fs::write(&token_file, "token\n").unwrap();
+        command.env("LIENTHONG__LISTEN__INTERNAL_TOKEN_FILE", token_file);
+        command.env("LIENTHONG__CLAIMS__FOLDER", folder.path().join("claims"));
         for name in ["OPS", "VENDORS", "INTERNAL"] {
             command.env(format!("LIENTHONG__LISTEN__{name}"), "127.0.0.1:0");
         }

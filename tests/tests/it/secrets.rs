@@ -55,6 +55,7 @@ fn settings_with_secrets(folder: &Path) -> Vec<(&'static str, String)> {
         ("LIENTHONG__CLAIMS__ACCESS_KEY_FILE", file("access-key")),
         ("LIENTHONG__CLAIMS__SECRET_KEY_FILE", file("secret-key")),
         ("LIENTHONG__CLAIMS__FOLDER", folder.join("claims").display().to_string()),
+        ("LIENTHONG__ADAPTER_FOLDER__FOLDER", folder.join("exchange").display().to_string()),
         ("LIENTHONG__LISTEN__INTERNAL_TOKEN_FILE", file("internal-token")),
         ("LIENTHONG__ADAPTER_FOLDER__TOKEN_FILE", file("adapter-token")),
         ("LIENTHONG__TELEMETRY__LEVEL", "debug".to_owned()),

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::guarded::Guarded;
-use crate::up::{program, wait_for_port, wait_until_ready};
+use crate::up::{http_get, program, wait_for_port, wait_until_ready};
 
 /// Roles in the order they are started.
 const ROLES: [&str; 4] = ["registry", "journal", "mapping", "gateway"];
+
+/// A second journal on the same database.
+const STANDBY: &str = "standby";
 
 /// One role: the command that starts it, the ports it took, and its process.
 #[derive(Debug)]
@@ -59,13 +62,32 @@ impl Roles {
     /// # Panics
     ///
     /// One ends or does not become ready within a minute.
-    pub fn start(folder: &Path, (broker, database): (&str, &str), extra: &[(&str, &str)]) -> Self {
+    pub fn start(folder: &Path, stands: (&str, &str), extra: &[(&str, &str)]) -> Self {
+        Self::start_roles(folder, stands, (&ROLES, extra))
+    }
+
+    /// Starts them with a second journal on the same database, the role `standby`. The others know
+    /// both addresses.
+    ///
+    /// # Panics
+    ///
+    /// One ends, or one that is no standby does not become ready within a minute.
+    pub fn start_with_standby(folder: &Path, stands: (&str, &str)) -> Self {
+        let roles = ["registry", "journal", STANDBY, "mapping", "gateway"];
+        Self::start_roles(folder, stands, (&roles, &[]))
+    }
+
+    fn start_roles(
+        folder: &Path,
+        (broker, database): (&str, &str),
+        (roles, extra): (&[&'static str], &[(&str, &str)]),
+    ) -> Self {
         std::fs::write(folder.join("internal.token"), "internal-token-of-a-test\n").unwrap();
         let mut all: Vec<RoleProcess> = Vec::new();
-        for role in ROLES {
+        for role in roles.iter().copied() {
             let mut command = Command::new(program());
             command
-                .args(["serve", role])
+                .args(["serve", if role == STANDBY { "journal" } else { role }])
                 .env("LIENTHONG__LISTEN__INTERNAL", at(0))
                 .env("LIENTHONG__LISTEN__VENDORS", at(0))
                 .env("LIENTHONG__LISTEN__OPS", at(0))
@@ -75,14 +97,19 @@ impl Roles {
                 .env("LIENTHONG__JOURNAL__DATABASE", database)
                 .env("LIENTHONG__BUS__URL", broker);
             // A role calls only roles that are started before it.
-            for upstream in &all {
+            for upstream in all.iter().filter(|it| it.role != STANDBY) {
                 let variable = format!("LIENTHONG__UPSTREAM__{}", upstream.role.to_uppercase());
-                command.env(variable, format!("http://{}", at(upstream.port)));
+                command.env(variable, addresses(&all, upstream.role));
             }
             command.envs(extra.iter().copied());
             all.push(RoleProcess::start(role, command, folder));
         }
-        all.iter_mut().for_each(RoleProcess::run);
+        // Either of two journals may hold the database, so their readiness is that of the mapping,
+        // which declares the channels that they wait for.
+        let has_standby = roles.contains(&STANDBY);
+        let is_waited_for =
+            |it: &&mut RoleProcess| !has_standby || (it.role != STANDBY && it.role != "journal");
+        all.iter_mut().filter(is_waited_for).for_each(RoleProcess::run);
         Self { folder: folder.to_owned(), all }
     }
 
@@ -102,14 +129,42 @@ impl Roles {
         self.all.iter_mut().filter(|it| it.role == role).for_each(RoleProcess::run);
     }
 
+    /// Starts a killed journal again while another one serves, and waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// It ends or does not listen within a minute.
+    pub fn restart_as_standby(&mut self, role: &str) {
+        for it in self.all.iter_mut().filter(|it| it.role == role) {
+            let mut running = Guarded::spawn(&it.command, &it.log);
+            wait_for_port(it.role, "internal", (&mut running, &it.log));
+            it.running = Some(running);
+        }
+    }
+
+    /// The journal that serves, of the two.
+    pub fn serving_journal(&self) -> &'static str {
+        let is_ready = |role: &str| {
+            http_get(self.ops_port(role), "/readyz")
+                .is_some_and(|it| it.starts_with("HTTP/1.1 200"))
+        };
+        if is_ready(STANDBY) { STANDBY } else { "journal" }
+    }
+
+    /// Sends a signal, such as `STOP`, to a role.
+    pub fn signal(&self, role: &str, name: &str) {
+        let running = self.all.iter().filter(|it| it.role == role);
+        running.filter_map(|it| it.running.as_ref()).for_each(|it| it.signal(name));
+    }
+
     /// URL of the gateway for vendors.
     pub fn gateway(&self) -> String {
         format!("http://{}", at(self.port("gateway")))
     }
 
-    /// URL on which the journal answers operators' commands.
+    /// URL on which the journal answers operators' commands; with a standby both URLs.
     pub fn internal(&self) -> String {
-        format!("http://{}", at(self.port("journal")))
+        addresses(&self.all, "journal")
     }
 
     fn port(&self, role: &str) -> u16 {
@@ -136,4 +191,12 @@ impl Roles {
 /// An address on the loopback; port 0 takes a free one.
 fn at(port: u16) -> String {
     SocketAddr::from(([127, 0, 0, 1], port)).to_string()
+}
+
+/// The URL of a role, and of its standby after it.
+fn addresses(all: &[RoleProcess], role: &str) -> String {
+    let has_role = |it: &&RoleProcess| it.role == role || (role == "journal" && it.role == STANDBY);
+    let urls: Vec<_> =
+        all.iter().filter(has_role).map(|it| format!("http://{}", at(it.port))).collect();
+    urls.join(",")
 }

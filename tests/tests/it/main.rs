@@ -19,6 +19,7 @@ mod outage;
 mod refusals;
 mod sample;
 mod secrets;
+mod standby;
 mod stop;
 mod telemetry;
 mod vendor;

@@ -203,7 +203,7 @@ pub fn wait_for_port(what: &str, server: &str, (running, log): (&mut Guarded, &P
         let text = std::fs::read_to_string(log).unwrap_or_default();
         let lines = text.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
         let of_server = |it: &Value| it["message"] == "listening" && it["server"] == server;
-        let address = lines.filter(of_server).last()?["address"].as_str()?.to_owned();
+        let address = lines.filter(of_server).next_back()?["address"].as_str()?.to_owned();
         address.rsplit(':').next()?.parse().ok()
     })
 }

@@ -201,9 +201,9 @@ impl Up {
 pub fn wait_for_port(what: &str, server: &str, (running, log): (&mut Guarded, &Path)) -> u16 {
     wait_for(what, "does not listen", (running, log), || {
         let text = std::fs::read_to_string(log).unwrap_or_default();
-        let lines = text.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
+        let mut lines = text.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
         let of_server = |it: &Value| it["message"] == "listening" && it["server"] == server;
-        let address = lines.filter(of_server).next_back()?["address"].as_str()?.to_owned();
+        let address = lines.rfind(of_server)?["address"].as_str()?.to_owned();
         address.rsplit(':').next()?.parse().ok()
     })
 }

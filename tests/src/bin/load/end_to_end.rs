@@ -65,6 +65,17 @@ impl ArrivalLog {
         u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
+    fn set_due(&self, number: usize, due: Instant) {
+        let due_us = due.duration_since(self.begun).as_micros();
+        self.due_us[number].store(u64::try_from(due_us).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    fn latency(&self, number: usize) -> Duration {
+        let arrived_us = self.arrived_us[number].load(Ordering::Relaxed);
+        let due_us = self.due_us[number].load(Ordering::Relaxed);
+        Duration::from_micros(arrived_us.saturating_sub(due_us))
+    }
+
     fn take(&self, number: usize) {
         if self.arrived_us[number].swap(self.now_us(), Ordering::Relaxed) != 0 {
             self.repeats.fetch_add(1, Ordering::Relaxed);
@@ -163,17 +174,15 @@ impl EndToEnd {
         let mut sending = JoinSet::new();
         for number in first..until {
             if let Some(rate) = load.rate {
-                let due = Duration::from_secs_f64((number - first) as f64 / rate);
-                tokio::time::sleep_until((begun + due).into()).await;
+                let scheduled = Duration::from_secs_f64((number - first) as f64 / rate);
+                tokio::time::sleep_until((begun + scheduled).into()).await;
                 // Latency counts from the scheduled time, so a full window does not hide delay.
-                let due = begun.duration_since(self.arrivals.begun) + due;
-                let due_us = u64::try_from(due.as_micros()).unwrap_or(u64::MAX);
-                self.arrivals.due_us[number].store(due_us, Ordering::Relaxed);
+                self.arrivals.set_due(number, begun + scheduled);
             }
             let waiting = tokio::time::timeout(STILL_MAX, self.arrivals.free.acquire());
             waiting.await.expect_arrivals(self, until).unwrap().forget();
             if load.rate.is_none() {
-                self.arrivals.due_us[number].store(self.arrivals.now_us(), Ordering::Relaxed);
+                self.arrivals.set_due(number, Instant::now());
             }
             let (submit_handle, from, to) =
                 &self.submit_handles[number % self.submit_handles.len()];
@@ -203,13 +212,7 @@ impl EndToEnd {
             done.unwrap();
         }
         assert_eq!(self.arrivals.repeats.load(Ordering::Relaxed), 0, "each document comes once");
-        let mut times: Vec<_> = (first..until)
-            .map(|it| {
-                let arrived = self.arrivals.arrived_us[it].load(Ordering::Relaxed);
-                let due = self.arrivals.due_us[it].load(Ordering::Relaxed);
-                Duration::from_micros(arrived.saturating_sub(due))
-            })
-            .collect();
+        let mut times: Vec<_> = (first..until).map(|it| self.arrivals.latency(it)).collect();
         let slowest = times.iter().copied().max().unwrap_or_default();
         let slowest_number = first + times.iter().position(|it| *it == slowest).unwrap_or_default();
         let (p50, p99) = (percentile(&mut times, 0.5), percentile(&mut times, 0.99));

@@ -1,7 +1,7 @@
 //! No two files of a crate import each other, directly or through others.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
@@ -24,21 +24,21 @@ impl Target {
     /// its tests know each other.
     fn read(start: &str, trees: &BTreeMap<String, syn::File>) -> Self {
         let mut target = Self::default();
-        target.add(start, Vec::new(), Path::new(start).parent().unwrap().to_owned(), trees);
+        target.add(start, &Vec::new(), Path::new(start).parent().unwrap(), trees);
         target
     }
 
     fn add(
         &mut self,
         file: &str,
-        module: ModulePath,
-        folder: PathBuf,
+        module: &ModulePath,
+        folder: &Path,
         trees: &BTreeMap<String, syn::File>,
     ) {
         self.files.insert(module.clone(), file.to_owned());
         self.modules.insert(file.to_owned(), module.clone());
         let Some(tree) = trees.get(file) else { return };
-        self.add_items(&tree.items, (file, &module, &folder), trees);
+        self.add_items(&tree.items, (file, module, folder), trees);
     }
 
     fn add_items(
@@ -63,7 +63,7 @@ impl Target {
             let own = folder.join(format!("{name}.rs"));
             let own = own.to_str().unwrap().to_owned();
             if trees.contains_key(&own) {
-                self.add(&own, child, folder.join(&name), trees);
+                self.add(&own, &child, &folder.join(&name), trees);
             }
         }
     }
@@ -128,37 +128,44 @@ impl Paths {
     }
 
     fn push(&mut self, path: Vec<String>) {
-        self.found.push((self.module.clone(), path));
+        if !path.is_empty() {
+            self.found.push((self.module.clone(), path));
+        }
     }
 
     /// Paths in the arguments of a macro, which are tokens only: those that begin with `crate`.
     fn scan(&mut self, tokens: TokenStream) {
-        let mut path: Option<Vec<String>> = None;
+        let mut path: Vec<String> = Vec::new();
         let mut colons = 0;
         for token in tokens {
-            match token {
-                TokenTree::Ident(name) if name == "crate" => path = Some(vec![name.to_string()]),
-                TokenTree::Ident(name) if colons == 2 && path.is_some() => {
-                    path.get_or_insert_default().push(name.to_string());
+            let (is_name, is_colon) = match &token {
+                TokenTree::Ident(_) => (true, false),
+                TokenTree::Punct(it) => (false, it.as_char() == ':'),
+                TokenTree::Group(group) => {
+                    self.scan(group.stream());
+                    (false, false)
                 }
-                TokenTree::Punct(it) if it.as_char() == ':' && path.is_some() => {
-                    colons += 1;
-                    continue;
-                }
-                other => {
-                    path.take().into_iter().for_each(|it| self.push(it));
-                    if let TokenTree::Group(group) = other {
-                        self.scan(group.stream());
-                    }
-                }
+                TokenTree::Literal(_) => (false, false),
+            };
+            if is_colon && !path.is_empty() {
+                colons += 1;
+                continue;
+            }
+            let name = token.to_string();
+            if is_name && colons == 2 {
+                path.push(name);
+            } else {
+                self.push(std::mem::take(&mut path));
+                path.extend((is_name && name == "crate").then_some(name));
             }
             colons = 0;
         }
-        path.into_iter().for_each(|it| self.push(it));
+        self.push(path);
     }
 }
 
 impl<'a> Visit<'a> for Paths {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "syn may add items without attributes")]
     fn visit_item(&mut self, item: &'a syn::Item) {
         let attributes = match item {
             syn::Item::Mod(it) => &it.attrs,

@@ -111,9 +111,10 @@ impl<'a> Visit<'a> for Logs {
 fn arguments(tokens: proc_macro2::TokenStream) -> Vec<Vec<TokenTree>> {
     let mut arguments = vec![Vec::new()];
     for token in tokens {
-        match &token {
-            TokenTree::Punct(it) if it.as_char() == ',' => arguments.push(Vec::new()),
-            _ => arguments.last_mut().unwrap().push(token),
+        if matches!(&token, TokenTree::Punct(it) if it.as_char() == ',') {
+            arguments.push(Vec::new());
+        } else {
+            arguments.last_mut().unwrap().push(token);
         }
     }
     arguments.retain(|it: &Vec<TokenTree>| !it.is_empty());
@@ -396,14 +397,14 @@ fn nothing_is_said_in_private_words() {
             continue;
         }
         let text = std::fs::read_to_string(super::tree::root().join(&name)).unwrap();
-        // README's dictionary says which word each of them became.
-        for (number, line) in text.lines().enumerate() {
-            for word in words(line) {
-                if let Some((_, instead)) = PRIVATE_WORDS.iter().find(|(it, _)| *it == word) {
-                    offenders.push(format!("{name}:{}: {word}, say {instead}", number + 1));
-                }
-            }
-        }
+        let all = text
+            .lines()
+            .zip(1..)
+            .flat_map(|(line, number)| words(line).map(move |it| (it, number)));
+        offenders.extend(all.filter_map(|(word, number)| {
+            let (_, instead) = PRIVATE_WORDS.iter().find(|(it, _)| *it == word)?;
+            Some(format!("{name}:{number}: {word}, say {instead}"))
+        }));
     }
     assert_none(&offenders, "a name is the field's word; README has the dictionary");
 }

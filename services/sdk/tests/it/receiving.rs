@@ -3,22 +3,22 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use proto::exchange::v1 as exchange;
 use proto::exchange::v1::settle_request::Answer;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::message::v1::{Attachment, Claim};
+use proto::message::v1::State as MessageState;
 use sdk::{
     Application, CollectError, DeliverError, Delivery, Description, FetchError, ServeError,
     SubmitHandle, Taken,
 };
-use sha2::{Digest as _, Sha256};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use crate::fake_gateway::{FakeGateway, LIMIT, Running, State};
+use crate::environment::{Environment, message_id};
+use crate::fault_layer::State;
+use crate::waiting::timed;
 
 /// An application that records its deliveries, and finishes them when the test permits it.
 #[derive(Debug)]
@@ -51,29 +51,24 @@ impl TestApplication {
 
     async fn wait_until_started(&self, count: usize) {
         let mut started = self.started.subscribe();
-        let waiting = started.wait_for(|it| it.len() >= count);
-        drop(
-            tokio::time::timeout(LIMIT, waiting)
-                .await
-                .expect("no delivery started in time")
-                .unwrap(),
-        );
+        drop(timed(started.wait_for(|it| it.len() >= count)).await.unwrap());
     }
 }
 
 impl Application for TestApplication {
     fn describe(&self) -> Description {
-        Description::default()
+        Description { adapter: "test".to_owned(), ..Description::default() }
     }
 
     async fn deliver(&self, delivery: Delivery) -> Result<Taken, DeliverError> {
-        self.started.send_modify(|it| it.push(delivery.message_id().to_owned()));
+        let name = name_of(delivery.message_id());
+        self.started.send_modify(|it| it.push(name.clone()));
         for it in delivery.attachments() {
             let bytes = delivery.attachment(&it.id).unwrap().all().await;
             self.downloads.send_modify(|it| it.push(bytes));
         }
         self.permits.acquire().await.unwrap().forget();
-        Ok(Taken { reference: format!("application/{}", delivery.message_id()) })
+        Ok(Taken { reference: format!("application/{name}") })
     }
 
     async fn collect(
@@ -91,13 +86,13 @@ impl Application for TestApplication {
     }
 
     async fn find_delivered(&self, message_id: &str) -> Result<Option<Taken>, DeliverError> {
-        Ok(self.has_all.then(|| Taken { reference: format!("known/{message_id}") }))
+        Ok(self.has_all.then(|| Taken { reference: format!("known/{}", name_of(message_id)) }))
     }
 }
 
-/// An adapter that is connected to the fake gateway.
+/// An adapter that is connected to the gateway.
 struct ConnectedAdapter {
-    running: Running,
+    environment: Environment,
     application: Arc<TestApplication>,
     stop: CancellationToken,
     serving: JoinSet<Result<(), ServeError>>,
@@ -105,49 +100,60 @@ struct ConnectedAdapter {
 
 impl ConnectedAdapter {
     async fn new(state: State, application: TestApplication) -> Self {
-        let running = FakeGateway::new(state).run().await;
+        Self::connect(Environment::new(state).await, application)
+    }
+
+    fn connect(environment: Environment, application: TestApplication) -> Self {
         let (application, stop) = (Arc::new(application), CancellationToken::new());
         let mut serving = JoinSet::new();
-        let (served, connection) = (application.clone(), running.connection.clone());
+        let (served, connection) = (application.clone(), environment.connection.clone());
         let shutdown = stop.clone();
         serving.spawn(async move { sdk::serve(served, &connection, shutdown).await });
-        Self { running, application, stop, serving }
+        Self { environment, application, stop, serving }
+    }
+
+    /// Ends the adapter as a crash does, and starts another one in its place.
+    async fn crash(mut self, application: TestApplication) -> Self {
+        self.serving.shutdown().await;
+        Self::connect(self.environment, application)
     }
 
     async fn ended(&mut self) -> Result<(), ServeError> {
-        let ended = tokio::time::timeout(LIMIT, self.serving.join_next()).await;
-        ended.expect("the adapter did not end in time").unwrap().unwrap()
+        timed(self.serving.join_next()).await.unwrap().unwrap()
+    }
+
+    async fn wait_until_settled(&self, count: usize) {
+        self.environment.layer.wait_until(|state| state.settles.len() == count).await;
+    }
+
+    async fn wait_until_delivered(&self, count: usize) {
+        self.environment.layer.wait_until(|state| state.deliveries.len() >= count).await;
+    }
+
+    /// The state of a delivery in the journal.
+    async fn state(&self, name: &str) -> MessageState {
+        self.environment.journal.state(&message_id(name)).await
     }
 
     fn answers(&self) -> Vec<(String, String)> {
-        self.running.gateway.with(|state| {
+        self.environment.layer.with(|state| {
             let answers = state.settles.iter().map(|it| {
                 let answer = match it.answer.clone().unwrap() {
                     Answer::Taken(it) => format!("taken {}", it.reference),
                     Answer::Refused(it) => format!("refused {}", it.reason),
                     Answer::Unavailable(it) => format!("returned for {} ms", it.retry_after_ms),
                 };
-                (it.message_id.clone(), answer)
+                (name_of(&it.message_id), answer)
             });
             answers.collect()
         })
     }
 }
 
-fn delivery(id: &str, conversation: &str) -> exchange::Delivery {
-    exchange::Delivery {
-        message_id: id.to_owned(),
-        conversation: conversation.to_owned(),
-        lease: 7,
-        ..exchange::Delivery::default()
-    }
-}
-
-fn with_file(id: &str, bytes: &Bytes) -> exchange::Delivery {
-    let sha256 = Bytes::copy_from_slice(&Sha256::digest(bytes));
-    let claim = Some(Claim { sha256, size: bytes.len() as u64 });
-    let attachment = Attachment { id: "a".to_owned(), claim, ..Attachment::default() };
-    exchange::Delivery { attachments: vec![attachment], ..delivery(id, id) }
+/// Name of the delivery with this id.
+fn name_of(id: &str) -> String {
+    let names = ["m-1", "m-2", "m-3", "m-4"];
+    names.into_iter().find(|it| message_id(it) == id).unwrap().to_owned()
 }
 
 fn owned(answers: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -157,13 +163,13 @@ fn owned(answers: &[(&str, &str)]) -> Vec<(String, String)> {
 #[tokio::test]
 async fn a_shutdown_finishes_started_deliveries_and_returns_the_others() {
     let mut it = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
-    for id in ["m-1", "m-2"] {
-        it.running.gateway.deliver(delivery(id, "c")).await;
-    }
-    it.running.gateway.deliver(delivery("m-3", "d")).await;
+    it.environment.deliver("c", &["m-1", "m-2"]).await;
+    it.environment.deliver("d", &["m-3"]).await;
     it.application.wait_until_started(2).await;
+    it.wait_until_delivered(3).await;
     it.stop.cancel();
-    it.running.gateway.deliver(delivery("m-4", "e")).await;
+    it.environment.deliver("e", &["m-4"]).await;
+    it.wait_until_delivered(4).await;
     assert_eq!(it.answers(), []);
     it.application.permits.add_permits(2);
     it.ended().await.unwrap();
@@ -176,18 +182,19 @@ async fn a_shutdown_finishes_started_deliveries_and_returns_the_others() {
         ("m-4", "returned for 1 ms"),
     ];
     assert_eq!(answers, owned(&expected));
+    for name in ["m-1", "m-3"] {
+        assert_eq!(it.state(name).await, MessageState::Taken, "{name}");
+    }
 }
 
 #[tokio::test]
 async fn a_broken_stream_finishes_started_deliveries() {
     let mut it = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
-    it.running.gateway.deliver(delivery("m-1", "c")).await;
+    it.environment.deliver("c", &["m-1"]).await;
     it.application.wait_until_started(1).await;
-    it.running.gateway.break_stream().await;
+    it.environment.layer.break_stream();
     // The adapter notices the end of the stream before the delivery may finish.
-    tokio::time::timeout(LIMIT, it.application.collect_stopped.cancelled())
-        .await
-        .expect("the adapter did not notice it");
+    timed(it.application.collect_stopped.cancelled()).await;
     it.application.permits.add_permits(1);
     let outcome = it.ended().await;
     assert!(matches!(outcome, Err(ServeError::Link(_))), "{outcome:?}");
@@ -197,7 +204,7 @@ async fn a_broken_stream_finishes_started_deliveries() {
 #[tokio::test]
 async fn a_failure_of_collecting_finishes_started_deliveries() {
     let mut it = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
-    it.running.gateway.deliver(delivery("m-1", "c")).await;
+    it.environment.deliver("c", &["m-1"]).await;
     it.application.wait_until_started(1).await;
     it.application.collect_failure.cancel();
     it.application.permits.add_permits(1);
@@ -209,17 +216,19 @@ async fn a_failure_of_collecting_finishes_started_deliveries() {
 #[tokio::test]
 async fn messages_of_one_conversation_are_delivered_one_after_the_other() {
     let it = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
-    for id in ["m-1", "m-2"] {
-        it.running.gateway.deliver(delivery(id, "c")).await;
-    }
-    it.running.gateway.deliver(delivery("m-3", "d")).await;
+    it.environment.deliver("c", &["m-1", "m-2"]).await;
+    it.environment.deliver("d", &["m-3"]).await;
+    it.wait_until_delivered(3).await;
     it.application.wait_until_started(2).await;
     let mut started = it.application.started.borrow().clone();
     started.sort();
     assert_eq!(started, ["m-1", "m-3"]);
     it.application.permits.add_permits(3);
     it.application.wait_until_started(3).await;
-    it.running.gateway.wait_until(|state| state.settles.len() == 3).await;
+    it.wait_until_settled(3).await;
+    for name in ["m-1", "m-2", "m-3"] {
+        assert_eq!(it.state(name).await, MessageState::Taken, "{name}");
+    }
 }
 
 #[tokio::test]
@@ -231,12 +240,14 @@ async fn an_answer_is_sent_until_the_gateway_records_it() {
         TestApplication::new(1),
     )
     .await;
-    it.running.gateway.deliver(delivery("m-1", "c")).await;
-    it.running.gateway.wait_until(|state| state.settles.len() == 3).await;
-    it.running.gateway.with(|state| {
+    it.environment.deliver("c", &["m-1"]).await;
+    it.wait_until_settled(3).await;
+    it.environment.layer.with(|state| {
         assert!(state.settles.iter().all(|settle| *settle == state.settles[0]));
-        assert_eq!((state.settles[0].session.as_str(), state.settles[0].lease), ("s", 7));
+        let expected = (&state.sessions[0], state.deliveries[0].lease);
+        assert_eq!((&state.settles[0].session, state.settles[0].lease), expected);
     });
+    assert_eq!(it.state("m-1").await, MessageState::Taken);
 }
 
 #[tokio::test]
@@ -249,17 +260,18 @@ async fn of_the_answers_of_a_call_only_the_failed_one_is_sent_again() {
     )
     .await;
     for id in ["m-1", "m-2", "m-3"] {
-        it.running.gateway.deliver(delivery(id, id)).await;
+        it.environment.deliver(id, &[id]).await;
     }
     it.application.wait_until_started(3).await;
     it.application.permits.add_permits(3);
-    it.running.gateway.wait_until(|state| state.settles.len() == 4).await;
-    it.running.gateway.with(|state| {
-        let mut ids: Vec<_> = state.settles.iter().map(|it| it.message_id.as_str()).collect();
-        assert_eq!(ids.pop(), Some(state.settles[0].message_id.as_str()));
-        ids.sort_unstable();
-        assert_eq!(ids, ["m-1", "m-2", "m-3"]);
-    });
+    it.wait_until_settled(4).await;
+    let mut names: Vec<_> = it.answers().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names.pop().as_ref(), names.first());
+    names.sort_unstable();
+    assert_eq!(names, ["m-1", "m-2", "m-3"]);
+    for name in names {
+        assert_eq!(it.state(&name).await, MessageState::Taken, "{name}");
+    }
 }
 
 #[tokio::test]
@@ -269,25 +281,25 @@ async fn a_refused_answer_is_not_sent_again_and_the_next_message_is_delivered() 
     let batch_failures = [Fault::new(&code::LT_GW_007).into()].into();
     for state in [of_one, State { batch_failures, ..State::default() }] {
         let it = ConnectedAdapter::new(state, TestApplication::new(2)).await;
-        it.running.gateway.deliver(delivery("m-1", "c")).await;
-        it.running.gateway.deliver(delivery("m-2", "c")).await;
-        it.running.gateway.wait_until(|state| state.settles.len() == 2).await;
+        it.environment.deliver("c", &["m-1", "m-2"]).await;
+        it.wait_until_settled(2).await;
         let expected = [("m-1", "taken application/m-1"), ("m-2", "taken application/m-2")];
         assert_eq!(it.answers(), owned(&expected));
+        assert_eq!(it.state("m-2").await, MessageState::Taken);
     }
 }
 
 #[tokio::test]
 async fn a_message_that_the_application_has_is_not_delivered_again() {
     for has_all in [true, false] {
+        let it = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
+        it.environment.deliver("c", &["m-1"]).await;
+        it.application.wait_until_started(1).await;
+        // The journal does not know whether the crashed application has the message.
         let application = TestApplication { has_all, ..TestApplication::new(2) };
-        let it = ConnectedAdapter::new(State::default(), application).await;
-        it.running
-            .gateway
-            .deliver(exchange::Delivery { ask_first: true, ..delivery("m-1", "c") })
-            .await;
-        it.running.gateway.deliver(delivery("m-2", "c")).await;
-        it.running.gateway.wait_until(|state| state.settles.len() == 2).await;
+        let it = it.crash(application).await;
+        it.environment.deliver("c", &["m-2"]).await;
+        it.wait_until_settled(2).await;
         let first = if has_all { "taken known/m-1" } else { "taken application/m-1" };
         assert_eq!(it.answers(), owned(&[("m-1", first), ("m-2", "taken application/m-2")]));
         let started = it.application.started.borrow().clone();
@@ -296,24 +308,20 @@ async fn a_message_that_the_application_has_is_not_delivered_again() {
 }
 
 /// Downloads one file; returns the outcome and the offsets of the calls.
-async fn download(state: State, expected: &Bytes) -> (Result<Vec<u8>, FetchError>, Vec<u64>) {
+async fn download(state: State, file: &Bytes) -> (Result<Vec<u8>, FetchError>, Vec<u64>) {
     let it = ConnectedAdapter::new(state, TestApplication::new(1)).await;
-    it.running.gateway.deliver(with_file("m-1", expected)).await;
-    it.running.gateway.wait_until(|state| state.settles.len() == 1).await;
+    it.environment.deliver_with_files("c", &["m-1"], &[file.clone()]).await;
+    it.wait_until_settled(1).await;
     let downloaded = it.application.downloads.send_replace(Vec::new()).pop().unwrap();
-    (downloaded, it.running.gateway.with(|state| state.download_offsets.clone()))
-}
-
-fn file(bytes: &Bytes) -> State {
-    State { files: [("a".to_owned(), bytes.clone())].into(), ..State::default() }
+    (downloaded, it.environment.layer.with(|state| state.download_offsets.clone()))
 }
 
 #[tokio::test]
 async fn a_broken_download_resumes_at_its_offset_while_it_makes_progress() {
     let mib = 1 << 20;
     let bytes = Bytes::from_iter((0..7 * mib + 5).map(|it| (it % 251) as u8));
-    let cuts = [1, 1, 1, 1, 1, 0, 0, 1].into();
-    let (downloaded, offsets) = download(State { cuts, ..file(&bytes) }, &bytes).await;
+    let cuts = [1, 1, 1, 1, 1, 0, 0, 1].map(|it| it * mib as u64).into();
+    let (downloaded, offsets) = download(State { cuts, ..State::default() }, &bytes).await;
     assert!(downloaded.unwrap() == bytes, "the bytes differ");
     let expected: Vec<u64> = [0, 1, 2, 3, 4, 5, 5, 5, 6].map(|it| it * mib as u64).into();
     assert_eq!(offsets, expected);
@@ -321,8 +329,8 @@ async fn a_broken_download_resumes_at_its_offset_while_it_makes_progress() {
 
 #[tokio::test]
 async fn bytes_with_another_digest_are_damaged() {
-    let (expected, other) = (Bytes::from_static(b"ab"), Bytes::from_static(b"xy"));
-    let (downloaded, _) = download(file(&other), &expected).await;
+    let state = State { damages_downloads: true, ..State::default() };
+    let (downloaded, _) = download(state, &Bytes::from_static(b"ab")).await;
     assert!(matches!(downloaded, Err(FetchError::Damaged)), "{downloaded:?}");
 }
 
@@ -330,7 +338,7 @@ async fn bytes_with_another_digest_are_damaged() {
 async fn a_refused_download_is_not_retried() {
     let bytes = Bytes::from_static(b"ab");
     let get_failures = [Fault::new(&code::LT_EX_014).into()].into();
-    let (downloaded, offsets) = download(State { get_failures, ..file(&bytes) }, &bytes).await;
+    let (downloaded, offsets) = download(State { get_failures, ..State::default() }, &bytes).await;
     assert!(matches!(downloaded, Err(FetchError::Gateway(_))), "{downloaded:?}");
     assert_eq!(offsets, [0]);
 }

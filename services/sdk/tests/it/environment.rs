@@ -85,11 +85,11 @@ impl Environment {
         &self,
         conversation: &str,
         names: &[&str],
-        files: &[Bytes],
+        files: &[&Bytes],
     ) {
         let mut attachments = Vec::new();
         for (number, bytes) in files.iter().enumerate() {
-            let claim = Some(to_journal_claim(&self.claims.put(bytes.clone()).await.unwrap()));
+            let claim = Some(to_journal_claim(&self.claims.put((*bytes).clone()).await.unwrap()));
             attachments.push(Attachment { id: number.to_string(), claim, ..Attachment::default() });
         }
         let parent = self.accept(conversation, names[0]).await;

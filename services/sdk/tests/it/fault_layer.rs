@@ -49,6 +49,9 @@ pub(crate) struct State {
     pub(crate) settle_failures: VecDeque<Status>,
     /// Errors of the next SubmitBatch or SettleBatch calls as a whole.
     pub(crate) batch_failures: VecDeque<Status>,
+    /// Number of the next Submit or SettleBatch calls whose responses are lost after the gateway has
+    /// handled them.
+    pub(crate) lost_responses: usize,
     /// Number of bytes after which each of the next downloads breaks.
     pub(crate) cuts: VecDeque<u64>,
     pub(crate) get_failures: VecDeque<Status>,
@@ -59,6 +62,8 @@ pub(crate) struct State {
     /// How often the stream of deliveries was broken.
     pub(crate) breaks: usize,
 }
+
+type TonicResult<T> = Result<Response<T>, Status>;
 
 /// The layer. Clones share the state.
 #[derive(Clone, Debug)]
@@ -94,33 +99,6 @@ impl FaultLayer {
         self.with(|state| state.breaks += 1);
     }
 
-    /// Forwards deliveries until an end of the stream breaks or the test breaks it.
-    async fn forward(
-        self,
-        mut deliveries: Streaming<Delivery>,
-        sender: mpsc::Sender<Result<Delivery, Status>>,
-    ) {
-        let mut states = self.state.subscribe();
-        let breaks = states.borrow_and_update().breaks;
-        loop {
-            let delivery = tokio::select! {
-                delivery = deliveries.message() => delivery,
-                broken = states.wait_for(|it| it.breaks > breaks) => {
-                    drop(broken.unwrap());
-                    Err(Status::unavailable("the link broke"))
-                }
-                () = sender.closed() => return,
-            };
-            let Some(delivery) = delivery.transpose() else { return };
-            let sent = delivery.clone();
-            if sender.send(delivery).await.is_err() {
-                return;
-            }
-            let Ok(sent) = sent else { return };
-            self.with(|state| state.deliveries.push(sent));
-        }
-    }
-
     /// The next failure of a submit, else its request as the gateway gets it.
     fn check_submit(&self, mut request: SubmitRequest) -> Result<SubmitRequest, Status> {
         self.with(|state| {
@@ -131,6 +109,65 @@ impl FaultLayer {
             }
             state.submit_failures.pop_front().map_or(Ok(request), Err)
         })
+    }
+
+    async fn settle_items(
+        &self,
+        request: Request<SettleBatchRequest>,
+    ) -> TonicResult<SettleBatchResponse> {
+        if let Some(failure) = self.with(|state| state.batch_failures.pop_front()) {
+            return Err(failure);
+        }
+        let (metadata, _, SettleBatchRequest { items }) = request.into_parts();
+        let refuse = |it| Settled { outcome: Some(SettleOutcome::Refused(it)) };
+        let check = |it| self.with(|state| state.settle_failures.pop_front()).map_or(Ok(it), Err);
+        let (failed, items) = split(items, check, refuse)?;
+        let mut results = Vec::new();
+        if !items.is_empty() {
+            let request = with_token(metadata, SettleBatchRequest { items });
+            results = self.gateway.clone().settle_batch(request).await?.into_inner().results;
+        }
+        self.respond(SettleBatchResponse { results: merge(failed, results) })
+    }
+
+    /// The response, unless it is to be lost.
+    fn respond<T>(&self, response: T) -> TonicResult<T> {
+        let is_lost = self.with(|state| {
+            let is_lost = state.lost_responses > 0;
+            state.lost_responses = state.lost_responses.saturating_sub(1);
+            is_lost
+        });
+        if is_lost {
+            return Err(Status::unavailable("the response was lost"));
+        }
+        Ok(Response::new(response))
+    }
+}
+
+/// Forwards deliveries until either side ends the stream or the test breaks it.
+async fn forward(
+    state: watch::Sender<State>,
+    mut deliveries: Streaming<Delivery>,
+    sender: mpsc::Sender<Result<Delivery, Status>>,
+) {
+    let mut states = state.subscribe();
+    let breaks = states.borrow_and_update().breaks;
+    loop {
+        let delivery = tokio::select! {
+            delivery = deliveries.message() => delivery,
+            broken = states.wait_for(|it| it.breaks > breaks) => {
+                drop(broken.unwrap());
+                Err(Status::unavailable("the link broke"))
+            }
+            () = sender.closed() => return,
+        };
+        let Some(delivery) = delivery.transpose() else { return };
+        let sent = delivery.clone();
+        if sender.send(delivery).await.is_err() {
+            return;
+        }
+        let Ok(sent) = sent else { return };
+        state.send_modify(|state| state.deliveries.push(sent));
     }
 }
 
@@ -180,8 +217,6 @@ fn with_token<T>(metadata: tonic::metadata::MetadataMap, message: T) -> Request<
     Request::from_parts(metadata, tonic::Extensions::default(), message)
 }
 
-type TonicResult<T> = Result<Response<T>, Status>;
-
 #[tonic::async_trait]
 impl Exchange for FaultLayer {
     type ReceiveStream = ReceiverStream<Result<Delivery, Status>>;
@@ -218,7 +253,8 @@ impl Exchange for FaultLayer {
         }
         let (metadata, _, item) = request.into_parts();
         let item = self.check_submit(item)?;
-        self.gateway.clone().submit(with_token(metadata, item)).await
+        let response = self.gateway.clone().submit(with_token(metadata, item)).await?;
+        self.respond(response.into_inner())
     }
 
     async fn submit_batch(
@@ -240,7 +276,7 @@ impl Exchange for FaultLayer {
     async fn receive(&self, request: Request<ReceiveRequest>) -> TonicResult<Self::ReceiveStream> {
         let deliveries = self.gateway.clone().receive(request).await?.into_inner();
         let (sender, receiver) = mpsc::channel(64);
-        self.streams.lock().await.spawn(self.clone().forward(deliveries, sender));
+        self.streams.lock().await.spawn(forward(self.state.clone(), deliveries, sender));
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
 
@@ -277,30 +313,11 @@ impl Exchange for FaultLayer {
         &self,
         request: Request<SettleBatchRequest>,
     ) -> TonicResult<SettleBatchResponse> {
-        let (metadata, _, SettleBatchRequest { items }) = request.into_parts();
-        if let Some(failure) = self.with(|state| state.batch_failures.pop_front()) {
-            self.with(|state| state.settles.extend(items));
-            return Err(failure);
-        }
-        let refuse = |it| Settled { outcome: Some(SettleOutcome::Refused(it)) };
-        let settles = items.clone();
-        let check = |it| self.with(|state| state.settle_failures.pop_front()).map_or(Ok(it), Err);
-        let outcomes = split(items, check, refuse);
-        let (failed, items) = match outcomes {
-            Ok(outcomes) => outcomes,
-            Err(status) => {
-                self.with(|state| state.settles.extend(settles));
-                return Err(status);
-            }
-        };
-        let mut results = Vec::new();
-        if !items.is_empty() {
-            let request = with_token(metadata, SettleBatchRequest { items });
-            results = self.gateway.clone().settle_batch(request).await?.into_inner().results;
-        }
+        let settles = request.get_ref().items.clone();
+        let response = self.settle_items(request).await;
         // Recorded only now, so that a test that sees an answer knows that the journal has it.
         self.with(|state| state.settles.extend(settles));
-        Ok(Response::new(SettleBatchResponse { results: merge(failed, results) }))
+        response
     }
 
     async fn track(&self, request: Request<TrackRequest>) -> TonicResult<TrackResponse> {

@@ -162,18 +162,18 @@ fn owned(answers: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_shutdown_finishes_started_deliveries_and_returns_the_others() {
-    let mut it = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
-    it.environment.deliver("c", &["m-1", "m-2"]).await;
-    it.environment.deliver("d", &["m-3"]).await;
-    it.application.wait_until_started(2).await;
-    it.wait_until_delivered(3).await;
-    it.stop.cancel();
-    it.environment.deliver("e", &["m-4"]).await;
-    it.wait_until_delivered(4).await;
-    assert_eq!(it.answers(), []);
-    it.application.permits.add_permits(2);
-    it.ended().await.unwrap();
-    let mut answers = it.answers();
+    let mut adapter = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
+    adapter.environment.deliver("c", &["m-1", "m-2"]).await;
+    adapter.environment.deliver("d", &["m-3"]).await;
+    adapter.application.wait_until_started(2).await;
+    adapter.wait_until_delivered(3).await;
+    adapter.stop.cancel();
+    adapter.environment.deliver("e", &["m-4"]).await;
+    adapter.wait_until_delivered(4).await;
+    assert_eq!(adapter.answers(), []);
+    adapter.application.permits.add_permits(2);
+    adapter.ended().await.unwrap();
+    let mut answers = adapter.answers();
     answers.sort();
     let expected = [
         ("m-1", "taken application/m-1"),
@@ -183,51 +183,51 @@ async fn a_shutdown_finishes_started_deliveries_and_returns_the_others() {
     ];
     assert_eq!(answers, owned(&expected));
     for name in ["m-1", "m-3"] {
-        assert_eq!(it.state(name).await, MessageState::Taken, "{name}");
+        assert_eq!(adapter.state(name).await, MessageState::Taken, "{name}");
     }
 }
 
 #[tokio::test]
 async fn a_broken_stream_finishes_started_deliveries() {
-    let mut it = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
-    it.environment.deliver("c", &["m-1"]).await;
-    it.application.wait_until_started(1).await;
-    it.environment.layer.break_stream();
+    let mut adapter = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
+    adapter.environment.deliver("c", &["m-1"]).await;
+    adapter.application.wait_until_started(1).await;
+    adapter.environment.layer.break_stream();
     // The adapter notices the end of the stream before the delivery may finish.
-    timed(it.application.collect_stopped.cancelled()).await;
-    it.application.permits.add_permits(1);
-    let outcome = it.ended().await;
+    timed(adapter.application.collect_stopped.cancelled()).await;
+    adapter.application.permits.add_permits(1);
+    let outcome = adapter.ended().await;
     assert!(matches!(outcome, Err(ServeError::Link(_))), "{outcome:?}");
-    assert_eq!(it.answers(), owned(&[("m-1", "taken application/m-1")]));
+    assert_eq!(adapter.answers(), owned(&[("m-1", "taken application/m-1")]));
 }
 
 #[tokio::test]
 async fn a_failure_of_collecting_finishes_started_deliveries() {
-    let mut it = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
-    it.environment.deliver("c", &["m-1"]).await;
-    it.application.wait_until_started(1).await;
-    it.application.collect_failure.cancel();
-    it.application.permits.add_permits(1);
-    let outcome = it.ended().await;
+    let mut adapter = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
+    adapter.environment.deliver("c", &["m-1"]).await;
+    adapter.application.wait_until_started(1).await;
+    adapter.application.collect_failure.cancel();
+    adapter.application.permits.add_permits(1);
+    let outcome = adapter.ended().await;
     assert!(matches!(outcome, Err(ServeError::Collect(_))), "{outcome:?}");
-    assert_eq!(it.answers(), owned(&[("m-1", "taken application/m-1")]));
+    assert_eq!(adapter.answers(), owned(&[("m-1", "taken application/m-1")]));
 }
 
 #[tokio::test]
 async fn messages_of_one_conversation_are_delivered_one_after_the_other() {
-    let it = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
-    it.environment.deliver("c", &["m-1", "m-2"]).await;
-    it.environment.deliver("d", &["m-3"]).await;
-    it.wait_until_delivered(3).await;
-    it.application.wait_until_started(2).await;
-    let mut started = it.application.started.borrow().clone();
+    let adapter = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
+    adapter.environment.deliver("c", &["m-1", "m-2"]).await;
+    adapter.environment.deliver("d", &["m-3"]).await;
+    adapter.wait_until_delivered(3).await;
+    adapter.application.wait_until_started(2).await;
+    let mut started = adapter.application.started.borrow().clone();
     started.sort();
     assert_eq!(started, ["m-1", "m-3"]);
-    it.application.permits.add_permits(3);
-    it.application.wait_until_started(3).await;
-    it.wait_until_settled(3).await;
+    adapter.application.permits.add_permits(3);
+    adapter.application.wait_until_started(3).await;
+    adapter.wait_until_settled(3).await;
     for name in ["m-1", "m-2", "m-3"] {
-        assert_eq!(it.state(name).await, MessageState::Taken, "{name}");
+        assert_eq!(adapter.state(name).await, MessageState::Taken, "{name}");
     }
 }
 
@@ -235,42 +235,55 @@ async fn messages_of_one_conversation_are_delivered_one_after_the_other() {
 async fn an_answer_is_sent_until_the_gateway_records_it() {
     let unavailable = || Status::unavailable("away");
     let settle_failures = [unavailable(), unavailable()].into();
-    let it = ConnectedAdapter::new(
+    let adapter = ConnectedAdapter::new(
         State { settle_failures, ..State::default() },
         TestApplication::new(1),
     )
     .await;
-    it.environment.deliver("c", &["m-1"]).await;
-    it.wait_until_settled(3).await;
-    it.environment.layer.with(|state| {
+    adapter.environment.deliver("c", &["m-1"]).await;
+    adapter.wait_until_settled(3).await;
+    adapter.environment.layer.with(|state| {
         assert!(state.settles.iter().all(|settle| *settle == state.settles[0]));
         let expected = (&state.sessions[0], state.deliveries[0].lease);
         assert_eq!((&state.settles[0].session, state.settles[0].lease), expected);
     });
-    assert_eq!(it.state("m-1").await, MessageState::Taken);
+    assert_eq!(adapter.state("m-1").await, MessageState::Taken);
+}
+
+#[tokio::test]
+async fn an_answer_whose_response_was_lost_is_sent_again_and_the_next_message_is_delivered() {
+    let state = State { lost_responses: 1, ..State::default() };
+    let adapter = ConnectedAdapter::new(state, TestApplication::new(2)).await;
+    adapter.environment.deliver("c", &["m-1", "m-2"]).await;
+    adapter.wait_until_settled(3).await;
+    let first = ("m-1", "taken application/m-1");
+    assert_eq!(adapter.answers(), owned(&[first, first, ("m-2", "taken application/m-2")]));
+    for name in ["m-1", "m-2"] {
+        assert_eq!(adapter.state(name).await, MessageState::Taken, "{name}");
+    }
 }
 
 #[tokio::test]
 async fn of_the_answers_of_a_call_only_the_failed_one_is_sent_again() {
     let later = Fault::new(&code::LT_SYS_002).param("part", "journal");
     let settle_failures = [later.into()].into();
-    let it = ConnectedAdapter::new(
+    let adapter = ConnectedAdapter::new(
         State { settle_failures, ..State::default() },
         TestApplication::new(0),
     )
     .await;
     for id in ["m-1", "m-2", "m-3"] {
-        it.environment.deliver(id, &[id]).await;
+        adapter.environment.deliver(id, &[id]).await;
     }
-    it.application.wait_until_started(3).await;
-    it.application.permits.add_permits(3);
-    it.wait_until_settled(4).await;
-    let mut names: Vec<_> = it.answers().into_iter().map(|(name, _)| name).collect();
+    adapter.application.wait_until_started(3).await;
+    adapter.application.permits.add_permits(3);
+    adapter.wait_until_settled(4).await;
+    let mut names: Vec<_> = adapter.answers().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names.pop().as_ref(), names.first());
     names.sort_unstable();
     assert_eq!(names, ["m-1", "m-2", "m-3"]);
     for name in names {
-        assert_eq!(it.state(&name).await, MessageState::Taken, "{name}");
+        assert_eq!(adapter.state(&name).await, MessageState::Taken, "{name}");
     }
 }
 
@@ -280,40 +293,40 @@ async fn a_refused_answer_is_not_sent_again_and_the_next_message_is_delivered() 
     let of_one = State { settle_failures, ..State::default() };
     let batch_failures = [Fault::new(&code::LT_GW_007).into()].into();
     for state in [of_one, State { batch_failures, ..State::default() }] {
-        let it = ConnectedAdapter::new(state, TestApplication::new(2)).await;
-        it.environment.deliver("c", &["m-1", "m-2"]).await;
-        it.wait_until_settled(2).await;
+        let adapter = ConnectedAdapter::new(state, TestApplication::new(2)).await;
+        adapter.environment.deliver("c", &["m-1", "m-2"]).await;
+        adapter.wait_until_settled(2).await;
         let expected = [("m-1", "taken application/m-1"), ("m-2", "taken application/m-2")];
-        assert_eq!(it.answers(), owned(&expected));
-        assert_eq!(it.state("m-2").await, MessageState::Taken);
+        assert_eq!(adapter.answers(), owned(&expected));
+        assert_eq!(adapter.state("m-2").await, MessageState::Taken);
     }
 }
 
 #[tokio::test]
 async fn a_message_that_the_application_has_is_not_delivered_again() {
     for has_all in [true, false] {
-        let it = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
-        it.environment.deliver("c", &["m-1"]).await;
-        it.application.wait_until_started(1).await;
+        let adapter = ConnectedAdapter::new(State::default(), TestApplication::new(0)).await;
+        adapter.environment.deliver("c", &["m-1"]).await;
+        adapter.application.wait_until_started(1).await;
         // The journal does not know whether the crashed application has the message.
         let application = TestApplication { has_all, ..TestApplication::new(2) };
-        let it = it.crash(application).await;
-        it.environment.deliver("c", &["m-2"]).await;
-        it.wait_until_settled(2).await;
+        let adapter = adapter.crash(application).await;
+        adapter.environment.deliver("c", &["m-2"]).await;
+        adapter.wait_until_settled(2).await;
         let first = if has_all { "taken known/m-1" } else { "taken application/m-1" };
-        assert_eq!(it.answers(), owned(&[("m-1", first), ("m-2", "taken application/m-2")]));
-        let started = it.application.started.borrow().clone();
+        assert_eq!(adapter.answers(), owned(&[("m-1", first), ("m-2", "taken application/m-2")]));
+        let started = adapter.application.started.borrow().clone();
         assert_eq!(started.contains(&"m-1".to_owned()), !has_all);
     }
 }
 
 /// Downloads one file; returns the outcome and the offsets of the calls.
 async fn download(state: State, file: &Bytes) -> (Result<Vec<u8>, FetchError>, Vec<u64>) {
-    let it = ConnectedAdapter::new(state, TestApplication::new(1)).await;
-    it.environment.deliver_with_files("c", &["m-1"], &[file.clone()]).await;
-    it.wait_until_settled(1).await;
-    let downloaded = it.application.downloads.send_replace(Vec::new()).pop().unwrap();
-    (downloaded, it.environment.layer.with(|state| state.download_offsets.clone()))
+    let adapter = ConnectedAdapter::new(state, TestApplication::new(1)).await;
+    adapter.environment.deliver_with_files("c", &["m-1"], &[file]).await;
+    adapter.wait_until_settled(1).await;
+    let downloaded = adapter.application.downloads.send_replace(Vec::new()).pop().unwrap();
+    (downloaded, adapter.environment.layer.with(|state| state.download_offsets.clone()))
 }
 
 #[tokio::test]

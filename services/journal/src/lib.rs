@@ -97,7 +97,6 @@ mod writer;
 
 pub use database::error::DatabaseError;
 pub use server::{Config, DEFAULTS, Service, run};
-pub use transitions::allows;
 
 /// Opens the database for reading and closes it: whether it can be reached and read.
 ///

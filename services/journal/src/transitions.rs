@@ -95,11 +95,6 @@ pub(crate) fn transition(state: State, event: Event) -> Option<Transition> {
     is_allowed.then_some(target)
 }
 
-/// Whether an operator's command does anything to a message in this state.
-pub fn allows(action: Action, state: State) -> bool {
-    transition(state, Event::Command(action)).is_some()
-}
-
 #[cfg(test)]
 mod tests {
     use State::*;
@@ -185,6 +180,7 @@ mod tests {
 
     #[test]
     fn commands_are_for_messages_that_wait() {
+        let allows = |action, state| transition(state, Event::Command(action)).is_some();
         for action in [Action::Redrive, Action::Release, Action::Withdraw, Action::Confirm] {
             for state in [Taken, Refused, Withdrawn, InHand] {
                 assert!(!allows(action, state), "{action:?} {state:?}");

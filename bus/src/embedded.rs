@@ -42,7 +42,7 @@ struct Inner {
 
 /// Receives broadcasts from the moment it was opened.
 #[derive(Debug)]
-pub struct Listener(broadcast::Receiver<Message>);
+pub struct EmbeddedListener(broadcast::Receiver<Message>);
 
 impl Embedded {
     pub(crate) fn new(settings: Settings) -> Self {
@@ -77,8 +77,8 @@ impl Embedded {
         });
     }
 
-    pub(crate) fn listen(&self) -> Listener {
-        Listener(self.0.broadcasts.subscribe())
+    pub(crate) fn listen(&self) -> EmbeddedListener {
+        EmbeddedListener(self.0.broadcasts.subscribe())
     }
 
     fn queue(&self, channel: &Channel) -> Option<Arc<Queue>> {
@@ -215,7 +215,7 @@ pub(crate) async fn send_probe(bus: &Embedded) -> Result<(), ProbeError> {
     }
 }
 
-impl Listener {
+impl EmbeddedListener {
     pub(crate) async fn next(&mut self) -> Result<Message, ReceiveError> {
         match self.0.recv().await {
             Ok(message) => Ok(message),

@@ -30,16 +30,16 @@ pub enum Publisher {
     /// In the memory of this process.
     Embedded(Embedded),
     /// Over a RabbitMQ broker.
-    RabbitMq(rabbitmq::publisher::Publisher),
+    RabbitMq(rabbitmq::publisher::RabbitMqPublisher),
 }
 
 /// Receives broadcasts of [`Channel::control`] from the moment it was opened.
 #[derive(Debug)]
 pub enum Listener {
     /// In the memory of this process.
-    Embedded(embedded::Listener),
+    Embedded(embedded::EmbeddedListener),
     /// Over a RabbitMQ broker.
-    RabbitMq(Box<rabbitmq::receiver::Listener>),
+    RabbitMq(Box<rabbitmq::receiver::RabbitMqListener>),
 }
 
 impl Bus {
@@ -159,7 +159,7 @@ impl Bus {
         Ok(match self {
             Self::Embedded(bus) => Publisher::Embedded(bus.clone()),
             Self::RabbitMq(bus) => {
-                Publisher::RabbitMq(rabbitmq::publisher::Publisher::open(bus).await?)
+                Publisher::RabbitMq(rabbitmq::publisher::RabbitMqPublisher::open(bus).await?)
             }
         })
     }
@@ -196,7 +196,7 @@ impl Bus {
         Ok(match self {
             Self::Embedded(bus) => Listener::Embedded(bus.listen()),
             Self::RabbitMq(bus) => {
-                Listener::RabbitMq(Box::new(rabbitmq::receiver::Listener::open(bus).await?))
+                Listener::RabbitMq(Box::new(rabbitmq::receiver::RabbitMqListener::open(bus).await?))
             }
         })
     }

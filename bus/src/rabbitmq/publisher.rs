@@ -30,7 +30,7 @@ type Outcome = Result<(), PublishError>;
 
 /// Publishes through the actor, which ends with the last clone.
 #[derive(Clone, Debug)]
-pub struct Publisher {
+pub struct RabbitMqPublisher {
     requests: mpsc::Sender<Request>,
     connection: ConnectionStatus,
     metrics: Metrics,
@@ -44,7 +44,7 @@ struct Request {
     reply: oneshot::Sender<Vec<Outcome>>,
 }
 
-impl Publisher {
+impl RabbitMqPublisher {
     pub(crate) async fn open(bus: &RabbitMq) -> Result<Self, BrokerError> {
         let link = bus.publishing_link().await?;
         let (requests, queue) = mpsc::channel(bus.settings().requests_max.max(1));
@@ -60,7 +60,7 @@ impl Publisher {
     }
 }
 
-impl Publish for Publisher {
+impl Publish for RabbitMqPublisher {
     async fn publish(&self, batch: Vec<(Channel, Message)>) -> Vec<Outcome> {
         let count = batch.len();
         if count == 0 {

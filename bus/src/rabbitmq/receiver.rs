@@ -273,12 +273,12 @@ pub(super) async fn consume_one(bus: &RabbitMq, channel: &Channel) -> Result<(),
 /// Receives broadcasts from an exclusive queue, which the broker deletes with the listener. A
 /// listener that falls behind loses the oldest broadcasts.
 #[derive(Debug)]
-pub struct Listener {
+pub struct RabbitMqListener {
     bus: RabbitMq,
     consumer: LinkConsumer,
 }
 
-impl Listener {
+impl RabbitMqListener {
     pub(crate) async fn open(bus: &RabbitMq) -> Result<Self, ReceiveError> {
         let link = bus.consuming_link().await?;
         let queue = format!("control.{}", Uuid::now_v7());

@@ -8,7 +8,7 @@ const VIETNAM_HOURS: i8 = 7;
 
 /// The calendar day in Vietnam as `yyyy-mm-dd`; empty for a moment outside the calendar.
 ///
-/// An empty day is covered only by periods without a first day, see [`covers`].
+/// An empty day is covered only by periods without a first day.
 pub fn day_in_vietnam(at_us: i64) -> String {
     Timestamp::from_microsecond(at_us)
         .map(|it| Offset::constant(VIETNAM_HOURS).to_datetime(it).date().to_string())

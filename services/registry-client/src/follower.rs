@@ -59,7 +59,7 @@ impl RegistryFollower {
     }
 
     /// Follows the registry until `shutdown`; a watch that breaks is started again by
-    /// [`chassis::supervise`].
+    /// [`chassis::supervise()`].
     ///
     /// Health says whether there is a snapshot before this function returns its future, so that a
     /// process is never ready between its start and the first poll.

@@ -307,7 +307,7 @@ const TEXT_BYTES: usize = 200;
 const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
 
 impl From<Fault> for Status {
-    /// Keeps the details within [`DETAILS_BYTES_MAX`]: truncates long texts first, then drops
+    /// Keeps the details within `DETAILS_BYTES_MAX`: truncates long texts first, then drops
     /// violations from the end and counts them in `violations_left_out`.
     fn from(mut fault: Fault) -> Self {
         if fault.encoded_len() > DETAILS_BYTES_MAX / 2 {

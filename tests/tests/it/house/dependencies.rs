@@ -23,15 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lienthong-journal-client", &["proto", "bus", "chassis"]),
     (
         "lienthong-gateway",
-        &[
-            "proto",
-            "bus",
-            "chassis",
-            "registry-client",
-            "journal-client",
-            "call-batcher",
-            "name-folding",
-        ],
+        &["proto", "bus", "chassis", "registry-client", "journal-client", "call-batcher"],
     ),
     (
         "lienthong-mapping",

@@ -245,9 +245,14 @@ impl Telemetry {
 mod tests {
     use std::sync::mpsc;
 
+    use parking_lot::Mutex;
     use tracing_subscriber::layer::Identity;
 
     use super::*;
+
+    /// Held by each test: tracing caches for the whole process what the living subscribers enable, so
+    /// a subscriber of another test changes what this one sees.
+    static ONE_SUBSCRIBER: Mutex<()> = Mutex::new(());
 
     /// Sends what is written to a channel.
     struct Pipe(mpsc::Sender<String>);
@@ -265,6 +270,7 @@ mod tests {
 
     /// The log lines that `work` writes.
     fn log_lines(form: Form, level: &str, work: impl FnOnce()) -> String {
+        let _only = ONE_SUBSCRIBER.lock();
         let (sender, lines_written) = mpsc::channel();
         let settings = TelemetrySettings {
             level: level.to_owned(),
@@ -295,6 +301,7 @@ mod tests {
 
     #[test]
     fn disabled_spans_are_not_created() {
+        let _only = ONE_SUBSCRIBER.lock();
         for (level, level_max) in
             [("info,h2=warn", LevelFilter::INFO), ("trace,h2=warn", LevelFilter::TRACE)]
         {

@@ -1,8 +1,9 @@
 //! Every statement that the journal runs finds its rows by an index, in both databases.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::sync::mpsc;
+use std::sync::Once;
 
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::*;
@@ -12,15 +13,21 @@ use tracing::span;
 
 use crate::environment::*;
 
-/// Collects the statements that the journal runs in this thread.
-struct Collector(mpsc::Sender<String>);
+thread_local! {
+    /// The statements that the journal ran in this thread.
+    static STATEMENTS: RefCell<BTreeSet<String>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// Collects into [`STATEMENTS`]. It is the default of the process, as tracing may drop the events of
+/// a subscriber that is the default of one thread only while other threads write theirs.
+struct Collector;
 
 impl Visit for Collector {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 
     fn record_str(&mut self, field: &Field, value: &str) {
         if field.name() == "sql" {
-            self.0.send(value.to_owned()).unwrap();
+            STATEMENTS.with_borrow_mut(|all| all.insert(value.to_owned()));
         }
     }
 }
@@ -39,7 +46,7 @@ impl tracing::Subscriber for Collector {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &tracing::Event<'_>) {
-        event.record(&mut Collector(self.0.clone()));
+        event.record(&mut Collector);
     }
 
     fn enter(&self, _: &span::Id) {}
@@ -49,8 +56,8 @@ impl tracing::Subscriber for Collector {
 
 /// Makes every kind of call, and returns the statements that the journal ran.
 async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
-    let (sender, collected) = mpsc::channel();
-    let guard = tracing::subscriber::set_default(Collector(sender));
+    static COLLECTING: Once = Once::new();
+    COLLECTING.call_once(|| tracing::subscriber::set_global_default(Collector).unwrap());
     let mut env = Environment::new(kind).await;
     let first = item_of("doc");
     let parent = env.accept_one(first.clone()).await.message_id;
@@ -79,8 +86,7 @@ async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
     for request in searches(&parent) {
         env.find(request).await;
     }
-    drop(guard);
-    (env, collected.try_iter().collect())
+    (env, STATEMENTS.take())
 }
 
 /// Every filter of a search, alone and with others.

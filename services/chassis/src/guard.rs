@@ -7,6 +7,10 @@ use subtle::ConstantTimeEq as _;
 use tonic::{Request, Status, service::Interceptor};
 
 use crate::secret::Secret;
+use crate::serve::Connection;
+
+/// Whose connections those with the internal token are.
+const OWNER: &str = "internal";
 
 /// Rejects calls without the token that [`Upstream::network`](crate::Upstream::network) sends.
 #[derive(Clone)]
@@ -31,10 +35,13 @@ impl Interceptor for Guard {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
         let header = request.metadata().get("authorization").map(|it| it.as_bytes());
         // Constant time: the duration of a rejection must not reveal how many bytes are right.
-        if header.is_some_and(|it| it.ct_eq(self.header.as_bytes()).into()) {
-            Ok(request)
-        } else {
-            Err(Status::unauthenticated("the internal token is missing or wrong"))
+        if !header.is_some_and(|it| it.ct_eq(self.header.as_bytes()).into()) {
+            return Err(Status::unauthenticated("the internal token is missing or wrong"));
         }
+        let connection = request.extensions().get::<Connection>();
+        if connection.is_some_and(|it| !it.authenticate(OWNER)) {
+            return Err(Status::resource_exhausted("too many internal connections are open"));
+        }
+        Ok(request)
     }
 }

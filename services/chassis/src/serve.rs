@@ -1,52 +1,50 @@
 //! An HTTP/1.1 and HTTP/2 server on one port, with limits and a graceful shutdown.
 
+mod connections;
+mod limits;
+mod unread;
+
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use futures::future::BoxFuture;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::Instrument as _;
 
-/// Limits of a server.
-#[derive(Clone, Copy, Debug)]
-pub struct ServerLimits {
-    /// Maximum number of connections; further ones wait in the kernel's queue.
-    pub connections_max: usize,
-    /// Maximum number of concurrent streams of one HTTP/2 connection.
-    pub streams_max: u32,
-    /// Maximum size of the headers of one request, bytes.
-    pub header_bytes_max: u32,
-    /// Time limit for the first request of a connection, milliseconds. Without it, idle connections
-    /// could use up `connections_max`.
-    pub first_request_ms_max: u64,
-    /// Time limit for open requests after the shutdown, milliseconds.
-    pub drain_ms_max: u64,
-}
+pub use self::connections::Connection;
+use self::connections::{Connections, OpenConnection, Unused};
+pub use self::limits::{DEFAULTS, ServerLimits};
+pub use self::unread::ReadAtLeisure;
+use self::unread::TrackedBody;
 
-impl Default for ServerLimits {
-    fn default() -> Self {
-        Self {
-            connections_max: 1_000,
-            streams_max: 1_024,
-            header_bytes_max: 64 * 1024,
-            first_request_ms_max: 15_000,
-            drain_ms_max: 10_000,
-        }
-    }
-}
+/// Pause after the process could not accept a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long an idle connection may take to close.
+const IDLE_CLOSE: Duration = Duration::from_secs(5);
+/// Interval of pings on an HTTP/2 connection, and how long the peer may take to answer one.
+const PING: Duration = Duration::from_secs(20);
+/// Bytes that one HTTP/2 stream, and one connection, may send before they are read: the largest
+/// call, and several of them.
+const STREAM_WINDOW_BYTES: u32 = 2 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 
-/// Serves until `shutdown`, then waits for open requests within the limit.
+/// Serves until `shutdown`, then waits for open requests within the limit. Each request has its
+/// [`Connection`] among its extensions; a service that authenticates a request tells it.
 ///
 /// # Errors
 ///
-/// The semaphore of the connections is closed, which does not happen.
+/// None at present.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
@@ -60,31 +58,35 @@ pub async fn serve(
     } else {
         app
     };
-    let permits = std::sync::Arc::new(Semaphore::new(limits.connections_max));
+    let open_connections = Connections::new(limits);
     let mut connections = JoinSet::new();
     loop {
-        let accepted = async {
-            let permit = permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-            Ok::<_, std::io::Error>((permit, listener.accept().await?.0))
-        };
-        let (permit, stream) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = shutdown.cancelled() => break,
             Some(_ended) = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = accepted => match accepted {
+            accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 // The peer closed the connection, or the process has too many open files: the
                 // listener stays usable.
                 Err(error) => {
                     tracing::warn!(%error, "connection was not accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    open_connections.evict_unauthenticated();
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             },
         };
-        let (app, shutdown) = (app.clone(), shutdown.clone());
+        let Some(open) = open_connections.open(peer.ip().to_canonical()) else {
+            tracing::debug!(%peer, "connection was refused, its address has too many");
+            continue;
+        };
+        let app = TrackRequests { app: app.clone(), connection: open.connection().clone() };
+        let shutdown = shutdown.clone();
         connections.spawn(async move {
-            serve_connection(stream, app, limits, shutdown).await;
-            drop(permit);
+            tokio::select! {
+                () = open.evicted() => {}
+                () = serve_connection(stream, app, (&open, limits), shutdown) => {}
+            }
         });
     }
     let limit = Duration::from_millis(limits.drain_ms_max);
@@ -97,37 +99,71 @@ pub async fn serve(
 
 async fn serve_connection(
     stream: TcpStream,
-    app: Router,
-    limits: ServerLimits,
+    app: TrackRequests,
+    (open, limits): (&OpenConnection, ServerLimits),
     shutdown: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, option = "TCP_NODELAY", "socket option was not set");
     }
+    let handshake = tokio::time::timeout(
+        Duration::from_millis(limits.handshake_ms_max),
+        complete_handshake(stream),
+    );
+    let stream = tokio::select! {
+        () = shutdown.cancelled() => return,
+        stream = handshake => match stream {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return tracing::debug!(%error, "handshake failed"),
+            Err(_elapsed) => return tracing::debug!("handshake took too long"),
+        },
+    };
+    serve_stream(stream, app, (open, limits), shutdown).await;
+}
+
+/// The stream that HTTP is spoken on. Its connection counts as unauthenticated meanwhile.
+async fn complete_handshake(stream: TcpStream) -> std::io::Result<TcpStream> {
+    Ok(stream)
+}
+
+async fn serve_stream(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    app: TrackRequests,
+    (open, limits): (&OpenConnection, ServerLimits),
+    shutdown: CancellationToken,
+) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(15))
+        .header_read_timeout(Duration::from_millis(limits.first_request_ms_max))
         .max_buf_size(256 * 1024)
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams_max)
         .max_header_list_size(limits.header_bytes_max)
-        .initial_stream_window_size(4 << 20)
-        .initial_connection_window_size(16 << 20)
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20));
-    let first_request = CancellationToken::new();
-    let app = NotifyFirstRequest { app, first_request: first_request.clone() };
-    let served =
-        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(app));
-    tokio::pin!(served);
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    let service = TowerToHyperService::new(app);
+    let mut served = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let outcome = tokio::select! {
         outcome = served.as_mut() => outcome,
-        () = no_request_within(Duration::from_millis(limits.first_request_ms_max), &first_request) => {
-            tracing::debug!("connection without a request is closed");
-            return;
+        unused = open.unused(&limits) => {
+            tracing::debug!(?unused, "unused connection is closed");
+            if matches!(unused, Unused::Stranger | Unused::Unread) {
+                return;
+            }
+            // A call that the peer has just sent is still answered.
+            served.as_mut().graceful_shutdown();
+            loop {
+                match tokio::time::timeout(IDLE_CLOSE, served.as_mut()).await {
+                    Ok(outcome) => break outcome,
+                    Err(_elapsed) if open.is_idle() => return,
+                    Err(_elapsed) => {}
+                }
+            }
         }
         () = shutdown.cancelled() => {
             served.as_mut().graceful_shutdown();
@@ -139,42 +175,40 @@ async fn serve_connection(
     }
 }
 
-/// Cancels a token with the first request of a connection.
+/// Counts the requests of a connection as in progress until their responses are sent.
 #[derive(Clone)]
-struct NotifyFirstRequest {
+struct TrackRequests {
     app: Router,
-    first_request: CancellationToken,
+    connection: Connection,
 }
 
-impl<R> Service<R> for NotifyFirstRequest
+impl<B> Service<http::Request<B>> for TrackRequests
 where
-    Router: Service<R>,
+    Router: Service<http::Request<B>, Response = Response, Error = std::convert::Infallible>,
+    <Router as Service<http::Request<B>>>::Future: Send + 'static,
 {
-    type Response = <Router as Service<R>>::Response;
-    type Error = <Router as Service<R>>::Error;
-    type Future = <Router as Service<R>>::Future;
+    type Response = Response;
+    type Error = std::convert::Infallible;
+    type Future = BoxFuture<'static, Result<Response, Self::Error>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.app.poll_ready(context)
+        Service::<http::Request<B>>::poll_ready(&mut self.app, context)
     }
 
-    fn call(&mut self, request: R) -> Self::Future {
-        self.first_request.cancel();
-        self.app.call(request)
+    fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
+        let open = self.connection.start_request();
+        request.extensions_mut().insert(self.connection.clone());
+        let (responding, connection) = (self.app.call(request), self.connection.clone());
+        Box::pin(async move {
+            let response = responding.await?;
+            let is_unhurried = response.extensions().get::<ReadAtLeisure>().is_some();
+            let unread = (!is_unhurried).then(|| connection.unread());
+            Ok(response.map(|body| Body::new(TrackedBody::new(body, open, unread))))
+        })
     }
 }
 
-/// Returns when there was no request within the limit, and never after a request.
-async fn no_request_within(limit: Duration, first_request: &CancellationToken) {
-    if tokio::time::timeout(limit, first_request.cancelled()).await.is_ok() {
-        std::future::pending::<()>().await;
-    }
-}
-
-async fn trace_request(
-    request: axum::extract::Request,
-    next: axum::middleware::Next,
-) -> axum::response::Response {
+async fn trace_request(request: axum::extract::Request, next: axum::middleware::Next) -> Response {
     let span = crate::trace::request_span(request.uri().path(), request.headers());
     next.run(request).instrument(span).await
 }

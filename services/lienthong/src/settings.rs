@@ -10,10 +10,11 @@ use proto::fault::v1::Fault;
 use serde::Deserialize;
 
 /// Every section with its defaults, in the order of `config show`.
-pub(crate) const SECTIONS: [(&str, &str); 10] = [
+pub(crate) const SECTIONS: [(&str, &str); 11] = [
     ("bus", include_str!("../config/bus.toml")),
     ("claims", include_str!("../config/claims.toml")),
     ("listen", include_str!("../config/listen.toml")),
+    ("server", chassis::serve::DEFAULTS),
     ("upstream", include_str!("../config/upstream.toml")),
     ("telemetry", chassis::telemetry::DEFAULTS),
     ("registry", registry::DEFAULTS),
@@ -81,6 +82,7 @@ pub(crate) struct Settings {
     pub(crate) bus: BusSection,
     pub(crate) claims: Claims,
     pub(crate) listen: Listen,
+    pub(crate) server: chassis::serve::ServerLimits,
     pub(crate) upstream: Upstreams,
     pub(crate) telemetry: chassis::telemetry::TelemetrySettings,
     pub(crate) registry: registry::Config,
@@ -99,6 +101,7 @@ impl Settings {
             bus: layers.section("bus", defaults("bus"))?,
             claims: layers.section("claims", defaults("claims"))?,
             listen: layers.section("listen", defaults("listen"))?,
+            server: layers.section("server", defaults("server"))?,
             upstream: layers.section("upstream", defaults("upstream"))?,
             telemetry: layers.section("telemetry", defaults("telemetry"))?,
             registry: layers.section("registry", defaults("registry"))?,
@@ -117,7 +120,7 @@ impl Settings {
 
     fn check(&self, layers: &Layers) -> Result<(), ConfigError> {
         let size = |it: usize| u64::try_from(it).unwrap_or(u64::MAX);
-        let bus = &self.bus;
+        let (bus, server) = (&self.bus, &self.server);
         for (section, key, value) in [
             ("bus", "partitions", bus.partitions.into()),
             ("bus", "window", bus.window.into()),
@@ -128,6 +131,16 @@ impl Settings {
             ("bus", "requests_max", size(bus.requests_max)),
             ("bus", "channel_messages_max", size(bus.channel_messages_max)),
             ("bus", "channel_bytes_max", size(bus.channel_bytes_max)),
+            ("server", "connections_max", size(server.connections_max)),
+            ("server", "owner_connections_max", size(server.owner_connections_max)),
+            ("server", "unauthenticated_max", size(server.unauthenticated_max)),
+            ("server", "address_connections_max", size(server.address_connections_max)),
+            ("server", "streams_max", server.streams_max.into()),
+            ("server", "header_bytes_max", server.header_bytes_max.into()),
+            ("server", "handshake_ms_max", server.handshake_ms_max),
+            ("server", "first_request_ms_max", server.first_request_ms_max),
+            ("server", "idle_ms_max", server.idle_ms_max),
+            ("server", "unread_ms_max", server.unread_ms_max),
             ("registry", "poll_ms", self.registry.poll_ms),
         ] {
             layers.at_least((section, defaults(section)), key, (value, 1))?;

@@ -26,6 +26,7 @@ pub(crate) struct Listeners {
     vendors: Bound,
     internal: Bound,
     ops: Bound,
+    limits: ServerLimits,
 }
 
 impl Listeners {
@@ -48,6 +49,7 @@ impl Listeners {
             vendors: has_vendors.then(|| bind(listen.vendors, "vendors'")).transpose()?,
             internal: has_internal.then(|| bind(listen.internal, "internal")).transpose()?,
             ops: Some(bind(listen.ops, "health")?),
+            limits: settings.server,
         })
     }
 
@@ -79,17 +81,17 @@ impl Listeners {
 
     /// Serves vendors' calls.
     pub(super) fn serve_vendors(&self, routes: Router, health: &Health) -> impl ServeListener {
-        serve_listener(self.vendors.clone(), routes, health)
+        serve_listener(self.vendors.clone(), routes, health, self.limits)
     }
 
     /// Serves the calls of roles and operators.
     pub(super) fn serve_internal(&self, routes: Router, health: &Health) -> impl ServeListener {
-        serve_listener(self.internal.clone(), routes, health)
+        serve_listener(self.internal.clone(), routes, health, self.limits)
     }
 
     /// Serves health and metrics.
     pub(super) fn serve_ops(&self, routes: Router, health: &Health) -> impl ServeListener {
-        serve_listener(self.ops.clone(), routes, health)
+        serve_listener(self.ops.clone(), routes, health, self.limits)
     }
 }
 
@@ -110,6 +112,7 @@ fn serve_listener(
     listener: Bound,
     routes: Router,
     health: &Health,
+    limits: ServerLimits,
 ) -> impl FnMut(CancellationToken) -> Serving + Send + use<> {
     let health = health.clone();
     move |stop| {
@@ -119,7 +122,7 @@ fn serve_listener(
             let listener = listener.context("this role does not listen here")?.try_clone()?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::select! {
-                outcome = serve(listener, routes, ServerLimits::default(), stop) => Ok(outcome?),
+                outcome = serve(listener, routes, limits, stop) => Ok(outcome?),
                 () = following => anyhow::bail!("health is no longer reported"),
             }
         })

@@ -14,7 +14,7 @@ mod spool;
 mod store;
 
 pub use self::{
-    error::ClaimError,
+    error::{ClaimError, StorageFailure},
     folder::Folder,
     object::{Limits, Objects, S3},
     reader::Reader,

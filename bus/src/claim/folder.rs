@@ -38,11 +38,14 @@ impl Folder {
         Spool::create(self.root.to_path_buf()).await
     }
 
-    pub(super) async fn commit(&self, mut spool: Spool) -> Result<Claim, ClaimError> {
-        let claim = spool.claim().await?;
-        let root = Arc::clone(&self.root);
-        run_blocking("keep", move || Ok(link(&root, &claim, spool.file()))).await??;
-        Ok(claim)
+    pub(super) async fn commit(&self, spool: &mut Spool) -> Result<Claim, ClaimError> {
+        let claim = spool.seal(self.root.to_path_buf()).await?;
+        let (root, file) = (Arc::clone(&self.root), Arc::clone(spool.file()));
+        let linked = run_blocking("keep", move || Ok(link(&root, &claim, &file))).await?;
+        if let Err(ClaimError::NotDurable { .. }) = linked {
+            spool.suspect();
+        }
+        linked.map(|()| claim)
     }
 
     pub(super) async fn read(&self, claim: &Claim, offset: u64) -> Result<Reader, ClaimError> {

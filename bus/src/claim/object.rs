@@ -96,8 +96,8 @@ impl Objects {
         Spool::create(self.spool.to_path_buf()).await
     }
 
-    pub(super) async fn commit(&self, mut spool: Spool) -> Result<Claim, ClaimError> {
-        let claim = spool.claim().await?;
+    pub(super) async fn commit(&self, spool: &mut Spool) -> Result<Claim, ClaimError> {
+        let claim = spool.seal(self.spool.to_path_buf()).await?;
         if self.exists(&claim).await? {
             return Ok(claim);
         }

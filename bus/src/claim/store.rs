@@ -68,7 +68,17 @@ impl ClaimStore {
     /// # Errors
     ///
     /// The store fails, and the content may not be stored.
-    pub async fn commit(&self, spool: Spool) -> Result<Claim, ClaimError> {
+    pub async fn commit(&self, mut spool: Spool) -> Result<Claim, ClaimError> {
+        self.commit_or_keep(&mut spool).await
+    }
+
+    /// As [`commit`](Self::commit). After an error the spool may be committed again; no byte can be
+    /// appended to it any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`commit`](Self::commit).
+    pub async fn commit_or_keep(&self, spool: &mut Spool) -> Result<Claim, ClaimError> {
         match self {
             Self::Folder(store) => store.commit(spool).await,
             Self::Objects(store) => store.commit(spool).await,

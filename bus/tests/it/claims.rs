@@ -8,12 +8,12 @@ use std::{
 
 use bus::{
     Claim, ClaimStore,
-    claim::{ClaimError, Limits, Reader, S3},
+    claim::{ClaimError, Limits, Reader, S3, StorageFailure},
 };
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use crate::s3::Service;
+use crate::{s3::Service, small_disk::SmallDisk};
 
 /// Each promise as a test over a folder and as one over an object store.
 macro_rules! promises {
@@ -271,4 +271,54 @@ async fn every_upload_carries_its_digest() {
     test.store.put(content(9_000_000)).await.unwrap();
     let contents = test.service.as_ref().unwrap().contents.lock().await;
     assert_eq!((contents.puts, contents.digests), (3, 3), "one upload, and two parts");
+}
+
+/// Runs the steps in a runtime of their own.
+fn block_on(steps: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(steps);
+}
+
+#[test]
+fn a_full_disk_keeps_what_was_written_and_takes_the_rest_once_there_is_space() {
+    const TEST: &str =
+        "claims::a_full_disk_keeps_what_was_written_and_takes_the_rest_once_there_is_space";
+    let Some(disk) = SmallDisk::enter(TEST) else { return };
+    block_on(async {
+        let store = ClaimStore::folder(disk.folder().join("claims")).await.unwrap();
+        let content = content(4 << 20);
+        let (first, second) = (content.slice(..1_000_000), content.slice(1_000_000..));
+        let mut spool = store.spool().await.unwrap();
+        spool.write(first.slice(..999_000)).await.unwrap();
+        // Below the size of a buffer: it is in memory when the disk becomes full.
+        spool.write(first.slice(999_000..)).await.unwrap();
+        disk.fill(1 << 20);
+        for _ in 0..3 {
+            let full = spool.write(second.clone()).await.unwrap_err();
+            assert_eq!(full.storage_failure(), Some(StorageFailure::Full), "{full:?}");
+            assert_eq!(spool.len(), 1_000_000);
+        }
+        disk.free();
+        spool.write(second).await.unwrap();
+        assert_eq!(store.commit_or_keep(&mut spool).await.unwrap(), Claim::from_content(&content));
+        // A repeat, as after an answer that was lost.
+        assert_eq!(store.commit_or_keep(&mut spool).await.unwrap(), Claim::from_content(&content));
+        let sealed = spool.write(Bytes::from_static(b"more")).await.unwrap_err();
+        assert!(matches!(sealed, ClaimError::Incomplete), "{sealed:?}");
+        let claim = Claim::from_content(&content);
+        assert!(read(store.open(&claim, 0).await.unwrap()).await.unwrap() == content);
+    });
+}
+
+#[test]
+fn what_a_full_disk_holds_can_be_read() {
+    let Some(disk) = SmallDisk::enter("claims::what_a_full_disk_holds_can_be_read") else { return };
+    block_on(async {
+        let store = ClaimStore::folder(disk.folder().join("claims")).await.unwrap();
+        let content = content(700_000);
+        let claim = store.put(content.clone()).await.unwrap();
+        disk.fill(0);
+        assert!(read(store.open(&claim, 0).await.unwrap()).await.unwrap() == content);
+        let full = store.put(Bytes::from(vec![1; 400_000])).await.unwrap_err();
+        assert_eq!(full.storage_failure(), Some(StorageFailure::Full), "{full:?}");
+    });
 }

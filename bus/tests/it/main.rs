@@ -9,3 +9,4 @@ mod environment;
 mod node;
 mod promises;
 mod s3;
+mod small_disk;

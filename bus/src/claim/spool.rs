@@ -88,6 +88,19 @@ impl Spool {
         self.flush(bytes).await
     }
 
+    /// Appends the last bytes and returns the claim of all.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub async fn write_last(&mut self, bytes: Bytes) -> Result<Claim, ClaimError> {
+        if self.is_sealed {
+            return Err(ClaimError::Incomplete);
+        }
+        self.flush(bytes).await?;
+        self.claim().await
+    }
+
     /// Writes the buffer and `more` to the file.
     async fn flush(&mut self, more: Bytes) -> Result<(), ClaimError> {
         let mut tail = self.tail.take().ok_or(ClaimError::Incomplete)?;

@@ -10,7 +10,7 @@ use proto::message::v1::{Attachment, Claim};
 use proto::registry::v1::Application;
 
 use crate::body::upload_fault;
-use crate::fault::{internal, invalid_field};
+use crate::fault::{from_claim_error, invalid_field};
 use crate::gateway::Gateway;
 
 /// The files that an item declares; each must be a complete upload.
@@ -73,7 +73,7 @@ pub(crate) async fn store_attachments(
         attachments.push(attachment);
     }
     for spool in spools {
-        gateway.claims.commit(spool).await.map_err(|error| internal(&error))?;
+        gateway.claims.commit(spool).await.map_err(|error| from_claim_error(&error))?;
     }
     for (index, part) in uploads {
         let committed = gateway.uploads.commit(&application.id, part, &gateway.claims).await;
@@ -87,6 +87,6 @@ pub(crate) async fn store_attachments(
 
 /// True when the spool has the declared size and digest.
 async fn has_content(spool: &mut Spool, declared: Option<&Claim>) -> Result<bool, Fault> {
-    let claim = spool.claim().await.map_err(|error| internal(&error))?;
+    let claim = spool.claim().await.map_err(|error| from_claim_error(&error))?;
     Ok(declared.and_then(|it| to_bus_claim(it).ok()) == Some(claim))
 }

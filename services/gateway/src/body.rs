@@ -9,7 +9,7 @@ use proto::journal::v1::{Body as StoredBody, body::Place};
 use proto::registry::v1::Application;
 use sha2::{Digest as _, Sha256};
 
-use crate::fault::{body_too_large, internal, invalid_field};
+use crate::fault::{body_too_large, from_claim_error, invalid_field};
 use crate::gateway::Gateway;
 use crate::limits::CHUNK_BYTES_MAX;
 use crate::memory::MemoryPermit;
@@ -75,6 +75,6 @@ pub(crate) async fn store_body(gateway: &Gateway, bytes: Bytes) -> Result<Stored
     if bytes.len() <= bus::INLINE_BYTES_MAX {
         return Ok(StoredBody { place: Some(Place::Inline(bytes)) });
     }
-    let claim = gateway.claims.put(bytes).await.map_err(|error| internal(&error))?;
+    let claim = gateway.claims.put(bytes).await.map_err(|error| from_claim_error(&error))?;
     Ok(StoredBody { place: Some(Place::Claim(to_journal_claim(&claim))) })
 }

@@ -3,15 +3,18 @@
 use std::error::Error;
 use std::time::Duration;
 
+use bus::claim::{ClaimError, StorageFailure};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-/// An unexpected failure. The caller gets an id; the log has the error under the same id, because
-/// its text may name what a vendor must not see.
-pub(crate) fn internal(error: &(dyn Error + 'static)) -> Fault {
-    let id = Uuid::now_v7().to_string();
+/// The wait before a call that found the claim store full or failing is repeated: an operator frees
+/// space in minutes, and a file is not to be sent again and again meanwhile.
+const STORAGE_WAIT: Duration = Duration::from_secs(5);
+
+/// The texts of an error and of all its causes.
+fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -19,8 +22,31 @@ pub(crate) fn internal(error: &(dyn Error + 'static)) -> Fault {
         text.push_str(&cause.to_string());
         source = cause.source();
     }
-    tracing::error!(id, error = text, "internal failure");
+    text
+}
+
+/// An unexpected failure. The caller gets an id; the log has the error under the same id, because
+/// its text may name what a vendor must not see.
+pub(crate) fn internal(error: &(dyn Error + 'static)) -> Fault {
+    let id = Uuid::now_v7().to_string();
+    tracing::error!(id, error = error_chain(error), "internal failure");
     Fault::new(&code::LT_SYS_001).param("id", id).retry_after(Duration::from_secs(5))
+}
+
+/// The fault of a claim store that failed. A caller can neither free its disk nor repair it, but
+/// what the caller sent so far is kept, so the same call may be repeated.
+pub(crate) fn from_claim_error(error: &ClaimError) -> Fault {
+    let code = match (error, error.storage_failure()) {
+        (_, Some(StorageFailure::Full)) => &code::LT_STO_001,
+        (_, Some(StorageFailure::Failing)) => &code::LT_STO_002,
+        (ClaimError::Missing { claim } | ClaimError::Damaged { claim }, None) => {
+            tracing::error!(error = %error, "stored file is missing or damaged");
+            return Fault::new(&code::LT_STO_003).param("claim", claim.to_string());
+        }
+        (_, None) => return internal(error),
+    };
+    tracing::error!(code = code.code, error = error_chain(error), "claim store failed");
+    Fault::new(code).retry_after(STORAGE_WAIT)
 }
 
 /// A service that the gateway needs does not answer.

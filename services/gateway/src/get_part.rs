@@ -6,7 +6,7 @@ use proto::exchange::v1::GetPartRequest;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use crate::fault::{internal, invalid_field};
+use crate::fault::{from_claim_error, internal, invalid_field};
 use crate::gateway::Gateway;
 use crate::session::Session;
 
@@ -32,5 +32,5 @@ pub(crate) async fn open_part(
         return Err(invalid_field("offset", "vượt quá kích thước tệp", "is beyond the file's end"));
     }
     let reader = gateway.claims.open(&claim, request.offset).await;
-    reader.map_err(|error| internal(&error))
+    reader.map_err(|error| from_claim_error(&error))
 }

@@ -19,7 +19,7 @@ use registry_client::Caller;
 use tonic::{Request, Response, Status};
 
 use crate::config::Config;
-use crate::fault::{internal, unavailable};
+use crate::fault::{from_claim_error, unavailable};
 use crate::gateway::{Gateway, GatewayDependencies};
 use crate::get_part::open_part;
 use crate::hello::open_session;
@@ -150,7 +150,7 @@ impl Exchange for Service {
                 offset += u64::try_from(chunk.data.len()).unwrap_or_default();
                 Ok(chunk)
             }
-            Err(error) => Err(internal(&error).into()),
+            Err(error) => Err(from_claim_error(&error).into()),
         });
         Ok(Response::new(Box::pin(chunks)))
     }

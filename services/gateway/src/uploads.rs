@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::ClaimStore;
-use bus::claim::{ClaimError, Spool};
+use bus::claim::Spool;
 use bytes::Bytes;
 use proto::exchange::v1::{PutPartRequest, PutPartResponse};
 use proto::fault::code;
@@ -14,7 +14,7 @@ use proto::fault::v1::Fault;
 use tokio::sync::Mutex;
 
 use crate::config::Config;
-use crate::fault::{internal, invalid_field};
+use crate::fault::{from_claim_error, invalid_field};
 use crate::limits::CHUNK_BYTES_MAX;
 
 /// Where the bytes of an upload are.
@@ -85,8 +85,9 @@ impl Upload {
         Ok(PutPartResponse { part: request.part, received, complete })
     }
 
-    /// Appends a chunk. After an error in the middle the spool is not put back, because the number
-    /// of bytes written is unknown.
+    /// Appends a chunk. While the disk is full or fails, the upload stays as it is, so that the same
+    /// chunk can be sent again. Only a call that was cancelled does not put the spool back, because
+    /// the number of bytes written is unknown.
     async fn append(&mut self, request: &PutPartRequest) -> Result<(), Fault> {
         if request.offset != self.received {
             return Err(Fault::new(&code::LT_EX_003)
@@ -99,16 +100,21 @@ impl Upload {
             return Err(Fault::new(&code::LT_EX_006).param("part", &request.part));
         }
         let mut spool = self.take_spool(&request.part)?;
-        let write = async {
-            spool.write(request.data.clone()).await?;
-            let is_complete = received == self.size;
-            Ok::<_, ClaimError>(if is_complete { Some(spool.claim().await?) } else { None })
+        let data = request.data.clone();
+        let written = if received == self.size {
+            spool.write_last(data).await.map(Some)
+        } else {
+            spool.write(data).await.map(|()| None)
         };
-        let claim = write.await.map_err(|error| {
-            // Only logged: the caller cannot repair the disk, but it can upload again.
-            drop(internal(&error));
-            unknown_upload(&request.part)
-        })?;
+        let claim = match written {
+            Ok(claim) => claim,
+            Err(error) => {
+                if error.storage_failure().is_some() {
+                    self.content = Content::Spool(spool);
+                }
+                return Err(from_claim_error(&error));
+            }
+        };
         if claim.is_some_and(|it| it.sha256 != self.sha256) {
             return Err(Fault::new(&code::LT_EX_007).param("part", &request.part));
         }
@@ -195,7 +201,7 @@ impl Uploads {
         if is_full || all_bytes > config.spools_bytes_max {
             return Err(Fault::new(&code::LT_EX_008).retry_after(Duration::from_secs(5)));
         }
-        let spool = claims.spool().await.map_err(|error| internal(&error))?;
+        let spool = claims.spool().await.map_err(|error| from_claim_error(&error))?;
         let upload = Upload {
             content: Content::Spool(spool),
             size: request.size,
@@ -239,18 +245,16 @@ impl Uploads {
         } else {
             let mut spool = upload.take_spool(part)?;
             let reader = spool.read(0).await;
-            if reader.is_ok() {
-                upload.content = Content::Spool(spool);
-            }
+            upload.content = Content::Spool(spool);
             reader
         };
-        let reader = reader.map_err(|error| internal(&error))?;
-        reader.read_all(claim.size).await.map_err(|error| internal(&error))
+        let reader = reader.map_err(|error| from_claim_error(&error))?;
+        reader.read_all(claim.size).await.map_err(|error| from_claim_error(&error))
     }
 
     /// Commits a complete upload to the claim store. It stays listed until it is
     /// [removed](Uploads::remove_used), so that the same item may be submitted again. When the
-    /// commit fails the upload is broken and must be sent again.
+    /// store is full or fails the upload stays complete, and the next submit commits it.
     pub(crate) async fn commit(
         &self,
         application: &str,
@@ -263,10 +267,14 @@ impl Uploads {
         if matches!(upload.content, Content::Committed) {
             return Ok(());
         }
-        let spool = upload.take_spool(part)?;
-        claims.commit(spool).await.map_err(|error| internal(&error))?;
-        upload.content = Content::Committed;
-        Ok(())
+        let mut spool = upload.take_spool(part)?;
+        let committed = claims.commit_or_keep(&mut spool).await;
+        upload.content = match &committed {
+            Ok(_) => Content::Committed,
+            Err(error) if error.storage_failure().is_some() => Content::Spool(spool),
+            Err(_) => Content::Broken,
+        };
+        committed.map(drop).map_err(|error| from_claim_error(&error))
     }
 
     /// Removes the uploads of an item that was answered for good.

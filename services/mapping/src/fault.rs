@@ -1,12 +1,21 @@
 //! Faults that several steps of this service answer with.
 
-use bus::claim::ClaimError;
+use bus::claim::{ClaimError, StorageFailure};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
 /// A failed claim store as a fault: permanent when the content is missing or damaged, transient
 /// when the store cannot be used now.
 pub(crate) fn from_claim_error(error: &ClaimError) -> Fault {
+    match error.storage_failure() {
+        Some(StorageFailure::Full) => {
+            return Fault::new(&code::LT_STO_001).detail(error.to_string());
+        }
+        Some(StorageFailure::Failing) => {
+            return Fault::new(&code::LT_STO_002).detail(error.to_string());
+        }
+        None => {}
+    }
     match error {
         ClaimError::Missing { claim } | ClaimError::Damaged { claim } => {
             Fault::new(&code::LT_MAP_218).param("claim", claim.to_string())

@@ -100,7 +100,7 @@ fn result_frames(
 }
 
 fn unreadable_file(error: &std::io::Error) -> Frame {
-    Frame::Refused(Fault::new(&code::LT_MAP_219).detail(error.to_string()))
+    Frame::Refused(Fault::new(&code::LT_STO_004).detail(error.to_string()))
 }
 
 /// The answer to an item whose decoding panicked.

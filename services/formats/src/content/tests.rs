@@ -119,3 +119,27 @@ fn the_media_type_comes_from_the_first_bytes_then_from_the_name() {
     assert_eq!(media_type_of_name("a.TXT"), Some("text/plain"));
     assert_eq!(media_type_of_name("a"), None);
 }
+
+/// A sink on a full disk.
+struct FullSink;
+
+impl BlobSink for FullSink {
+    fn write(&mut self, _bytes: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+}
+
+#[test]
+fn a_full_disk_is_not_reported_as_a_damaged_file() {
+    let office = zipped(&["[Content_Types].xml", "word/document.xml"]);
+    for bytes in [zipped(&["only.pdf"]), office, b"%PDF-1.4".to_vec(), Vec::new()] {
+        let text = base64_simd::STANDARD.encode_to_string(&bytes);
+        let mut budget = UnpackBudget::per_item();
+        let fault = unpack(&text, "a.pdf", &mut budget, &mut FullSink).unwrap_err();
+        assert_eq!((fault.code.as_str(), fault.is_retryable()), ("LT-STO-004", true));
+    }
+}

@@ -54,15 +54,23 @@ pub(crate) fn unpack(
     {
         return Ok(UnpackedFile { packed_size, ..unwrapped });
     }
-    copy_to_sink(&mut bytes.as_slice(), sink).map_err(|error| internal_fault(&error))
+    copy_to_sink(&mut bytes.as_slice(), sink).map_err(|error| match error {
+        CopyError::Source(error) | CopyError::Sink(error) => unwritten(&error),
+    })
 }
 
-fn copy_to_sink(from: &mut dyn Read, sink: &mut dyn BlobSink) -> io::Result<UnpackedFile> {
+/// Why a file was not copied. A sink that fails says nothing about the sender's file.
+enum CopyError {
+    Source(io::Error),
+    Sink(io::Error),
+}
+
+fn copy_to_sink(from: &mut dyn Read, sink: &mut dyn BlobSink) -> Result<UnpackedFile, CopyError> {
     let (mut hash, mut size) = (Sha256::new(), 0);
     let mut head = Vec::new();
     let mut block = vec![0; 48 * 1024];
     loop {
-        match from.read(&mut block)? {
+        match from.read(&mut block).map_err(CopyError::Source)? {
             0 => break,
             count => {
                 let piece = block.get(..count).unwrap_or_default();
@@ -70,17 +78,18 @@ fn copy_to_sink(from: &mut dyn Read, sink: &mut dyn BlobSink) -> io::Result<Unpa
                 head.extend_from_slice(piece.get(..missing).unwrap_or_default());
                 hash.update(piece);
                 size += count as u64;
-                sink.write(piece)?;
+                sink.write(piece).map_err(CopyError::Sink)?;
             }
         }
     }
-    sink.finish()?;
+    sink.finish().map_err(CopyError::Sink)?;
     let digest = BlobDigest { sha256: hash.finalize().into(), size };
     Ok(UnpackedFile { digest, head, packed_size: size })
 }
 
-fn internal_fault(error: &io::Error) -> Fault {
-    Fault::new(&code::LT_SYS_002).param("part", "formats").detail(error.to_string())
+/// The fault of a sink that did not take the bytes, which may be full.
+fn unwritten(error: &io::Error) -> Fault {
+    Fault::new(&code::LT_STO_004).detail(error.to_string())
 }
 
 type Archive<'a> = zip::ZipArchive<io::Cursor<&'a [u8]>>;
@@ -135,7 +144,10 @@ fn unwrap_zip(
     // The size in the archive is the sender's claim; reading one byte over the bound detects a
     // larger file.
     let mut bounded = (&mut file).take(max + 1);
-    let unpacked = copy_to_sink(&mut bounded, sink).map_err(|_error| damaged())?;
+    let unpacked = copy_to_sink(&mut bounded, sink).map_err(|error| match error {
+        CopyError::Source(_) => damaged(),
+        CopyError::Sink(error) => unwritten(&error),
+    })?;
     if unpacked.digest.size > max {
         return Err(too_large());
     }

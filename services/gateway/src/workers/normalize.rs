@@ -11,7 +11,7 @@ use proto::mapping::v1::mapping_client::MappingClient;
 use proto::mapping::v1::normalize_response::Frame;
 use proto::mapping::v1::{NormalizeItem, NormalizeRequest, NormalizeResponse, Normalized};
 
-use crate::fault::{from_status, internal, unavailable};
+use crate::fault::{from_claim_error, from_status, unavailable};
 use crate::memory::MemoryPermit;
 
 /// Largest piece of a body in one frame, below the message limit of gRPC.
@@ -117,10 +117,10 @@ async fn write_file(
     data: Bytes,
 ) -> Result<(), Fault> {
     if index == spools.len() {
-        spools.push(Some(claims.spool().await.map_err(|error| internal(&error))?));
+        spools.push(Some(claims.spool().await.map_err(|error| from_claim_error(&error))?));
     }
     match spools.get_mut(index).and_then(Option::as_mut) {
-        Some(spool) => spool.write(data).await.map_err(|error| internal(&error)),
+        Some(spool) => spool.write(data).await.map_err(|error| from_claim_error(&error)),
         None => Err(unavailable("mapping")),
     }
 }

@@ -1,6 +1,7 @@
 //! A running gateway on a port of its own, with the real journal, a simulated mapping service and a
 //! simulated registry.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
@@ -61,10 +62,15 @@ impl Environment {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with_claims_in(&std::env::temp_dir(), change).await
+    }
+
+    /// As [`with`](Self::with), with the claim store on another disk.
+    pub(crate) async fn with_claims_in(disk: &Path, change: impl FnOnce(&mut Config)) -> Self {
         let mut config: Config = toml::from_str(DEFAULTS).unwrap();
         change(&mut config);
         let (claims_folder, database_folder) =
-            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            (tempfile::tempdir_in(disk).unwrap(), tempfile::tempdir().unwrap());
         let bus = Bus::embedded(Settings { partitions: 1, ..Settings::default() });
         bus.declare_delivery("a-app").await.unwrap();
         let claims = ClaimStore::folder(claims_folder.path()).await.unwrap();
@@ -272,7 +278,7 @@ impl Environment {
 
     /// The number of files in the claim store.
     pub(crate) fn committed_files(&self) -> usize {
-        fn files(folder: &std::path::Path) -> usize {
+        fn files(folder: &Path) -> usize {
             let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
             entries.map(|it| if it.path().is_dir() { files(&it.path()) } else { 1 }).sum()
         }

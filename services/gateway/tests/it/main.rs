@@ -5,11 +5,14 @@
 mod authentication;
 mod deliveries;
 mod environment;
+mod full_disk;
 mod http_json;
 mod journal;
 mod lost_answers;
 mod mapping;
 mod registry;
+#[path = "../../../../bus/tests/it/small_disk.rs"]
+mod small_disk;
 mod submits;
 mod uploads;
 mod waiting;

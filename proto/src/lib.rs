@@ -2,9 +2,9 @@
 //! attributes, and the catalogue of error codes.
 //!
 //! The build script compiles the `.proto` files beside `src` with `protox`, so no `protoc` is
-//! needed. Hand-written code exists only where the generated types need more: [`envelope`]
-//! (CloudEvents attributes), [`fault`] (error codes and gRPC statuses), [`loss`] (losses that need
-//! consent) and [`scheme`] (organisation codes).
+//! needed. Hand-written code exists only where the generated types need more: [`base64`] (bytes in
+//! JSON and in packets), [`envelope`] (CloudEvents attributes), [`fault`] (error codes and gRPC
+//! statuses), [`loss`] (losses that need consent) and [`scheme`] (organisation codes).
 //!
 //! # Guarantees
 //!
@@ -17,6 +17,8 @@
 //! # Not here
 //!
 //! Behaviour of services. This crate depends on no other crate of the workspace.
+
+pub mod base64;
 
 pub mod canonical {
     //! The canonical data model.

@@ -2,11 +2,10 @@
 //!
 //! Bodies are the contract's messages in protobuf's JSON mapping.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
@@ -26,7 +25,9 @@ use crate::hello::open_session;
 use crate::json::{HttpFault, from_json, to_json};
 use crate::limits::HTTP_REQUEST_BYTES_MAX;
 use crate::lookup::lookup;
+use crate::query::RawParams;
 use crate::receive::poll;
+use crate::request_body::{FileBytes, JsonText};
 use crate::server::Service;
 use crate::settle::{settle, settle_batch};
 use crate::submit::{submit, submit_batch};
@@ -61,24 +62,16 @@ pub(crate) fn http_routes(service: Service) -> Router {
         .with_state(service)
 }
 
-type Params = Query<HashMap<String, String>>;
-
 fn respond<M: prost::Message>(name: &str, message: &M) -> JsonResult {
     Ok(axum::Json(to_json(name, message)?).into_response())
-}
-
-fn number(params: &HashMap<String, String>, name: &str, default: u64) -> Result<u64, Fault> {
-    params.get(name).map_or(Ok(default), |it| {
-        it.parse().map_err(|_error| invalid_field(name, "cần một số", "must be a number"))
-    })
 }
 
 async fn hello_handler(
     State(service): State<Service>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
+    body: JsonText,
 ) -> JsonResult {
-    let request: HelloRequest = from_json("HelloRequest", &body)?;
+    let request: HelloRequest = from_json("HelloRequest", body.as_str())?;
     respond("HelloResponse", &open_session(&service.gateway, caller, request).await?)
 }
 
@@ -86,9 +79,9 @@ async fn submit_handler(
     State(service): State<Service>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    body: Bytes,
+    body: JsonText,
 ) -> JsonResult {
-    let request: SubmitRequest = from_json("SubmitRequest", &body)?;
+    let request: SubmitRequest = from_json("SubmitRequest", body.as_str())?;
     let header = |name| headers.get(name).and_then(|it| it.to_str().ok());
     let context = TraceContext::from_request(&request, header);
     let response = submit(&service.gateway, &caller.application, (request, context)).await?;
@@ -98,32 +91,33 @@ async fn submit_handler(
 async fn submit_batch_handler(
     State(service): State<Service>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
+    body: JsonText,
 ) -> JsonResult {
     let application = caller.application;
-    let request: SubmitBatchRequest = from_json("SubmitBatchRequest", &body)?;
+    let request: SubmitBatchRequest = from_json("SubmitBatchRequest", body.as_str())?;
     respond("SubmitBatchResponse", &submit_batch(&service.gateway, &application, request).await?)
 }
 
-fn part_request(part: String, params: &HashMap<String, String>) -> Result<PutPartRequest, Fault> {
-    let sha256 = params.get("sha256").map(String::as_str).unwrap_or_default();
+fn part_request(part: String, params: &RawParams) -> Result<PutPartRequest, Fault> {
+    let params = params.read(&["offset", "size", "sha256"])?;
+    let sha256 = params.text("sha256");
     let claim = bus::Claim::from_hex(&sha256.to_ascii_lowercase(), 0).ok_or_else(|| {
         invalid_field("sha256", "cần 64 ký tự hex", "must be 64 hexadecimal digits")
     })?;
     Ok(PutPartRequest {
         part,
-        offset: number(params, "offset", 0)?,
+        offset: params.number("offset", 0)?,
         data: Bytes::new(),
-        size: number(params, "size", 0)?,
+        size: params.number("size", 0)?,
         sha256: Bytes::copy_from_slice(&claim.sha256),
     })
 }
 
 async fn put_part_handler(
     State(service): State<Service>,
-    (Path(name), Query(params)): (Path<String>, Params),
+    (Path(name), params): (Path<String>, RawParams),
     Extension(caller): Extension<Caller>,
-    data: Bytes,
+    FileBytes(data): FileBytes,
 ) -> JsonResult {
     let application = caller.application;
     let request = PutPartRequest { data, ..part_request(name, &params)? };
@@ -132,7 +126,7 @@ async fn put_part_handler(
 
 async fn part_progress_handler(
     State(service): State<Service>,
-    (Path(name), Query(params)): (Path<String>, Params),
+    (Path(name), params): (Path<String>, RawParams),
     Extension(caller): Extension<Caller>,
 ) -> JsonResult {
     let application = caller.application;
@@ -142,16 +136,16 @@ async fn part_progress_handler(
 
 async fn receive_handler(
     State(service): State<Service>,
-    Query(params): Params,
+    params: RawParams,
     Extension(caller): Extension<Caller>,
 ) -> JsonResult {
     let application = caller.application;
-    let id = params.get("session").map(String::as_str).unwrap_or_default();
-    let in_hand_max = u32::try_from(number(&params, "in_hand_max", 0)?).unwrap_or(u32::MAX);
-    let session = service.find_receiving_session(&application, id, in_hand_max)?;
-    let wait = Duration::from_millis(number(&params, "wait_ms", 0)?).min(WAIT_MAX);
-    let count_max =
-        usize::try_from(number(&params, "max", 1)?.clamp(1, POLL_COUNT_MAX)).unwrap_or(1);
+    let params = params.read(&["session", "wait_ms", "max", "in_hand_max"])?;
+    let in_hand_max = u32::try_from(params.number("in_hand_max", 0)?).unwrap_or(u32::MAX);
+    let wait = Duration::from_millis(params.number("wait_ms", 0)?).min(WAIT_MAX);
+    let count_max = usize::try_from(params.number("max", 1)?.clamp(1, POLL_COUNT_MAX)).unwrap_or(1);
+    let session =
+        service.find_receiving_session(&application, &params.text("session"), in_hand_max)?;
     let deliveries = poll(&service.gateway, &session, count_max, wait).await?;
     session.touch(service.gateway.clock.now_us());
     let deliveries: Result<Vec<_>, Fault> =
@@ -162,7 +156,7 @@ async fn receive_handler(
 async fn get_body_handler(
     state: State<Service>,
     Path(message_id): Path<String>,
-    params: Params,
+    params: RawParams,
     caller: Extension<Caller>,
 ) -> JsonResult {
     get_part_handler(state, Path((message_id, String::new())), params, caller).await
@@ -171,14 +165,15 @@ async fn get_body_handler(
 async fn get_part_handler(
     State(service): State<Service>,
     Path((message_id, attachment)): Path<(String, String)>,
-    Query(params): Params,
+    params: RawParams,
     Extension(caller): Extension<Caller>,
 ) -> JsonResult {
+    let params = params.read(&["session", "offset"])?;
     let request = GetPartRequest {
-        session: params.get("session").cloned().unwrap_or_default(),
+        session: params.text("session"),
         message_id,
         attachment,
-        offset: number(&params, "offset", 0)?,
+        offset: params.number("offset", 0)?,
     };
     let session = service.find_session(&caller.application, &request.session)?;
     let reader = open_part(&service.gateway, &session, &request).await?;
@@ -189,53 +184,66 @@ async fn get_part_handler(
 async fn settle_handler(
     State(service): State<Service>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
+    body: JsonText,
 ) -> JsonResult {
     let application = caller.application;
-    let request: SettleRequest = from_json("SettleRequest", &body)?;
+    let request: SettleRequest = from_json("SettleRequest", body.as_str())?;
     respond("SettleResponse", &settle(&service.gateway, &application, request).await?)
 }
 
 async fn settle_batch_handler(
     State(service): State<Service>,
     Extension(caller): Extension<Caller>,
-    body: Bytes,
+    body: JsonText,
 ) -> JsonResult {
     let application = caller.application;
-    let request: SettleBatchRequest = from_json("SettleBatchRequest", &body)?;
+    let request: SettleBatchRequest = from_json("SettleBatchRequest", body.as_str())?;
     respond("SettleBatchResponse", &settle_batch(&service.gateway, &application, request).await?)
 }
 
 async fn track_handler(
     State(service): State<Service>,
-    Query(params): Params,
+    params: RawParams,
     Extension(caller): Extension<Caller>,
 ) -> JsonResult {
     let application = caller.application;
-    let by = params
-        .get("message_id")
-        .map(|it| By::MessageId(it.clone()))
-        .or_else(|| params.get("key").map(|it| By::Key(it.clone())))
-        .or_else(|| params.get("number").map(|it| By::Number(it.clone())));
+    let params = params.read(&["message_id", "key", "number"])?;
+    let text = |name| params.find(name).map(str::to_owned);
+    let properties = [
+        text("message_id").map(By::MessageId),
+        text("key").map(By::Key),
+        text("number").map(By::Number),
+    ];
+    let mut given = properties.into_iter().flatten();
+    let by = given.next();
+    if given.next().is_some() {
+        return Err(invalid_field(
+            "query",
+            "chỉ được nêu một trong message_id, key, number",
+            "only one of message_id, key and number may be given",
+        )
+        .into());
+    }
     let found = track(&service.gateway, &application, TrackRequest { by }).await?;
     respond("TrackResponse", &found)
 }
 
 async fn lookup_handler(
     State(service): State<Service>,
-    Query(params): Params,
+    params: RawParams,
     Extension(caller): Extension<Caller>,
 ) -> JsonResult {
     let application = caller.application;
+    let params = params.read(&["text", "limit"])?;
     let request = LookupRequest {
-        text: params.get("text").cloned().unwrap_or_default(),
-        limit: u32::try_from(number(&params, "limit", 0)?).unwrap_or(100),
+        text: params.text("text"),
+        limit: u32::try_from(params.number("limit", 0)?).unwrap_or(100),
     };
     respond("LookupResponse", &lookup(&service.gateway, &application, &request))
 }
 
-/// Adds a fault to a response of axum itself (a body that is too long, a query that cannot be
-/// parsed), so that every refusal has a code.
+/// Adds a fault to a response of axum itself (a body that is too long, a path that is no UTF-8), so
+/// that every refusal has a code.
 async fn add_fault(response: Response) -> Response {
     let is_json = response
         .headers()
@@ -247,7 +255,11 @@ async fn add_fault(response: Response) -> Response {
     let fault = if response.status() == StatusCode::PAYLOAD_TOO_LARGE {
         body_too_large(format!("> {HTTP_REQUEST_BYTES_MAX}"), HTTP_REQUEST_BYTES_MAX as u64)
     } else {
-        invalid_field("query", "không đọc được lời gọi", "the call cannot be read")
+        invalid_field(
+            "path",
+            "không đọc được địa chỉ; phần sau mã hóa % phải là UTF-8",
+            "the address cannot be read; what is percent-encoded must be UTF-8",
+        )
     };
     HttpFault::from(fault).into_response()
 }

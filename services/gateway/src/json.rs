@@ -1,12 +1,16 @@
 //! Messages of the exchange contract and faults as JSON.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
-use proto::fault::Lang;
-use proto::fault::v1::Fault;
+use prost_reflect::{DynamicMessage, MessageDescriptor, SerializeOptions};
+use proto::fault::v1::{Fault, FieldViolation};
+use proto::fault::{Lang, code};
+use serde_json::error::Category;
 
 use crate::fault::{internal, invalid_field, unavailable};
+
+mod message;
+mod value;
 
 /// A fault as an HTTP response with JSON.
 pub(crate) struct HttpFault(Fault);
@@ -53,28 +57,62 @@ impl IntoResponse for HttpFault {
             let seconds = wait_ms.div_ceil(1_000);
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
+        if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            // What the door takes (RFC 9110, 12.5.1 and 12.5.3): clients that compress by
+            // themselves turn it off on this answer.
+            let headers = response.headers_mut();
+            headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         response
     }
 }
 
-/// Decodes a message of the contract from JSON. An unknown field is refused: it is a misspelled one.
-pub(crate) fn from_json<M: prost::Message + Default>(name: &str, json: &[u8]) -> Result<M, Fault> {
-    let invalid = |detail: String| {
-        invalid_field("body", "JSON không đúng hợp đồng", "the JSON does not follow the contract")
-            .detail(detail)
-    };
-    let descriptor = proto::descriptors()
+fn descriptor(name: &str) -> Result<MessageDescriptor, Fault> {
+    proto::descriptors()
         .get_message_by_name(&format!("lienthong.exchange.v1.{name}"))
-        .ok_or_else(|| invalid(name.to_owned()))?;
-    let mut json = serde_json::Deserializer::from_slice(json);
-    let options = DeserializeOptions::new().deny_unknown_fields(true);
-    let message = DynamicMessage::deserialize_with_options(descriptor, &mut json, &options)
-        .map_err(|error| {
-            let at = format!("{}:{}", error.line(), error.column());
-            invalid_field(&at, "JSON không đúng hợp đồng", &error.to_string())
-        })?;
-    json.end().map_err(|error| invalid(error.to_string()))?;
-    message.transcode_to().map_err(|error| invalid(error.to_string()))
+        .ok_or_else(|| unavailable("gateway"))
+}
+
+/// Decodes a message of the contract from JSON, as strictly as the formats read a body: a repeated
+/// field (also as proto name and JSON name) and an unknown one are refused, each by its path.
+pub(crate) fn from_json<M: prost::Message + Default>(name: &str, json: &str) -> Result<M, Fault> {
+    let descriptor = descriptor(name)?;
+    let value = value::parse(json).map_err(|error| malformed(&error))?;
+    let message = message::to_message(&descriptor, &value).map_err(wrong_fields)?;
+    message.transcode_to().map_err(|error| internal(&error))
+}
+
+/// The fault of several wrong fields; its title names the first.
+fn wrong_fields(violations: Vec<FieldViolation>) -> Fault {
+    let first = violations.first().map_or("body", |it| it.field.as_str());
+    let fault = Fault::new(&code::LT_EX_011).param("field", first);
+    violations
+        .into_iter()
+        .fold(fault, |fault, it| fault.violation(it.field, it.description_vi, it.description_en))
+}
+
+fn malformed(error: &serde_json::Error) -> Fault {
+    let (line, column) = (error.line(), error.column());
+    let text = error.to_string();
+    let what = match error.classify() {
+        Category::Eof => ("JSON bị cắt cụt", "the JSON is cut off"),
+        _ if text.starts_with("recursion limit") => {
+            ("JSON lồng quá 128 tầng", "the JSON is nested deeper than 128 levels")
+        }
+        _ if text.starts_with("trailing characters") => {
+            ("có thêm nội dung sau JSON", "something follows the JSON")
+        }
+        _ if text.starts_with("more than") => {
+            ("JSON có quá nhiều giá trị", "the JSON holds too many values")
+        }
+        Category::Syntax | Category::Data | Category::Io => {
+            ("JSON không đúng cú pháp", "the JSON is malformed")
+        }
+    };
+    let vi = format!("{} ở dòng {line}, cột {column}", what.0);
+    let en = format!("{} at line {line}, column {column}", what.1);
+    invalid_field("body", &vi, &en).detail(text)
 }
 
 /// Encodes a message of the contract as JSON, default values included, so that a client without
@@ -83,11 +121,7 @@ pub(crate) fn to_json<M: prost::Message>(
     name: &str,
     message: &M,
 ) -> Result<serde_json::Value, Fault> {
-    let unknown = || unavailable("gateway");
-    let descriptor = proto::descriptors()
-        .get_message_by_name(&format!("lienthong.exchange.v1.{name}"))
-        .ok_or_else(unknown)?;
-    let mut dynamic = DynamicMessage::new(descriptor);
+    let mut dynamic = DynamicMessage::new(descriptor(name)?);
     dynamic.transcode_from(message).map_err(|error| internal(&error))?;
     let options = SerializeOptions::new()
         .skip_default_fields(false)
@@ -97,3 +131,7 @@ pub(crate) fn to_json<M: prost::Message>(
         .serialize_with_options(serde_json::value::Serializer, &options)
         .map_err(|error| internal(&error))
 }
+
+#[cfg(test)]
+#[path = "json/tests.rs"]
+mod tests;

@@ -24,7 +24,8 @@ use uuid::Uuid;
 use crate::attachments::{declared_attachments, store_attachments};
 use crate::batch_call::{check_items, item_fault};
 use crate::body::{NativeBody, read_native_body, store_body};
-use crate::fault::{invalid_field, unavailable};
+use crate::check_item::{KEY_BYTES_MAX, check_item};
+use crate::fault::unavailable;
 use crate::gateway::Gateway;
 use crate::memory::MemoryPermit;
 use crate::trace_context::TraceContext;
@@ -32,8 +33,6 @@ use crate::workers::NativeItem;
 
 /// Namespace of the ids of submitted messages (UUID v5).
 const SUBMIT_NAMESPACE: Uuid = Uuid::from_u128(0x6c69_656e_7468_6f6e_675f_7375_626d_6974);
-/// Longest key of an item, bytes.
-const KEY_BYTES_MAX: usize = 200;
 
 /// Submits an item. A refusal leaves nothing but its code.
 pub(crate) async fn submit(
@@ -114,7 +113,7 @@ async fn process(
 ) -> Result<SubmitResponse, Fault> {
     let started = Instant::now();
     let submitted_us = gateway.clock.now_us();
-    check_request(gateway, &request)?;
+    check_item(&request, gateway.config.attachments_max)?;
     let _submit_permit = gateway.submit_permits.acquire(&application.id)?;
     let native = read_native_body(gateway, application, &request).await?;
     let item = NormalizeItem {
@@ -146,35 +145,6 @@ async fn process(
     .await?;
     let receipt = accept(gateway, acceptance, permit).await?;
     Ok(SubmitResponse { receipt: Some(receipt), findings })
-}
-
-fn check_request(gateway: &Gateway, request: &SubmitRequest) -> Result<(), Fault> {
-    if request.key.len() > KEY_BYTES_MAX {
-        return Err(invalid_field("key", "dài nhất 200 byte", "at most 200 bytes"));
-    }
-    if request.key.chars().any(char::is_control) {
-        return Err(invalid_field(
-            "key",
-            "không được có ký tự điều khiển",
-            "must not hold control characters",
-        ));
-    }
-    if request.format.is_empty() {
-        return Err(invalid_field(
-            "format",
-            "cần tên định dạng hoặc auto",
-            "must be a format's name or auto",
-        ));
-    }
-    if request.attachments.len() > gateway.config.attachments_max {
-        let count_max = gateway.config.attachments_max.to_string();
-        return Err(Fault::new(&code::LT_GW_002).param("most", &count_max).violation(
-            "attachments",
-            format!("nhiều nhất {count_max} tệp"),
-            format!("at most {count_max} files"),
-        ));
-    }
-    Ok(())
 }
 
 /// Refuses a key that belongs to other content before files are written for this one, so that the

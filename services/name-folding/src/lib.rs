@@ -12,8 +12,13 @@
 //! | [`fold_case`] | comparison with a list of fixed values | case, surrounding spaces, composition |
 //! | [`fold_field_name`] | recognition of a field's name in a native format | case, diacritics, everything but ASCII letters and digits |
 //!
+//! [`spell_out`] and [`name_characters`] show in an error what people do not see in a code.
+//!
 //! The crate is pure and knows no message and no database.
 
+mod characters;
+
+pub use characters::{is_invisible, name_characters, spell_out, spell_out_invisible};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 

@@ -10,11 +10,21 @@ use crate::waiting::timed;
 
 /// Makes a call over a plain socket; the status and the body.
 async fn call(address: &str, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    let (head, body) = call_with(address, (head, ""), body).await;
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+}
+
+/// Makes a call with these header lines; the head of the response in lower case, and its body.
+pub(crate) async fn call_with(
+    address: &str,
+    (head, lines): (&str, &str),
+    body: &[u8],
+) -> (String, Vec<u8>) {
     let mut socket = TcpStream::connect(address).await.unwrap();
     let length = body.len();
     let head = format!(
         "{head} HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\nauthorization: Bearer \
-         token-a-app\r\ncontent-length: {length}\r\n\r\n"
+         token-a-app\r\n{lines}content-length: {length}\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).await.unwrap();
     // The server may refuse and close the connection before it has read a long body.
@@ -23,10 +33,10 @@ async fn call(address: &str, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
     timed(socket.read_to_end(&mut answer)).await.unwrap();
     let end = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
     let head = String::from_utf8(answer[..end].to_vec()).unwrap().to_lowercase();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     let rest = &answer[end + 4..];
     let is_chunked = head.contains("transfer-encoding: chunked");
-    (status, if is_chunked { unchunk(rest) } else { rest.to_vec() })
+    let rest = if is_chunked { unchunk(rest) } else { rest.to_vec() };
+    (head, rest)
 }
 
 /// The content of a chunked body.
@@ -56,7 +66,7 @@ async fn post(address: &str, path: &str, body: &Value) -> (u16, Value) {
     json_of(call(address, &format!("POST {path}"), body.to_string().as_bytes()).await)
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     base64_simd::STANDARD.encode_to_string(bytes)
 }
 

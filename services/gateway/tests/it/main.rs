@@ -6,6 +6,7 @@ mod authentication;
 mod deliveries;
 mod environment;
 mod full_disk;
+mod http_forms;
 mod http_json;
 mod journal;
 mod lost_answers;

@@ -23,7 +23,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lienthong-journal-client", &["proto", "bus", "chassis"]),
     (
         "lienthong-gateway",
-        &["proto", "bus", "chassis", "registry-client", "journal-client", "call-batcher"],
+        &[
+            "proto",
+            "bus",
+            "chassis",
+            "registry-client",
+            "journal-client",
+            "call-batcher",
+            "name-folding",
+        ],
     ),
     (
         "lienthong-mapping",

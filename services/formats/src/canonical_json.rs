@@ -1,22 +1,22 @@
 //! The JSON form of the canonical model: the protobuf JSON mapping of `Canonical`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use prost::Message as _;
 use prost_reflect::{
-    DeserializeOptions, DynamicMessage, MessageDescriptor, ReflectMessage as _, SerializeOptions,
-    Value,
+    DeserializeOptions, DynamicMessage, Kind, MessageDescriptor, ReflectMessage as _,
+    SerializeOptions, Value,
 };
 use proto::canonical::v1::{Attachment, Canonical, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
 
-use crate::content::BlobSink;
+use crate::content::{BlobSink, empty_file};
 use crate::convert::{is_date, normalize_text};
 use crate::diagnostic::BilingualText;
 use crate::file::{attachments_mut, blob_from_digest, claimed_digest, unreferenced_file};
-use crate::limits::FINDINGS_MAX;
+use crate::limits::{FINDINGS_MAX, TEXT_CHARS_MAX};
 use crate::scan;
 use crate::tree::Tree;
 
@@ -42,7 +42,8 @@ pub(crate) fn read(
     sink: &mut dyn BlobSink,
 ) -> Result<Canonical, Fault> {
     // prost-reflect accepts repeated keys and any depth, the scanner refuses them.
-    scan::json::scan(text)?;
+    let tree = scan::json::scan(text)?;
+    check_spellings(&tree, 0, &descriptor()?)?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let options = DeserializeOptions::new().deny_unknown_fields(true);
     let mut message =
@@ -73,6 +74,36 @@ pub(crate) fn read(
     }
     resolve_files(attachments_mut(&mut canonical), within, declared)?;
     Ok(canonical)
+}
+
+/// Refuses a field that stands in both of its spellings (`file_name` and `fileName`): it is a
+/// repeated key, of which a reader would see only one.
+fn check_spellings(
+    tree: &Tree<'_>,
+    node_id: usize,
+    descriptor: &MessageDescriptor,
+) -> Result<(), Fault> {
+    let mut spellings: HashMap<u32, &str> = HashMap::new();
+    for child in tree.children(node_id) {
+        let name = tree.nodes[child].name.as_ref();
+        let field = descriptor.get_field_by_name(name);
+        let Some(field) = field.or_else(|| descriptor.get_field_by_json_name(name)) else {
+            continue;
+        };
+        let first = spellings.entry(field.number()).or_insert(name);
+        if *first != name {
+            let path = tree.path(child);
+            return Err(Fault::new(&code::LT_MAP_002).param("at", &path).violation(
+                path,
+                format!("có hai lần (`{first}` và `{name}`)"),
+                format!("stands twice (`{first}` and `{name}`)"),
+            ));
+        }
+        if let Kind::Message(inner) = field.kind() {
+            check_spellings(tree, child, &inner)?;
+        }
+    }
+    Ok(())
 }
 
 /// Normalises texts, checks dates, and clears the directory key, which only the mapping service
@@ -106,7 +137,18 @@ fn normalize_value(value: &mut Value, name: &str, violations: &mut Vec<(String, 
             normalize_value(it, &format!("{name}[{index}]"), violations);
         }
     } else if let Value::String(text) = value {
+        let count = if text.len() > TEXT_CHARS_MAX { text.chars().count() } else { 0 };
+        if count > TEXT_CHARS_MAX {
+            let text = BilingualText::new(
+                format!("dài {count} ký tự, nhiều nhất {TEXT_CHARS_MAX}"),
+                format!("has {count} characters, at most {TEXT_CHARS_MAX}"),
+            );
+            violations.push((name.to_owned(), text));
+            return;
+        }
         match normalize_text(text) {
+            // A code is carried as it was written, see `RecordReader::code_text`.
+            Ok(_) if name.ends_with("].value") && name.contains("ids[") => {}
             Ok(normalized) => *text = normalized.into_owned(),
             Err(error) => {
                 violations.push((name.to_owned(), BilingualText::new(error.vi, error.en)));
@@ -163,7 +205,7 @@ fn resolve_files(
         let field = format!("{within}.attachments[{index}].content.ref");
         let Some(digest) = upload.and_then(claimed_digest) else {
             return Err(Fault::new(&code::LT_MAP_008).param("name", &stated.r#ref).violation(
-                field,
+                &field,
                 "tệp được nêu nhưng không gửi kèm",
                 "the file is named but did not come along",
             ));
@@ -176,10 +218,13 @@ fn resolve_files(
             || (stated.size > 0 && stated.size != digest.size);
         if differs {
             return Err(Fault::new(&code::LT_MAP_011).param("name", &stated.r#ref).violation(
-                field,
+                &field,
                 "kích thước hoặc SHA-256 khác với tệp gửi kèm",
                 "size or SHA-256 differ from the file that came",
             ));
+        }
+        if digest.size == 0 {
+            return Err(empty_file(&stated.r#ref, &field));
         }
         referenced.push(stated.r#ref.clone());
         it.content = Some(blob_from_digest(&digest));

@@ -15,4 +15,4 @@ pub use memory::MemoryBlobs;
 pub(crate) use blob::{NullSink, digest_reference};
 pub(crate) use media_type::{media_type_of_content, media_type_of_name};
 pub(crate) use pack::{pack, plain_extension};
-pub(crate) use unpack::{UnpackBudget, UnpackedFile, unpack};
+pub(crate) use unpack::{UnpackBudget, UnpackedFile, empty_file, unpack};

@@ -184,6 +184,12 @@ impl Format {
         Ok(Canonical { origin: None, body: Some(body) })
     }
 
+    /// What the reader of a record needs to know of the format: the texts that stand for an absent
+    /// value, and whether its syntax is XML.
+    fn reading(&self) -> (&[String], bool) {
+        (&self.empty, matches!(self.syntax, Syntax::Xml { .. }))
+    }
+
     fn identity(&self) -> FormatIdentity<'_> {
         let is_xml = matches!(self.syntax, Syntax::Xml { .. });
         FormatIdentity { name: &self.name, version: self.version, is_xml, lists: &self.lists }

@@ -5,8 +5,13 @@
 pub(crate) const DEPTH_MAX: usize = 64;
 /// Nodes of one native item.
 pub(crate) const NODES_MAX: usize = 20_000;
-/// Bytes of one text that is no file.
-pub(crate) const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// Characters of one text that is no file: some twenty printed pages.
+pub(crate) const TEXT_CHARS_MAX: usize = 65_536;
+/// A text whose length the standard limits may be this many times longer. Beyond the standard it is
+/// taken with a finding, because people do write longer subjects; beyond this it is no such text.
+pub(crate) const LENGTH_FACTOR_MAX: usize = 10;
+/// The bound of a limited text is never below this many characters.
+pub(crate) const LIMITED_TEXT_CHARS_MIN: usize = 1_000;
 /// Records of one native item.
 pub(crate) const RECORDS_MAX: usize = 10_000;
 /// Leftovers of one record, apart from nodes that may be secrecy marks.

@@ -31,7 +31,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonText {
         let headers = request.headers().clone();
         check_encoding(&headers).map_err(refuse)?;
         let body = Bytes::from_request(request, state).await.map_err(|it| it.into_response())?;
-        json_text(&headers, body).map(Self).map_err(refuse)
+        json_text(&headers, &body).map(Self).map_err(refuse)
     }
 }
 
@@ -97,8 +97,8 @@ fn charset(headers: &HeaderMap) -> String {
 }
 
 /// Checks that the body is JSON in UTF-8, and removes its byte order mark as the formats do.
-fn json_text(headers: &HeaderMap, body: Bytes) -> Result<Bytes, Fault> {
-    if let Some(kind) = kind_by_bytes(&body) {
+fn json_text(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, Fault> {
+    if let Some(kind) = kind_by_bytes(body) {
         return Err(unsupported(kind));
     }
     let mark = if body.starts_with(UTF8_MARK) { UTF8_MARK.len() } else { 0 };

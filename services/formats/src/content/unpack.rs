@@ -35,20 +35,24 @@ fn invalid_file(name: &str, vi: &str, en: &str) -> Fault {
     Fault::new(&code::LT_MAP_010).param("name", name).violation(name, vi, en)
 }
 
-/// Decodes base64 text into the sink; a ZIP that only wraps one file is unwrapped.
+/// The refusal of a file without content, whatever it is wrapped in (raw, in a ZIP, uploaded beside
+/// the body): a receiver could not tell it from one that was lost on the way.
+pub(crate) fn empty_file(name: &str, field: &str) -> Fault {
+    let fault = Fault::new(&code::LT_MAP_010).param("name", name);
+    fault.violation(field, "tệp rỗng, 0 byte", "the file is empty, 0 bytes")
+}
+
+/// Decodes base64 text into the sink; a ZIP that only wraps one file is unwrapped. The file may be
+/// empty; the reader of the record refuses it with the path of its field.
 pub(crate) fn unpack(
     text: &str,
     name: &str,
     budget: &mut UnpackBudget,
     sink: &mut dyn BlobSink,
 ) -> Result<UnpackedFile, Fault> {
-    let mut bytes: Vec<u8> = text.bytes().filter(|it| !it.is_ascii_whitespace()).collect();
-    let size = base64_simd::STANDARD
-        .decode_inplace(&mut bytes)
-        .map_err(|_error| invalid_file(name, "base64 bị hỏng", "the base64 is damaged"))?
-        .len();
-    bytes.truncate(size);
-    let packed_size = size as u64;
+    let bytes =
+        proto::base64::decode(text).map_err(|error| invalid_file(name, &error.vi, &error.en))?;
+    let packed_size = bytes.len() as u64;
     if bytes.starts_with(b"PK\x03\x04")
         && let Some(unwrapped) = unwrap_zip(&bytes, name, budget, sink)?
     {

@@ -88,6 +88,7 @@ impl Converter {
         text: &'t str,
         field: &FieldSchema,
     ) -> Result<Value<'t>, ConvertError> {
+        let as_written = text;
         let text = normalize_text(text)?;
         match self {
             Self::Text if field.field_type == FieldType::Text => Ok(Value::Text(text)),
@@ -106,7 +107,7 @@ impl Converter {
             Self::Date(formats) => read_date(&text, formats, field),
             Self::Time(format) => read_moment(&text, format, field),
             Self::Code(list) => read_code(text, list, field),
-            Self::OrgId => read_organisation_id(text, field),
+            Self::OrgId => read_organisation_id(as_written, field),
             Self::MediaType => Ok(Value::Text(to_lowercase(text))),
             Self::List(separator) => Ok(Value::List(split_items(text, separator))),
             Self::Affix(prefix) => Ok(Value::Text(strip_prefix(text, prefix))),
@@ -314,10 +315,8 @@ fn code_of_value<'w>(value: &'w Value<'_>, list: &'w CodeList) -> Option<&'w str
 /// Bytes of the longest organisation code; Decision 20/2020 permits 35 characters.
 const ORGANISATION_CODE_BYTES_MAX: usize = 100;
 
-fn read_organisation_id<'t>(
-    text: Cow<'t, str>,
-    field: &FieldSchema,
-) -> Result<Value<'t>, ConvertError> {
+/// A code is carried as it was written: composed or trimmed it could become that of somebody else.
+fn read_organisation_id<'t>(text: &'t str, field: &FieldSchema) -> Result<Value<'t>, ConvertError> {
     if text.len() > ORGANISATION_CODE_BYTES_MAX {
         return Err(ConvertError::new(
             "mã cơ quan quá dài",
@@ -325,7 +324,7 @@ fn read_organisation_id<'t>(
         ));
     }
     let mut id = new_message(field)?;
-    id.set_by_name("scheme", Value::Text(Cow::Borrowed(proto::scheme::scheme_of(&text))));
-    id.set_by_name("value", Value::Text(text));
+    id.set_by_name("scheme", Value::Text(Cow::Borrowed(proto::scheme::scheme_of(text))));
+    id.set_by_name("value", Value::Text(Cow::Borrowed(text)));
     Ok(Value::Message(id))
 }

@@ -70,7 +70,15 @@ impl Format {
         sink: &mut dyn BlobSink,
     ) -> Result<Vec<DecodedMessage>, Fault> {
         let records = tree.find_all(0, &self.records);
-        if records.is_empty() || records.len() > RECORDS_MAX {
+        if records.len() > RECORDS_MAX {
+            let count = records.len();
+            return Err(Fault::new(&code::LT_MAP_005).violation(
+                "body",
+                format!("có {count} văn bản, nhiều nhất {RECORDS_MAX}"),
+                format!("holds {count} documents, at most {RECORDS_MAX}"),
+            ));
+        }
+        if records.is_empty() {
             let Syntax::Json { records, .. } = &self.syntax else {
                 return Err(Fault::new(&code::LT_MAP_009));
             };
@@ -104,7 +112,7 @@ impl Format {
         tree: &'r Tree<'r>,
         declared: &'r [DeclaredAttachment],
     ) -> RecordReader<'r> {
-        RecordReader::new(tree, FileSource::Received(declared), &self.empty)
+        RecordReader::new(tree, FileSource::Received(declared), self.reading())
     }
 
     fn set_origin(&self, canonical: &mut Canonical, native: &[u8]) {

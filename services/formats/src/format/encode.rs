@@ -123,7 +123,7 @@ impl Format {
     ) -> Result<Vec<Loss>, Fault> {
         collect_referenced_files(message, &mut files);
         let mut read_back = DynMessage::new(self.schema);
-        let mut reader = RecordReader::new(tree, FileSource::Written(&files), &self.empty);
+        let mut reader = RecordReader::new(tree, FileSource::Written(&files), self.reading());
         reader.read_record(&self.rules, 0, &mut read_back)?;
         if !reader.violations.is_empty() {
             let paths: Vec<_> = reader.violations.iter().map(|it| it.field.as_str()).collect();

@@ -8,7 +8,8 @@ use proto::fault::v1::Fault;
 
 use crate::canonical_path::{PathSegment, find_value};
 use crate::content::{
-    BlobSink, UnpackBudget, UnpackedFile, digest_reference, media_type_of_content, unpack,
+    BlobSink, UnpackBudget, UnpackedFile, digest_reference, empty_file, media_type_of_content,
+    unpack,
 };
 use crate::file::{WrittenFile, attachments_mut, blob_from_digest, claimed_digest};
 use crate::model::{DynMessage, Value};
@@ -27,11 +28,8 @@ impl<'t> RecordReader<'t> {
         from: Location<'_>,
         message: &mut DynMessage<'t>,
     ) {
-        let node_id = self.find_node(from, &leaf.at).filter(|it| {
-            let node = &self.tree.nodes[*it];
-            node.file_index.is_some() || !node.text.trim().is_empty()
-        });
-        let Some(node_id) = node_id else {
+        // An element without content is an empty file, which is refused with its name.
+        let Some(node_id) = self.find_node(from, &leaf.at) else {
             self.report_missing(from, &leaf.at);
             return;
         };
@@ -71,6 +69,9 @@ impl<'t> RecordReader<'t> {
             return;
         };
         self.referenced.push(text.to_owned());
+        if digest.size == 0 && matches!(self.files, FileSource::Received(_)) {
+            self.fault.get_or_insert(empty_file(text, &field));
+        }
         let size = find_value(message, content).and_then(|it| it.as_message()?.get_by_name("size"));
         if let Some(Value::U64(declared_size)) = size
             && *declared_size != digest.size
@@ -128,6 +129,9 @@ impl<'t> RecordReader<'t> {
         let name = &attachment.file_name;
         let label = if name.is_empty() { &field } else { name };
         let file = unpack(&self.tree.nodes[node_id].text, label, budget, sink)?;
+        if file.digest.size == 0 {
+            return Err(empty_file(label, &field));
+        }
         // Senders state the size of the file or that of the ZIP around it.
         let stated = attachment.content.as_ref().map_or(0, |it| it.size);
         let matches = stated == 0 || stated == file.digest.size || stated == file.packed_size;

@@ -1,11 +1,12 @@
 //! Reports of a record: violations refuse it, findings are returned with the message.
 
-use proto::fault::v1::FieldViolation;
+use proto::fault::code;
+use proto::fault::v1::{Fault, FieldViolation};
 use proto::message::v1::Finding;
 
 use crate::convert::ConvertError;
-use crate::limits::FINDINGS_MAX;
-use crate::read::reader::{Location, RecordReader};
+use crate::limits::{FINDINGS_MAX, LENGTH_FACTOR_MAX, LIMITED_TEXT_CHARS_MIN, TEXT_CHARS_MAX};
+use crate::read::reader::{FileSource, Location, RecordReader};
 use crate::tree::{NodeName, join_names};
 
 /// Characters of the sender's text that a report quotes.
@@ -62,6 +63,31 @@ impl RecordReader<'_> {
             let en = format!("\"{quoted}\" {}; kept as it was, taken as not said.", error.en);
             self.report_finding("LT-MAP-020", field, vi, en);
         }
+    }
+
+    /// True for a text far beyond any length the field has a use for. It is a fault, which names the
+    /// bound and how far it was passed, and is returned after the sink has seen the message.
+    pub(super) fn is_beyond_bound(
+        &mut self,
+        node_id: usize,
+        text: &str,
+        max: Option<usize>,
+    ) -> bool {
+        let limited = |max: usize| (max * LENGTH_FACTOR_MAX).max(LIMITED_TEXT_CHARS_MIN);
+        let bound = max.map_or(TEXT_CHARS_MAX, limited);
+        if text.len() <= bound || matches!(self.files, FileSource::Written(_)) {
+            return false;
+        }
+        let count = text.chars().count();
+        if count > bound {
+            let fault = Fault::new(&code::LT_MAP_005).violation(
+                self.tree.path(node_id),
+                format!("dài {count} ký tự, nhiều nhất {bound}"),
+                format!("has {count} characters, at most {bound}"),
+            );
+            self.fault.get_or_insert(fault);
+        }
+        count > bound
     }
 
     /// Reports a text that is longer than the format permits; it is read all the same.

@@ -7,7 +7,7 @@ use proto::fault::v1::Fault;
 
 use crate::canonical_path::{find_list, new_item};
 use crate::convert::Converter;
-use crate::limits::{FILES_MAX, TEXT_BYTES_MAX};
+use crate::limits::FILES_MAX;
 use crate::model::{DynMessage, Value};
 use crate::plan::ListRule;
 use crate::read::join::{Join, JoinSide, key_of};
@@ -54,8 +54,8 @@ impl<'t> RecordReader<'t> {
     ) -> Result<bool, Fault> {
         let found = self.read_text(Location::Present(node_id), &[], &[]);
         let (Some(last), Some((_, text))) = (rule.to.last(), found) else { return Ok(false) };
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(Fault::new(&code::LT_MAP_005));
+        if self.is_beyond_bound(node_id, text, *max) {
+            return Ok(true);
         }
         self.report_too_long(node_id, text, *max);
         match converter.read(text, last.field) {
@@ -85,7 +85,11 @@ impl<'t> RecordReader<'t> {
         if schema.name == "Attachment" {
             self.half_attachments += if rule.is_paired { 1 } else { 2 };
             if self.half_attachments > 2 * FILES_MAX {
-                return Err(Fault::new(&code::LT_MAP_005));
+                return Err(Fault::new(&code::LT_MAP_005).violation(
+                    self.tree.path(node_id),
+                    format!("có hơn {FILES_MAX} tệp"),
+                    format!("there are more than {FILES_MAX} files"),
+                ));
             }
         }
         match key_of(rule, Some(&item)) {

@@ -31,6 +31,8 @@ pub(crate) struct RecordReader<'t> {
     pub(crate) files: FileSource<'t>,
     /// Texts that the format writes for an absent value.
     pub(crate) empty: &'t [String],
+    /// The tree was XML.
+    is_xml: bool,
     pub(crate) findings: Vec<Finding>,
     pub(crate) violations: Vec<FieldViolation>,
     /// The first fault of a file. It is returned only after the sink has admitted the item.
@@ -48,11 +50,16 @@ pub(crate) struct RecordReader<'t> {
 
 impl<'t> RecordReader<'t> {
     /// A reader that has read nothing.
-    pub(crate) fn new(tree: &'t Tree<'t>, files: FileSource<'t>, empty: &'t [String]) -> Self {
+    pub(crate) fn new(
+        tree: &'t Tree<'t>,
+        files: FileSource<'t>,
+        (empty, is_xml): (&'t [String], bool),
+    ) -> Self {
         Self {
             tree,
             files,
             empty,
+            is_xml,
             findings: Vec::new(),
             violations: Vec::new(),
             fault: None,
@@ -83,6 +90,14 @@ impl<'t> RecordReader<'t> {
         node.is_read.set(true);
         let text = node.text.trim();
         (!self.is_empty_text(text, empty)).then_some((node_id, text))
+    }
+
+    /// The text of a code, which is carried as it was written: around it, only the white space with
+    /// which XML is indented is no part of it. A no-break space is, and so is a blank inside the
+    /// quotes of JSON; the code is then refused as one that nobody has, and never trimmed into one.
+    pub(super) fn code_text(&self, node_id: usize) -> &'t str {
+        let text = self.tree.nodes[node_id].text.as_ref();
+        if self.is_xml { text.trim_matches([' ', '\t', '\r', '\n']) } else { text }
     }
 
     /// True for a text that the format, or the rule, writes for an absent value.

@@ -7,7 +7,6 @@ use proto::fault::v1::Fault;
 
 use crate::canonical_path::{find_value, set_value};
 use crate::convert::Converter;
-use crate::limits::TEXT_BYTES_MAX;
 use crate::model::{DynMessage, Value};
 use crate::plan::{GroupRule, LeafRule, Rule};
 use crate::read::put::put_value;
@@ -109,9 +108,13 @@ impl<'t> RecordReader<'t> {
             }
             return Ok(());
         };
-        if text.len() > TEXT_BYTES_MAX {
-            return Err(Fault::new(&code::LT_MAP_005));
+        if self.is_beyond_bound(node_id, text, leaf.max) {
+            return Ok(());
         }
+        let text = match leaf.converter {
+            Converter::OrgId => self.code_text(node_id),
+            _ => text,
+        };
         if matches!(leaf.converter, Converter::Fetch) {
             self.resolve_reference((node_id, text), &leaf.to, message);
             return Ok(());

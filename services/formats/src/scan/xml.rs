@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::{BytesDecl, BytesStart, Event};
 
 use crate::limits::{DEPTH_MAX, NODES_MAX};
 use crate::tree::{NodeKind, Tree};
@@ -36,27 +36,31 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
                 open.pop();
                 ended = open.is_empty();
             }
-            Event::Start(_) | Event::Empty(_) => {
-                return Err(malformed(&reader, "something follows the root element"));
-            }
+            Event::Start(_) | Event::Empty(_) => return Err(second_root(&reader)),
             Event::End(_) => {
                 open.pop();
                 ended = open.is_empty();
             }
             Event::Text(it) => {
                 let raw = it.into_inner();
+                check_outside(&raw, at, (&open, ended))?;
                 append_text(&mut tree, &open, raw);
             }
             Event::CData(it) => {
                 let raw = it.into_inner();
+                // CDATA is content even when it holds nothing but white space.
+                check_outside(&format!("<{raw}"), at, (&open, ended))?;
                 append_text(&mut tree, &open, raw);
             }
             Event::GeneralRef(it) => {
                 let name = it.into_inner();
+                check_outside(&name, at, (&open, ended))?;
                 append_text(&mut tree, &open, Cow::Owned(resolve_entity(&name, &reader)?));
             }
             Event::DocType(_) => return Err(Fault::new(&code::LT_MAP_003)),
-            Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
+            Event::Decl(declaration) if tree.is_none() => check_declaration(&declaration)?,
+            Event::Decl(_) => return Err(second_root(&reader)),
+            Event::Comment(_) | Event::PI(_) => {}
             Event::Eof => break,
         }
     }
@@ -65,6 +69,59 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
     }
     tree.ok_or_else(|| malformed(&reader, "there is no element"))
 }
+
+/// Refuses text before or behind the root element: only white space, comments and processing
+/// instructions may stand there (XML 1.0, 2.1), and what else does would be dropped in silence.
+fn check_outside(text: &str, at: usize, (open, ended): (&[usize], bool)) -> Result<(), Fault> {
+    let is_space = |it: char| matches!(it, ' ' | '\t' | '\r' | '\n');
+    let Some((offset, found)) = text.char_indices().find(|(_, it)| !is_space(*it)) else {
+        return Ok(());
+    };
+    if !open.is_empty() {
+        return Ok(());
+    }
+    let number = format!("U+{:04X}", u32::from(found));
+    let (vi, en) = if ended {
+        ("có nội dung sau thẻ gốc", "something follows the root element")
+    } else {
+        ("có nội dung trước thẻ gốc", "something stands before the root element")
+    };
+    Err(malformed_at(at + offset, en, &format!("{vi} ({number})"), &format!("{en} ({number})")))
+}
+
+fn second_root(reader: &Reader<&[u8]>) -> Fault {
+    let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+    malformed_at(
+        at,
+        "something follows the root element",
+        "có thẻ hoặc khai báo thứ hai sau thẻ gốc",
+        "a second element or declaration follows the root element",
+    )
+}
+
+/// Refuses a declared encoding that nobody knows: the text would be read by a guess. Known ones
+/// (WHATWG Encoding, which has the registered names of IANA that are in use) pass here, because the
+/// bytes were UTF-8: .NET writes `utf-16` in front of them.
+fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), Fault> {
+    let declared = match declaration.encoding() {
+        None => return Ok(()),
+        Some(Ok(declared)) => declared,
+        Some(Err(_)) => Cow::Borrowed("?"),
+    };
+    if encoding_rs::Encoding::for_label(declared.as_bytes()).is_some() {
+        return Ok(());
+    }
+    let name: String = declared.chars().take(ENCODING_CHARS_MAX).collect();
+    let name = name_folding::spell_out(&name);
+    Err(Fault::new(&code::LT_MAP_023).param("encoding", &name).violation(
+        "encoding",
+        format!("không có bảng mã `{name}`"),
+        format!("there is no encoding `{name}`"),
+    ))
+}
+
+/// Letters of a declared encoding that an error quotes.
+const ENCODING_CHARS_MAX: usize = 40;
 
 fn open_element<'a>(
     reader: &Reader<&'a [u8]>,
@@ -85,9 +142,10 @@ fn open_element<'a>(
         }
         Some(tree) => {
             let parent = open.last().copied().unwrap_or_default();
-            if open.len() >= DEPTH_MAX || tree.nodes.len() >= NODES_MAX {
-                return Err(Fault::new(&code::LT_MAP_005));
+            if open.len() >= DEPTH_MAX {
+                return Err(beyond("độ sâu", "depth", DEPTH_MAX));
             }
+            check_node_count(tree)?;
             tree.add_child(parent, name)
         }
     };
@@ -104,9 +162,7 @@ fn open_element<'a>(
         }
         let name = local_name(name);
         if let Some(tree) = tree {
-            if tree.nodes.len() >= NODES_MAX {
-                return Err(Fault::new(&code::LT_MAP_005));
-            }
+            check_node_count(tree)?;
             let attribute_id = tree.add_child(node_id, format!("@{name}"));
             let value = quick_xml::escape::unescape(&attribute.value);
             let value = value.map_err(|error| malformed(reader, &error.to_string()))?;
@@ -114,6 +170,22 @@ fn open_element<'a>(
         }
     }
     Ok(())
+}
+
+fn check_node_count(tree: &Tree<'_>) -> Result<(), Fault> {
+    if tree.nodes.len() < NODES_MAX {
+        return Ok(());
+    }
+    Err(beyond("số thẻ và thuộc tính", "number of elements and attributes", NODES_MAX))
+}
+
+/// The fault of content beyond a bound, which is named.
+fn beyond(vi: &str, en: &str, max: usize) -> Fault {
+    Fault::new(&code::LT_MAP_005).violation(
+        "body",
+        format!("{vi} vượt giới hạn {max}"),
+        format!("the {en} is beyond the bound of {max}"),
+    )
 }
 
 fn check_namespace(start: &BytesStart<'_>, namespace: &str) -> Result<(), Fault> {
@@ -183,9 +255,12 @@ fn resolve_entity(name: &str, reader: &Reader<&[u8]>) -> Result<String, Fault> {
 
 fn malformed(reader: &Reader<&[u8]>, detail: &str) -> Fault {
     let at = reader.error_position().max(reader.buffer_position());
-    Fault::new(&code::LT_MAP_001).param("at", at.to_string()).detail(detail).violation(
-        format!("byte {at}"),
-        "XML không đúng cú pháp hoặc bị cắt cụt",
-        "the XML is malformed or cut off",
-    )
+    let at = usize::try_from(at).unwrap_or(usize::MAX);
+    let (vi, en) = ("XML không đúng cú pháp hoặc bị cắt cụt", "the XML is malformed or cut off");
+    malformed_at(at, detail, vi, en)
+}
+
+fn malformed_at(at: usize, detail: &str, vi: &str, en: &str) -> Fault {
+    let fault = Fault::new(&code::LT_MAP_001).param("at", at.to_string()).detail(detail);
+    fault.violation(format!("byte {at}"), vi, en)
 }

@@ -111,10 +111,8 @@ impl<'t> RecordReader<'t> {
         if self.is_beyond_bound(node_id, text, leaf.max) {
             return Ok(());
         }
-        let text = match leaf.converter {
-            Converter::OrgId => self.code_text(node_id),
-            _ => text,
-        };
+        let is_code = matches!(leaf.converter, Converter::OrgId);
+        let text = if is_code { self.code_text(node_id) } else { text };
         if matches!(leaf.converter, Converter::Fetch) {
             self.resolve_reference((node_id, text), &leaf.to, message);
             return Ok(());

@@ -36,7 +36,6 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
                 open.pop();
                 ended = open.is_empty();
             }
-            Event::Start(_) | Event::Empty(_) => return Err(second_root(&reader)),
             Event::End(_) => {
                 open.pop();
                 ended = open.is_empty();
@@ -59,7 +58,7 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
             }
             Event::DocType(_) => return Err(Fault::new(&code::LT_MAP_003)),
             Event::Decl(declaration) if tree.is_none() => check_declaration(&declaration)?,
-            Event::Decl(_) => return Err(second_root(&reader)),
+            Event::Start(_) | Event::Empty(_) | Event::Decl(_) => return Err(second_root(&reader)),
             Event::Comment(_) | Event::PI(_) => {}
             Event::Eof => break,
         }

@@ -150,7 +150,8 @@ fn an_empty_upload_is_refused_by_its_reference() {
         let registry = registry();
         let format = registry.get(format).unwrap();
         let sink = &mut MemoryBlobs::default();
-        let fault = format.decode(native.as_bytes(), &[upload.clone()], sink).unwrap_err();
+        let fault =
+            format.decode(native.as_bytes(), std::slice::from_ref(&upload), sink).unwrap_err();
         assert_eq!((&*fault.code, &*fault.params["name"]), ("LT-MAP-010", "/u/a"));
     }
 }

@@ -23,7 +23,7 @@ use proto::journal::v1::begun::Answer;
 use proto::journal::v1::ended::Outcome;
 use proto::journal::v1::journal_server::{Journal, JournalServer};
 use proto::journal::v1::*;
-use proto::message::v1::{MessageType, ReceiverClass, State};
+use proto::message::v1::{MessageType, Organisation, ReceiverClass, State};
 use proto::registry::v1::registry_server::{Registry, RegistryServer};
 use proto::registry::v1::{Application, Snapshot, WatchRequest};
 use registry_client::RegistryFollower;
@@ -128,8 +128,11 @@ fn snapshot(count: usize) -> Snapshot {
         lease_ms: 60_000,
         ..Application::default()
     });
+    let organisations = (0..count)
+        .map(|number| Organisation { key: application(number), ..Organisation::default() });
     Snapshot {
         revision: "1".to_owned(),
+        organisations: organisations.collect(),
         applications: applications.collect(),
         ..Snapshot::default()
     }

@@ -21,11 +21,13 @@ pub(crate) struct NativeBody {
     pub(crate) permit: MemoryPermit,
 }
 
-/// Reads the native bytes of an item, from the call itself or from an upload.
+/// Reads the native bytes of an item, from the call itself or from an upload. `call_memory` is the
+/// memory of the call, when an inline body is a part of it and not a copy.
 pub(crate) async fn read_native_body(
     gateway: &Gateway,
     application: &Application,
     request: &SubmitRequest,
+    call_memory: Option<MemoryPermit>,
 ) -> Result<NativeBody, Fault> {
     match &request.body {
         Some(SubmittedBody::Inline(bytes)) if bytes.len() > CHUNK_BYTES_MAX as usize => {
@@ -36,13 +38,14 @@ pub(crate) async fn read_native_body(
             ))
         }
         Some(SubmittedBody::Inline(bytes)) => {
-            let permit = reserve(gateway, u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+            let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            let permit = call_memory.map_or_else(|| reserve(gateway, application, size), Ok)?;
             Ok(NativeBody { bytes: bytes.clone(), sha256: Sha256::digest(bytes).into(), permit })
         }
         Some(SubmittedBody::Part(part)) => {
             let claim = gateway.uploads.claim(&application.id, part).await;
             let claim = claim.map_err(|fault| upload_fault(fault, "part"))?;
-            let permit = reserve(gateway, claim.size)?;
+            let permit = reserve(gateway, application, claim.size)?;
             let bytes = gateway.uploads.read_all(&application.id, part, &gateway.claims).await?;
             Ok(NativeBody { bytes, sha256: claim.sha256, permit })
         }
@@ -51,12 +54,12 @@ pub(crate) async fn read_native_body(
 }
 
 /// Reserves the memory of a body, if a body may be as large.
-fn reserve(gateway: &Gateway, size: u64) -> Result<MemoryPermit, Fault> {
+fn reserve(gateway: &Gateway, application: &Application, size: u64) -> Result<MemoryPermit, Fault> {
     let bytes_max = gateway.config.body_bytes_max;
     if size > bytes_max {
         return Err(body_too_large(size.to_string(), bytes_max));
     }
-    gateway.memory.reserve(size)
+    gateway.memory.reserve(&application.id, size)
 }
 
 /// The fault of an upload that an item names, with the field that names it.

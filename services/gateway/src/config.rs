@@ -25,8 +25,25 @@ pub struct Config {
     pub spools_bytes_max: u64,
     /// Bytes of bodies in memory. A submit above it is refused and may be retried.
     pub bodies_bytes_max: u64,
+    /// Of those, the bytes of one application.
+    pub application_bodies_bytes_max: u64,
+    /// How long the body of a call may stall, milliseconds.
+    pub request_stall_ms_max: u64,
+    /// How fast the body of a call must come after that, bytes per second.
+    pub request_bytes_per_second_min: u64,
+    /// Calls in progress. One more is refused and may be retried.
+    pub open_calls_max: u64,
+    /// Of those, the calls of one application.
+    pub application_open_calls_max: u64,
+    /// Refused calls of one application in a short time. Then each call is refused until one more
+    /// is allowed.
+    pub refusals_burst_max: u32,
+    /// Refused calls of one application a second, in the long run.
+    pub refusals_per_second_max: u32,
     /// Submits of one application in progress. One more is refused and may be retried.
     pub submits_max: usize,
+    /// Of those, the ones that are worked on at a time; the others wait.
+    pub submits_active_max: usize,
     /// Calls that may wait for a batch. One more is refused and may be retried.
     pub calls_max: usize,
     /// How long a session without deliveries in flight may make no call, milliseconds.

@@ -59,6 +59,16 @@ pub(crate) fn overloaded() -> Fault {
     Fault::new(&code::LT_GW_004).retry_after(Duration::from_secs(1))
 }
 
+/// The application has used up its share of what all have together.
+pub(crate) fn share_used_up(what: &str) -> Fault {
+    Fault::new(&code::LT_GW_012).param("what", what).retry_after(Duration::from_secs(1))
+}
+
+/// The application repeats refused calls in a loop.
+pub(crate) fn too_many_refusals() -> Fault {
+    Fault::new(&code::LT_GW_013).retry_after(Duration::from_secs(1))
+}
+
 /// A field of the call that is wrong, by its path.
 pub(crate) fn invalid_field(path: &str, vi: &str, en: &str) -> Fault {
     Fault::new(&code::LT_EX_011).param("field", path).violation(path, vi, en)

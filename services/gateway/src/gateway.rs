@@ -10,11 +10,14 @@ use registry_client::RegistryFollower;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::active_tokens::ActiveTokens;
 use crate::config::Config;
+use crate::failure_rate::FailureRate;
 use crate::limits::MAPPING_RESPONSE_BYTES_MAX;
 use crate::memory::MemoryBudget;
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
+use crate::shared_bound::SharedBound;
 use crate::submit_permits::SubmitPermits;
 use crate::uploads::Uploads;
 use crate::workers::Workers;
@@ -53,6 +56,10 @@ pub(crate) struct Gateway {
     pub(crate) workers: Workers,
     pub(crate) memory: MemoryBudget,
     pub(crate) submit_permits: SubmitPermits,
+    /// Calls in progress.
+    pub(crate) open_calls: SharedBound,
+    pub(crate) failure_rate: FailureRate,
+    pub(crate) active_tokens: ActiveTokens,
     /// Submits in progress and sessions being closed; a stop waits for them.
     pub(crate) open_work: TaskTracker,
     /// Cancelled when the process is stopping and no more deliveries are sent.
@@ -82,8 +89,22 @@ impl Gateway {
             mapping: MappingClient::new(dependencies.mapping)
                 .max_decoding_message_size(MAPPING_RESPONSE_BYTES_MAX),
             workers: Workers::new(config.calls_max, time_limit),
-            memory: MemoryBudget::new(config.bodies_bytes_max),
-            submit_permits: SubmitPermits::new(config.submits_max),
+            memory: MemoryBudget::new(config.bodies_bytes_max, config.application_bodies_bytes_max),
+            submit_permits: SubmitPermits::new(
+                config.calls_max,
+                config.submits_max,
+                config.submits_active_max,
+            ),
+            open_calls: SharedBound::new(
+                "cuộc gọi cùng lúc (calls at a time)",
+                config.open_calls_max,
+                config.application_open_calls_max,
+            ),
+            failure_rate: FailureRate::new(
+                config.refusals_burst_max,
+                config.refusals_per_second_max,
+            ),
+            active_tokens: ActiveTokens::default(),
             open_work: TaskTracker::new(),
             draining: CancellationToken::new(),
             drained: CancellationToken::new(),

@@ -84,7 +84,8 @@ async fn submit_handler(
     let request: SubmitRequest = from_json("SubmitRequest", body.as_str())?;
     let header = |name| headers.get(name).and_then(|it| it.to_str().ok());
     let context = TraceContext::from_request(&request, header);
-    let response = submit(&service.gateway, &caller.application, (request, context)).await?;
+    let response =
+        submit(&service.gateway, &caller.application, (request, (context, None))).await?;
     respond("SubmitResponse", &response)
 }
 
@@ -95,7 +96,10 @@ async fn submit_batch_handler(
 ) -> JsonResult {
     let application = caller.application;
     let request: SubmitBatchRequest = from_json("SubmitBatchRequest", body.as_str())?;
-    respond("SubmitBatchResponse", &submit_batch(&service.gateway, &application, request).await?)
+    respond(
+        "SubmitBatchResponse",
+        &submit_batch(&service.gateway, &application, request, None).await?,
+    )
 }
 
 fn part_request(part: String, params: &RawParams) -> Result<PutPartRequest, Fault> {

@@ -20,6 +20,8 @@
 //!
 //! Formats: bodies are passed to mapping as they came.
 
+mod active_tokens;
+mod admit;
 mod attachments;
 mod authenticate;
 mod batch_call;
@@ -28,6 +30,7 @@ mod check_item;
 mod close;
 mod config;
 mod deliver;
+mod failure_rate;
 mod fault;
 mod gateway;
 mod get_part;
@@ -40,6 +43,7 @@ mod memory;
 mod metrics;
 mod names;
 mod query;
+mod read_body;
 mod receive;
 mod request_body;
 mod routes;
@@ -48,6 +52,7 @@ mod server;
 mod session;
 mod sessions;
 mod settle;
+mod shared_bound;
 mod submit;
 mod submit_permits;
 mod trace_context;

@@ -9,7 +9,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::ServiceExt as _;
 
-use crate::authenticate::{GRPC_PATH, authenticate};
+use crate::admit::{GRPC_PATH, admit};
 use crate::fault::from_grpc_layer;
 use crate::http_json::http_routes;
 use crate::limits::{GRPC_REQUEST_BYTES_MAX, GRPC_RESPONSE_BYTES_MAX};
@@ -25,7 +25,7 @@ impl Service {
             .map_response(add_fault);
         http_routes(self.clone())
             .route_service(&format!("{GRPC_PATH}{{*method}}"), exchange)
-            .layer(from_fn_with_state(self.clone(), authenticate))
+            .layer(from_fn_with_state(self.clone(), admit))
     }
 
     /// Cancelled after a stop, once every delivery in flight was settled or waited for. Serve

@@ -106,9 +106,12 @@ fn expire_sessions(gateway: &Arc<Gateway>) {
     let abandoned_since = time_before(gateway, gateway.config.stream_gap_ms_max);
     let idle_since = time_before(gateway, gateway.config.session_idle_ms_max);
     let directory = gateway.registry.directory();
+    gateway
+        .active_tokens
+        .revoke_unless(|token, application| gateway.accepts_token(&directory, token, application));
     for session in gateway.sessions.all() {
         gateway.spawn_return_unsent(&session, session.expire_leases(now));
-        let is_over = !directory.accepts_token(&session.token)
+        let is_over = !gateway.accepts_token(&directory, &session.token, &session.application.id)
             || session.is_abandoned(abandoned_since)
             || session.is_idle(idle_since);
         if is_over {

@@ -90,7 +90,7 @@ impl Service {
     }
 }
 
-/// The caller, as authenticated by [`authenticate`](crate::authenticate::authenticate).
+/// The caller, as authenticated by [`admit`](crate::admit::admit).
 fn caller<T>(request: &Request<T>) -> Result<Caller, Fault> {
     request.extensions().get::<Caller>().cloned().ok_or_else(|| Fault::new(&code::LT_GW_006))
 }
@@ -115,10 +115,13 @@ impl Exchange for Service {
 
     async fn submit(&self, request: Request<SubmitRequest>) -> RpcResult<SubmitResponse> {
         let application = caller(&request)?.application;
-        let (headers, _, item) = request.into_parts();
+        let (headers, extensions, item) = request.into_parts();
         let header = |name| headers.get(name).and_then(|it| it.to_str().ok());
         let context = TraceContext::from_request(&item, header);
-        Ok(Response::new(submit(&self.gateway, &application, (item, context)).await?))
+        Ok(Response::new(
+            submit(&self.gateway, &application, (item, (context, extensions.get().cloned())))
+                .await?,
+        ))
     }
 
     async fn submit_batch(
@@ -126,8 +129,9 @@ impl Exchange for Service {
         request: Request<SubmitBatchRequest>,
     ) -> RpcResult<SubmitBatchResponse> {
         let application = caller(&request)?.application;
+        let memory = request.extensions().get().cloned();
         let request = request.into_inner();
-        Ok(Response::new(submit_batch(&self.gateway, &application, request).await?))
+        Ok(Response::new(submit_batch(&self.gateway, &application, request, memory).await?))
     }
 
     async fn receive(&self, request: Request<ReceiveRequest>) -> RpcResult<Self::ReceiveStream> {

@@ -80,7 +80,11 @@ pub(crate) async fn settle_batch(
         let refused = |fault| ItemOutcome::Refused(item_fault(fault));
         Settled { outcome: Some(outcome.map_or_else(refused, ItemOutcome::Settled)) }
     });
-    Ok(SettleBatchResponse { results: join_all(settles).await })
+    let results = join_all(settles).await;
+    let is_refused = |it: &&Settled| matches!(it.outcome, Some(ItemOutcome::Refused(_)));
+    let refused_count = results.iter().filter(is_refused).count();
+    gateway.failure_rate.note(&application.id, refused_count);
+    Ok(SettleBatchResponse { results })
 }
 
 /// The answer as the journal takes it.

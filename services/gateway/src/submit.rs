@@ -34,17 +34,21 @@ use crate::workers::NativeItem;
 /// Namespace of the ids of submitted messages (UUID v5).
 const SUBMIT_NAMESPACE: Uuid = Uuid::from_u128(0x6c69_656e_7468_6f6e_675f_7375_626d_6974);
 
+/// Where an item came from: the trace of its call, and the memory of the call when an inline body
+/// is a part of it.
+pub(crate) type Origin = (TraceContext, Option<MemoryPermit>);
+
 /// Submits an item. A refusal leaves nothing but its code.
 pub(crate) async fn submit(
     gateway: &Gateway,
     application: &Application,
-    (request, context): (SubmitRequest, TraceContext),
+    (request, origin): (SubmitRequest, Origin),
 ) -> Result<SubmitResponse, Fault> {
     let _open_work = gateway.open_work.token();
     let key = request.key.clone();
     let parts = named_parts(&request);
     let started = Instant::now();
-    let result = process(gateway, application, (request, context)).await;
+    let result = process(gateway, application, (request, origin)).await;
     let outcome = match &result {
         Ok(response) if response.receipt.as_ref().is_some_and(|it| it.repeat) => "repeat",
         Ok(_) => "accepted",
@@ -72,15 +76,21 @@ pub(crate) async fn submit_batch(
     gateway: &Gateway,
     application: &Application,
     request: SubmitBatchRequest,
+    memory: Option<MemoryPermit>,
 ) -> Result<SubmitBatchResponse, Fault> {
     let submits = check_items(request.items)?.into_iter().map(async |item| {
         let span = trace::item_span(&item.traceparent);
         let context = TraceContext::from_request(&item, |_| None);
-        let outcome = submit(gateway, application, (item, context)).instrument(span).await;
+        let origin = (context, memory.clone());
+        let outcome = submit(gateway, application, (item, origin)).instrument(span).await;
         let refused = |fault| ItemOutcome::Refused(item_fault(fault));
         Submitted { outcome: Some(outcome.map_or_else(refused, ItemOutcome::Submitted)) }
     });
-    Ok(SubmitBatchResponse { results: join_all(submits).await })
+    let results = join_all(submits).await;
+    let is_refused = |it: &&Submitted| matches!(it.outcome, Some(ItemOutcome::Refused(_)));
+    let refused_count = results.iter().filter(is_refused).count();
+    gateway.failure_rate.note(&application.id, refused_count);
+    Ok(SubmitBatchResponse { results })
 }
 
 /// The uploads that an item names.
@@ -109,13 +119,13 @@ fn enqueue_refusal(gateway: &Gateway, application: &Application, key: &str, faul
 async fn process(
     gateway: &Gateway,
     application: &Application,
-    (request, context): (SubmitRequest, TraceContext),
+    (request, (context, call_memory)): (SubmitRequest, Origin),
 ) -> Result<SubmitResponse, Fault> {
     let started = Instant::now();
     let submitted_us = gateway.clock.now_us();
     check_item(&request, gateway.config.attachments_max)?;
-    let _submit_permit = gateway.submit_permits.acquire(&application.id)?;
-    let native = read_native_body(gateway, application, &request).await?;
+    let _submit_permit = gateway.submit_permits.acquire(&application.id).await?;
+    let native = read_native_body(gateway, application, &request, call_memory).await?;
     let item = NormalizeItem {
         source: application.id.clone(),
         sender: application.organisation.clone(),

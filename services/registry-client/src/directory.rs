@@ -8,7 +8,7 @@ use proto::exchange::v1::LookedUp;
 use proto::message::v1::{MessageType, Organisation, OrganisationCode};
 use proto::registry::v1::{Application, Right, Snapshot};
 
-use crate::day::covers;
+use crate::day::{covers, day_in_vietnam};
 use crate::token::TokenDigest;
 
 /// A right's `from` or `to` that stands for every organisation.
@@ -130,10 +130,18 @@ impl Directory {
         Some(Caller { application, token })
     }
 
-    /// True while the token of this digest belongs to an application that is not disabled.
-    pub fn accepts_token(&self, token: &TokenDigest) -> bool {
-        let index = self.index_by_token.get(token);
-        index.and_then(|it| self.applications.get(*it)).is_some_and(|it| !it.disabled)
+    /// The application that the token of this digest belongs to, also when it is disabled.
+    pub fn application_of(&self, token: &TokenDigest) -> Option<&Arc<Application>> {
+        self.index_by_token.get(token).and_then(|it| self.applications.get(*it))
+    }
+
+    /// True when the organisation of a directory key is listed and in force at a moment.
+    pub fn is_in_force(&self, organisation: &str, at_us: i64) -> bool {
+        self.organisation(organisation).is_some_and(|it| {
+            // The day is only needed for a bounded period.
+            (it.valid_from.is_empty() && it.valid_to.is_empty())
+                || is_organisation_in_force(it, &day_in_vietnam(at_us))
+        })
     }
 
     /// The organisation of a directory key.

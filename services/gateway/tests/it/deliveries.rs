@@ -270,7 +270,7 @@ async fn a_replaced_token_ends_its_stream() {
         it.revision = "2".to_owned();
         it.applications[0].token_sha256 = vec![bus::Claim::from_content(b"another").sha256_hex()];
     });
-    assert_eq!(ended(&mut stream).await, "LT-JNL-004");
+    assert_eq!(ended(&mut stream).await, "LT-GW-006");
 }
 
 #[tokio::test]
@@ -305,7 +305,7 @@ async fn a_disabled_application_has_its_stream_ended() {
         it.revision = "2".to_owned();
         it.applications[0].disabled = true;
     });
-    assert_eq!(ended(&mut stream).await, "LT-JNL-004");
+    assert_eq!(ended(&mut stream).await, "LT-GW-007");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::Stream;
-use proto::message::v1::ReceiverClass;
+use proto::message::v1::{Organisation, ReceiverClass};
 use proto::registry::v1::registry_server::Registry;
 use proto::registry::v1::{Application, Snapshot, WatchRequest};
 use tokio::sync::watch;
@@ -47,8 +47,10 @@ pub(crate) fn snapshot() -> Snapshot {
         disabled,
         ..Application::default()
     };
+    let organisation = |key: &str| Organisation { key: key.to_owned(), ..Organisation::default() };
     Snapshot {
         revision: "1".to_owned(),
+        organisations: vec![organisation("a"), organisation("c")],
         applications: vec![application("a-app", false), application("c-app", true)],
         ..Snapshot::default()
     }

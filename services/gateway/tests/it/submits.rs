@@ -102,7 +102,7 @@ async fn too_many_submits_of_one_application_are_refused_as_retryable() {
     let calls = &environment.mapping.calls;
     wait_for(async || (calls.load(Ordering::SeqCst) == 1).then_some(())).await;
     let refused = environment.submit("", b"second").await.unwrap_err();
-    assert_eq!(refused.code, "LT-GW-004");
+    assert_eq!(refused.code, "LT-GW-012");
     assert!(refused.is_retryable() && refused.retry_after_ms > 0);
     drop(held);
     timed(submits.join_next()).await.unwrap().unwrap().unwrap();
@@ -321,7 +321,7 @@ async fn a_body_holds_its_memory_though_its_caller_has_gone_away() {
     let calls = &environment.mapping.calls;
     wait_for(async || (calls.load(Ordering::SeqCst) == 1).then_some(())).await;
     submits.shutdown().await;
-    assert_eq!(code_of(environment.submit("", &large).await), "LT-GW-004");
+    assert_eq!(code_of(environment.submit("", &large).await), "LT-GW-012");
     drop(held);
     wait_for(async || environment.submit("", &large).await.ok()).await;
     // The budget is smaller than the body of this call.

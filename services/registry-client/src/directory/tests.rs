@@ -131,15 +131,27 @@ fn only_applications_that_take_the_type_and_are_enabled_receive() {
 }
 
 #[test]
-fn a_disabled_application_is_recognized_by_its_token_and_the_token_is_not_accepted() {
+fn an_application_is_recognized_by_its_token_also_when_it_is_disabled() {
     let directory = directory();
-    for (token, id, is_accepted) in [("one", "tinhuy-ioffice", true), ("two", "tinhuy-cu", false)] {
+    for (token, id, is_disabled) in [("one", "tinhuy-ioffice", false), ("two", "tinhuy-cu", true)] {
         let caller = directory.authenticate(token).unwrap();
         assert_eq!(caller.application.id, id);
-        assert_eq!(directory.accepts_token(&caller.token), is_accepted, "{token}");
+        let application = directory.application_of(&caller.token).unwrap();
+        assert_eq!((application.id.as_str(), application.disabled), (id, is_disabled));
     }
     assert!(directory.authenticate("three").is_none());
-    assert!(!directory.accepts_token(&TokenDigest::of_token("three")));
+    assert!(directory.application_of(&TokenDigest::of_token("three")).is_none());
+}
+
+#[test]
+fn an_organisation_is_in_force_within_its_period_of_validity_while_it_is_listed() {
+    let directory = directory();
+    const DAY_US: i64 = 86_400_000_000;
+    // 2025-06-30 begins in Vietnam at 17:00 UTC of the day before.
+    let last_day_us = 1_751_216_400_000_000;
+    assert!(directory.is_in_force("tinhuy", 0) && directory.is_in_force("xa-cu", last_day_us));
+    assert!(!directory.is_in_force("xa-cu", last_day_us + DAY_US));
+    assert!(!directory.is_in_force("không-có", last_day_us));
 }
 
 /// Keys found in a directory of names, each with how many types may be sent there.

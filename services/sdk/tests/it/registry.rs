@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use futures::{Stream, StreamExt as _};
-use proto::message::v1::ReceiverClass;
+use proto::message::v1::{Organisation, ReceiverClass};
 use proto::registry::v1::registry_server::Registry;
 use proto::registry::v1::{Application, Snapshot, WatchRequest};
 use tonic::{Request, Response, Status};
@@ -35,5 +35,6 @@ fn snapshot() -> Snapshot {
         ..Application::default()
     };
     let (revision, applications) = ("1".to_owned(), vec![application]);
-    Snapshot { revision, applications, ..Snapshot::default() }
+    let organisations = vec![Organisation { key: "a".to_owned(), ..Organisation::default() }];
+    Snapshot { revision, organisations, applications, ..Snapshot::default() }
 }

@@ -12,7 +12,10 @@ pub struct Settings {
     pub url: String,
     /// PEM of the authorities that may have issued an `amqps` broker's certificate; `None` for the
     /// public ones.
-    pub certificates: Option<String>,
+    pub authorities: Option<String>,
+    /// PEM of the certificate that is shown to an `amqps` broker, and of its PKCS #8 key; `None`: the
+    /// broker identifies the connection by user and password alone.
+    pub certificate: Option<(String, String)>,
     /// Partitions of `intake`, at least one: how many conversations can be handled at the same time.
     /// It is fixed for the life of an installation, because a conversation's partition must not
     /// change while messages of it are on their way.
@@ -47,7 +50,8 @@ impl Default for Settings {
         Self {
             name: "lienthong".to_owned(),
             url: String::new(),
-            certificates: None,
+            authorities: None,
+            certificate: None,
             partitions: 8,
             window: 256,
             call_ms_max: 10_000,

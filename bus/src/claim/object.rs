@@ -4,8 +4,8 @@ use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::StreamExt;
 use object_store::{
-    ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
-    WriteMultipart,
+    Certificate, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload,
+    RetryConfig, WriteMultipart,
     aws::{AmazonS3Builder, Checksum},
     path::Path,
 };
@@ -27,6 +27,8 @@ pub struct S3 {
     pub endpoint: String,
     /// The bucket, which must exist.
     pub bucket: String,
+    /// PEM of the authorities of an `https` service's certificate; `None` for the public ones.
+    pub authorities: Option<String>,
     /// The region; most services outside AWS accept any.
     pub region: String,
     /// The id of the access key.
@@ -66,8 +68,13 @@ pub struct Objects {
 impl Objects {
     pub(super) async fn open(settings: S3, limits: Limits) -> Result<Self, ClaimError> {
         let limit = Duration::from_millis(limits.call_ms_max);
-        let client = ClientOptions::new()
-            .with_allow_http(true)
+        let authorities = settings.authorities.as_deref().unwrap_or_default().as_bytes();
+        let authorities =
+            Certificate::from_pem_bundle(authorities).map_err(failed("read authorities"))?;
+        let client = authorities
+            .into_iter()
+            .fold(ClientOptions::new(), ClientOptions::with_root_certificate)
+            .with_allow_http(settings.endpoint.starts_with("http://"))
             .with_connect_timeout(Duration::from_millis(limits.connect_ms_max))
             .with_read_timeout(Duration::from_millis(limits.quiet_ms_max))
             .with_timeout_disabled();

@@ -2,7 +2,11 @@
 
 use std::{fmt, future::Future, sync::Arc, time::Duration};
 
-use lapin::{Connection, ConnectionProperties, tcp::OwnedTLSConfig, uri::AMQPUri};
+use lapin::{
+    Connection, ConnectionProperties,
+    tcp::{OwnedIdentity, OwnedTLSConfig},
+    uri::AMQPUri,
+};
 use tokio::sync::watch;
 
 use crate::{
@@ -122,7 +126,11 @@ async fn connect(
 ) -> Result<Connection, BrokerError> {
     let properties = ConnectionProperties::default()
         .with_connection_name(format!("{} {purpose}", settings.name).into());
-    let tls = OwnedTLSConfig { identity: None, cert_chain: settings.certificates.clone() };
+    let identity = settings.certificate.as_ref().map(|(certificate, key)| {
+        let (pem, key) = (certificate.clone().into_bytes(), key.clone().into_bytes());
+        OwnedIdentity::PKCS8 { pem, key }
+    });
+    let tls = OwnedTLSConfig { identity, cert_chain: settings.authorities.clone() };
     let connecting = async {
         let runtime = lapin::runtime::default_runtime()?;
         Connection::connect_uri_with_config(address.clone(), properties, tls, runtime).await

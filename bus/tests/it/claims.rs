@@ -68,6 +68,7 @@ impl TestStore {
         let service = Service::start().await;
         let settings = S3 {
             endpoint: service.endpoint.clone(),
+            authorities: None,
             bucket: "claims".to_owned(),
             region: "local".to_owned(),
             access_key_id: "name".to_owned(),

@@ -72,8 +72,10 @@ pub async fn run(
         .await?
         .with_context(|| format!("the folder {} cannot be used", config.folder.display()))?;
     let token = chassis::secret::read(&config.token_file)?;
-    let connection =
-        sdk::Connection { gateway: config.gateway.clone(), token: token.reveal().to_owned() };
+    let connection = sdk::Connection::new(&config.gateway, token.reveal())
+        .authorities_file(&config.authorities_file)
+        .certificate(&config.certificates_file, &config.key_file)
+        .allow_plaintext(config.plaintext);
     let application = FolderApplication::new(config, layout, health.clone(), Clock::System);
     let outcome = Box::pin(sdk::serve(Arc::new(application), &connection, shutdown)).await;
     health.unwell("gateway", "not connected");

@@ -34,7 +34,10 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let token = chassis::secret::read(&config.token_file)?;
-    let connection = sdk::Connection { gateway: config.gateway, token: token.reveal().to_owned() };
+    let connection = sdk::Connection::new(config.gateway, token.reveal())
+        .authorities_file(config.authorities_file)
+        .certificate(config.certificates_file, config.key_file)
+        .allow_plaintext(config.plaintext);
     let adapter = SampleAdapter::new(config.application, config.adapter, application);
     Ok(sdk::serve(Arc::new(adapter), &connection, shutdown).await?)
 }

@@ -25,6 +25,7 @@ mod failover;
 pub mod guard;
 pub mod health;
 pub mod metrics;
+pub mod peer;
 pub mod secret;
 pub mod serve;
 pub mod supervise;

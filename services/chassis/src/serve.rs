@@ -15,6 +15,7 @@ use futures::future::BoxFuture;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tls::ServerTls;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -27,6 +28,7 @@ use self::connections::{Connections, OpenConnection, Unused};
 pub use self::limits::{DEFAULTS, ServerLimits};
 pub use self::unread::ReadAtLeisure;
 use self::unread::TrackedBody;
+use crate::peer::Peer;
 
 /// Pause after the process could not accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -39,18 +41,40 @@ const PING: Duration = Duration::from_secs(20);
 const STREAM_WINDOW_BYTES: u32 = 2 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 
+/// A listening socket, and how its connections are encrypted.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<ServerTls>,
+}
+
+impl Listener {
+    /// Accepts encrypted connections only; without certificates, plain text.
+    pub fn new(socket: TcpListener, tls: Option<ServerTls>) -> Self {
+        Self { socket, tls }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(socket: TcpListener) -> Self {
+        Self::new(socket, None)
+    }
+}
+
 /// Serves until `shutdown`, then waits for open requests within the limit. Each request has its
-/// [`Connection`] among its extensions; a service that authenticates a request tells it.
+/// [`Connection`] among its extensions; a service that authenticates a request tells it. Requests of
+/// encrypted connections have their [`Peer`] as well.
 ///
 /// # Errors
 ///
 /// None at present.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     app: Router,
     limits: ServerLimits,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
+    let Listener { socket, tls } = listener.into();
     // Without an exporter the layer would cost every call and do nothing. Telemetry is initialized
     // before the server starts.
     let app = if crate::trace::is_exported() {
@@ -64,7 +88,7 @@ pub async fn serve(
         let (stream, peer) = tokio::select! {
             () = shutdown.cancelled() => break,
             Some(_ended) = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = listener.accept() => match accepted {
+            accepted = socket.accept() => match accepted {
                 Ok(accepted) => accepted,
                 // The peer closed the connection, or the process has too many open files: the
                 // listener stays usable.
@@ -80,12 +104,13 @@ pub async fn serve(
             tracing::debug!(%peer, "connection was refused, its address has too many");
             continue;
         };
-        let app = TrackRequests { app: app.clone(), connection: open.connection().clone() };
-        let shutdown = shutdown.clone();
+        let connection = open.connection().clone();
+        let app = TrackRequests { app: app.clone(), connection, peer: None };
+        let (shutdown, tls) = (shutdown.clone(), tls.clone());
         connections.spawn(async move {
             tokio::select! {
                 () = open.evicted() => {}
-                () = serve_connection(stream, app, (&open, limits), shutdown) => {}
+                () = serve_connection((stream, tls), app, (&open, limits), shutdown) => {}
             }
         });
     }
@@ -98,18 +123,20 @@ pub async fn serve(
 }
 
 async fn serve_connection(
-    stream: TcpStream,
-    app: TrackRequests,
+    (stream, tls): (TcpStream, Option<ServerTls>),
+    mut app: TrackRequests,
     (open, limits): (&OpenConnection, ServerLimits),
     shutdown: CancellationToken,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, option = "TCP_NODELAY", "socket option was not set");
     }
-    let handshake = tokio::time::timeout(
-        Duration::from_millis(limits.handshake_ms_max),
-        complete_handshake(stream),
-    );
+    let Some(tls) = tls else {
+        return serve_stream(stream, app, (open, limits), shutdown).await;
+    };
+    // The connection counts as unauthenticated meanwhile.
+    let limit = Duration::from_millis(limits.handshake_ms_max);
+    let handshake = tokio::time::timeout(limit, tls.accept(stream));
     let stream = tokio::select! {
         () = shutdown.cancelled() => return,
         stream = handshake => match stream {
@@ -118,12 +145,12 @@ async fn serve_connection(
             Err(_elapsed) => return tracing::debug!("handshake took too long"),
         },
     };
+    let certificate = ServerTls::client_certificate(&stream);
+    app.peer = Some(Peer {
+        has_certificate: certificate.is_some(),
+        identity: certificate.and_then(|it| it.identity()),
+    });
     serve_stream(stream, app, (open, limits), shutdown).await;
-}
-
-/// The stream that HTTP is spoken on. Its connection counts as unauthenticated meanwhile.
-async fn complete_handshake(stream: TcpStream) -> std::io::Result<TcpStream> {
-    Ok(stream)
 }
 
 async fn serve_stream(
@@ -180,6 +207,8 @@ async fn serve_stream(
 struct TrackRequests {
     app: Router,
     connection: Connection,
+    /// Set when the connection is encrypted.
+    peer: Option<Peer>,
 }
 
 impl<B> Service<http::Request<B>> for TrackRequests
@@ -198,6 +227,9 @@ where
     fn call(&mut self, mut request: http::Request<B>) -> Self::Future {
         let open = self.connection.start_request();
         request.extensions_mut().insert(self.connection.clone());
+        if let Some(peer) = &self.peer {
+            request.extensions_mut().insert(peer.clone());
+        }
         let (responding, connection) = (self.app.call(request), self.connection.clone());
         Box::pin(async move {
             let response = responding.await?;

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use opentelemetry::trace::{TraceContextExt as _, TracerProvider as _};
-use opentelemetry_otlp::{MetricExporter, SpanExporter, WithExportConfig as _};
+use opentelemetry_otlp::{MetricExporter, SpanExporter, WithTonicConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::metrics::{
     Aggregation, Instrument, InstrumentKind, SdkMeterProvider, Stream,
@@ -12,6 +14,8 @@ use opentelemetry_sdk::metrics::{
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use serde::Deserialize;
+use tls::{ClientTls, ClientTlsSettings, TlsError};
+use tonic::transport::{Channel, Endpoint};
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
@@ -23,6 +27,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::secret::SecretUrl;
+use crate::upstream::connect_lazy;
 
 /// Defaults of the section `telemetry`, with a comment for each key.
 pub const DEFAULTS: &str = include_str!("../telemetry.default.toml");
@@ -35,9 +40,14 @@ pub struct TelemetrySettings {
     pub level: String,
     /// Format of log lines: `json` or `pretty`.
     pub form: Form,
-    /// OTLP/gRPC endpoint for traces and metrics, `http://host:4317`; empty: none.
+    /// OTLP/gRPC endpoint for traces and metrics, `https://host:4317`; empty: none.
     pub otlp_endpoint: SecretUrl,
+    /// PEM file of the authorities of the collector's certificate; empty: the public ones.
+    pub otlp_authorities_file: PathBuf,
 }
+
+/// Time limit of one export, the exporter's own default.
+const EXPORT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Format of log lines.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -55,6 +65,12 @@ pub enum TelemetryError {
     /// The log filter is invalid.
     #[error("the log level cannot be read")]
     Level(#[from] tracing_subscriber::filter::ParseError),
+    /// The endpoint is no address.
+    #[error("the address of the OTLP collector cannot be used")]
+    Endpoint(#[from] tonic::transport::Error),
+    /// The authorities of the collector's certificate cannot be read.
+    #[error("the certificates of the OTLP collector cannot be used")]
+    Certificates(#[from] TlsError),
     /// The OTLP exporter cannot be created.
     #[error("the OTLP exporter cannot be built")]
     Otlp(#[from] opentelemetry_otlp::ExporterBuildError),
@@ -88,9 +104,9 @@ pub fn init(service: &str, settings: &TelemetrySettings) -> Result<Telemetry, Te
         .with_service_name(format!("lienthong-{service}"))
         .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
-    let endpoint = Some(settings.otlp_endpoint.reveal()).filter(|it| !it.is_empty());
-    let traces = endpoint.map(|it| tracer_provider(it, resource.clone())).transpose()?;
-    let (metrics, registry) = meter_provider(endpoint, resource)?;
+    let collector = collector_channel(settings)?;
+    let traces = collector.clone().map(|it| tracer_provider(it, resource.clone())).transpose()?;
+    let (metrics, registry) = meter_provider(collector, resource)?;
     opentelemetry::global::set_meter_provider(metrics.clone());
     let spans = traces.as_ref().map(|it| {
         crate::trace::enable();
@@ -187,16 +203,29 @@ where
     }
 }
 
+/// The channel to the collector; none when there is no collector.
+fn collector_channel(settings: &TelemetrySettings) -> Result<Option<Channel>, TelemetryError> {
+    let address = settings.otlp_endpoint.reveal();
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let authorities = Some(settings.otlp_authorities_file.clone());
+    let authorities = authorities.filter(|it| !it.as_os_str().is_empty());
+    let tls = ClientTls::new(ClientTlsSettings { authorities, key_pair: None })?;
+    let endpoint = Endpoint::from_shared(address.to_owned())?.timeout(EXPORT_LIMIT);
+    Ok(Some(connect_lazy(&endpoint, Some(&tls))?))
+}
+
 fn tracer_provider(
-    endpoint: &str,
+    channel: Channel,
     resource: Resource,
 ) -> Result<SdkTracerProvider, TelemetryError> {
-    let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+    let exporter = SpanExporter::builder().with_tonic().with_channel(channel).build()?;
     Ok(SdkTracerProvider::builder().with_resource(resource).with_batch_exporter(exporter).build())
 }
 
 fn meter_provider(
-    endpoint: Option<&str>,
+    channel: Option<Channel>,
     resource: Resource,
 ) -> Result<(SdkMeterProvider, Registry), TelemetryError> {
     let registry = Registry::new();
@@ -205,8 +234,8 @@ fn meter_provider(
         .with_resource(resource)
         .with_reader(reader)
         .with_view(seconds_view);
-    if let Some(endpoint) = endpoint {
-        let exporter = MetricExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+    if let Some(channel) = channel {
+        let exporter = MetricExporter::builder().with_tonic().with_channel(channel).build()?;
         builder = builder.with_periodic_exporter(exporter);
     }
     Ok((builder.build(), registry))
@@ -268,15 +297,15 @@ mod tests {
         }
     }
 
+    fn settings() -> TelemetrySettings {
+        toml::from_str(DEFAULTS).unwrap()
+    }
+
     /// The log lines that `work` writes.
     fn log_lines(form: Form, level: &str, work: impl FnOnce()) -> String {
         let _only = ONE_SUBSCRIBER.lock();
         let (sender, lines_written) = mpsc::channel();
-        let settings = TelemetrySettings {
-            level: level.to_owned(),
-            form,
-            otlp_endpoint: SecretUrl::default(),
-        };
+        let settings = TelemetrySettings { level: level.to_owned(), form, ..settings() };
         let lines = log_layer(&settings, move || Pipe(sender.clone())).unwrap();
         let spans = tracing_opentelemetry::layer()
             .with_tracer(SdkTracerProvider::builder().build().tracer("test"));
@@ -306,7 +335,7 @@ mod tests {
             [("info,h2=warn", LevelFilter::INFO), ("trace,h2=warn", LevelFilter::TRACE)]
         {
             let (level, form) = (level.to_owned(), Form::Json);
-            let settings = TelemetrySettings { level, form, otlp_endpoint: SecretUrl::default() };
+            let settings = TelemetrySettings { level, form, ..settings() };
             let subscriber = subscriber(&settings, io::sink, None::<Identity>).unwrap();
             tracing::dispatcher::with_default(&subscriber, || {
                 assert_eq!(LevelFilter::current(), level_max);

@@ -6,8 +6,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
+use tls::{ClientTls, ClientTlsSettings, Connector, TlsError};
 use tonic::body::Body;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
@@ -20,25 +21,49 @@ type Boxed = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
 /// How to connect to a service over the network.
 #[derive(Clone, Debug)]
 pub struct Network {
-    /// `http://host:port`, or several of them separated by commas when one of several processes
+    /// `https://host:port`, `http://` on this machine, or several of them separated by commas when one of several processes
     /// serves and the others are its standbys.
     pub url: SecretUrl,
     /// Sent as `authorization: Bearer …` with every call.
     pub token: Option<Secret>,
     /// Time limit for opening a connection, milliseconds.
     pub connect_ms_max: u64,
+    /// The certificates of `https` addresses; none: the authorities that browsers trust.
+    pub tls: Option<ClientTls>,
+    /// Allows `http` to other machines, where the network itself is protected.
+    pub is_plaintext_allowed: bool,
 }
 
 impl Network {
     /// Connects to this URL without a token, within 5 seconds.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: SecretUrl::new(url), token: None, connect_ms_max: 5_000 }
+        Self {
+            url: SecretUrl::new(url),
+            token: None,
+            connect_ms_max: 5_000,
+            tls: None,
+            is_plaintext_allowed: false,
+        }
     }
 
     /// Sets the token.
     #[must_use]
     pub fn token(mut self, token: Secret) -> Self {
         self.token = Some(token);
+        self
+    }
+
+    /// Sets the certificates of `https` addresses.
+    #[must_use]
+    pub fn tls(mut self, tls: ClientTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Allows `http` to other machines.
+    #[must_use]
+    pub fn allow_plaintext(mut self, is_allowed: bool) -> Self {
+        self.is_plaintext_allowed = is_allowed;
         self
     }
 }
@@ -55,6 +80,15 @@ pub enum UpstreamError {
         #[source]
         source: tonic::transport::Error,
     },
+    /// The address is neither encrypted nor on this machine.
+    #[error("the link to `{url}` would not be encrypted; use https://, or allow plain text")]
+    Plaintext {
+        /// The URL, printed without its password.
+        url: SecretUrl,
+    },
+    /// A certificate or key cannot be used.
+    #[error("the certificates of the link cannot be used")]
+    Certificates(#[from] TlsError),
     /// The token has characters that are not allowed in a header.
     #[error("the token cannot be sent")]
     Token(#[from] http::header::InvalidHeaderValue),
@@ -74,13 +108,13 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// The URL or the token is invalid.
+    /// The URL, the token or a certificate is invalid, or the link would be plain text.
     pub fn network(network: &Network) -> Result<Self, UpstreamError> {
         let urls: Vec<&str> = network.url.reveal().split(',').map(str::trim).collect();
         let is_alone = urls.len() == 1;
         let mut addresses = Vec::with_capacity(urls.len());
         for url in urls.into_iter().map(SecretUrl::new) {
-            let channel = endpoint(network, &url, is_alone)?.connect_lazy();
+            let channel = channel(network, &url, is_alone)?;
             addresses.push((url, channel));
         }
         let token = match &network.token {
@@ -111,6 +145,29 @@ impl Upstream {
         let inner = BoxCloneSyncService::new(service.map_err(|never: Infallible| match never {}));
         Self { inner, token: None }
     }
+}
+
+/// A channel to one address, encrypted when the URL says so.
+fn channel(network: &Network, url: &SecretUrl, is_alone: bool) -> Result<Channel, UpstreamError> {
+    if tls::is_exposed(url.reveal()) && !network.is_plaintext_allowed {
+        return Err(UpstreamError::Plaintext { url: url.clone() });
+    }
+    Ok(connect_lazy(&endpoint(network, url, is_alone)?, network.tls.as_ref())?)
+}
+
+/// A channel that connects with its first call, encrypted when the endpoint's scheme is `https`.
+pub(crate) fn connect_lazy(
+    endpoint: &Endpoint,
+    tls: Option<&ClientTls>,
+) -> Result<Channel, TlsError> {
+    if endpoint.uri().scheme_str() != Some("https") {
+        return Ok(endpoint.connect_lazy());
+    }
+    let tls = match tls {
+        Some(tls) => tls.clone(),
+        None => ClientTls::new(ClientTlsSettings::default())?,
+    };
+    Ok(endpoint.connect_with_connector_lazy(Connector::new(tls)))
 }
 
 /// How one address is connected to. With several addresses the limits are short: a connection whose

@@ -73,7 +73,7 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     let (gateway, kind) = (service.gateway, CallKind::of(request.uri().path()));
-    let caller = match gateway.find_caller(request.headers()) {
+    let caller = match gateway.find_caller(request.headers(), request.extensions().get()) {
         Ok(caller) => caller,
         Err(fault) => return kind.refuse(fault),
     };

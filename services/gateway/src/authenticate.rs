@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
+use chassis::peer::Peer;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::registry::v1::Application;
 use registry_client::{Caller, Directory, TokenDigest};
+use tls::Identity;
 
 use crate::fault::unavailable;
 use crate::gateway::Gateway;
@@ -16,8 +18,13 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// There is no token, the registry does not know it, or its application may not call.
-    pub(crate) fn find_caller(&self, headers: &HeaderMap) -> Result<Caller, Fault> {
+    /// There is no token, the registry does not know it, its application may not call, or the
+    /// connection's certificate is not that application's.
+    pub(crate) fn find_caller(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<&Peer>,
+    ) -> Result<Caller, Fault> {
         let directory = self.registry.directory();
         if directory.is_empty() {
             // Without a copy of the registry a valid token cannot be told from a wrong one.
@@ -33,6 +40,7 @@ impl Gateway {
         let caller =
             directory.authenticate(token.trim()).ok_or_else(|| Fault::new(&code::LT_GW_006))?;
         self.check_application(&directory, &caller.application)?;
+        check_certificate(&caller, peer)?;
         Ok(caller)
     }
 
@@ -73,5 +81,18 @@ impl Gateway {
             return Err(Fault::new(&code::LT_GW_014).param("organisation", organisation));
         }
         Ok(())
+    }
+}
+
+/// Refuses a certificate that does not name the token's application, so that a token that was copied
+/// is of no use to the adapter of another one.
+fn check_certificate(caller: &Caller, peer: Option<&Peer>) -> Result<(), Fault> {
+    let Some(peer) = peer.filter(|it| it.has_certificate) else { return Ok(()) };
+    let application = &caller.application.id;
+    match &peer.identity {
+        Some(Identity::Application(id)) if id == application => Ok(()),
+        other => Err(Fault::new(&code::LT_GW_030)
+            .param("application", application)
+            .param("certificate", other.as_ref().map(ToString::to_string).unwrap_or_default())),
     }
 }

@@ -50,6 +50,7 @@ async fn run(name: &str, database: String) {
         calls_max: 4_096,
         sweep_ms: 1_000,
         password_file: "".into(),
+        authorities_file: "".into(),
     };
     let service = Service::new(&config);
     let journal = JournalClient::new(Upstream::local(service.server()));

@@ -5,6 +5,7 @@
 //! databases spell differently, and a line that begins with `--sqlite ` or `--postgres ` is for
 //! that database only.
 
+pub(crate) mod address;
 pub(crate) mod error;
 mod postgres;
 pub(crate) mod purpose;
@@ -14,6 +15,7 @@ mod widen;
 
 use std::path::Path;
 
+use self::address::DatabaseAddress;
 use self::error::DatabaseError;
 use self::postgres::Postgres;
 use self::purpose::Purpose;
@@ -31,11 +33,14 @@ pub(crate) enum Database {
 
 impl Database {
     /// Opens a file, or a server when the address is `postgres://…`.
-    pub(crate) async fn open(address: &str, purpose: Purpose) -> Result<Self, DatabaseError> {
-        if address.starts_with("postgres://") || address.starts_with("postgresql://") {
+    pub(crate) async fn open(
+        address: &DatabaseAddress,
+        purpose: Purpose,
+    ) -> Result<Self, DatabaseError> {
+        if address.is_server() {
             return Ok(Self::Postgres(Postgres::connect(address, purpose).await?));
         }
-        Ok(Self::Sqlite(Sqlite::open(Path::new(address), purpose)?))
+        Ok(Self::Sqlite(Sqlite::open(Path::new(address.database.reveal()), purpose)?))
     }
 
     /// Makes this the only journal that writes; false while another one is. Opening an SQLite file
@@ -164,7 +169,9 @@ impl Database {
     pub(crate) async fn empty() -> (Self, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("journal.sqlite").display().to_string();
-        let mut database = Self::open(&file, Purpose::Write).await.unwrap();
+        let database = chassis::secret::SecretUrl::new(file);
+        let address = DatabaseAddress { database, tls: tls::ClientTlsSettings::default() };
+        let mut database = Self::open(&address, Purpose::Write).await.unwrap();
         database.migrate().await.unwrap();
         (database, directory)
     }

@@ -104,7 +104,5 @@ pub use server::{Config, DEFAULTS, Service, run};
 ///
 /// It cannot be reached, or does not grant access.
 pub async fn reach(config: &Config) -> Result<(), DatabaseError> {
-    database::Database::open(config.database.reveal(), database::purpose::Purpose::Read)
-        .await
-        .map(drop)
+    database::Database::open(&config.address(), database::purpose::Purpose::Read).await.map(drop)
 }

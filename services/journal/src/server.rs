@@ -23,6 +23,8 @@ use uuid::Uuid;
 
 use crate::call::{Call, QueuedCall, WriterHandle};
 use crate::database::Database;
+use crate::database::address::DatabaseAddress;
+use crate::database::error::DatabaseError;
 use crate::database::purpose::Purpose;
 use crate::link::until_lost;
 use crate::metrics::Metrics;
@@ -46,10 +48,31 @@ pub struct Config {
     pub database: chassis::secret::SecretUrl,
     /// File with the password of the address's user; the start-up puts it into `database`.
     pub password_file: std::path::PathBuf,
+    /// PEM file of the authorities of the server's certificate; empty: the public ones.
+    pub authorities_file: std::path::PathBuf,
     /// Calls that may wait for the writer; more are refused and to be repeated.
     pub calls_max: usize,
     /// How often the sweeper looks for due messages, milliseconds.
     pub sweep_ms: u64,
+}
+
+impl Config {
+    /// Where the database is.
+    pub(crate) fn address(&self) -> DatabaseAddress {
+        let authorities = Some(self.authorities_file.clone());
+        let authorities = authorities.filter(|it| !it.as_os_str().is_empty());
+        let tls = tls::ClientTlsSettings { authorities, key_pair: None };
+        DatabaseAddress { database: self.database.clone(), tls }
+    }
+
+    /// True when the link to the database would be plain text to another machine.
+    ///
+    /// # Errors
+    ///
+    /// The database's address cannot be parsed.
+    pub fn is_exposed(&self) -> Result<bool, DatabaseError> {
+        self.address().is_exposed()
+    }
 }
 
 /// Messages of one window of the undeliverable channel.
@@ -163,11 +186,11 @@ pub async fn run(
         () = shutdown.cancelled() => return Ok(()),
         opened = open(&config, &bus, (&clock, &health)) => opened?,
     };
-    let monitor_database = Database::open(config.database.reveal(), Purpose::Read).await?;
-    let publisher_database = Database::open(config.database.reveal(), Purpose::Read).await?;
+    let monitor_database = Database::open(&config.address(), Purpose::Read).await?;
+    let publisher_database = Database::open(&config.address(), Purpose::Read).await?;
     let reader_databases = [
-        Database::open(config.database.reveal(), Purpose::Read).await?,
-        Database::open(config.database.reveal(), Purpose::Read).await?,
+        Database::open(&config.address(), Purpose::Read).await?,
+        Database::open(&config.address(), Purpose::Read).await?,
     ];
     let cache = RowCache::open(&mut database).await?;
     let publisher = bus.publisher().await?;
@@ -216,7 +239,7 @@ async fn open(
     bus: &Bus,
     (clock, health): (&chassis::Clock, &Health),
 ) -> anyhow::Result<Database> {
-    let mut database = Database::open(config.database.reveal(), Purpose::Write).await?;
+    let mut database = Database::open(&config.address(), Purpose::Write).await?;
     while !database.try_lock().await? {
         health.unwell("journal", "standby, another journal holds the database");
         tokio::time::sleep(LOCK_INTERVAL).await;
@@ -313,7 +336,11 @@ impl Journal for Service {
         &self,
         request: Request<CommandRequest>,
     ) -> Result<Response<CommandResponse>, Status> {
-        let request = request.into_inner();
+        let operator = chassis::peer::operator(&request);
+        let mut request = request.into_inner();
+        if let Some(operator) = operator {
+            request.actor = operator;
+        }
         Ok(Response::new(self.call(|reply| Call::Command(request, reply)).await?))
     }
 }

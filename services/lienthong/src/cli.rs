@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use proto::fault::Lang;
 
-pub(crate) use self::arguments::{Demo, Find, Link, OperatorAction, Send, StateFilter, Up};
-pub(crate) use self::subcommands::{Config, Format, Registry};
+pub(crate) use self::arguments::{
+    Demo, Find, Link, LinkCertificates, OperatorAction, Send, StateFilter, Up,
+};
+pub(crate) use self::subcommands::{Certificates, Config, DevCertificates, Format, Registry};
 
 /// Trục liên thông văn bản của tỉnh / The integration bus of a province.
 #[derive(Debug, Parser)]
@@ -122,6 +124,9 @@ pub(crate) enum Command {
     /// Kiểm tra và xem sổ đăng ký / Check and show the registry
     #[command(subcommand)]
     Registry(Registry),
+    /// Chứng thư của các kết nối / Certificates of the links
+    #[command(subcommand)]
+    Certificates(Certificates),
     /// Xem cấu hình / Show the configuration
     #[command(subcommand)]
     Config(Config),

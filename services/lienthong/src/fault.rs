@@ -42,6 +42,15 @@ fn fault_of_cause(cause: &(dyn Error + 'static)) -> Option<Fault> {
                 .detail(error_chain(cause)),
         );
     }
+    if let Some(UpstreamError::Plaintext { url }) = cause.downcast_ref() {
+        return Some(exposed("--internal", url.to_string()));
+    }
+    if let Some(ServeError::Plaintext { gateway }) = cause.downcast_ref() {
+        return Some(exposed("--gateway", gateway.clone()));
+    }
+    if cause.is::<tls::TlsError>() {
+        return Some(Fault::new(&code::LT_CFG_008).param("reason", error_chain(cause)));
+    }
     if let Some(error) = cause.downcast_ref::<bus::ConnectError>() {
         return Some(unavailable("RabbitMQ", error));
     }
@@ -55,6 +64,11 @@ fn fault_of_cause(cause: &(dyn Error + 'static)) -> Option<Fault> {
         return Some(Fault::new(&code::LT_CLI_006).param("address", "").detail(error.to_string()));
     }
     None
+}
+
+/// The fault of a link that would be plain text to another machine.
+fn exposed(key: &str, address: String) -> Fault {
+    Fault::new(&code::LT_CFG_007).param("key", key).param("address", address)
 }
 
 /// The fault of a part that cannot be reached.

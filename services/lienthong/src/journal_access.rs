@@ -6,9 +6,10 @@ use chassis::Upstream;
 use chassis::upstream::Network;
 use journal_client::JournalClient;
 use proto::fault::v1::Fault;
+use tls::{ClientTls, ClientTlsSettings, KeyPairFiles, TlsError};
 use tonic::Status;
 
-use crate::cli::Link;
+use crate::cli::{Link, LinkCertificates};
 use crate::fault::fault_from_status;
 
 /// The longest that one call to the journal may take.
@@ -18,8 +19,21 @@ const CALL_LIMIT: Duration = Duration::from_secs(30);
 pub(crate) fn connect_journal(link: &Link) -> anyhow::Result<JournalClient> {
     let file = link.internal_token_file.clone().unwrap_or_else(|| link.data.join("internal.token"));
     let token = chassis::secret::read(&file)?;
-    let network = Network::new(&link.internal).token(token);
+    let network = Network {
+        token: Some(token),
+        tls: Some(client_tls(&link.certificates)?),
+        is_plaintext_allowed: link.certificates.plaintext,
+        ..Network::new(&link.internal)
+    };
     Ok(JournalClient::new(Upstream::network(&network)?, CALL_LIMIT))
+}
+
+/// The certificates that a command names.
+pub(crate) fn client_tls(certificates: &LinkCertificates) -> Result<ClientTls, TlsError> {
+    let LinkCertificates { authorities_file, certificates_file, key_file, .. } = certificates;
+    let pair = certificates_file.clone().zip(key_file.clone());
+    let key_pair = pair.map(|(certificates, key)| KeyPairFiles { certificates, key });
+    ClientTls::new(ClientTlsSettings { authorities: authorities_file.clone(), key_pair })
 }
 
 /// The fault of a call to the journal that failed.

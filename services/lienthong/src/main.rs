@@ -5,6 +5,7 @@ mod command;
 mod data_folder;
 mod document_lookup;
 mod exit_status;
+mod exposed_links;
 mod fault;
 mod journal_access;
 mod labels;
@@ -103,6 +104,7 @@ async fn run(output: Output, cli: Cli) -> anyhow::Result<ExitStatus> {
         Command::Release(it) => command::operator_action::run(output, Action::Release, &it).await,
         Command::Withdraw(it) => command::operator_action::run(output, Action::Withdraw, &it).await,
         Command::Confirm(it) => command::operator_action::run(output, Action::Confirm, &it).await,
+        Command::Certificates(command) => command::certificates::run(output, command),
         Command::Format(command) => command::format::run(output, command),
         Command::Registry(command) => command::registry::run(output, command),
         Command::Config(command) => command::config::run(output, &layers()?, &command),

@@ -10,11 +10,12 @@ use proto::fault::v1::Fault;
 use serde::Deserialize;
 
 /// Every section with its defaults, in the order of `config show`.
-pub(crate) const SECTIONS: [(&str, &str); 11] = [
+pub(crate) const SECTIONS: [(&str, &str); 12] = [
     ("bus", include_str!("../config/bus.toml")),
     ("claims", include_str!("../config/claims.toml")),
     ("listen", include_str!("../config/listen.toml")),
     ("server", chassis::serve::DEFAULTS),
+    ("tls", include_str!("../config/tls.toml")),
     ("upstream", include_str!("../config/upstream.toml")),
     ("telemetry", chassis::telemetry::DEFAULTS),
     ("registry", registry::DEFAULTS),
@@ -30,7 +31,9 @@ pub(crate) const SECTIONS: [(&str, &str); 11] = [
 pub(crate) struct BusSection {
     pub(crate) url: SecretUrl,
     pub(crate) password_file: PathBuf,
-    pub(crate) certificates_file: String,
+    pub(crate) authorities_file: PathBuf,
+    pub(crate) certificates_file: PathBuf,
+    pub(crate) key_file: PathBuf,
     pub(crate) partitions: u16,
     pub(crate) window: u16,
     pub(crate) call_ms_max: u64,
@@ -52,6 +55,7 @@ pub(crate) struct Claims {
     pub(crate) bucket: String,
     pub(crate) endpoint: String,
     pub(crate) region: String,
+    pub(crate) authorities_file: PathBuf,
     pub(crate) access_key_file: PathBuf,
     pub(crate) secret_key_file: PathBuf,
 }
@@ -64,7 +68,21 @@ pub(crate) struct Listen {
     pub(crate) internal: SocketAddr,
     pub(crate) ops: SocketAddr,
     pub(crate) internal_token_file: PathBuf,
+    pub(crate) plaintext: bool,
     pub(crate) stop_ms_max: u64,
+}
+
+/// The section `tls`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsSection {
+    pub(crate) certificates_file: PathBuf,
+    pub(crate) key_file: PathBuf,
+    pub(crate) authorities_file: PathBuf,
+    pub(crate) vendors_certificates_file: PathBuf,
+    pub(crate) vendors_key_file: PathBuf,
+    pub(crate) vendors_authorities_file: PathBuf,
+    pub(crate) vendors_certificates_required: bool,
 }
 
 /// The section `upstream`.
@@ -83,6 +101,7 @@ pub(crate) struct Settings {
     pub(crate) claims: Claims,
     pub(crate) listen: Listen,
     pub(crate) server: chassis::serve::ServerLimits,
+    pub(crate) tls: TlsSection,
     pub(crate) upstream: Upstreams,
     pub(crate) telemetry: chassis::telemetry::TelemetrySettings,
     pub(crate) registry: registry::Config,
@@ -102,6 +121,7 @@ impl Settings {
             claims: layers.section("claims", defaults("claims"))?,
             listen: layers.section("listen", defaults("listen"))?,
             server: layers.section("server", defaults("server"))?,
+            tls: layers.section("tls", defaults("tls"))?,
             upstream: layers.section("upstream", defaults("upstream"))?,
             telemetry: layers.section("telemetry", defaults("telemetry"))?,
             registry: layers.section("registry", defaults("registry"))?,

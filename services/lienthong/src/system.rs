@@ -14,10 +14,12 @@
 //! records what processing reports while it stops), and health last.
 
 pub(crate) mod context;
+pub(crate) mod encryption;
 pub(crate) mod infrastructure;
 pub(crate) mod listeners;
 pub(crate) mod run;
 
+mod access;
 mod channels;
 mod long_lived;
 mod roles;

@@ -1,5 +1,7 @@
 //! Times, sizes and long texts as people read them.
 
+use std::time::SystemTime;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
@@ -18,6 +20,12 @@ pub(crate) fn local_time(at_us: i64) -> String {
 /// The time of day in Vietnam, with milliseconds.
 pub(crate) fn local_time_of_day(at_us: i64) -> String {
     format_in_vietnam(at_us, "%H:%M:%S%.3f")
+}
+
+/// A time of the system's clock in microseconds since 1970 UTC; 0 for an earlier one.
+pub(crate) fn microseconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// A time for programs: RFC 3339, UTC.

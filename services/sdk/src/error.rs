@@ -12,6 +12,19 @@ pub enum ServeError {
     /// The address or the token is invalid.
     #[error("the gateway's address or the token cannot be used")]
     Address(#[source] Box<dyn Error + Send + Sync>),
+    /// The address is neither encrypted nor on this machine: the token and every document could be
+    /// read on the way. Connect to the gateway by `https://`.
+    #[error(
+        "the link to {gateway} would not be encrypted; use https:// with the authorities' \
+         certificates, or allow plain text where the network itself is protected"
+    )]
+    Plaintext {
+        /// The gateway's address.
+        gateway: String,
+    },
+    /// A certificate or key cannot be used.
+    #[error("the certificates of the link cannot be used")]
+    Certificates(#[from] tls::TlsError),
     /// The gateway refused the adapter, and refuses it again until a setting is changed.
     #[error("the gateway refused the adapter")]
     Refused(#[source] Fault),

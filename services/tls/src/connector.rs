@@ -43,8 +43,7 @@ impl Service<Uri> for Connector {
         Box::pin(async move {
             let host = uri.host().ok_or(io::ErrorKind::InvalidInput)?;
             let plain_host = host.trim_start_matches('[').trim_end_matches(']');
-            let stream =
-                TcpStream::connect((plain_host, uri.port_u16().unwrap_or(443))).await?;
+            let stream = TcpStream::connect((plain_host, uri.port_u16().unwrap_or(443))).await?;
             stream.set_nodelay(true)?;
             Ok(TokioIo::new(tls.connect(host, stream).await?))
         })

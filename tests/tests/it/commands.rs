@@ -401,7 +401,7 @@ async fn an_operator_redrives_and_withdraws_waiting_messages() {
     application.set_behavior(Behavior::Unavailable(1));
     let sample =
         Arc::new(SampleAdapter::new("hai-app".to_owned(), "thu".to_owned(), application.clone()));
-    let connection = Connection { gateway: system.up.gateway(), token: "hai-token".to_owned() };
+    let connection = Connection::new(system.up.gateway(), "hai-token");
     let stop = CancellationToken::new();
     let stopping = stop.clone();
     let mut serving = tokio::task::JoinSet::new();

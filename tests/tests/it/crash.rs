@@ -64,7 +64,7 @@ pub(crate) fn connect(
     application: &Arc<GatedApplication>,
     (working, stop): (&mut JoinSet<()>, &CancellationToken),
 ) {
-    let connection = Connection { gateway, token: format!("{key}-token") };
+    let connection = Connection::new(gateway, format!("{key}-token"));
     let (application, stop) = (application.clone(), stop.clone());
     working.spawn(async move {
         while !stop.is_cancelled() {

@@ -117,13 +117,13 @@ async fn invalid_input_is_refused_with_its_code_and_not_stored() {
     assert_ne!(open, narrow);
     std::fs::write(&registry, narrow).unwrap();
     let up = Up::start(folder.path(), &[]);
-    let connection = Connection { gateway: up.gateway(), token: "mot-token".to_owned() };
+    let connection = Connection::new(up.gateway(), "mot-token");
     let submit_handle = connection.submit_handle().unwrap();
     for (code, item, what) in [unreadable(), invalid_fields(), wrong_files()].concat() {
         let fault = expect_refusal(&submit_handle, &item, what).await;
         assert_eq!(fault.code, code, "{what}: {fault:?}");
     }
-    let stranger = Connection { gateway: up.gateway(), token: "guess".to_owned() };
+    let stranger = Connection::new(up.gateway(), "guess");
     assert_eq!(
         expect_refusal(&stranger.submit_handle().unwrap(), &portal(|_| ()), "a guess").await.code,
         "LT-GW-006"

@@ -268,15 +268,15 @@ fn missing(exported: &Exported, message_id: &str) -> Vec<String> {
 }
 
 /// Submits two documents in one call: the ids of the messages.
-async fn submit_together(connection: &Connection) -> Vec<String> {
-    let mut client = ExchangeClient::connect(connection.gateway.clone()).await.unwrap();
+async fn submit_together(gateway: String, token: &str) -> Vec<String> {
+    let mut client = ExchangeClient::connect(gateway).await.unwrap();
     let items = [(3, "Tờ trình"), (4, "Kế hoạch")].map(|(number, subject)| SubmitRequest {
         format: "ioffice.portal".to_owned(),
         body: Some(Given::Inline(portal(number, subject, "A99.2").into())),
         ..SubmitRequest::default()
     });
     let mut request = Request::new(SubmitBatchRequest { items: items.into() });
-    let token = format!("Bearer {}", connection.token).parse().unwrap();
+    let token = format!("Bearer {token}").parse().unwrap();
     request.metadata_mut().insert("authorization", token);
     let results = client.submit_batch(request).await.unwrap().into_inner().results;
     let receipt = |it: Submitted| match it.outcome.unwrap() {
@@ -369,8 +369,7 @@ async fn one_trace_holds_every_hop_and_no_log_holds_a_body() {
     let collector = Collector::default();
     let (address, _serving) = collect(collector.clone()).await;
     let (node, roles) = start(folder.path(), address).await;
-    let connection =
-        |key: &str| Connection { gateway: roles.gateway(), token: format!("{key}-token") };
+    let connection = |key: &str| Connection::new(roles.gateway(), format!("{key}-token"));
     let (inbox, stop) = (SampleApplication::new(), CancellationToken::new());
     let sample = SampleAdapter::new("hai-app".to_owned(), "test".to_owned(), inbox.clone());
     let (receiver, stopping) = (connection("hai"), stop.clone());
@@ -383,7 +382,7 @@ async fn one_trace_holds_every_hop_and_no_log_holds_a_body() {
     let exported = collector.until(|exported| missing(exported, &receipt.message_id)).await;
     check_messages(&exported.spans);
     collector.until(unmeasured).await;
-    let ids = submit_together(&connection("mot")).await;
+    let ids = submit_together(roles.gateway(), "mot-token").await;
     collector.until(|exported| not_apart(exported, &ids)).await;
 
     // A message returned by the broker is counted under its error code; no log holds its body.

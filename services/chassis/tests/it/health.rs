@@ -22,6 +22,7 @@ async fn telemetry() -> Telemetry {
         level: "off".to_owned(),
         form: Form::Json,
         otlp_endpoint: SecretUrl::default(),
+        otlp_authorities_file: "".into(),
     };
     let initialized = TELEMETRY
         .get_or_init(|| async move { chassis::telemetry::init("test", &settings).unwrap() });

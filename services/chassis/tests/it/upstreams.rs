@@ -10,7 +10,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
-use tonic::service::interceptor::InterceptedService;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -26,8 +25,8 @@ async fn remote_calls_need_the_token_and_calls_in_the_process_do_not() {
     let local = Upstream::local(service.clone());
     assert_eq!(check(local).await, Ok(ServingStatus::Serving));
 
-    let guarded = InterceptedService::new(service, Guard::new(&Secret::new("chia")));
-    let app = Router::new().route_service("/grpc.health.v1.Health/{*call}", guarded);
+    let app = Router::new().route_service("/grpc.health.v1.Health/{*call}", service);
+    let app = Guard::new(&Secret::new("chia")).protect(app);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let shutdown = CancellationToken::new();

@@ -63,6 +63,18 @@ pub enum DatabaseError {
         #[source]
         source: tokio_postgres::Error,
     },
+    /// The address asks for a kind of encryption that does not exist.
+    #[error(
+        "sslmode={value} is unknown; use disable, require, verify-ca or verify-full (the certificate \
+         is always verified)"
+    )]
+    SslMode {
+        /// The value.
+        value: String,
+    },
+    /// The certificates of the link cannot be used.
+    #[error("the certificates of the link to the database cannot be used")]
+    Certificates(#[from] tls::TlsError),
     /// The thread that holds the connection ended.
     #[error("the database connection is gone")]
     Gone,
@@ -117,7 +129,12 @@ impl DatabaseError {
                 .code()
                 .is_some_and(|it| ["22", "23", "54"].iter().any(|of| it.code().starts_with(of))),
             Self::Corrupt { .. } => true,
-            Self::Gone | Self::Taken | Self::File { .. } | Self::Newer { .. } => false,
+            Self::SslMode { .. }
+            | Self::Certificates(_)
+            | Self::Gone
+            | Self::Taken
+            | Self::File { .. }
+            | Self::Newer { .. } => false,
         }
     }
 
@@ -130,7 +147,12 @@ impl DatabaseError {
                 let code = source.code().map_or("", |it| it.code());
                 source.is_closed() || is_io || code.starts_with("08") || code.starts_with("57P")
             }
-            Self::Gone | Self::Taken | Self::File { .. } | Self::Newer { .. } => true,
+            Self::SslMode { .. }
+            | Self::Certificates(_)
+            | Self::Gone
+            | Self::Taken
+            | Self::File { .. }
+            | Self::Newer { .. } => true,
         }
     }
 
@@ -145,6 +167,8 @@ impl DatabaseError {
             Self::Corrupt { table, key, column } => Corrupt::new(table, key, column).fault(),
             Self::Sqlite { .. }
             | Self::Postgres { .. }
+            | Self::SslMode { .. }
+            | Self::Certificates(_)
             | Self::Gone
             | Self::Taken
             | Self::File { .. }

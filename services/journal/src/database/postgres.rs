@@ -14,6 +14,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls, Statement};
 
+use super::address::{DatabaseAddress, ServerAddress};
 use super::error::DatabaseError;
 use super::purpose::Purpose;
 use super::row::{Batch, Parameters, Row, Value};
@@ -95,9 +96,19 @@ fn failed(action: &'static str) -> impl Fn(tokio_postgres::Error) -> DatabaseErr
     move |source| DatabaseError::Postgres { action, source }
 }
 
+/// Runs a connection, and logs its end.
+async fn report_end(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+    if let Err(error) = connection.await {
+        tracing::warn!(%error, "database connection ended");
+    }
+}
+
 impl Postgres {
-    pub(crate) async fn connect(address: &str, purpose: Purpose) -> Result<Self, DatabaseError> {
-        let mut config: tokio_postgres::Config = address.parse().map_err(failed("address"))?;
+    pub(crate) async fn connect(
+        address: &DatabaseAddress,
+        purpose: Purpose,
+    ) -> Result<Self, DatabaseError> {
+        let ServerAddress { mut config, is_encrypted } = address.server()?;
         // Without these a server whose host is gone would be waited for until TCP gives up, hours.
         config
             .connect_timeout(CONNECT_MAX)
@@ -105,13 +116,17 @@ impl Postgres {
             .keepalives_interval(Duration::from_secs(1))
             .keepalives_retries(2)
             .tcp_user_timeout(Duration::from_secs(4));
-        let (client, connection) = config.connect(NoTls).await.map_err(failed("connect"))?;
         let mut running = JoinSet::new();
-        running.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::warn!(%error, "database connection ended");
-            }
-        });
+        let client = if is_encrypted {
+            let connected = config.connect(address.encryption()?).await;
+            let (client, connection) = connected.map_err(failed("connect"))?;
+            running.spawn(report_end(connection));
+            client
+        } else {
+            let (client, connection) = config.connect(NoTls).await.map_err(failed("connect"))?;
+            running.spawn(report_end(connection));
+            client
+        };
         let settings = match purpose {
             Purpose::Write => WRITER_SETTINGS,
             Purpose::Read => READER_SETTINGS,

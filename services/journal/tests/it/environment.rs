@@ -389,6 +389,7 @@ pub(crate) fn config(database: &str) -> Config {
         calls_max: 1_000,
         sweep_ms,
         password_file: "".into(),
+        authorities_file: "".into(),
     }
 }
 

@@ -75,6 +75,25 @@ pub(crate) struct Send {
     /// Tệp chứa khóa truy cập của ứng dụng / File with the application's token
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: PathBuf,
+    #[command(flatten)]
+    pub(crate) certificates: LinkCertificates,
+}
+
+/// How the link of a command is encrypted.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct LinkCertificates {
+    /// Tệp PEM của nơi cấp chứng thư máy chủ; mặc định nơi cấp công cộng / PEM file of the server's authorities
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authorities_file: Option<PathBuf>,
+    /// Tệp PEM chứng thư của người gọi / PEM file of the caller's own certificate
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    pub(crate) certificates_file: Option<PathBuf>,
+    /// Tệp PEM khóa riêng của chứng thư ấy / PEM file of that certificate's key
+    #[arg(long, value_name = "FILE", requires = "certificates_file")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Cho phép http:// tới máy khác / Allow http:// to other machines
+    #[arg(long)]
+    pub(crate) plaintext: bool,
 }
 
 /// How operators' commands reach the journal.
@@ -89,6 +108,8 @@ pub(crate) struct Link {
     /// Tệp khóa nội bộ; mặc định `<data>/internal.token` / Internal token file
     #[arg(long, value_name = "FILE")]
     pub(crate) internal_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) certificates: LinkCertificates,
 }
 
 /// Arguments of `find`.

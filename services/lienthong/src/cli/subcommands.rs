@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 /// Commands on formats.
 #[derive(Debug, Subcommand)]
@@ -76,6 +76,40 @@ pub(crate) enum Registry {
     },
     /// Tạo khóa truy cập mới và dòng băm để dán vào sổ / Make a token and its hash line
     Token,
+}
+
+/// Commands on certificates.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Certificates {
+    /// Tạo nơi cấp và chứng thư để thử / Make an authority and certificates to try with
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong certificates dev chung-thu\n  \
+            lienthong certificates dev chung-thu --host bus.tinh.vn --host 10.0.0.5 --application tinhuy-vanban")]
+    Dev(DevCertificates),
+    /// Chứng thư của ai, đến bao giờ / Whose a certificate is, and until when
+    Show {
+        /// Tệp PEM / PEM files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// Arguments of `certificates dev`.
+#[derive(Args, Debug)]
+pub(crate) struct DevCertificates {
+    /// Thư mục; nơi cấp đã có trong đó được dùng lại / Folder; an authority in it is used again
+    pub(crate) folder: PathBuf,
+    /// Tên máy hoặc địa chỉ IP khác của máy chủ; nhiều lần / Another host name or IP address; may be repeated
+    #[arg(long = "host", value_name = "HOST")]
+    pub(crate) hosts: Vec<String>,
+    /// Người vận hành; mặc định người dùng của máy / Operator; default this machine's user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) operator: Option<String>,
+    /// Mã ứng dụng có chứng thư riêng; nhiều lần / Application with a certificate; may be repeated
+    #[arg(long = "application", value_name = "ID")]
+    pub(crate) applications: Vec<String>,
+    /// Số ngày có hiệu lực / Days of validity
+    #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=825))]
+    pub(crate) days: u32,
 }
 
 /// Commands on the configuration.

@@ -33,7 +33,14 @@ pub(crate) async fn run(output: Output, arguments: Send) -> anyhow::Result<ExitS
         recipients: arguments.recipients,
     };
     let token = chassis::secret::read(&arguments.token_file)?;
-    let connection = Connection { gateway: arguments.gateway, token: token.reveal().to_owned() };
+    let certificates = arguments.certificates;
+    let connection = Connection::new(arguments.gateway, token.reveal())
+        .authorities_file(certificates.authorities_file.unwrap_or_default())
+        .certificate(
+            certificates.certificates_file.unwrap_or_default(),
+            certificates.key_file.unwrap_or_default(),
+        )
+        .allow_plaintext(certificates.plaintext);
     let progress = format!("{} {}", output.localize("Đang gửi", "Sending"), byte_count(size));
     let submit_handle = connection.submit_handle()?;
     match output.wait_with_progress(&progress, submit_handle.submit(&item)).await {

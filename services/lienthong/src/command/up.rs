@@ -12,9 +12,11 @@ use chassis::secret::Secret;
 use crate::cli::{Role, Up};
 use crate::data_folder::{TOKEN_FILE, layer_data_folder, write_example_registry};
 use crate::exit_status::ExitStatus;
+use crate::exposed_links::{log_exposed_links, refuse_exposed_links};
 use crate::output::Output;
 use crate::settings::Settings;
 use crate::system::context::SystemDependencies;
+use crate::system::encryption::Encryption;
 use crate::system::listeners::Listeners;
 use crate::system::run::run_supervised;
 use crate::token::read_or_create_token;
@@ -41,12 +43,14 @@ pub(crate) async fn up(
     } else {
         chassis::secret::read(file)?
     };
-    let listeners = Listeners::bind(&settings, None)?;
+    refuse_exposed_links(&settings, None)?;
+    let encryption = Encryption::new(&settings.tls)?;
+    let listeners = Listeners::bind(&settings, &encryption, None)?;
     print_addresses(output, &listeners)?;
     if is_first_start {
         print_first_steps(output, data);
     }
-    run_until_signal("up", None, (settings, token), &listeners).await
+    run_until_signal("up", None, (settings, token, encryption), &listeners).await
 }
 
 /// Settings of the data folder below all others, and of the command line above all others.
@@ -78,22 +82,26 @@ pub(crate) async fn serve(layers: Layers, role: Role) -> anyhow::Result<ExitStat
     } else {
         chassis::secret::read(&settings.listen.internal_token_file)?
     };
-    let listeners = Listeners::bind(&settings, Some(role))?;
-    run_until_signal(role.name(), Some(role), (settings, token), &listeners).await
+    refuse_exposed_links(&settings, Some(role))?;
+    let encryption = Encryption::new(&settings.tls)?;
+    let listeners = Listeners::bind(&settings, &encryption, Some(role))?;
+    run_until_signal(role.name(), Some(role), (settings, token, encryption), &listeners).await
 }
 
 async fn run_until_signal(
     name: &'static str,
     role: Option<Role>,
-    (settings, internal_token): (Settings, Secret),
+    (settings, internal_token, encryption): (Settings, Secret, Encryption),
     listeners: &Listeners,
 ) -> anyhow::Result<ExitStatus> {
     let telemetry = chassis::telemetry::init(name, &settings.telemetry)?;
     listeners.log_addresses();
+    log_exposed_links(&settings, role);
     let health = Health::new();
     let shutdown = chassis::shutdown_signal()?;
     let dependencies = SystemDependencies {
         settings,
+        encryption,
         internal_token,
         health: health.clone(),
         telemetry: telemetry.clone(),
@@ -109,9 +117,10 @@ async fn run_until_signal(
 }
 
 fn print_addresses(output: Output, listeners: &Listeners) -> anyhow::Result<()> {
+    let scheme = listeners.scheme();
     let (vendors, internal, ops) = (listeners.vendors()?, listeners.internal()?, listeners.ops()?);
     output.print_note(&format!(
-        "{} http://{vendors}\n{} http://{internal}\n{} http://{ops}/readyz",
+        "{} {scheme}://{vendors}\n{} {scheme}://{internal}\n{} {scheme}://{ops}/readyz",
         output.localize("Nhà cung cấp:  ", "Vendors:  "),
         output.localize("Vận hành:      ", "Operators:"),
         output.localize("Tình trạng:    ", "Health:   "),

@@ -13,12 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::Role;
 use crate::settings::Settings;
+use crate::system::access::ACCESS;
+use crate::system::encryption::Encryption;
 use crate::system::listeners::Listeners;
 
 /// What a process is started with.
 #[derive(Clone, Debug)]
 pub(crate) struct SystemDependencies {
     pub(crate) settings: Settings,
+    /// The certificates of this process.
+    pub(crate) encryption: Encryption,
     /// The token of calls between roles.
     pub(crate) internal_token: Secret,
     pub(crate) health: Health,
@@ -31,14 +35,21 @@ impl SystemDependencies {
         Duration::from_millis(self.settings.listen.stop_ms_max)
     }
 
-    /// Admits calls that carry the internal token.
+    /// Admits calls that carry the internal token, and where links are encrypted only those that
+    /// the caller's certificate permits.
     pub(super) fn guard(&self) -> Guard {
-        Guard::new(&self.internal_token)
+        let guard = Guard::new(&self.internal_token);
+        if self.encryption.internal.is_some() { guard.access(ACCESS) } else { guard }
     }
 
     /// A role in another process.
     pub(super) fn upstream(&self, uri: &str) -> anyhow::Result<Upstream> {
-        let network = Network::new(uri).token(self.internal_token.clone());
+        let network = Network {
+            token: Some(self.internal_token.clone()),
+            tls: self.encryption.client.clone(),
+            is_plaintext_allowed: self.settings.listen.plaintext,
+            ..Network::new(uri)
+        };
         Ok(Upstream::network(&network)?)
     }
 }

@@ -7,9 +7,11 @@ use anyhow::Context as _;
 use bus::claim::S3;
 use bus::{Bus, ClaimStore};
 use chassis::health::Health;
+use tls::KeyPairFiles;
 use tokio_util::sync::CancellationToken;
 
 use crate::settings::{Claims, Settings};
+use crate::system::encryption::named;
 
 /// How often the broker is probed.
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
@@ -29,14 +31,17 @@ pub(super) async fn connect_bus(settings: &Settings, name: &str) -> anyhow::Resu
 /// The bus's own settings, with the content of the files that ours name.
 pub(crate) fn bus_settings(settings: &Settings, name: &str) -> anyhow::Result<bus::Settings> {
     let section = &settings.bus;
-    let certificates = match section.certificates_file.as_str() {
-        "" => None,
-        path => Some(std::fs::read_to_string(path).context("the certificates cannot be read")?),
+    let authorities = named(&section.authorities_file).map(|it| read_pem(&it)).transpose()?;
+    let pair = KeyPairFiles::new(&section.certificates_file, &section.key_file)?;
+    let certificate = match &pair {
+        Some(it) => Some((read_pem(&it.certificates)?, read_pem(&it.key)?)),
+        None => None,
     };
     Ok(bus::Settings {
         name: format!("lienthong-{name}"),
         url: section.url.reveal().to_owned(),
-        certificates,
+        authorities,
+        certificate,
         partitions: section.partitions,
         window: section.window,
         call_ms_max: section.call_ms_max,
@@ -49,6 +54,11 @@ pub(crate) fn bus_settings(settings: &Settings, name: &str) -> anyhow::Result<bu
         channel_bytes_max: section.channel_bytes_max,
         room_ms_max: section.room_ms_max,
     })
+}
+
+fn read_pem(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path)
+        .with_context(|| format!("the file {} cannot be read", path.display()))
 }
 
 /// Opens the store of large bodies and attachments.
@@ -64,6 +74,7 @@ pub(crate) async fn open_claim_store(settings: &Claims) -> anyhow::Result<ClaimS
         endpoint: settings.endpoint.clone(),
         region: settings.region.clone(),
         access_key_id: read_key(&settings.access_key_file)?.reveal().to_owned(),
+        authorities: named(&settings.authorities_file).map(|it| read_pem(&it)).transpose()?,
         secret_access_key: read_key(&settings.secret_key_file)?.reveal().to_owned(),
         spool: settings.folder.clone(),
     };

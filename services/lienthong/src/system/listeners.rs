@@ -7,14 +7,19 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use chassis::health::{self, Health};
-use chassis::serve::{ServerLimits, serve};
+use chassis::serve::{Listener, ServerLimits, serve};
+use tls::ServerTls;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Role;
 use crate::settings::Settings;
+use crate::system::encryption::Encryption;
 
 /// A bound address; none when the role does not listen on it.
 type Bound = Option<Arc<TcpListener>>;
+
+/// A bound address, and how its connections are encrypted.
+type Endpoint = (Bound, Option<ServerTls>);
 
 /// A listener while it is served.
 type Serving = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
@@ -27,11 +32,16 @@ pub(crate) struct Listeners {
     internal: Bound,
     ops: Bound,
     limits: ServerLimits,
+    encryption: Encryption,
 }
 
 impl Listeners {
     /// Binds the addresses of a role, or of all roles; port 0 takes a free one.
-    pub(crate) fn bind(settings: &Settings, role: Option<Role>) -> anyhow::Result<Self> {
+    pub(crate) fn bind(
+        settings: &Settings,
+        encryption: &Encryption,
+        role: Option<Role>,
+    ) -> anyhow::Result<Self> {
         let bind = |address: SocketAddr, what: &str| -> anyhow::Result<Arc<TcpListener>> {
             let listener = TcpListener::bind(address)
                 .with_context(|| format!("the {what} address {address} cannot be listened on"))?;
@@ -50,6 +60,7 @@ impl Listeners {
             internal: has_internal.then(|| bind(listen.internal, "internal")).transpose()?,
             ops: Some(bind(listen.ops, "health")?),
             limits: settings.server,
+            encryption: encryption.clone(),
         })
     }
 
@@ -62,6 +73,11 @@ impl Listeners {
                 tracing::info!(server, %address, "listening");
             }
         }
+    }
+
+    /// The scheme of the addresses.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.encryption.internal.is_some() { "https" } else { "http" }
     }
 
     /// The address for vendors' adapters.
@@ -81,17 +97,27 @@ impl Listeners {
 
     /// Serves vendors' calls.
     pub(super) fn serve_vendors(&self, routes: Router, health: &Health) -> impl ServeListener {
-        serve_listener(self.vendors.clone(), routes, health, self.limits)
+        serve_listener(
+            (self.vendors.clone(), self.encryption.vendors.clone()),
+            routes,
+            health,
+            self.limits,
+        )
     }
 
     /// Serves the calls of roles and operators.
     pub(super) fn serve_internal(&self, routes: Router, health: &Health) -> impl ServeListener {
-        serve_listener(self.internal.clone(), routes, health, self.limits)
+        serve_listener(
+            (self.internal.clone(), self.encryption.internal.clone()),
+            routes,
+            health,
+            self.limits,
+        )
     }
 
     /// Serves health and metrics.
     pub(super) fn serve_ops(&self, routes: Router, health: &Health) -> impl ServeListener {
-        serve_listener(self.ops.clone(), routes, health, self.limits)
+        serve_listener((self.ops.clone(), self.encryption.ops.clone()), routes, health, self.limits)
     }
 }
 
@@ -109,7 +135,7 @@ fn address(listener: &Bound) -> std::io::Result<SocketAddr> {
 
 /// Serves the routes and `grpc.health.v1` on a listener.
 fn serve_listener(
-    listener: Bound,
+    (listener, tls): Endpoint,
     routes: Router,
     health: &Health,
     limits: ServerLimits,
@@ -117,12 +143,12 @@ fn serve_listener(
     let health = health.clone();
     move |stop| {
         let (routes, following) = health::grpc(routes.clone(), health.clone());
-        let listener = listener.clone();
+        let (listener, tls) = (listener.clone(), tls.clone());
         Box::pin(async move {
             let listener = listener.context("this role does not listen here")?.try_clone()?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::select! {
-                outcome = serve(listener, routes, limits, stop) => Ok(outcome?),
+                outcome = serve(Listener::new(listener, tls), routes, limits, stop) => Ok(outcome?),
                 () = following => anyhow::bail!("health is no longer reported"),
             }
         })

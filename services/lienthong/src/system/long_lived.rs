@@ -5,7 +5,6 @@ use proto::registry::v1::registry_server::RegistryServer;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::service::interceptor::InterceptedService;
 
 use crate::cli::Role;
 use crate::system::context::Context;
@@ -44,10 +43,7 @@ fn start_answering(context: Context<'_>, group: &mut TaskGroup) {
     let mut routes = Routes::default();
     if context.has_role(Role::Registry) {
         let service = long_lived.registry.clone();
-        routes = routes.add_service(InterceptedService::new(
-            RegistryServer::new(service.clone()),
-            dependencies.guard(),
-        ));
+        routes = routes.add_service(RegistryServer::new(service.clone()));
         let (config, health) =
             (dependencies.settings.registry.clone(), dependencies.health.clone());
         health.unwell("registry", "its folder was not read yet");
@@ -56,12 +52,11 @@ fn start_answering(context: Context<'_>, group: &mut TaskGroup) {
         });
     }
     if context.has_role(Role::Journal) {
-        let server = long_lived.journal.server();
-        routes = routes.add_service(InterceptedService::new(server, dependencies.guard()));
+        routes = routes.add_service(long_lived.journal.server());
     }
     match context.role {
         None | Some(Role::Registry | Role::Journal) => {
-            let routes = routes.into_axum_router();
+            let routes = dependencies.guard().protect(routes.into_axum_router());
             let internal = context.listeners.serve_internal(routes, &dependencies.health);
             group.spawn_supervised("internal listener", internal);
         }

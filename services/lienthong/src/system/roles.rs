@@ -5,7 +5,6 @@ use chassis::{Clock, Upstream};
 use proto::mapping::v1::mapping_server::MappingServer;
 use proto::registry::v1::registry_server::RegistryServer;
 use tonic::service::Routes;
-use tonic::service::interceptor::InterceptedService;
 
 use crate::cli::Role;
 use crate::system::channels::declare_application_channels;
@@ -132,8 +131,8 @@ fn start_mapping(
 /// Serves mapping to gateways in other processes.
 fn serve_mapping(context: Context<'_>, service: mapping::Service, group: &mut TaskGroup) {
     let Context { dependencies, listeners, .. } = context;
-    let guarded = InterceptedService::new(mapping_server(service), dependencies.guard());
-    let routes = Routes::new(guarded).into_axum_router();
+    let routes = Routes::new(mapping_server(service)).into_axum_router();
+    let routes = dependencies.guard().protect(routes);
     let internal = listeners.serve_internal(routes, &dependencies.health);
     group.spawn_supervised("internal listener", internal);
 }

@@ -71,7 +71,7 @@ impl Environment {
         running.spawn(async move {
             server.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap();
         });
-        let connection = Connection { gateway, token: TOKEN.to_owned() };
+        let connection = Connection::new(gateway, TOKEN);
         Self { layer, connection, journal, bus, claims, _running: running, _folders: folders }
     }
 

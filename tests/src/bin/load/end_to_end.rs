@@ -262,5 +262,5 @@ pub(crate) fn packet(number: usize, from: &Agency, to: &Agency) -> String {
 }
 
 fn connection(gateway: &str, agency: &Agency) -> Connection {
-    Connection { gateway: gateway.to_owned(), token: format!("{}-token", agency.key) }
+    Connection::new(gateway, format!("{}-token", agency.key))
 }

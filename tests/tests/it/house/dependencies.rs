@@ -15,8 +15,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lienthong-name-folding", &[]),
     ("lienthong-call-batcher", &[]),
     ("lienthong-formats", &["proto", "name-folding"]),
-    ("lienthong-chassis", &[]),
-    ("lienthong-sdk", &["proto", "call-batcher"]),
+    ("lienthong-tls", &[]),
+    ("lienthong-chassis", &["tls"]),
+    ("lienthong-sdk", &["proto", "call-batcher", "tls"]),
     ("lienthong-adapter-sample", &["proto", "sdk", "chassis"]),
     ("lienthong-adapter-folder", &["proto", "sdk", "chassis"]),
     ("lienthong-registry-client", &["proto", "chassis", "name-folding"]),
@@ -31,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "journal-client",
             "call-batcher",
             "name-folding",
+            "tls",
         ],
     ),
     (
@@ -46,7 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     // The journal takes from its own client only the conversion between its messages and the bus's.
-    ("lienthong-journal", &["proto", "bus", "chassis", "journal-client", "name-folding"]),
+    ("lienthong-journal", &["proto", "bus", "chassis", "journal-client", "name-folding", "tls"]),
     ("lienthong-registry", &["proto", "chassis", "name-folding"]),
     ("lienthong-sandbox", &["proto", "sdk", "chassis", "formats"]),
 ];

@@ -17,10 +17,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::cli::{Demo, Link};
+use crate::cli::{Demo, Link, LinkCertificates};
 use crate::data_folder::TOKEN_FILE;
 use crate::settings::Settings;
 use crate::system::context::SystemDependencies;
+use crate::system::encryption::Encryption;
 use crate::system::infrastructure::bus_settings;
 use crate::system::listeners::Listeners;
 use crate::system::run::run_once;
@@ -90,17 +91,23 @@ impl Environment {
         }
         let internal_token = read_or_create_token(&folder.path().join(TOKEN_FILE))?;
         let telemetry = chassis::telemetry::init("demo", &settings.telemetry)?;
-        let listeners = Listeners::bind(&settings, None)?;
+        let encryption = Encryption::new(&settings.tls)?;
+        let listeners = Listeners::bind(&settings, &encryption, None)?;
         let (gateway, internal) = (listeners.vendors()?, listeners.internal()?);
         let (shutdown, health) = (CancellationToken::new(), Health::new());
-        let dependencies =
-            SystemDependencies { settings, internal_token, health: health.clone(), telemetry };
+        let dependencies = SystemDependencies {
+            settings,
+            encryption,
+            internal_token,
+            health: health.clone(),
+            telemetry,
+        };
         let mut system = JoinSet::new();
         let stop = shutdown.clone();
         system.spawn(async move { run_once(&dependencies, &listeners, stop).await });
         let connect = |profile: &'static AgencyProfile| {
             let token = tokens.get(profile.key).map_or("", Secret::reveal).to_owned();
-            let connection = sdk::Connection { gateway: format!("http://{gateway}"), token };
+            let connection = sdk::Connection::new(format!("http://{gateway}"), token);
             SimulatedAgency::connect(profile, &name_suffix, connection, &shutdown)
         };
         let agencies = AGENCIES.iter().map(connect).collect::<Result<_, _>>()?;
@@ -108,6 +115,7 @@ impl Environment {
             internal: format!("http://{internal}"),
             data: folder.path().to_owned(),
             internal_token_file: None,
+            certificates: LinkCertificates::default(),
         };
         let participants = Participants { agencies, name_suffix, link, health };
         Ok(Self { participants, system, shutdown, broker, folder })

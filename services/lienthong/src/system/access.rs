@@ -1,0 +1,49 @@
+//! Which role may make which internal call, when callers show certificates.
+
+use chassis::guard::Principal::{Operator, Role};
+use chassis::guard::{AccessTable, Principal};
+
+const GATEWAY: &[Principal] = &[Role("gateway")];
+const GATEWAY_AND_MAPPING: &[Principal] = &[Role("gateway"), Role("mapping")];
+const GATEWAY_AND_OPERATORS: &[Principal] = &[Role("gateway"), Operator];
+const OPERATORS: &[Principal] = &[Operator];
+
+/// The internal calls. What is missing here is denied to everybody.
+pub(super) const ACCESS: AccessTable = &[
+    ("/lienthong.journal.v1.Journal/Accept", GATEWAY),
+    ("/lienthong.journal.v1.Journal/Record", GATEWAY_AND_MAPPING),
+    ("/lienthong.journal.v1.Journal/Open", GATEWAY),
+    ("/lienthong.journal.v1.Journal/Close", GATEWAY),
+    ("/lienthong.journal.v1.Journal/Begin", GATEWAY),
+    ("/lienthong.journal.v1.Journal/End", GATEWAY),
+    ("/lienthong.journal.v1.Journal/Find", GATEWAY_AND_OPERATORS),
+    ("/lienthong.journal.v1.Journal/Journey", GATEWAY_AND_OPERATORS),
+    ("/lienthong.journal.v1.Journal/Get", GATEWAY_AND_OPERATORS),
+    ("/lienthong.journal.v1.Journal/Command", OPERATORS),
+    ("/lienthong.mapping.v1.Mapping/Normalize", GATEWAY),
+    ("/lienthong.mapping.v1.Mapping/Formats", GATEWAY),
+    ("/lienthong.registry.v1.Registry/Watch", GATEWAY_AND_MAPPING),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_table_has_every_call_of_the_internal_services_and_no_other() {
+        let contracts = proto::descriptors();
+        let mut calls = BTreeSet::new();
+        for service in contracts.services() {
+            if service.full_name() == "lienthong.exchange.v1.Exchange" {
+                continue;
+            }
+            calls.extend(
+                service.methods().map(|it| format!("/{}/{}", service.full_name(), it.name())),
+            );
+        }
+        let table: BTreeSet<String> = ACCESS.iter().map(|(call, _)| (*call).to_owned()).collect();
+        assert_eq!(table, calls);
+    }
+}

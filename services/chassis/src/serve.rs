@@ -43,19 +43,19 @@ const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
 
 /// A listening socket, and how its connections are encrypted.
 #[derive(Debug)]
-pub struct Listener {
+pub struct ServerSocket {
     socket: TcpListener,
     tls: Option<ServerTls>,
 }
 
-impl Listener {
+impl ServerSocket {
     /// Accepts encrypted connections only; without certificates, plain text.
     pub fn new(socket: TcpListener, tls: Option<ServerTls>) -> Self {
         Self { socket, tls }
     }
 }
 
-impl From<TcpListener> for Listener {
+impl From<TcpListener> for ServerSocket {
     fn from(socket: TcpListener) -> Self {
         Self::new(socket, None)
     }
@@ -69,12 +69,12 @@ impl From<TcpListener> for Listener {
 ///
 /// None at present.
 pub async fn serve(
-    listener: impl Into<Listener>,
+    listener: impl Into<ServerSocket>,
     app: Router,
     limits: ServerLimits,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let Listener { socket, tls } = listener.into();
+    let ServerSocket { socket, tls } = listener.into();
     // Without an exporter the layer would cost every call and do nothing. Telemetry is initialized
     // before the server starts.
     let app = if crate::trace::is_exported() {

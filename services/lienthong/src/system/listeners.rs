@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::Router;
 use chassis::health::{self, Health};
-use chassis::serve::{Listener, ServerLimits, serve};
+use chassis::serve::{ServerLimits, ServerSocket, serve};
 use tls::ServerTls;
 use tokio_util::sync::CancellationToken;
 
@@ -148,7 +148,7 @@ fn serve_listener(
             let listener = listener.context("this role does not listen here")?.try_clone()?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::select! {
-                outcome = serve(Listener::new(listener, tls), routes, limits, stop) => Ok(outcome?),
+                outcome = serve(ServerSocket::new(listener, tls), routes, limits, stop) => Ok(outcome?),
                 () = following => anyhow::bail!("health is no longer reported"),
             }
         })

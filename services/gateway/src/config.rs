@@ -19,6 +19,8 @@ pub struct Config {
     pub spool_bytes_max: u64,
     /// Unused uploads of one application.
     pub parts_max: usize,
+    /// Largest upload that is kept in memory instead of a file, bytes.
+    pub small_part_bytes_max: u64,
     /// How long an upload may be unused, milliseconds.
     pub part_idle_ms_max: u64,
     /// Bytes of unused uploads of all applications together.

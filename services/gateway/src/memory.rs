@@ -40,6 +40,11 @@ impl MemoryBudget {
         Ok(self.0.hold(application, bytes)?.into())
     }
 
+    #[cfg(test)]
+    pub(crate) fn held_bytes(&self) -> u64 {
+        self.0.held()
+    }
+
     /// Memory for a body whose size is not known yet; it grows with the bytes that come.
     ///
     /// # Errors

@@ -93,7 +93,8 @@ async fn run_expiry(gateway: &Arc<Gateway>) {
         tokio::select! {
             _ = interval.tick() => {
                 let idle_since = time_before(gateway, gateway.config.part_idle_ms_max);
-                gateway.uploads.expire(idle_since).await;
+                let directory = gateway.registry.directory();
+                gateway.uploads.expire(idle_since, |id| directory.has_application(id));
             }
             Ok(()) = snapshots.changed() => {}
         }

@@ -30,6 +30,7 @@ use crate::settle::{settle, settle_batch};
 use crate::submit::{submit, submit_batch};
 use crate::trace_context::TraceContext;
 use crate::track::track;
+use crate::uploads::UploadContext;
 
 /// The vendor-facing service; clones share it.
 #[derive(Clone, Debug)]
@@ -85,8 +86,13 @@ impl Service {
         request: PutPartRequest,
     ) -> Result<PutPartResponse, Fault> {
         let gateway = &self.gateway;
-        let environment = (&gateway.config, &gateway.claims, gateway.clock.now_us());
-        gateway.uploads.receive(&application.id, request, environment).await
+        let context = UploadContext {
+            config: &gateway.config,
+            claims: &gateway.claims,
+            memory: &gateway.memory,
+            now_us: gateway.clock.now_us(),
+        };
+        gateway.uploads.receive(&application.id, request, context).await
     }
 }
 

@@ -58,6 +58,11 @@ impl SharedBound {
         Ok(held)
     }
 
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> u64 {
+        self.0.held.lock().total
+    }
+
     fn add(&self, application: &str, more: u64) -> Result<(), Fault> {
         let bound = &*self.0;
         let mut held = bound.held.lock();

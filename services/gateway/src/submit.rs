@@ -67,7 +67,7 @@ pub(crate) async fn submit(
         }
         Ok(_) => {}
     }
-    gateway.uploads.remove_used(&application.id, &parts).await;
+    gateway.uploads.remove_used(&application.id, &parts);
     result
 }
 

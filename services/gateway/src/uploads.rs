@@ -1,129 +1,24 @@
 //! Uploads of bodies and files. They have no name in the claim store until an item that uses them
 //! is accepted, so a refusal or a crash leaves nothing.
 
+mod upload;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus::ClaimStore;
-use bus::claim::Spool;
 use bytes::Bytes;
 use proto::exchange::v1::{PutPartRequest, PutPartResponse};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use tokio::sync::Mutex;
 
+pub(crate) use self::upload::UploadContext;
+use self::upload::{Upload, unknown_upload};
 use crate::config::Config;
-use crate::fault::{from_claim_error, invalid_field};
+use crate::fault::invalid_field;
 use crate::limits::CHUNK_BYTES_MAX;
-
-/// Where the bytes of an upload are.
-enum Content {
-    /// In an anonymous spool.
-    Spool(Spool),
-    /// In the claim store, under their SHA-256.
-    Committed,
-    /// A write failed or was cancelled, so the number of bytes written is unknown.
-    Broken,
-}
-
-struct Upload {
-    content: Content,
-    size: u64,
-    sha256: [u8; 32],
-    received: u64,
-    /// All bytes were received and have the declared digest.
-    is_complete: bool,
-    last_call_us: i64,
-}
-
-impl Upload {
-    /// Takes the spool out for a write or read, and leaves the upload broken until the spool is put
-    /// back: a call that is cancelled in the middle must not leave an upload that looks complete.
-    fn take_spool(&mut self, part: &str) -> Result<Spool, Fault> {
-        match std::mem::replace(&mut self.content, Content::Broken) {
-            Content::Spool(spool) => Ok(spool),
-            content @ (Content::Committed | Content::Broken) => {
-                self.content = content;
-                Err(unknown_upload(part))
-            }
-        }
-    }
-
-    fn is_broken(&self) -> bool {
-        matches!(self.content, Content::Broken)
-    }
-
-    /// The digest and size of a complete upload.
-    fn claim(&self, part: &str) -> Result<bus::Claim, Fault> {
-        if self.is_broken() {
-            return Err(unknown_upload(part));
-        }
-        if !self.is_complete {
-            let received = self.received.to_string();
-            return Err(Fault::new(&code::LT_EX_009)
-                .param("part", part)
-                .param("expected", received));
-        }
-        Ok(bus::Claim { sha256: self.sha256, size: self.size })
-    }
-
-    /// Receives the next chunk, or reports the progress when the request has no data.
-    async fn receive(
-        &mut self,
-        request: PutPartRequest,
-        (sha256, now_us): ([u8; 32], i64),
-    ) -> Result<PutPartResponse, Fault> {
-        if self.size != request.size || self.sha256 != sha256 {
-            return Err(Fault::new(&code::LT_EX_005).param("part", &request.part));
-        }
-        self.last_call_us = now_us;
-        if !request.data.is_empty() {
-            self.append(&request).await?;
-        }
-        let (received, complete) = (self.received, self.is_complete);
-        Ok(PutPartResponse { part: request.part, received, complete })
-    }
-
-    /// Appends a chunk. While the disk is full or fails, the upload stays as it is, so that the same
-    /// chunk can be sent again. Only a call that was cancelled does not put the spool back, because
-    /// the number of bytes written is unknown.
-    async fn append(&mut self, request: &PutPartRequest) -> Result<(), Fault> {
-        if request.offset != self.received {
-            return Err(Fault::new(&code::LT_EX_003)
-                .param("part", &request.part)
-                .param("offset", request.offset.to_string())
-                .param("expected", self.received.to_string()));
-        }
-        let received = self.received + u64::try_from(request.data.len()).unwrap_or(u64::MAX);
-        if received > self.size {
-            return Err(Fault::new(&code::LT_EX_006).param("part", &request.part));
-        }
-        let mut spool = self.take_spool(&request.part)?;
-        let data = request.data.clone();
-        let written = if received == self.size {
-            spool.write_last(data).await.map(Some)
-        } else {
-            spool.write(data).await.map(|()| None)
-        };
-        let claim = match written {
-            Ok(claim) => claim,
-            Err(error) => {
-                if error.storage_failure().is_some() {
-                    self.content = Content::Spool(spool);
-                }
-                return Err(from_claim_error(&error));
-            }
-        };
-        if claim.is_some_and(|it| it.sha256 != self.sha256) {
-            return Err(Fault::new(&code::LT_EX_007).param("part", &request.part));
-        }
-        self.is_complete = claim.is_some();
-        self.received = received;
-        self.content = Content::Spool(spool);
-        Ok(())
-    }
-}
 
 /// An upload and its declared size, which is read without waiting for the upload's lock.
 #[derive(Clone)]
@@ -132,10 +27,60 @@ struct UploadEntry {
     upload: Arc<Mutex<Upload>>,
 }
 
-/// The uploads of all applications by application and part. Each upload has a lock of its own, so
-/// that a slow one does not delay the others.
+/// The uploads of one application, by part.
+#[derive(Default)]
+struct ApplicationUploads {
+    by_part: HashMap<String, UploadEntry>,
+    /// Their declared sizes together.
+    bytes: u64,
+}
+
+#[derive(Default)]
+struct State {
+    by_application: HashMap<String, ApplicationUploads>,
+    /// The declared sizes of all uploads together.
+    bytes: u64,
+}
+
+impl State {
+    fn find(&self, application: &str, part: &str) -> Option<&Arc<Mutex<Upload>>> {
+        Some(&self.by_application.get(application)?.by_part.get(part)?.upload)
+    }
+
+    /// Removes those of an application's uploads for which `is_over` holds.
+    fn remove_if(&mut self, application: &str, is_over: impl Fn(&str, &UploadEntry) -> bool) {
+        let Some(uploads) = self.by_application.get_mut(application) else { return };
+        let before = uploads.bytes;
+        let left = &mut uploads.bytes;
+        uploads.by_part.retain(|part, it| {
+            let is_over = is_over(part, it);
+            if is_over {
+                *left -= it.size;
+            }
+            !is_over
+        });
+        self.bytes -= before - uploads.bytes;
+        if uploads.by_part.is_empty() {
+            self.by_application.remove(application);
+        }
+    }
+
+    fn remove(&mut self, application: &str, part: &str) {
+        let Some(uploads) = self.by_application.get_mut(application) else { return };
+        if let Some(entry) = uploads.by_part.remove(part) {
+            uploads.bytes -= entry.size;
+            self.bytes -= entry.size;
+        }
+        if uploads.by_part.is_empty() {
+            self.by_application.remove(application);
+        }
+    }
+}
+
+/// The uploads of all applications. Each upload has a lock of its own, so that a slow one does not
+/// delay the others; under the lock of all nothing waits.
 #[derive(Clone, Default)]
-pub(crate) struct Uploads(Arc<Mutex<HashMap<(String, String), UploadEntry>>>);
+pub(crate) struct Uploads(Arc<parking_lot::Mutex<State>>);
 
 impl std::fmt::Debug for Uploads {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -149,83 +94,73 @@ impl Uploads {
         &self,
         application: &str,
         request: PutPartRequest,
-        (config, claims, now_us): (&Config, &ClaimStore, i64),
+        context: UploadContext<'_>,
     ) -> Result<PutPartResponse, Fault> {
-        let sha256 = check_request(&request, config)?;
-        let upload = loop {
-            let key = (config, claims, now_us);
-            let upload = self.find_or_create(application, &request, key, sha256).await?;
-            if !upload.lock().await.is_broken() {
-                break upload;
+        let sha256 = check_request(&request, context.config)?;
+        let (upload, mut locked) = loop {
+            let upload = self.find_or_create(application, &request, sha256, context)?;
+            let locked = upload.clone().lock_owned().await;
+            if !locked.is_broken() {
+                break (upload, locked);
             }
-            self.remove(application, &request.part, &upload).await;
+            self.remove(application, &request.part, &upload);
         };
         let part = request.part.clone();
-        let outcome = upload.lock().await.receive(request, (sha256, now_us)).await;
-        if upload.lock().await.is_broken() {
-            self.remove(application, &part, &upload).await;
+        let outcome = locked.receive(request, (application, sha256), context).await;
+        if locked.is_broken() {
+            self.remove(application, &part, &upload);
             return Err(outcome.err().unwrap_or_else(|| unknown_upload(&part)));
         }
         outcome
     }
 
     /// Removes a broken upload, unless another one has taken its name.
-    async fn remove(&self, application: &str, part: &str, upload: &Arc<Mutex<Upload>>) {
-        let mut uploads = self.0.lock().await;
-        let key = (application.to_owned(), part.to_owned());
-        if uploads.get(&key).is_some_and(|it| Arc::ptr_eq(&it.upload, upload)) {
-            uploads.remove(&key);
+    fn remove(&self, application: &str, part: &str, upload: &Arc<Mutex<Upload>>) {
+        let mut state = self.0.lock();
+        if state.find(application, part).is_some_and(|it| Arc::ptr_eq(it, upload)) {
+            state.remove(application, part);
         }
     }
 
-    async fn find_or_create(
+    fn find_or_create(
         &self,
         application: &str,
         request: &PutPartRequest,
-        (config, claims, now_us): (&Config, &ClaimStore, i64),
         sha256: [u8; 32],
+        UploadContext { config, now_us, .. }: UploadContext<'_>,
     ) -> Result<Arc<Mutex<Upload>>, Fault> {
-        let mut uploads = self.0.lock().await;
-        let key = (application.to_owned(), request.part.clone());
-        if let Some(entry) = uploads.get(&key) {
-            return Ok(entry.upload.clone());
+        let mut state = self.0.lock();
+        if let Some(upload) = state.find(application, &request.part) {
+            return Ok(upload.clone());
         }
         if request.offset > 0 {
             return Err(unknown_upload(&request.part));
         }
-        let own = uploads.iter().filter(|((owner, _), _)| owner == application);
-        let (count, bytes) =
-            own.fold((0, request.size), |(count, bytes), (_, it)| (count + 1, bytes + it.size));
-        let all_bytes = uploads.values().fold(request.size, |bytes, it| bytes + it.size);
+        let all_bytes = state.bytes.saturating_add(request.size);
+        let own = state.by_application.get(application);
+        let (count, bytes) = own.map_or((0, 0), |it| (it.by_part.len(), it.bytes));
+        let bytes = bytes.saturating_add(request.size);
         let is_full = count >= config.parts_max || bytes > config.spool_bytes_max;
         if is_full || all_bytes > config.spools_bytes_max {
             return Err(Fault::new(&code::LT_EX_008).retry_after(Duration::from_secs(5)));
         }
-        let spool = claims.spool().await.map_err(|error| from_claim_error(&error))?;
-        let upload = Upload {
-            content: Content::Spool(spool),
-            size: request.size,
-            sha256,
-            received: 0,
-            // No chunk follows that would complete an empty upload; `check_request` has compared
-            // its digest.
-            is_complete: request.size == 0,
-            last_call_us: now_us,
-        };
-        let upload = Arc::new(Mutex::new(upload));
-        uploads.insert(key, UploadEntry { size: request.size, upload: upload.clone() });
+        let upload = Arc::new(Mutex::new(Upload::new(request.size, sha256, now_us)));
+        let entry = UploadEntry { size: request.size, upload: upload.clone() };
+        state.bytes = all_bytes;
+        let own = state.by_application.entry(application.to_owned()).or_default();
+        own.bytes = bytes;
+        own.by_part.insert(request.part.clone(), entry);
         Ok(upload)
     }
 
-    async fn find(&self, application: &str, part: &str) -> Result<Arc<Mutex<Upload>>, Fault> {
-        let key = (application.to_owned(), part.to_owned());
-        let found = self.0.lock().await.get(&key).map(|it| it.upload.clone());
+    fn find(&self, application: &str, part: &str) -> Result<Arc<Mutex<Upload>>, Fault> {
+        let found = self.0.lock().find(application, part).cloned();
         found.ok_or_else(|| unknown_upload(part))
     }
 
     /// The digest and size of a complete upload.
     pub(crate) async fn claim(&self, application: &str, part: &str) -> Result<bus::Claim, Fault> {
-        let upload = self.find(application, part).await?;
+        let upload = self.find(application, part)?;
         let upload = upload.lock().await;
         upload.claim(part)
     }
@@ -237,69 +172,48 @@ impl Uploads {
         part: &str,
         claims: &ClaimStore,
     ) -> Result<Bytes, Fault> {
-        let upload = self.find(application, part).await?;
+        let upload = self.find(application, part)?;
         let mut upload = upload.lock().await;
-        let claim = upload.claim(part)?;
-        let reader = if matches!(upload.content, Content::Committed) {
-            claims.open(&claim, 0).await
-        } else {
-            let mut spool = upload.take_spool(part)?;
-            let reader = spool.read(0).await;
-            upload.content = Content::Spool(spool);
-            reader
-        };
-        let reader = reader.map_err(|error| from_claim_error(&error))?;
-        reader.read_all(claim.size).await.map_err(|error| from_claim_error(&error))
+        upload.read_all(part, claims).await
     }
 
     /// Commits a complete upload to the claim store. It stays listed until it is
-    /// [removed](Uploads::remove_used), so that the same item may be submitted again. When the
-    /// store is full or fails the upload stays complete, and the next submit commits it.
+    /// [removed](Uploads::remove_used), so that the same item may be submitted again.
     pub(crate) async fn commit(
         &self,
         application: &str,
         part: &str,
         claims: &ClaimStore,
     ) -> Result<(), Fault> {
-        let upload = self.find(application, part).await?;
+        let upload = self.find(application, part)?;
         let mut upload = upload.lock().await;
-        upload.claim(part)?;
-        if matches!(upload.content, Content::Committed) {
-            return Ok(());
-        }
-        let mut spool = upload.take_spool(part)?;
-        let committed = claims.commit_or_keep(&mut spool).await;
-        upload.content = match &committed {
-            Ok(_) => Content::Committed,
-            Err(error) if error.storage_failure().is_some() => Content::Spool(spool),
-            Err(_) => Content::Broken,
-        };
-        committed.map(drop).map_err(|error| from_claim_error(&error))
+        upload.commit(part, claims).await
     }
 
     /// Removes the uploads of an item that was answered for good.
-    pub(crate) async fn remove_used(&self, application: &str, parts: &[String]) {
+    pub(crate) fn remove_used(&self, application: &str, parts: &[String]) {
         if parts.is_empty() {
             return;
         }
-        let mut uploads = self.0.lock().await;
+        let mut state = self.0.lock();
         for part in parts {
-            uploads.remove(&(application.to_owned(), part.clone()));
+            state.remove(application, part);
         }
     }
 
-    /// Removes uploads without a call since `before_us`. One that is locked is being written.
-    pub(crate) async fn expire(&self, before_us: i64) {
-        let mut uploads = self.0.lock().await;
-        uploads
-            .retain(|_, it| it.upload.try_lock().map_or(true, |it| it.last_call_us >= before_us));
+    /// Removes uploads without a call since `before_us`, and those of applications that are no
+    /// longer `registered`. One that is locked is being written.
+    pub(crate) fn expire(&self, before_us: i64, is_registered: impl Fn(&str) -> bool) {
+        let mut state = self.0.lock();
+        let applications: Vec<String> = state.by_application.keys().cloned().collect();
+        for application in applications {
+            let is_registered = is_registered(&application);
+            state.remove_if(&application, |_, it| {
+                let is_unused = it.upload.try_lock().is_ok_and(|it| it.last_call_us < before_us);
+                is_unused || !is_registered
+            });
+        }
     }
-}
-
-/// No such upload in this gateway: it was never begun, has expired, is broken, or is at another
-/// gateway. In each case the client starts it again from offset 0.
-fn unknown_upload(part: &str) -> Fault {
-    Fault::new(&code::LT_EX_004).param("part", part).param("expected", "0")
 }
 
 /// Checks a request by itself, and returns the declared digest.
@@ -335,6 +249,7 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
+    use crate::memory::MemoryBudget;
 
     /// A size above which a spool writes to disk at once, so that a write can be cancelled.
     const LARGE: usize = 600_000;
@@ -342,6 +257,7 @@ mod tests {
     struct Environment {
         uploads: Uploads,
         config: Config,
+        memory: MemoryBudget,
         claims: ClaimStore,
         _folder: tempfile::TempDir,
     }
@@ -351,7 +267,8 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let claims = ClaimStore::folder(folder.path()).await.unwrap();
             let config = toml::from_str(crate::config::DEFAULTS).unwrap();
-            Self { uploads: Uploads::default(), config, claims, _folder: folder }
+            let (uploads, memory) = (Uploads::default(), MemoryBudget::new(1 << 20, 1 << 20));
+            Self { uploads, config, memory, claims, _folder: folder }
         }
 
         async fn put(
@@ -367,8 +284,9 @@ mod tests {
                 size: whole.len() as u64,
                 sha256: Bytes::copy_from_slice(&bus::Claim::from_content(whole).sha256),
             };
-            let call = (&self.config, &self.claims, 0);
-            let response = self.uploads.receive("a", request, call).await;
+            let (config, claims, memory) = (&self.config, &self.claims, &self.memory);
+            let context = UploadContext { config, claims, memory, now_us: 0 };
+            let response = self.uploads.receive("a", request, context).await;
             response.map(|it| (it.received, it.complete)).map_err(|it| it.code)
         }
     }
@@ -400,5 +318,51 @@ mod tests {
         commit().await.unwrap();
         let read = environment.uploads.read_all("a", "p", &environment.claims).await;
         assert_eq!(read.unwrap(), whole);
+    }
+
+    #[tokio::test]
+    async fn a_small_upload_is_held_in_memory_until_it_is_removed() {
+        let environment = Environment::new().await;
+        let small = vec![7; 65_536];
+        environment.put(0, &small[..10], &small).await.unwrap();
+        assert_eq!(environment.memory.held_bytes(), 10, "not its declared size");
+        assert_eq!(environment.put(10, &small[10..], &small).await, Ok((65_536, true)));
+        let (uploads, claims) = (&environment.uploads, &environment.claims);
+        assert_eq!(uploads.read_all("a", "p", claims).await.unwrap(), small);
+        uploads.commit("a", "p", claims).await.unwrap();
+        assert_eq!(environment.memory.held_bytes(), 0, "it is in the claim store");
+        assert_eq!(uploads.read_all("a", "p", claims).await.unwrap(), small);
+        uploads.remove_used("a", &["p".to_owned()]);
+        let state = uploads.0.lock();
+        assert_eq!((state.bytes, state.by_application.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_larger_upload_and_a_small_one_without_memory_have_a_file() {
+        let environment = Environment::new().await;
+        let large = vec![7; 65_537];
+        environment.put(0, &large, &large).await.unwrap();
+        assert_eq!(environment.memory.held_bytes(), 0);
+        environment.uploads.remove_used("a", &["p".to_owned()]);
+        let small = vec![7; 100];
+        assert_eq!(environment.put(0, &small[..50], &small).await, Ok((50, false)));
+        let left = (1 << 20) - environment.memory.held_bytes();
+        let _held = environment.memory.reserve("b", left).unwrap();
+        assert_eq!(environment.put(50, &small[50..], &small).await, Ok((100, true)));
+        let read = environment.uploads.read_all("a", "p", &environment.claims).await;
+        assert_eq!(read.unwrap(), small);
+    }
+
+    #[tokio::test]
+    async fn unused_uploads_and_those_of_a_removed_application_are_forgotten() {
+        let environment = Environment::new().await;
+        environment.put(0, b"a", b"a scan").await.unwrap();
+        environment.uploads.expire(0, |_| true);
+        assert_eq!(environment.uploads.0.lock().bytes, 6);
+        environment.uploads.expire(1, |_| true);
+        assert_eq!(environment.uploads.0.lock().bytes, 0);
+        environment.put(0, b"a", b"a scan").await.unwrap();
+        environment.uploads.expire(0, |_| false);
+        assert_eq!(environment.uploads.0.lock().bytes, 0);
     }
 }

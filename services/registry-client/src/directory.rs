@@ -121,6 +121,11 @@ impl Directory {
         &self.applications
     }
 
+    /// True when an application of this id is listed, also when it is disabled.
+    pub fn has_application(&self, id: &str) -> bool {
+        self.applications.iter().any(|it| it.id == id)
+    }
+
     /// The application that a token belongs to, also when it is disabled: the caller then answers
     /// so, instead of that the token is unknown.
     pub fn authenticate(&self, token: &str) -> Option<Caller> {

@@ -21,6 +21,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod disk;
 mod failover;
 pub mod guard;
 pub mod health;

@@ -58,7 +58,7 @@ impl JournalClient {
         refusals: Vec<Refusal>,
     ) -> Result<RecordResponse, Status> {
         let mut client = self.client.clone();
-        self.within(client.record(RecordRequest { entries, refusals })).await
+        self.within(client.record(RecordRequest { entries, refusals, actions: Vec::new() })).await
     }
 
     /// Opens a session of an application's adapter, to which deliveries can be leased.

@@ -49,6 +49,7 @@ async fn run(name: &str, database: String) {
         database: chassis::secret::SecretUrl::new(database),
         calls_max: 4_096,
         sweep_ms: 1_000,
+        reserve_bytes: 0,
         password_file: "".into(),
         authorities_file: "".into(),
     };
@@ -135,7 +136,7 @@ async fn work(
             .iter()
             .map(|it| it.derived[0].message.clone().unwrap().envelope.unwrap().id)
             .collect();
-        journal.record(RecordRequest { entries, refusals: Vec::new() }).await.unwrap();
+        journal.record(RecordRequest { entries, ..RecordRequest::default() }).await.unwrap();
         lap(1);
         let begin = BeginRequest { session: session.clone(), message_ids };
         let begun = journal.begin(begin).await.unwrap().into_inner().messages;

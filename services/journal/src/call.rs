@@ -6,7 +6,7 @@ use prost::Message as _;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{
     AcceptOutcome, Acceptance, Begun, CommandRequest, CommandResponse, EndRequest, Ended, Entry,
-    OpenRequest, RecordResponse, Refusal,
+    OpenRequest, OperatorAction, RecordResponse, Refusal,
 };
 use tokio::sync::mpsc;
 
@@ -22,6 +22,8 @@ pub(crate) enum Call {
     Begin(String, Vec<String>, Reply<Option<Vec<Begun>>>),
     End(EndRequest, Reply<Vec<Ended>>),
     Command(CommandRequest, Reply<CommandResponse>),
+    /// Operators' actions that concern no message.
+    Note(Vec<OperatorAction>, Reply<()>),
     /// Messages that could not be published, and how long each waits.
     Postpone(Vec<(String, Duration)>, Reply<()>),
 }
@@ -36,6 +38,7 @@ impl Call {
             Self::End(request, _) => request.settlements.len(),
             Self::Command(request, _) => request.message_ids.len(),
             Self::Postpone(failed, _) => failed.len(),
+            Self::Note(actions, _) => actions.len(),
             Self::Open(..) | Self::Close(..) => 1,
         };
         count.max(1)
@@ -51,6 +54,7 @@ impl Call {
             }
             Self::End(request, _) => request.encoded_len(),
             Self::Command(request, _) => request.encoded_len(),
+            Self::Note(actions, _) => actions.iter().map(OperatorAction::encoded_len).sum(),
             Self::Open(..) | Self::Close(..) | Self::Begin(..) | Self::Postpone(..) => 0,
         }
     }
@@ -65,6 +69,7 @@ impl Call {
             Self::End(..) => "end",
             Self::Command(..) => "command",
             Self::Postpone(..) => "postpone",
+            Self::Note(..) => "note",
         }
     }
 
@@ -77,7 +82,7 @@ impl Call {
             Self::Begin(_, _, reply) => reply.send(Err(fault)),
             Self::End(_, reply) => reply.send(Err(fault)),
             Self::Command(_, reply) => reply.send(Err(fault)),
-            Self::Postpone(_, reply) => reply.send(Err(fault)),
+            Self::Postpone(_, reply) | Self::Note(_, reply) => reply.send(Err(fault)),
         }
     }
 }

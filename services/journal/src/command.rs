@@ -1,7 +1,7 @@
-//! Command: an operator releases, redrives, withdraws or confirms messages.
+//! Operators' actions: on messages (Command), and on what is no message (Note).
 
 use proto::journal::v1::command_request::Action;
-use proto::journal::v1::{CommandRequest, CommandResponse};
+use proto::journal::v1::{CommandRequest, CommandResponse, OperatorAction};
 use proto::message::v1::Step;
 
 use crate::database::error::DatabaseError;
@@ -9,6 +9,9 @@ use crate::delivery_row::DeliveryRow;
 use crate::steps::release_blocked;
 use crate::transitions::{Event, Transition};
 use crate::unit_of_work::UnitOfWork;
+
+const INSERT_ACTION: &str = "INSERT INTO operator_action (id, at, actor, action, reason, detail) \
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
 
 /// Carries out an operator's command on each message whose state allows it.
 pub(crate) async fn command(
@@ -31,6 +34,25 @@ pub(crate) async fn command(
         .collect();
     release_blocked(unit, &ended).await?;
     Ok(response)
+}
+
+/// Stores operators' actions that concern no message. One that is stored already stays as it is.
+pub(crate) async fn note(
+    unit: &mut UnitOfWork<'_>,
+    actions: &[OperatorAction],
+) -> Result<(), DatabaseError> {
+    for it in actions {
+        let values = vec![
+            it.id.as_str().into(),
+            it.at_us.into(),
+            it.actor.as_str().into(),
+            it.action.as_str().into(),
+            it.reason.as_str().into(),
+            it.detail.as_str().into(),
+        ];
+        unit.database.query(INSERT_ACTION, values).await?;
+    }
+    Ok(())
 }
 
 fn command_one(unit: &mut UnitOfWork<'_>, id: &str, action: Action, detail: &str) -> bool {

@@ -1,18 +1,22 @@
 //! A group of calls, worked on kind by kind in one transaction.
 
+use proto::fault::v1::Fault;
+use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::{
-    AcceptOutcome, Acceptance, Begun, EndRequest, Ended, Entry, RecordResponse,
+    AcceptOutcome, Acceptance, Begun, EndRequest, Ended, Entry, Envelope, RecordResponse,
 };
+use proto::message::v1::MessageType;
 
 use crate::accept::accept;
 use crate::begin::{BeginCall, begin};
 use crate::call::Call;
-use crate::command::command;
+use crate::command::{command, note};
 use crate::connect;
 use crate::database::error::DatabaseError;
 use crate::record::{RecordCall, derived_before, record};
 use crate::reply::Reply;
 use crate::settle;
+use crate::storage::Storage;
 use crate::sweep::postpone;
 use crate::unit_of_work::UnitOfWork;
 
@@ -50,9 +54,11 @@ impl<'a> ByKind<'a> {
                     push(&mut kinds.undone, request, reply);
                 }
                 Call::End(request, reply) => push(&mut kinds.ends, request, reply),
-                Call::Open(..) | Call::Close(..) | Call::Command(..) | Call::Postpone(..) => {
-                    kinds.others.push(call);
-                }
+                Call::Open(..)
+                | Call::Close(..)
+                | Call::Command(..)
+                | Call::Postpone(..)
+                | Call::Note(..) => kinds.others.push(call),
             }
         }
         kinds
@@ -69,11 +75,11 @@ fn push<'a, Q, A>(kind: &mut Kind<'a, Q, A>, request: Q, reply: &'a Reply<A>) {
 /// and close before messages begin in them.
 pub(crate) async fn work<'a>(
     unit: &mut UnitOfWork<'_>,
-    group: &[&'a Call],
+    (group, storage): (&[&'a Call], &Storage),
     answers: &mut Vec<Answer<'a>>,
 ) -> Result<(), DatabaseError> {
     let ByKind { accepts, records, begins, ends, undone, others } = ByKind::new(group);
-    accept_all(unit, &accepts, answers).await?;
+    accept_all(unit, (&accepts, storage), answers).await?;
     let entries = || records.0.iter().flat_map(|(entries, _)| *entries);
     let recorded = entries().map(|it: &Entry| it.message_id.as_str());
     let ended = ends.0.iter().chain(&undone.0).flat_map(|it| settle::ids(it));
@@ -96,16 +102,23 @@ pub(crate) async fn work<'a>(
 
 async fn accept_all<'a>(
     unit: &mut UnitOfWork<'_>,
-    (calls, replies): &Kind<'a, &'a [Acceptance], Vec<AcceptOutcome>>,
+    ((calls, replies), storage): (&Kind<'a, &'a [Acceptance], Vec<AcceptOutcome>>, &Storage),
     answers: &mut Vec<Answer<'a>>,
 ) -> Result<(), DatabaseError> {
-    let items: Vec<&Acceptance> = calls.iter().copied().flatten().collect();
-    if items.is_empty() {
-        let none = calls.iter().map(|_| Vec::new()).collect();
-        hold_back(answers, replies.clone(), none);
-        return Ok(());
-    }
-    let mut outcomes = accept(unit, &items).await?.into_iter();
+    let refusal = |it: &Acceptance| {
+        let envelope = it.message.as_ref().and_then(|it| it.envelope.as_ref());
+        storage.refusal(envelope.map_or(MessageType::Unspecified, Envelope::r#type))
+    };
+    let refusals: Vec<Option<Fault>> = calls.iter().copied().flatten().map(refusal).collect();
+    let items = calls.iter().copied().flatten().zip(&refusals);
+    let items: Vec<&Acceptance> =
+        items.filter(|(_, refusal)| refusal.is_none()).map(|(item, _)| item).collect();
+    let accepted = if items.is_empty() { Vec::new() } else { accept(unit, &items).await? };
+    let mut accepted = accepted.into_iter();
+    let mut outcomes = refusals.into_iter().map(|refusal| match refusal {
+        Some(fault) => AcceptOutcome { outcome: Some(Outcome::Refused(fault)) },
+        None => accepted.next().unwrap_or_default(),
+    });
     let by_call = calls.iter().map(|it| outcomes.by_ref().take(it.len()).collect()).collect();
     hold_back(answers, replies.clone(), by_call);
     Ok(())
@@ -142,6 +155,10 @@ async fn work_on_other<'a>(
         }
         Call::Postpone(failed, reply) => {
             postpone(unit, failed).await?;
+            hold_back(answers, vec![reply], vec![()]);
+        }
+        Call::Note(actions, reply) => {
+            note(unit, actions).await?;
             hold_back(answers, vec![reply], vec![()]);
         }
         Call::Accept(..) | Call::Record(..) | Call::Begin(..) | Call::End(..) => {}

@@ -57,6 +57,12 @@
 //! state and the fault are written. So an operator can restore it from a backup and redrive the
 //! message, and until then nothing decides on it. It costs two more statements, for such rows only.
 //!
+//! *A full disk refuses new messages and finishes the others.* A call that finds no space is refused
+//! with a code of its own, and the writer goes on. Beside an SQLite file lies a reserve: given up at
+//! the first write that fails, it lets settlements and records go on while nothing new is accepted.
+//! It costs `reserve_bytes` of disk. The disk of a PostgreSQL server cannot be seen from here, so
+//! there every message is tried.
+//!
 //! *No call waits for a journal that has ended.* When the writer or a reader ends, however it ends,
 //! waiting calls are refused at once, and so are calls before the next start; callers repeat them.
 //! It costs callers a repeat; the alternative is that everything stands still.
@@ -88,6 +94,7 @@ mod server;
 mod session;
 mod settle;
 mod steps;
+mod storage;
 mod sweep;
 mod transitions;
 mod undeliverable;

@@ -9,6 +9,7 @@ use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::find;
 use crate::reply::{Reply, unavailable};
+use crate::storage::storage_fault;
 
 /// A call that only reads.
 #[derive(Debug)]
@@ -53,7 +54,11 @@ fn answer<T>(reply: &Reply<T>, outcome: Result<T, DatabaseError>) -> Result<(), 
     let description = error.describe();
     tracing::error!(error = description, "the journal cannot be read");
     let is_corrupt = matches!(error, DatabaseError::Corrupt { .. });
-    let fault = if is_corrupt { error.data_fault() } else { unavailable().detail(description) };
+    let fault = match storage_fault(&error) {
+        Some(fault) => fault,
+        None if is_corrupt => error.data_fault(),
+        None => unavailable().detail(description),
+    };
     reply.send(Err(fault));
     if error.is_lost() { Err(error) } else { Ok(()) }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bus::{Bus, Channel, Receiver};
+use chassis::disk::DiskSpace;
 use chassis::health::Health;
 use chassis::upstream::STANDBY_HEADER;
 use proto::fault::code;
@@ -33,6 +34,7 @@ use crate::publish_due::DuePublisher;
 use crate::readers::{self, ReadCall};
 use crate::reply::{Reply, ask, unavailable};
 use crate::row_cache::RowCache;
+use crate::storage::{Storage, reserve_of, storage_fault};
 use crate::sweep;
 use crate::undeliverable::UndeliverableHandler;
 use crate::writer::Writer;
@@ -54,6 +56,8 @@ pub struct Config {
     pub calls_max: usize,
     /// How often the sweeper looks for due messages, milliseconds.
     pub sweep_ms: u64,
+    /// Space that is held beside an SQLite database for finishing what was accepted, bytes.
+    pub reserve_bytes: u64,
 }
 
 impl Config {
@@ -112,6 +116,10 @@ struct OpenQueues<'a> {
 pub struct Service {
     queues: watch::Sender<Option<Queues>>,
     calls_max: usize,
+    /// The disk of an SQLite database.
+    disk: DiskSpace,
+    /// Why the last run ended, when the database's disk was full or failed.
+    failure: watch::Sender<Option<Fault>>,
 }
 
 /// Closes the queues when it is dropped, however [`run`] ends.
@@ -126,7 +134,17 @@ impl Drop for QueuesGuard<'_> {
 impl Service {
     /// A journal that does not run yet.
     pub fn new(config: &Config) -> Self {
-        Self { queues: watch::Sender::new(None), calls_max: config.calls_max.max(1) }
+        Self {
+            queues: watch::Sender::new(None),
+            calls_max: config.calls_max.max(1),
+            disk: DiskSpace::new(),
+            failure: watch::Sender::new(None),
+        }
+    }
+
+    /// The space of the database's disk, to be watched; nothing new is accepted while it is critical.
+    pub fn disk(&self) -> &DiskSpace {
+        &self.disk
     }
 
     /// The generated server over this service, for the network or for this process. A call may be a
@@ -146,7 +164,23 @@ impl Service {
     }
 
     fn queues(&self) -> Result<Queues, Status> {
-        self.queues.borrow().clone().ok_or_else(not_serving)
+        self.queues.borrow().clone().ok_or_else(|| self.not_serving())
+    }
+
+    /// The answer of a standby, and of a journal between two starts. Callers with several addresses
+    /// go on to the next one.
+    fn not_serving(&self) -> Status {
+        let fault = self.failure.borrow().clone();
+        let fault = fault.unwrap_or_else(|| unavailable().detail("the journal is not open"));
+        let mut status = Status::from(fault);
+        status.metadata_mut().insert(STANDBY_HEADER, MetadataValue::from_static("true"));
+        status
+    }
+
+    /// Remembers why a run ended, for the calls until the next one.
+    fn note_failure(&self, error: &anyhow::Error) {
+        let error = error.downcast_ref::<DatabaseError>();
+        self.failure.send_replace(error.and_then(storage_fault));
     }
 
     async fn call<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, Status> {
@@ -161,14 +195,6 @@ impl Service {
     }
 }
 
-/// The answer of a standby, and of a journal between two starts. Callers with several addresses go
-/// on to the next one.
-fn not_serving() -> Status {
-    let mut status = Status::from(unavailable().detail("the journal is not open"));
-    status.metadata_mut().insert(STANDBY_HEADER, MetadataValue::from_static("true"));
-    status
-}
-
 /// Opens the database and runs the journal until `shutdown`.
 ///
 /// # Errors
@@ -181,11 +207,32 @@ pub async fn run(
     (clock, health): (chassis::Clock, Health),
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
+    let outcome = run_once(config, (&service, bus), (clock, health), shutdown).await;
+    outcome.inspect_err(|error| service.note_failure(error))
+}
+
+async fn run_once(
+    config: Config,
+    (service, bus): (&Service, Bus),
+    (clock, health): (chassis::Clock, Health),
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     health.unwell("journal", "not open yet");
+    let mut reserve = reserve_of(config.database.reveal(), config.reserve_bytes);
+    let opening = async {
+        match open(&config, &bus, (&clock, &health)).await {
+            // Opening writes as well: the reserve is for this, too.
+            Err(error) if is_of_storage(&error) && reserve.release() => {
+                open(&config, &bus, (&clock, &health)).await
+            }
+            opened => opened,
+        }
+    };
     let mut database = tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        opened = open(&config, &bus, (&clock, &health)) => opened?,
+        opened = opening => opened?,
     };
+    let storage = Storage::new(service.disk.clone(), health.clone(), reserve);
     let monitor_database = Database::open(&config.address(), Purpose::Read).await?;
     let publisher_database = Database::open(&config.address(), Purpose::Read).await?;
     let reader_databases = [
@@ -198,10 +245,11 @@ pub async fn run(
     let metrics = Metrics::new();
     let OpenQueues { calls, reads, writer: handle, guard } = service.open_queues();
     health.well("journal");
+    service.failure.send_replace(None);
     let writing = async {
         let sweep_interval = Duration::from_millis(config.sweep_ms.max(10));
         let (clock, metrics) = (clock.clone(), metrics.clone());
-        let writer = Writer { publishes, clock, metrics, cache };
+        let writer = Writer { publishes, clock, metrics, cache, storage };
         let ended = writer.run(&mut database, calls, (sweep_interval, &shutdown)).await;
         drop(guard);
         ended.map_err(anyhow::Error::new)
@@ -231,6 +279,10 @@ pub async fn run(
     };
     health.unwell("journal", "closed");
     outcome
+}
+
+fn is_of_storage(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<DatabaseError>().is_some_and(|it| it.storage_failure().is_some())
 }
 
 /// Opens the database, as a standby until this is the only journal that writes.
@@ -267,7 +319,10 @@ impl Journal for Service {
         &self,
         request: Request<RecordRequest>,
     ) -> Result<Response<RecordResponse>, Status> {
-        let RecordRequest { entries, refusals } = request.into_inner();
+        let RecordRequest { entries, refusals, actions } = request.into_inner();
+        if !actions.is_empty() {
+            self.call(|reply| Call::Note(actions, reply)).await?;
+        }
         let recorded = self.call(|reply| Call::Record(entries, refusals, reply)).await?;
         Ok(Response::new(recorded))
     }

@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::publish_due::CHANNEL_FULL_WAIT;
 use crate::reply::Reply;
 use crate::row_cache::RowCache;
+use crate::storage::{Storage, storage_fault};
 use crate::sweep::{postpone, sweep};
 use crate::unit_of_work::UnitOfWork;
 
@@ -54,6 +55,7 @@ pub(crate) struct Writer {
     pub(crate) clock: chassis::Clock,
     pub(crate) metrics: Metrics,
     pub(crate) cache: RowCache,
+    pub(crate) storage: Storage,
 }
 
 impl Writer {
@@ -91,6 +93,7 @@ impl Writer {
                     calls.try_recv().ok()
                 }
                 Turn::Sweep => {
+                    self.look_at_storage(database).await?;
                     self.sweep(database, &mut sweeps).await?;
                     // A stream of sweeps does not keep calls from their turn either.
                     calls.try_recv().ok()
@@ -127,6 +130,10 @@ impl Writer {
                 tracing::error!(error = error.describe(), "sweep failed");
                 return Ok(());
             }
+            Err(error) if error.storage_failure().is_some() && !error.needs_reopen() => {
+                self.storage.fail(&error);
+                return Ok(());
+            }
             finished => finished?,
         };
         self.publish(database, due).await?;
@@ -148,6 +155,9 @@ impl Writer {
             self.metrics.called(call.kind());
         }
         match self.commit(database, &group).await {
+            Err(error) if error.storage_failure().is_some() => {
+                self.finish_without_space(database, &group, error).await
+            }
             Err(error) if error.is_of_data() => {
                 let (count, error) = (group.len(), error.describe());
                 tracing::error!(count, error, "calls cannot be written together");
@@ -160,6 +170,60 @@ impl Writer {
         }
     }
 
+    /// Works on the calls of a group that found no space. New messages are refused; the other calls
+    /// are tried once more with the reserve, because they finish what is held.
+    async fn finish_without_space(
+        &mut self,
+        database: &mut Database,
+        group: &[&Call],
+        mut error: DatabaseError,
+    ) -> Result<(), DatabaseError> {
+        let has_reserve = self.storage.fail(&error);
+        let (new, others): (Vec<&Call>, Vec<&Call>) =
+            group.iter().copied().partition(|it| matches!(it, Call::Accept(..)));
+        refuse(&new, &error);
+        let may_retry = has_reserve || !new.is_empty();
+        if !others.is_empty() && may_retry && !error.needs_reopen() {
+            error = match self.commit(database, &others).await {
+                Err(error) if error.is_of_data() => {
+                    for call in others {
+                        self.work_alone(database, call).await?;
+                    }
+                    return Ok(());
+                }
+                Err(error) if error.storage_failure().is_some() => error,
+                outcome => return outcome,
+            };
+        }
+        refuse(&others, &error);
+        if error.needs_reopen() { Err(error) } else { Ok(()) }
+    }
+
+    /// Takes the reserve again when there is space, and writes to see whether the disk is well.
+    async fn look_at_storage(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
+        self.storage.take_reserve();
+        if !self.storage.needs_probe() {
+            return Ok(());
+        }
+        database.begin().await?;
+        let probed = database.batch("UPDATE sweep_watermark SET at = at").await;
+        let written = match probed {
+            Ok(()) => database.commit().await,
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => self.storage.recover(),
+            Err(error) => {
+                drop(database.rollback().await);
+                if error.storage_failure().is_none() || error.needs_reopen() {
+                    return Err(error);
+                }
+                self.storage.fail(&error);
+            }
+        }
+        Ok(())
+    }
+
     async fn commit(
         &mut self,
         database: &mut Database,
@@ -169,13 +233,16 @@ impl Writer {
         let mut unit = UnitOfWork::new(database, self.clock.now_us(), &mut self.cache);
         unit.database.begin().await?;
         let mut answers: Vec<Answer<'_>> = Vec::with_capacity(group.len());
-        let mut outcome = group::work(&mut unit, group, &mut answers).await;
+        let mut outcome = group::work(&mut unit, (group, &self.storage), &mut answers).await;
         if outcome.is_ok() {
             outcome = unit.flush().await;
         }
         let ((), due) = finish(unit, outcome).await?;
         self.publish(database, due).await?;
         self.metrics.committed(begun.elapsed());
+        if group.iter().any(|it| matches!(it, Call::Accept(..))) {
+            self.storage.recover();
+        }
         for answer in answers {
             answer();
         }
@@ -192,6 +259,11 @@ impl Writer {
                 let kind = call.kind();
                 tracing::error!(kind, error = error.describe(), "call cannot be written");
                 self.split(database, call, error.data_fault()).await
+            }
+            Err(error) if error.storage_failure().is_some() => {
+                self.storage.fail(&error);
+                refuse(&[call], &error);
+                if error.needs_reopen() { Err(error) } else { Ok(()) }
             }
             outcome => outcome,
         }
@@ -224,7 +296,8 @@ impl Writer {
             | Call::Begin(..)
             | Call::End(..)
             | Call::Command(..)
-            | Call::Postpone(..)) => other.refuse(fault),
+            | Call::Postpone(..)
+            | Call::Note(..)) => other.refuse(fault),
         }
         Ok(())
     }
@@ -296,7 +369,22 @@ impl Writer {
             Ok(()) => unit.flush().await,
             Err(error) => Err(error),
         };
-        finish(unit, outcome).await.map(drop)
+        match finish(unit, outcome).await {
+            // The sweeper finds them by the deadlines that they have already.
+            Err(error) if error.storage_failure().is_some() && !error.needs_reopen() => {
+                self.storage.fail(&error);
+                Ok(())
+            }
+            finished => finished.map(drop),
+        }
+    }
+}
+
+/// Refuses calls that the database has no space for.
+fn refuse(calls: &[&Call], error: &DatabaseError) {
+    let Some(fault) = storage_fault(error) else { return };
+    for call in calls {
+        call.refuse(fault.clone());
     }
 }
 
@@ -327,10 +415,16 @@ async fn finish<T>(
     outcome: Result<T, DatabaseError>,
 ) -> Result<(T, Vec<String>), DatabaseError> {
     match outcome {
-        Ok(value) => {
-            unit.database.commit().await?;
-            Ok((value, unit.committed()))
-        }
+        Ok(value) => match unit.database.commit().await {
+            Ok(()) => Ok((value, unit.committed())),
+            Err(error) => {
+                // After a full disk SQLite has rolled back already, or has left the transaction open.
+                if error.storage_failure().is_some() {
+                    drop(unit.database.rollback().await);
+                }
+                Err(error)
+            }
+        },
         Err(error) => {
             if let Err(undo) = unit.database.rollback().await {
                 tracing::warn!(error = %undo, "transaction was not rolled back");

@@ -251,7 +251,7 @@ impl Environment {
             disposition: Some(Disposition::Routed(true)),
             ..Entry::default()
         };
-        let record = RecordRequest { entries: vec![entry], refusals: Vec::new() };
+        let record = RecordRequest { entries: vec![entry], ..RecordRequest::default() };
         let recorded = journal.record(record).await.unwrap().into_inner();
         assert_eq!(recorded.unknown, Vec::<String>::new());
         envelope

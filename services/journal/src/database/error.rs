@@ -114,7 +114,56 @@ pub enum DatabaseError {
     },
 }
 
+/// Why the database cannot be written now, although neither the call nor the connection is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StorageFailure {
+    /// Its disk is full.
+    Full,
+    /// Its disk fails or is read-only, or the server is out of resources.
+    Failing,
+}
+
 impl DatabaseError {
+    /// The failure of the database's disk or server; none for every other error.
+    pub(crate) fn storage_failure(&self) -> Option<StorageFailure> {
+        use rusqlite::ErrorCode;
+        match self {
+            Self::Sqlite { source, .. } => match source.sqlite_error_code()? {
+                ErrorCode::DiskFull => Some(StorageFailure::Full),
+                ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen => {
+                    Some(StorageFailure::Failing)
+                }
+                _ => None,
+            },
+            // SQLSTATE: disk full; insufficient resources, system error, read-only transaction.
+            Self::Postgres { source, .. } => match source.code()?.code() {
+                "53100" => Some(StorageFailure::Full),
+                it if it.starts_with("53") || it.starts_with("58") || it == "25006" => {
+                    Some(StorageFailure::Failing)
+                }
+                _ => None,
+            },
+            Self::File { source, .. } => Some(match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    StorageFailure::Full
+                }
+                _ => StorageFailure::Failing,
+            }),
+            Self::Gone | Self::Taken | Self::Newer { .. } | Self::Corrupt { .. } => None,
+        }
+    }
+
+    /// True when SQLite failed below its own checks, so that only a new connection knows again what
+    /// is on disk.
+    pub(crate) fn needs_reopen(&self) -> bool {
+        use rusqlite::ErrorCode;
+        let Self::Sqlite { source, .. } = self else { return self.is_lost() };
+        matches!(
+            source.sqlite_error_code(),
+            Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen)
+        )
+    }
+
     /// True when the data of a call is at fault: a value does not fit the tables, or a stored
     /// column that the call needs is damaged. The connection still works.
     pub(crate) fn is_of_data(&self) -> bool {

@@ -1,6 +1,7 @@
 //! A running journal with a clock that stands still, its channels observed, and test messages.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -88,6 +89,12 @@ impl Environment {
             Kind::Postgres => crate::postgres_cluster::database(),
         };
         Self::start(database, Clock::fixed(START_US), Some(directory)).await
+    }
+
+    /// A journal on SQLite in a folder that outlives it.
+    pub(crate) async fn on_sqlite_in(folder: &Path) -> Self {
+        let database = folder.join("journal.sqlite").display().to_string();
+        Self::start(database, Clock::fixed(START_US), None).await
     }
 
     async fn start(database: String, clock: Clock, directory: Option<tempfile::TempDir>) -> Self {
@@ -198,7 +205,7 @@ impl Environment {
     }
 
     pub(crate) async fn record_response(&mut self, entries: Vec<Entry>) -> RecordResponse {
-        let request = RecordRequest { entries, refusals: Vec::new() };
+        let request = RecordRequest { entries, ..RecordRequest::default() };
         self.journal.record(request).await.unwrap().into_inner()
     }
 
@@ -390,6 +397,7 @@ pub(crate) fn config(database: &str) -> Config {
         sweep_ms,
         password_file: "".into(),
         authorities_file: "".into(),
+        reserve_bytes: 1 << 20,
     }
 }
 

@@ -10,6 +10,7 @@ mod damaged_rows;
 mod deliveries;
 mod environment;
 mod failures;
+mod full_disk;
 mod intake;
 #[path = "../../../../bus/tests/it/node.rs"]
 #[expect(dead_code, reason = "the bus's own tests use more of it")]
@@ -18,6 +19,8 @@ mod postgres_cluster;
 mod proxy;
 mod query_plans;
 mod searches;
+#[path = "../../../../bus/tests/it/small_disk.rs"]
+mod small_disk;
 mod standby;
 mod undeliverable;
 

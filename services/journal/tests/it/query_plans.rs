@@ -64,8 +64,8 @@ async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
     env.accept_one(Acceptance { key: "again".to_owned(), ..first }).await;
     env.record(vec![routing(&parent, &["b-app", "c-app"])]).await;
     env.record(vec![Entry { disposition: None, ..routing(&parent, &["b-app", "c-app"]) }]).await;
-    let refusals = vec![Refusal::default()];
-    let request = RecordRequest { entries: vec![routing(&parent, &["b-app"])], refusals };
+    let (refusals, actions) = (vec![Refusal::default()], vec![OperatorAction::default()]);
+    let request = RecordRequest { entries: vec![routing(&parent, &["b-app"])], refusals, actions };
     env.journal.record(request).await.unwrap();
     let ids = derived_ids(&routing(&parent, &["b-app", "c-app"]));
     let later = env.accept_and_route(item_of("doc"), &["b-app"]).await.remove(0);

@@ -114,7 +114,7 @@ impl Environment {
             disposition: Some(Disposition::Routed(true)),
             ..Entry::default()
         };
-        let record = RecordRequest { entries: vec![entry], refusals: Vec::new() };
+        let record = RecordRequest { entries: vec![entry], ..RecordRequest::default() };
         let recorded = self.journal.client.clone().record(record).await.unwrap().into_inner();
         assert_eq!((recorded.unknown.len(), recorded.ended.len()), (0, 0));
         for envelope in envelopes {

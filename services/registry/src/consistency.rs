@@ -72,7 +72,9 @@ fn check_codes(organisations: &[(EntryPositions, Organisation)], mistakes: &mut 
     for (positions, organisation) in organisations {
         let period = (organisation.valid_from.as_str(), organisation.valid_to.as_str());
         check_period(&positions.at("to"), period, mistakes);
-        for (row, it) in organisation.codes.iter().enumerate() {
+        // A code without a value was reported when it was read.
+        let codes = organisation.codes.iter().enumerate().filter(|(_, it)| !it.value.is_empty());
+        for (row, it) in codes {
             let position = positions.at(&format!("codes[{row}]"));
             if !fits(&it.scheme, &it.value) {
                 let mistake = Mistake::new(&position, &code::LT_REG_007);

@@ -2,14 +2,17 @@
 //! files and served to every service that watches.
 //!
 //! ```text
-//! folder ─▶ yaml_files ─▶ yaml_tree ─▶ parse ─▶ consistency ─▶ Snapshot ─▶ Watch ─▶ followers
+//! folder ─▶ yaml_files ─▶ yaml_tree ─▶ parse ─▶ consistency ─▶ in_force ─▶ Watch ─▶ followers
+//!                                                    waits ◀─ losses ─┘
 //! ```
 //!
 //! # Promises
 //!
 //! - [`check`] reports every mistake at once, each with file and line.
 //! - A folder with a mistake changes nothing: the last snapshot without one stays in force, over a
-//!   restart of [`run`] as well, and [`Service::mistakes`] lists the mistakes.
+//!   restart of the process as well, and [`Service::mistakes`] lists the mistakes.
+//! - A change counts when two looks have seen it. One that loses all or more than half of the
+//!   organisations or applications, all rights, or all that a file held, waits for an operator.
 //! - What no right allows is denied, so an empty folder allows nothing.
 //!
 //! # Not here
@@ -18,14 +21,20 @@
 
 mod check;
 mod consistency;
+mod follow;
+mod in_force;
 mod lexical;
+mod losses;
 mod map_reader;
 mod mistake;
 mod parse;
+mod record;
 mod server;
+mod stored;
 mod yaml_files;
 mod yaml_tree;
 
 pub use check::check;
+pub use follow::run;
 pub use mistake::Mistake;
-pub use server::{Config, DEFAULTS, Service, run};
+pub use server::{Config, DEFAULTS, Service};

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use proto::fault::{Code, code};
 
-use crate::lexical::{is_day, is_key};
+use crate::lexical::{is_ambiguous, is_day, is_key};
 use crate::mistake::{EntryPositions, Mistake, Position};
 use crate::yaml_tree::{Node, Value};
 
@@ -78,15 +78,44 @@ impl<'a, 'm> MapReader<'a, 'm> {
         Some((line, node))
     }
 
-    /// An optional text, without surrounding spaces.
+    /// An optional text for people, without surrounding spaces.
     pub(crate) fn take_text(&mut self, key: &'static str) -> String {
         match self.take(key) {
             None | Some((_, Node { value: Value::Null, .. })) => String::new(),
             Some((_, Node { value: Value::Text(text), .. })) => text.trim().to_owned(),
-            Some((line, _)) => {
-                self.report_type(line, key, "\"text\"");
+            Some((line, node)) => {
+                self.report_no_text(line, key, node);
                 String::new()
             }
+        }
+    }
+
+    /// An optional code, id or other word for programs: as [`take_text`](Self::take_text), and in
+    /// quotes where YAML could read something else.
+    pub(crate) fn take_code(&mut self, key: &'static str) -> String {
+        match self.take(key) {
+            None | Some((_, Node { value: Value::Null, .. })) => String::new(),
+            Some((line, node)) => self.code_of(line, key, node).unwrap_or_default(),
+        }
+    }
+
+    /// The code in a node; reported when it is none.
+    fn code_of(&mut self, line: u64, key: &str, node: &Node) -> Option<String> {
+        let code = read_code(node);
+        if code.is_none() {
+            self.report_no_text(line, key, node);
+        }
+        code
+    }
+
+    /// Reports a value that is no text, or that must stand in quotes to be one.
+    pub(crate) fn report_no_text(&mut self, line: u64, key: &str, node: &Node) {
+        match &node.plain {
+            Some(value) => {
+                let params = [("key", key), ("value", value.as_str())];
+                self.report_line(line, &code::LT_REG_018, &params);
+            }
+            None => self.report_type(line, key, "\"text\""),
         }
     }
 
@@ -94,15 +123,30 @@ impl<'a, 'm> MapReader<'a, 'm> {
     pub(crate) fn take_required_text(&mut self, key: &'static str) -> String {
         let mistakes_before = self.mistakes.len();
         let text = self.take_text(key);
+        self.require(key, text, mistakes_before)
+    }
+
+    /// A code that must not be missing or empty. A bare `null` is a code without its quotes.
+    pub(crate) fn take_required_code(&mut self, key: &'static str) -> String {
+        let mistakes_before = self.mistakes.len();
+        let text = match self.take(key) {
+            None => String::new(),
+            Some((_, Node { value: Value::Null, plain: None, .. })) => String::new(),
+            Some((line, node)) => self.code_of(line, key, node).unwrap_or_default(),
+        };
+        self.require(key, text, mistakes_before)
+    }
+
+    fn require(&mut self, key: &'static str, text: String, mistakes_before: usize) -> String {
         if text.is_empty() && self.mistakes.len() == mistakes_before {
             self.report(key, &code::LT_REG_003, &[("key", key)]);
         }
         text
     }
 
-    /// A required text that is a directory key or an application id.
+    /// A required code that is a directory key or an application id.
     pub(crate) fn take_required_key(&mut self, key: &'static str) -> String {
-        let text = self.take_required_text(key);
+        let text = self.take_required_code(key);
         if !text.is_empty() && !is_key(&text) {
             let line = self.positions.at(key).line;
             self.report_type(line, key, "a-z 0-9 -");
@@ -167,17 +211,10 @@ impl<'a, 'm> MapReader<'a, 'm> {
         }
     }
 
-    /// An optional list of texts.
-    pub(crate) fn take_texts(&mut self, key: &'static str) -> Vec<String> {
-        let mut texts = Vec::new();
-        for node in self.take_list(key) {
-            if let Value::Text(text) = &node.value {
-                texts.push(text.clone());
-            } else {
-                self.report_type(node.line, key, "\"text\"");
-            }
-        }
-        texts
+    /// An optional list of codes.
+    pub(crate) fn take_codes(&mut self, key: &'static str) -> Vec<String> {
+        let nodes = self.take_list(key);
+        nodes.into_iter().filter_map(|it| self.code_of(it.line, key, it)).collect()
     }
 
     /// The entries of an optional map from message types to formats.
@@ -196,4 +233,11 @@ impl<'a, 'm> MapReader<'a, 'm> {
             }
         }
     }
+}
+
+/// The code in a node; none when it is no text, or when YAML could read something else.
+pub(crate) fn read_code(node: &Node) -> Option<String> {
+    let Value::Text(text) = &node.value else { return None };
+    let is_bare = node.plain.as_ref().is_some_and(|it| is_ambiguous(it));
+    (!is_bare).then(|| text.trim().to_owned())
 }

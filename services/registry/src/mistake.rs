@@ -53,6 +53,11 @@ impl EntryPositions {
         Self { entry, line_by_path: BTreeMap::new() }
     }
 
+    /// The file that the entry is in.
+    pub(crate) fn file(&self) -> &str {
+        &self.entry.file
+    }
+
     /// Records the line of a path: a key, a row of a list (`codes[1]`) or a key of a map
     /// (`takes.document`).
     pub(crate) fn insert(&mut self, path: impl Into<String>, line: u64) {

@@ -7,7 +7,7 @@ use proto::registry::v1::{Application, CodeList, CodeRow, Right, Takes};
 use proto::scheme::{is_scheme, scheme_of};
 
 use crate::lexical::is_sha256_hex;
-use crate::map_reader::MapReader;
+use crate::map_reader::{MapReader, read_code};
 use crate::mistake::{EntryPositions, Mistake, Position};
 use crate::yaml_tree::{Node, Value, parse_yaml};
 
@@ -65,9 +65,9 @@ fn parse_organisation(mut map: MapReader<'_, '_>) -> (EntryPositions, Organisati
     let organisation = Organisation {
         key: map.take_required_key("key"),
         name: map.take_required_text("name"),
-        parent: map.take_text("parent"),
-        predecessor: map.take_text("predecessor"),
-        successor: map.take_text("successor"),
+        parent: map.take_code("parent"),
+        predecessor: map.take_code("predecessor"),
+        successor: map.take_code("successor"),
         valid_from: map.take_day("from"),
         valid_to: map.take_day("to"),
         codes: Vec::new(),
@@ -84,14 +84,19 @@ fn parse_organisation_code(
     node: &Node,
     mistakes: &mut Vec<Mistake>,
 ) -> OrganisationCode {
-    if let Value::Text(value) = &node.value {
-        let value = value.trim().to_owned();
+    if let Some(value) = read_code(node) {
         let scheme = scheme_of(&value).to_owned();
         return OrganisationCode { scheme, value, ..OrganisationCode::default() };
     }
+    if let Some(value) = &node.plain {
+        let position = Position { file: file.to_owned(), line: node.line };
+        let mistake = Mistake::new(&position, &code::LT_REG_018);
+        mistakes.push(mistake.param("key", "codes").param("value", value));
+        return OrganisationCode::default();
+    }
     let mut map = MapReader::open(file, node, mistakes);
-    let value = map.take_required_text("value");
-    let mut scheme = map.take_text("scheme");
+    let value = map.take_required_code("value");
+    let mut scheme = map.take_code("scheme");
     if scheme.is_empty() {
         scheme_of(&value).clone_into(&mut scheme);
     } else if !is_scheme(&scheme) {
@@ -108,17 +113,17 @@ fn parse_application(mut map: MapReader<'_, '_>) -> (EntryPositions, Application
     let takes = map.take_entries("takes");
     let application = Application {
         id: map.take_required_key("id"),
-        organisation: map.take_required_text("organisation"),
+        organisation: map.take_required_code("organisation"),
         name: map.take_text("name"),
-        gives: map.take_texts("gives"),
+        gives: map.take_codes("gives"),
         takes: takes.into_iter().filter_map(|it| parse_takes(&mut map, it)).collect(),
         receiver_class: receiver_class.into(),
-        token_sha256: map.take_texts("token_sha256"),
+        token_sha256: map.take_codes("token_sha256"),
         in_hand_max: u32::try_from(map.take_integer("in_hand_max", IN_HAND.0, IN_HAND.1.into()))
             .unwrap_or(IN_HAND.1),
         lease_ms: 1000 * map.take_integer("lease_seconds", LEASE_SECONDS.0, LEASE_SECONDS.1),
         disabled: map.take_boolean("disabled"),
-        accepts_losses: map.take_texts("accepts_losses"),
+        accepts_losses: map.take_codes("accepts_losses"),
     };
     for (index, digest) in application.token_sha256.iter().enumerate() {
         if !is_sha256_hex(digest) {
@@ -137,7 +142,7 @@ fn parse_application(mut map: MapReader<'_, '_>) -> (EntryPositions, Application
 }
 
 fn parse_receiver_class(map: &mut MapReader<'_, '_>) -> ReceiverClass {
-    match map.take_text("receiver_class").as_str() {
+    match map.take_code("receiver_class").as_str() {
         "" | "repeatable" => ReceiverClass::Repeatable,
         "askable" => ReceiverClass::Askable,
         "neither" => ReceiverClass::Neither,
@@ -151,11 +156,11 @@ fn parse_receiver_class(map: &mut MapReader<'_, '_>) -> ReceiverClass {
 
 fn parse_takes(map: &mut MapReader<'_, '_>, (word, format): (&str, &Node)) -> Option<Takes> {
     let message_type = parse_message_type(map, &format!("takes.{word}"), word)?;
-    let Value::Text(format) = &format.value else {
-        map.report_type(format.line, "takes", "type: format");
+    let Some(name) = read_code(format) else {
+        map.report_no_text(format.line, "takes", format);
         return None;
     };
-    Some(Takes { r#type: message_type.into(), format: format.clone() })
+    Some(Takes { r#type: message_type.into(), format: name })
 }
 
 fn parse_message_type(map: &mut MapReader<'_, '_>, path: &str, word: &str) -> Option<MessageType> {
@@ -168,7 +173,7 @@ fn parse_message_type(map: &mut MapReader<'_, '_>, path: &str, word: &str) -> Op
 }
 
 fn parse_right(mut map: MapReader<'_, '_>) -> (EntryPositions, Right) {
-    let words = map.take_texts("types");
+    let words = map.take_codes("types");
     if words.is_empty() {
         map.report("types", &code::LT_REG_003, &[("key", "types")]);
     }
@@ -177,8 +182,8 @@ fn parse_right(mut map: MapReader<'_, '_>) -> (EntryPositions, Right) {
     });
     let types = types.collect();
     let right = Right {
-        from: map.take_required_text("from"),
-        to: map.take_required_text("to"),
+        from: map.take_required_code("from"),
+        to: map.take_required_code("to"),
         types,
         valid_from: map.take_day("valid_from"),
         valid_to: map.take_day("valid_to"),
@@ -199,7 +204,7 @@ fn parse_code_list(mut map: MapReader<'_, '_>) -> (EntryPositions, CodeList) {
     for node in nodes {
         let mut map = MapReader::open(file, node, mistakes);
         rows.push(CodeRow {
-            code: map.take_required_text("code"),
+            code: map.take_required_code("code"),
             name_vi: map.take_required_text("vi"),
             name_en: map.take_text("en"),
             valid_from: map.take_day("from"),

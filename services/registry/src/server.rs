@@ -1,22 +1,27 @@
-//! The gRPC server: the folder's last snapshot without a mistake, and every change of it.
+//! The gRPC server: what is in force and every change of it, and what waits for an operator.
 
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use chassis::health::Health;
+use chassis::Upstream;
 use futures::Stream;
+use parking_lot::Mutex;
+use proto::fault::code;
+use proto::fault::v1::Fault;
+use proto::registry::v1::registry_administration_server::RegistryAdministration;
 use proto::registry::v1::registry_server::Registry;
-use proto::registry::v1::{Snapshot, WatchRequest};
+use proto::registry::v1::{
+    ApplyRequest, ApplyResponse, FileMistake, InspectRequest, InspectResponse, Snapshot,
+    WatchRequest,
+};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-use crate::check::check;
+use crate::in_force::InForce;
 use crate::mistake::Mistake;
-use crate::yaml_files::folder_state;
 
 /// Default values and descriptions of the configuration section `registry`.
 pub const DEFAULTS: &str = include_str!("../config.default.toml");
@@ -29,17 +34,22 @@ pub struct Config {
     pub folder: PathBuf,
     /// Interval between two checks of the folder for changes, milliseconds.
     pub poll_ms: u64,
+    /// The file that stores the revision in force for the next start; empty: none.
+    pub state_file: PathBuf,
 }
 
-/// The registry. Clones share its state, which outlives [`run`]: after a restart the last snapshot
-/// is still in force.
+/// The registry. Clones share its state, which outlives [`run`](crate::run): after a restart the last
+/// snapshot is still in force.
 #[derive(Clone, Debug)]
 pub struct Service {
-    snapshot: watch::Sender<Arc<Snapshot>>,
-    mistakes: watch::Sender<Arc<Vec<Mistake>>>,
-    /// Ends the watches when the current [`run`] ends.
+    pub(crate) snapshot: watch::Sender<Arc<Snapshot>>,
+    pub(crate) mistakes: watch::Sender<Arc<Vec<Mistake>>>,
+    pub(crate) in_force: Arc<Mutex<InForce>>,
+    /// Ends the watches when the current run ends.
     run_end: watch::Sender<CancellationToken>,
-    formats: Option<Arc<[String]>>,
+    pub(crate) formats: Option<Arc<[String]>>,
+    /// The journal, which keeps operators' actions.
+    pub(crate) journal: Option<Upstream>,
 }
 
 impl Default for Service {
@@ -47,14 +57,16 @@ impl Default for Service {
         Self {
             snapshot: watch::Sender::new(Arc::default()),
             mistakes: watch::Sender::new(Arc::default()),
+            in_force: Arc::default(),
             run_end: watch::Sender::new(CancellationToken::new()),
             formats: None,
+            journal: None,
         }
     }
 }
 
 impl Service {
-    /// A registry that allows nothing until [`run`] has read its folder.
+    /// A registry that allows nothing until [`run`](crate::run) has read its folder.
     pub fn new() -> Self {
         Self::default()
     }
@@ -63,6 +75,12 @@ impl Service {
     #[must_use]
     pub fn with_formats(self, formats: impl IntoIterator<Item = String>) -> Self {
         Self { formats: Some(formats.into_iter().collect()), ..self }
+    }
+
+    /// The same registry, which records operators' actions in this journal.
+    #[must_use]
+    pub fn with_journal(self, journal: Upstream) -> Self {
+        Self { journal: Some(journal), ..self }
     }
 
     /// The snapshot in force; empty before the first.
@@ -77,7 +95,7 @@ impl Service {
     }
 
     /// The token that ends the watches of this run; a new one when the last run has ended.
-    fn begin_run(&self) -> CancellationToken {
+    pub(crate) fn begin_run(&self) -> CancellationToken {
         self.run_end.send_if_modified(|token| {
             let has_ended = token.is_cancelled();
             if has_ended {
@@ -88,85 +106,26 @@ impl Service {
         self.run_end.borrow().clone()
     }
 
-    /// Puts a snapshot in force, or reports the mistakes that prevent it.
-    fn apply(
-        &self,
-        checked: Result<Snapshot, Vec<Mistake>>,
-        health: &Health,
-        config: &Config,
-    ) -> anyhow::Result<()> {
-        let mistakes = match checked {
-            Ok(snapshot) => {
-                health.well("registry");
-                self.mistakes.send_replace(Arc::default());
-                self.replace(snapshot);
-                return Ok(());
-            }
-            Err(mistakes) => mistakes,
-        };
-        for it in &mistakes {
-            let (file, line) = (it.file.as_str(), it.line);
-            tracing::warn!(file, line, error = %it.fault, "registry has a mistake");
-        }
-        let count = mistakes.len();
-        self.mistakes.send_replace(Arc::new(mistakes));
-        if self.snapshot().revision.is_empty() {
-            health.unwell("registry", format!("{count} mistakes in its folder"));
-            anyhow::bail!(
-                "the registry folder {} has {count} mistakes; `lienthong registry check` lists them",
-                config.folder.display(),
-            );
-        }
-        // A warning and not a failure: an earlier snapshot is in force, so calls can be answered.
-        health.warn(
-            "registry",
-            format!("{count} mistakes in its folder; the last snapshot stays in force"),
-        );
-        tracing::warn!(mistakes = count, "registry keeps its last snapshot in force");
-        Ok(())
-    }
-
-    fn replace(&self, snapshot: Snapshot) {
+    /// Sends the snapshot in force to every watcher that does not have it.
+    pub(crate) fn publish(&self, snapshot: &Snapshot) {
         self.snapshot.send_if_modified(|current| {
             let has_changed = current.revision != snapshot.revision;
             if has_changed {
                 tracing::info!(revision = snapshot.revision, "registry changed");
-                *current = Arc::new(snapshot);
+                *current = Arc::new(snapshot.clone());
             }
             has_changed
         });
     }
-}
 
-/// Reads the folder, and again whenever it changes, until `shutdown`. A folder with mistakes
-/// changes nothing; each mistake is logged.
-///
-/// # Errors
-///
-/// The folder has mistakes and no earlier snapshot is in force.
-pub async fn run(
-    config: Config,
-    service: Service,
-    health: Health,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    // A watch never ends by itself, so an open one would hold up a server that drains.
-    let _run_end = service.begin_run().drop_guard();
-    let mut last_state = None;
-    loop {
-        let folder = config.folder.clone();
-        let state = tokio::task::spawn_blocking(move || folder_state(&folder)).await?;
-        if last_state.as_ref() != Some(&state) {
-            let (folder, formats) = (config.folder.clone(), service.formats.clone());
-            let check_folder = move || check(&folder, formats.as_deref());
-            let checked = tokio::task::spawn_blocking(check_folder).await?;
-            service.apply(checked, &health, &config)?;
-            last_state = Some(state);
-        }
-        tokio::select! {
-            () = shutdown.cancelled() => return Ok(()),
-            () = tokio::time::sleep(Duration::from_millis(config.poll_ms)) => {}
-        }
+    fn inspect_now(&self) -> InspectResponse {
+        let mistake = |it: &Mistake| FileMistake {
+            file: it.file.clone(),
+            line: it.line,
+            fault: Some(it.fault.clone()),
+        };
+        let mistakes = self.mistakes().iter().map(mistake).collect();
+        InspectResponse { mistakes, ..self.in_force.lock().inspect() }
     }
 }
 
@@ -194,5 +153,38 @@ impl Registry for Service {
                 Some((Ok(Snapshot::clone(&snapshot)), (snapshots, known, run_end)))
             });
         Ok(Response::new(Box::pin(changes)))
+    }
+}
+
+#[tonic::async_trait]
+impl RegistryAdministration for Service {
+    async fn inspect(
+        &self,
+        _request: Request<InspectRequest>,
+    ) -> Result<Response<InspectResponse>, Status> {
+        Ok(Response::new(self.inspect_now()))
+    }
+
+    async fn apply(
+        &self,
+        request: Request<ApplyRequest>,
+    ) -> Result<Response<ApplyResponse>, Status> {
+        let request = request.into_inner();
+        for (field, text) in [("actor", &request.actor), ("reason", &request.reason)] {
+            if text.trim().is_empty() {
+                let fault = Fault::new(&code::LT_REG_003).param("key", field);
+                return Err(fault.into());
+            }
+        }
+        let service = self.clone();
+        let applying = move || {
+            let mut in_force = service.in_force.lock();
+            let change = in_force.force(&request)?;
+            service.publish(&in_force.folder().snapshot);
+            Ok::<_, Fault>(change)
+        };
+        let applied = tokio::task::spawn_blocking(applying).await;
+        let change = applied.map_err(|error| Status::internal(error.to_string()))??;
+        Ok(Response::new(ApplyResponse { change: Some(change) }))
     }
 }

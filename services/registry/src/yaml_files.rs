@@ -68,12 +68,16 @@ fn read_folder(
 pub(crate) type FolderState = Vec<(PathBuf, u64, Option<SystemTime>)>;
 
 /// The state of a folder, by which a change of its files is noticed. Files and folders that cannot
-/// be read are left out or have no time; [`read_texts`] reports them.
+/// be read have no time; [`read_texts`] reports them.
 pub(crate) fn folder_state(folder: &Path) -> FolderState {
     let mut state = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let Ok(entries) = fs::read_dir(&folder) else {
+            state.push((folder, 0, None));
+            continue;
+        };
+        for entry in entries.flatten() {
             let path = entry.path();
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => folders.push(path),

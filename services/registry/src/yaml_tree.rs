@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::Spanned;
+use serde_saphyr::options::NonFiniteFloatPolicy;
 
 /// A YAML node.
 #[derive(Clone, Debug)]
@@ -15,6 +16,11 @@ pub(crate) struct Node {
     pub(crate) line: u64,
     /// The node's value.
     pub(crate) value: Value,
+    /// The text of a scalar without quotes as it stands in the file, where YAML may have read
+    /// something else: `020` as 20.
+    pub(crate) plain: Option<String>,
+    /// Where the value stands in the file: first byte and length.
+    source: Option<(u64, u64)>,
 }
 
 /// The value of a node, with the types that the registry's files use.
@@ -105,17 +111,52 @@ impl<'de> Visitor<'de> for ValueVisitor {
 }
 
 fn to_node(raw: Spanned<RawValue>) -> Node {
-    Node { line: raw.referenced.line(), value: raw.value.0 }
+    {
+        let span = raw.defined.span();
+        let source = span.byte_offset().zip(span.byte_len());
+        Node { line: raw.referenced.line(), value: raw.value.0, plain: None, source }
+    }
+}
+
+impl Node {
+    /// Takes the text of every plain scalar from the file.
+    fn read_plain(&mut self, text: &str) {
+        match &mut self.value {
+            Value::Map(entries) => entries.iter_mut().for_each(|(.., it)| it.read_plain(text)),
+            Value::List(items) => items.iter_mut().for_each(|it| it.read_plain(text)),
+            Value::Text(_)
+            | Value::Integer(_)
+            | Value::Boolean(_)
+            | Value::Null
+            | Value::Unsupported => self.plain = plain_text(text, self.source),
+        }
+    }
+}
+
+/// The text of a scalar that has no quotes and no tag that makes it a string.
+fn plain_text(text: &str, source: Option<(u64, u64)>) -> Option<String> {
+    let (begin, count) = source?;
+    let begin = usize::try_from(begin).ok()?;
+    let end = begin.checked_add(usize::try_from(count).ok()?)?;
+    let raw = text.get(begin..end)?.trim();
+    let is_tagged = text.get(..begin)?.trim_end().ends_with("!!str");
+    let is_plain = !raw.is_empty() && !raw.starts_with(['"', '\'', '|', '>', '*', '&', '!']);
+    (is_plain && !is_tagged).then(|| raw.to_owned())
 }
 
 /// Parses a file's text. The error is the line and the message of the first syntax error.
 pub(crate) fn parse_yaml(text: &str) -> Result<Node, (u64, String)> {
-    // In YAML 1.1 `no` is a boolean, and would not be accepted as an organisation's key.
-    let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options::<Spanned<RawValue>>(text, options).map(to_node).map_err(
-        |error| {
-            let line = error.location().map_or(0, |it| it.line());
-            (line, error.to_string().lines().next().unwrap_or_default().to_owned())
-        },
-    )
+    let options = serde_saphyr::options! {
+        // In YAML 1.1 `no` is a boolean, and would not be accepted as an organisation's key.
+        strict_booleans: true,
+        // A bare `.inf` is reported as the value of its key, and not as a syntax error.
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+    };
+    let parsed = serde_saphyr::from_str_with_options::<Spanned<RawValue>>(text, options);
+    let mut root = parsed.map(to_node).map_err(|error| {
+        let line = error.location().map_or(0, |it| it.line());
+        (line, error.to_string().lines().next().unwrap_or_default().to_owned())
+    })?;
+    root.read_plain(text);
+    Ok(root)
 }

@@ -1,6 +1,9 @@
 //! The registry reports every mistake at once, and serves the last snapshot without one.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod bare_codes;
+mod emptied;
+
 use std::fs;
 use std::time::Duration;
 
@@ -36,6 +39,12 @@ fn folder(text: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("all.yaml"), text).unwrap();
     folder
+}
+
+/// Follows a folder, and stores nothing.
+fn config(folder: &TempDir) -> registry::Config {
+    let (folder, state_file) = (folder.path().to_owned(), "".into());
+    registry::Config { folder, poll_ms: 10, state_file }
 }
 
 /// Code and line of each mistake in a folder with this file.
@@ -206,7 +215,7 @@ async fn a_change_reaches_watchers_and_a_mistake_changes_nothing() {
     let folder = folder(GOOD);
     let service = registry::Service::new();
     let (health, shutdown) = (Health::new(), CancellationToken::new());
-    let config = registry::Config { folder: folder.path().to_owned(), poll_ms: 10 };
+    let config = config(&folder);
     let mut running = tokio::task::JoinSet::new();
     running.spawn(registry::run(config, service.clone(), health.clone(), shutdown.clone()));
     let mut client = RegistryClient::new(Upstream::local(RegistryServer::new(service.clone())));
@@ -231,7 +240,7 @@ async fn a_change_reaches_watchers_and_a_mistake_changes_nothing() {
 async fn a_restart_serves_the_last_snapshot_although_the_folder_has_a_mistake() {
     let folder = folder(GOOD);
     let service = registry::Service::new();
-    let config = registry::Config { folder: folder.path().to_owned(), poll_ms: 10 };
+    let config = config(&folder);
     let mut client = RegistryClient::new(Upstream::local(RegistryServer::new(service.clone())));
     let mut running = tokio::task::JoinSet::new();
     let start = |health: Health, shutdown: CancellationToken| {
@@ -275,7 +284,7 @@ fn a_right_without_types_a_shared_token_and_a_malformed_digest_are_mistakes() {
     let hash = "0".repeat(64);
     let found = mistakes(&format!(
         "organisations:\n  - {{key: a, name: A}}\napplications:\n  - {{id: x, organisation: a, \
-         token_sha256: [\"{hash}\"]}}\n  - {{id: y, organisation: a, token_sha256: [\"{hash}\", \
+         token_sha256: [\"{hash}\"]}}\n  - {{id: z, organisation: a, token_sha256: [\"{hash}\", \
          \"abc\"]}}\nrights:\n  - {{from: a, to: a}}\n"
     ));
     let expected = [("004", 5), ("005", 5), ("003", 7)].map(|(code, line)| (code.to_owned(), line));

@@ -149,7 +149,12 @@ impl DatabaseError {
                 }
                 _ => StorageFailure::Failing,
             }),
-            Self::Gone | Self::Taken | Self::Newer { .. } | Self::Corrupt { .. } => None,
+            Self::Gone
+            | Self::Taken
+            | Self::Newer { .. }
+            | Self::Corrupt { .. }
+            | Self::SslMode { .. }
+            | Self::Certificates(_) => None,
         }
     }
 

@@ -5,7 +5,10 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use proto::canonical::v1::{Canonical, Leftover, Leftovers, canonical::Body, leftover::Why};
+use proto::fault::code;
+use proto::fault::v1::Fault;
 use proto::message::v1::Finding;
+use secrecy_marks::{SecrecyMark, find_in_field};
 
 use crate::convert::writable_text;
 use crate::limits::{DEPTH_MAX, FINDINGS_MAX, LEFTOVER_BYTES_MAX, LEFTOVERS_MAX};
@@ -40,6 +43,7 @@ pub(crate) fn collect_leftovers(
     };
     collector.collect_node(record);
     collector.collect_children(record);
+    (0..tree.nodes.len()).filter(is_ignored).for_each(|it| collector.collect_marks(it));
     collector.report_dropped();
     let leftovers = Leftovers {
         format: format.name.to_owned(),
@@ -100,24 +104,33 @@ impl Collector<'_, '_> {
                 "No text is read here; it is kept as it was.",
             );
         }
-        // The bounds do not apply to nodes that may be secrecy marks: the mapping service checks
-        // them all.
-        let is_recorded = (self.items.len() < LEFTOVERS_MAX && text.len() <= LEFTOVER_BYTES_MAX)
-            || may_be_mark(&node.name);
-        if !is_recorded {
+        // The bounds do not apply to secrecy marks: the mapping service refuses them all, wherever
+        // they stand in the item.
+        let is_within = self.items.len() < LEFTOVERS_MAX && text.len() <= LEFTOVER_BYTES_MAX;
+        if !is_within && find_mark(self.tree, node_id, is_unreadable).is_none() {
             self.dropped.push(node_id);
             return;
         }
-        let raw = text.chars().scan(0, |size, it| {
-            *size += it.len_utf8();
-            (*size <= LEFTOVER_BYTES_MAX).then_some(it)
-        });
+        self.push_item(node_id, is_unreadable);
+    }
+
+    fn push_item(&mut self, node_id: usize, is_unreadable: bool) {
         self.items.push(Leftover {
             at: self.tree.path_from(self.record, node_id),
-            raw: raw.collect(),
+            raw: self.tree.nodes[node_id].text.trim().to_owned(),
             why: if is_unreadable { Why::Invalid } else { Why::Unknown }.into(),
             of: String::new(),
         });
+    }
+
+    /// Collects the secrecy marks inside a node that the description ignores, so that they are
+    /// refused.
+    fn collect_marks(&mut self, node_id: usize) {
+        if find_mark(self.tree, node_id, false).is_some() {
+            self.push_item(node_id, false);
+        }
+        let tree = self.tree;
+        tree.children(node_id).for_each(|it| self.collect_marks(it));
     }
 
     fn report_dropped(&mut self) {
@@ -146,12 +159,42 @@ fn names_read_before<'t>(tree: &'t Tree<'_>, node_id: usize, before: usize) -> H
     siblings.filter(|it| it.is_read.get()).map(|it| it.name.as_ref()).collect()
 }
 
-/// True for a node name that formats use for secrecy marks, in Vietnamese or English.
-fn may_be_mark(name: &str) -> bool {
-    let folded = name_folding::fold_field_name(name);
-    ["secre", "domat", "intmat", "mucmat", "securitylevel", "classif"]
-        .iter()
-        .any(|it| folded.contains(it))
+/// The secrecy mark of a node, by its name, the names around it, and its text.
+fn find_mark(tree: &Tree<'_>, node_id: usize, is_known: bool) -> Option<SecrecyMark> {
+    let node = &tree.nodes[node_id];
+    let text = node.text.trim();
+    if text.is_empty() {
+        return None;
+    }
+    let mut names = Vec::new();
+    let mut ancestor = node_id;
+    while ancestor != 0 {
+        names.push(tree.nodes[ancestor].name.as_ref());
+        ancestor = tree.nodes[ancestor].parent;
+    }
+    find_in_field(names, text, is_known)
+}
+
+/// Refuses an item with a secrecy mark outside its records, where nothing is read.
+///
+/// # Errors
+///
+/// There is a mark. The fault names its path and quotes nothing.
+pub(crate) fn check_outside(tree: &Tree<'_>, records: &[usize]) -> Result<(), Fault> {
+    let mut is_inside = vec![false; tree.nodes.len()];
+    for node_id in 0..tree.nodes.len() {
+        // A node's parent comes before it.
+        let parent = tree.nodes[node_id].parent;
+        is_inside[node_id] = records.contains(&node_id) || node_id > 0 && is_inside[parent];
+        if !is_inside[node_id] && find_mark(tree, node_id, false).is_some() {
+            return Err(Fault::new(&code::LT_MAP_007).violation(
+                tree.path(tree.nodes[node_id].parent),
+                "bên trong có dấu chỉ độ mật, hoặc độ mật không rõ",
+                "bears a secrecy mark inside, or an unclear one",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Writes the leftovers of this format and version back to their nodes; a node that has content by

@@ -45,6 +45,7 @@ fn normalize_item(
 ) -> Result<(ExtractedFiles, Normalized), Fault> {
     let opening = &item.opening;
     let mut extracted = ExtractedFiles::default();
+    secrecy::check_file_names(&opening.attachments)?;
     let decoded = codec.decode(&opening.format, &item.native, &opening.attachments, &mut extracted);
     let decoded = decoded.map_err(|fault| match extracted.bears_secrecy_mark {
         true => Fault::new(&code::LT_MAP_210),

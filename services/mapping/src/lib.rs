@@ -49,4 +49,5 @@ mod translate;
 
 pub use config::{Config, DEFAULTS};
 pub use run::{MappingDependencies, run};
+pub use secrecy::{redact_decode_fault, secrecy_refusal};
 pub use server::Service;

@@ -10,7 +10,7 @@ use proto::mapping::v1::Normalized;
 
 use crate::codec::DecodedItem;
 use crate::parties::resolve_parties;
-use crate::secrecy::{self, MarkPosition};
+use crate::secrecy::secrecy_refusal;
 use crate::{identity, search_index};
 
 mod context;
@@ -29,8 +29,8 @@ pub(crate) fn normalize(
     context: &NormalizeContext<'_>,
 ) -> Result<Normalized, Fault> {
     let DecodedItem { mut canonical, format, version, hash, native_sha256, mut findings } = item;
-    if let Some(mark) = secrecy::find_mark(&canonical) {
-        return Err(secrecy_fault(mark, context));
+    if let Some(fault) = secrecy_refusal(&canonical, context.native_path) {
+        return Err(fault);
     }
     let Some(message_type) = identity::message_type(&canonical) else {
         return Err(Fault::new(&code::LT_MAP_215));
@@ -63,19 +63,6 @@ pub(crate) fn normalize(
         attachments: Vec::new(),
         findings,
     })
-}
-
-/// A refusal that names the position of the mark and quotes nothing of the document.
-fn secrecy_fault(mark: MarkPosition, context: &NormalizeContext<'_>) -> Fault {
-    let path = match mark {
-        MarkPosition::Canonical(path) => (context.native_path)(&path),
-        MarkPosition::Native(path) => path,
-    };
-    Fault::new(&code::LT_MAP_210).violation(
-        path,
-        "Có dấu chỉ độ mật; văn bản mật không được gửi qua trục này.",
-        "It bears a secrecy mark; secret documents are not exchanged through this system.",
-    )
 }
 
 #[cfg(test)]

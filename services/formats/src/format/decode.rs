@@ -92,6 +92,7 @@ impl Format {
         for record in &records {
             self.new_reader(tree, declared).check_secrecy(&self.rules, *record)?;
         }
+        unmapped::check_outside(tree, &records)?;
         let budget = UnpackBudget::per_item();
         let mut item = ItemState { declared, sink, referenced: Vec::new(), budget };
         let mut decoded = Vec::new();

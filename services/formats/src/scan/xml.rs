@@ -7,6 +7,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use quick_xml::Reader;
 use quick_xml::events::{BytesDecl, BytesStart, Event};
+use secrecy_marks::find_in_text;
 
 use crate::limits::{DEPTH_MAX, NODES_MAX};
 use crate::tree::{NodeKind, Tree};
@@ -59,7 +60,8 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
             Event::DocType(_) => return Err(Fault::new(&code::LT_MAP_003)),
             Event::Decl(declaration) if tree.is_none() => check_declaration(&declaration)?,
             Event::Start(_) | Event::Empty(_) | Event::Decl(_) => return Err(second_root(&reader)),
-            Event::Comment(_) | Event::PI(_) => {}
+            Event::Comment(it) => keep_marked(&mut tree, &open, &it.into_inner()),
+            Event::PI(it) => keep_marked(&mut tree, &open, &it.into_inner()),
             Event::Eof => break,
         }
     }
@@ -219,6 +221,18 @@ fn local_name_at<'a>(text: &'a str, at: usize, name: &str) -> Cow<'a, str> {
 fn local_name(name: &str) -> &str {
     let prefix = name.bytes().rposition(|it| it == b':').map_or(0, |it| it + 1);
     name.get(prefix..).unwrap_or_default()
+}
+
+/// Keeps a comment or an instruction with a secrecy mark as a node that no rule names, so that it is
+/// refused. Others say nothing.
+fn keep_marked(tree: &mut Option<Tree<'_>>, open: &[usize], text: &str) {
+    if let Some(tree) = tree
+        && tree.nodes.len() < NODES_MAX
+        && find_in_text(text).is_some()
+    {
+        let node_id = tree.add_child(open.last().copied().unwrap_or_default(), "comment()");
+        tree.nodes[node_id].text = Cow::Owned(text.to_owned());
+    }
 }
 
 fn append_text<'a>(tree: &mut Option<Tree<'a>>, open: &[usize], text: Cow<'a, str>) {

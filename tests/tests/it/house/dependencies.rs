@@ -14,7 +14,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lienthong-bus", &[]),
     ("lienthong-name-folding", &[]),
     ("lienthong-call-batcher", &[]),
-    ("lienthong-formats", &["proto", "name-folding"]),
+    ("lienthong-secrecy-marks", &[]),
+    ("lienthong-formats", &["proto", "name-folding", "secrecy-marks"]),
     ("lienthong-tls", &[]),
     ("lienthong-chassis", &["tls"]),
     ("lienthong-sdk", &["proto", "call-batcher", "tls"]),
@@ -45,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "registry-client",
             "journal-client",
             "name-folding",
+            "secrecy-marks",
         ],
     ),
     // The journal takes from its own client only the conversion between its messages and the bus's.

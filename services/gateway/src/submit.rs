@@ -102,17 +102,27 @@ fn named_parts(request: &SubmitRequest) -> Vec<String> {
     body.into_iter().chain(request.attachments.iter().map(|it| &it.part)).cloned().collect()
 }
 
-/// Records a refusal, without the texts of its fields, which may quote the content.
+/// The codes of items that bear a secrecy mark.
+const SECRECY_CODES: [&str; 2] = [code::LT_MAP_007.code, code::LT_MAP_210.code];
+
+/// Records a refusal, without the texts of its fields, which may quote the content. Of an item with a
+/// secrecy mark only the code is recorded, because its key may be its number or its subject.
 fn enqueue_refusal(gateway: &Gateway, application: &Application, key: &str, fault: &Fault) {
+    let is_secret = SECRECY_CODES.contains(&fault.code.as_str());
+    let (key, fault) = match is_secret {
+        true => ("", Fault { code: fault.code.clone(), ..Fault::default() }),
+        false => (key, Fault { violations: Vec::new(), ..fault.clone() }),
+    };
+    let code = fault.code.clone();
     let refusal = Refusal {
         application: application.id.clone(),
         // The key may be too long or have control characters, and be refused for that.
         key: key.chars().filter(|it| !it.is_control()).take(KEY_BYTES_MAX).collect(),
         at_us: gateway.clock.now_us(),
-        fault: Some(Fault { violations: Vec::new(), ..fault.clone() }),
+        fault: Some(fault),
     };
     if !gateway.workers.enqueue_refusal(refusal) {
-        tracing::warn!(code = fault.code, "refusal was not recorded");
+        tracing::warn!(code, "refusal was not recorded");
     }
 }
 

@@ -55,6 +55,8 @@ fn fixture_folder() -> tempfile::TempDir {
         folder.path().join("cong-van.edxml"),
     )
     .unwrap();
+    let packet = std::fs::read_to_string(folder.path().join("cong-van.edxml")).unwrap();
+    put("mat.edxml", &packet.replace("<edXML:Subject>", "<edXML:Subject>M\u{200b}ẬT: "));
     let plain = case("ioffice.portal/cases/plain");
     std::fs::copy(plain.join("native.json"), folder.path().join("vb.json")).unwrap();
     std::fs::copy(plain.join("canonical.json"), folder.path().join("chuan.json")).unwrap();
@@ -87,6 +89,14 @@ fn cases_without_a_system() -> Vec<Case> {
         (&["format", "detect", "khong.xml"], 4, "/error/code", json!("LT-CLI-001")),
         (&["format", "read", "auto", "vb.json"], 0, "/attachments/0/size", json!(18)),
         (&["format", "read", "auto", "cut.xml"], 3, "/error/code", json!("LT-MAP-001")),
+        (&["format", "read", "auto", "cong-van.edxml"], 0, "/refusal", json!(null)),
+        (&["format", "read", "auto", "mat.edxml"], 5, "/refusal/code", json!("LT-MAP-210")),
+        (
+            &["format", "try", "auto", "mat.edxml", "--to", "edxml.document"],
+            5,
+            "/refusal/code",
+            json!("LT-MAP-210"),
+        ),
         (&["format", "read", "no.such", "vb.json"], 3, "/error/code", json!("LT-MAP-017")),
         (&["format", "write", "ioffice.portal", "chuan.json"], 0, "/losses", json!([])),
         (&["format", "write", "ioffice.portal", "chuan.json"], 0, "/encoding", json!("utf-8")),

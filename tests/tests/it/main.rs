@@ -18,6 +18,7 @@ mod load;
 mod outage;
 mod refusals;
 mod sample;
+mod secrecy;
 mod secrets;
 mod standby;
 mod stop;

@@ -34,7 +34,7 @@ pub(crate) fn run(output: Output, command: Format) -> anyhow::Result<ExitStatus>
         Format::Read { format, file, attachments } => {
             let mut attachments = AttachmentFolder::new(attachments);
             let messages = read_native((output, &formats), &format, &file, &mut attachments)?;
-            print_canonical(output, &formats, (&messages, &attachments))?;
+            return print_canonical(output, &formats, (&messages, &attachments));
         }
         Format::Write { format, canonical, attachments } => {
             let text = load(output, &canonical)?;
@@ -44,7 +44,8 @@ pub(crate) fn run(output: Output, command: Format) -> anyhow::Result<ExitStatus>
         Format::Try { format, file, to, attachments } => {
             let mut attachments = AttachmentFolder::new(attachments);
             let messages = read_native((output, &formats), &format, &file, &mut attachments)?;
-            print_translation((output, &formats), &to, (&messages, &attachments))?;
+            let messages = (messages.as_slice(), &attachments);
+            return Ok(print_translation((output, &formats), &to, messages)?);
         }
         Format::List => print_formats(output, &formats),
         Format::Check { description } => return check_description(output, &description),

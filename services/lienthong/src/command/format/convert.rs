@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::command::format::attachments::AttachmentFolder;
 use crate::command::format::input_file::load;
 use crate::command::format::losses::{loss_json, print_losses};
-use crate::fault::unwritable_path;
+use crate::exit_status::ExitStatus;
+use crate::fault::{fault_json, unwritable_path};
 use crate::output::Output;
 
 /// The format of canonical JSON.
@@ -29,7 +30,8 @@ pub(super) fn read_native(
     let format = formats.choose(format, &native)?;
     let declared = attachments.collect_beside(file, format, &native);
     let declared = declared.map_err(|error| unwritable_path(file, &error))?;
-    format.decode(&native, &declared, attachments)
+    let decoded = format.decode(&native, &declared, attachments);
+    decoded.map_err(|fault| mapping::redact_decode_fault(&native, fault))
 }
 
 /// Prints messages as canonical JSON, with what was odd about them.
@@ -37,7 +39,8 @@ pub(super) fn print_canonical(
     output: Output,
     formats: &FormatRegistry,
     (messages, attachments): (&[DecodedMessage], &AttachmentFolder),
-) -> anyhow::Result<()> {
+) -> anyhow::Result<ExitStatus> {
+    let refusal = find_refusal(formats, messages);
     if output.json {
         let values: Result<Vec<Value>, _> = messages
             .iter()
@@ -52,8 +55,9 @@ pub(super) fn print_canonical(
             "messages": values?,
             "findings": findings_json(messages),
             "attachments": attachments,
+            "refusal": refusal.as_ref().map(fault_json),
         }));
-        return Ok(());
+        return Ok(exit_status(refusal.as_ref()));
     }
     for it in messages {
         output.print_bytes(&canonical_json(formats, it)?);
@@ -63,7 +67,34 @@ pub(super) fn print_canonical(
             output.print_note(&format!("{} {}: {text}", finding.code, finding.field));
         }
     }
-    Ok(())
+    Ok(print_refusal(output, refusal.as_ref()))
+}
+
+/// What the secrecy gate of a running system would answer to the first message that it refuses.
+fn find_refusal(formats: &FormatRegistry, messages: &[DecodedMessage]) -> Option<Fault> {
+    messages.iter().find_map(|it| {
+        let origin = it.canonical.origin.as_ref();
+        let format = origin.and_then(|it| formats.get(&it.format));
+        let native_path =
+            |path: &str| format.map_or_else(|| path.to_owned(), |it| it.native_path(path));
+        mapping::secrecy_refusal(&it.canonical, native_path)
+    })
+}
+
+fn exit_status(refusal: Option<&Fault>) -> ExitStatus {
+    refusal.map_or(ExitStatus::Done, ExitStatus::from_fault)
+}
+
+/// Prints that a running system would refuse the message.
+fn print_refusal(output: Output, refusal: Option<&Fault>) -> ExitStatus {
+    if let Some(fault) = refusal {
+        output.print_note(output.localize(
+            "Trục liên thông sẽ từ chối văn bản này:",
+            "A running system would refuse this message:",
+        ));
+        output.print_fault_text(fault);
+    }
+    exit_status(refusal)
 }
 
 /// Prints canonical JSON in another format, with its losses.
@@ -97,7 +128,8 @@ pub(super) fn print_translation(
     (output, formats): (Output, &FormatRegistry),
     target: &str,
     (messages, attachments): (&[DecodedMessage], &AttachmentFolder),
-) -> Result<(), Fault> {
+) -> Result<ExitStatus, Fault> {
+    let refusal = find_refusal(formats, messages);
     let target = formats.choose(target, &[])?;
     let mut translated = Vec::new();
     for it in messages {
@@ -114,9 +146,13 @@ pub(super) fn print_translation(
     }
     if output.json {
         let findings = findings_json(messages);
-        output.print_json(&json!({ "messages": translated, "findings": findings }));
+        output.print_json(&json!({
+            "messages": translated,
+            "findings": findings,
+            "refusal": refusal.as_ref().map(fault_json),
+        }));
     }
-    Ok(())
+    Ok(print_refusal(output, refusal.as_ref()))
 }
 
 /// A message as canonical JSON, without its origin: that is the file the caller has.

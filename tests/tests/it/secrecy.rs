@@ -83,7 +83,7 @@ async fn nothing_of_a_refused_secret_item_is_stored() {
     let folder = tempfile::tempdir().unwrap();
     write_registry(&folder.path().join("registry"), &AGENCIES);
     let mut up = Up::start(folder.path(), &[("LIENTHONG__TELEMETRY__LEVEL", "debug")]);
-    let connection = Connection { gateway: up.gateway(), token: "mot-token".to_owned() };
+    let connection = Connection::new(up.gateway(), "mot-token");
     let submit_handle = connection.submit_handle().unwrap();
     for item in secret_items() {
         match submit_handle.submit(&item).await {

@@ -207,6 +207,7 @@ async fn measure(count: usize) -> Duration {
     let bus = Bus::embedded(Settings { partitions: 1, ..Settings::default() });
     let nothing = Upstream::local(JournalServer::new(NoJournal));
     let dependencies = GatewayDependencies {
+        disk: chassis::disk::DiskSpace::new(),
         bus: bus.clone(),
         claims: ClaimStore::folder(folder.path()).await.unwrap(),
         journal: nothing.clone(),

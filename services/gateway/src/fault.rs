@@ -49,6 +49,16 @@ pub(crate) fn from_claim_error(error: &ClaimError) -> Fault {
     Fault::new(code).retry_after(STORAGE_WAIT)
 }
 
+/// The claim store's disk has so little space that nothing new is taken.
+pub(crate) fn disk_full(reason: &str) -> Fault {
+    Fault::new(&code::LT_STO_001).retry_after(STORAGE_WAIT).detail(reason)
+}
+
+/// True for the fault of a claim store that is full or fails.
+pub(crate) fn is_of_storage(fault: &Fault) -> bool {
+    [code::LT_STO_001.code, code::LT_STO_002.code].contains(&fault.code.as_str())
+}
+
 /// A service that the gateway needs does not answer.
 pub(crate) fn unavailable(service: &str) -> Fault {
     Fault::new(&code::LT_SYS_002).param("part", service).retry_after(Duration::from_secs(1))

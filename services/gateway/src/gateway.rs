@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use bus::{Bus, ClaimStore};
+use chassis::disk::{DiskLevel, DiskSpace};
 use chassis::{Clock, Upstream};
 use journal_client::JournalClient;
+use proto::fault::v1::Fault;
 use proto::mapping::v1::mapping_client::MappingClient;
 use registry_client::RegistryFollower;
 use tokio_util::sync::CancellationToken;
@@ -13,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::active_tokens::ActiveTokens;
 use crate::config::Config;
 use crate::failure_rate::FailureRate;
+use crate::fault::{disk_full, is_of_storage};
 use crate::limits::MAPPING_RESPONSE_BYTES_MAX;
 use crate::memory::MemoryBudget;
 use crate::metrics::Metrics;
@@ -29,6 +32,8 @@ pub struct GatewayDependencies {
     pub bus: Bus,
     /// The store of bodies and files.
     pub claims: ClaimStore,
+    /// The space of the store's folder; nothing new is taken while it is critical.
+    pub disk: DiskSpace,
     /// The journal.
     pub journal: Upstream,
     /// The mapping service.
@@ -47,6 +52,7 @@ pub(crate) struct Gateway {
     pub(crate) clock: Clock,
     pub(crate) bus: Bus,
     pub(crate) claims: ClaimStore,
+    pub(crate) disk: DiskSpace,
     pub(crate) registry: RegistryFollower,
     pub(crate) sessions: Sessions,
     pub(crate) uploads: Uploads,
@@ -81,6 +87,7 @@ impl Gateway {
             clock,
             bus: dependencies.bus,
             claims: dependencies.claims,
+            disk: dependencies.disk,
             registry: dependencies.registry,
             sessions: Sessions::default(),
             uploads: Uploads::default(),
@@ -110,6 +117,25 @@ impl Gateway {
             drained: CancellationToken::new(),
             config,
         }
+    }
+
+    /// Refuses what needs space while the claim store's disk has hardly any, so that what was
+    /// accepted can be finished.
+    pub(crate) fn check_disk(&self) -> Result<(), Fault> {
+        if self.disk.level() < DiskLevel::Critical {
+            return Ok(());
+        }
+        Err(disk_full(&self.disk.reason()))
+    }
+
+    /// Reports the outcome of a call to the watch of the disk, when the claim store failed in it.
+    pub(crate) fn watch_outcome<T>(&self, outcome: Result<T, Fault>) -> Result<T, Fault> {
+        outcome.inspect_err(|fault| {
+            let is_folder = matches!(self.claims, ClaimStore::Folder(_));
+            if is_folder && is_of_storage(fault) && self.disk.level() < DiskLevel::Critical {
+                self.disk.report_failure(&fault.code);
+            }
+        })
     }
 
     /// How long another service may take to answer.

@@ -92,7 +92,12 @@ impl Service {
             memory: &gateway.memory,
             now_us: gateway.clock.now_us(),
         };
-        gateway.uploads.receive(&application.id, request, context).await
+        // A request without data asks for the progress, and needs no space.
+        if !request.data.is_empty() {
+            gateway.check_disk()?;
+        }
+        let outcome = gateway.uploads.receive(&application.id, request, context).await;
+        gateway.watch_outcome(outcome)
     }
 }
 

@@ -16,7 +16,7 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::{Acceptance, Envelope, FindRequest, Message, Refusal};
 use proto::mapping::v1::{NormalizeItem, Normalized};
-use proto::message::v1::{Attachment, Fact, Receipt, Step};
+use proto::message::v1::{Attachment, Fact, MessageType, Receipt, Step};
 use proto::registry::v1::Application;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -49,6 +49,7 @@ pub(crate) async fn submit(
     let parts = named_parts(&request);
     let started = Instant::now();
     let result = process(gateway, application, (request, origin)).await;
+    let result = gateway.watch_outcome(result);
     let outcome = match &result {
         Ok(response) if response.receipt.as_ref().is_some_and(|it| it.repeat) => "repeat",
         Ok(_) => "accepted",
@@ -148,6 +149,10 @@ async fn process(
     let native_item = NativeItem { item, bytes: native.bytes.clone(), permit: permit.clone() };
     let (normalized, files) = gateway.workers.normalize(native_item).await?;
     let id = message_id(&application.id, &request.key, &normalized.content_digest);
+    // A status is small and ends what is under way, so it is taken longer than others.
+    if normalized.r#type() != MessageType::Status {
+        gateway.check_disk()?;
+    }
     check_key(gateway, (application, &request), (&normalized, &native)).await?;
     let files = (&normalized, files);
     let attachments = store_attachments(gateway, application, &request, files).await?;

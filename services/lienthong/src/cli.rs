@@ -11,7 +11,9 @@ use proto::fault::Lang;
 pub(crate) use self::arguments::{
     Demo, Find, Link, LinkCertificates, OperatorAction, Send, StateFilter, Up,
 };
-pub(crate) use self::subcommands::{Certificates, Config, DevCertificates, Format, Registry};
+pub(crate) use self::subcommands::{
+    ApplyRegistry, Certificates, Config, DevCertificates, Format, Registry,
+};
 
 /// Trục liên thông văn bản của tỉnh / The integration bus of a province.
 #[derive(Debug, Parser)]

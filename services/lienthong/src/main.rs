@@ -106,7 +106,7 @@ async fn run(output: Output, cli: Cli) -> anyhow::Result<ExitStatus> {
         Command::Confirm(it) => command::operator_action::run(output, Action::Confirm, &it).await,
         Command::Certificates(command) => command::certificates::run(output, command),
         Command::Format(command) => command::format::run(output, command),
-        Command::Registry(command) => command::registry::run(output, command),
+        Command::Registry(command) => command::registry::run(output, command).await,
         Command::Config(command) => command::config::run(output, &layers()?, &command),
         Command::Doctor(link) => command::doctor::run(output, layers(), &link).await,
         Command::Explain { code, .. } => Ok(command::explain::run(output, code.as_deref())),

@@ -4,15 +4,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chassis::config::{ConfigError, Layers};
+use chassis::disk::DiskConfig;
 use chassis::secret::SecretUrl;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use serde::Deserialize;
 
 /// Every section with its defaults, in the order of `config show`.
-pub(crate) const SECTIONS: [(&str, &str); 12] = [
+pub(crate) const SECTIONS: [(&str, &str); 13] = [
     ("bus", include_str!("../config/bus.toml")),
     ("claims", include_str!("../config/claims.toml")),
+    ("disk", chassis::disk::DEFAULTS),
     ("listen", include_str!("../config/listen.toml")),
     ("server", chassis::serve::DEFAULTS),
     ("tls", include_str!("../config/tls.toml")),
@@ -99,6 +101,7 @@ pub(crate) struct Upstreams {
 pub(crate) struct Settings {
     pub(crate) bus: BusSection,
     pub(crate) claims: Claims,
+    pub(crate) disk: DiskConfig,
     pub(crate) listen: Listen,
     pub(crate) server: chassis::serve::ServerLimits,
     pub(crate) tls: TlsSection,
@@ -119,6 +122,7 @@ impl Settings {
         let mut settings = Self {
             bus: layers.section("bus", defaults("bus"))?,
             claims: layers.section("claims", defaults("claims"))?,
+            disk: layers.section("disk", defaults("disk"))?,
             listen: layers.section("listen", defaults("listen"))?,
             server: layers.section("server", defaults("server"))?,
             tls: layers.section("tls", defaults("tls"))?,
@@ -162,6 +166,7 @@ impl Settings {
             ("server", "idle_ms_max", server.idle_ms_max),
             ("server", "unread_ms_max", server.unread_ms_max),
             ("registry", "poll_ms", self.registry.poll_ms),
+            ("disk", "poll_ms", self.disk.poll_ms),
         ] {
             layers.at_least((section, defaults(section)), key, (value, 1))?;
         }

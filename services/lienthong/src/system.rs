@@ -21,6 +21,7 @@ pub(crate) mod run;
 
 mod access;
 mod channels;
+mod disks;
 mod long_lived;
 mod roles;
 mod shutdown_order;

@@ -10,9 +10,18 @@ use proto::registry::v1::{
 };
 use uuid::Uuid;
 
-use crate::check::CheckedFolder;
+use crate::check::{CheckedFolder, check_folder};
 use crate::losses::find_accident;
 use crate::stored;
+
+/// What a folder would lose against the revision that a registry has stored, when an operator would
+/// have to confirm it; none also when nothing is stored or the folder has mistakes.
+pub fn find_waiting_losses(folder: &Path, state_file: &Path) -> Option<Losses> {
+    let stored = stored::read(state_file).ok().flatten()?;
+    let snapshot = stored.snapshot.unwrap_or_default();
+    let current = CheckedFolder { snapshot, files: stored.files };
+    find_accident(&current, &check_folder(folder, None).ok()?)
+}
 
 /// The state of the registry, beside its snapshot for watchers.
 #[derive(Debug, Default)]

@@ -36,5 +36,6 @@ mod yaml_tree;
 
 pub use check::check;
 pub use follow::run;
+pub use in_force::find_waiting_losses;
 pub use mistake::Mistake;
 pub use server::{Config, DEFAULTS, Service};

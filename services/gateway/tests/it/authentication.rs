@@ -44,6 +44,7 @@ async fn the_last_snapshot_stays_in_force_while_the_registry_is_unavailable() {
 async fn a_restarted_gateway_authenticates_before_the_registry_answers() {
     let environment = Environment::new().await;
     let dependencies = GatewayDependencies {
+        disk: chassis::disk::DiskSpace::new(),
         bus: environment.bus.clone(),
         claims: environment.claims.clone(),
         journal: environment.journal.upstream(),

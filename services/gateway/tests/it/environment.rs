@@ -79,6 +79,7 @@ impl Environment {
         let mapping = SimulatedMapping::default();
         let follower = RegistryFollower::new("gateway.registry");
         let dependencies = GatewayDependencies {
+            disk: chassis::disk::DiskSpace::new(),
             bus: bus.clone(),
             claims: claims.clone(),
             journal: journal.upstream(),

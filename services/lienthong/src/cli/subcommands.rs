@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use crate::cli::Link;
+
 /// Commands on formats.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Format {
@@ -74,6 +76,16 @@ pub(crate) enum Registry {
         /// Thư mục / Folder
         folder: PathBuf,
     },
+    /// Bản đang có hiệu lực, lỗi, và thay đổi đang chờ / What is in force, mistakes, and what waits
+    Status {
+        #[command(flatten)]
+        link: Link,
+    },
+    /// Cho thay đổi đang chờ có hiệu lực / Put the change in force that waits
+    #[command(
+        after_help = "Ví dụ / Example:\n  lienthong registry apply --force --reason \"sáp nhập tỉnh\""
+    )]
+    Apply(ApplyRegistry),
     /// Tạo khóa truy cập mới và dòng băm để dán vào sổ / Make a token and its hash line
     Token,
 }
@@ -110,6 +122,22 @@ pub(crate) struct DevCertificates {
     /// Số ngày có hiệu lực / Days of validity
     #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=825))]
     pub(crate) days: u32,
+}
+
+/// Arguments of `registry apply`.
+#[derive(Args, Debug)]
+pub(crate) struct ApplyRegistry {
+    /// Dù làm mất nhiều cơ quan hay ứng dụng / Although organisations or applications are lost
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Vì sao; được lưu lại / Why; kept
+    #[arg(long, value_name = "TEXT", required_if_eq("force", "true"))]
+    pub(crate) reason: Option<String>,
+    /// Ai làm; mặc định người dùng của máy / Who; default this machine's user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) link: Link,
 }
 
 /// Commands on the configuration.

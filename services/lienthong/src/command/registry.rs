@@ -1,4 +1,9 @@
-//! `registry`: checks a folder, prints its content, and draws tokens.
+//! `registry`: checks a folder, prints its content, shows what is in force, puts in force what
+//! waits, and draws tokens.
+
+pub(crate) mod state;
+
+use std::path::{Path, PathBuf};
 
 use proto::message::v1::{MessageType, Organisation};
 use proto::registry::v1::{Application, CodeList, Right, Snapshot};
@@ -12,17 +17,26 @@ use crate::table::Row;
 use crate::token::{draw_token, hash_token};
 
 /// Carries out a command on the registry.
-pub(crate) fn run(output: Output, command: Registry) -> anyhow::Result<ExitStatus> {
+pub(crate) async fn run(output: Output, command: Registry) -> anyhow::Result<ExitStatus> {
     let (folder, show) = match command {
         Registry::Check { folder } => (folder, false),
         Registry::Show { folder } => (folder, true),
         Registry::Token => return Ok(print_token(output)),
+        Registry::Status { link } => return state::print_status(output, &link).await,
+        Registry::Apply(arguments) => return state::apply(output, arguments).await,
     };
     std::fs::read_dir(&folder).map_err(|error| unreadable_path(&folder, &error))?;
     let registry =
         formats::FormatRegistry::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))?;
     let formats: Vec<String> = registry.all().iter().map(|it| it.name().to_owned()).collect();
-    match registry::check(&folder, Some(&formats)) {
+    let checked = registry::check(&folder, Some(&formats));
+    if !show
+        && checked.is_ok()
+        && let Some(losses) = registry::find_waiting_losses(&folder, &state_file_of(&folder))
+    {
+        return Err(state::waiting_fault(output, &losses).into());
+    }
+    match checked {
         Ok(snapshot) if show => print_snapshot(output, &snapshot),
         Ok(snapshot) if output.json => {
             output.print_json(&json!({ "mistakes": [], "revision": snapshot.revision }));
@@ -39,6 +53,12 @@ pub(crate) fn run(output: Output, command: Registry) -> anyhow::Result<ExitStatu
         Err(mistakes) => return Ok(print_mistakes(output, &mistakes)),
     }
     Ok(ExitStatus::Done)
+}
+
+/// The file beside a folder in which the registry of `up` stores what is in force.
+fn state_file_of(folder: &Path) -> PathBuf {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    folder.with_file_name("registry.applied")
 }
 
 fn print_mistakes(output: Output, mistakes: &[registry::Mistake]) -> ExitStatus {

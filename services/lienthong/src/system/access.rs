@@ -6,12 +6,13 @@ use chassis::guard::{AccessTable, Principal};
 const GATEWAY: &[Principal] = &[Role("gateway")];
 const GATEWAY_AND_MAPPING: &[Principal] = &[Role("gateway"), Role("mapping")];
 const GATEWAY_AND_OPERATORS: &[Principal] = &[Role("gateway"), Operator];
+const JOURNAL_WRITERS: &[Principal] = &[Role("gateway"), Role("mapping"), Role("registry")];
 const OPERATORS: &[Principal] = &[Operator];
 
 /// The internal calls. What is missing here is denied to everybody.
 pub(super) const ACCESS: AccessTable = &[
     ("/lienthong.journal.v1.Journal/Accept", GATEWAY),
-    ("/lienthong.journal.v1.Journal/Record", GATEWAY_AND_MAPPING),
+    ("/lienthong.journal.v1.Journal/Record", JOURNAL_WRITERS),
     ("/lienthong.journal.v1.Journal/Open", GATEWAY),
     ("/lienthong.journal.v1.Journal/Close", GATEWAY),
     ("/lienthong.journal.v1.Journal/Begin", GATEWAY),
@@ -23,6 +24,8 @@ pub(super) const ACCESS: AccessTable = &[
     ("/lienthong.mapping.v1.Mapping/Normalize", GATEWAY),
     ("/lienthong.mapping.v1.Mapping/Formats", GATEWAY),
     ("/lienthong.registry.v1.Registry/Watch", GATEWAY_AND_MAPPING),
+    ("/lienthong.registry.v1.RegistryAdministration/Inspect", OPERATORS),
+    ("/lienthong.registry.v1.RegistryAdministration/Apply", OPERATORS),
 ];
 
 #[cfg(test)]

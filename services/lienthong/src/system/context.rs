@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chassis::Upstream;
+use chassis::disk::DiskSpace;
 use chassis::guard::Guard;
 use chassis::health::Health;
 use chassis::secret::Secret;
@@ -60,6 +61,8 @@ impl SystemDependencies {
 pub(super) struct LongLived {
     pub(super) registry: registry::Service,
     pub(super) journal: journal::Service,
+    /// The space of the claim store's folder, or of its spool's.
+    pub(super) claims_disk: DiskSpace,
     /// Mapping's copy of the registry.
     pub(super) mapping_registry: RegistryFollower,
     /// The gateway's copy of the registry.
@@ -76,6 +79,7 @@ impl LongLived {
         Self {
             registry: registry::Service::new().with_formats(names),
             journal: journal::Service::new(&settings.journal),
+            claims_disk: DiskSpace::new(),
             mapping_registry: RegistryFollower::new("mapping.registry"),
             gateway_registry: RegistryFollower::new("gateway.registry"),
             internal_calls_answered: CancellationToken::new(),

@@ -1,6 +1,7 @@
 //! Services that live from the first start to the shutdown of a process.
 
-use chassis::health;
+use chassis::{Upstream, health};
+use proto::registry::v1::registry_administration_server::RegistryAdministrationServer;
 use proto::registry::v1::registry_server::RegistryServer;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -8,6 +9,7 @@ use tonic::service::Routes;
 
 use crate::cli::Role;
 use crate::system::context::Context;
+use crate::system::disks::watch_disks;
 use crate::system::shutdown_order::TaskGroup;
 
 /// Starts health, registry and the internal listener. After `shutdown` the registry and the
@@ -21,6 +23,7 @@ pub(super) fn start_long_lived(context: Context<'_>, shutdown: &CancellationToke
     group.spawn_supervised("health listener", ops);
     let mut answering = TaskGroup::new(CancellationToken::new());
     start_answering(context, &mut answering);
+    watch_disks(context, &mut group);
     let (shutdown, stop) = (shutdown.clone(), group.token());
     let answered = context.long_lived.internal_calls_answered.clone();
     let limit = dependencies.stop_limit();
@@ -37,13 +40,31 @@ pub(super) fn start_long_lived(context: Context<'_>, shutdown: &CancellationToke
     group
 }
 
+/// The journal, which keeps operators' actions.
+fn journal_of(context: Context<'_>) -> anyhow::Result<Upstream> {
+    let Context { dependencies, long_lived, .. } = context;
+    if context.has_role(Role::Journal) {
+        return Ok(Upstream::local(long_lived.journal.server()));
+    }
+    dependencies.upstream(dependencies.settings.upstream.journal.reveal())
+}
+
 /// Starts what answers calls of other processes also while this one starts again.
 fn start_answering(context: Context<'_>, group: &mut TaskGroup) {
     let Context { dependencies, long_lived, .. } = context;
     let mut routes = Routes::default();
     if context.has_role(Role::Registry) {
-        let service = long_lived.registry.clone();
-        routes = routes.add_service(RegistryServer::new(service.clone()));
+        let service = match journal_of(context) {
+            Ok(journal) => long_lived.registry.clone().with_journal(journal),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::warn!(error, "operators' changes of the registry are not recorded");
+                long_lived.registry.clone()
+            }
+        };
+        routes = routes
+            .add_service(RegistryServer::new(service.clone()))
+            .add_service(RegistryAdministrationServer::new(service.clone()));
         let (config, health) =
             (dependencies.settings.registry.clone(), dependencies.health.clone());
         health.unwell("registry", "its folder was not read yet");

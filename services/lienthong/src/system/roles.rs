@@ -150,7 +150,14 @@ fn start_gateway(context: Context<'_>, shared: Shared, mapping: Upstream, group:
     let follower = long_lived.gateway_registry.clone();
     let service = gateway::Service::new(
         config,
-        gateway::GatewayDependencies { bus, claims, journal, mapping, registry: follower },
+        gateway::GatewayDependencies {
+            bus,
+            claims,
+            disk: long_lived.claims_disk.clone(),
+            journal,
+            mapping,
+            registry: follower,
+        },
         Clock::System,
         "gateway".to_owned(),
     );

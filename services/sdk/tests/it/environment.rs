@@ -185,7 +185,8 @@ async fn start_gateway(
     let follower = RegistryFollower::new("gateway.registry");
     let mapping = Upstream::local(MappingServer::new(SimulatedMapping));
     let registry = follower.clone();
-    let dependencies = GatewayDependencies { bus, claims, journal, mapping, registry };
+    let disk = chassis::disk::DiskSpace::new();
+    let dependencies = GatewayDependencies { bus, claims, disk, journal, mapping, registry };
     let service = Service::new(config, dependencies, Clock::System, "gateway@test".to_owned());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::cli::Link;
 use crate::command::doctor::check::{Check, within_limit};
+use crate::command::registry::state::{find_fault, inspect};
 use crate::journal_access::connect_journal;
 use crate::output::Output;
 use crate::settings::{self, Settings};
@@ -192,8 +193,36 @@ async fn check_roles(
                 )
                 .to_owned(),
         });
+        checks.push(check_registry_state(output, link).await);
     }
     checks
+}
+
+/// Checks that the running registry has its folder in force.
+async fn check_registry_state(output: Output, link: &Link) -> Check {
+    let outcome = within_limit(output, inspect(link)).await;
+    let fault = outcome.as_ref().ok().and_then(|state| find_fault(output, state));
+    let remedy = match &fault {
+        Some(fault) => fault.remedy(output.lang),
+        None => "lienthong registry status".to_owned(),
+    };
+    Check {
+        id: "registry_state",
+        title: output.localize("Sổ đăng ký đang có hiệu lực", "Registry in force"),
+        outcome: match (outcome, fault) {
+            (Err(error), _) => Err(error),
+            (Ok(_), Some(fault)) => Err(format!("{}: {}", fault.code, fault.title(output.lang))),
+            (Ok(state), None) if !state.not_stored.is_empty() => Err(state.not_stored),
+            (Ok(state), None) => Ok(format!(
+                "{} {}, {} {}",
+                state.organisations,
+                output.localize("cơ quan", "organisations"),
+                state.applications,
+                output.localize("ứng dụng", "applications"),
+            )),
+        },
+        remedy,
+    }
 }
 
 async fn check_role(output: Output, (id, uri): (&'static str, &str)) -> Check {

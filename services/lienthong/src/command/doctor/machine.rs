@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+
+use chassis::disk::{DiskLevel, read_usage};
 
 use crate::command::doctor::check::Check;
+use crate::command::registry::state::waiting_fault;
 use crate::output::Output;
 use crate::settings::Settings;
 
@@ -29,59 +31,66 @@ pub(super) fn check_catalog(output: Output) -> Check {
     }
 }
 
-/// Checks the claim store's folder and the registry's.
-pub(super) fn check_folders(output: Output, settings: &Settings) -> [Check; 2] {
-    [
-        check_data_folder(output, &settings.claims.folder),
-        check_registry_folder(output, &settings.registry.folder),
-    ]
+/// Checks the folders of the claim store, of an SQLite database, and of the registry.
+pub(super) fn check_folders(output: Output, settings: &Settings) -> Vec<Check> {
+    let data = output.localize("Thư mục dữ liệu", "Data folder");
+    let mut checks =
+        vec![check_folder(output, settings, ("data_folder", data, &settings.claims.folder))];
+    let database = settings.journal.database.reveal();
+    if !database.contains("://")
+        && let Some(folder) = Path::new(database).parent()
+    {
+        let title = output.localize("Đĩa của cơ sở dữ liệu", "The database's disk");
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        checks.push(check_folder(output, settings, ("database_folder", title, folder)));
+    }
+    checks.push(check_registry_folder(output, &settings.registry));
+    checks
 }
 
-fn check_data_folder(output: Output, folder: &Path) -> Check {
+/// Checks that a folder can be written and that its disk has more than the critical space.
+fn check_folder(
+    output: Output,
+    settings: &Settings,
+    (id, title, folder): (&'static str, &'static str, &Path),
+) -> Check {
     // Before the first start, the folder itself does not exist: its nearest ancestor is checked.
     let existing = folder.ancestors().find(|it| it.is_dir()).unwrap_or(Path::new("."));
     let probe = existing.join(".lienthong-doctor");
     let written = fs::write(&probe, b"ok").and_then(|()| fs::remove_file(&probe));
-    let outcome = match written {
+    let outcome = match written.and_then(|()| read_usage(existing)) {
         Err(error) => Err(format!("{}: {error}", existing.display())),
-        Ok(()) => Ok(match free_bytes(existing) {
-            None => existing.display().to_string(),
-            Some(free) => {
-                format!(
-                    "{}, {free} {}",
-                    existing.display(),
-                    output.localize("byte trống", "bytes free")
-                )
-            }
-        }),
+        Ok(usage) => {
+            let text = format!("{}: {usage}", existing.display());
+            // A warning does not stop anything, and is seen in the numbers.
+            if usage.level(&settings.disk) == DiskLevel::Critical { Err(text) } else { Ok(text) }
+        }
     };
     Check {
-        id: "data_folder",
-        title: output.localize("Thư mục dữ liệu", "Data folder"),
+        id,
+        title,
         outcome,
         remedy: output
             .localize(
-                "Cho người dùng chạy lienthong quyền ghi, hoặc nêu thư mục khác bằng --data hay claims.folder.",
-                "Let the user that runs lienthong write there, or name another by --data or claims.folder.",
+                "Giải phóng chỗ trên đĩa này, hoặc cho người dùng chạy lienthong quyền ghi; hoặc nêu thư mục khác bằng --data, claims.folder hay journal.database.",
+                "Free space on this disk, or let the user that runs lienthong write there; or name another folder by --data, claims.folder or journal.database.",
             )
             .to_owned(),
     }
 }
 
-/// The free space under a folder, by POSIX `df`.
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let df = Command::new("df").arg("-Pk").arg(folder).output().ok()?;
-    let text = String::from_utf8(df.stdout).ok()?;
-    let free: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
-    Some(free * 1024)
-}
-
-fn check_registry_folder(output: Output, folder: &Path) -> Check {
+fn check_registry_folder(output: Output, config: &registry::Config) -> Check {
+    let folder = &config.folder;
     let checked = registry::check(folder, None);
+    let losses = registry::find_waiting_losses(folder, &config.state_file);
     Check {
         id: "registry_folder",
         title: output.localize("Thư mục sổ đăng ký", "Registry folder"),
         outcome: match checked {
+            Ok(_) if losses.is_some() => {
+                let fault = waiting_fault(output, &losses.unwrap_or_default());
+                Err(format!("{}: {}", fault.code, fault.title(output.lang)))
+            }
             Ok(it) => Ok(format!(
                 "{}, {} {}",
                 folder.display(),

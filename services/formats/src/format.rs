@@ -144,10 +144,22 @@ impl Format {
         &self.carries
     }
 
-    /// The native path that a canonical path maps to, for messages to people; the canonical path
-    /// itself when the format does not map it.
+    /// The native path that a canonical path maps to, for messages to people, with the index of the
+    /// item in a repeated node; the canonical path itself when the format does not map it.
     pub fn native_path(&self, canonical: &str) -> String {
-        self.path_map.find(canonical).map_or_else(|| canonical.to_owned(), |it| it.native.clone())
+        let Some(mapping) = self.path_map.find(canonical) else { return canonical.to_owned() };
+        let native = &mapping.native;
+        let list = self.lists.iter().find(|it| {
+            native.strip_prefix(it.as_str()).is_some_and(|it| it.is_empty() || it.starts_with('/'))
+        });
+        let index = canonical.split_once('[').and_then(|(_, it)| it.split_once(']'));
+        match (list, index) {
+            (Some(list), Some((index, _))) if index.bytes().all(|it| it.is_ascii_digit()) => {
+                let rest = native.get(list.len()..).unwrap_or_default();
+                format!("{list}[{index}]{rest}")
+            }
+            _ => native.clone(),
+        }
     }
 
     /// True when native content has the nodes that the description detects the format by.

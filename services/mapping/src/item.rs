@@ -109,3 +109,7 @@ pub(crate) fn panicked(item: u32) -> Frame {
     tracing::error!(item, "normalizing an item panicked");
     Frame::Refused(fault::from_panic("normalize"))
 }
+
+#[cfg(test)]
+#[path = "item/tests.rs"]
+mod tests;

@@ -17,6 +17,7 @@ mod context;
 mod recipients;
 mod required_fields;
 mod sender;
+mod spelling;
 
 pub(crate) use self::context::NormalizeContext;
 
@@ -36,8 +37,9 @@ pub(crate) fn normalize(
         return Err(Fault::new(&code::LT_MAP_215));
     };
     required_fields::check(&canonical, &findings, context.native_path)?;
+    spelling::check_ids(&canonical, context.native_path)?;
     sender::check_or_complete(&mut canonical, context, &mut findings)?;
-    let recipients = recipients::resolve(&canonical, message_type, context)?;
+    let recipients = recipients::resolve(&canonical, message_type, context, &mut findings)?;
     resolve_parties(&mut canonical, context.directory, context.day);
     recipients::complete(&mut canonical, &recipients, context.directory);
     if let Some(Body::Document(document)) = &mut canonical.body {

@@ -1,5 +1,7 @@
 //! Characters that people do not see, or take for others, in codes and keys.
 
+use unicode_normalization::UnicodeNormalization as _;
+
 /// True for a character without ink of its own that no code or key has a use for: control and
 /// format characters, every white space but U+0020, fillers, variation selectors and tags.
 pub fn is_invisible(letter: char) -> bool {
@@ -29,6 +31,13 @@ pub fn spell_out(code: &str) -> String {
         }
     }
     shown
+}
+
+/// A code as it looks: in compatibility composition (NFKC), without invisible characters and
+/// surrounding spaces. It names what a sender meant in an error, and never replaces what was written.
+pub fn visible_code(code: &str) -> String {
+    let visible: String = code.nfkc().filter(|it| !is_invisible(*it)).collect();
+    visible.trim().to_owned()
 }
 
 /// A text with its invisible characters replaced by their numbers; every other letter stays.
@@ -109,6 +118,9 @@ mod tests {
             assert_eq!(spell_out(code), expected);
         }
         assert_eq!(spell_out_invisible("số\u{200b} Ａ"), "số[U+200B] Ａ");
+        for code in ["A99.2", "\u{feff}A99\u{200b}.2\u{a0}", "\u{ff21}99.2 "] {
+            assert_eq!(visible_code(code), "A99.2");
+        }
         assert_eq!(name_characters("A99.2"), None);
         let (vi, en) = name_characters("\u{ff21}99.2\u{200b}\u{200b}").unwrap();
         assert_eq!(vi, "U+FF21 (chữ toàn độ rộng), U+200B (dấu cách không bề rộng)");

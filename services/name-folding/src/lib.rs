@@ -18,7 +18,7 @@
 
 mod characters;
 
-pub use characters::{is_invisible, name_characters, spell_out, spell_out_invisible};
+pub use characters::{is_invisible, name_characters, spell_out, spell_out_invisible, visible_code};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 

@@ -10,7 +10,7 @@
 //! | B-058 | a text somewhat longer than the standard | taken with a finding: people write such |
 //! | B-070 | a file of zero bytes, raw, in a ZIP, or uploaded | LT-MAP-010, naming the file |
 //!
-//! A code's surroundings (B-024) are kept apart from its formatting: white space with which XML is
+//! The formatting of XML is no part of a code (B-024): white space with which an element is
 //! indented is no part of a code, every other character is carried to mapping, which refuses it.
 
 use crate::*;

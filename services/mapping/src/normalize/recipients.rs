@@ -1,13 +1,15 @@
 //! The recipients of a message: resolved in the registry, and written into the message itself.
 
+use name_folding::spell_out;
 use proto::canonical::v1::recipient::{Delta, Role};
 use proto::canonical::v1::{Canonical, Recipient, canonical::Body};
 use proto::fault::v1::Fault;
-use proto::fault::{Code, code};
-use proto::message::v1::MessageType;
+use proto::fault::{Code, Lang, code};
+use proto::message::v1::{Finding, MessageType};
 use registry_client::{CodeOwner, Directory};
 
 use super::context::{NormalizeContext, first_code, not_in_force, to_canonical};
+use super::spelling::{check_spelling, explain_unknown};
 
 /// A recipient's code and the path at which the sender wrote it.
 struct RecipientCode {
@@ -16,23 +18,27 @@ struct RecipientCode {
 }
 
 /// Directory keys of all recipients, each of which exists, takes the type and may be written to by
-/// the sender. Every violation is reported at once, under the code of the first.
+/// the sender. Every violation is reported at once, under the code of the first. An organisation that
+/// stands twice gets one copy, with a finding.
 pub(super) fn resolve(
     canonical: &Canonical,
     message_type: MessageType,
     context: &NormalizeContext<'_>,
+    findings: &mut Vec<Finding>,
 ) -> Result<Vec<String>, Fault> {
     let mut keys: Vec<String> = Vec::new();
     let mut refusal: Option<Fault> = None;
     for it in &recipient_codes(canonical, context) {
         match resolve_one(&it.code, message_type, context) {
-            Ok(key) if keys.contains(&key) => {}
+            Ok(key) if keys.contains(&key) => findings.push(named_twice(it, &key)),
             Ok(key) => keys.push(key),
-            Err(fault) => {
-                let titles =
-                    (fault.title(proto::fault::Lang::Vi), fault.title(proto::fault::Lang::En));
+            Err(mut fault) => {
+                // A fault without a text of its own says all in its title.
+                let own = fault.violations.pop().map(|it| (it.description_vi, it.description_en));
+                let (vi, en) =
+                    own.unwrap_or_else(|| (fault.title(Lang::Vi), fault.title(Lang::En)));
                 let first = refusal.take().unwrap_or(fault);
-                refusal = Some(first.violation(&it.path, titles.0, titles.1));
+                refusal = Some(first.violation(&it.path, vi, en));
             }
         }
     }
@@ -47,6 +53,16 @@ pub(super) fn resolve(
             ))
         }
         None => Ok(keys),
+    }
+}
+
+fn named_twice(recipient: &RecipientCode, key: &str) -> Finding {
+    let code = spell_out(&recipient.code);
+    Finding {
+        code: "LT-MAP-227".to_owned(),
+        field: recipient.path.clone(),
+        text_vi: format!("`{code}` là {key}, đã nêu ở trên; cơ quan này nhận một bản."),
+        text_en: format!("`{code}` is {key}, which stands above; it gets one copy."),
     }
 }
 
@@ -91,21 +107,29 @@ fn resolve_one(
     context: &NormalizeContext<'_>,
 ) -> Result<String, Fault> {
     let directory = context.directory;
-    let fault = |entry: Code| Fault::new(entry).param("code", code);
-    let key = match directory.resolve_code(code, context.day) {
-        CodeOwner::InForce(it) => &it.key,
-        CodeOwner::Unknown => return Err(fault(&code::LT_MAP_204)),
+    let fault = |entry: Code| Fault::new(entry).param("code", spell_out(code));
+    let owner = match directory.resolve_code(code, context.day) {
+        CodeOwner::InForce(it) => it,
+        CodeOwner::Unknown => {
+            let explained = explain_unknown(code, directory, context.day);
+            return Err(explained.unwrap_or_else(|| fault(&code::LT_MAP_204)));
+        }
         CodeOwner::Ambiguous(owners) => {
             return Err(fault(&code::LT_MAP_205).param("owners", owners.join(", ")));
         }
         CodeOwner::NotInForce(it) => {
-            return Err(not_in_force(it, &code::LT_MAP_206).param("code", code));
+            return Err(not_in_force(it, &code::LT_MAP_206).param("code", spell_out(code)));
         }
         CodeOwner::CodeExpired(it) => {
             let current = it.codes.first().map_or("", |it| it.value.as_str());
             return Err(fault(&code::LT_MAP_220).param("owner", &it.key).param("now", current));
         }
     };
+    check_spelling(code, owner)?;
+    let key = &owner.key;
+    if key == context.sender {
+        return Err(fault(&code::LT_MAP_226));
+    }
     if !directory.permits(context.sender, key, message_type, context.day) {
         return Err(fault(&code::LT_MAP_207)
             .param("sender", context.sender)

@@ -7,6 +7,7 @@ use proto::message::v1::Finding;
 use registry_client::CodeOwner;
 
 use super::context::{NormalizeContext, first_code, not_in_force, to_canonical};
+use super::spelling::{check_spelling, explain_unknown};
 
 /// Checks the sender that the message names, or fills in the authenticated organisation.
 ///
@@ -49,7 +50,10 @@ fn check_codes(
     for id in ids.filter(|it| !it.is_empty()) {
         let fault = match context.directory.resolve_code(id, context.day) {
             CodeOwner::InForce(it) | CodeOwner::CodeExpired(it) if it.key == context.sender => {
-                continue;
+                match check_spelling(id, it) {
+                    Ok(()) => continue,
+                    Err(fault) => return Err(with_path(fault, (context.native_path)(path))),
+                }
             }
             CodeOwner::NotInForce(it) if it.key == context.sender => {
                 not_in_force(it, &code::LT_MAP_206)
@@ -57,7 +61,10 @@ fn check_codes(
             CodeOwner::InForce(it) | CodeOwner::CodeExpired(it) | CodeOwner::NotInForce(it) => {
                 Fault::new(&code::LT_MAP_202).param("owner", &it.key)
             }
-            CodeOwner::Unknown => Fault::new(&code::LT_MAP_201),
+            CodeOwner::Unknown => match explain_unknown(id, context.directory, context.day) {
+                Some(fault) => return Err(with_path(fault, (context.native_path)(path))),
+                None => Fault::new(&code::LT_MAP_201),
+            },
             CodeOwner::Ambiguous(owners) => {
                 Fault::new(&code::LT_MAP_203).param("owners", owners.join(", "))
             }
@@ -69,4 +76,12 @@ fn check_codes(
         ));
     }
     Ok(())
+}
+
+/// The fault with the path of its field.
+fn with_path(mut fault: Fault, path: String) -> Fault {
+    if let Some(first) = fault.violations.first_mut() {
+        first.field = path;
+    }
+    fault
 }

@@ -45,6 +45,7 @@ fn directory() -> Directory {
             organisation("mttq", &["A99.2"]),
             organisation("cam", &["A99.3"]),
             organisation("vang", &["A99.4"]),
+            organisation("hnd", &["A99.5"]),
             organisation("doi-1", &["TWIN"]),
             organisation("doi-2", &["twin"]),
             old,
@@ -54,8 +55,9 @@ fn directory() -> Directory {
             application("tinhuy-1", "tinhuy"),
             application("mttq-1", "mttq"),
             application("cam-1", "cam"),
+            application("hnd-1", "hnd"),
         ],
-        rights: ["tinhuy", "mttq", "vang", "xa-cu"]
+        rights: ["tinhuy", "mttq", "vang", "xa-cu", "hnd"]
             .map(|to| Right {
                 from: "*".into(),
                 to: to.into(),
@@ -156,9 +158,10 @@ fn the_refusal_of_an_ended_recipient_names_its_successor() {
 
 #[test]
 fn a_message_that_passes_has_directory_keys_and_each_recipient_once() {
-    let input = document("000.00.01.A99", &["A99.2", "a99.2"]);
+    let input = document("000.00.01.A99", &["A99.2", "mttq"]);
     let normalized = normalize_body(Body::Document(input), &[]).unwrap();
     assert_eq!(normalized.recipients, ["mttq"]);
+    assert_eq!(normalized.findings[0].code, "LT-MAP-227");
     assert_eq!(normalized.r#type(), MessageType::Document);
     let document = decoded_document(normalized);
     assert_eq!(document.sender.unwrap().directory_key, "tinhuy");
@@ -257,18 +260,18 @@ fn an_update_is_sent_to_addressed_recipients_and_not_to_removed_ones() {
 fn the_recipients_are_written_into_the_document() {
     let mut input = document("A99.1", &["A99.2", ""]);
     input.recipients.push(Recipient {
-        organisation: organisation("tinhuy"),
+        organisation: organisation("hnd"),
         role: Role::Copy.into(),
         ..Recipient::default()
     });
     let normalized =
-        decoded_document(normalize_body(Body::Document(input), &["mttq", "A99.1"]).unwrap());
+        decoded_document(normalize_body(Body::Document(input), &["mttq", "A99.5"]).unwrap());
     let found: Vec<_> = normalized
         .recipients
         .iter()
         .map(|it| (it.organisation.as_ref().unwrap().directory_key.as_str(), it.role()))
         .collect();
-    assert_eq!(found, [("mttq", Role::Main), ("", Role::Unspecified), ("tinhuy", Role::Copy)]);
+    assert_eq!(found, [("mttq", Role::Main), ("", Role::Unspecified), ("hnd", Role::Copy)]);
 
     let normalized = decoded_document(
         normalize_body(Body::Document(document("A99.1", &[])), &["mttq"]).unwrap(),

@@ -1,0 +1,205 @@
+//! Items as clients send them, decoded and normalized: codes and recipients (catalogue B-021,
+//! B-022, B-024, B-058).
+//!
+//! | input | answer |
+//! |---|---|
+//! | invisible, full-width or look-alike characters, lower case in a code | LT-MAP-225, spelled out, with what the registry has |
+//! | a blank inside the quotes of JSON, or in the call's `recipients` | LT-MAP-225 |
+//! | blanks and line ends between the tags of XML | taken: they are how XML is indented, not part of the code |
+//! | the sender among the recipients | LT-MAP-226 |
+//! | a recipient twice | taken once, with a finding (LT-MAP-227): nothing is ambiguous about it |
+
+use std::path::PathBuf;
+
+use proto::message::v1::{MessageType, Organisation, OrganisationCode};
+use proto::registry::v1::{Application, Right, Snapshot, Takes};
+
+use super::*;
+
+fn directory() -> Directory {
+    let organisation = |key: &str, code: &str| Organisation {
+        key: key.into(),
+        codes: vec![OrganisationCode { value: code.into(), ..OrganisationCode::default() }],
+        ..Organisation::default()
+    };
+    let application = |organisation: &str| Application {
+        id: format!("{organisation}-1"),
+        organisation: organisation.into(),
+        takes: vec![Takes {
+            r#type: MessageType::Document.into(),
+            format: "canonical.json".into(),
+        }],
+        ..Application::default()
+    };
+    Directory::new(Snapshot {
+        revision: "1".into(),
+        organisations: vec![organisation("a", "A99.1"), organisation("b", "A99.2")],
+        applications: vec![application("a"), application("b")],
+        rights: vec![Right {
+            from: "*".into(),
+            to: "*".into(),
+            types: vec![MessageType::Document.into()],
+            ..Right::default()
+        }],
+        ..Snapshot::default()
+    })
+}
+
+fn packet(sender: &str, recipients: &[&str]) -> String {
+    let to: String = recipients
+        .iter()
+        .map(|it| format!("<To><OrganId>{it}</OrganId><OrganName>B</OrganName></To>"))
+        .collect();
+    format!(
+        "<edXML xmlns=\"http://www.mic.gov.vn/TBT/QCVN_102_2016\"><edXMLEnvelope><edXMLHeader>\
+         <MessageHeader><From><OrganId>{sender}</OrganId></From>{to}<DocumentId>1</DocumentId>\
+         <Code><CodeNumber>45</CodeNumber><CodeNotation>CV/TU</CodeNotation></Code>\
+         <PromulgationInfo><PromulgationDate>2026/11/20</PromulgationDate></PromulgationInfo>\
+         <Subject>V/v A</Subject></MessageHeader></edXMLHeader></edXMLEnvelope></edXML>"
+    )
+}
+
+fn portal(code: &str) -> String {
+    format!(
+        r#"{{"Value":{{"Data":[{{"Guid":"1","SoHieu":"4","KyHieu":"CV","TrichYeu":"V/v A","DoMat":"0",
+            "NgayBanHanh":"20/11/2026","DonViNhanVanBanNgoaDonVi":[{{"MaDonVi":"A99.2"}},{{"MaDonVi":"{code}"}}]}}]}}}}"#
+    )
+}
+
+fn normalize_native(native: &[u8], recipients: &[&str]) -> Result<Normalized, Fault> {
+    let opening = NormalizeItem {
+        sender: "a".into(),
+        format: "auto".into(),
+        recipients: recipients.iter().map(|it| (*it).to_owned()).collect(),
+        ..NormalizeItem::default()
+    };
+    let item = ReceivedItem { opening, native: Bytes::copy_from_slice(native) };
+    let codec = Codec::with_shipped_formats().unwrap();
+    normalize_item(&codec, &directory(), "2026-11-24", &item).map(|(_, normalized)| normalized)
+}
+
+/// Code, path and both texts of the first violation.
+fn refusal(native: &str, recipients: &[&str]) -> (String, String, String, String) {
+    let fault = normalize_native(native.as_bytes(), recipients).expect_err(native);
+    let first = fault.violations[0].clone();
+    (fault.code, first.field, first.description_vi, first.description_en)
+}
+
+const MISSPELLED: [(&str, &str); 9] = [
+    ("A99.2\u{200b}", "`A99.2[U+200B]` holds U+200B (zero-width space); the registry has `A99.2`"),
+    ("\u{feff}A99.2", "`[U+FEFF]A99.2` holds U+FEFF (byte order mark); the registry has `A99.2`"),
+    ("A99.2\u{a0}", "`A99.2[U+00A0]` holds U+00A0 (no-break space); the registry has `A99.2`"),
+    ("A99\u{200d}.2", "`A99[U+200D].2` holds U+200D (zero-width joiner); the registry has `A99.2`"),
+    ("\u{ff21}99.2", "`Ａ[U+FF21]99.2` holds U+FF21 (full-width letter); the registry has `A99.2`"),
+    ("\u{410}99.2", "`А[U+0410]99.2` holds U+0410 (Cyrillic letter)"),
+    ("A99\u{2028}.2", "`A99[U+2028].2` holds U+2028 (line break); the registry has `A99.2`"),
+    ("a99.2", "`a99.2` differs in upper and lower case; the registry has `A99.2`"),
+    ("A99.2\u{ad}", "`A99.2[U+00AD]` holds U+00AD (soft hyphen); the registry has `A99.2`"),
+];
+
+#[test]
+fn a_code_that_is_not_written_as_registered_is_refused_in_every_format() {
+    for (code, expected) in MISSPELLED {
+        let forms = [
+            (
+                packet("A99.1", &["A99.2", code]),
+                vec![],
+                "edXMLEnvelope/edXMLHeader/MessageHeader/To[1]/OrganId",
+            ),
+            (portal(code), vec![], "Value/Data[0]/DonViNhanVanBanNgoaDonVi[1]/MaDonVi"),
+            (packet("A99.1", &["A99.2"]), vec!["A99.2", code], "recipients[1]"),
+        ];
+        for (native, recipients, path) in forms {
+            let (found, field, vi, en) = refusal(&native, &recipients);
+            assert_eq!(found, "LT-MAP-225", "{code:?} {path}");
+            assert!(path.ends_with(&field), "{field} is not {path}");
+            assert!(en.contains(expected), "{code:?}: {en}");
+            assert_ne!(vi, en);
+        }
+    }
+    let sender = refusal(&packet("a99.1", &["A99.2"]), &[]);
+    assert_eq!(
+        (&*sender.0, &*sender.1),
+        ("LT-MAP-225", "edXMLEnvelope/edXMLHeader/MessageHeader/From/OrganId")
+    );
+    assert_eq!(refusal(&packet("A99.1\u{200b}", &["A99.2"]), &[]).0, "LT-MAP-225");
+    for blank in ["A99.2 ", " A99.2"] {
+        assert!(refusal(&portal(blank), &[]).3.contains("a blank in front or behind"));
+        assert_eq!(refusal(&packet("A99.1", &["A99.2"]), &[blank]).0, "LT-MAP-225");
+    }
+    assert_eq!(refusal(&packet("A99.1", &["A99.7"]), &[]).0, "LT-MAP-204", "simply unknown");
+}
+
+#[test]
+fn indentation_of_xml_is_no_part_of_a_code() {
+    for code in ["A99.2", "\n      A99.2\n    ", "A99.2 ", "\t\r\nA99.2", "b"] {
+        let normalized = normalize_native(packet("A99.1", &[code]).as_bytes(), &[]).unwrap();
+        assert_eq!(normalized.recipients, ["b"], "{code:?}");
+    }
+}
+
+#[test]
+fn the_sender_is_no_recipient_and_a_recipient_twice_is_one() {
+    let (code, _, _, en) = refusal(&packet("A99.1", &["A99.2", "A99.1"]), &[]);
+    assert_eq!(
+        (&*code, &*en),
+        ("LT-MAP-226", "The recipient A99.1 is the sending organisation itself.")
+    );
+    assert_eq!(refusal(&packet("A99.1", &["A99.2"]), &["a"]).1, "recipients[0]");
+    let twice = normalize_native(packet("A99.1", &["A99.2", "b"]).as_bytes(), &[]).unwrap();
+    assert_eq!(twice.recipients, ["b"]);
+    let finding = twice.findings.iter().find(|it| it.code == "LT-MAP-227").unwrap();
+    assert!(finding.field.ends_with("To[1]/OrganId"), "{}", finding.field);
+}
+
+#[test]
+fn ids_hold_nothing_that_people_cannot_see() {
+    let good = packet("A99.1", &["A99.2"]);
+    for (from, to, field) in [
+        (">45<", ">4\u{200b}5<", "CodeNumber"),
+        (">CV/TU<", ">CV\u{feff}/TU<", "CodeNotation"),
+        (">1</DocumentId>", ">1\u{202e}</DocumentId>", "DocumentId"),
+    ] {
+        let (code, path, _, en) = refusal(&good.replace(from, to), &[]);
+        assert_eq!(code, "LT-MAP-014");
+        assert!(path.ends_with(field) && en.contains("U+"), "{path}: {en}");
+    }
+    assert!(
+        normalize_native(good.replace(">CV/TU<", ">CV\u{a0}–\u{a0}TU<").as_bytes(), &[]).is_ok()
+    );
+    for empty in ["", "  ", "\u{200b}\u{feff}", "\u{a0}"] {
+        let (code, ..) = refusal(&good.replace("V/v A", empty), &[]);
+        assert_eq!(code, "LT-MAP-014", "{empty:?}");
+    }
+    let long = portal("A99.2").replace("V/v A", &"x".repeat(1 << 20));
+    assert_eq!(refusal(&long, &[]).0, "LT-MAP-005");
+    let long = portal("A99.2").replace("V/v A", &"x".repeat(5_001));
+    assert_eq!(refusal(&long, &[]).3, "The subject has 5001 characters, at most 5000.");
+}
+
+#[test]
+fn cases_of_codes_have_their_value() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/cases/T01-invisible-in-code");
+    for (name, shown) in [
+        ("bom.xml", Some("[U+FEFF]A99.2")),
+        ("nbsp.xml", Some("A99.2[U+00A0]")),
+        ("zwsp.xml", Some("A99.2[U+200B]")),
+        ("lower.xml", Some("a99.2")),
+        ("newline.xml", None),
+    ] {
+        let Ok(native) = std::fs::read(folder.join(name)) else {
+            println!("no cases beside the project, so none was read");
+            return;
+        };
+        match (normalize_native(&native, &[]), shown) {
+            (Ok(normalized), None) => assert_eq!(normalized.recipients, ["b"], "{name}"),
+            (Err(fault), Some(shown)) => {
+                assert_eq!((&*fault.code, &*fault.params["code"]), ("LT-MAP-225", shown), "{name}");
+                let field = &fault.violations[0].field;
+                assert!(field.ends_with("To[0]/OrganId"), "{name}: {field}");
+            }
+            (outcome, _) => panic!("{name}: {outcome:?}"),
+        }
+    }
+}

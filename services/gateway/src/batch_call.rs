@@ -1,13 +1,12 @@
 //! Calls with several items: how many items a call may have, and how a refused item is answered.
 
-use proto::exchange::v1::ItemFault;
+use proto::exchange::v1::submit_request::Body as SubmittedBody;
+use proto::exchange::v1::{ItemFault, SubmitRequest};
 use proto::fault::Lang;
 use proto::fault::v1::Fault;
 
 use crate::fault::invalid_field;
-
-/// Items of one call.
-const ITEMS_MAX: usize = 256;
+use crate::limits::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX};
 
 /// The items of a call.
 ///
@@ -15,11 +14,32 @@ const ITEMS_MAX: usize = 256;
 ///
 /// There are none, or too many.
 pub(crate) fn check_items<T>(items: Vec<T>) -> Result<Vec<T>, Fault> {
-    if (1..=ITEMS_MAX).contains(&items.len()) {
+    if (1..=BATCH_ITEMS_MAX as usize).contains(&items.len()) {
         return Ok(items);
     }
-    let (vi, en) = (format!("cần từ 1 đến {ITEMS_MAX}"), format!("must be 1 to {ITEMS_MAX}"));
+    let count = items.len();
+    let vi = format!("có {count} mục, cần từ 1 đến {BATCH_ITEMS_MAX}");
+    let en = format!("has {count} items, must have 1 to {BATCH_ITEMS_MAX}");
     Err(invalid_field("items", &vi, &en))
+}
+
+/// Checks the inline bodies of a call together.
+///
+/// # Errors
+///
+/// They are too large.
+pub(crate) fn check_bodies(items: &[SubmitRequest]) -> Result<(), Fault> {
+    let inline = items.iter().map(|it| match &it.body {
+        Some(SubmittedBody::Inline(bytes)) => bytes.len(),
+        Some(SubmittedBody::Part(_)) | None => 0,
+    });
+    let bytes: usize = inline.sum();
+    if bytes <= BATCH_BYTES_MAX as usize {
+        return Ok(());
+    }
+    let vi = format!("các nội dung có {bytes} byte, cộng lại nhiều nhất {BATCH_BYTES_MAX}");
+    let en = format!("the bodies have {bytes} bytes, together at most {BATCH_BYTES_MAX}");
+    Err(invalid_field("items.inline", &vi, &en))
 }
 
 /// The fault of one item with its texts: the response as a whole succeeds, so no status carries

@@ -39,13 +39,14 @@ pub(crate) async fn read_native_body(
         }
         Some(SubmittedBody::Inline(bytes)) => {
             let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-            let permit = call_memory.map_or_else(|| reserve(gateway, application, size), Ok)?;
+            let permit =
+                call_memory.map_or_else(|| reserve(gateway, application, "inline", size), Ok)?;
             Ok(NativeBody { bytes: bytes.clone(), sha256: Sha256::digest(bytes).into(), permit })
         }
         Some(SubmittedBody::Part(part)) => {
             let claim = gateway.uploads.claim(&application.id, part).await;
             let claim = claim.map_err(|fault| upload_fault(fault, "part"))?;
-            let permit = reserve(gateway, application, claim.size)?;
+            let permit = reserve(gateway, application, "part", claim.size)?;
             let bytes = gateway.uploads.read_all(&application.id, part, &gateway.claims).await?;
             Ok(NativeBody { bytes, sha256: claim.sha256, permit })
         }
@@ -54,10 +55,19 @@ pub(crate) async fn read_native_body(
 }
 
 /// Reserves the memory of a body, if a body may be as large.
-fn reserve(gateway: &Gateway, application: &Application, size: u64) -> Result<MemoryPermit, Fault> {
+fn reserve(
+    gateway: &Gateway,
+    application: &Application,
+    path: &str,
+    size: u64,
+) -> Result<MemoryPermit, Fault> {
     let bytes_max = gateway.config.body_bytes_max;
     if size > bytes_max {
-        return Err(body_too_large(size.to_string(), bytes_max));
+        return Err(body_too_large(size.to_string(), bytes_max).violation(
+            path,
+            format!("có {size} byte, nhiều nhất {bytes_max}"),
+            format!("has {size} bytes, at most {bytes_max}"),
+        ));
     }
     gateway.memory.reserve(&application.id, size)
 }

@@ -11,7 +11,7 @@ use registry_client::Caller;
 
 use crate::fault::{invalid_field, unavailable};
 use crate::gateway::Gateway;
-use crate::limits::CHUNK_BYTES_MAX;
+use crate::limits::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX, CHUNK_BYTES_MAX};
 
 /// Version of the exchange protocol.
 const PROTOCOL_VERSION: u32 = 1;
@@ -32,9 +32,9 @@ pub(crate) async fn open_session(
         gateway.end_session(&older).await;
     }
     let sessions_max = gateway.config.sessions_max;
-    if gateway.sessions.count(&application.id) >= sessions_max {
-        return Err(Fault::new(&code::LT_GW_010).param("most", sessions_max.to_string()));
-    }
+    let opening = gateway.sessions.start_opening(&application.id, sessions_max);
+    let opening = opening
+        .ok_or_else(|| Fault::new(&code::LT_GW_010).param("most", sessions_max.to_string()))?;
     let open = OpenRequest {
         application: application.id.clone(),
         adapter: request.adapter.clone(),
@@ -45,6 +45,7 @@ pub(crate) async fn open_session(
     let id = opened.map_err(|status| to_fault(&status))?.session;
     let names = (id.clone(), request.adapter);
     gateway.sessions.open(names, caller, gateway.clock.now_us());
+    drop(opening);
     Ok(HelloResponse {
         protocol_version: PROTOCOL_VERSION,
         session: id,
@@ -71,6 +72,8 @@ fn limits(gateway: &Gateway, application: &Application) -> Limits {
         lease_ms: application.lease_ms,
         session_idle_ms: config.session_idle_ms_max,
         stream_gap_ms: config.stream_gap_ms_max,
+        batch_items_max: BATCH_ITEMS_MAX,
+        batch_bytes_max: BATCH_BYTES_MAX,
     }
 }
 

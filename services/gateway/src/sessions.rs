@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use registry_client::Caller;
@@ -14,7 +15,19 @@ use crate::session::Session;
 pub(crate) struct ApplicationSessions {
     pub(crate) application: String,
     open: Mutex<Vec<Arc<Session>>>,
+    /// Sessions that the journal is asked for.
+    opening_count: AtomicUsize,
     capacity_changed: Arc<Notify>,
+}
+
+/// A session that is being opened; it counts as one of its application until it is dropped.
+#[derive(Debug)]
+pub(crate) struct OpeningSession(Arc<ApplicationSessions>);
+
+impl Drop for OpeningSession {
+    fn drop(&mut self) {
+        self.0.opening_count.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl ApplicationSessions {
@@ -22,6 +35,7 @@ impl ApplicationSessions {
         Self {
             application: application.to_owned(),
             open: Mutex::default(),
+            opening_count: AtomicUsize::new(0),
             capacity_changed: Arc::default(),
         }
     }
@@ -72,6 +86,20 @@ impl Sessions {
         let session = Arc::new(Session::new(names, caller, now_us, changed));
         self.by_id.lock().insert(session.id.clone(), session.clone());
         sessions.open.lock().push(session);
+    }
+
+    /// Counts one more session of an application before the journal is asked for it, so that calls
+    /// at the same time cannot open more than `sessions_max` together. None: there are as many.
+    pub(crate) fn start_opening(
+        &self,
+        application: &str,
+        sessions_max: usize,
+    ) -> Option<OpeningSession> {
+        let sessions = self.of_application(application);
+        let open = sessions.open.lock();
+        let opening = sessions.opening_count.fetch_add(1, Ordering::SeqCst);
+        let (count, opening) = (open.len() + opening, OpeningSession(sessions.clone()));
+        (count < sessions_max).then_some(opening)
     }
 
     /// The sessions of one application; the first call lists it.
@@ -133,11 +161,6 @@ impl Sessions {
     pub(crate) fn all(&self) -> Vec<Arc<Session>> {
         self.by_id.lock().values().cloned().collect()
     }
-
-    /// How many sessions an application has.
-    pub(crate) fn count(&self, application: &str) -> usize {
-        self.find_application(application).map_or(0, |it| it.open.lock().len())
-    }
 }
 
 #[cfg(test)]
@@ -192,7 +215,8 @@ mod tests {
         assert_eq!(removed.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["a-one"]);
         assert!(sessions.get("a-one").is_none() && sessions.get("b-one").is_some());
         assert!(sessions.remove("a-two").is_some());
-        assert_eq!((sessions.count("a"), sessions.count("b")), (0, 2));
+        let count = |application| sessions.of_application(application).open.lock().len();
+        assert_eq!((count("a"), count("b")), (0, 2));
         sessions.application_added().await;
         assert_eq!(sessions.applications().len(), 2);
     }

@@ -22,7 +22,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::attachments::{declared_attachments, store_attachments};
-use crate::batch_call::{check_items, item_fault};
+use crate::batch_call::{check_bodies, check_items, item_fault};
 use crate::body::{NativeBody, read_native_body, store_body};
 use crate::check_item::{KEY_BYTES_MAX, check_item};
 use crate::fault::unavailable;
@@ -79,6 +79,7 @@ pub(crate) async fn submit_batch(
     request: SubmitBatchRequest,
     memory: Option<MemoryPermit>,
 ) -> Result<SubmitBatchResponse, Fault> {
+    check_bodies(&request.items)?;
     let submits = check_items(request.items)?.into_iter().map(async |item| {
         let span = trace::item_span(&item.traceparent);
         let context = TraceContext::from_request(&item, |_| None);

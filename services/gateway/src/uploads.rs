@@ -227,10 +227,16 @@ fn check_request(request: &PutPartRequest, config: &Config) -> Result<[u8; 32], 
             "1 to 100 of A-Z a-z 0-9 . _ -",
         ));
     }
-    if request.size > config.part_bytes_max {
+    let (size, bytes_max) = (request.size, config.part_bytes_max);
+    if size > bytes_max {
         return Err(Fault::new(&code::LT_EX_010)
-            .param("size", request.size.to_string())
-            .param("most", config.part_bytes_max.to_string()));
+            .param("size", size.to_string())
+            .param("most", bytes_max.to_string())
+            .violation(
+                "size",
+                format!("là {size}, nhiều nhất {bytes_max}"),
+                format!("is {size}, at most {bytes_max}"),
+            ));
     }
     if request.data.len() > CHUNK_BYTES_MAX as usize {
         return Err(invalid_field("data", "mỗi lần nhiều nhất 1 MiB", "at most 1 MiB at a time"));

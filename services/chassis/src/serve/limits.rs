@@ -38,7 +38,7 @@ impl Default for ServerLimits {
     fn default() -> Self {
         Self {
             connections_max: 2_000,
-            owner_connections_max: 250,
+            owner_connections_max: 500,
             unauthenticated_max: 500,
             address_connections_max: 1_000,
             streams_max: 1_024,

@@ -66,7 +66,10 @@ impl Upload {
     pub(super) fn take_spool(&mut self, part: &str) -> Result<Spool, Fault> {
         match std::mem::replace(&mut self.content, Content::Broken) {
             Content::Spool(spool) => Ok(spool),
-            content => {
+            content @ (Content::Empty
+            | Content::Memory { .. }
+            | Content::Committed
+            | Content::Broken) => {
                 self.content = content;
                 Err(unknown_upload(part))
             }
@@ -180,7 +183,11 @@ impl Upload {
             Content::Memory { bytes, .. } if received == self.size => {
                 Some(bus::Claim::from_content(bytes))
             }
-            _ => None,
+            Content::Memory { .. }
+            | Content::Empty
+            | Content::Spool(_)
+            | Content::Committed
+            | Content::Broken => None,
         }
     }
 

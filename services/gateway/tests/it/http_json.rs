@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::waiting::timed;
 
 /// Makes a call over a plain socket; the status and the body.
-async fn call(address: &str, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
+pub(crate) async fn call(address: &str, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
     let (head, body) = call_with(address, (head, ""), body).await;
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
 }
@@ -62,7 +62,7 @@ pub(crate) async fn get(address: &str, path: &str) -> (u16, Value) {
     json_of(call(address, &format!("GET {path}"), b"").await)
 }
 
-async fn post(address: &str, path: &str, body: &Value) -> (u16, Value) {
+pub(crate) async fn post(address: &str, path: &str, body: &Value) -> (u16, Value) {
     json_of(call(address, &format!("POST {path}"), body.to_string().as_bytes()).await)
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     base64_simd::STANDARD.encode_to_string(bytes)
 }
 
-async fn open_session(address: &str) -> String {
+pub(crate) async fn open_session(address: &str) -> String {
     let (_, hello) = post(address, "/v1/hello", &json!({ "adapter": "php" })).await;
     hello["session"].as_str().unwrap().to_owned()
 }

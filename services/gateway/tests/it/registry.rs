@@ -1,4 +1,4 @@
-//! A simulated registry: one application with a valid token, and a disabled one.
+//! A simulated registry: two applications with a valid token, and a disabled one.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -50,8 +50,12 @@ pub(crate) fn snapshot() -> Snapshot {
     let organisation = |key: &str| Organisation { key: key.to_owned(), ..Organisation::default() };
     Snapshot {
         revision: "1".to_owned(),
-        organisations: vec![organisation("a"), organisation("c")],
-        applications: vec![application("a-app", false), application("c-app", true)],
+        organisations: vec![organisation("a"), organisation("c"), organisation("d")],
+        applications: vec![
+            application("a-app", false),
+            application("c-app", true),
+            application("d-app", false),
+        ],
         ..Snapshot::default()
     }
 }

@@ -174,7 +174,7 @@ async fn an_uploaded_body_is_taken_up_to_its_limit() {
         environment.put("body", 0, &whole, &whole).await.unwrap();
         let http = json!({ "format": "plain", "part": "body" });
         let http = of_json(post(&environment.address, "/v1/submit", &http).await);
-        environment.put("body", 0, &whole, &whole).await.ok();
+        drop(environment.put("body", 0, &whole, &whole).await);
         let body = SubmittedBody::Part("body".to_owned());
         let grpc = environment.submit_with("", body, &[]).await;
         assert_eq!(http, expected, "{size}");

@@ -13,8 +13,11 @@ use crate::environment::{Environment, code_of, into_result, request};
 use crate::http_json::{get, open_session};
 use crate::waiting::timed;
 
-/// The ways in which an application loses its right to call, and the code of each.
-fn losses() -> [(fn(&mut Snapshot), &'static str); 5] {
+/// A change of the registry by which an application loses its right to call.
+type Loss = fn(&mut Snapshot);
+
+/// The ways to lose it, and the code of each.
+fn losses() -> [(Loss, &'static str); 5] {
     [
         (|it| it.applications[0].token_sha256.clear(), "LT-GW-006"),
         (|it| drop(it.applications.remove(0)), "LT-GW-006"),
@@ -24,11 +27,20 @@ fn losses() -> [(fn(&mut Snapshot), &'static str); 5] {
     ]
 }
 
-async fn change(environment: &Environment, change: fn(&mut Snapshot)) {
+async fn change(environment: &Environment, change: Loss) {
     environment.registry.send_modify(|it| {
         it.revision = "2".to_owned();
         change(it);
     });
+}
+
+/// Awaits a call during which the right is lost.
+async fn lose_later<T>(environment: &Environment, lose: Loss, call: impl Future<Output = T>) -> T {
+    let lost = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        change(environment, lose).await;
+    };
+    tokio::join!(call, lost).0
 }
 
 #[tokio::test]
@@ -44,14 +56,7 @@ async fn each_way_to_lose_the_right_to_call_ends_streams_polls_and_slow_bodies()
         let head = "PUT /v1/parts/p?offset=0&size=100&sha256=00 HTTP/1.1\r\nhost: gateway\r\n\
                     authorization: Bearer token-a-app\r\ncontent-length: 100\r\n\r\nx";
         slow.write_all(head.as_bytes()).await.unwrap();
-        let polling = async {
-            let lost = async {
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                change(&environment, lose).await;
-            };
-            tokio::join!(get(&at, &poll), lost).0
-        };
-        let (_, ended) = timed(polling).await;
+        let (_, ended) = timed(lose_later(&environment, lose, get(&at, &poll))).await;
         assert_eq!(ended["code"], serde_json::json!(code), "the poll");
         let status = timed(stream.message()).await.unwrap_err();
         assert_eq!(Fault::from_status(&status).unwrap().code, code, "the stream");

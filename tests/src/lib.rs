@@ -4,5 +4,6 @@
 
 pub mod guarded;
 pub mod measure;
+pub mod packet;
 pub mod roles;
 pub mod up;

@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use lienthong_tests::measure::{ProcessGroup, descendant, peak_bytes, reset_peak};
+use lienthong_tests::packet::packet;
 use lienthong_tests::roles::Roles;
 use lienthong_tests::up::{Agency, Up, write_registry};
 use serde_json::{Value, json};
@@ -194,7 +195,7 @@ async fn raw_limit(
     groups: &[ProcessGroup],
 ) -> Option<Limit> {
     let node = node?;
-    let bytes = end_to_end::packet(0, &AGENCIES[0], &AGENCIES[4]).len();
+    let bytes = packet(0, &AGENCIES[0], &AGENCIES[4]).len();
     let load =
         raw_relay::Load { messages: arguments.messages, bytes, in_flight: arguments.in_flight };
     eprintln!("raw relay: two hops, windows of 256, {bytes} bytes …");

@@ -11,12 +11,12 @@ use proto::exchange::v1::submitted::Outcome as ItemOutcome;
 use proto::exchange::v1::{
     SubmitBatchRequest, SubmitBatchResponse, SubmitRequest, SubmitResponse, Submitted,
 };
-use proto::fault::code;
 use proto::fault::v1::Fault;
+use proto::fault::{Lang, code};
 use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::{Acceptance, Envelope, FindRequest, Message, Refusal};
 use proto::mapping::v1::{NormalizeItem, Normalized};
-use proto::message::v1::{Attachment, Fact, MessageType, Receipt, Step};
+use proto::message::v1::{Attachment, Fact, Finding, MessageType, Receipt, Step};
 use proto::registry::v1::Application;
 use tracing::Instrument as _;
 use uuid::Uuid;
@@ -157,7 +157,8 @@ async fn process(
     check_key(gateway, (application, &request), (&normalized, &native)).await?;
     let files = (&normalized, files);
     let attachments = store_attachments(gateway, application, &request, files).await?;
-    let findings = normalized.findings.clone();
+    let is_status = normalized.r#type() == MessageType::Status;
+    let mut findings = normalized.findings.clone();
     let intake = gateway.bus.intake(&normalized.conversation);
     let (traceparent, tracestate) =
         context.start_message(&id, &normalized.conversation, intake.name());
@@ -170,6 +171,9 @@ async fn process(
     )
     .await?;
     let receipt = accept(gateway, acceptance, permit).await?;
+    if is_status && receipt.sequence == 1 {
+        findings.push(unknown_document());
+    }
     Ok(SubmitResponse { receipt: Some(receipt), findings })
 }
 
@@ -274,6 +278,16 @@ async fn accept(
         Some(Outcome::Refused(fault)) => Err(fault),
         None => Err(unavailable("journal")),
     }
+}
+
+/// The finding of a status that is the first message of its conversation. It is delivered all the
+/// same and never held (catalogue B-110): a document may have travelled on paper, over another
+/// axis, or before the bus existed, and holding would lose the one status that its sender waits
+/// for. A later status of such a conversation has no finding, because the first one has it.
+fn unknown_document() -> Finding {
+    let fault = Fault::new(&code::LT_MAP_228);
+    let (text_vi, text_en) = (fault.title(Lang::Vi), fault.title(Lang::En));
+    Finding { code: fault.code, field: String::new(), text_vi, text_en }
 }
 
 /// Publishes an accepted message. The sender does not wait for it: the receipt is valid already,

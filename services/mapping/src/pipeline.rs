@@ -24,7 +24,7 @@ use tracing::Instrument as _;
 use crate::attachments::list_attachments;
 use crate::config::Config;
 use crate::copies::{CopyMaker, ParentMessage, TranslationCache};
-use crate::facts::new_fact;
+use crate::facts::{new_fact, status_findings};
 use crate::fault::from_claim_error;
 use crate::metrics::Metrics;
 use crate::record_calls::{CALL_BYTES_MAX, divide_into_calls};
@@ -102,10 +102,11 @@ impl<P: Publish> Pipeline<P> {
             derived.push(copy.row);
         }
         let applications: Vec<&str> = routes.iter().map(|it| it.application.as_str()).collect();
+        let findings = status_findings(envelope);
         let fact = new_fact(Step::Routed, self.clock.now_us());
         let entry = Entry {
             message_id: message.id.to_string(),
-            facts: vec![Fact { detail: applications.join(", "), ..fact }],
+            facts: vec![Fact { detail: applications.join(", "), findings, ..fact }],
             derived,
             disposition: Some(entry::Disposition::Routed(true)),
         };

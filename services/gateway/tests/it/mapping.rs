@@ -1,5 +1,6 @@
 //! A simulated mapping service: it refuses bodies that begin with `refuse`, finds a file inside those
-//! that begin with `packed:`, and takes every other body as canonical.
+//! that begin with `packed:`, takes those that begin with `status` as statuses, and every other body
+//! as a canonical document.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -71,11 +72,13 @@ fn frames(number: u32, (open, native): Item) -> Vec<NormalizeResponse> {
         frames.push(response(Frame::Blob(BlobChunk { blob: 0, data, last: true })));
     }
     let digest = Bytes::copy_from_slice(&bus::Claim::from_content(&native).sha256);
+    let is_status = native.starts_with(b"status");
+    let message_type = if is_status { MessageType::Status } else { MessageType::Document };
     frames.push(response(Frame::Normalized(Normalized {
         canonical: native.into(),
         format: "plain".to_owned(),
         format_version: 1,
-        r#type: MessageType::Document.into(),
+        r#type: message_type.into(),
         conversation: "conversation".to_owned(),
         content_digest: digest,
         recipients: vec!["b".to_owned()],

@@ -342,3 +342,16 @@ async fn a_message_is_tracked_by_its_whole_id_only() {
         (1, 0)
     );
 }
+
+/// Catalogue B-110. Documents travel other ways too, so the status is delivered and told about.
+#[tokio::test]
+async fn a_status_about_an_unknown_document_is_accepted_with_a_finding() {
+    let environment = Environment::new().await;
+    for _again in 0..2 {
+        let first = environment.submit("s1", b"status 01").await.unwrap();
+        assert_eq!(first.findings[0].code, "LT-MAP-228");
+        assert_ne!(first.findings[0].text_vi, first.findings[0].text_en);
+    }
+    let later = environment.submit("s2", b"status 03").await.unwrap();
+    assert_eq!(later.findings, []);
+}

@@ -13,6 +13,7 @@ mod crash;
 mod doctor;
 mod folder;
 mod house;
+mod http_door;
 mod journey;
 mod load;
 mod outage;

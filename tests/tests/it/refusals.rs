@@ -79,6 +79,29 @@ fn invalid_fields() -> Vec<Case> {
     ]
 }
 
+/// Bad inputs of the reliability catalogue (B-021, B-024, B-038, B-044, B-058).
+fn bad_inputs() -> Vec<Case> {
+    let to =
+        |code: &str| portal(|it| it["DonViNhanVanBanNgoaDonVi"] = json!([{ "MaDonVi": code }]));
+    let long = portal(|it| it["TrichYeu"] = json!("x".repeat(1 << 20)));
+    let unknown = b"<?xml version=\"1.0\" encoding=\"klingon\"?><edXML/>";
+    vec![
+        ("LT-MAP-023", native_item("edxml.document", unknown), "an encoding that nobody knows"),
+        ("LT-MAP-001", native_item("edxml.document", b"<edXML/>rest"), "text behind the root"),
+        ("LT-MAP-001", native_item("edxml.document", b"<edXML/><edXML/>"), "a second root"),
+        ("LT-MAP-001", native_item("edxml.document", b"<edXML/>\n\0\0"), "NULs behind the root"),
+        ("LT-MAP-002", native_item("ioffice.portal", b"{} {}"), "something behind the JSON"),
+        ("LT-MAP-225", to("a99.2"), "a code in lower case"),
+        ("LT-MAP-225", to("A99.2 "), "a code with a blank behind"),
+        ("LT-MAP-225", to("A99.2\u{200b}"), "a code with a zero-width space"),
+        ("LT-MAP-225", to("\u{ff21}99.2"), "a code with a full-width letter"),
+        ("LT-MAP-226", to("A99.1"), "the sender as recipient"),
+        ("LT-MAP-005", long, "a subject of 1 MB"),
+        ("LT-MAP-014", portal(|it| it["TrichYeu"] = json!("\u{200b}")), "an invisible subject"),
+        ("LT-EX-011", Item { key: "k\u{feff}".to_owned(), ..portal(|_| ()) }, "a key with a mark"),
+    ]
+}
+
 /// Documents whose attachments differ from what the body declares.
 fn wrong_files() -> Vec<Case> {
     let file = File {
@@ -94,7 +117,10 @@ fn wrong_files() -> Vec<Case> {
         files: vec![file.clone(); files],
         ..portal(|it| it["Attachments"] = json!(listed))
     };
+    let empty = File { content: Vec::new().into(), ..file.clone() };
+    let with_empty = Item { files: vec![empty], ..with(vec![&named], 0) };
     vec![
+        ("LT-MAP-010", with_empty, "a file of no bytes"),
         ("LT-MAP-008", with(vec![&named], 0), "an attachment that was not uploaded"),
         ("LT-MAP-013", with(vec![], 1), "an attachment that the body does not name"),
         ("LT-MAP-011", with(vec![&sized], 1), "a file of another size"),
@@ -119,7 +145,8 @@ async fn invalid_input_is_refused_with_its_code_and_not_stored() {
     let up = Up::start(folder.path(), &[]);
     let connection = Connection::new(up.gateway(), "mot-token");
     let submit_handle = connection.submit_handle().unwrap();
-    for (code, item, what) in [unreadable(), invalid_fields(), wrong_files()].concat() {
+    for (code, item, what) in [unreadable(), invalid_fields(), bad_inputs(), wrong_files()].concat()
+    {
         let fault = expect_refusal(&submit_handle, &item, what).await;
         assert_eq!(fault.code, code, "{what}: {fault:?}");
     }

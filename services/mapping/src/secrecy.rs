@@ -120,8 +120,12 @@ pub(crate) fn check_file_names(declared: &[DeclaredAttachment]) -> Result<(), Fa
 const UNDECODABLE_BYTES_MAX: usize = 256 * 1024;
 
 /// The fault to answer for a body that could not be decoded. The fault may quote the body, so when
-/// the body bears a mark, the answer is the refusal for secrecy, which quotes nothing.
+/// the body bears a mark, the answer is the refusal for secrecy, which quotes nothing. A refusal by
+/// the secrecy field (`LT-MAP-007`) quotes nothing either and stays, because it names the field.
 pub fn redact_decode_fault(native: &[u8], fault: Fault) -> Fault {
+    if fault.code == code::LT_MAP_007.code {
+        return fault;
+    }
     let head = native.get(..UNDECODABLE_BYTES_MAX).unwrap_or(native);
     if find_in_text(&String::from_utf8_lossy(head)).is_some() {
         Fault::new(&code::LT_MAP_210)

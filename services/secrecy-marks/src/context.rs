@@ -45,13 +45,20 @@ pub(crate) fn is_name_of_person(front: &[Word], mat: &Word, is_all_capitals: boo
     if front.last().is_some_and(|it| TITLES.contains(it)) || has_full_name(front) {
         return true;
     }
+    let is_family = |it: &Word| FAMILY_NAMES.contains(&it.letters.as_str());
     if is_all_capitals {
-        return false;
+        return match front {
+            [.., title, family] => TITLES.contains(title) && is_family(family),
+            _ => false,
+        };
+    }
+    // `Y Mật Êban`, `H'Mật Niê`: the first letter says whether it is a man or a woman.
+    if front.last().is_some_and(|it| it.is_capital && ["y", "h"].contains(&it.letters.as_str())) {
+        return true;
     }
     let is_like_mat = |it: &&Word| it.is_capital && it.is_capitals == mat.is_capitals;
     let length = front.iter().rev().take(NAME_WORDS_MAX).take_while(is_like_mat).count();
     let (before, name) = front.split_at(front.len() - length);
-    let is_family = |it: &Word| FAMILY_NAMES.contains(&it.letters.as_str());
     let is_addressed = !name.is_empty() && before.last().is_some_and(|it| TITLES.contains(it));
     name.first().is_some_and(is_family) || name.get(1).is_some_and(is_family) || is_addressed
 }

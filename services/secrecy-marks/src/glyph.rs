@@ -150,7 +150,7 @@ fn look_alike(it: char) -> Option<char> {
 /// Latin letters, and characters of other alphabets that look like them: Cyrillic, Greek, Armenian,
 /// Cherokee, Lisu, Coptic, small capitals, stroked and phonetic Latin letters.
 const LOOK_ALIKES: [(char, &str); 50] = [
-    ('A', "АΑᎪꓮⲀΛДɅ∀ᗅᗩȺⱭ₳𐌀Δ"),
+    ('A', "АΑᎪꓮⲀΛДɅ∀ᗅᗩȺⱭ₳𐌀∆△"),
     ('a', "аαɑⲁᴀⱥɐλʌ"),
     ('B', "ВΒᏴꓐⲂɃ"),
     ('b', "Ььƀ"),

@@ -66,9 +66,15 @@ fn join_run(run: &[Piece], joined: &mut Vec<Piece>) {
     };
     let is_blank = |gap: &str| gap.chars().all(char::is_whitespace);
     let shortest = gaps().map(|it| it.chars().count()).min().unwrap_or_default();
-    let has_punctuation = gaps().any(|it| it.chars().count() == shortest && !is_blank(it));
-    let is_boundary =
-        |gap: &str| gap.chars().count() > shortest || has_punctuation && is_blank(gap);
+    let is_shortest = |gap: &&str| gap.chars().count() == shortest;
+    let has_blank = |gap: &str| gap.contains(char::is_whitespace);
+    let has_punctuation = gaps().filter(is_shortest).any(|it| !has_blank(it));
+    let has_spaces = gaps().filter(is_shortest).any(is_blank);
+    let is_boundary = |gap: &str| {
+        gap.chars().count() > shortest
+            || has_punctuation && has_blank(gap)
+            || !has_punctuation && has_spaces && !is_blank(gap)
+    };
     let mut word: Vec<Letter> = Vec::new();
     for piece in run {
         match piece {
@@ -142,7 +148,8 @@ fn divide_word(letters: Vec<Letter>) -> Vec<Piece> {
         let bits = letters.iter().skip(*at).take(3).fold(0, |bits, it| bits | it.diacritics);
         let is_mat = text.get(*at..*at + 3) == Some(&['m', 'a', 't'])
             && (bits == MAT_DIACRITICS || bits == 0 && !has_diacritics);
-        is_mat && (is_apart || bits != 0 || word_before(&text[..*at]).is_some_and(|it| it != "bi"))
+        let is_behind_word = || word_before(&text[..*at]).is_some_and(|it| it != "bi");
+        is_mat && (is_apart && *at == 0 || bits != 0 || is_behind_word())
     });
     let Some(at) = found else { return vec![Piece::Word(letters)] };
     let before = word_before(&text[..at]).map_or(0, |it| it.chars().count());

@@ -52,14 +52,21 @@ pub(crate) fn find_scheme(text: &str) -> Option<Scheme> {
         let is_gap = |it: &char| it.is_whitespace() || *it == '-';
         let tight: String =
             after.chars().filter(|it| !is_gap(it)).take(WINDOW).map(lower).collect();
-        let is_at = |it: &&(&str, Scheme)| raw.starts_with(it.0) || tight.starts_with(it.0);
+        let is_alphabetic = |it: &char| it.is_alphabetic();
+        let letters: String = after.chars().filter(is_alphabetic).take(2).map(lower).collect();
+        let is_at = |it: &&(&str, Scheme)| {
+            raw.starts_with(it.0)
+                || tight.starts_with(it.0)
+                || it.1 == Scheme::Tcvn3 && letters == it.0
+        };
         MAT.iter().find(is_at).map(|it| it.1)
     })
 }
 
 /// A necessary condition for [`MAT`], without an allocation.
 fn may_begin_mat(after: &str) -> bool {
-    let mut letters = after.chars().filter(|it| !it.is_whitespace() && *it != '-');
+    let is_gap = |it: &char| it.is_whitespace() || matches!(it, '-' | '.' | '_' | '*' | '/');
+    let mut letters = after.chars().filter(|it| !is_gap(it));
     match letters.next() {
         Some('a' | 'A' | 'â' | 'Â' | 'ạ' | 'Ạ') => letters.next().is_some_and(|it| {
             !it.is_alphabetic()

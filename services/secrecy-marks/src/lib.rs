@@ -28,6 +28,7 @@ mod glyph;
 mod join;
 mod legacy;
 mod phrase;
+mod precheck;
 mod reading;
 mod secrecy_mark;
 mod segment;

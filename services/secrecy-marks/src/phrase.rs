@@ -110,6 +110,12 @@ impl<'s> Phrases<'s> {
         })
     }
 
+    /// `Quy định gửi, nhận văn bản mật`.
+    fn is_handled_before(&self, at: Occurrence) -> bool {
+        let previous = at.segment.checked_sub(1).and_then(|it| self.segments.get(it));
+        previous.is_some_and(|it| has_handling(nearest_before(it, it.words.len())))
+    }
+
     fn is_followed_by_level(&self, at: Occurrence) -> bool {
         let next = self.segments.get(at.segment + 1);
         next.is_some_and(|it| is_list_gap(&it.gap_before) && leading_mark_len(&it.words) > 0)
@@ -128,7 +134,7 @@ impl<'s> Phrases<'s> {
         let found = match mark {
             [_, mat] => self.judge_degree(at, mat),
             _ if is_whole => self.judge_separate(at, &words[at.start]),
-            _ if at.start > 0 && words[at.start - 1].is_level() => self.judge_label(at),
+            _ if label_start(&words[..at.start]).is_some() => self.judge_label(at),
             [mat] => self.judge_in_sentence(at, mat),
             [..] => None,
         };
@@ -190,10 +196,11 @@ impl<'s> Phrases<'s> {
     fn judge_label(&self, at: Occurrence) -> Option<SecrecyMark> {
         let segment = self.segment(at);
         let words = &segment.words[..];
-        let (front, mat) = (nearest_before(segment, at.start - 1), &words[at.start]);
+        let label = label_start(&words[..at.start]).unwrap_or(at.start);
+        let (front, mat) = (nearest_before(segment, label), &words[at.start]);
         let is_alone = front.iter().all(|it| ["muc", "cap", "co"].contains(&it.letters.as_str()));
         // Without diacritics `do mat` may be `do mất` as well, so only a value makes it a label.
-        let is_plain = mat.diacritics == 0 && words[at.start - 1].diacritics == 0;
+        let is_plain = words[label..at.end].iter().all(|it| it.diacritics == 0);
         let rest = nearest_behind(segment, at.end);
         if !rest.is_empty() {
             let is_value = leading_mark_len(rest) > 0 && leading_mark_len(rest) == rest.len()
@@ -246,7 +253,8 @@ impl<'s> Phrases<'s> {
             return (is_stamp && self.has_no_diacritics).then_some(Unclear);
         }
         if is_after_document {
-            let is_handled = has_handling(&front[..front.len() - 2]);
+            let is_handled = has_handling(&front[..front.len() - 2])
+                || is_list_gap(&segment.gap_before) && self.is_handled_before(at);
             let is_stressed = mat.is_capital && !is_all_capitals;
             let is_title = front.len() == 2 || rest.is_empty() || segment.has_number_before(at.end);
             let refers = rest.first().is_some_and(|it| ["so", "ve"].contains(&&*it.letters));
@@ -259,7 +267,8 @@ impl<'s> Phrases<'s> {
         if !mat.is_capital {
             // `Phương án tác chiến mật`: the last word of a document's title.
             let has_honey = front.iter().any(|it| ["ong", "mia"].contains(&it.letters.as_str()));
-            let is_title = rest.is_empty() && is_document(Some(0), front);
+            let is_short = front.len() <= 2 && at.segment == 0;
+            let is_title = rest.is_empty() && (is_short || is_document(Some(0), front));
             return (is_title && !has_honey && !has_handling(front)).then_some(Unclear);
         }
         if is_name_of_person(front, mat, is_all_capitals)
@@ -276,10 +285,25 @@ impl<'s> Phrases<'s> {
         }
         if front.is_empty() {
             let is_before_document = is_document(Some(0), rest);
-            let is_before_title = rest.first().is_some_and(|it| it.is_capital);
+            let is_before_title = rest.first().is_some_and(|it| {
+                // `Mật số 5`, `Mật hỏa tốc`, `Mật khẩn`.
+                it.is_capital || ["so", "hoa", "khan"].contains(&it.letters.as_str())
+            });
             return (is_before_document || is_before_title).then_some(Unclear);
         }
         (mat.diacritics == MAT_DIACRITICS).then_some(Unclear)
+    }
+}
+
+/// Where the label of a secrecy field begins that ends with the `mật` behind these words: `độ mật`,
+/// `độ bảo mật`.
+fn label_start(front: &[Word]) -> Option<usize> {
+    match front {
+        [.., level, security] if level.is_level() && security.letters == "bao" => {
+            Some(front.len() - 2)
+        }
+        [.., level] if level.is_level() => Some(front.len() - 1),
+        _ => None,
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::escapes::undo_escapes;
 use crate::glyph::{Glyph, fold_char, is_invisible};
 use crate::legacy::{decode, find_scheme};
+use crate::precheck::may_bear_mark;
 
 /// What a text may say.
 #[derive(Debug)]
@@ -16,13 +17,17 @@ pub(crate) struct Reading<'t> {
 
 /// The readings of a text that may bear a mark; none for a text that cannot.
 pub(crate) fn read(text: &str) -> Vec<Reading<'_>> {
+    if !may_bear_mark(text) {
+        return Vec::new();
+    }
     let plain = match has_escapes(text) {
         true => undo_escapes(text),
         false => Cow::Borrowed(text),
     };
     let mut readings = Vec::new();
-    if let Some(scheme) = find_scheme(&plain) {
-        readings.push(Reading { text: decode(&plain, scheme).into(), is_guess: false });
+    let visible = strip_invisible(&plain);
+    if let Some(scheme) = find_scheme(&visible) {
+        readings.push(Reading { text: decode(&visible, scheme).into(), is_guess: false });
     }
     if plain.contains('\u{202e}') {
         readings.push(Reading { text: turn_right_to_left(&plain).into(), is_guess: false });
@@ -39,6 +44,15 @@ pub(crate) fn read(text: &str) -> Vec<Reading<'_>> {
     readings
 }
 
+/// The text without invisible characters. The soft hyphen is a letter in TCVN3, and 0x87 in VISCII.
+fn strip_invisible(text: &str) -> Cow<'_, str> {
+    let is_hidden = |it: char| is_invisible(it) && !matches!(it, '\u{ad}' | '\u{80}'..='\u{9f}');
+    match text.contains(is_hidden) {
+        true => text.replace(is_hidden, "").into(),
+        false => text.into(),
+    }
+}
+
 /// True when the text may have been escaped.
 fn has_escapes(text: &str) -> bool {
     let mut is_lead = false;
@@ -52,8 +66,8 @@ fn has_escapes(text: &str) -> bool {
     })
 }
 
-/// A necessary condition for a mark, cheap enough for every text: the letters `mat` in this order,
-/// whatever stands between them.
+/// True when the letters `mat` stand in the text in this order, as a reader sees them, whatever
+/// stands between them.
 fn has_letters_of_mat(text: &str) -> bool {
     let mut found = 0;
     text.chars().any(|it| {

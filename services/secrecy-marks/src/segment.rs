@@ -69,7 +69,7 @@ pub(crate) fn split_segments(text: &str) -> Vec<Segment> {
 fn joins_words(gap: &str) -> bool {
     let is_line = |it: char| matches!(it, '\n' | '\r');
     let is_blank = |it: char| it.is_whitespace() && !is_line(it);
-    matches!(gap, "-" | "_" | "\u{2010}" | "\u{2011}")
+    matches!(gap, "-" | "_" | "'" | "’" | "\u{2010}" | "\u{2011}")
         || gap.chars().all(|it| is_blank(it) || it.is_numeric())
         || gap.chars().all(|it| it.is_numeric() || it == '_')
 }

@@ -1,6 +1,6 @@
 //! Words of a text as a reader sees them, and the gaps between them.
 
-use crate::glyph::{ACUTE, CIRCUMFLEX, DOT, Glyph, Letter, STROKE, fold_char};
+use crate::glyph::{ACUTE, CIRCUMFLEX, DOT, Glyph, HORN, Letter, STROKE, fold_char};
 
 /// The diacritics of `mật` and `tuyệt`.
 pub(crate) const MAT_DIACRITICS: u16 = CIRCUMFLEX | DOT;
@@ -56,9 +56,11 @@ impl Word {
             || self.letters == "tol" && self.diacritics == TOI_DIACRITICS
     }
 
-    /// `độ`, level, as in `độ mật` (secrecy level).
+    /// `độ`, `mức` or `cấp`, level, as in `độ mật` (secrecy level).
     pub(crate) fn is_level(&self) -> bool {
         self.is_spelling_of("do", STROKE | MAT_DIACRITICS)
+            || self.is_spelling_of("muc", HORN | ACUTE)
+            || self.is_spelling_of("cap", TOI_DIACRITICS)
     }
 }
 

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tls::{ClientTls, ClientTlsSettings};
+
 use crate::guarded::Guarded;
 use crate::up::{http_get, program, wait_for_port, wait_until_ready};
 
@@ -22,12 +24,19 @@ struct RoleProcess {
     port: u16,
     ops: u16,
     log: PathBuf,
+    /// Certificates of its health pages, when they are encrypted.
+    tls: Option<ClientTls>,
     running: Option<Guarded>,
 }
 
 impl RoleProcess {
     /// Starts a role on free ports. A restart then takes the same ones.
-    fn start(role: &'static str, mut command: Command, folder: &Path) -> Self {
+    fn start(
+        role: &'static str,
+        mut command: Command,
+        (folder, tls): (&Path, Option<&ClientTls>),
+    ) -> Self {
+        let tls = tls.cloned();
         let log = folder.join(format!("{role}.log"));
         let mut running = Guarded::spawn(&command, &log);
         let (server, variable) = match role {
@@ -37,13 +46,13 @@ impl RoleProcess {
         let port = wait_for_port(role, server, (&mut running, &log));
         let ops = wait_for_port(role, "ops", (&mut running, &log));
         command.env(variable, at(port)).env("LIENTHONG__LISTEN__OPS", at(ops));
-        Self { role, command, port, ops, log, running: Some(running) }
+        Self { role, command, port, ops, log, tls, running: Some(running) }
     }
 
     /// Starts the process unless it runs, and waits until it is ready.
     fn run(&mut self) {
         let running = self.running.get_or_insert_with(|| Guarded::spawn(&self.command, &self.log));
-        wait_until_ready(self.role, self.ops, (running, &self.log));
+        wait_until_ready(self.role, (self.ops, self.tls.as_ref()), (running, &self.log));
     }
 }
 
@@ -52,6 +61,7 @@ impl RoleProcess {
 #[derive(Debug)]
 pub struct Roles {
     folder: PathBuf,
+    scheme: &'static str,
     all: Vec<RoleProcess>,
 }
 
@@ -63,7 +73,21 @@ impl Roles {
     ///
     /// One ends or does not become ready within a minute.
     pub fn start(folder: &Path, stands: (&str, &str), extra: &[(&str, &str)]) -> Self {
-        Self::start_roles(folder, stands, (&ROLES, extra))
+        Self::start_roles(folder, stands, (&ROLES, extra, None))
+    }
+
+    /// Starts them with the certificates of a folder that `certificates dev` made, so that they
+    /// encrypt every link.
+    ///
+    /// # Panics
+    ///
+    /// One ends or does not become ready within a minute.
+    pub fn start_encrypted(
+        folder: &Path,
+        stands: (&str, &str),
+        (certificates, extra): (&Path, &[(&str, &str)]),
+    ) -> Self {
+        Self::start_roles(folder, stands, (&ROLES, extra, Some(certificates)))
     }
 
     /// Starts them with a second journal on the same database, the role `standby`. The others know
@@ -74,16 +98,20 @@ impl Roles {
     /// One ends, or one that is no standby does not become ready within a minute.
     pub fn start_with_standby(folder: &Path, stands: (&str, &str)) -> Self {
         let roles = ["registry", "journal", STANDBY, "mapping", "gateway"];
-        Self::start_roles(folder, stands, (&roles, &[]))
+        Self::start_roles(folder, stands, (&roles, &[], None))
     }
 
     fn start_roles(
         folder: &Path,
         (broker, database): (&str, &str),
-        (roles, extra): (&[&'static str], &[(&str, &str)]),
+        (roles, extra, certificates): (&[&'static str], &[(&str, &str)], Option<&Path>),
     ) -> Self {
         std::fs::write(folder.join("internal.token"), "internal-token-of-a-test\n").unwrap();
         let mut all: Vec<RoleProcess> = Vec::new();
+        let scheme = if certificates.is_some() { "https" } else { "http" };
+        let authorities = certificates.map(|it| it.join("authority.crt"));
+        let settings = ClientTlsSettings { authorities: authorities.clone(), key_pair: None };
+        let tls = authorities.as_ref().map(|_| ClientTls::new(settings).unwrap());
         for role in roles.iter().copied() {
             let mut command = Command::new(program());
             command
@@ -99,10 +127,23 @@ impl Roles {
             // A role calls only roles that are started before it.
             for upstream in all.iter().filter(|it| it.role != STANDBY) {
                 let variable = format!("LIENTHONG__UPSTREAM__{}", upstream.role.to_uppercase());
-                command.env(variable, addresses(&all, upstream.role));
+                command.env(variable, addresses(scheme, &all, upstream.role));
+            }
+            if let Some(certificates) = certificates {
+                for section in ["TLS", "BUS"] {
+                    let variable = |key: &str| format!("LIENTHONG__{section}__{key}");
+                    let own = |kind: &str| certificates.join(format!("{role}.{kind}"));
+                    command
+                        .env(variable("CERTIFICATES_FILE"), own("crt"))
+                        .env(variable("KEY_FILE"), own("key"));
+                }
+            }
+            for section in ["TLS", "BUS", "JOURNAL"] {
+                let variable = format!("LIENTHONG__{section}__AUTHORITIES_FILE");
+                command.envs(authorities.iter().map(|it| (variable.as_str(), it)));
             }
             command.envs(extra.iter().copied());
-            all.push(RoleProcess::start(role, command, folder));
+            all.push(RoleProcess::start(role, command, (folder, tls.as_ref())));
         }
         // Either of two journals may hold the database, so their readiness is that of the mapping,
         // which declares the channels that they wait for.
@@ -110,7 +151,7 @@ impl Roles {
         let is_waited_for =
             |it: &&mut RoleProcess| !has_standby || (it.role != STANDBY && it.role != "journal");
         all.iter_mut().filter(is_waited_for).for_each(RoleProcess::run);
-        Self { folder: folder.to_owned(), all }
+        Self { folder: folder.to_owned(), scheme, all }
     }
 
     /// Kills a role without a chance to shut down, as a power cut would.
@@ -159,15 +200,16 @@ impl Roles {
 
     /// URL of the gateway for vendors.
     pub fn gateway(&self) -> String {
-        format!("http://{}", at(self.port("gateway")))
+        format!("{}://{}", self.scheme, at(self.port("gateway")))
     }
 
     /// URL on which the journal answers operators' commands; with a standby both URLs.
     pub fn internal(&self) -> String {
-        addresses(&self.all, "journal")
+        addresses(self.scheme, &self.all, "journal")
     }
 
-    fn port(&self, role: &str) -> u16 {
+    /// Port of the server of a role that other roles or vendors connect to.
+    pub fn port(&self, role: &str) -> u16 {
         self.all.iter().find(|it| it.role == role).map_or(0, |it| it.port)
     }
 
@@ -194,9 +236,9 @@ fn at(port: u16) -> String {
 }
 
 /// The URL of a role, and of its standby after it.
-fn addresses(all: &[RoleProcess], role: &str) -> String {
+fn addresses(scheme: &str, all: &[RoleProcess], role: &str) -> String {
     let has_role = |it: &&RoleProcess| it.role == role || (role == "journal" && it.role == STANDBY);
     let urls: Vec<_> =
-        all.iter().filter(has_role).map(|it| format!("http://{}", at(it.port))).collect();
+        all.iter().filter(has_role).map(|it| format!("{scheme}://{}", at(it.port))).collect();
     urls.join(",")
 }

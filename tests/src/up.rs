@@ -1,14 +1,17 @@
 //! The real binary as a process of its own, with its own folder and ports.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tls::ClientTls;
 
 use crate::guarded::Guarded;
 
@@ -131,7 +134,7 @@ impl Up {
         let log = self.folder.join("log");
         let mut running = Guarded::spawn(&command, &log);
         self.ports = SERVERS.map(|server| wait_for_port("up", server, (&mut running, &log)));
-        wait_until_ready("up", self.ports[2], (&mut running, &log));
+        wait_until_ready("up", (self.ports[2], None), (&mut running, &log));
         self.running = Some(running);
     }
 
@@ -213,8 +216,13 @@ pub fn wait_for_port(what: &str, server: &str, (running, log): (&mut Guarded, &P
 /// # Panics
 ///
 /// The process ends before, or is not ready within a minute.
-pub(crate) fn wait_until_ready(what: &str, ops: u16, (running, log): (&mut Guarded, &Path)) {
-    wait_for(what, "is not ready", (running, log), || ready(ops).then_some(()));
+pub(crate) fn wait_until_ready(
+    what: &str,
+    (ops, tls): (u16, Option<&ClientTls>),
+    (running, log): (&mut Guarded, &Path),
+) {
+    let is_ready = || get(ops, tls, "/readyz").is_some_and(|it| it.starts_with("HTTP/1.1 200"));
+    wait_for(what, "is not ready", (running, log), || is_ready().then_some(()));
 }
 
 fn wait_for<T>(
@@ -236,14 +244,23 @@ fn wait_for<T>(
     }
 }
 
-fn ready(port: u16) -> bool {
-    http_get(port, "/readyz").is_some_and(|it| it.starts_with("HTTP/1.1 200"))
-}
-
 /// The whole response to a GET over HTTP/1.1; none while no process answers.
 pub fn http_get(port: u16, path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    get(port, None, path)
+}
+
+/// The whole response to a GET over HTTP/1.1, over TLS with these certificates; none while no
+/// process answers.
+pub fn get(port: u16, tls: Option<&ClientTls>, path: &str) -> Option<String> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    let Some(tls) = tls else { return exchange(stream, path) };
+    let name = ServerName::try_from("127.0.0.1").ok()?;
+    let connection = ClientConnection::new(tls.config(), name).ok()?;
+    exchange(StreamOwned::new(connection, stream), path)
+}
+
+fn exchange(mut stream: impl Read + Write, path: &str) -> Option<String> {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = String::new();

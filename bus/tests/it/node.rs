@@ -27,6 +27,14 @@ const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 /// The line of the server when it is ready.
 const READY: &str = "Server startup complete";
 
+/// PEM files of an encrypted node: its authority, its certificate and its key.
+#[derive(Debug)]
+pub(crate) struct Certificates {
+    pub(crate) authority: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
 /// A running node.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -34,6 +42,8 @@ pub(crate) struct Node {
     port: u16,
     epmd_port: u16,
     distribution_port: u16,
+    /// With certificates it takes encrypted connections only, each with a certificate.
+    certificates: Option<Certificates>,
     // Fields are dropped in this order: the server ends before its folder is removed.
     server: Option<Guarded>,
     epmd: Option<Guarded>,
@@ -42,13 +52,25 @@ pub(crate) struct Node {
 impl Node {
     /// Starts a node with the virtual hosts `v0`, `v1`, … and waits until it is ready.
     pub(crate) fn start(virtual_hosts: u16) -> Self {
+        Self::start_with(virtual_hosts, None)
+    }
+
+    /// Starts a node that takes encrypted connections only, from clients with a certificate.
+    #[allow(dead_code, reason = "not each crate that includes this file encrypts")]
+    pub(crate) fn start_encrypted(virtual_hosts: u16, certificates: Certificates) -> Self {
+        Self::start_with(virtual_hosts, Some(certificates))
+    }
+
+    fn start_with(virtual_hosts: u16, certificates: Option<Certificates>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         assert!(Path::new(SERVER).exists(), "rabbitmq-server is missing; `tests/run` installs it");
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let home = std::env::temp_dir().join(format!("broker-{}-{count}", std::process::id()));
         fs::create_dir_all(&home).unwrap();
         let [port, epmd_port, distribution_port] = free_ports();
-        let mut node = Self { home, port, epmd_port, distribution_port, server: None, epmd: None };
+        let (server, epmd) = (None, None);
+        let mut node =
+            Self { home, port, epmd_port, distribution_port, certificates, server, epmd };
         node.configure(virtual_hosts);
         let mut epmd = node.command("epmd");
         epmd.args(["-port", &epmd_port.to_string(), "-address", "127.0.0.1"]);
@@ -59,7 +81,8 @@ impl Node {
 
     /// The URL of a virtual host.
     pub(crate) fn url(&self, virtual_host: u16) -> String {
-        format!("amqp://guest:guest@127.0.0.1:{}/v{virtual_host}", self.port)
+        let scheme = if self.certificates.is_some() { "amqps" } else { "amqp" };
+        format!("{scheme}://guest:guest@127.0.0.1:{}/v{virtual_host}", self.port)
     }
 
     /// Kills the server with SIGKILL. Unlike a power cut this keeps the page cache.
@@ -108,11 +131,22 @@ impl Node {
             hosts.join(","),
             rights.join(",")
         );
+        let listeners = match &self.certificates {
+            None => format!("listeners.tcp.1 = 127.0.0.1:{}", self.port),
+            Some(it) => format!(
+                "listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{}\n\
+                 ssl_options.cacertfile = {}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n\
+                 ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true",
+                self.port,
+                it.authority.display(),
+                it.certificate.display(),
+                it.key.display(),
+            ),
+        };
         let configuration = format!(
-            "listeners.tcp.1 = 127.0.0.1:{}\nload_definitions = {}\nlog.console = true\n\
+            "{listeners}\nload_definitions = {}\nlog.console = true\n\
              log.file = false\nraft.wal_max_size_bytes = 33554432\n\
              disk_free_limit.absolute = 100MB\n",
-            self.port,
             self.home.join("definitions.json").display(),
         );
         for (name, content) in [

@@ -6,6 +6,7 @@
 //! that database only.
 
 pub(crate) mod address;
+pub(crate) mod certificate;
 pub(crate) mod error;
 mod postgres;
 pub(crate) mod purpose;

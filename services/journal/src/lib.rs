@@ -105,6 +105,17 @@ mod writer;
 pub use database::error::DatabaseError;
 pub use server::{Config, DEFAULTS, Service, run};
 
+/// The certificate of an encrypted link to the database server; none for a file and for plain text.
+///
+/// # Errors
+///
+/// The server cannot be reached, does not encrypt, or its certificate is not valid.
+pub async fn server_certificate(
+    config: &Config,
+) -> Result<Option<tls::Certificate>, DatabaseError> {
+    database::certificate::server_certificate(&config.address()).await
+}
+
 /// Opens the database for reading and closes it: whether it can be reached and read.
 ///
 /// # Errors

@@ -70,6 +70,20 @@ impl ClientTls {
         self.handshake(config, host, stream).await
     }
 
+    /// The handshake of a new connection that will carry HTTP/1.1. It has no time limit of its own.
+    ///
+    /// # Errors
+    ///
+    /// As of [`connect`](Self::connect).
+    pub async fn connect_http1<S>(&self, host: &str, stream: S) -> std::io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut config = ClientConfig::clone(&self.config());
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        self.handshake(config, host, stream).await
+    }
+
     /// The certificate that a server shows in the handshake, for any protocol that begins with it.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod commands;
 mod compose;
 mod crash;
 mod doctor;
+mod encryption;
 mod folder;
 mod house;
 mod http_door;

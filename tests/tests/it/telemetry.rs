@@ -81,9 +81,17 @@ struct Exported {
 
 /// A collector that keeps everything.
 #[derive(Clone, Default)]
-struct Collector(watch::Sender<Exported>);
+pub(crate) struct Collector(watch::Sender<Exported>);
 
 impl Collector {
+    /// Waits until a service has exported a span.
+    pub(crate) async fn until_exported_by(&self, service: &str) {
+        let is_missing =
+            |exported: &Exported| !exported.spans.iter().any(|it| it.service == service);
+        let missing = |it: &Exported| is_missing(it).then(|| service.to_owned());
+        self.until(|it| missing(it).into_iter().collect()).await;
+    }
+
     /// Waits until nothing is missing; what still is, when the time is up, is shown beside the rest.
     async fn until(&self, missing: impl Fn(&Exported) -> Vec<String>) -> Exported {
         let mut exported = self.0.subscribe();
@@ -167,7 +175,7 @@ impl MetricsService for Collector {
     }
 }
 
-async fn collect(collector: Collector) -> (String, JoinSet<()>) {
+pub(crate) async fn collect(collector: Collector) -> (String, JoinSet<()>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let server = tonic::transport::Server::builder()

@@ -75,6 +75,13 @@ pub enum DatabaseError {
     /// The certificates of the link cannot be used.
     #[error("the certificates of the link to the database cannot be used")]
     Certificates(#[from] tls::TlsError),
+    /// The link to the server could not be encrypted.
+    #[error("the link to the database server could not be encrypted")]
+    Handshake {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// The thread that holds the connection ended.
     #[error("the database connection is gone")]
     Gone,
@@ -185,6 +192,7 @@ impl DatabaseError {
             Self::Corrupt { .. } => true,
             Self::SslMode { .. }
             | Self::Certificates(_)
+            | Self::Handshake { .. }
             | Self::Gone
             | Self::Taken
             | Self::File { .. }
@@ -203,6 +211,7 @@ impl DatabaseError {
             }
             Self::SslMode { .. }
             | Self::Certificates(_)
+            | Self::Handshake { .. }
             | Self::Gone
             | Self::Taken
             | Self::File { .. }
@@ -223,6 +232,7 @@ impl DatabaseError {
             | Self::Postgres { .. }
             | Self::SslMode { .. }
             | Self::Certificates(_)
+            | Self::Handshake { .. }
             | Self::Gone
             | Self::Taken
             | Self::File { .. }

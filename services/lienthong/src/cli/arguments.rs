@@ -21,6 +21,9 @@ pub(crate) struct Demo {
     /// PostgreSQL thay cho SQLite / PostgreSQL instead of SQLite
     #[arg(long, value_name = "POSTGRES_URL", value_parser = parse_secret)]
     pub(crate) database: Option<Secret>,
+    /// Thư mục chứng thư do `certificates dev` tạo: mọi kết nối được mã hóa / Folder made by `certificates dev`: every link is encrypted
+    #[arg(long, value_name = "DIR")]
+    pub(crate) certificates: Option<PathBuf>,
     /// Số văn bản thường gửi thêm / How many more ordinary documents
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub(crate) documents: u32,

@@ -2,6 +2,7 @@
 
 mod check;
 mod connections;
+mod links;
 mod machine;
 
 use chassis::config::{ConfigError, Layers};
@@ -35,6 +36,7 @@ pub(crate) async fn run(
             });
             checks.extend(machine::check_folders(output, &settings));
             checks.extend(connections::check_all(output, (&settings, &layers), link).await);
+            checks.extend(links::check_all(output, &settings).await);
         }
     }
     Ok(print(output, &checks))

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::cli::{Demo, Link, LinkCertificates};
 use crate::data_folder::TOKEN_FILE;
+use crate::fault::unreadable_path;
 use crate::settings::Settings;
 use crate::system::context::SystemDependencies;
 use crate::system::encryption::Encryption;
@@ -33,6 +34,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How often the removal of the folder is tried, and the pause between two tries.
 const REMOVAL_TRIES: usize = 100;
 const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
+
+/// The certificate of the authority in a folder of `certificates dev`.
+const AUTHORITY: &str = "authority.crt";
 
 /// How often in a row the system has to be ready. Each part reports "not ready" before it reports
 /// "ready", so one look may fall between the reports of two parts.
@@ -94,6 +98,7 @@ impl Environment {
         let encryption = Encryption::new(&settings.tls)?;
         let listeners = Listeners::bind(&settings, &encryption, None)?;
         let (gateway, internal) = (listeners.vendors()?, listeners.internal()?);
+        let (scheme, certificates) = (listeners.scheme(), operator_certificates(arguments)?);
         let (shutdown, health) = (CancellationToken::new(), Health::new());
         let dependencies = SystemDependencies {
             settings,
@@ -107,15 +112,17 @@ impl Environment {
         system.spawn(async move { run_once(&dependencies, &listeners, stop).await });
         let connect = |profile: &'static AgencyProfile| {
             let token = tokens.get(profile.key).map_or("", Secret::reveal).to_owned();
-            let connection = sdk::Connection::new(format!("http://{gateway}"), token);
+            let authorities = certificates.authorities_file.clone().unwrap_or_default();
+            let connection = sdk::Connection::new(format!("{scheme}://{gateway}"), token)
+                .authorities_file(authorities);
             SimulatedAgency::connect(profile, &name_suffix, connection, &shutdown)
         };
         let agencies = AGENCIES.iter().map(connect).collect::<Result<_, _>>()?;
         let link = Link {
-            internal: format!("http://{internal}"),
+            internal: format!("{scheme}://{internal}"),
             data: folder.path().to_owned(),
             internal_token_file: None,
-            certificates: LinkCertificates::default(),
+            certificates: certificates.clone(),
         };
         let participants = Participants { agencies, name_suffix, link, health };
         Ok(Self { participants, system, shutdown, broker, folder })
@@ -200,6 +207,21 @@ async fn remove_channels(broker: bus::Settings, name_suffix: &str) -> anyhow::Re
     Ok(())
 }
 
+/// What an operator's command shows: a certificate of the folder that the arguments name.
+fn operator_certificates(arguments: &Demo) -> anyhow::Result<LinkCertificates> {
+    let Some(folder) = &arguments.certificates else { return Ok(LinkCertificates::default()) };
+    let files = std::fs::read_dir(folder).map_err(|error| unreadable_path(folder, &error))?;
+    let names = files.filter_map(|it| it.ok()?.file_name().into_string().ok());
+    let is_operators = |it: &String| it.starts_with("operator-") && it.ends_with(".crt");
+    let file = names.filter(is_operators).map(|it| folder.join(it)).min();
+    Ok(LinkCertificates {
+        authorities_file: Some(folder.join(AUTHORITY)),
+        key_file: file.as_ref().map(|it| it.with_extension("key")),
+        certificates_file: file,
+        plaintext: false,
+    })
+}
+
 fn settings(folder: &Path, arguments: &Demo) -> anyhow::Result<Settings> {
     let path = |name: &str| folder.join(name).display().to_string();
     let reveal = |it: &Secret| it.reveal().to_owned();
@@ -215,6 +237,17 @@ fn settings(folder: &Path, arguments: &Demo) -> anyhow::Result<Settings> {
         .flag("telemetry.level", "off");
     if let Some(broker) = &arguments.broker {
         layers = layers.flag("bus.url", broker.reveal());
+    }
+    if let Some(folder) = &arguments.certificates {
+        let path = |name: &str| folder.join(name).display().to_string();
+        for key in ["tls.authorities_file", "bus.authorities_file", "journal.authorities_file"] {
+            layers = layers.flag(key, path(AUTHORITY));
+        }
+        for section in ["tls", "bus"] {
+            layers = layers
+                .flag(&format!("{section}.certificates_file"), path("up.crt"))
+                .flag(&format!("{section}.key_file"), path("up.key"));
+        }
     }
     Ok(Settings::read(&layers)?)
 }

@@ -42,7 +42,7 @@ async fn await_documents(agency: &SimulatedAgency, count: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_broken_agency_keeps_back_its_own_documents_until_it_is_repaired() {
-    let arguments = Demo { broker: None, database: None, documents: 0 };
+    let arguments = Demo { broker: None, database: None, certificates: None, documents: 0 };
     let environment = Environment::open(&arguments).await.unwrap();
     let participants = &environment.participants;
     participants.await_readiness().await;

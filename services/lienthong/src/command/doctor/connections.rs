@@ -9,15 +9,17 @@ use chassis::secret::redact;
 use chassis::upstream::Network;
 use chassis::{Upstream, health};
 use proto::journal::v1::FindRequest;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tls::{ClientTls, TlsError};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::cli::Link;
 use crate::command::doctor::check::{Check, within_limit};
 use crate::command::registry::state::{find_fault, inspect};
-use crate::journal_access::connect_journal;
+use crate::journal_access::{client_tls, connect_journal};
 use crate::output::Output;
 use crate::settings::{self, Settings};
+use crate::system::encryption::Encryption;
 use crate::system::infrastructure::{bus_settings, open_claim_store};
 
 /// The body that is written to the claim store and read from it. It is always the same, so the store
@@ -173,10 +175,10 @@ async fn check_roles(
     let mut checks = Vec::new();
     if roles.iter().any(|(role, ..)| is_named(role)) {
         for (_, id, uri) in roles {
-            checks.push(check_role(output, (id, uri)).await);
+            checks.push(check_role(output, (id, uri), (settings, link)).await);
         }
     } else {
-        checks.push(check_role(output, ("internal", &link.internal)).await);
+        checks.push(check_role(output, ("internal", &link.internal), (settings, link)).await);
         let asking = async {
             let request = FindRequest { limit: 1, ..FindRequest::default() };
             connect_journal(link)?.find(request).await.context("the journal does not answer")?;
@@ -225,12 +227,29 @@ async fn check_registry_state(output: Output, link: &Link) -> Check {
     }
 }
 
-async fn check_role(output: Output, (id, uri): (&'static str, &str)) -> Check {
+/// The certificates of the command line; where it names none, those of the settings.
+fn role_tls(settings: &Settings, link: &Link) -> Result<ClientTls, TlsError> {
+    let own = Encryption::new(&settings.tls)?.client;
+    match own.filter(|_| link.certificates.authorities_file.is_none()) {
+        Some(own) => Ok(own),
+        None => client_tls(&link.certificates),
+    }
+}
+
+async fn check_role(
+    output: Output,
+    (id, uri): (&'static str, &str),
+    (settings, link): (&Settings, &Link),
+) -> Check {
     let asking = async {
         // Of several addresses one serves; the others are its standbys, which are not ready.
         let mut failure = anyhow::anyhow!("no address is named");
+        let tls = role_tls(settings, link)?;
         for uri in uri.split(',') {
-            match health::check_serving(Upstream::network(&Network::new(uri.trim()))?).await {
+            let network = Network::new(uri.trim())
+                .tls(tls.clone())
+                .allow_plaintext(settings.listen.plaintext || link.certificates.plaintext);
+            match health::check_serving(Upstream::network(&network)?).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => failure = anyhow::anyhow!("it answers and is not ready"),
                 Err(error) => failure = error.into(),
@@ -262,8 +281,12 @@ async fn check_readiness(output: Output, settings: &Settings) -> Check {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
     let asking = async {
-        let answer =
-            get_readyz(address).await.with_context(|| format!("http://{address}/readyz"))?;
+        let tls = Encryption::new(&settings.tls)?;
+        let tls = tls.client.filter(|_| tls.ops.is_some());
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let answer = get_readyz(address, tls)
+            .await
+            .with_context(|| format!("{scheme}://{address}/readyz"))?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let body = body.trim().replace('\n', "; ");
         anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{body}");
@@ -282,9 +305,16 @@ async fn check_readiness(output: Output, settings: &Settings) -> Check {
     }
 }
 
-/// `GET /readyz` over a plain connection: one request needs no HTTP client.
-async fn get_readyz(address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(address).await?;
+/// `GET /readyz`: one request needs no HTTP client.
+async fn get_readyz(address: SocketAddr, tls: Option<ClientTls>) -> std::io::Result<String> {
+    let stream = TcpStream::connect(address).await?;
+    match tls {
+        None => read_readyz(stream).await,
+        Some(tls) => read_readyz(tls.connect_http1(&address.ip().to_string(), stream).await?).await,
+    }
+}
+
+async fn read_readyz(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> std::io::Result<String> {
     let request = "GET /readyz HTTP/1.1\r\nHost: doctor\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();

@@ -1,0 +1,383 @@
+//! Every link is encrypted, each role makes only the calls that it may, and plain text stays on the
+//! machine.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use adapter_sample::{SampleAdapter, SampleApplication};
+use lienthong_tests::roles::Roles;
+use lienthong_tests::up::{Agency, Up, http_get, program, write_registry};
+use proto::journal::v1::journal_client::JournalClient;
+use proto::journal::v1::{AcceptRequest, CommandRequest, FindRequest};
+use sdk::{Connection, Item, SubmitError};
+use serde_json::{Value, json};
+use tls::{
+    ClientTls, ClientTlsSettings, Connector, KeyPairFiles, ServerTls, ServerTlsSettings,
+    TlsVersions,
+};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinSet, spawn_blocking};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Endpoint;
+use tonic::{Code, Request, Status};
+
+use crate::telemetry::{Collector, collect};
+use crate::{cluster, node};
+
+const AGENCIES: [Agency; 2] = [
+    Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
+    Agency { key: "hai", code: "A99.2", takes: "ioffice.portal" },
+];
+
+/// Runs the program: its output.
+fn run(arguments: &[&str]) -> Output {
+    Command::new(program()).args(arguments).output().unwrap()
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Makes the certificates of an installation with the program itself.
+fn make_certificates(folder: &Path, days: u32) {
+    let (folder, days) = (folder.display().to_string(), days.to_string());
+    let arguments = ["certificates", "dev", &folder, "--operator", "an.nguyen", "--json", "--days"];
+    let output = Command::new(program())
+        .args(arguments)
+        .arg(days)
+        .args(["--application", "mot-app", "--application", "hai-app"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The broker, which asks for certificates, and the database, which takes encrypted links only.
+fn start_infrastructure(certificates: &Path) -> (node::Node, cluster::EncryptedCluster) {
+    let node = node::Node::start_encrypted(
+        1,
+        node::Certificates {
+            authority: certificates.join("authority.crt"),
+            certificate: certificates.join("broker.crt"),
+            key: certificates.join("broker.key"),
+        },
+    );
+    let (certificate, key) = (certificates.join("database.crt"), certificates.join("database.key"));
+    (node, cluster::start_encrypted(&certificate, &key))
+}
+
+#[test]
+fn the_demonstration_runs_with_every_link_encrypted() {
+    let certificates = tempfile::tempdir().unwrap();
+    make_certificates(certificates.path(), 30);
+    let (node, database) = start_infrastructure(certificates.path());
+    let (broker, folder) = (node.url(0), certificates.path().display().to_string());
+    let (certificates, documents) = (["--certificates", &folder], ["--documents", "4"]);
+    let links = ["--broker", &broker, "--database", &database.address];
+    let arguments = [&["demo", "--json"][..], &certificates, &links, &documents].concat();
+    let output = run(&arguments);
+    let report = json(&output);
+    assert!(output.status.success(), "{report:#}");
+    assert_eq!((&report["lost"], &report["duplicated"]), (&json!(0), &json!(0)));
+    // The broker refuses what is not encrypted, so the same run fails without the certificates.
+    let plain = run(&[&["demo", "--json"][..], &links, &documents].concat());
+    assert!(!plain.status.success(), "{}", json(&plain));
+}
+
+/// An installation of processes with certificates, and an encrypted collector of traces.
+struct Installation {
+    folder: tempfile::TempDir,
+    certificates: PathBuf,
+    collector: Collector,
+    roles: Roles,
+    _infrastructure: (node::Node, cluster::EncryptedCluster),
+    _serving: (JoinSet<()>, JoinSet<()>),
+}
+
+impl Installation {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, certificates) = (folder.path().to_owned(), folder.path().join("certificates"));
+        write_registry(&root.join("registry"), &AGENCIES);
+        make_certificates(&certificates, 30);
+        let collector = Collector::default();
+        let (plain, serving) = collect(collector.clone()).await;
+        let (address, encrypting) = encrypt(&plain, &certificates).await;
+        let path = certificates.clone();
+        let starting = spawn_blocking(move || {
+            let (node, database) = start_infrastructure(&path);
+            let authority = path.join("authority.crt").display().to_string();
+            let extra = [
+                ("LIENTHONG__TELEMETRY__OTLP_ENDPOINT", address.as_str()),
+                ("LIENTHONG__TELEMETRY__OTLP_AUTHORITIES_FILE", authority.as_str()),
+                ("LIENTHONG__TLS__VENDORS_AUTHORITIES_FILE", authority.as_str()),
+                ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+            ];
+            let stands = (node.url(0), database.address.clone());
+            let roles =
+                Roles::start_encrypted(&root, (&stands.0, &stands.1), (path.as_path(), &extra));
+            (roles, (node, database))
+        });
+        let (roles, infrastructure) = starting.await.unwrap();
+        Self {
+            folder,
+            certificates,
+            collector,
+            roles,
+            _infrastructure: infrastructure,
+            _serving: (serving, encrypting),
+        }
+    }
+
+    fn authority(&self) -> PathBuf {
+        self.certificates.join("authority.crt")
+    }
+
+    fn key_pair(&self, owner: &str) -> KeyPairFiles {
+        KeyPairFiles {
+            certificates: self.certificates.join(format!("{owner}.crt")),
+            key: self.certificates.join(format!("{owner}.key")),
+        }
+    }
+
+    fn tls(&self, owner: Option<&str>) -> ClientTls {
+        let key_pair = owner.map(|it| self.key_pair(it));
+        ClientTls::new(ClientTlsSettings { authorities: Some(self.authority()), key_pair }).unwrap()
+    }
+
+    /// A connection for the application of this agency.
+    fn connection(&self, key: &str) -> Connection {
+        Connection::new(self.roles.gateway(), format!("{key}-token"))
+            .authorities_file(self.authority())
+    }
+
+    /// The command line's arguments for an operator with this certificate.
+    fn operator_arguments(&self, owner: &str) -> Vec<String> {
+        let pair = self.key_pair(owner);
+        let path = |it: &Path| it.display().to_string();
+        let internal = self.roles.internal();
+        let (token, authority) = (path(&self.roles.token_file()), path(&self.authority()));
+        let (certificates, key) = (path(&pair.certificates), path(&pair.key));
+        [
+            ("--internal", internal),
+            ("--internal-token-file", token),
+            ("--authorities-file", authority),
+            ("--certificates-file", certificates),
+            ("--key-file", key),
+        ]
+        .into_iter()
+        .flat_map(|(name, value)| [name.to_owned(), value])
+        .collect()
+    }
+
+    fn operate(&self, owner: &str, command: &[&str]) -> Output {
+        let link = self.operator_arguments(owner);
+        Command::new(program()).args(command).args(link).arg("--json").output().unwrap()
+    }
+}
+
+/// Encrypts a server that speaks plain text: the address in front of it.
+async fn encrypt(plain: &str, certificates: &Path) -> (String, JoinSet<()>) {
+    let (certificate, key) =
+        (certificates.join("collector.crt"), certificates.join("collector.key"));
+    let server = ServerTls::new(ServerTlsSettings {
+        key_pair: KeyPairFiles { certificates: certificate, key },
+        client_authorities: None,
+        versions: TlsVersions::Tls13,
+    })
+    .unwrap();
+    let (listener, target) =
+        (TcpListener::bind("127.0.0.1:0").await.unwrap(), plain.replace("http://", ""));
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let mut links = JoinSet::new();
+        while let Ok((stream, _peer)) = listener.accept().await {
+            let (server, target) = (server.clone(), target.clone());
+            links.spawn(async move {
+                let mut far = server.accept(stream).await.unwrap();
+                let mut near = TcpStream::connect(target).await.unwrap();
+                drop(copy_bidirectional(&mut far, &mut near).await);
+            });
+        }
+    });
+    (address, tasks)
+}
+
+fn item(number: u32) -> Item {
+    let body = json!({ "Code": 0, "Value": { "Total": 1, "Data": [{
+        "Guid": format!("guid-{number}"), "SoHieu": number.to_string(), "KyHieu": "BC-VP",
+        "TrichYeu": "Báo cáo quý", "NgayBanHanh": "20/11/2026", "DoMat": "0",
+        "DonViNhanVanBanNgoaDonVi": [{ "MaDonVi": "A99.2" }], "Attachments": [],
+    }] } });
+    let (format, body) = ("ioffice.portal".to_owned(), body.to_string().into());
+    Item { key: number.to_string(), format, body, ..Item::default() }
+}
+
+/// Calls of the journal with this certificate and the internal token.
+async fn call_journal(installation: &Installation, owner: &str) -> [Result<(), Status>; 3] {
+    let endpoint = Endpoint::from_shared(installation.roles.internal()).unwrap();
+    let connector = Connector::new(installation.tls(Some(owner)));
+    let mut client = JournalClient::new(endpoint.connect_with_connector_lazy(connector));
+    let token = std::fs::read_to_string(installation.roles.token_file()).unwrap();
+    let header: tonic::metadata::MetadataValue<_> =
+        format!("Bearer {}", token.trim()).parse().unwrap();
+    fn with<T>(
+        message: T,
+        header: &tonic::metadata::MetadataValue<tonic::metadata::Ascii>,
+    ) -> Request<T> {
+        let mut request = Request::new(message);
+        request.metadata_mut().insert("authorization", header.clone());
+        request
+    }
+    let accepted = client.accept(with(AcceptRequest::default(), &header)).await.map(drop);
+    let found = client.find(with(FindRequest { limit: 1, ..FindRequest::default() }, &header));
+    let found = found.await.map(drop);
+    let commanded = client.command(with(CommandRequest::default(), &header)).await.map(drop);
+    [accepted, found, commanded]
+}
+
+fn code(outcome: &Result<(), Status>) -> Code {
+    outcome.as_ref().map_or_else(Status::code, |()| Code::Ok)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_encrypt_every_link_and_allow_each_role_its_own_calls() {
+    let installation = Installation::start().await;
+    check_delivery(&installation).await;
+    check_access(&installation).await;
+    check_vendors(&installation).await;
+    let installation = Arc::new(installation);
+    let checked = installation.clone();
+    spawn_blocking(move || check_operators(&checked)).await.unwrap();
+    check_plaintext(&installation);
+    installation.collector.until_exported_by("lienthong-journal").await;
+    check_renewal(&installation).await;
+}
+
+/// A document is delivered over encrypted links.
+async fn check_delivery(installation: &Installation) {
+    let (inbox, stop) = (SampleApplication::new(), CancellationToken::new());
+    let sample = SampleAdapter::new("hai-app".to_owned(), "test".to_owned(), inbox.clone());
+    let (receiver, stopping) = (installation.connection("hai"), stop.clone());
+    let mut working = JoinSet::new();
+    working.spawn(async move { sdk::serve(Arc::new(sample), &receiver, stopping).await.unwrap() });
+    let submit_handle = installation.connection("mot").submit_handle().unwrap();
+    submit_handle.submit(&item(1)).await.unwrap();
+    let mut arrived = inbox.watch();
+    arrived.wait_for(|it| it.len() == 1).await.unwrap();
+    stop.cancel();
+    working.shutdown().await;
+}
+
+/// The table of access holds for real processes.
+async fn check_access(installation: &Installation) {
+    for (owner, expected) in [
+        ("gateway", [Code::Ok, Code::Ok, Code::PermissionDenied]),
+        ("mapping", [Code::PermissionDenied; 3]),
+        ("operator-an.nguyen", [Code::PermissionDenied, Code::Ok, Code::Ok]),
+        ("application-mot-app", [Code::PermissionDenied; 3]),
+        ("broker", [Code::PermissionDenied; 3]),
+    ] {
+        let outcomes = call_journal(installation, owner).await;
+        assert_eq!(outcomes.each_ref().map(code), expected, "{owner}: {outcomes:?}");
+    }
+}
+
+/// A vendor's certificate must be that of the token's application.
+async fn check_vendors(installation: &Installation) {
+    let with = |owner: &str| {
+        let pair = installation.key_pair(owner);
+        installation.connection("mot").certificate(pair.certificates, pair.key)
+    };
+    with("application-mot-app").submit_handle().unwrap().submit(&item(2)).await.unwrap();
+    for owner in ["application-hai-app", "mapping", "operator-an.nguyen"] {
+        let refused = with(owner).submit_handle().unwrap().submit(&item(3)).await.unwrap_err();
+        let SubmitError::NotAdmitted(fault) = refused else { panic!("{owner}: {refused:?}") };
+        assert_eq!(fault.code, "LT-GW-030");
+    }
+    // Without the authorities of this installation its server is a stranger.
+    let stranger = Connection::new(installation.roles.gateway(), "mot-token");
+    let refused = stranger.submit_handle().unwrap().submit(&item(3)).await.unwrap_err();
+    assert!(matches!(refused, SubmitError::Unavailable(_)), "{refused:?}");
+}
+
+/// Operators' commands work with a certificate, which names the actor.
+fn check_operators(installation: &Installation) {
+    let found = json(&installation.operate("operator-an.nguyen", &["find", "2-BC-VP"]));
+    let id = found["messages"][0]["id"].as_str().unwrap_or_else(|| panic!("{found:#}")).to_owned();
+    let command = ["withdraw", id.as_str(), "--reason", "thử", "--actor", "người khác"];
+    let denied = installation.operate("gateway", &command);
+    assert_eq!(denied.status.code(), Some(5), "{}", json(&denied));
+    let journey = |owner| installation.operate(owner, &["trace", &id]);
+    installation.operate("operator-an.nguyen", &command);
+    let text = String::from_utf8(journey("operator-an.nguyen").stdout).unwrap();
+    assert!(text.contains("an.nguyen") && !text.contains("người khác"), "{text}");
+    // The doctor names each link with the end of its certificate.
+    let doctor = installation.operate("operator-an.nguyen", &["doctor"]);
+    assert!(!doctor.stdout.is_empty());
+}
+
+/// The ports answer nothing in plain text.
+fn check_plaintext(installation: &Installation) {
+    for role in ["journal", "mapping", "registry", "gateway"] {
+        for port in [installation.roles.ops_port(role), installation.roles.port(role)] {
+            let answer = http_get(port, "/readyz").unwrap_or_default();
+            assert!(!answer.starts_with("HTTP/1.1 200"), "{role}: {answer}");
+        }
+    }
+}
+
+/// The end of the certificate that the gateway shows to vendors, days from now.
+async fn shown_end(installation: &Installation) -> std::time::SystemTime {
+    let stream = TcpStream::connect(("127.0.0.1", installation.roles.port("gateway"))).await;
+    let tls = installation.tls(None);
+    tls.server_certificate("localhost", stream.unwrap()).await.unwrap().unwrap().not_after
+}
+
+/// A renewed certificate is shown without a restart.
+async fn check_renewal(installation: &Installation) {
+    let before = shown_end(installation).await;
+    make_certificates(&installation.certificates, 60);
+    tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+    assert!(shown_end(installation).await > before);
+    assert!(installation.folder.path().exists());
+}
+
+#[test]
+fn plain_text_to_other_machines_is_refused_unless_a_setting_allows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().display().to_string();
+    let refused = run(&["up", "--data", &data, "--listen", "0.0.0.0:0", "--json"]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let fault = json(&refused);
+    assert_eq!(fault["error"]["code"], "LT-CFG-007", "{fault:#}");
+    let token = folder.path().join("token");
+    std::fs::write(&token, "a-token\n").unwrap();
+    let (token, file) =
+        (token.display().to_string(), folder.path().join("f").display().to_string());
+    std::fs::write(&file, "x").unwrap();
+    let send =
+        ["send", &file, "--token-file", &token, "--gateway", "http://192.0.2.1:7400", "--json"];
+    let fault = json(&run(&send));
+    assert_eq!(fault["error"]["code"], "LT-CFG-007", "{fault:#}");
+}
+
+#[test]
+fn the_log_names_the_links_that_a_setting_leaves_unencrypted() {
+    let folder = tempfile::tempdir().unwrap();
+    write_registry(&folder.path().join("registry"), &AGENCIES);
+    let up = Up::start(
+        folder.path(),
+        &[
+            ("LIENTHONG__LISTEN__PLAINTEXT", "true"),
+            ("LIENTHONG__TELEMETRY__OTLP_ENDPOINT", "http://192.0.2.1:4317"),
+        ],
+    );
+    let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(log.contains("link is not encrypted"), "{log}");
+    assert!(log.contains("telemetry.otlp_endpoint"), "{log}");
+    drop(up);
+}

@@ -161,7 +161,8 @@ impl DatabaseError {
             | Self::Newer { .. }
             | Self::Corrupt { .. }
             | Self::SslMode { .. }
-            | Self::Certificates(_) => None,
+            | Self::Certificates(_)
+            | Self::Handshake { .. } => None,
         }
     }
 

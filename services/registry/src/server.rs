@@ -169,7 +169,9 @@ impl RegistryAdministration for Service {
         &self,
         request: Request<ApplyRequest>,
     ) -> Result<Response<ApplyResponse>, Status> {
-        let request = request.into_inner();
+        let operator = chassis::peer::operator(&request);
+        let mut request = request.into_inner();
+        request.actor = operator.unwrap_or(request.actor);
         for (field, text) in [("actor", &request.actor), ("reason", &request.reason)] {
             if text.trim().is_empty() {
                 let fault = Fault::new(&code::LT_REG_003).param("key", field);

@@ -181,7 +181,8 @@ fn is_upload_lost(fault: &Fault) -> bool {
 
 /// True for a fault that concerns the caller and not the item.
 fn is_not_admitted(fault: &Fault) -> bool {
-    fault.reason() == Reason::Unauthenticated || fault.code == code::LT_GW_007.code
+    let concerns_application = [code::LT_GW_007.code, code::LT_GW_030.code];
+    fault.reason() == Reason::Unauthenticated || concerns_application.contains(&fault.code.as_str())
 }
 
 /// A bounded number of retries with exponential backoff.

@@ -4,6 +4,7 @@ use chassis::guard::Principal::{Operator, Role};
 use chassis::guard::{AccessTable, Principal};
 
 const GATEWAY: &[Principal] = &[Role("gateway")];
+const RECORDERS: &[Principal] = &[Role("gateway"), Role("mapping"), Role("registry")];
 const GATEWAY_AND_MAPPING: &[Principal] = &[Role("gateway"), Role("mapping")];
 const GATEWAY_AND_OPERATORS: &[Principal] = &[Role("gateway"), Operator];
 const JOURNAL_WRITERS: &[Principal] = &[Role("gateway"), Role("mapping"), Role("registry")];
@@ -24,6 +25,8 @@ pub(super) const ACCESS: AccessTable = &[
     ("/lienthong.mapping.v1.Mapping/Normalize", GATEWAY),
     ("/lienthong.mapping.v1.Mapping/Formats", GATEWAY),
     ("/lienthong.registry.v1.Registry/Watch", GATEWAY_AND_MAPPING),
+    ("/lienthong.registry.v1.RegistryAdministration/Inspect", OPERATORS),
+    ("/lienthong.registry.v1.RegistryAdministration/Apply", OPERATORS),
     ("/lienthong.registry.v1.RegistryAdministration/Inspect", OPERATORS),
     ("/lienthong.registry.v1.RegistryAdministration/Apply", OPERATORS),
 ];

@@ -2,8 +2,9 @@
 //!
 //! A connection without an authenticated call is worth nothing yet: when a bound is reached the one
 //! that has been idle for longest ends, so a newcomer never waits for a stranger's time limit. An
-//! authenticated connection ends only for another one of its own owner or address, and only while
-//! it has no request in progress.
+//! authenticated connection ends only for another authenticated one: of its own owner while it has no
+//! request in progress, or of an owner with fewer connections when all together are too many. An
+//! idle one also ends for a newcomer of its own address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -180,23 +181,27 @@ impl Open {
         Some(entry.connection)
     }
 
-    /// Makes room for one more authenticated connection of an owner. False: none of those that
-    /// could end for it is idle.
+    /// Makes room for one more authenticated connection of an owner. False: none may end for it.
     fn make_room(&mut self, limits: &ServerLimits, owner: &str) -> bool {
         let of_owner = self.by_owner.get(owner).copied().unwrap_or_default();
-        let is_idle_of =
-            |it: &Entry, owner: &str| it.owner.as_deref() == Some(owner) && it.requests() == 0;
+        let is_of = |it: &Entry, owner: &str| it.owner.as_deref() == Some(owner);
         if of_owner >= limits.owner_connections_max.max(1) {
-            let Some(victim) = self.idlest(|it| is_idle_of(it, owner)) else { return false };
+            let idle = self.idlest(|it| is_of(it, owner) && it.requests() == 0);
+            let Some(victim) = idle else { return false };
             self.evict(victim);
         }
-        if self.by_id.len() - self.unauthenticated >= limits.connections_max.max(1) {
-            let most = self.by_owner.iter().max_by_key(|(_, count)| **count);
-            let Some(most) = most.map(|(owner, _)| owner.clone()) else { return false };
-            let Some(victim) = self.idlest(|it| is_idle_of(it, &most)) else { return false };
-            self.evict(victim);
+        if self.by_id.len() - self.unauthenticated < limits.connections_max.max(1) {
+            return true;
         }
-        true
+        let most = self.by_owner.iter().max_by_key(|(_, count)| **count);
+        let Some((most, count)) = most.map(|(owner, count)| (owner.clone(), *count)) else {
+            return false;
+        };
+        // Several greedy owners may not shut out one that has less: it gets one of theirs, in use or
+        // not.
+        let is_greedy = count > of_owner + 1;
+        let victim = self.idlest(|it| is_of(it, &most) && (is_greedy || it.requests() == 0));
+        victim.inspect(|it| self.evict(*it)).is_some()
     }
 }
 

@@ -92,6 +92,12 @@ async fn all_authenticated_connections_have_a_bound() {
     let (first, _second, other) = (open("a"), open("a"), open("b"));
     let third = open("b");
     assert!(third.0 && is_evicted(&first.1) && !is_evicted(&other.1), "a had most");
+    let _busy = [&other.1, &third.1].map(|it| it.connection().start_request());
+    let newcomer = open("c");
+    assert!(newcomer.0 && is_evicted(&other.1), "b has more than its part");
+    let _also = newcomer.1.connection().start_request();
+    let _still = _second.1.connection().start_request();
+    assert!(!open("b").0, "each has one, and all are in use");
 }
 
 #[tokio::test(start_paused = true)]

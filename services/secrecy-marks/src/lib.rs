@@ -21,6 +21,7 @@
 //!
 //! Which fields of a message are searched, and what happens to a message with a mark.
 
+mod archive_name;
 mod context;
 mod escapes;
 mod field;
@@ -39,6 +40,7 @@ mod word;
 pub use field::{FieldMeaning, field_meaning, means_no_secrecy, means_urgency};
 pub use secrecy_mark::SecrecyMark;
 
+use crate::archive_name::restore_archive_name;
 use crate::phrase::Phrases;
 use crate::segment::{Segment, split_segments};
 
@@ -50,8 +52,9 @@ pub fn find_in_text(text: &str) -> Option<SecrecyMark> {
 /// The mark that a file's name bears before its extension, or in a folder's name before it.
 pub fn find_in_file_name(name: &str) -> Option<SecrecyMark> {
     let is_extension = |it: &str| it.len() <= 5 && it.is_ascii();
+    let name = restore_archive_name(name);
     let stem = name.rsplit_once('.').filter(|(_, it)| is_extension(it));
-    find_in_text(stem.map_or(name, |(stem, _)| stem))
+    find_in_text(stem.map_or(&*name, |(stem, _)| stem))
 }
 
 /// The mark that a part of a document's number is: `12-BC/TU (M)`, `05/BC-MẬT`.

@@ -143,3 +143,13 @@ fn a_full_disk_is_not_reported_as_a_damaged_file() {
         assert_eq!((fault.code.as_str(), fault.is_retryable()), ("LT-STO-004", true));
     }
 }
+
+#[test]
+fn an_archive_with_a_marked_name_inside_is_refused() {
+    for entry in ["TUYỆT MẬT.pdf", "mật/ke-hoach.pdf", "KÕ ho¹ch (MËt).doc"] {
+        let refused = unpack_bytes(&zipped(&["a.pdf", entry]), "goi.zip").unwrap_err();
+        assert!(refused.starts_with("LT-MAP-007") && !refused.contains(entry), "{refused}");
+    }
+    let plain = zipped(&["a.pdf", "Luật Bảo vệ bí mật nhà nước.pdf"]);
+    assert_eq!(unpack_bytes(&plain, "goi.zip").unwrap(), plain);
+}

@@ -4,6 +4,7 @@ use std::io::{self, Read};
 
 use proto::fault::code;
 use proto::fault::v1::Fault;
+use secrecy_marks::find_in_file_name;
 use sha2::{Digest as _, Sha256};
 
 use crate::content::blob::{BlobDigest, BlobSink, HEAD_BYTES};
@@ -111,6 +112,7 @@ fn unwrap_zip(
     let damaged =
         || invalid_file(name, "tệp ZIP bị hỏng hoặc bị cắt", "the ZIP is damaged or cut off");
     let mut archive = Archive::new(io::Cursor::new(bytes)).map_err(|_error| damaged())?;
+    check_entry_names(&archive, name)?;
     if is_document(&archive) {
         return Ok(None);
     }
@@ -157,6 +159,22 @@ fn unwrap_zip(
     }
     budget.0 -= unpacked.digest.size;
     Ok(Some(unpacked))
+}
+
+/// Names of entries that are searched for a secrecy mark.
+const ENTRY_NAMES_MAX: usize = 10_000;
+
+/// Refuses an archive in which a file's name bears a secrecy mark.
+fn check_entry_names(archive: &Archive<'_>, name: &str) -> Result<(), Fault> {
+    let mut names = archive.file_names().flatten().take(ENTRY_NAMES_MAX);
+    if names.all(|it| find_in_file_name(&it).is_none()) {
+        return Ok(());
+    }
+    Err(Fault::new(&code::LT_MAP_007).violation(
+        name,
+        "trong tệp nén có tên tệp mang dấu chỉ độ mật, hoặc độ mật không rõ",
+        "the name of a file inside bears a secrecy mark, or an unclear one",
+    ))
 }
 
 /// True for an Office Open XML, OpenDocument, EPUB or Java archive.

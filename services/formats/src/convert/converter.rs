@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use secrecy_marks::means_no_secrecy;
+
 use crate::convert::calendar::{DateFormat, read_date, read_moment, write_date, write_moment};
 use crate::convert::error::{ConvertError, new_message};
 use crate::convert::text::normalize_text;
@@ -277,6 +279,8 @@ fn read_code<'t>(
     field: &FieldSchema,
 ) -> Result<Value<'t>, ConvertError> {
     let row = list.rows.get(text.as_ref()).map(String::as_str);
+    let says_none = || list.gate.as_deref().filter(|_| means_no_secrecy(&text));
+    let row = row.or_else(says_none);
     if let Some(permitted) = &list.gate
         && row != Some(permitted.as_str())
     {

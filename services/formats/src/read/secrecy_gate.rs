@@ -2,6 +2,7 @@
 
 use proto::fault::code;
 use proto::fault::v1::Fault;
+use secrecy_marks::means_no_secrecy;
 
 use crate::convert::Converter;
 use crate::plan::{LeafRule, Rule};
@@ -10,7 +11,8 @@ use crate::tree::NodeName;
 
 impl RecordReader<'_> {
     /// Refuses a record with a secrecy mark. A text that is no code of the list counts as a mark,
-    /// and so does a second node, because a reader would see only one of them.
+    /// unless it says in words that there is none (`Thường`), and so does a second node, because a
+    /// reader would see only one of them.
     ///
     /// # Errors
     ///
@@ -43,7 +45,10 @@ impl RecordReader<'_> {
         let marks = self.tree.find_all(from, &leaf.at);
         let is_permitted = |node_id: usize| {
             let text = self.tree.nodes[node_id].text.trim();
-            let is_listed = list.rows.get(text) == Some(permitted);
+            let is_listed = match list.rows.get(text) {
+                Some(row) => row == permitted,
+                None => means_no_secrecy(text),
+            };
             self.tree.is_leaf(node_id) && (is_listed || self.is_empty_text(text, &leaf.empty))
         };
         let refused = marks.iter().find(|it| marks.len() > 1 || !is_permitted(**it));

@@ -80,11 +80,19 @@ fn every_command_and_setting_is_one_the_program_knows() {
             let is_set = shown.lines().any(|it| it.ends_with(&format!("({variable})")));
             assert!(is_set, "{name}: {variable} sets nothing");
         }
+        let own = |kind: &str| format!("/run/secrets/{role}.{kind}");
+        for (setting, kind) in [("CERTIFICATES_FILE", "crt"), ("KEY_FILE", "key")] {
+            assert_eq!(environment[&format!("LIENTHONG__TLS__{setting}")], own(kind));
+        }
+        for (variable, value) in &environment {
+            let is_plain = ["http://", "amqp://"].iter().any(|it| value.starts_with(it));
+            assert!(!is_plain, "{name}: {variable} is not encrypted");
+        }
         let role = environment.get("LIENTHONG__LISTEN__INTERNAL").unwrap();
         for other in ["JOURNAL", "MAPPING", "REGISTRY"] {
             let uri = &environment[&format!("LIENTHONG__UPSTREAM__{other}")];
             let port = role.rsplit(':').next().unwrap();
-            assert_eq!(*uri, format!("http://{}:{port}", other.to_lowercase()));
+            assert_eq!(*uri, format!("https://{}:{port}", other.to_lowercase()));
         }
     }
     let needed = ["gateway", "journal", "mapping", "registry"].map(ToOwned::to_owned);
@@ -103,7 +111,7 @@ fn published_ports_and_health_checks_match_the_listen_addresses() {
         |variable: &str| environment(gateway)[variable].rsplit(':').next().unwrap().to_owned();
     let (vendors, ops) = (port("LIENTHONG__LISTEN__VENDORS"), port("LIENTHONG__LISTEN__OPS"));
     assert_eq!(texts(&gateway["ports"]), [format!("{vendors}:{vendors}")]);
-    let page = format!("http://127.0.0.1:{ops}/readyz");
+    let page = format!("https://127.0.0.1:{ops}/readyz");
     let mut targets = Vec::new();
     for (name, service) in services(&compose) {
         if service["command"][0] == "serve" {

@@ -4,7 +4,6 @@ use chassis::guard::Principal::{Operator, Role};
 use chassis::guard::{AccessTable, Principal};
 
 const GATEWAY: &[Principal] = &[Role("gateway")];
-const RECORDERS: &[Principal] = &[Role("gateway"), Role("mapping"), Role("registry")];
 const GATEWAY_AND_MAPPING: &[Principal] = &[Role("gateway"), Role("mapping")];
 const GATEWAY_AND_OPERATORS: &[Principal] = &[Role("gateway"), Operator];
 const JOURNAL_WRITERS: &[Principal] = &[Role("gateway"), Role("mapping"), Role("registry")];

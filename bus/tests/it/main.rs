@@ -5,6 +5,7 @@
 mod broker;
 mod claims;
 mod embedded;
+mod encryption;
 mod environment;
 mod node;
 mod promises;

@@ -71,7 +71,7 @@ fn check_count(path: &str, count: usize, count_max: usize) -> Result<(), Fault> 
 }
 
 /// Checks a text by which something is found again: two that look alike must be alike.
-fn check_text(path: &str, text: &str, bytes_max: usize) -> Result<(), Fault> {
+pub(crate) fn check_text(path: &str, text: &str, bytes_max: usize) -> Result<(), Fault> {
     check_length(path, text, bytes_max)?;
     let hidden: String = text.chars().filter(|it| is_invisible(*it)).collect();
     let Some((vi, en)) = name_characters(&hidden) else { return Ok(()) };

@@ -9,12 +9,16 @@ use proto::message::v1::ReceiverClass;
 use proto::registry::v1::Application;
 use registry_client::Caller;
 
+use crate::check_item::check_text;
 use crate::fault::{invalid_field, unavailable};
 use crate::gateway::Gateway;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX, CHUNK_BYTES_MAX};
 
 /// Version of the exchange protocol.
 const PROTOCOL_VERSION: u32 = 1;
+
+/// Longest name of an adapter, bytes.
+const ADAPTER_BYTES_MAX: usize = 100;
 
 /// Opens a session. An older session of the same adapter ends, because an adapter that connects
 /// again has lost its stream.
@@ -87,13 +91,14 @@ fn check_declaration(application: &Application, request: &HelloRequest) -> Resul
             .param("theirs", theirs.join(", "))
             .param("ours", PROTOCOL_VERSION.to_string()));
     }
-    if !(1..=100).contains(&request.adapter.len()) {
+    if !(1..=ADAPTER_BYTES_MAX).contains(&request.adapter.len()) {
         return Err(invalid_field(
             "adapter",
             "cần tên bộ nối, 1-100 byte",
             "must name the adapter, 1 to 100 bytes",
         ));
     }
+    check_text("adapter", &request.adapter, ADAPTER_BYTES_MAX)?;
     let mismatch = |what: &str, theirs: &str, ours: &str| {
         Err(Fault::new(&code::LT_EX_002)
             .param("what", what)
@@ -176,5 +181,6 @@ mod tests {
             differs("receiver_class", "NEITHER", "ASKABLE")
         );
         assert_eq!(check(|it| it.adapter.clear()).unwrap_err().0, "LT-EX-011");
+        assert_eq!(check(|it| it.adapter.push('\u{200b}')).unwrap_err().0, "LT-EX-011");
     }
 }

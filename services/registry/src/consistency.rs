@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use name_folding::fold_code;
+use name_folding::{fold_code, is_invisible, spell_out_invisible};
 use proto::fault::code;
 use proto::message::v1::Organisation;
 use proto::registry::v1::{Application, CodeList};
@@ -76,9 +76,11 @@ fn check_codes(organisations: &[(EntryPositions, Organisation)], mistakes: &mut 
         let codes = organisation.codes.iter().enumerate().filter(|(_, it)| !it.value.is_empty());
         for (row, it) in codes {
             let position = positions.at(&format!("codes[{row}]"));
-            if !fits(&it.scheme, &it.value) {
+            // A code with an invisible character would refuse everybody who writes it rightly.
+            if !fits(&it.scheme, &it.value) || it.value.chars().any(is_invisible) {
                 let mistake = Mistake::new(&position, &code::LT_REG_007);
-                mistakes.push(mistake.param("code", &it.value).param("scheme", &it.scheme));
+                let shown = spell_out_invisible(&it.value);
+                mistakes.push(mistake.param("code", shown).param("scheme", &it.scheme));
             }
             let period = (it.valid_from.as_str(), it.valid_to.as_str());
             check_period(&position, period, mistakes);

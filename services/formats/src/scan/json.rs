@@ -18,7 +18,7 @@ use crate::tree::{NodeKind, Tree};
 ///
 /// The JSON is malformed, repeats a key, or exceeds a bound.
 pub(crate) fn scan(text: &str) -> Result<Tree<'_>, Fault> {
-    let mut scanner = Scanner { text, position: 0, tree: Tree::new("") };
+    let mut scanner = Scanner { text, position: 0, tree: Tree::new(""), repeated: None };
     let result = scanner.scan_value(0, 0).and_then(|()| scanner.expect_end());
     match result {
         Ok(()) => Ok(scanner.tree),
@@ -32,10 +32,16 @@ const HASHED_KEYS_MIN: usize = 48;
 /// A syntax error, in words for the detail of the fault.
 type SyntaxError = &'static str;
 
+const TOO_DEEP: SyntaxError = "too deep";
+const TOO_MANY: SyntaxError = "too many values";
+const FOLLOWED: SyntaxError = "something follows the value";
+
 struct Scanner<'a> {
     text: &'a str,
     position: usize,
     tree: Tree<'a>,
+    /// Path of the key that stands twice.
+    repeated: Option<String>,
 }
 
 impl<'a> Scanner<'a> {
@@ -44,11 +50,39 @@ impl<'a> Scanner<'a> {
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let at = format!("{line}:{column}");
-        Fault::new(&code::LT_MAP_002).param("at", &at).detail(error).violation(
-            at,
-            "JSON không đúng cú pháp, bị cắt cụt, hoặc có khóa lặp",
-            "the JSON is malformed, cut off, or repeats a key",
-        )
+        let bound = match error {
+            TOO_DEEP => Some(("độ sâu", "depth", DEPTH_MAX)),
+            TOO_MANY => Some(("số giá trị", "number of values", NODES_MAX)),
+            _ => None,
+        };
+        if let Some((vi, en, max)) = bound {
+            return Fault::new(&code::LT_MAP_005).violation(
+                at,
+                format!("{vi} vượt giới hạn {max}"),
+                format!("the {en} is beyond the bound of {max}"),
+            );
+        }
+        let fault = Fault::new(&code::LT_MAP_002).param("at", &at).detail(error);
+        if let Some(path) = &self.repeated {
+            return fault.violation(
+                path,
+                format!("có hai lần, ở {at}"),
+                format!("stands twice, at {at}"),
+            );
+        }
+        let (vi, en) = if error == FOLLOWED {
+            ("có nội dung sau JSON", "something follows the JSON")
+        } else {
+            ("JSON không đúng cú pháp hoặc bị cắt cụt", "the JSON is malformed or cut off")
+        };
+        fault.violation(at, vi, en)
+    }
+
+    /// The error of a key that stands twice in an object.
+    fn repeated_key(&mut self, object: usize, name: &str) -> SyntaxError {
+        let path = [&self.tree.path(object), name].join("/");
+        self.repeated = Some(path.trim_start_matches('/').to_owned());
+        "a key stands twice"
     }
 
     fn peek(&self) -> Option<u8> {
@@ -71,12 +105,15 @@ impl<'a> Scanner<'a> {
     }
 
     fn expect_end(&mut self) -> Result<(), SyntaxError> {
-        if self.peek_token().is_none() { Ok(()) } else { Err("something follows the value") }
+        if self.peek_token().is_none() { Ok(()) } else { Err(FOLLOWED) }
     }
 
     fn scan_value(&mut self, node_id: usize, depth: usize) -> Result<(), SyntaxError> {
-        if depth > DEPTH_MAX || self.tree.nodes.len() > NODES_MAX {
-            return Err("too deep or too large");
+        if depth > DEPTH_MAX {
+            return Err(TOO_DEEP);
+        }
+        if self.tree.nodes.len() > NODES_MAX {
+            return Err(TOO_MANY);
         }
         match self.peek_token() {
             Some(b'{') => self.scan_object(node_id, depth),
@@ -128,7 +165,7 @@ impl<'a> Scanner<'a> {
                 names.insert(name.clone())
             };
             if !is_new {
-                return Err("a key stands twice");
+                return Err(self.repeated_key(node_id, &name));
             }
             if !self.consume(b':') {
                 return Err("a colon is missing");

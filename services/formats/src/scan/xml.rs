@@ -49,7 +49,7 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
             Event::CData(it) => {
                 let raw = it.into_inner();
                 // CDATA is content even when it holds nothing but white space.
-                check_outside(&format!("<{raw}"), at, (&open, ended))?;
+                check_outside("<![CDATA[", at, (&open, ended))?;
                 append_text(&mut tree, &open, raw);
             }
             Event::GeneralRef(it) => {
@@ -74,13 +74,13 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
 /// Refuses text before or behind the root element: only white space, comments and processing
 /// instructions may stand there (XML 1.0, 2.1), and what else does would be dropped in silence.
 fn check_outside(text: &str, at: usize, (open, ended): (&[usize], bool)) -> Result<(), Fault> {
+    if !open.is_empty() {
+        return Ok(());
+    }
     let is_space = |it: char| matches!(it, ' ' | '\t' | '\r' | '\n');
     let Some((offset, found)) = text.char_indices().find(|(_, it)| !is_space(*it)) else {
         return Ok(());
     };
-    if !open.is_empty() {
-        return Ok(());
-    }
     let number = format!("U+{:04X}", u32::from(found));
     let (vi, en) = if ended {
         ("có nội dung sau thẻ gốc", "something follows the root element")

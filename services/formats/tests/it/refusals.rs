@@ -30,8 +30,13 @@ fn each_kind_of_invalid_content_has_its_code() {
     assert_eq!(code(PACKET.replace("JVBERi0xLjQ=", "J*")), "LT-MAP-010");
     assert_eq!(registry.choose("no.such", b"").unwrap_err().code, "LT-MAP-017");
     assert_eq!(registry.choose("auto", b"hello").unwrap_err().code, "LT-MAP-018");
-    let twice = br#"{"TrichYeu":"a","TrichYeu":"b"}"#;
-    assert_eq!(registry.choose("auto", twice).unwrap_err().code, "LT-MAP-002");
+    let twice = br#"{"Value":{"Data":[{},{"TrichYeu":"a","TrichYeu":"b"}]}}"#;
+    let fault = registry.choose("auto", twice).unwrap_err();
+    assert_eq!(
+        (&*fault.code, &*fault.violations[0].field),
+        ("LT-MAP-002", "Value/Data[1]/TrichYeu")
+    );
+    assert_eq!(fault.violations[0].description_en, "stands twice, at 1:48");
 }
 
 #[test]
@@ -51,7 +56,8 @@ fn content_beyond_a_bound_is_refused() {
     let portal = registry.get("ioffice.portal").unwrap();
     let nested = format!("{}{}", "[".repeat(500), "]".repeat(500));
     let fault = portal.decode(nested.as_bytes(), &[], &mut MemoryBlobs::default()).unwrap_err();
-    assert_eq!(fault.code, "LT-MAP-002");
+    assert_eq!(fault.code, "LT-MAP-005");
+    assert_eq!(fault.violations[0].description_en, "the depth is beyond the bound of 64");
     let fault = edxml.decode(b"\xff\xfe<", &[], &mut MemoryBlobs::default()).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-016");
 }

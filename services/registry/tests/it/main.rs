@@ -154,6 +154,16 @@ code_lists:
     assert_eq!(found, expected.map(|(code, line)| (code.to_owned(), line)));
 }
 
+/// Everybody who writes such a code as it looks would be refused.
+#[test]
+fn a_code_with_an_invisible_character_is_a_mistake() {
+    for hidden in ["\u{200b}", "\u{feff}", "\u{ad}"] {
+        let code =
+            format!("  - {{key: a, name: A, codes: [{{scheme: local, value: \"A9{hidden}\"}}]}}");
+        assert_eq!(mistakes(&format!("organisations:\n{code}\n")), [("007".to_owned(), 2)]);
+    }
+}
+
 #[test]
 fn unknown_formats_are_mistakes_with_their_line() {
     let text = GOOD.replace("status: edxml.status", "status: edxml.statu");

@@ -40,7 +40,11 @@ pub(crate) async fn place(
     let arriving = layout.arriving.join(id);
     if !was_placed(layout, id) {
         remove_directory(&arriving)?;
-        write_message(&arriving, delivery, now_us).await?;
+        if let Err(error) = write_message(&arriving, delivery, now_us).await {
+            // On a full disk the incomplete message would take the space that its retry needs.
+            drop(remove_directory(&arriving));
+            return Err(error);
+        }
     }
     let (layout, id) = (layout.clone(), id.to_owned());
     tokio::task::spawn_blocking(move || publish(&layout, &id)).await??;

@@ -3,6 +3,7 @@
 //! A folder is watched by its free bytes and inodes, and by a small write, because a read-only file
 //! system and a used-up quota show in neither number.
 
+mod config;
 mod reserve;
 mod usage;
 
@@ -16,17 +17,14 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use rustix::fs::{Mode, OFlags};
-use serde::Deserialize;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::health::Health;
 
+pub use self::config::{DEFAULTS, DiskConfig, DiskLevel};
 pub use self::reserve::ReserveFile;
 pub use self::usage::{DiskUsage, read_usage};
-
-/// Default values and descriptions of the configuration section `disk`.
-pub const DEFAULTS: &str = include_str!("../config/disk.toml");
 
 /// Bytes that are written as a probe while all is well.
 const PROBE_BYTES: usize = 4 * 1024;
@@ -34,38 +32,6 @@ const PROBE_BYTES: usize = 4 * 1024;
 /// Bytes that are written as a probe after a write of the service failed: as much as an upload's
 /// largest chunk.
 const PROBE_BYTES_AFTER_FAILURE: usize = 1024 * 1024;
-
-/// The configuration section `disk`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DiskConfig {
-    /// Interval between two looks, milliseconds.
-    pub poll_ms: u64,
-    /// Free space below which an operator is warned: the smaller of bytes and percent counts.
-    pub warning_bytes: u64,
-    /// See `warning_bytes`.
-    pub warning_percent: u64,
-    /// Free space below which no new work is taken: the smaller of bytes and percent counts.
-    pub critical_bytes: u64,
-    /// See `critical_bytes`.
-    pub critical_percent: u64,
-    /// Free inodes below which an operator is warned, percent.
-    pub warning_inodes_percent: u64,
-    /// Free inodes below which no new work is taken, percent.
-    pub critical_inodes_percent: u64,
-}
-
-/// How much space a folder has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DiskLevel {
-    /// Enough.
-    #[default]
-    Enough,
-    /// An operator should free some.
-    Warning,
-    /// No new work is taken; what is held goes on.
-    Critical,
-}
 
 /// The space of one watched folder. Clones share it; the default is not watched and has enough.
 #[derive(Clone, Debug, Default)]

@@ -7,6 +7,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// A write that passes the limit on the size of files sends this signal (POSIX).
+const SIGXFSZ: i32 = 25;
+
 /// Pause before the first restart.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 /// Maximum pause.
@@ -63,6 +66,9 @@ where
 ///
 /// The signal handlers cannot be installed.
 pub fn shutdown_signal() -> std::io::Result<CancellationToken> {
+    // At the limit on the size of files a write shall fail, as on a full disk, and not end the
+    // process: a handler replaces the signal's default action.
+    drop(signal(SignalKind::from_raw(SIGXFSZ))?);
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let shutdown = CancellationToken::new();

@@ -93,6 +93,7 @@ mod search_query;
 mod server;
 mod session;
 mod settle;
+mod split_calls;
 mod steps;
 mod storage;
 mod sweep;

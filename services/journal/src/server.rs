@@ -34,7 +34,7 @@ use crate::publish_due::DuePublisher;
 use crate::readers::{self, ReadCall};
 use crate::reply::{Reply, ask, unavailable};
 use crate::row_cache::RowCache;
-use crate::storage::{Storage, reserve_of, storage_fault};
+use crate::storage::{Storage, is_of_storage, reserve_of, storage_fault};
 use crate::sweep;
 use crate::undeliverable::UndeliverableHandler;
 use crate::writer::Writer;
@@ -279,10 +279,6 @@ async fn run_once(
     };
     health.unwell("journal", "closed");
     outcome
-}
-
-fn is_of_storage(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<DatabaseError>().is_some_and(|it| it.storage_failure().is_some())
 }
 
 /// Opens the database, as a standby until this is the only journal that writes.

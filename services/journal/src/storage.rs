@@ -49,6 +49,11 @@ pub(crate) fn storage_fault(error: &DatabaseError) -> Option<Fault> {
     Some(Fault::new(code).retry_after(RETRY_AFTER).detail(error.describe()))
 }
 
+/// True when a run ended because the database's disk was full or failed.
+pub(crate) fn is_of_storage(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<DatabaseError>().is_some_and(|it| it.storage_failure().is_some())
+}
+
 impl Storage {
     pub(crate) fn new(disk: DiskSpace, health: Health, reserve: ReserveFile) -> Self {
         let mut storage = Self { disk, health, reserve, failed_at: None };

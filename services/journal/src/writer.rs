@@ -3,10 +3,6 @@
 
 use std::time::Duration;
 
-use proto::fault::v1::Fault;
-use proto::journal::v1::accept_outcome::Outcome;
-use proto::journal::v1::entry::Disposition;
-use proto::journal::v1::{AcceptOutcome, Acceptance, DeadLetter, Entry, RecordResponse};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +13,6 @@ use crate::database::error::DatabaseError;
 use crate::group::{self, Answer};
 use crate::metrics::Metrics;
 use crate::publish_due::CHANNEL_FULL_WAIT;
-use crate::reply::Reply;
 use crate::row_cache::RowCache;
 use crate::storage::{Storage, storage_fault};
 use crate::sweep::{postpone, sweep};
@@ -249,7 +244,7 @@ impl Writer {
         Ok(())
     }
 
-    async fn work_alone(
+    pub(crate) async fn work_alone(
         &mut self,
         database: &mut Database,
         call: &Call,
@@ -267,79 +262,6 @@ impl Writer {
             }
             outcome => outcome,
         }
-    }
-
-    /// Works on a call message by message; only the messages that cannot be written even so get the
-    /// fault.
-    async fn split(
-        &mut self,
-        database: &mut Database,
-        call: &Call,
-        fault: Fault,
-    ) -> Result<(), DatabaseError> {
-        match call {
-            Call::Accept(items, reply) if items.len() > 1 => {
-                let outcomes = self.split_accept(database, items, &fault).await?;
-                reply.send(Ok(outcomes));
-            }
-            Call::Record(entries, refusals, reply) if can_be_reduced(entries) => {
-                let (own, _answer) = Reply::channel();
-                let refusals = Call::Record(Vec::new(), refusals.clone(), own);
-                Box::pin(self.work_alone(database, &refusals)).await?;
-                let response = self.split_record(database, entries, &fault).await?;
-                reply.send(Ok(response));
-            }
-            other @ (Call::Accept(..)
-            | Call::Record(..)
-            | Call::Open(..)
-            | Call::Close(..)
-            | Call::Begin(..)
-            | Call::End(..)
-            | Call::Command(..)
-            | Call::Postpone(..)
-            | Call::Note(..)) => other.refuse(fault),
-        }
-        Ok(())
-    }
-
-    async fn split_accept(
-        &mut self,
-        database: &mut Database,
-        items: &[Acceptance],
-        fault: &Fault,
-    ) -> Result<Vec<AcceptOutcome>, DatabaseError> {
-        let mut outcomes = Vec::with_capacity(items.len());
-        for item in items {
-            let (own, mut answered) = Reply::channel();
-            let call = Call::Accept(vec![item.clone()], own);
-            Box::pin(self.work_alone(database, &call)).await?;
-            let outcome = match answered.try_recv() {
-                Ok(Ok(mut outcomes)) => outcomes.pop(),
-                Ok(Err(_)) | Err(_) => None,
-            };
-            let refused = || AcceptOutcome { outcome: Some(Outcome::Refused(fault.clone())) };
-            outcomes.push(outcome.unwrap_or_else(refused));
-        }
-        Ok(outcomes)
-    }
-
-    async fn split_record(
-        &mut self,
-        database: &mut Database,
-        entries: &[Entry],
-        fault: &Fault,
-    ) -> Result<RecordResponse, DatabaseError> {
-        let mut response = RecordResponse::default();
-        for entry in reduced(entries, fault) {
-            let (own, mut answered) = Reply::channel();
-            let call = Call::Record(vec![entry], Vec::new(), own);
-            Box::pin(self.work_alone(database, &call)).await?;
-            if let Ok(Ok(RecordResponse { unknown, ended })) = answered.try_recv() {
-                response.unknown.extend(unknown);
-                response.ended.extend(ended);
-            }
-        }
-        Ok(response)
     }
 
     /// Publishes what a committed unit of work asks for.
@@ -434,34 +356,14 @@ async fn finish<T>(
     }
 }
 
-/// True while entries hold anything beside one dead letter.
-fn can_be_reduced(entries: &[Entry]) -> bool {
-    let is_bare = |it: &Entry| {
-        it.facts.is_empty()
-            && it.derived.is_empty()
-            && matches!(it.disposition, Some(Disposition::Dead(_)))
-    };
-    entries.len() > 1 || entries.iter().any(|it| !is_bare(it))
-}
-
-/// Entries to be tried one by one. An entry that was tried by itself is reduced to a dead letter:
-/// its message waits for an operator.
-fn reduced(entries: &[Entry], fault: &Fault) -> Vec<Entry> {
-    if entries.len() > 1 {
-        return entries.to_vec();
-    }
-    let dead_letter = |it: &Entry| {
-        let disposition = Disposition::Dead(DeadLetter { fault: Some(fault.clone()) });
-        let message_id = it.message_id.clone();
-        Entry { message_id, disposition: Some(disposition), ..Entry::default() }
-    };
-    entries.iter().map(dead_letter).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use proto::fault::v1::Fault;
+    use proto::journal::v1::Acceptance;
+
     use super::*;
     use crate::call::WriterHandle;
+    use crate::reply::Reply;
 
     #[tokio::test]
     async fn a_group_is_bounded_by_messages_and_by_bytes() {

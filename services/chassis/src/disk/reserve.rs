@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
 
-use crate::disk::read_usage;
+use crate::disk::usage::read_usage;
 
 /// The reserve takes at most this share of the free space: one in so many bytes.
 const FREE_SHARE: u64 = 8;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::disk::{DiskConfig, DiskLevel};
+use crate::disk::config::{DiskConfig, DiskLevel};
 
 /// Free and total space of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 
 use bus::{Body, Bus, Channel, ClaimStore, Message, Publish as _, Settings};
 use bytes::Bytes;
+use chassis::disk::DiskSpace;
 use chassis::health::Health;
 use chassis::serve::{ServerLimits, serve};
 use chassis::{Clock, Upstream};
@@ -51,6 +52,7 @@ pub(crate) struct Environment {
     pub(crate) follower: RegistryFollower,
     pub(crate) shutdown: CancellationToken,
     pub(crate) claims_folder: TempDir,
+    pub(crate) disk: DiskSpace,
     _database_folder: TempDir,
     /// The gateway and its listener.
     pub(crate) running: JoinSet<()>,
@@ -78,8 +80,9 @@ impl Environment {
         let journal = TestJournal::start(database_folder.path(), bus.clone(), clock.clone()).await;
         let mapping = SimulatedMapping::default();
         let follower = RegistryFollower::new("gateway.registry");
+        let disk = DiskSpace::new();
         let dependencies = GatewayDependencies {
-            disk: chassis::disk::DiskSpace::new(),
+            disk: disk.clone(),
             bus: bus.clone(),
             claims: claims.clone(),
             journal: journal.upstream(),
@@ -114,6 +117,7 @@ impl Environment {
             follower,
             shutdown,
             claims_folder,
+            disk,
             _database_folder: database_folder,
             running,
         }

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use bus::Body;
+use chassis::disk::{DiskConfig, DiskLevel};
+use chassis::health::Health;
 use proto::exchange::v1::submit_request::Body as SubmittedBody;
 use proto::exchange::v1::{GetPartRequest, settle_request};
 use proto::fault::v1::{Fault, Reason};
+use tokio_util::sync::CancellationToken;
 
 use crate::environment::{Environment, request, taken};
 use crate::small_disk::SmallDisk;
-use crate::waiting::timed;
+use crate::waiting::{timed, wait_for};
 
 const MIB: usize = 1 << 20;
 
@@ -105,6 +108,33 @@ fn files_are_delivered_and_settled_while_the_disk_is_full() {
         let answer: settle_request::Answer = taken();
         environment.settle(&session, (&id, delivery.lease), answer).await.unwrap();
     });
+}
+
+#[tokio::test]
+async fn a_disk_with_little_space_takes_no_documents_and_finishes_what_is_held() {
+    let mut environment = Environment::new().await;
+    let id = environment.publish_delivery("m1", Body::Inline("native".into()), &[b"file"]).await;
+    let whole = vec![5; 2 * MIB];
+    environment.put("p", 0, &whole[..MIB], &whole).await.unwrap();
+    let (disk, health) = (environment.disk.clone(), Health::new());
+    let mut config: DiskConfig = toml::from_str(chassis::disk::DEFAULTS).unwrap();
+    (config.critical_bytes, config.critical_percent) = (u64::MAX, 100);
+    let folder = ("claims", environment.claims_folder.path().to_owned());
+    let stop = CancellationToken::new();
+    environment.running.spawn(disk.clone().watch(folder, config, health.clone(), stop.clone()));
+    wait_for(async || (disk.level() == DiskLevel::Critical).then_some(())).await;
+    assert!(health.failures()[0].starts_with("disk.claims: "), "{:?}", health.failures());
+    assert_full(environment.submit("document", b"a document").await);
+    assert_full(environment.put("p", MIB, &whole[MIB..], &whole).await);
+    let progress = environment.put("p", MIB, b"", &whole).await.unwrap();
+    assert_eq!(progress.received, MIB as u64);
+    // What is held goes on.
+    environment.submit("status", b"status: arrived").await.unwrap();
+    let session = environment.open_session("adapter").await;
+    let mut stream = environment.receive(&session, 1).await;
+    let delivery = timed(stream.message()).await.unwrap().unwrap();
+    environment.settle(&session, (&id, delivery.lease), taken()).await.unwrap();
+    stop.cancel();
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bus::{
     Bus, Channel, FailureStore, FailureStoreError, Handle, Receiver, Settings, Verdict, Verdicts,
 };
+use chassis::disk::{DiskConfig, DiskLevel, DiskSpace};
 use chassis::{Clock, Upstream, health::Health};
 use journal::{Config, Service};
 use proto::journal::v1::accept_outcome::Outcome;
@@ -54,6 +55,7 @@ pub(crate) struct Environment {
     shutdown: CancellationToken,
     running: JoinSet<()>,
     directory: Option<tempfile::TempDir>,
+    disk: DiskSpace,
 }
 
 /// A failure store that stores nothing: no test lets an observer fail.
@@ -108,6 +110,7 @@ impl Environment {
         }
         let config = config(&database);
         let service = Service::new(&config);
+        let disk = service.disk().clone();
         let journal = JournalClient::new(Upstream::local(service.server()));
         let health = Health::new();
         health.unwell("journal", "not started yet");
@@ -128,12 +131,26 @@ impl Environment {
             shutdown,
             running,
             directory,
+            disk,
         };
         environment.observe(Channel::intake(0));
         for application in ["b-app", "c-app"] {
             environment.declare_channel(application).await;
         }
         environment
+    }
+
+    /// Watches the database's disk against thresholds that it never reaches, until the token is
+    /// cancelled.
+    pub(crate) async fn watch_full_disk(&mut self) -> CancellationToken {
+        let mut config: DiskConfig = toml::from_str(chassis::disk::DEFAULTS).unwrap();
+        (config.critical_bytes, config.critical_percent) = (u64::MAX, 100);
+        let folder = self.directory.as_ref().unwrap().path().to_owned();
+        let (disk, stop) = (self.disk.clone(), CancellationToken::new());
+        let watching = disk.clone().watch(("journal", folder), config, Health::new(), stop.clone());
+        self.running.spawn(watching);
+        eventually(async || (disk.level() == DiskLevel::Critical).then_some(())).await;
+        stop
     }
 
     /// Declares an application's channel, and observes it.

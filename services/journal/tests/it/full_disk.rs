@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proto::fault::v1::{Fault, Reason};
 use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::*;
-use proto::message::v1::ReceiverClass;
+use proto::message::v1::{MessageType, ReceiverClass};
 
 use crate::environment::*;
 use crate::small_disk::SmallDisk;
@@ -90,4 +90,30 @@ async fn a_server_without_space_refuses_new_messages_and_settles_those_that_are_
         environment.execute("", "DROP TRIGGER fail ON message_row").await;
         accept_one(&environment, item()).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_disk_with_little_space_accepts_statuses_only() {
+    let mut environment = Environment::new(Kind::Sqlite).await;
+    let session = environment.open("b-app", ReceiverClass::Repeatable).await;
+    let id = environment.accept_and_route(item(), &["b-app"]).await.remove(0);
+    let lease = environment.deliver(&session, &id).await;
+    let stop = environment.watch_full_disk().await;
+    let mut status = item();
+    let envelope = status.message.as_mut().and_then(|it| it.envelope.as_mut()).unwrap();
+    envelope.r#type = MessageType::Status.into();
+    let request = AcceptRequest { items: vec![item(), status.clone(), item()] };
+    let response = environment.journal.accept(request).await.unwrap().into_inner();
+    let refused: Vec<_> = response
+        .outcomes
+        .iter()
+        .map(|it| match it.outcome.as_ref().unwrap() {
+            Outcome::Receipt(_) => "",
+            Outcome::Refused(fault) => &fault.code,
+        })
+        .collect();
+    assert_eq!(refused, ["LT-JNL-010", "", "LT-JNL-010"]);
+    let ended = environment.end(&session, &id, lease, taken()).await;
+    assert_eq!(ended.outcome(), ended::Outcome::Closed);
+    stop.cancel();
 }

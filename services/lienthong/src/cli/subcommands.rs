@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::Link;
+use crate::cli::arguments::Link;
 
 /// Commands on formats.
 #[derive(Debug, Subcommand)]

@@ -29,6 +29,8 @@ pub(crate) struct Storage {
     health: Health,
     reserve: ReserveFile,
     failed_at: Option<Instant>,
+    /// The log says already that the reserve cannot be taken.
+    is_reported: bool,
 }
 
 /// The file beside an SQLite database that holds the reserve. A server's disk is not ours.
@@ -56,7 +58,7 @@ pub(crate) fn is_of_storage(error: &anyhow::Error) -> bool {
 
 impl Storage {
     pub(crate) fn new(disk: DiskSpace, health: Health, reserve: ReserveFile) -> Self {
-        let mut storage = Self { disk, health, reserve, failed_at: None };
+        let mut storage = Self { disk, health, reserve, failed_at: None, is_reported: false };
         storage.take_reserve();
         storage
     }
@@ -115,8 +117,15 @@ impl Storage {
             return;
         }
         match self.reserve.take() {
-            Ok(()) => tracing::info!("reserve of the database's disk is held"),
-            Err(error) => tracing::warn!(%error, "reserve of the database's disk is not held"),
+            Ok(()) => {
+                self.is_reported = false;
+                tracing::info!("reserve of the database's disk is held");
+            }
+            Err(_) if self.is_reported => {}
+            Err(error) => {
+                self.is_reported = true;
+                tracing::warn!(%error, "reserve of the database's disk is not held");
+            }
         }
     }
 }

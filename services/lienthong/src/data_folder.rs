@@ -15,7 +15,6 @@ pub(crate) fn layer_data_folder(layers: Layers, data: &Path) -> Layers {
     let path = |name: &str| data.join(name).display().to_string();
     layers
         .base("registry.folder", path("registry"))
-        .base("registry.state_file", path("registry.applied"))
         .base("claims.folder", path("claims"))
         .base("journal.database", path("journal.sqlite"))
         .base("listen.internal_token_file", path(TOKEN_FILE))

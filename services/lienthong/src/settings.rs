@@ -135,6 +135,10 @@ impl Settings {
             adapter_folder: layers.section("adapter_folder", defaults("adapter_folder"))?,
         };
         settings.check(layers)?;
+        let registry = &mut settings.registry;
+        if registry.state_file.as_os_str().is_empty() {
+            registry.state_file = state_file_beside(&registry.folder);
+        }
         let (bus, journal) = (&mut settings.bus, &mut settings.journal);
         bus.url = with_password(layers, ("bus", "url"), &bus.url, &bus.password_file)?;
         let (key, file) = (("journal", "database"), &journal.password_file);
@@ -172,6 +176,13 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// The file beside a registry folder that stores the revision in force.
+pub(crate) fn state_file_beside(folder: &Path) -> PathBuf {
+    let mut name = folder.components().as_path().as_os_str().to_owned();
+    name.push(".applied");
+    name.into()
 }
 
 /// The source of the value in force: `default`, a file, a variable or a flag.

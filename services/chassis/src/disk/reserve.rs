@@ -1,11 +1,12 @@
 //! A file that holds space for later.
 
-use std::fs::{self, OpenOptions};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 
 use crate::disk::usage::read_usage;
 
@@ -25,10 +26,11 @@ pub struct ReserveFile {
 }
 
 impl ReserveFile {
-    /// A reserve of this size, which is not taken yet. 0 bytes: there is none, and every call
-    /// succeeds.
-    pub const fn new(path: PathBuf, bytes: u64) -> Self {
-        Self { path, bytes, is_held: false }
+    /// A reserve of this size; held when an earlier process has left its file. 0 bytes: there is
+    /// none, and every call succeeds.
+    pub fn new(path: PathBuf, bytes: u64) -> Self {
+        let is_held = bytes > 0 && fs::metadata(&path).is_ok_and(|it| it.len() >= BYTES_MIN);
+        Self { path, bytes, is_held }
     }
 
     /// Whether the space is held.
@@ -53,7 +55,11 @@ impl ReserveFile {
         }
         let mut options = OpenOptions::new();
         let file = options.create(true).truncate(false).write(true).mode(0o600).open(&self.path)?;
-        let taken = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes);
+        let taken = match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+            // A file system that cannot allocate is written to.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(file, bytes),
+            taken => taken.map_err(io::Error::from),
+        };
         match taken {
             Ok(()) => {
                 self.is_held = true;
@@ -61,7 +67,7 @@ impl ReserveFile {
             }
             Err(error) => {
                 drop(fs::remove_file(&self.path));
-                Err(error.into())
+                Err(error)
             }
         }
     }
@@ -71,4 +77,15 @@ impl ReserveFile {
         self.is_held = false;
         self.bytes > 0 && fs::remove_file(&self.path).is_ok()
     }
+}
+
+fn write_zeros(mut file: File, bytes: u64) -> io::Result<()> {
+    let block = vec![0; 1 << 20];
+    let mut left = bytes;
+    while left > 0 {
+        let count = usize::try_from(left).unwrap_or(usize::MAX).min(block.len());
+        file.write_all(block.get(..count).unwrap_or_default())?;
+        left = left.saturating_sub(u64::try_from(count).unwrap_or(left));
+    }
+    file.sync_all()
 }

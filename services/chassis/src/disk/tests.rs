@@ -79,6 +79,9 @@ fn a_reserve_takes_its_space_and_gives_it_back() {
     reserve.take().unwrap();
     assert_eq!((reserve.is_held(), path.metadata().unwrap().len()), (true, 1 << 20));
     assert!(reserve.release() && !reserve.release() && !path.exists());
+    reserve.take().unwrap();
+    assert!(ReserveFile::new(path.clone(), 1 << 20).is_held(), "an earlier process has left it");
+    reserve.release();
     let mut none = ReserveFile::new(path.clone(), 0);
     assert!(none.is_held() && none.take().is_ok() && !none.release() && !path.exists());
 }

@@ -13,6 +13,7 @@ use crate::cli::Registry;
 use crate::exit_status::ExitStatus;
 use crate::fault::{fault_json, unreadable_path};
 use crate::output::Output;
+use crate::settings::state_file_beside;
 use crate::table::Row;
 use crate::token::{draw_token, hash_token};
 
@@ -58,7 +59,7 @@ pub(crate) async fn run(output: Output, command: Registry) -> anyhow::Result<Exi
 /// The file beside a folder in which the registry of `up` stores what is in force.
 fn state_file_of(folder: &Path) -> PathBuf {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    folder.with_file_name("registry.applied")
+    state_file_beside(&folder)
 }
 
 fn print_mistakes(output: Output, mistakes: &[registry::Mistake]) -> ExitStatus {

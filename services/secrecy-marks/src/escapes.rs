@@ -30,7 +30,9 @@ fn undo_once(text: &str) -> String {
     while let Some(first) = rest.chars().next() {
         let decoded = match first {
             '&' => decode_entity(rest),
-            '%' => decode_hex_bytes(rest, '%').or_else(|| decode_code_point(rest, "%u")),
+            '%' => decode_hex_bytes(rest, '%')
+                .or_else(|| decode_code_point(rest, "%u"))
+                .or_else(|| decode_latin_byte(rest)),
             '\\' => decode_code_point(rest, "\\u").or_else(|| decode_code_point(rest, "\\x")),
             '=' => decode_word(rest).or_else(|| {
                 let is_letter = |it: &(String, usize)| !it.0.is_ascii();
@@ -122,6 +124,12 @@ fn decode_hex_bytes(text: &str, sign: char) -> Option<(String, usize)> {
         (0..count).map(|it| text.get(it * 3..).and_then(|it| hex_byte(it, sign))).collect();
     let letters = String::from_utf8(bytes?).ok()?;
     Some((letters, count * 3))
+}
+
+/// Decodes a percent-encoded letter of Latin-1, as which spellings from before Unicode are sent.
+fn decode_latin_byte(text: &str) -> Option<(String, usize)> {
+    let byte = hex_byte(text, '%').filter(|it| *it >= 0xa0)?;
+    Some((char::from(byte).to_string(), "%XX".len()))
 }
 
 fn hex_byte(text: &str, sign: char) -> Option<u8> {

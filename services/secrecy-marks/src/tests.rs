@@ -179,7 +179,7 @@ fn letters_that_stand_apart_are_read_together() {
 const SPELLINGS: &[(&str, &str)] = &[
     (
         "TCVN3",
-        "tuyÖt mËt|TUYÖT MËT|Tèi mËt: kÕ ho¹ch|MËt: b¸o c¸o|M.Ë.T|M\u{200b}ËT|§é mËt: Tèi mËt|KÕ ho¹ch (MËt)",
+        "tuyÖt mËt|TUYÖT MËT|Tèi mËt: kÕ ho¹ch|MËt: b¸o c¸o|M.Ë.T|M\u{200b}ËT|M%CBT|M&Euml;T|§é mËt: Tèi mËt|KÕ ho¹ch (MËt)",
     ),
     ("VNI", "TUYEÄT MAÄT|Tuyeät maät|TOÁI MAÄT - Keá hoaïch|Ñoä maät: toái maät|Baùo caùo (Maät)"),
     ("VIQR", "TUYE^.T MA^.T|To^'i ma^.t: ke^' hoa.ch|Ba'o ca'o (Ma^.t)|MA^.T: ba'o ca'o"),

@@ -42,4 +42,10 @@ fn main() {
         });
         println!("{name}: {gate:.0} ns, {:.2} of its decomposition", gate / fold);
     }
+    for part in ["mật ong, ", "M ậ t ", "&amp;#109;", "<!--", "=?utf-8?b?", "m§t "] {
+        let text = part.repeat(1_048_576 / part.len());
+        let begun = Instant::now();
+        black_box(find_in_text(black_box(&text)));
+        println!("1 MiB of {part:?}: {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
+    }
 }

@@ -5,8 +5,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use unicode_normalization::UnicodeNormalization as _;
-use unicode_normalization::char::is_combining_mark;
+use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
 /// Diacritics as bits, so that the set of a word is one number.
 pub(crate) const GRAVE: u16 = 1;
@@ -60,15 +59,13 @@ pub(crate) fn fold_char(it: char, visit: &mut impl FnMut(Glyph)) {
     if look_alike(plain).is_some() {
         return visit_plain(plain, is_foreign, visit);
     }
-    for part in std::iter::once(plain).nfkd() {
-        if is_combining_mark(part) {
-            if let Some(bit) = diacritic_bit(part) {
-                visit(Glyph::Diacritic(bit));
-            }
-        } else {
+    decompose_compatible(plain, |part| {
+        if !is_combining_mark(part) {
             visit_plain(part, is_foreign && part != plain || is_enclosed, visit);
+        } else if let Some(bit) = diacritic_bit(part) {
+            visit(Glyph::Diacritic(bit));
         }
-    }
+    });
 }
 
 fn visit_plain(it: char, is_disguised: bool, visit: &mut impl FnMut(Glyph)) {

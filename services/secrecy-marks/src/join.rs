@@ -110,6 +110,12 @@ fn join_parts(pieces: &[Piece]) -> Vec<Piece> {
 
 /// The word that the parts from here on make, and the index after them.
 fn find_parts(pieces: &[Piece], first: usize) -> Option<(Vec<Letter>, usize)> {
+    let begins_word = |it: &Letter| matches!(it.letter, 'm' | 't');
+    let is_beginning =
+        matches!(pieces.get(first), Some(Piece::Word(it)) if it.first().is_some_and(begins_word));
+    if !is_beginning {
+        return None;
+    }
     let mut word: Vec<Letter> = Vec::new();
     let mut index = first;
     while let Some(Piece::Word(part)) = pieces.get(index) {
@@ -138,7 +144,7 @@ fn is_whole_word(letters: &[Letter]) -> bool {
 /// Divides a word in which a mark stands together with other words; other words stay as they are.
 fn divide_word(letters: Vec<Letter>) -> Vec<Piece> {
     let shortest = if letters.iter().all(|it| it.is_apart) { "amat" } else { "domat" };
-    if letters.len() < shortest.len() {
+    if letters.len() < shortest.len() || letters.iter().all(|it| it.letter != 'm') {
         return vec![Piece::Word(letters)];
     }
     let text: Vec<char> = letters.iter().map(|it| it.letter).collect();

@@ -230,6 +230,11 @@ impl<'s> Phrases<'s> {
                 _ => (is_bare && !is_plain).then_some(Unclear),
             };
         }
+        // `(độ Mật)`, `độ Mật`: a level and not a label, which has its capital in front.
+        let is_stamp = mat.is_capital && !words[label].is_capital || segment.is_bracketed();
+        if is_stamp && is_alone && !is_assigned && !is_plain {
+            return Some(Unclear);
+        }
         let is_value = leading_mark_len(next) > 0 || next.len() == 1 && is_level_letter(&next[0]);
         let is_other_value = is_alone && is_assigned && !is_plain && !is_ordinary_value(next);
         match is_assigned && is_value {

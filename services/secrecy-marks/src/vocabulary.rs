@@ -48,7 +48,7 @@ pub(crate) static COMPOUND_ENDS: LazyLock<WordSet> = LazyLock::new(|| {
 pub(crate) static COMPOUND_BEGINNINGS: LazyLock<WordSet> = LazyLock::new(|| {
     WordSet::new(
         "bí bảo giải không cơ túi ống sỏi trăng thân cẩn trù kín đường lấy rỉ gan ngọt mùa quay thu \
-         làm sữa chu nghiêm giọt mùi",
+         làm sữa chu nghiêm giọt mùi lộ",
     )
 });
 
@@ -150,7 +150,9 @@ pub(crate) const MIDDLE_NAMES: [&str; 30] = [
 
 /// How a person is addressed; the last word.
 pub(crate) static TITLES: LazyLock<WordSet> = LazyLock::new(|| {
-    WordSet::new("ông bà chí anh chị em cô chú bác thầy sĩ sỹ tá úy tướng họ tên cháu cụ")
+    WordSet::new(
+        "ông bà chí anh chị em cô chú bác thầy sĩ sỹ tá úy tướng họ tên cháu cụ mẹ vợ chồng con",
+    )
 });
 
 /// Kinds of places that a name follows.

@@ -91,8 +91,9 @@ struct Installation {
     folder: tempfile::TempDir,
     certificates: PathBuf,
     collector: Collector,
+    collector_address: String,
     roles: Roles,
-    _infrastructure: (node::Node, cluster::EncryptedCluster),
+    infrastructure: (node::Node, cluster::EncryptedCluster),
     _serving: (JoinSet<()>, JoinSet<()>),
 }
 
@@ -106,6 +107,7 @@ impl Installation {
         let (plain, serving) = collect(collector.clone()).await;
         let (address, encrypting) = encrypt(&plain, &certificates).await;
         let path = certificates.clone();
+        let collector_address = address.clone();
         let starting = spawn_blocking(move || {
             let (node, database) = start_infrastructure(&path);
             let authority = path.join("authority.crt").display().to_string();
@@ -126,7 +128,8 @@ impl Installation {
             certificates,
             collector,
             roles,
-            _infrastructure: infrastructure,
+            infrastructure,
+            collector_address,
             _serving: (serving, encrypting),
         }
     }
@@ -251,7 +254,11 @@ async fn processes_encrypt_every_link_and_allow_each_role_its_own_calls() {
     check_vendors(&installation).await;
     let installation = Arc::new(installation);
     let checked = installation.clone();
-    spawn_blocking(move || check_operators(&checked)).await.unwrap();
+    let checking = spawn_blocking(move || {
+        check_operators(&checked);
+        check_doctor(&checked);
+    });
+    checking.await.unwrap();
     check_plaintext(&installation);
     installation.collector.until_exported_by("lienthong-journal").await;
     check_renewal(&installation).await;
@@ -315,9 +322,47 @@ fn check_operators(installation: &Installation) {
     installation.operate("operator-an.nguyen", &command);
     let text = String::from_utf8(journey("operator-an.nguyen").stdout).unwrap();
     assert!(text.contains("an.nguyen") && !text.contains("người khác"), "{text}");
-    // The doctor names each link with the end of its certificate.
-    let doctor = installation.operate("operator-an.nguyen", &["doctor"]);
-    assert!(!doctor.stdout.is_empty());
+}
+
+/// The doctor names each link with the end of its certificate.
+fn check_doctor(installation: &Installation) {
+    let (node, database) = &installation.infrastructure;
+    let pair = installation.key_pair("journal");
+    let output = Command::new(program())
+        .args(["doctor", "--json", "--lang", "en"])
+        .args(installation.operator_arguments("operator-an.nguyen"))
+        .env("LIENTHONG__TLS__CERTIFICATES_FILE", &pair.certificates)
+        .env("LIENTHONG__TLS__KEY_FILE", &pair.key)
+        .env("LIENTHONG__BUS__CERTIFICATES_FILE", &pair.certificates)
+        .env("LIENTHONG__BUS__KEY_FILE", &pair.key)
+        .envs(["TLS", "BUS", "JOURNAL"].map(|section| {
+            (format!("LIENTHONG__{section}__AUTHORITIES_FILE"), installation.authority())
+        }))
+        .env("LIENTHONG__TELEMETRY__OTLP_AUTHORITIES_FILE", installation.authority())
+        .env("LIENTHONG__TELEMETRY__OTLP_ENDPOINT", &installation.collector_address)
+        .env("LIENTHONG__BUS__URL", node.url(0))
+        .env("LIENTHONG__JOURNAL__DATABASE", &database.address)
+        .output()
+        .unwrap();
+    let report = json(&output);
+    let checks = report["checks"].as_array().unwrap();
+    for link in [
+        "listen.vendors",
+        "listen.internal",
+        "listen.ops",
+        "journal.database",
+        "bus.url",
+        "telemetry.otlp_endpoint",
+    ] {
+        let check = checks.iter().find(|it| it["id"] == link).unwrap();
+        let detail = check["detail"].as_str().unwrap();
+        assert!(detail.contains("TLS, certificate until"), "{link}: {detail}");
+        assert_eq!(check["ok"], true, "{link}: {detail}");
+    }
+    for reached in ["broker", "database", "internal", "journal"] {
+        let check = checks.iter().find(|it| it["id"] == reached).unwrap();
+        assert_eq!(check["ok"], true, "{reached}: {check}");
+    }
 }
 
 /// The ports answer nothing in plain text.
@@ -351,7 +396,7 @@ fn plain_text_to_other_machines_is_refused_unless_a_setting_allows_it() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().display().to_string();
     let refused = run(&["up", "--data", &data, "--listen", "0.0.0.0:0", "--json"]);
-    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
     let fault = json(&refused);
     assert_eq!(fault["error"]["code"], "LT-CFG-007", "{fault:#}");
     let token = folder.path().join("token");

@@ -82,14 +82,15 @@ const FULL_WORDS: [&str; 6] = [
 /// The failure that an error of the operating system means. Only errors of space mean
 /// [`Full`](StorageFailure::Full).
 fn io_failure(error: &io::Error) -> StorageFailure {
-    match error.kind() {
+    // `TooManyLinks`: the folder has as many links as its file system allows.
+    let is_full = matches!(
+        error.kind(),
         io::ErrorKind::StorageFull
-        | io::ErrorKind::QuotaExceeded
-        | io::ErrorKind::FileTooLarge
-        // The folder has as many links as its file system allows.
-        | io::ErrorKind::TooManyLinks => StorageFailure::Full,
-        _ => StorageFailure::Failing,
-    }
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge
+            | io::ErrorKind::TooManyLinks
+    );
+    if is_full { StorageFailure::Full } else { StorageFailure::Failing }
 }
 
 fn object_failure(error: &object_store::Error) -> StorageFailure {

@@ -207,7 +207,7 @@ pub async fn run(
     (clock, health): (chassis::Clock, Health),
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let outcome = run_once(config, (&service, bus), (clock, health), shutdown).await;
+    let outcome = Box::pin(run_once(config, (&service, bus), (clock, health), shutdown)).await;
     outcome.inspect_err(|error| service.note_failure(error))
 }
 

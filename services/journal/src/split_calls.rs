@@ -12,6 +12,18 @@ use crate::reply::Reply;
 use crate::writer::Writer;
 
 impl Writer {
+    /// Works on each call by itself.
+    pub(crate) async fn work_each_alone(
+        &mut self,
+        database: &mut Database,
+        calls: Vec<&Call>,
+    ) -> Result<(), DatabaseError> {
+        for call in calls {
+            self.work_alone(database, call).await?;
+        }
+        Ok(())
+    }
+
     /// Works on a call message by message; only the messages that cannot be written even so get the
     /// fault.
     pub(crate) async fn split(

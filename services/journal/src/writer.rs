@@ -156,10 +156,7 @@ impl Writer {
             Err(error) if error.is_of_data() => {
                 let (count, error) = (group.len(), error.describe());
                 tracing::error!(count, error, "calls cannot be written together");
-                for call in group {
-                    self.work_alone(database, call).await?;
-                }
-                Ok(())
+                self.work_each_alone(database, group).await
             }
             outcome => outcome,
         }
@@ -181,10 +178,7 @@ impl Writer {
         if !others.is_empty() && may_retry && !error.needs_reopen() {
             error = match self.commit(database, &others).await {
                 Err(error) if error.is_of_data() => {
-                    for call in others {
-                        self.work_alone(database, call).await?;
-                    }
-                    return Ok(());
+                    return self.work_each_alone(database, others).await;
                 }
                 Err(error) if error.storage_failure().is_some() => error,
                 outcome => return outcome,

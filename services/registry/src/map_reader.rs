@@ -130,8 +130,7 @@ impl<'a, 'm> MapReader<'a, 'm> {
     pub(crate) fn take_required_code(&mut self, key: &'static str) -> String {
         let mistakes_before = self.mistakes.len();
         let text = match self.take(key) {
-            None => String::new(),
-            Some((_, Node { value: Value::Null, plain: None, .. })) => String::new(),
+            None | Some((_, Node { value: Value::Null, plain: None, .. })) => String::new(),
             Some((line, node)) => self.code_of(line, key, node).unwrap_or_default(),
         };
         self.require(key, text, mistakes_before)

@@ -130,32 +130,37 @@ pub(crate) enum StorageFailure {
     Failing,
 }
 
+fn failure_of(is_full: bool, is_failing: bool) -> Option<StorageFailure> {
+    if is_full {
+        return Some(StorageFailure::Full);
+    }
+    is_failing.then_some(StorageFailure::Failing)
+}
+
 impl DatabaseError {
     /// The failure of the database's disk or server; none for every other error.
     pub(crate) fn storage_failure(&self) -> Option<StorageFailure> {
         use rusqlite::ErrorCode;
         match self {
-            Self::Sqlite { source, .. } => match source.sqlite_error_code()? {
-                ErrorCode::DiskFull => Some(StorageFailure::Full),
-                ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen => {
-                    Some(StorageFailure::Failing)
-                }
-                _ => None,
-            },
+            Self::Sqlite { source, .. } => {
+                let code = source.sqlite_error_code()?;
+                let is_failing = matches!(
+                    code,
+                    ErrorCode::SystemIoFailure | ErrorCode::ReadOnly | ErrorCode::CannotOpen
+                );
+                failure_of(code == ErrorCode::DiskFull, is_failing)
+            }
             // SQLSTATE: disk full; insufficient resources, system error, read-only transaction.
-            Self::Postgres { source, .. } => match source.code()?.code() {
-                "53100" => Some(StorageFailure::Full),
-                it if it.starts_with("53") || it.starts_with("58") || it == "25006" => {
-                    Some(StorageFailure::Failing)
-                }
-                _ => None,
-            },
-            Self::File { source, .. } => Some(match source.kind() {
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    StorageFailure::Full
-                }
-                _ => StorageFailure::Failing,
-            }),
+            Self::Postgres { source, .. } => {
+                let code = source.code()?.code();
+                let is_failing =
+                    code.starts_with("53") || code.starts_with("58") || code == "25006";
+                failure_of(code == "53100", is_failing)
+            }
+            Self::File { source, .. } => {
+                use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+                failure_of(matches!(source.kind(), StorageFull | QuotaExceeded), true)
+            }
             Self::Gone
             | Self::Taken
             | Self::Newer { .. }

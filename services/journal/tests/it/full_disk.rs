@@ -8,6 +8,8 @@ use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::*;
 use proto::message::v1::{MessageType, ReceiverClass};
 
+use tokio::time::timeout;
+
 use crate::environment::*;
 use crate::small_disk::SmallDisk;
 
@@ -30,6 +32,15 @@ fn large_item() -> Acceptance {
     Acceptance { native: Some(inline(&"n".repeat(200_000))), ..item() }
 }
 
+/// Accepts large items until one is refused.
+async fn first_refusal(environment: &Environment) -> Fault {
+    loop {
+        if let Err(fault) = accept_one(environment, large_item()).await {
+            return fault;
+        }
+    }
+}
+
 fn assert_full(fault: &Fault) {
     assert_eq!((fault.code.as_str(), fault.reason()), ("LT-JNL-010", Reason::Exhausted));
     assert_eq!((fault.entry().unwrap().http, fault.retry_after_ms), (507, 5_000));
@@ -49,14 +60,8 @@ fn a_full_disk_refuses_new_messages_and_settles_those_that_are_held() {
             held.push((environment.deliver(&session, &id).await, id));
         }
         disk.fill(0);
-        let refused = async {
-            loop {
-                if let Err(fault) = accept_one(&environment, large_item()).await {
-                    return fault;
-                }
-            }
-        };
-        assert_full(&tokio::time::timeout(WAIT_MAX, refused).await.unwrap());
+        let refused = timeout(WAIT_MAX, first_refusal(&environment)).await.unwrap();
+        assert_full(&refused);
         for (lease, id) in &held {
             let ended = environment.end(&session, id, *lease, taken()).await;
             assert_eq!(ended.outcome(), ended::Outcome::Closed);

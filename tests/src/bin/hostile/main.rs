@@ -46,6 +46,10 @@ const HOSTILE: [Agency; attack::CLIENTS as usize] = [
     Agency { key: "xau-9", code: "A97.19", takes: "edxml.document" },
 ];
 
+/// How long the attack goes on before calls are measured: slow bodies and idle connections have
+/// reached their bounds by then.
+const ATTACK_BEFORE: Duration = Duration::from_secs(5);
+
 /// Đo độ trễ khi bị tấn công / Measures the latency of one application while others attack.
 #[derive(Debug, Parser)]
 #[command(
@@ -55,24 +59,47 @@ const HOSTILE: [Agency; attack::CLIENTS as usize] = [
         cargo run --release -p lienthong-tests --bin hostile -- --calls 2000 --rate 100"
 )]
 struct Arguments {
-    /// Số cuộc gọi mỗi lượt / Calls of each phase
+    /// Số cuộc gọi / Calls alone, and as many under attack
     #[arg(long, default_value_t = 10_000)]
     calls: usize,
     /// Số cuộc gọi mỗi giây / Calls a second
     #[arg(long, default_value_t = 200)]
     rate: u32,
+    /// Số lượt xen kẽ / Rounds that alternate between alone and attacked, so that what else the
+    /// machine does falls on both
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
     /// Chỉ tấn công địa chỉ này / Only attack this gateway, until the process is killed
     #[arg(long, hide = true)]
     attack: Option<SocketAddr>,
 }
 
-/// The figures of one phase.
-#[derive(Debug)]
-struct Phase {
-    p50: Duration,
-    p99: Duration,
-    slowest: Duration,
+/// How long each call took, and how many failed.
+#[derive(Debug, Default)]
+struct Calls {
+    times: Vec<Duration>,
     failed: usize,
+}
+
+impl Calls {
+    fn add(&mut self, more: Self) {
+        self.times.extend(more.times);
+        self.failed += more.failed;
+    }
+
+    /// Prints the figures; the 99th percentile.
+    fn print(&mut self, what: &str) -> Duration {
+        let [p50, p99, slowest] = [0.5, 0.99, 1.0].map(|it| percentile(&mut self.times, it));
+        let ms = |it: Duration| it.as_secs_f64() * 1_000.0;
+        let (count, failed) = (self.times.len(), self.failed);
+        println!(
+            "{what}: {count} calls, p50 {:.2} ms, p99 {:.2} ms, slowest {:.2} ms, {failed} failed",
+            ms(p50),
+            ms(p99),
+            ms(slowest)
+        );
+        p99
+    }
 }
 
 fn main() {
@@ -90,37 +117,24 @@ fn main() {
     let up = Up::start(folder.path(), &[]);
     let gateway = up.gateway();
     let numbers = AtomicUsize::new(0);
-    let phase = |calls| runtime.block_on(run(&gateway, &numbers, calls, arguments.rate));
-    phase(arguments.calls / 10);
-    let before = phase(arguments.calls);
-    print("alone", &before);
-    let log = folder.path().join("attack");
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--attack", gateway.trim_start_matches("http://")]);
-    let attacking = Guarded::spawn(&command, &log);
-    std::thread::sleep(Duration::from_secs(5));
-    let attacked = phase(arguments.calls);
-    drop(attacking);
-    print("attacked", &attacked);
-    let report = std::fs::read_to_string(&log).unwrap_or_default();
-    println!("attack: {}", report.lines().last().unwrap_or("no report"));
-    let after = phase(arguments.calls);
-    print("alone again", &after);
-    let alone = before.p99.max(after.p99).as_secs_f64();
-    println!(
-        "p99 under attack / p99 alone: {:.2} (before), {:.2} (slower of the two)",
-        attacked.p99.as_secs_f64() / before.p99.as_secs_f64(),
-        attacked.p99.as_secs_f64() / alone
-    );
-}
-
-fn print(what: &str, phase: &Phase) {
-    let ms = |it: Duration| it.as_secs_f64() * 1_000.0;
-    let (p50, p99, slowest) = (ms(phase.p50), ms(phase.p99), ms(phase.slowest));
-    println!(
-        "{what}: p50 {p50:.2} ms, p99 {p99:.2} ms, slowest {slowest:.2} ms, {} failed",
-        phase.failed
-    );
+    let calls = arguments.calls / arguments.rounds.max(1);
+    let run = |calls| runtime.block_on(run(&gateway, &numbers, calls, arguments.rate));
+    run(calls / 2);
+    let (mut alone, mut attacked) = (Calls::default(), Calls::default());
+    for round in 0..arguments.rounds {
+        alone.add(run(calls));
+        let log = folder.path().join(format!("attack-{round}"));
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--attack", gateway.trim_start_matches("http://")]);
+        let attacking = Guarded::spawn(&command, &log);
+        std::thread::sleep(ATTACK_BEFORE);
+        attacked.add(run(calls));
+        drop(attacking);
+        let report = std::fs::read_to_string(&log).unwrap_or_default();
+        println!("attack {round}: {}", report.lines().last().unwrap_or("no report"));
+    }
+    let (before, under) = (alone.print("alone"), attacked.print("attacked"));
+    println!("p99 under attack / p99 alone: {:.2}", under.as_secs_f64() / before.as_secs_f64());
 }
 
 async fn attack_and_report(gateway: SocketAddr) {
@@ -141,7 +155,7 @@ async fn attack_and_report(gateway: SocketAddr) {
 }
 
 /// Submits documents at a rate. Latency counts from the scheduled time, so a delay is not hidden.
-async fn run(gateway: &str, numbers: &AtomicUsize, calls: usize, rate: u32) -> Phase {
+async fn run(gateway: &str, numbers: &AtomicUsize, calls: usize, rate: u32) -> Calls {
     let client = ExchangeClient::connect(gateway.to_owned()).await.unwrap();
     let begun = Instant::now();
     let mut working = JoinSet::new();
@@ -156,13 +170,8 @@ async fn run(gateway: &str, numbers: &AtomicUsize, calls: usize, rate: u32) -> P
         });
     }
     let outcomes = working.join_all().await;
-    let mut times: Vec<_> = outcomes.iter().map(|it| it.0).collect();
-    Phase {
-        p50: percentile(&mut times, 0.5),
-        p99: percentile(&mut times, 0.99),
-        slowest: percentile(&mut times, 1.0),
-        failed: outcomes.iter().filter(|it| !it.1).count(),
-    }
+    let failed = outcomes.iter().filter(|it| !it.1).count();
+    Calls { times: outcomes.into_iter().map(|it| it.0).collect(), failed }
 }
 
 fn submit_request(number: usize) -> Request<SubmitRequest> {

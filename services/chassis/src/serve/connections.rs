@@ -6,7 +6,7 @@
 //! request in progress, or of an owner with fewer connections when all together are too many. An
 //! idle one also ends for a newcomer of its own address.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -33,6 +33,9 @@ struct Open {
     next_id: u64,
     by_id: HashMap<u64, Entry>,
     unauthenticated: usize,
+    /// The unauthenticated ones of each address, oldest first: an eviction looks at few of them,
+    /// because a flood of newcomers causes one each time.
+    strangers: HashMap<IpAddr, VecDeque<u64>>,
     by_address: HashMap<IpAddr, usize>,
     by_owner: HashMap<Arc<str>, usize>,
 }
@@ -98,7 +101,7 @@ impl Connections {
         let mut open = self.0.open.lock();
         let of_address = open.by_address.get(&address).copied().unwrap_or_default();
         if of_address >= limits.address_connections_max.max(1) {
-            let victim = open.idlest(|it| it.connection.address == address && it.owner.is_none());
+            let victim = open.idlest_stranger(&address);
             let idle = || open.idlest(|it| it.connection.address == address && it.requests() == 0);
             let victim = victim.or_else(idle)?;
             open.evict(victim);
@@ -119,6 +122,7 @@ impl Connections {
             evicted: CancellationToken::new(),
         });
         open.unauthenticated += 1;
+        open.strangers.entry(address).or_default().push_back(id);
         *open.by_address.entry(address).or_default() += 1;
         open.by_id.insert(id, Entry { owner: None, connection: connection.clone() });
         Some(OpenConnection(Connection(connection)))
@@ -152,15 +156,29 @@ impl Open {
     /// Ends an unauthenticated connection of the address that has most of them, so that one address
     /// cannot drive out the newcomers of the others.
     fn evict_unauthenticated(&mut self) {
-        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
-        for entry in self.by_id.values().filter(|it| it.owner.is_none()) {
-            *counts.entry(entry.connection.address).or_default() += 1;
-        }
-        let address =
-            counts.into_iter().max_by_key(|(_, count)| *count).map(|(address, _)| address);
-        let victim = self.idlest(|it| Some(it.connection.address) == address && it.owner.is_none());
+        let most = self.strangers.iter().max_by_key(|(_, ids)| ids.len());
+        let victim = most.and_then(|(address, _)| self.idlest_stranger(address));
         if let Some(victim) = victim {
             self.evict(victim);
+        }
+    }
+
+    /// The oldest unauthenticated connection of an address without a request in progress, or else
+    /// the oldest.
+    fn idlest_stranger(&self, address: &IpAddr) -> Option<u64> {
+        let ids = self.strangers.get(address)?;
+        let is_idle = |id: &&u64| self.by_id.get(*id).is_some_and(|it| it.requests() == 0);
+        ids.iter().find(is_idle).or_else(|| ids.front()).copied()
+    }
+
+    fn remove_stranger(&mut self, address: &IpAddr, id: u64) {
+        self.unauthenticated -= 1;
+        let Some(ids) = self.strangers.get_mut(address) else { return };
+        if let Ok(index) = ids.binary_search(&id) {
+            ids.remove(index);
+        }
+        if ids.is_empty() {
+            self.strangers.remove(address);
         }
     }
 
@@ -176,7 +194,7 @@ impl Open {
         subtract_one(&mut self.by_address, &entry.connection.address);
         match entry.owner {
             Some(owner) => subtract_one(&mut self.by_owner, &owner),
-            None => self.unauthenticated -= 1,
+            None => self.remove_stranger(&entry.connection.address, id),
         }
         Some(entry.connection)
     }
@@ -235,7 +253,7 @@ impl Connection {
         let owner: Arc<str> = owner.into();
         entry.owner = Some(owner.clone());
         entry.connection.activity.lock().is_authenticated = true;
-        open.unauthenticated -= 1;
+        open.remove_stranger(&self.0.address, self.0.id);
         *open.by_owner.entry(owner).or_default() += 1;
         true
     }

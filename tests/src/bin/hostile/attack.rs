@@ -23,6 +23,8 @@ const IDLE_CONNECTIONS: usize = 110;
 const STALLED_CONNECTIONS: usize = 4;
 /// Streams of each stalled connection that are never read.
 const STALLED_STREAMS: usize = 25;
+/// Pause before a connection that ended is opened again: about 100 a second of each client.
+const PAUSE: Duration = Duration::from_secs(2);
 /// Refused calls a second of each client.
 const REFUSED_PER_SECOND: u32 = 100;
 
@@ -90,7 +92,7 @@ impl Client {
             };
             // The attacker does not care why its connection ended.
             drop(ended);
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod connections;
 mod limits;
+mod tracked_body;
 mod unread;
 
 use std::pin::pin;
@@ -26,8 +27,8 @@ use tracing::Instrument as _;
 pub use self::connections::Connection;
 use self::connections::{Connections, OpenConnection, Unused};
 pub use self::limits::{DEFAULTS, ServerLimits};
+use self::tracked_body::TrackedBody;
 pub use self::unread::ReadAtLeisure;
-use self::unread::TrackedBody;
 use crate::peer::Peer;
 
 /// Pause after the process could not accept a connection.

@@ -20,7 +20,8 @@ const DISK_BYTES: u64 = 12 << 20;
 /// A small disk, in the child process of a test.
 pub(crate) struct SmallDisk {
     folder: PathBuf,
-    is_limited: bool,
+    /// The machine permits no mount: every file of the process is limited, also those elsewhere.
+    pub(crate) is_limited: bool,
 }
 
 impl SmallDisk {

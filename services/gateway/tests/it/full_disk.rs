@@ -62,6 +62,10 @@ fn a_file_inside_a_packet_and_a_large_body_are_refused_while_the_disk_is_full() 
     const TEST: &str =
         "full_disk::a_file_inside_a_packet_and_a_large_body_are_refused_while_the_disk_is_full";
     let Some(disk) = SmallDisk::enter(TEST) else { return };
+    if disk.is_limited {
+        println!("no small disk can be mounted here, and a limit would reach the journal as well");
+        return;
+    }
     block_on(async {
         let environment = Environment::with_claims_in(disk.folder(), |_| {}).await;
         let packet = [b"packed:".as_slice(), &[7; 300_000]].concat();
@@ -85,6 +89,10 @@ fn a_file_inside_a_packet_and_a_large_body_are_refused_while_the_disk_is_full() 
 fn files_are_delivered_and_settled_while_the_disk_is_full() {
     const TEST: &str = "full_disk::files_are_delivered_and_settled_while_the_disk_is_full";
     let Some(disk) = SmallDisk::enter(TEST) else { return };
+    if disk.is_limited {
+        println!("no small disk can be mounted here, and a limit would reach the journal as well");
+        return;
+    }
     block_on(async {
         let mut environment = Environment::with_claims_in(disk.folder(), |_| {}).await;
         let file = vec![9; 700_000];

@@ -51,6 +51,10 @@ fn a_full_disk_refuses_new_messages_and_settles_those_that_are_held() {
     const TEST: &str =
         "full_disk::a_full_disk_refuses_new_messages_and_settles_those_that_are_held";
     let Some(disk) = SmallDisk::enter(TEST) else { return };
+    if disk.is_limited {
+        println!("no small disk can be mounted here, and a limit would reach the journal as well");
+        return;
+    }
     block_on(async {
         let mut environment = Environment::on_sqlite_in(disk.folder()).await;
         let session = environment.open("b-app", ReceiverClass::Repeatable).await;

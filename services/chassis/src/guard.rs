@@ -13,7 +13,7 @@ use tonic::Status;
 
 use crate::peer::Peer;
 use crate::secret::Secret;
-use crate::serve::Connection;
+use crate::serve::ServedConnection;
 
 /// Whose connections those with the internal token are.
 const OWNER: &str = "internal";
@@ -71,7 +71,7 @@ impl Guard {
             return Err(Status::unauthenticated("the internal token is missing or wrong"));
         }
         self.check_access(request)?;
-        let connection = request.extensions().get::<Connection>();
+        let connection = request.extensions().get::<ServedConnection>();
         if connection.is_some_and(|it| !it.authenticate(OWNER)) {
             return Err(Status::resource_exhausted("too many internal connections are open"));
         }

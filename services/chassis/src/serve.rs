@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 use tracing::Instrument as _;
 
-pub use self::connections::Connection;
+pub use self::connections::ServedConnection;
 use self::connections::{Connections, OpenConnection, Unused};
 pub use self::limits::{DEFAULTS, ServerLimits};
 use self::tracked_body::TrackedBody;
@@ -63,7 +63,7 @@ impl From<TcpListener> for ServerSocket {
 }
 
 /// Serves until `shutdown`, then waits for open requests within the limit. Each request has its
-/// [`Connection`] among its extensions; a service that authenticates a request tells it. Requests of
+/// [`ServedConnection`] among its extensions; a service that authenticates a request tells it. Requests of
 /// encrypted connections have their [`Peer`] as well.
 ///
 /// # Errors
@@ -207,7 +207,7 @@ async fn serve_stream(
 #[derive(Clone)]
 struct TrackRequests {
     app: Router,
-    connection: Connection,
+    connection: ServedConnection,
     /// Set when the connection is encrypted.
     peer: Option<Peer>,
 }

@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use chassis::serve::{Connection, ReadAtLeisure};
+use chassis::serve::{ReadAtLeisure, ServedConnection};
 use http_body::{Frame, SizeHint};
 use proto::fault::v1::Fault;
 use registry_client::Caller;
@@ -105,7 +105,7 @@ struct OpenCall {
 fn start_call(
     gateway: &Arc<Gateway>,
     caller: &Caller,
-    connection: Option<&Connection>,
+    connection: Option<&ServedConnection>,
 ) -> Result<OpenCall, Fault> {
     let application = &caller.application.id;
     if connection.is_some_and(|it| !it.authenticate(application)) {

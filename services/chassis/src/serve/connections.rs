@@ -68,7 +68,7 @@ struct Activity {
 
 /// One open connection, among the extensions of each of its requests.
 #[derive(Clone, Debug)]
-pub struct Connection(Arc<Inner>);
+pub struct ServedConnection(Arc<Inner>);
 
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +83,11 @@ pub(super) enum Unused {
 
 /// Counts a connection until it is dropped.
 #[derive(Debug)]
-pub(super) struct OpenConnection(Connection);
+pub(super) struct OpenConnection(ServedConnection);
 
 /// Counts a request of a connection until it is dropped.
 #[derive(Debug)]
-pub(super) struct OpenRequest(Connection);
+pub(super) struct OpenRequest(ServedConnection);
 
 impl Connections {
     pub(super) fn new(limits: ServerLimits) -> Self {
@@ -125,7 +125,7 @@ impl Connections {
         open.strangers.entry(address).or_default().push_back(id);
         *open.by_address.entry(address).or_default() += 1;
         open.by_id.insert(id, Entry { owner: None, connection: connection.clone() });
-        Some(OpenConnection(Connection(connection)))
+        Some(OpenConnection(ServedConnection(connection)))
     }
 
     /// Ends the unauthenticated connection that has been idle for longest, for a process that has no
@@ -232,7 +232,7 @@ fn subtract_one<K: std::hash::Hash + Eq>(counts: &mut HashMap<K, usize>, key: &K
     }
 }
 
-impl Connection {
+impl ServedConnection {
     /// Notes that a call of this connection was authenticated, and who made it. The first owner of a
     /// connection stays, because a proxy may send the calls of several over one. False: the owner
     /// has as many connections as it may have, and the call must be refused.
@@ -282,7 +282,7 @@ impl Drop for OpenRequest {
 }
 
 impl OpenConnection {
-    pub(super) fn connection(&self) -> &Connection {
+    pub(super) fn connection(&self) -> &ServedConnection {
         &self.0
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use chassis::serve::{Connection, ServerLimits, serve};
+use chassis::serve::{ServedConnection, ServerLimits, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -84,7 +84,7 @@ async fn serve_root(
         .route("/large", get(|| async { vec![7_u8; 64 << 20] }))
         .route(
             "/known",
-            get(|connection: axum::Extension<Connection>| async move {
+            get(|connection: axum::Extension<ServedConnection>| async move {
                 connection.authenticate("a").to_string()
             }),
         );

@@ -129,19 +129,7 @@ impl Roles {
                 let variable = format!("LIENTHONG__UPSTREAM__{}", upstream.role.to_uppercase());
                 command.env(variable, addresses(scheme, &all, upstream.role));
             }
-            if let Some(certificates) = certificates {
-                for section in ["TLS", "BUS"] {
-                    let variable = |key: &str| format!("LIENTHONG__{section}__{key}");
-                    let own = |kind: &str| certificates.join(format!("{role}.{kind}"));
-                    command
-                        .env(variable("CERTIFICATES_FILE"), own("crt"))
-                        .env(variable("KEY_FILE"), own("key"));
-                }
-            }
-            for section in ["TLS", "BUS", "JOURNAL"] {
-                let variable = format!("LIENTHONG__{section}__AUTHORITIES_FILE");
-                command.envs(authorities.iter().map(|it| (variable.as_str(), it)));
-            }
+            command.envs(certificates.map(|it| tls_variables(it, role)).unwrap_or_default());
             command.envs(extra.iter().copied());
             all.push(RoleProcess::start(role, command, (folder, tls.as_ref())));
         }
@@ -228,6 +216,23 @@ impl Roles {
     pub fn ops_port(&self, role: &str) -> u16 {
         self.all.iter().find(|it| it.role == role).map_or(0, |it| it.ops)
     }
+}
+
+/// The variables that make a role encrypt its links with the certificates of a folder.
+fn tls_variables(certificates: &Path, role: &str) -> Vec<(String, PathBuf)> {
+    let own = |kind: &str| certificates.join(format!("{role}.{kind}"));
+    let authority = certificates.join("authority.crt");
+    [
+        ("TLS__CERTIFICATES_FILE", own("crt")),
+        ("TLS__KEY_FILE", own("key")),
+        ("TLS__AUTHORITIES_FILE", authority.clone()),
+        ("BUS__CERTIFICATES_FILE", own("crt")),
+        ("BUS__KEY_FILE", own("key")),
+        ("BUS__AUTHORITIES_FILE", authority.clone()),
+        ("JOURNAL__AUTHORITIES_FILE", authority),
+    ]
+    .map(|(name, file)| (format!("LIENTHONG__{name}"), file))
+    .into()
 }
 
 /// An address on the loopback; port 0 takes a free one.

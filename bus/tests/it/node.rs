@@ -27,14 +27,6 @@ const CONTROL: &str = "/usr/lib/rabbitmq/bin/rabbitmqctl";
 /// The line of the server when it is ready.
 const READY: &str = "Server startup complete";
 
-/// PEM files of an encrypted node: its authority, its certificate and its key.
-#[derive(Debug)]
-pub(crate) struct Certificates {
-    pub(crate) authority: PathBuf,
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
-}
-
 /// A running node.
 #[derive(Debug)]
 pub(crate) struct Node {
@@ -42,8 +34,9 @@ pub(crate) struct Node {
     port: u16,
     epmd_port: u16,
     distribution_port: u16,
-    /// With certificates it takes encrypted connections only, each with a certificate.
-    certificates: Option<Certificates>,
+    /// The scheme of its addresses, and what its configuration says of its listeners.
+    scheme: &'static str,
+    listeners: String,
     // Fields are dropped in this order: the server ends before its folder is removed.
     server: Option<Guarded>,
     epmd: Option<Guarded>,
@@ -52,25 +45,25 @@ pub(crate) struct Node {
 impl Node {
     /// Starts a node with the virtual hosts `v0`, `v1`, … and waits until it is ready.
     pub(crate) fn start(virtual_hosts: u16) -> Self {
-        Self::start_with(virtual_hosts, None)
+        Self::start_listening(virtual_hosts, ("amqp", "listeners.tcp.1 = 127.0.0.1:{port}"))
     }
 
-    /// Starts a node that takes encrypted connections only, from clients with a certificate.
-    #[allow(dead_code, reason = "not each crate that includes this file encrypts")]
-    pub(crate) fn start_encrypted(virtual_hosts: u16, certificates: Certificates) -> Self {
-        Self::start_with(virtual_hosts, Some(certificates))
-    }
-
-    fn start_with(virtual_hosts: u16, certificates: Option<Certificates>) -> Self {
+    /// Starts a node whose configuration has these lines about its listeners, with `{port}` for the
+    /// port.
+    pub(crate) fn start_listening(
+        virtual_hosts: u16,
+        (scheme, listeners): (&'static str, &str),
+    ) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         assert!(Path::new(SERVER).exists(), "rabbitmq-server is missing; `tests/run` installs it");
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let home = std::env::temp_dir().join(format!("broker-{}-{count}", std::process::id()));
         fs::create_dir_all(&home).unwrap();
         let [port, epmd_port, distribution_port] = free_ports();
+        let listeners = listeners.replace("{port}", &port.to_string());
         let (server, epmd) = (None, None);
         let mut node =
-            Self { home, port, epmd_port, distribution_port, certificates, server, epmd };
+            Self { home, port, epmd_port, distribution_port, scheme, listeners, server, epmd };
         node.configure(virtual_hosts);
         let mut epmd = node.command("epmd");
         epmd.args(["-port", &epmd_port.to_string(), "-address", "127.0.0.1"]);
@@ -81,7 +74,7 @@ impl Node {
 
     /// The URL of a virtual host.
     pub(crate) fn url(&self, virtual_host: u16) -> String {
-        let scheme = if self.certificates.is_some() { "amqps" } else { "amqp" };
+        let scheme = self.scheme;
         format!("{scheme}://guest:guest@127.0.0.1:{}/v{virtual_host}", self.port)
     }
 
@@ -131,18 +124,7 @@ impl Node {
             hosts.join(","),
             rights.join(",")
         );
-        let listeners = match &self.certificates {
-            None => format!("listeners.tcp.1 = 127.0.0.1:{}", self.port),
-            Some(it) => format!(
-                "listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{}\n\
-                 ssl_options.cacertfile = {}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n\
-                 ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true",
-                self.port,
-                it.authority.display(),
-                it.certificate.display(),
-                it.key.display(),
-            ),
-        };
+        let listeners = &self.listeners;
         let configuration = format!(
             "{listeners}\nload_definitions = {}\nlog.console = true\n\
              log.file = false\nraft.wal_max_size_bytes = 33554432\n\

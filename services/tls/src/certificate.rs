@@ -26,9 +26,9 @@ impl Certificate {
         let parsed = x509_cert::Certificate::from_der(der.as_ref()).ok()?.tbs_certificate;
         let names = parsed.get::<SubjectAltName>().ok().flatten();
         let names = names.map(|(_, names)| names.0).unwrap_or_default();
-        let uri = |name: GeneralName| match name {
-            GeneralName::UniformResourceIdentifier(uri) => Some(uri.as_str().to_owned()),
-            _ => None,
+        let uri = |name: GeneralName| {
+            let GeneralName::UniformResourceIdentifier(uri) = name else { return None };
+            Some(uri.as_str().to_owned())
         };
         Some(Self {
             subject: parsed.subject.to_string(),

@@ -39,8 +39,10 @@ impl KeyPairFiles {
         &self,
     ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
         let bytes = read_file(&self.key)?;
-        let key = PrivateKeyDer::from_pem_slice(&bytes)
-            .map_err(|_| TlsError::Content { path: self.key.clone(), expected: "private key" })?;
+        let key = PrivateKeyDer::from_pem_slice(&bytes).map_err(|_damaged| TlsError::Content {
+            path: self.key.clone(),
+            expected: "private key",
+        })?;
         Ok((read_certificates(&self.certificates)?, key))
     }
 

@@ -31,6 +31,40 @@ const AGENCIES: [Agency; 2] = [
     Agency { key: "hai", code: "A99.2", takes: "ioffice.portal" },
 ];
 
+/// Creates a cluster that takes encrypted TCP connections only: port, certificate and key are
+/// arguments.
+const ENCRYPTED_SCRIPT: &str = r#"
+set -e
+umask 077
+directory=$(mktemp -d -t lienthong-journal-XXXXXX)
+trap '"$0/pg_ctl" -D "$directory/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$directory"' EXIT
+"$0/initdb" -D "$directory/data" -A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
+printf '%s' "$2" >"$directory/data/server.crt"
+printf '%s' "$3" >"$directory/data/server.key"
+printf 'local all all trust\nhostssl all all 127.0.0.1/32 trust\n' >"$directory/data/pg_hba.conf"
+"$0/pg_ctl" -D "$directory/data" -l "$directory/log" -w -o "-c listen_addresses=127.0.0.1 -c port=$1 -c ssl=on -c ssl_min_protocol_version=TLSv1.3 -c unix_socket_directories='$directory'" start >/dev/null
+echo "$directory"
+cat >/dev/null
+"#;
+
+/// A cluster that takes encrypted connections only; removed when it is dropped.
+struct EncryptedCluster {
+    /// The address of its database.
+    address: String,
+    _cluster: cluster::Cluster,
+}
+
+/// Starts a cluster that shows this certificate. Connections are made with `sslmode=verify-full`.
+fn start_database(certificate: &Path, key: &Path) -> EncryptedCluster {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    drop(listener);
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let cluster = cluster::start_script(ENCRYPTED_SCRIPT, &[&port, &read(certificate), &read(key)]);
+    let address = format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=verify-full");
+    EncryptedCluster { address, _cluster: cluster }
+}
+
 /// Runs the program: its output.
 fn run(arguments: &[&str]) -> Output {
     Command::new(program()).args(arguments).output().unwrap()
@@ -55,17 +89,19 @@ fn make_certificates(folder: &Path, days: u32) {
 }
 
 /// The broker, which asks for certificates, and the database, which takes encrypted links only.
-fn start_infrastructure(certificates: &Path) -> (node::Node, cluster::EncryptedCluster) {
-    let node = node::Node::start_encrypted(
-        1,
-        node::Certificates {
-            authority: certificates.join("authority.crt"),
-            certificate: certificates.join("broker.crt"),
-            key: certificates.join("broker.key"),
-        },
+fn start_infrastructure(certificates: &Path) -> (node::Node, EncryptedCluster) {
+    let path = |name: &str| certificates.join(name).display().to_string();
+    let listeners = format!(
+        "listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{{port}}\n\
+         ssl_options.cacertfile = {}\nssl_options.certfile = {}\nssl_options.keyfile = {}\n\
+         ssl_options.verify = verify_peer\nssl_options.fail_if_no_peer_cert = true",
+        path("authority.crt"),
+        path("broker.crt"),
+        path("broker.key")
     );
+    let node = node::Node::start_listening(1, ("amqps", &listeners));
     let (certificate, key) = (certificates.join("database.crt"), certificates.join("database.key"));
-    (node, cluster::start_encrypted(&certificate, &key))
+    (node, start_database(&certificate, &key))
 }
 
 #[test]
@@ -93,7 +129,7 @@ struct Installation {
     collector: Collector,
     collector_address: String,
     roles: Roles,
-    infrastructure: (node::Node, cluster::EncryptedCluster),
+    infrastructure: (node::Node, EncryptedCluster),
     _serving: (JoinSet<()>, JoinSet<()>),
 }
 
@@ -198,15 +234,17 @@ async fn encrypt(plain: &str, certificates: &Path) -> (String, JoinSet<()>) {
     tasks.spawn(async move {
         let mut links = JoinSet::new();
         while let Ok((stream, _peer)) = listener.accept().await {
-            let (server, target) = (server.clone(), target.clone());
-            links.spawn(async move {
-                let mut far = server.accept(stream).await.unwrap();
-                let mut near = TcpStream::connect(target).await.unwrap();
-                drop(copy_bidirectional(&mut far, &mut near).await);
-            });
+            links.spawn(relay(server.clone(), stream, target.clone()));
         }
     });
     (address, tasks)
+}
+
+/// Passes the content of an encrypted connection on in plain text.
+async fn relay(server: ServerTls, stream: TcpStream, target: String) {
+    let Ok(mut far) = server.accept(stream).await else { return };
+    let mut near = TcpStream::connect(target).await.unwrap();
+    drop(copy_bidirectional(&mut far, &mut near).await);
 }
 
 fn item(number: u32) -> Item {

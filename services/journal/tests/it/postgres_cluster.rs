@@ -20,47 +20,8 @@ echo "$directory"
 cat >/dev/null
 "#;
 
-/// Creates a cluster that takes encrypted TCP connections only: port, certificate and key are
-/// arguments.
-const ENCRYPTED_SCRIPT: &str = r#"
-set -e
-umask 077
-directory=$(mktemp -d -t lienthong-journal-XXXXXX)
-trap '"$0/pg_ctl" -D "$directory/data" -m immediate stop >/dev/null 2>&1 || true; rm -rf "$directory"' EXIT
-"$0/initdb" -D "$directory/data" -A trust -U postgres -E UTF8 --locale=C.UTF-8 --no-sync >/dev/null
-printf '%s' "$2" >"$directory/data/server.crt"
-printf '%s' "$3" >"$directory/data/server.key"
-printf 'local all all trust\nhostssl all all 127.0.0.1/32 trust\n' >"$directory/data/pg_hba.conf"
-"$0/pg_ctl" -D "$directory/data" -l "$directory/log" -w -o "-c listen_addresses=127.0.0.1 -c port=$1 -c ssl=on -c ssl_min_protocol_version=TLSv1.3 -c unix_socket_directories='$directory'" start >/dev/null
-echo "$directory"
-cat >/dev/null
-"#;
-
-/// A cluster that takes encrypted connections only; removed when it is dropped.
-#[allow(dead_code, reason = "not each crate that includes this file encrypts")]
-pub(crate) struct EncryptedCluster {
-    /// The address of its database.
-    pub(crate) address: String,
-    _cluster: Cluster,
-}
-
-/// Starts a cluster that shows this certificate. Connections are made with `sslmode=verify-full`.
-///
-/// # Panics
-///
-/// PostgreSQL is not installed or does not start.
-#[allow(dead_code, reason = "not each crate that includes this file encrypts")]
-pub(crate) fn start_encrypted(certificate: &Path, key: &Path) -> EncryptedCluster {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    drop(listener);
-    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
-    let cluster = start_script(ENCRYPTED_SCRIPT, &[&port, &read(certificate), &read(key)]);
-    let address = format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=verify-full");
-    EncryptedCluster { address, _cluster: cluster }
-}
-
-struct Cluster {
+/// A running cluster; it ends when this is dropped.
+pub(crate) struct Cluster {
     directory: String,
     _input: ChildStdin,
     _script: Child,
@@ -88,7 +49,8 @@ fn start() -> Cluster {
     start_script(SCRIPT, &[])
 }
 
-fn start_script(script: &str, arguments: &[&str]) -> Cluster {
+/// Runs a script that creates a cluster as [`SCRIPT`] does; these are its further arguments.
+pub(crate) fn start_script(script: &str, arguments: &[&str]) -> Cluster {
     let programs = programs();
     let mut command = Command::new("runuser");
     command.args(["-u", "postgres", "--", "sh", "-c", script]).arg(&programs).args(arguments);

@@ -1,4 +1,5 @@
 //! Encrypted connections between real ends.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::path::Path;
 use std::time::Duration;

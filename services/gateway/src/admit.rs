@@ -156,8 +156,10 @@ async fn answer(
         return handling.await;
     }
     tokio::select! {
-        response = handling => response,
+        // In this order, because the end of its session ends the call too, and says less.
+        biased;
         () = revoked.cancelled() => kind.refuse(gateway.revocation(&caller)),
+        response = handling => response,
     }
 }
 

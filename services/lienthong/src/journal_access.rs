@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use chassis::Upstream;
 use chassis::upstream::Network;
+use chassis::{Upstream, health};
 use journal_client::JournalClient;
 use proto::fault::v1::Fault;
 use proto::registry::v1::registry_administration_client::RegistryAdministrationClient;
@@ -22,26 +22,40 @@ const REGISTRY_BYTES_MAX: usize = 64 << 20;
 /// The longest that one call to the journal may take.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
 
+/// The longest that one of several addresses may take to say whether it serves.
+const SERVING_LIMIT: Duration = Duration::from_secs(2);
+
 /// A client of the journal behind the internal address.
-pub(crate) fn connect_journal(link: &Link) -> anyhow::Result<JournalClient> {
-    Ok(JournalClient::new(connect_internal(link)?, CALL_LIMIT))
+pub(crate) async fn connect_journal(link: &Link) -> anyhow::Result<JournalClient> {
+    Ok(JournalClient::new(connect_internal(link).await?, CALL_LIMIT))
 }
 
 /// A client of the registry behind the internal address.
-pub(crate) fn connect_registry(link: &Link) -> anyhow::Result<RegistryClient> {
-    Ok(RegistryClient::new(connect_internal(link)?).max_decoding_message_size(REGISTRY_BYTES_MAX))
+pub(crate) async fn connect_registry(link: &Link) -> anyhow::Result<RegistryClient> {
+    let internal = connect_internal(link).await?;
+    Ok(RegistryClient::new(internal).max_decoding_message_size(REGISTRY_BYTES_MAX))
 }
 
-fn connect_internal(link: &Link) -> anyhow::Result<Upstream> {
+async fn connect_internal(link: &Link) -> anyhow::Result<Upstream> {
     let file = link.internal_token_file.clone().unwrap_or_else(|| link.data.join("internal.token"));
     let token = chassis::secret::read(&file)?;
-    let network = Network {
-        token: Some(token),
-        tls: Some(client_tls(&link.certificates)?),
+    let tls = client_tls(&link.certificates)?;
+    let network = |url: &str| Network {
+        token: Some(token.clone()),
+        tls: Some(tls.clone()),
         is_plaintext_allowed: link.certificates.plaintext,
-        ..Network::new(&link.internal)
+        ..Network::new(url)
     };
-    Ok(Upstream::network(&network)?)
+    let addresses: Vec<_> = link.internal.split(',').map(str::trim).collect();
+    // A command makes one call, so it must not be the one that finds out which address serves.
+    for address in addresses.iter().filter(|_| addresses.len() > 1) {
+        let upstream = Upstream::network(&network(address))?;
+        let asked = tokio::time::timeout(SERVING_LIMIT, health::check_serving(upstream.clone()));
+        if matches!(asked.await, Ok(Ok(true))) {
+            return Ok(upstream);
+        }
+    }
+    Ok(Upstream::network(&network(&link.internal))?)
 }
 
 /// The certificates that a command names.

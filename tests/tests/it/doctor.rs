@@ -40,17 +40,26 @@ fn every_link_is_checked_and_every_failed_check_has_a_remedy() {
     let ids: Vec<_> = found.keys().map(String::as_str).collect();
     let expected = [
         "broker",
+        "bus.url",
         "catalogue",
         "claims",
+        "claims.endpoint",
         "configuration",
         "data_folder",
         "database",
+        "database_folder",
         "formats",
         "internal",
         "journal",
+        "journal.database",
+        "listen.internal",
+        "listen.ops",
+        "listen.vendors",
         "otlp",
         "readyz",
         "registry_folder",
+        "registry_state",
+        "telemetry.otlp_endpoint",
         "topology",
     ];
     assert_eq!(ids, expected);

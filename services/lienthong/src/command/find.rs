@@ -19,7 +19,7 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// Prints the messages that match.
 pub(crate) async fn find(output: Output, arguments: Find) -> anyhow::Result<ExitStatus> {
-    let journal = connect_journal(&arguments.link)?;
+    let journal = connect_journal(&arguments.link).await?;
     let request = FindRequest {
         text: arguments.text.join(" "),
         organisation: arguments.organisation.unwrap_or_default(),

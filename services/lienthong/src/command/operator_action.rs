@@ -42,7 +42,7 @@ pub(crate) async fn run(
     action: Action,
     arguments: &OperatorAction,
 ) -> anyhow::Result<ExitStatus> {
-    let journal = connect_journal(&arguments.link)?;
+    let journal = connect_journal(&arguments.link).await?;
     let mut targets = Vec::new();
     for argument in &arguments.what {
         let candidates = find_candidates(output, &journal, argument).await?;

@@ -15,7 +15,7 @@ use crate::output::Output;
 
 /// Prints the journey of a message, or those of all messages of a document's conversation.
 pub(crate) async fn run(output: Output, text: &str, link: &Link) -> anyhow::Result<ExitStatus> {
-    let journal = connect_journal(link)?;
+    let journal = connect_journal(link).await?;
     let journeys = match find_named(&journal, text).await {
         Ok(NamedMessages::Ambiguous(candidates)) => {
             return Ok(print_candidates(output, &candidates));

@@ -181,7 +181,11 @@ async fn check_roles(
         checks.push(check_role(output, ("internal", &link.internal), (settings, link)).await);
         let asking = async {
             let request = FindRequest { limit: 1, ..FindRequest::default() };
-            connect_journal(link)?.find(request).await.context("the journal does not answer")?;
+            connect_journal(link)
+                .await?
+                .find(request)
+                .await
+                .context("the journal does not answer")?;
             anyhow::Ok(())
         };
         checks.push(Check {

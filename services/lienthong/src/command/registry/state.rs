@@ -20,7 +20,7 @@ const NAMES_MAX: usize = 5;
 
 /// Asks the running registry for its state.
 pub(crate) async fn inspect(link: &Link) -> anyhow::Result<InspectResponse> {
-    let answer = connect_registry(link)?.inspect(InspectRequest {}).await;
+    let answer = connect_registry(link).await?.inspect(InspectRequest {}).await;
     Ok(answer.map_err(|it| registry_fault(&it))?.into_inner())
 }
 
@@ -159,7 +159,7 @@ pub(super) async fn apply(output: Output, arguments: ApplyRegistry) -> anyhow::R
     };
     let actor = arguments.actor.unwrap_or_else(chassis::account_name);
     let request = ApplyRequest { revision: pending.revision, actor, reason };
-    let answer = connect_registry(&arguments.link)?.apply(request).await;
+    let answer = connect_registry(&arguments.link).await?.apply(request).await;
     let change = answer.map_err(|it| registry_fault(&it))?.into_inner().change;
     print_applied(output, change.as_ref());
     Ok(ExitStatus::Done)

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use chassis::disk::{DiskLevel, read_usage};
+use proto::fault::Lang;
 
 use crate::command::doctor::check::Check;
 use crate::command::registry::state::waiting_fault;
@@ -48,6 +49,9 @@ pub(super) fn check_folders(output: Output, settings: &Settings) -> Vec<Check> {
     checks
 }
 
+/// Bytes of a gigabyte.
+const GB: u64 = 1_000_000_000;
+
 /// Checks that a folder can be written and that its disk has more than the critical space.
 fn check_folder(
     output: Output,
@@ -61,7 +65,15 @@ fn check_folder(
     let outcome = match written.and_then(|()| read_usage(existing)) {
         Err(error) => Err(format!("{}: {error}", existing.display())),
         Ok(usage) => {
-            let text = format!("{}: {usage}", existing.display());
+            let gigabytes = |bytes: u64| format!("{},{} GB", bytes / GB, bytes % GB * 10 / GB);
+            let (free, total) = (gigabytes(usage.free_bytes), gigabytes(usage.total_bytes));
+            let space = match output.lang {
+                Lang::Vi => {
+                    format!("còn trống {free} trên {total}, còn tạo được {} tệp", usage.free_inodes)
+                }
+                Lang::En => format!("{free} of {total} free, room for {} files", usage.free_inodes),
+            };
+            let text = format!("{}: {space}", existing.display());
             // A warning does not stop anything, and is seen in the numbers.
             if usage.level(&settings.disk) == DiskLevel::Critical { Err(text) } else { Ok(text) }
         }

@@ -111,7 +111,12 @@ pub(crate) fn fault_from_status(status: &Status, part: &str) -> Fault {
         | tonic::Code::Internal
         | tonic::Code::DataLoss => &code::LT_CLI_009,
     };
-    Fault::new(code).param("part", part).param("address", part).detail(status_chain(status))
+    let detail = status_chain(status);
+    // The TLS library's words for a server whose authority or name is not the expected one.
+    if detail.contains("invalid peer certificate") {
+        return Fault::new(&code::LT_CFG_008).param("reason", detail);
+    }
+    Fault::new(code).param("part", part).param("address", part).detail(detail)
 }
 
 /// The texts of a status and of its causes, without those that the text before already contains.

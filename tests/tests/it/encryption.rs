@@ -358,6 +358,12 @@ fn check_operators(installation: &Installation) {
     assert_eq!(denied.status.code(), Some(5), "{}", json(&denied));
     let journey = |owner| installation.operate(owner, &["trace", &id]);
     installation.operate("operator-an.nguyen", &command);
+    // Without the authorities of the server a command says which file is needed.
+    let (internal, token) = (installation.roles.internal(), installation.roles.token_file());
+    let token = token.display().to_string();
+    let link = ["--internal", &internal, "--internal-token-file", &token];
+    let untrusted = run(&[&["find", "--json"][..], &link].concat());
+    assert_eq!(json(&untrusted)["error"]["code"], "LT-CFG-008", "{}", json(&untrusted));
     let text = String::from_utf8(journey("operator-an.nguyen").stdout).unwrap();
     assert!(text.contains("an.nguyen") && !text.contains("người khác"), "{text}");
 }

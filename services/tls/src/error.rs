@@ -31,6 +31,9 @@ pub enum TlsError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Callers are to show certificates, and nothing says whose certificates are valid.
+    #[error("certificates of callers are required, and no file of their authorities is named")]
+    WithoutAuthorities,
     /// A key was named without its certificate, or the other way round.
     #[error("a certificate and its key are needed together")]
     Incomplete,

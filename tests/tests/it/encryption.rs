@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use adapter_sample::{SampleAdapter, SampleApplication};
 use lienthong_tests::roles::Roles;
-use lienthong_tests::up::{Agency, Up, http_get, program, write_registry};
+use lienthong_tests::up::{Agency, Up, get, http_get, program, write_registry};
 use proto::journal::v1::journal_client::JournalClient;
 use proto::journal::v1::{AcceptRequest, CommandRequest, FindRequest};
 use sdk::{Connection, Item, SubmitError};
@@ -124,7 +124,7 @@ fn the_demonstration_runs_with_every_link_encrypted() {
 
 /// An installation of processes with certificates, and an encrypted collector of traces.
 struct Installation {
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
     certificates: PathBuf,
     collector: Collector,
     collector_address: String,
@@ -160,7 +160,7 @@ impl Installation {
         });
         let (roles, infrastructure) = starting.await.unwrap();
         Self {
-            folder,
+            _folder: folder,
             certificates,
             collector,
             roles,
@@ -297,6 +297,7 @@ async fn processes_encrypt_every_link_and_allow_each_role_its_own_calls() {
         check_doctor(&checked);
     });
     checking.await.unwrap();
+    check_http(&installation);
     check_plaintext(&installation);
     installation.collector.until_exported_by("lienthong-journal").await;
     check_renewal(&installation).await;
@@ -409,6 +410,13 @@ fn check_doctor(installation: &Installation) {
     }
 }
 
+/// The vendors' port speaks HTTP beside gRPC, encrypted as well.
+fn check_http(installation: &Installation) {
+    let (port, tls) = (installation.roles.port("gateway"), installation.tls(None));
+    let answer = get(port, Some(&tls), "/v1/lookup").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("LT-GW-006"), "{answer}");
+}
+
 /// The ports answer nothing in plain text.
 fn check_plaintext(installation: &Installation) {
     for role in ["journal", "mapping", "registry", "gateway"] {
@@ -432,7 +440,6 @@ async fn check_renewal(installation: &Installation) {
     make_certificates(&installation.certificates, 60);
     tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
     assert!(shown_end(installation).await > before);
-    assert!(installation.folder.path().exists());
 }
 
 #[test]

@@ -117,10 +117,10 @@ async fn run_until_signal(
 }
 
 fn print_addresses(output: Output, listeners: &Listeners) -> anyhow::Result<()> {
-    let scheme = listeners.scheme();
-    let (vendors, internal, ops) = (listeners.vendors()?, listeners.internal()?, listeners.ops()?);
+    let vendors = listeners.vendors_url()?;
+    let (internal, ops) = (listeners.internal_url()?, listeners.ops_url()?);
     output.print_note(&format!(
-        "{} {scheme}://{vendors}\n{} {scheme}://{internal}\n{} {scheme}://{ops}/readyz",
+        "{} {vendors}\n{} {internal}\n{} {ops}/readyz",
         output.localize("Nhà cung cấp:  ", "Vendors:  "),
         output.localize("Vận hành:      ", "Operators:"),
         output.localize("Tình trạng:    ", "Health:   "),

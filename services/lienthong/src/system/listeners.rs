@@ -75,9 +75,19 @@ impl Listeners {
         }
     }
 
-    /// The scheme of the addresses.
-    pub(crate) fn scheme(&self) -> &'static str {
-        if self.encryption.internal.is_some() { "https" } else { "http" }
+    /// The URL for vendors' adapters.
+    pub(crate) fn vendors_url(&self) -> std::io::Result<String> {
+        Ok(url(self.vendors()?, &self.encryption.vendors))
+    }
+
+    /// The URL for roles and operators' commands.
+    pub(crate) fn internal_url(&self) -> std::io::Result<String> {
+        Ok(url(self.internal()?, &self.encryption.internal))
+    }
+
+    /// The URL of health and metrics.
+    pub(crate) fn ops_url(&self) -> std::io::Result<String> {
+        Ok(url(self.ops()?, &self.encryption.ops))
     }
 
     /// The address for vendors' adapters.
@@ -131,6 +141,11 @@ impl<S> ServeListener for S where S: FnMut(CancellationToken) -> Serving + Send 
 
 fn address(listener: &Bound) -> std::io::Result<SocketAddr> {
     listener.as_ref().ok_or(std::io::ErrorKind::AddrNotAvailable)?.local_addr()
+}
+
+fn url(address: SocketAddr, tls: &Option<ServerTls>) -> String {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    format!("{scheme}://{address}")
 }
 
 /// Serves the routes and `grpc.health.v1` on a listener.

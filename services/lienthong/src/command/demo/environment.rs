@@ -97,8 +97,8 @@ impl Environment {
         let telemetry = chassis::telemetry::init("demo", &settings.telemetry)?;
         let encryption = Encryption::new(&settings.tls)?;
         let listeners = Listeners::bind(&settings, &encryption, None)?;
-        let (gateway, internal) = (listeners.vendors()?, listeners.internal()?);
-        let (scheme, certificates) = (listeners.scheme(), operator_certificates(arguments)?);
+        let (gateway, internal) = (listeners.vendors_url()?, listeners.internal_url()?);
+        let certificates = operator_certificates(arguments)?;
         let (shutdown, health) = (CancellationToken::new(), Health::new());
         let dependencies = SystemDependencies {
             settings,
@@ -113,13 +113,13 @@ impl Environment {
         let connect = |profile: &'static AgencyProfile| {
             let token = tokens.get(profile.key).map_or("", Secret::reveal).to_owned();
             let authorities = certificates.authorities_file.clone().unwrap_or_default();
-            let connection = sdk::Connection::new(format!("{scheme}://{gateway}"), token)
-                .authorities_file(authorities);
+            let connection =
+                sdk::Connection::new(gateway.clone(), token).authorities_file(authorities);
             SimulatedAgency::connect(profile, &name_suffix, connection, &shutdown)
         };
         let agencies = AGENCIES.iter().map(connect).collect::<Result<_, _>>()?;
         let link = Link {
-            internal: format!("{scheme}://{internal}"),
+            internal,
             data: folder.path().to_owned(),
             internal_token_file: None,
             certificates: certificates.clone(),

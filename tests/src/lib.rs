@@ -7,3 +7,4 @@ pub mod measure;
 pub mod packet;
 pub mod roles;
 pub mod up;
+pub mod vendor_client;

@@ -1,9 +1,11 @@
-//! Configuration in layers: defaults, data folder, one TOML file, environment variables, flags. A
-//! later layer overrides an earlier one, and the origin of every value is known.
+//! Configuration in layers: defaults, data folder, the user's TOML file (commands only), one TOML
+//! file, a named context of these files (commands only), environment variables, flags. A later layer
+//! overrides an earlier one, and the origin of every value is known.
 //!
 //! A section is a table of the file and holds the settings of one service. The defaults of a
 //! section name all its keys: any other key is an error that suggests the nearest known one.
 
+mod contexts;
 mod environment;
 mod error;
 mod keys;
@@ -17,6 +19,8 @@ use config::{Config, File, FileFormat};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use self::contexts::CONTEXTS;
+pub use self::contexts::user_file_path;
 use self::environment::{check_underscores, key_of, select_variables};
 pub use self::error::ConfigError;
 pub use self::keys::PREFIX;
@@ -47,8 +51,10 @@ pub struct EffectiveSetting {
 #[derive(Clone, Default)]
 pub struct Layers {
     base: Vec<(String, String)>,
+    user: Option<(PathBuf, Table)>,
     file: Table,
     file_path: Option<PathBuf>,
+    context: Option<String>,
     environment: BTreeMap<String, String>,
     flags: Vec<(String, String)>,
 }
@@ -111,7 +117,8 @@ impl Layers {
             origin,
             suggestion: nearest(name, sections.iter().map(|(it, _)| *it)),
         };
-        for (name, value) in &self.file {
+        self.check_contexts(sections)?;
+        for (name, value) in self.file.iter().filter(|(it, _)| *it != CONTEXTS) {
             if !known(name) {
                 return Err(unknown(name, self.file_name()));
             }
@@ -273,10 +280,10 @@ impl Layers {
             check(key, DATA_FOLDER)?;
             over.push((key.to_owned(), text.clone().into(), DATA_FOLDER.to_owned()));
         }
-        if let Some(table) = self.file.get(section).and_then(Value::as_table) {
+        for (origin, table) in self.tables_of(section) {
             for (key, value) in flatten(table) {
-                check(&key, &self.file_name())?;
-                over.push((key, to_config_value(&value), self.file_name()));
+                check(&key, &origin)?;
+                over.push((key, to_config_value(&value), origin.clone()));
             }
         }
         for (variable, text) in &self.environment {

@@ -31,6 +31,7 @@ pub mod secret;
 pub mod serve;
 pub mod supervise;
 pub mod telemetry;
+pub mod terminal;
 pub mod trace;
 pub mod upstream;
 pub mod user;

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use proto::fault::Lang;
 
 pub(crate) use self::arguments::{
-    Demo, Find, Link, LinkCertificates, OperatorAction, Send, StateFilter, Up,
+    Demo, Find, GatewayLink, Link, LinkCertificates, OperatorAction, Send, StateFilter, Up,
 };
 pub(crate) use self::subcommands::{
     ApplyRegistry, Certificates, Config, DevCertificates, Format, Registry,
@@ -48,9 +48,18 @@ pub(crate) struct OutputOptions {
     /// Ngôn ngữ; mặc định theo máy / Language; default from the locale
     #[arg(long, global = true, value_enum)]
     pub(crate) lang: Option<Language>,
+    /// Không in lời nhắc và tiến độ / Print no hints and no progress
+    #[arg(long, global = true)]
+    pub(crate) quiet: bool,
+    /// Không dùng mã điều khiển của terminal, như NO_COLOR / No terminal escapes, as NO_COLOR
+    #[arg(long, global = true)]
+    pub(crate) no_color: bool,
     /// Tệp cấu hình / Configuration file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Hệ thống nào, theo [contexts.TÊN] / Which system, by [contexts.NAME]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) context: Option<String>,
 }
 
 /// The language of the output.

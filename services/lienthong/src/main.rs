@@ -1,6 +1,7 @@
 //! The one binary: it starts every role and has every command.
 
 mod cli;
+mod client_settings;
 mod command;
 mod data_folder;
 mod document_lookup;
@@ -15,6 +16,7 @@ mod output;
 mod settings;
 mod system;
 mod table;
+mod terminal_text;
 mod text_format;
 mod token;
 
@@ -27,7 +29,8 @@ use proto::fault::{Lang, code};
 use proto::journal::v1::command_request::Action;
 use serde_json::json;
 
-use crate::cli::{Cli, Command, Language};
+use crate::cli::{Cli, Command, Language, Link, OperatorAction, OutputOptions};
+use crate::client_settings::{ClientSettings, read_layers};
 use crate::exit_status::ExitStatus;
 use crate::output::Output;
 
@@ -46,7 +49,13 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return print_usage(&error),
     };
-    let output = Output { json: cli.output.json, lang: choose_language(cli.output.lang) };
+    let options = &cli.output;
+    let output = Output {
+        json: options.json,
+        lang: choose_language(options),
+        is_quiet: options.quiet,
+        is_plain: options.no_color || chassis::terminal::is_plain(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output.print_error(&error.into()).into(),
@@ -57,13 +66,19 @@ fn main() -> ExitCode {
     outcome.unwrap_or_else(|error| output.print_error(&error)).into()
 }
 
-/// The language of the option, else that of the locale.
-fn choose_language(option: Option<Language>) -> Lang {
-    match option {
-        Some(lang) => lang.into(),
-        None if is_vietnamese() => Lang::Vi,
-        None => Lang::En,
+/// The language of the option, else that of the client settings, else that of the locale. Settings
+/// with a mistake are reported by the command that needs them.
+fn choose_language(options: &OutputOptions) -> Lang {
+    if let Some(language) = options.lang {
+        return language.into();
     }
+    let layers = read_layers(options.config.as_deref(), options.context.as_deref());
+    let client = layers.and_then(|it| ClientSettings::of_link(it, &Link::default()));
+    client.ok().and_then(|it| it.language()).unwrap_or_else(locale_language)
+}
+
+fn locale_language() -> Lang {
+    if is_vietnamese() { Lang::Vi } else { Lang::En }
 }
 
 /// Prints help on stdout, and a mistake on the command line as a fault. The options for language and
@@ -83,7 +98,7 @@ fn print_usage(error: &clap::Error) -> ExitCode {
         .or_else(|| arguments.iter().find_map(|it| it.strip_prefix("--lang=")));
     let lang = lang.and_then(|it| Language::from_str(it, true).ok());
     let json = arguments.iter().any(|it| it == "--json");
-    let output = Output { json, lang: choose_language(lang) };
+    let output = Output::new(json, lang.map_or_else(locale_language, Lang::from));
     let detail = error.render().to_string();
     let detail = detail.trim().trim_start_matches("error: ").to_owned();
     output.print_fault(&Fault::new(&code::LT_CLI_003).detail(detail));
@@ -91,24 +106,31 @@ fn print_usage(error: &clap::Error) -> ExitCode {
 }
 
 async fn run(output: Output, cli: Cli) -> anyhow::Result<ExitStatus> {
-    let file = cli.output.config;
+    let (file, context) = (cli.output.config, cli.output.context);
     let layers = || Layers::read(file.as_deref());
+    let client_layers = || read_layers(file.as_deref(), context.as_deref());
+    let client = |it: &Link| anyhow::Ok(ClientSettings::of_link(client_layers()?, it)?);
     match cli.command {
         Command::Demo(arguments) => Box::pin(command::demo::run(output, &arguments)).await,
         Command::Up(arguments) => Box::pin(command::up::up(output, layers()?, arguments)).await,
         Command::Serve { role } => Box::pin(command::up::serve(layers()?, role)).await,
-        Command::Send(arguments) => command::send::run(output, arguments).await,
-        Command::Find(arguments) => command::find::find(output, arguments).await,
-        Command::Trace { what, link } => command::trace::run(output, &what, &link).await,
-        Command::Redrive(it) => command::operator_action::run(output, Action::Redrive, &it).await,
-        Command::Release(it) => command::operator_action::run(output, Action::Release, &it).await,
-        Command::Withdraw(it) => command::operator_action::run(output, Action::Withdraw, &it).await,
-        Command::Confirm(it) => command::operator_action::run(output, Action::Confirm, &it).await,
+        Command::Send(arguments) => {
+            let client = ClientSettings::of_gateway(client_layers()?, &arguments.link)?;
+            command::send::run(output, &client, arguments).await
+        }
+        Command::Find(arguments) => {
+            command::find::find(output, &client(&arguments.link)?, arguments).await
+        }
+        Command::Trace { what, link } => command::trace::run(output, &client(&link)?, &what).await,
+        Command::Redrive(it) => act(output, client(&it.link)?, (Action::Redrive, it)).await,
+        Command::Release(it) => act(output, client(&it.link)?, (Action::Release, it)).await,
+        Command::Withdraw(it) => act(output, client(&it.link)?, (Action::Withdraw, it)).await,
+        Command::Confirm(it) => act(output, client(&it.link)?, (Action::Confirm, it)).await,
         Command::Certificates(command) => command::certificates::run(output, command),
         Command::Format(command) => command::format::run(output, command),
-        Command::Registry(command) => command::registry::run(output, command).await,
-        Command::Config(command) => command::config::run(output, &layers()?, &command),
-        Command::Doctor(link) => command::doctor::run(output, layers(), &link).await,
+        Command::Registry(command) => command::registry::run(output, client, command).await,
+        Command::Config(command) => command::config::run(output, &client_layers()?, &command),
+        Command::Doctor(link) => command::doctor::run(output, client_layers(), &link).await,
         Command::Explain { code, .. } => Ok(command::explain::run(output, code.as_deref())),
         Command::Completion { shell } => {
             let mut script = Vec::new();
@@ -122,4 +144,12 @@ async fn run(output: Output, cli: Cli) -> anyhow::Result<ExitStatus> {
             Ok(ExitStatus::Done)
         }
     }
+}
+
+async fn act(
+    output: Output,
+    client: ClientSettings,
+    (action, arguments): (Action, OperatorAction),
+) -> anyhow::Result<ExitStatus> {
+    command::operator_action::run(output, &client, action, &arguments).await
 }

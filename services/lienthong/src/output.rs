@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::exit_status::ExitStatus;
 use crate::fault::{fault_from_error, fault_json};
 use crate::table::{self, Row};
+use crate::terminal_text::{escape_json, printable};
 
 /// How often the progress line is redrawn on a terminal.
 const TERMINAL_PROGRESS_INTERVAL: Duration = Duration::from_millis(200);
@@ -24,9 +25,18 @@ pub(crate) struct Output {
     pub(crate) json: bool,
     /// The language of the sentences.
     pub(crate) lang: Lang,
+    /// Hints and progress are left out; faults are printed.
+    pub(crate) is_quiet: bool,
+    /// Lines are never redrawn.
+    pub(crate) is_plain: bool,
 }
 
 impl Output {
+    /// Prints hints, and redraws the progress line where stderr is a terminal.
+    pub(crate) fn new(json: bool, lang: Lang) -> Self {
+        Self { json, lang, is_quiet: false, is_plain: false }
+    }
+
     /// The text in the chosen language.
     pub(crate) fn localize<'a>(&self, vi: &'a str, en: &'a str) -> &'a str {
         match self.lang {
@@ -35,32 +45,56 @@ impl Output {
         }
     }
 
-    /// Prints a line on stdout.
+    /// Prints one line on stdout, in several rows where the terminal is narrower. Characters that a
+    /// terminal would act on, line feeds among them, are spelled out, so that no text of a sender can
+    /// look like a line of this program.
     pub(crate) fn print_line(&self, text: &str) {
+        let width = terminal_width(&io::stdout());
+        write_or_exit(&mut io::stdout().lock(), rows_of(text, width).as_bytes(), true);
+    }
+
+    /// Prints bytes on stdout without a line end: a file that is read by a program. A terminal gets
+    /// them with everything but line feeds spelled out.
+    pub(crate) fn print_bytes(&self, bytes: &[u8]) {
+        if io::stdout().is_terminal() {
+            let text = String::from_utf8_lossy(bytes);
+            let lines: Vec<_> = text.split('\n').map(printable).collect();
+            write_or_exit(&mut io::stdout().lock(), lines.join("\n").as_bytes(), false);
+        } else {
+            write_or_exit(&mut io::stdout().lock(), bytes, false);
+        }
+    }
+
+    /// Prints a JSON value on stdout. A terminal gets what it would act on as JSON's own escapes.
+    pub(crate) fn print_json(&self, value: &serde_json::Value) {
+        let mut text = format!("{value:#}");
+        if io::stdout().is_terminal() {
+            text = escape_json(&text);
+        }
         write_or_exit(&mut io::stdout().lock(), text.as_bytes(), true);
     }
 
-    /// Prints bytes on stdout without a line end.
-    pub(crate) fn print_bytes(&self, bytes: &[u8]) {
-        write_or_exit(&mut io::stdout().lock(), bytes, false);
-    }
-
-    /// Prints a JSON value on stdout.
-    pub(crate) fn print_json(&self, value: &serde_json::Value) {
-        self.print_line(&format!("{value:#}"));
-    }
-
-    /// Prints a hint on stderr, unless a program reads the output.
+    /// Prints a hint of one line on stderr, unless a program reads the output. What is spelled out is
+    /// that of [`Self::print_line`].
     pub(crate) fn print_note(&self, text: &str) {
+        if !self.is_quiet {
+            self.print_warning(text);
+        }
+    }
+
+    /// Prints a line on stderr that `--quiet` keeps, unless a program reads the output.
+    pub(crate) fn print_warning(&self, text: &str) {
         if !self.json {
-            write_or_exit(&mut io::stderr().lock(), text.as_bytes(), true);
+            let width = terminal_width(&io::stderr());
+            write_or_exit(&mut io::stderr().lock(), rows_of(text, width).as_bytes(), true);
         }
     }
 
     /// Redraws the progress line, if stderr is a terminal.
     pub(crate) fn show_progress(&self, text: &str) {
         if self.is_interactive() {
-            write_or_exit(&mut io::stderr().lock(), format!("\r\x1b[2K{text}").as_bytes(), false);
+            let line = format!("\r\x1b[2K{}", printable(text));
+            write_or_exit(&mut io::stderr().lock(), line.as_bytes(), false);
         }
     }
 
@@ -81,20 +115,21 @@ impl Output {
 
     /// Prints a fault and its remedy on stderr.
     pub(crate) fn print_fault_text(&self, fault: &Fault) {
-        let mut text = format!("{}: {}", fault.code, fault.title(self.lang));
+        self.print_warning(&format!("{}: {}", fault.code, fault.title(self.lang)));
         for it in &fault.violations {
             let description = self.localize(&it.description_vi, &it.description_en);
-            text.push_str(&format!("\n  {}: {description}", it.field));
+            self.print_warning(&format!("  {}: {description}", it.field));
         }
         if !fault.detail.is_empty() {
-            text.push_str(&format!("\n  {}", fault.detail));
+            self.print_warning(&format!("  {}", fault.detail));
         }
         let remedy = fault.remedy(self.lang);
         if !remedy.is_empty() {
-            text.push_str(&format!("\n{}: {remedy}", self.localize("Cách xử lý", "What to do")));
+            let what_to_do = self.localize("Cách xử lý", "What to do");
+            self.print_warning(&format!("{what_to_do}: {remedy}"));
         }
         let more = self.localize("Xem thêm", "More");
-        self.print_note(&format!("{text}\n{more}: lienthong explain {}", fault.code));
+        self.print_note(&format!("{more}: lienthong explain {}", fault.code));
     }
 
     /// Prints an error with its causes under the code of its fault.
@@ -104,8 +139,9 @@ impl Output {
 
     /// Prints rows under headings in the width of the terminal.
     pub(crate) fn print_table(&self, headings: &[&str], rows: &[Row]) {
-        for line in table::layout(headings, rows, terminal_width()) {
-            self.print_line(&line);
+        let rows: Vec<Row> = rows.iter().map(Row::printable).collect();
+        for line in table::layout(headings, &rows, terminal_width(&io::stdout())) {
+            write_or_exit(&mut io::stdout().lock(), line.as_bytes(), true);
         }
     }
 
@@ -136,13 +172,24 @@ impl Output {
 
     /// True when a person sees stderr on a terminal, where a line can be redrawn.
     fn is_interactive(&self) -> bool {
-        !self.json && io::stderr().is_terminal()
+        !self.json && !self.is_quiet && !self.is_plain && io::stderr().is_terminal()
     }
 }
 
-/// Columns of the terminal on stdout; none when stdout is not a terminal.
-fn terminal_width() -> Option<usize> {
-    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+/// Columns of a stream: what `COLUMNS` says, else those of its terminal; none for a file or a pipe.
+fn terminal_width(stream: &impl std::os::fd::AsFd) -> Option<usize> {
+    let of_terminal =
+        || terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0));
+    chassis::terminal::columns().or_else(of_terminal)
+}
+
+/// A line in rows of at most this width, as a terminal may show it.
+fn rows_of(text: &str, width: Option<usize>) -> String {
+    let text = printable(text);
+    match width {
+        Some(width) => table::wrap_line(&text, width).join("\n"),
+        None => text,
+    }
 }
 
 /// Writes, or ends the process. A closed pipe (`| head`) means that the reader has read enough, so

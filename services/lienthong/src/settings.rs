@@ -10,8 +10,11 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use serde::Deserialize;
 
+use crate::client_settings::CLIENT_DEFAULTS;
+
 /// Every section with its defaults, in the order of `config show`.
-pub(crate) const SECTIONS: [(&str, &str); 13] = [
+pub(crate) const SECTIONS: [(&str, &str); 14] = [
+    ("client", CLIENT_DEFAULTS),
     ("bus", include_str!("../config/bus.toml")),
     ("claims", include_str!("../config/claims.toml")),
     ("disk", chassis::disk::DEFAULTS),
@@ -241,6 +244,19 @@ pub(crate) fn config_fault(error: &ConfigError) -> Fault {
             about(&code::LT_CFG_005, key, origin)
                 .param("value", value.to_string())
                 .param("least", least.to_string())
+        }
+        ConfigError::Context { name, known, suggestion } => {
+            let fault = Fault::new(&code::LT_CLI_014)
+                .param("name", name)
+                .param("known", if known.is_empty() { "–".to_owned() } else { known.join(", ") });
+            match suggestion {
+                None => fault,
+                Some(it) => fault.param("suggestion", it).violation(
+                    "context",
+                    format!("có phải `{it}` không?"),
+                    format!("did you mean `{it}`?"),
+                ),
+            }
         }
         ConfigError::Secret { key, origin, source } => {
             about(&code::LT_CFG_006, key, origin).param("reason", source.to_string())

@@ -1,5 +1,9 @@
 //! Lays out rows under headings in the width of a terminal.
 
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::terminal_text::printable;
+
 /// Spaces between two columns.
 const GAP: usize = 2;
 /// Words up to this long are never broken, because an id is copied as one word.
@@ -14,6 +18,16 @@ pub(crate) enum Row {
     Line(String),
     /// One cell for each column.
     Cells(Vec<String>),
+}
+
+impl Row {
+    /// The row with every text as a terminal may show it.
+    pub(crate) fn printable(&self) -> Self {
+        match self {
+            Self::Line(text) => Self::Line(printable(text)),
+            Self::Cells(cells) => Self::Cells(cells.iter().map(|it| printable(it)).collect()),
+        }
+    }
 }
 
 impl From<Vec<String>> for Row {
@@ -158,11 +172,32 @@ fn wrap(text: &str, width_max: usize) -> Vec<String> {
     lines
 }
 
+/// A line in rows of at most this width, broken between words; each row is indented like the line.
+/// A word that is wider, such as an id or a path, stays whole, because it is copied as one word.
+pub(crate) fn wrap_line(line: &str, width_max: usize) -> Vec<String> {
+    if width(line) <= width_max {
+        return vec![line.to_owned()];
+    }
+    let indent = " ".repeat(line.len() - line.trim_start_matches(' ').len());
+    let mut rows: Vec<String> = Vec::new();
+    for (index, word) in line.trim_start_matches(' ').split(' ').enumerate() {
+        match rows.last_mut() {
+            Some(row) if index > 0 && width(row) + 1 + width(word) <= width_max => {
+                row.push(' ');
+                row.push_str(word);
+            }
+            _ => rows.push(format!("{indent}{word}")),
+        }
+    }
+    rows
+}
+
 /// A word in pieces of at most this width.
 fn break_word(word: &str, width_max: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
     for letter in word.chars() {
-        if pieces.last().is_some_and(|it| width(it) >= width_max.max(1)) {
+        let taken = letter.width().unwrap_or(0);
+        if pieces.last().is_some_and(|it| width(it) + taken > width_max.max(1)) {
             pieces.push(String::new());
         }
         if let Some(last) = pieces.last_mut() {
@@ -177,9 +212,9 @@ fn pad(text: &str, to_width: usize) -> String {
     format!("{text}{}", " ".repeat(to_width.saturating_sub(width(text))))
 }
 
-/// How many columns of a terminal a text takes: combining marks take none.
+/// How many columns of a terminal a text takes: combining marks take none, East Asian letters two.
 fn width(text: &str) -> usize {
-    text.chars().filter(|it| !('\u{300}'..='\u{36F}').contains(it)).count()
+    text.width()
 }
 
 #[cfg(test)]
@@ -229,5 +264,6 @@ mod tests {
     fn combining_marks_take_no_column() {
         assert_eq!(width("Tiê\u{301}ng"), 5);
         assert_eq!(width("Tiếng"), 5);
+        assert_eq!(width("文書"), 4, "East Asian letters take two columns");
     }
 }

@@ -58,6 +58,16 @@ pub enum ConfigError {
         /// The minimum.
         least: u64,
     },
+    /// No file has the context.
+    #[error("LT-CLI-014: there is no context `{name}`{}", nearest(suggestion.as_deref()))]
+    Context {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        known: Vec<String>,
+        /// The nearest known name.
+        suggestion: Option<String>,
+    },
     /// The file of a secret cannot be used.
     #[error("LT-CFG-006: {origin}: the secret that `{key}` names cannot be used")]
     Secret {
@@ -81,6 +91,7 @@ impl ConfigError {
             Self::Value { .. } => "LT-CFG-004",
             Self::TooSmall { .. } => "LT-CFG-005",
             Self::Secret { .. } => "LT-CFG-006",
+            Self::Context { .. } => "LT-CLI-014",
         }
     }
 }

@@ -72,12 +72,19 @@ pub(crate) struct Send {
     /// Mã cơ quan nhận, thay cho mã trong văn bản; nhiều lần / Receiving organisation code
     #[arg(long = "to", value_name = "CODE")]
     pub(crate) recipients: Vec<String>,
-    /// Cửa vào / Gateway
-    #[arg(long, default_value = "http://127.0.0.1:7400", value_name = "URL")]
-    pub(crate) gateway: String,
+    #[command(flatten)]
+    pub(crate) link: GatewayLink,
+}
+
+/// How a command reaches the gateway as an application. What is not given comes from the settings.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct GatewayLink {
+    /// Cửa vào; mặc định theo cấu hình client / Gateway; default from the client settings
+    #[arg(long, value_name = "URL")]
+    pub(crate) gateway: Option<String>,
     /// Tệp chứa khóa truy cập của ứng dụng / File with the application's token
     #[arg(long, value_name = "FILE")]
-    pub(crate) token_file: PathBuf,
+    pub(crate) token_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) certificates: LinkCertificates,
 }
@@ -99,15 +106,15 @@ pub(crate) struct LinkCertificates {
     pub(crate) plaintext: bool,
 }
 
-/// How operators' commands reach the journal.
-#[derive(Args, Clone, Debug)]
+/// How operators' commands reach a system. What is not given comes from the settings.
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Link {
-    /// Địa chỉ nội bộ / Internal address
-    #[arg(long, default_value = "http://127.0.0.1:7401", value_name = "URL")]
-    pub(crate) internal: String,
+    /// Địa chỉ nội bộ; nhiều địa chỉ cách nhau bằng dấu phẩy / Internal addresses, separated by commas
+    #[arg(long, value_name = "URL")]
+    pub(crate) internal: Option<String>,
     /// Thư mục dữ liệu của `up`, nơi có khóa nội bộ / Data folder of `up`, which holds the internal token
-    #[arg(long, default_value = "lienthong-data", value_name = "DIR")]
-    pub(crate) data: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
     /// Tệp khóa nội bộ; mặc định `<data>/internal.token` / Internal token file
     #[arg(long, value_name = "FILE")]
     pub(crate) internal_token_file: Option<PathBuf>,

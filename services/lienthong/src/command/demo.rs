@@ -69,7 +69,7 @@ async fn play(
         ordinary_documents,
     };
     let mut run = scenario.play(&|event| narration::print_event(output, event)).await?;
-    let journal = connect_journal(&participants.link).await?;
+    let journal = connect_journal(&participants.client).await?;
     run.await_terminal_states(&JournalFinder(&journal)).await?;
     let journeys = print_journeys(output, &journal, run.highlights()).await?;
     Ok((run.check()?, journeys))

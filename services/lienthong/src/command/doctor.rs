@@ -11,6 +11,7 @@ use serde_json::json;
 
 use self::check::Check;
 use crate::cli::Link;
+use crate::client_settings::ClientSettings;
 use crate::data_folder::layer_data_folder;
 use crate::exit_status::ExitStatus;
 use crate::output::Output;
@@ -22,12 +23,15 @@ pub(crate) async fn run(
     layers: Result<Layers, ConfigError>,
     link: &Link,
 ) -> anyhow::Result<ExitStatus> {
-    let layers = layers.map(|it| layer_data_folder(it, &link.data));
-    let read = layers.and_then(|it| Ok((Settings::read(&it)?, it)));
+    let read = layers.and_then(|it| {
+        let client = ClientSettings::of_link(it.clone(), link)?;
+        let layers = layer_data_folder(it, &client.data);
+        Ok((Settings::read(&layers)?, layers, client))
+    });
     let mut checks = vec![machine::check_formats(output), machine::check_catalog(output)];
     match read {
         Err(error) => checks.push(failed_configuration(output, &config_fault(&error))),
-        Ok((settings, layers)) => {
+        Ok((settings, layers, client)) => {
             checks.push(Check {
                 id: "configuration",
                 title: output.localize("Cấu hình", "Configuration"),
@@ -35,7 +39,7 @@ pub(crate) async fn run(
                 remedy: String::new(),
             });
             checks.extend(machine::check_folders(output, &settings));
-            checks.extend(connections::check_all(output, (&settings, &layers), link).await);
+            checks.extend(connections::check_all(output, (&settings, &layers), &client).await);
             checks.extend(links::check_all(output, &settings).await);
         }
     }
@@ -70,10 +74,13 @@ fn print(output: Output, checks: &[Check]) -> ExitStatus {
         output.print_json(&json!({ "ok": all_passed, "checks": checks }));
     } else {
         for it in checks {
-            output.print_line(&match &it.outcome {
-                Ok(detail) => format!("✓ {}: {detail}", it.title),
-                Err(detail) => format!("✗ {}: {detail}\n    {}", it.title, it.remedy),
-            });
+            match &it.outcome {
+                Ok(detail) => output.print_line(&format!("✓ {}: {detail}", it.title)),
+                Err(detail) => {
+                    output.print_line(&format!("✗ {}: {detail}", it.title));
+                    output.print_line(&format!("    {}", it.remedy));
+                }
+            }
         }
     }
     if all_passed { ExitStatus::Done } else { ExitStatus::Partial }

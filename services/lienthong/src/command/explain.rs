@@ -51,9 +51,13 @@ fn print_entry(output: Output, entry: Code) {
         (output.localize("Gửi lại", "Retry"), entry.retry.label()),
     ] {
         let (first, second) = chosen_first(text);
-        output.print_line(&format!("\n{name}\n  {first}\n  {second}"));
+        output.print_line("");
+        output.print_line(name);
+        output.print_line(&format!("  {first}"));
+        output.print_line(&format!("  {second}"));
     }
-    output.print_line(&format!("\ngRPC {:?}, HTTP {}", entry.grpc, entry.http));
+    output.print_line("");
+    output.print_line(&format!("gRPC {:?}, HTTP {}", entry.grpc, entry.http));
 }
 
 fn print_unknown(output: Output, code: &str) -> ExitStatus {

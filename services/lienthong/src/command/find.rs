@@ -7,6 +7,7 @@ use proto::message::v1::State;
 use serde_json::json;
 
 use crate::cli::{Find, StateFilter};
+use crate::client_settings::ClientSettings;
 use crate::exit_status::ExitStatus;
 use crate::journal_access::{connect_journal, journal_fault};
 use crate::message_json::message_json;
@@ -18,8 +19,12 @@ use crate::text_format::parse_day;
 const DAY_US: i64 = 86_400_000_000;
 
 /// Prints the messages that match.
-pub(crate) async fn find(output: Output, arguments: Find) -> anyhow::Result<ExitStatus> {
-    let journal = connect_journal(&arguments.link).await?;
+pub(crate) async fn find(
+    output: Output,
+    client: &ClientSettings,
+    arguments: Find,
+) -> anyhow::Result<ExitStatus> {
+    let journal = connect_journal(client).await?;
     let request = FindRequest {
         text: arguments.text.join(" "),
         organisation: arguments.organisation.unwrap_or_default(),

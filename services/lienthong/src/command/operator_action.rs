@@ -11,6 +11,7 @@ use proto::message::v1::State;
 use serde_json::json;
 
 use crate::cli::OperatorAction;
+use crate::client_settings::ClientSettings;
 use crate::document_lookup::{NamedMessages, find_named, read_journey, read_journeys};
 use crate::exit_status::ExitStatus;
 use crate::fault::fault_json;
@@ -39,10 +40,11 @@ struct Outcome {
 /// them are in a state that allows it.
 pub(crate) async fn run(
     output: Output,
+    client: &ClientSettings,
     action: Action,
     arguments: &OperatorAction,
 ) -> anyhow::Result<ExitStatus> {
-    let journal = connect_journal(&arguments.link).await?;
+    let journal = connect_journal(client).await?;
     let mut targets = Vec::new();
     for argument in &arguments.what {
         let candidates = find_candidates(output, &journal, argument).await?;
@@ -220,7 +222,7 @@ mod tests {
 
     #[test]
     fn an_argument_of_which_the_journal_changed_nothing_is_refused_with_the_state() {
-        let output = Output { json: false, lang: Lang::En };
+        let output = Output::new(false, Lang::En);
         let target = || Target {
             argument: "45-CV/TU",
             candidates: Ok(select_messages("45-CV/TU", vec![journey()])),

@@ -9,7 +9,8 @@ use proto::message::v1::{MessageType, Organisation};
 use proto::registry::v1::{Application, CodeList, Right, Snapshot};
 use serde_json::{Map, Value, json};
 
-use crate::cli::Registry;
+use crate::cli::{Link, Registry};
+use crate::client_settings::ClientSettings;
 use crate::exit_status::ExitStatus;
 use crate::fault::{fault_json, unreadable_path};
 use crate::output::Output;
@@ -18,13 +19,19 @@ use crate::table::Row;
 use crate::token::{draw_token, hash_token};
 
 /// Carries out a command on the registry.
-pub(crate) async fn run(output: Output, command: Registry) -> anyhow::Result<ExitStatus> {
+pub(crate) async fn run(
+    output: Output,
+    client: impl FnOnce(&Link) -> anyhow::Result<ClientSettings>,
+    command: Registry,
+) -> anyhow::Result<ExitStatus> {
     let (folder, show) = match command {
         Registry::Check { folder } => (folder, false),
         Registry::Show { folder } => (folder, true),
         Registry::Token => return Ok(print_token(output)),
-        Registry::Status { link } => return state::print_status(output, &link).await,
-        Registry::Apply(arguments) => return state::apply(output, arguments).await,
+        Registry::Status { link } => return state::print_status(output, &client(&link)?).await,
+        Registry::Apply(arguments) => {
+            return state::apply(output, &client(&arguments.link)?, arguments).await;
+        }
     };
     std::fs::read_dir(&folder).map_err(|error| unreadable_path(&folder, &error))?;
     let registry =
@@ -73,13 +80,13 @@ fn print_mistakes(output: Output, mistakes: &[registry::Mistake]) -> ExitStatus 
     }
     for it in mistakes {
         output.print_line(&format!(
-            "{}:{}: {} {}\n    {}",
+            "{}:{}: {} {}",
             it.file,
             it.line,
             it.fault.code,
             it.fault.title(output.lang),
-            it.fault.remedy(output.lang)
         ));
+        output.print_line(&format!("    {}", it.fault.remedy(output.lang)));
     }
     output.print_note(&format!("✗ {} {}", mistakes.len(), output.localize("lỗi", "mistakes")));
     ExitStatus::Refused
@@ -147,7 +154,8 @@ fn print_snapshot(output: Output, snapshot: &Snapshot) {
     );
     for it in &snapshot.code_lists {
         let rows = output.localize("dòng", "rows");
-        output.print_line(&format!("\n{} {}: {} {rows}", it.name, it.version, it.rows.len()));
+        output.print_line("");
+        output.print_line(&format!("{} {}: {} {rows}", it.name, it.version, it.rows.len()));
     }
 }
 

@@ -4,17 +4,23 @@ use std::fs;
 use std::path::Path;
 
 use proto::fault::v1::Fault;
-use sdk::{Connection, File, Item, SubmitError};
+use sdk::{File, Item, SubmitError};
 use serde_json::{Value, json};
 
 use crate::cli::Send;
+use crate::client_settings::ClientSettings;
 use crate::exit_status::ExitStatus;
 use crate::fault::{fault_from_status, unreadable_path};
+use crate::journal_access::connect_gateway;
 use crate::output::Output;
 use crate::text_format::{byte_count, local_time, rfc3339};
 
 /// Submits a file and prints its receipt.
-pub(crate) async fn run(output: Output, arguments: Send) -> anyhow::Result<ExitStatus> {
+pub(crate) async fn run(
+    output: Output,
+    client: &ClientSettings,
+    arguments: Send,
+) -> anyhow::Result<ExitStatus> {
     let mut size = file_size(&arguments.file)?;
     let mut files = Vec::new();
     for path in &arguments.attachments {
@@ -32,17 +38,8 @@ pub(crate) async fn run(output: Output, arguments: Send) -> anyhow::Result<ExitS
         files,
         recipients: arguments.recipients,
     };
-    let token = chassis::secret::read(&arguments.token_file)?;
-    let certificates = arguments.certificates;
-    let connection = Connection::new(arguments.gateway, token.reveal())
-        .authorities_file(certificates.authorities_file.unwrap_or_default())
-        .certificate(
-            certificates.certificates_file.unwrap_or_default(),
-            certificates.key_file.unwrap_or_default(),
-        )
-        .allow_plaintext(certificates.plaintext);
     let progress = format!("{} {}", output.localize("Đang gửi", "Sending"), byte_count(size));
-    let submit_handle = connection.submit_handle()?;
+    let submit_handle = connect_gateway(client)?.submit_handle()?;
     match output.wait_with_progress(&progress, submit_handle.submit(&item)).await {
         Ok(receipt) => {
             print_receipt(output, &receipt);

@@ -4,7 +4,7 @@ use proto::fault::v1::{Fault, Reason};
 use proto::journal::v1::Summary;
 use serde_json::json;
 
-use crate::cli::Link;
+use crate::client_settings::ClientSettings;
 use crate::document_lookup::{NamedMessages, find_named, read_journey, read_journeys};
 use crate::exit_status::ExitStatus;
 use crate::fault::fault_json;
@@ -14,8 +14,12 @@ use crate::message_view::{print_journey, print_messages, print_statuses};
 use crate::output::Output;
 
 /// Prints the journey of a message, or those of all messages of a document's conversation.
-pub(crate) async fn run(output: Output, text: &str, link: &Link) -> anyhow::Result<ExitStatus> {
-    let journal = connect_journal(link).await?;
+pub(crate) async fn run(
+    output: Output,
+    client: &ClientSettings,
+    text: &str,
+) -> anyhow::Result<ExitStatus> {
+    let journal = connect_journal(client).await?;
     let journeys = match find_named(&journal, text).await {
         Ok(NamedMessages::Ambiguous(candidates)) => {
             return Ok(print_candidates(output, &candidates));

@@ -119,20 +119,21 @@ async fn run_until_signal(
 fn print_addresses(output: Output, listeners: &Listeners) -> anyhow::Result<()> {
     let vendors = listeners.vendors_url()?;
     let (internal, ops) = (listeners.internal_url()?, listeners.ops_url()?);
-    output.print_note(&format!(
-        "{} {vendors}\n{} {internal}\n{} {ops}/readyz",
-        output.localize("Nhà cung cấp:  ", "Vendors:  "),
-        output.localize("Vận hành:      ", "Operators:"),
-        output.localize("Tình trạng:    ", "Health:   "),
-    ));
+    for (title, address) in [
+        (output.localize("Nhà cung cấp:  ", "Vendors:  "), vendors),
+        (output.localize("Vận hành:      ", "Operators:"), internal),
+        (output.localize("Tình trạng:    ", "Health:   "), format!("{ops}/readyz")),
+    ] {
+        output.print_note(&format!("{title} {address}"));
+    }
     Ok(())
 }
 
 fn print_first_steps(output: Output, data: &Path) {
+    let made = output.localize("Đã tạo sổ đăng ký mẫu trong", "An example registry was made in");
+    output.print_note(&format!("{made} {}", data.join("registry").display()));
     output.print_note(&format!(
-        "{} {}\n{} lienthong send {} --token-file {}",
-        output.localize("Đã tạo sổ đăng ký mẫu trong", "An example registry was made in"),
-        data.join("registry").display(),
+        "{} lienthong send {} --token-file {}",
         output.localize("Thử:", "Try:"),
         output.localize("TỆP", "FILE"),
         data.join("tokens/coquan-a.token").display(),

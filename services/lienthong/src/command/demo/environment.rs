@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::cli::{Demo, Link, LinkCertificates};
+use crate::client_settings::ClientSettings;
 use crate::data_folder::TOKEN_FILE;
 use crate::fault::unreadable_path;
 use crate::settings::Settings;
@@ -49,7 +50,7 @@ pub(super) struct Participants {
     /// shared.
     pub(super) name_suffix: String,
     /// How the journal is reached.
-    pub(super) link: Link,
+    pub(super) client: ClientSettings,
     health: Health,
 }
 
@@ -119,12 +120,13 @@ impl Environment {
         };
         let agencies = AGENCIES.iter().map(connect).collect::<Result<_, _>>()?;
         let link = Link {
-            internal,
-            data: folder.path().to_owned(),
+            internal: Some(internal),
+            data: Some(folder.path().to_owned()),
             internal_token_file: None,
             certificates: certificates.clone(),
         };
-        let participants = Participants { agencies, name_suffix, link, health };
+        let client = ClientSettings::of_link(Layers::default(), &link)?;
+        let participants = Participants { agencies, name_suffix, client, health };
         Ok(Self { participants, system, shutdown, broker, folder })
     }
 

@@ -60,7 +60,7 @@ async fn a_broken_agency_keeps_back_its_own_documents_until_it_is_repaired() {
 
     recipient.set_fault(FaultSwitch::Refuse { reason: "sai thẩm quyền".to_owned() });
     sender.submit(&document("3"), "3").await.unwrap();
-    let journal = connect_journal(&participants.link).await.unwrap();
+    let journal = connect_journal(&participants.client).await.unwrap();
     let refused = FindRequest {
         organisation: recipient.key().to_owned(),
         states: vec![State::Refused.into()],

@@ -13,7 +13,7 @@ use tls::{ClientTls, TlsError};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::cli::Link;
+use crate::client_settings::ClientSettings;
 use crate::command::doctor::check::{Check, within_limit};
 use crate::command::registry::state::{find_fault, inspect};
 use crate::journal_access::{client_tls, connect_journal};
@@ -30,12 +30,12 @@ const PROBE: &[u8] = b"lienthong doctor\n";
 pub(super) async fn check_all(
     output: Output,
     (settings, layers): (&Settings, &Layers),
-    link: &Link,
+    client: &ClientSettings,
 ) -> Vec<Check> {
     let mut checks = check_broker(output, settings).await;
     checks.push(check_database(output, settings).await);
     checks.push(check_claim_store(output, settings).await);
-    checks.extend(check_roles(output, (settings, layers), link).await);
+    checks.extend(check_roles(output, (settings, layers), client).await);
     checks.push(check_readiness(output, settings).await);
     checks.push(check_trace_collector(output, settings).await);
     checks
@@ -163,7 +163,7 @@ async fn check_claim_store(output: Output, settings: &Settings) -> Check {
 async fn check_roles(
     output: Output,
     (settings, layers): (&Settings, &Layers),
-    link: &Link,
+    client: &ClientSettings,
 ) -> Vec<Check> {
     let upstreams = &settings.upstream;
     let roles = [
@@ -175,13 +175,13 @@ async fn check_roles(
     let mut checks = Vec::new();
     if roles.iter().any(|(role, ..)| is_named(role)) {
         for (_, id, uri) in roles {
-            checks.push(check_role(output, (id, uri), (settings, link)).await);
+            checks.push(check_role(output, (id, uri), (settings, client)).await);
         }
     } else {
-        checks.push(check_role(output, ("internal", &link.internal), (settings, link)).await);
+        checks.push(check_role(output, ("internal", &client.internal), (settings, client)).await);
         let asking = async {
             let request = FindRequest { limit: 1, ..FindRequest::default() };
-            connect_journal(link)
+            connect_journal(client)
                 .await?
                 .find(request)
                 .await
@@ -191,7 +191,7 @@ async fn check_roles(
         checks.push(Check {
             id: "journal",
             title: output.localize("Kho thông điệp", "Journal"),
-            outcome: within_limit(output, asking).await.map(|()| link.internal.clone()),
+            outcome: within_limit(output, asking).await.map(|()| client.internal.clone()),
             remedy: output
                 .localize(
                     "Chạy `lienthong up`, hoặc nêu --internal và --internal-token-file.",
@@ -199,14 +199,14 @@ async fn check_roles(
                 )
                 .to_owned(),
         });
-        checks.push(check_registry_state(output, link).await);
+        checks.push(check_registry_state(output, client).await);
     }
     checks
 }
 
 /// Checks that the running registry has its folder in force.
-async fn check_registry_state(output: Output, link: &Link) -> Check {
-    let outcome = within_limit(output, inspect(link)).await;
+async fn check_registry_state(output: Output, client: &ClientSettings) -> Check {
+    let outcome = within_limit(output, inspect(client)).await;
     let fault = outcome.as_ref().ok().and_then(|state| find_fault(output, state));
     let remedy = match &fault {
         Some(fault) => fault.remedy(output.lang),
@@ -232,27 +232,28 @@ async fn check_registry_state(output: Output, link: &Link) -> Check {
 }
 
 /// The certificates of the command line; where it names none, those of the settings.
-fn role_tls(settings: &Settings, link: &Link) -> Result<ClientTls, TlsError> {
+fn role_tls(settings: &Settings, client: &ClientSettings) -> Result<ClientTls, TlsError> {
     let own = Encryption::new(&settings.tls)?.client;
-    match own.filter(|_| link.certificates.authorities_file.is_none()) {
+    let certificates = client.certificates();
+    match own.filter(|_| certificates.authorities_file.is_none()) {
         Some(own) => Ok(own),
-        None => client_tls(&link.certificates),
+        None => client_tls(&certificates),
     }
 }
 
 async fn check_role(
     output: Output,
     (id, uri): (&'static str, &str),
-    (settings, link): (&Settings, &Link),
+    (settings, client): (&Settings, &ClientSettings),
 ) -> Check {
     let asking = async {
         // Of several addresses one serves; the others are its standbys, which are not ready.
         let mut failure = anyhow::anyhow!("no address is named");
-        let tls = role_tls(settings, link)?;
+        let tls = role_tls(settings, client)?;
         for uri in uri.split(',') {
             let network = Network::new(uri.trim())
                 .tls(tls.clone())
-                .allow_plaintext(settings.listen.plaintext || link.certificates.plaintext);
+                .allow_plaintext(settings.listen.plaintext || client.certificates().plaintext);
             match health::check_serving(Upstream::network(&network)?).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => failure = anyhow::anyhow!("it answers and is not ready"),

@@ -8,7 +8,8 @@ use proto::registry::v1::{
 use serde_json::{Value, json};
 use tonic::Status;
 
-use crate::cli::{ApplyRegistry, Link};
+use crate::cli::ApplyRegistry;
+use crate::client_settings::ClientSettings;
 use crate::exit_status::ExitStatus;
 use crate::fault::{fault_from_status, fault_json};
 use crate::journal_access::connect_registry;
@@ -19,8 +20,8 @@ use crate::text_format::local_time;
 const NAMES_MAX: usize = 5;
 
 /// Asks the running registry for its state.
-pub(crate) async fn inspect(link: &Link) -> anyhow::Result<InspectResponse> {
-    let answer = connect_registry(link).await?.inspect(InspectRequest {}).await;
+pub(crate) async fn inspect(client: &ClientSettings) -> anyhow::Result<InspectResponse> {
+    let answer = connect_registry(client).await?.inspect(InspectRequest {}).await;
     Ok(answer.map_err(|it| registry_fault(&it))?.into_inner())
 }
 
@@ -76,8 +77,11 @@ fn counted_losses(output: Output, losses: &Losses) -> [(&'static str, u32); 2] {
 }
 
 /// Prints what is in force, and what is not and why.
-pub(super) async fn print_status(output: Output, link: &Link) -> anyhow::Result<ExitStatus> {
-    let state = inspect(link).await?;
+pub(super) async fn print_status(
+    output: Output,
+    client: &ClientSettings,
+) -> anyhow::Result<ExitStatus> {
+    let state = inspect(client).await?;
     let fault = find_fault(output, &state);
     let exit_status = if fault.is_none() { ExitStatus::Done } else { ExitStatus::Refused };
     if output.json {
@@ -140,8 +144,12 @@ fn print_pending(output: Output, pending: &PendingChange) {
 }
 
 /// Puts the change in force that waits. Without `--force` it is shown and refused.
-pub(super) async fn apply(output: Output, arguments: ApplyRegistry) -> anyhow::Result<ExitStatus> {
-    let state = inspect(&arguments.link).await?;
+pub(super) async fn apply(
+    output: Output,
+    client: &ClientSettings,
+    arguments: ApplyRegistry,
+) -> anyhow::Result<ExitStatus> {
+    let state = inspect(client).await?;
     let fault = find_fault(output, &state);
     let (Some(pending), Some(fault)) = (state.pending, fault.clone()) else {
         // The folder is in force, or has mistakes that no force overcomes.
@@ -159,7 +167,7 @@ pub(super) async fn apply(output: Output, arguments: ApplyRegistry) -> anyhow::R
     };
     let actor = arguments.actor.unwrap_or_else(chassis::account_name);
     let request = ApplyRequest { revision: pending.revision, actor, reason };
-    let answer = connect_registry(&arguments.link).await?.apply(request).await;
+    let answer = connect_registry(client).await?.apply(request).await;
     let change = answer.map_err(|it| registry_fault(&it))?.into_inner().change;
     print_applied(output, change.as_ref());
     Ok(ExitStatus::Done)

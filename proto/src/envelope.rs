@@ -67,6 +67,7 @@ impl Envelope {
             ("traceparent", self.traceparent.clone()),
             ("tracestate", self.tracestate.clone()),
             ("parent", self.parent.clone()),
+            ("copyof", self.copy_of.clone()),
         ]
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
@@ -106,6 +107,7 @@ impl Envelope {
             traceparent: text("traceparent"),
             tracestate: text("tracestate"),
             parent: text("parent"),
+            copy_of: text("copyof"),
         })
     }
 }

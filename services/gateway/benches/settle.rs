@@ -112,6 +112,10 @@ impl Journal for NoJournal {
     async fn command(&self, _: Request<CommandRequest>) -> RpcResult<CommandResponse> {
         Err(Status::unimplemented("no bench commands"))
     }
+
+    async fn resend(&self, _: Request<ResendRequest>) -> RpcResult<ResendResponse> {
+        Err(Status::unimplemented("no bench resends"))
+    }
 }
 
 fn application(number: usize) -> String {

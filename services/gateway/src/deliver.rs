@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use bus::{Body, Channel, Handle, Message, Receiver, Verdict, Verdicts};
+use bus::{Body, Channel, Handle, Message, MessageId, Receiver, Verdict, Verdicts};
 use chassis::trace::{Operation, SpanMessage, message_span, traceparent};
 use futures::future::join_all;
 use journal_client::{JournalFailureStore, to_fault, to_journal_claim};
@@ -216,7 +216,17 @@ impl DeliveryHandler {
             index: begun.index,
             traceparent: envelope.traceparent,
             tracestate: envelope.tracestate,
+            copy_of: first_delivery(&envelope.copy_of, &self.sessions.application),
         };
         Ok((delivery, in_flight))
     }
+}
+
+/// The id that the first message with the same content had for this application: an id is derived
+/// from the submitted message and the channel, so it is known without a look-up. Empty: no copy.
+fn first_delivery(copy_of: &str, application: &str) -> String {
+    let first = copy_of.parse::<MessageId>().ok();
+    let channel = Channel::delivery(application).ok();
+    let derived = first.zip(channel).map(|(first, channel)| first.derive(&channel.to_string()));
+    derived.map_or_else(String::new, |it| it.to_string())
 }

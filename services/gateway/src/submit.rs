@@ -174,7 +174,7 @@ async fn process(
     if is_status && receipt.sequence == 1 {
         findings.push(unknown_document());
     }
-    Ok(SubmitResponse { receipt: Some(receipt), findings })
+    Ok(SubmitResponse { receipt: Some(receipt), findings, recipients: Vec::new() })
 }
 
 /// Refuses a key that belongs to other content before files are written for this one, so that the
@@ -251,6 +251,7 @@ async fn build_acceptance(
         attachments,
         index: normalized.index,
         facts: vec![submit_fact, normalize_fact],
+        ..Acceptance::default()
     })
 }
 
@@ -276,7 +277,7 @@ async fn accept(
             Ok(receipt)
         }
         Some(Outcome::Refused(fault)) => Err(fault),
-        None => Err(unavailable("journal")),
+        Some(Outcome::Unknown(_)) | None => Err(unavailable("journal")),
     }
 }
 

@@ -78,6 +78,7 @@ async fn track_message(gateway: &Gateway, summary: Summary) -> Result<Tracked, F
             attachments: summary.attachments,
             r#type: envelope.r#type,
             recipients: envelope.recipients,
+            copy_of: envelope.copy_of,
         }),
         state: summary.state,
         index: summary.index,

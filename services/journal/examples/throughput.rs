@@ -129,7 +129,7 @@ async fn work(
         lap(0);
         let parents = accepted.outcomes.into_iter().filter_map(|it| match it.outcome {
             Some(Outcome::Receipt(receipt)) => Some(receipt.message_id),
-            Some(Outcome::Refused(_)) | None => None,
+            Some(Outcome::Refused(_) | Outcome::Unknown(_)) | None => None,
         });
         let entries: Vec<Entry> = parents.map(|it| routing(&it)).collect();
         let message_ids: Vec<String> = entries
@@ -186,6 +186,10 @@ fn item() -> Acceptance {
         attachments: vec![Attachment { id: "1".to_owned(), ..Attachment::default() }],
         index: Some(index),
         facts: vec![fact(Step::Submitted), fact(Step::Normalized)],
+        submission_digest: [Uuid::new_v4().into_bytes(), id.into_bytes()].concat().into(),
+        outline_digest: [Uuid::new_v4().into_bytes(), id.into_bytes()].concat().into(),
+        submitted_format: "auto".to_owned(),
+        known_only: false,
     }
 }
 

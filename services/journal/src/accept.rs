@@ -63,7 +63,7 @@ pub(crate) async fn accept(
     let mut outcomes = Vec::with_capacity(items.len());
     for item in items {
         let outcome = accept_one(unit, &mut candidates, item);
-        outcomes.push(AcceptOutcome { outcome: Some(outcome) });
+        outcomes.push(AcceptOutcome { outcome: Some(outcome), ..AcceptOutcome::default() });
     }
     Ok(outcomes)
 }
@@ -169,6 +169,7 @@ fn accept_new(
         attachments: item.attachments.clone(),
         r#type: envelope.r#type,
         recipients: envelope.recipients.clone(),
+        copy_of: envelope.copy_of.clone(),
     };
     for fact in &item.facts {
         unit.fact(&envelope.id, fact.clone());

@@ -190,7 +190,9 @@ pub(crate) async fn journey(
     } else {
         summaries(database, &of, vec![envelope.conversation.into(), status.into()]).await?
     };
-    Ok(Some(JourneyResponse { message: Some(found), derived, hops, statuses, truncated }))
+    let message = Some(found);
+    let copies = Vec::new();
+    Ok(Some(JourneyResponse { message, derived, hops, statuses, truncated, copies }))
 }
 
 /// Parameters of [`DERIVED`] and of [`FACT_POSITIONS`].

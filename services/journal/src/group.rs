@@ -116,7 +116,9 @@ async fn accept_all<'a>(
     let accepted = if items.is_empty() { Vec::new() } else { accept(unit, &items).await? };
     let mut accepted = accepted.into_iter();
     let mut outcomes = refusals.into_iter().map(|refusal| match refusal {
-        Some(fault) => AcceptOutcome { outcome: Some(Outcome::Refused(fault)) },
+        Some(fault) => {
+            AcceptOutcome { outcome: Some(Outcome::Refused(fault)), ..AcceptOutcome::default() }
+        }
         None => accepted.next().unwrap_or_default(),
     });
     let by_call = calls.iter().map(|it| outcomes.by_ref().take(it.len()).collect()).collect();

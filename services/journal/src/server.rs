@@ -13,7 +13,7 @@ use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
     CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
     GetRequest, GetResponse, JourneyRequest, JourneyResponse, OpenRequest, OpenResponse,
-    RecordRequest, RecordResponse,
+    RecordRequest, RecordResponse, ResendRequest, ResendResponse,
 };
 use serde::Deserialize;
 use tokio::sync::{Mutex, mpsc, watch};
@@ -393,5 +393,12 @@ impl Journal for Service {
             request.actor = operator;
         }
         Ok(Response::new(self.call(|reply| Call::Command(request, reply)).await?))
+    }
+
+    async fn resend(
+        &self,
+        _request: Request<ResendRequest>,
+    ) -> Result<Response<ResendResponse>, Status> {
+        Err(Status::unimplemented("resend"))
     }
 }

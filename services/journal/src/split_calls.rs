@@ -72,7 +72,10 @@ impl Writer {
                 Ok(Ok(mut outcomes)) => outcomes.pop(),
                 Ok(Err(_)) | Err(_) => None,
             };
-            let refused = || AcceptOutcome { outcome: Some(Outcome::Refused(fault.clone())) };
+            let refused = || AcceptOutcome {
+                outcome: Some(Outcome::Refused(fault.clone())),
+                ..AcceptOutcome::default()
+            };
             outcomes.push(outcome.unwrap_or_else(refused));
         }
         Ok(outcomes)

@@ -47,6 +47,8 @@ pub(crate) fn step_label(lang: Lang, step: Step) -> &'static str {
         Step::Withdrawn => ("đã rút", "withdrawn"),
         Step::Confirmed => ("xác nhận đã đến", "confirmed"),
         Step::LateAnswer => ("trả lời muộn", "late answer"),
+        Step::Resubmitted => ("gửi lại thành thông điệp mới", "submitted again as a new message"),
+        Step::Resent => ("gửi lại một bản", "sent again as a copy"),
     };
     choose(lang, vi, en)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use proto::exchange::v1::submit_request::Body;
-use proto::exchange::v1::{PutPartRequest, SubmitRequest, SubmittedAttachment};
+use proto::exchange::v1::{PutPartRequest, SubmitRequest, SubmitResponse, SubmittedAttachment};
 use proto::fault::code;
 use proto::fault::v1::{Fault, Reason};
 use proto::message::v1::Receipt;
@@ -66,13 +66,24 @@ impl SubmitHandle {
     }
 
     /// Uploads the files of an item, submits it, and returns its receipt once the bus has stored all
-    /// of it. Transient errors are retried for about half a minute; files that the gateway lost are
-    /// uploaded again. Small items that are submitted at the same time share a call.
+    /// of it. Transient errors are retried for about half a minute. When an answer was lost, the item
+    /// is submitted again as it is: its files are uploaded again only when the gateway has neither
+    /// them nor a receipt. Small items that are submitted at the same time share a call.
     ///
     /// # Errors
     ///
     /// The bus refuses the item, rejects the application, or stays unavailable.
     pub async fn submit(&self, item: &Item) -> Result<Receipt, SubmitError> {
+        Ok(self.submit_item(item).await?.receipt.unwrap_or_default())
+    }
+
+    /// The same as [`SubmitHandle::submit`], with all of the answer: the receipt, the findings, and
+    /// of a repeat how the accepted message stands at each recipient.
+    ///
+    /// # Errors
+    ///
+    /// See [`SubmitHandle::submit`].
+    pub async fn submit_item(&self, item: &Item) -> Result<SubmitResponse, SubmitError> {
         let mut last_fault = Fault::default();
         for _ in 0..UPLOADS_MAX {
             let request = self.upload_item(item).await?;
@@ -88,17 +99,21 @@ impl SubmitHandle {
     async fn upload_item(&self, item: &Item) -> Result<SubmitRequest, SubmitError> {
         let mut attachments = Vec::with_capacity(item.files.len());
         for file in &item.files {
-            let part = self.upload(&file.content).await?;
+            let (part, sha256) = self.upload(&file.content).await?;
             attachments.push(SubmittedAttachment {
                 reference: file.reference.clone(),
                 part,
                 file_name: file.name.clone(),
                 media_type: file.media_type.clone(),
+                sha256,
             });
         }
-        let body = match item.body.read_up_to(INLINE_BYTES_MAX).await? {
-            Some(bytes) => Body::Inline(bytes),
-            None => Body::Part(self.upload(&item.body).await?),
+        let (body, body_sha256) = match item.body.read_up_to(INLINE_BYTES_MAX).await? {
+            Some(bytes) => (Body::Inline(bytes), Bytes::new()),
+            None => {
+                let (part, sha256) = self.upload(&item.body).await?;
+                (Body::Part(part), sha256)
+            }
         };
         Ok(SubmitRequest {
             key: item.key.clone(),
@@ -107,15 +122,19 @@ impl SubmitHandle {
             attachments,
             recipients: item.recipients.clone(),
             traceparent: String::new(),
+            body_sha256,
         })
     }
 
-    async fn submit_with_retries(&self, request: SubmitRequest) -> Result<Receipt, SubmitError> {
+    async fn submit_with_retries(
+        &self,
+        request: SubmitRequest,
+    ) -> Result<SubmitResponse, SubmitError> {
         let mut retries = Retries::new();
         let mut result = self.batcher.submit(request.clone()).await;
         loop {
             match result {
-                Ok(response) => return Ok(response.receipt.unwrap_or_default()),
+                Ok(response) => return Ok(response),
                 Err(status) => retries.wait(status).await?,
             }
             result = self.batcher.submit_alone(request.clone()).await;
@@ -123,8 +142,9 @@ impl SubmitHandle {
     }
 
     /// Uploads bytes under a unique name, because a submit consumes its uploads: two items with the
-    /// same file would otherwise share one. Resumes after an interruption.
-    async fn upload(&self, content: &Content) -> Result<String, SubmitError> {
+    /// same file would otherwise share one. Resumes after an interruption. The name, and the SHA-256
+    /// by which the bus recognises the item after it has consumed the upload.
+    async fn upload(&self, content: &Content) -> Result<(String, Bytes), SubmitError> {
         let (sha256, size) = content.digest().await?;
         let part = format!("{}-{}", hex::encode(sha256), Uuid::now_v7().simple());
         let mut client = self.client.clone();
@@ -139,7 +159,9 @@ impl SubmitHandle {
                 sha256: Bytes::copy_from_slice(&sha256),
             };
             match client.put_part(request).await.map(tonic::Response::into_inner) {
-                Ok(response) if response.complete => return Ok(part),
+                Ok(response) if response.complete => {
+                    return Ok((part, Bytes::copy_from_slice(&sha256)));
+                }
                 Ok(response) => offset = response.received.min(size),
                 Err(status) => match expected_offset(&status) {
                     Some(expected) => {
@@ -173,8 +195,8 @@ fn expected_offset(status: &Status) -> Option<u64> {
     fault.params.get("expected")?.parse().ok()
 }
 
-/// True when the upload that a submit names is missing or incomplete: the gateway was restarted, or
-/// an earlier submit whose response was lost has consumed the upload.
+/// True when the upload that a submit names is missing or incomplete and the bus does not have the
+/// item: the gateway was restarted, or another one answers.
 fn is_upload_lost(fault: &Fault) -> bool {
     [&code::LT_EX_004, &code::LT_EX_009].iter().any(|it| it.code == fault.code)
 }

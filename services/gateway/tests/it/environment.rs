@@ -323,7 +323,7 @@ pub(crate) fn item(key: &str, body: SubmittedBody, parts: &[&str]) -> SubmitRequ
         reference: format!("ref-{it}"),
         part: (*it).to_owned(),
         file_name: format!("{it}.pdf"),
-        media_type: String::new(),
+        ..SubmittedAttachment::default()
     };
     SubmitRequest {
         key: key.to_owned(),

@@ -195,4 +195,8 @@ impl Journal for RecordingJournal {
     async fn command(&self, request: Request<CommandRequest>) -> RpcResult<CommandResponse> {
         self.journal.clone().command(request).await
     }
+
+    async fn resend(&self, request: Request<ResendRequest>) -> RpcResult<ResendResponse> {
+        self.journal.clone().resend(request).await
+    }
 }

@@ -214,6 +214,7 @@ impl Environment {
         match self.accept(vec![item]).await.remove(0) {
             Outcome::Receipt(receipt) => receipt,
             Outcome::Refused(fault) => panic!("refused: {fault}"),
+            Outcome::Unknown(_) => panic!("not accepted"),
         }
     }
 
@@ -461,6 +462,10 @@ pub(crate) fn item() -> Acceptance {
         attachments: vec![Attachment { id: "1".to_owned(), ..Attachment::default() }],
         index: Some(Index { number: format!("{number}/CV"), ..Index::default() }),
         facts: vec![fact(Step::Submitted), fact(Step::Normalized)],
+        submission_digest: Uuid::new_v4().as_bytes().repeat(2).into(),
+        outline_digest: Uuid::new_v4().as_bytes().repeat(2).into(),
+        submitted_format: "auto".to_owned(),
+        known_only: false,
     }
 }
 

@@ -111,7 +111,7 @@ async fn concurrent_calls_get_each_sequence_number_once(env: Environment) {
         .flatten()
         .map(|it| match it.outcome {
             Some(Outcome::Receipt(receipt)) => receipt.sequence,
-            Some(Outcome::Refused(_)) | None => 0,
+            Some(Outcome::Refused(_) | Outcome::Unknown(_)) | None => 0,
         })
         .collect();
     sequences.sort_unstable();

@@ -21,6 +21,7 @@ pub(super) const ACCESS: AccessTable = &[
     ("/lienthong.journal.v1.Journal/Journey", GATEWAY_AND_OPERATORS),
     ("/lienthong.journal.v1.Journal/Get", GATEWAY_AND_OPERATORS),
     ("/lienthong.journal.v1.Journal/Command", OPERATORS),
+    ("/lienthong.journal.v1.Journal/Resend", OPERATORS),
     ("/lienthong.mapping.v1.Mapping/Normalize", GATEWAY),
     ("/lienthong.mapping.v1.Mapping/Formats", GATEWAY),
     ("/lienthong.registry.v1.Registry/Watch", GATEWAY_AND_MAPPING),

@@ -11,7 +11,7 @@ use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
     CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
     GetRequest, GetResponse, JourneyRequest, JourneyResponse, OpenRequest, OpenResponse,
-    RecordRequest, RecordResponse, body,
+    RecordRequest, RecordResponse, ResendRequest, ResendResponse, body,
 };
 use proto::message::v1::{MessageType, Organisation};
 use proto::registry::v1::registry_server::{Registry, RegistryServer};
@@ -92,6 +92,7 @@ journal_with_record_only! {
     journey(JourneyRequest) -> JourneyResponse;
     get(GetRequest) -> GetResponse;
     command(CommandRequest) -> CommandResponse;
+    resend(ResendRequest) -> ResendResponse;
 }
 
 /// Records batches, and asserts that the rows of their messages are recorded before.

@@ -118,7 +118,7 @@ CREATE VIEW message AS SELECT
 FROM message_row JOIN delivery_state
     ON delivery_state.row_id = message_row.row_id AND delivery_state.id = message_row.id;
 
--- Folded words of subjects. Each database has its own full-text index; both hold the same words.
+-- Folded words of numbers, subjects, issuers, signers and file names. Each database has its own full-text index; both hold the same words.
 --sqlite CREATE VIRTUAL TABLE subject USING fts5 (words, id UNINDEXED, tokenize = 'ascii');
 --postgres CREATE TABLE subject (words TSVECTOR NOT NULL, id {text} NOT NULL);
 --postgres CREATE INDEX subject_words ON subject USING gin (words);

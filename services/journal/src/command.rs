@@ -20,6 +20,11 @@ pub(crate) async fn command(
 ) -> Result<CommandResponse, DatabaseError> {
     unit.load(request.message_ids.iter().map(String::as_str)).await?;
     let action = request.action();
+    if request.dry_run {
+        let is_allowed = |id: &String| unit.allowed(id, Event::Command(action)).is_some();
+        let (done, not_done) = request.message_ids.iter().cloned().partition(is_allowed);
+        return Ok(CommandResponse { done, not_done });
+    }
     let detail = format!("{}: {}", request.actor, request.reason);
     let mut response = CommandResponse::default();
     for id in &request.message_ids {

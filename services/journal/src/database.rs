@@ -197,8 +197,8 @@ impl Database {
     }
 
     /// The full-text condition for words: every word must occur, each as the beginning of a word.
-    pub(crate) fn full_text_query(&self, words: &str) -> (&'static str, String) {
-        let words = words.split(' ').filter(|it| !it.is_empty());
+    pub(crate) fn full_text_query(&self, words: &[String]) -> (&'static str, String) {
+        let words = words.iter();
         match self {
             Self::Sqlite(_) => {
                 let all: Vec<String> = words.map(|it| format!("\"{it}\"*")).collect();
@@ -209,6 +209,14 @@ impl Database {
                 let sql = "SELECT id FROM subject WHERE words @@ ?::text::tsquery";
                 (sql, all.join(" & "))
             }
+        }
+    }
+
+    /// The condition that the encoded fault of a row `s` contains some bytes.
+    pub(crate) fn fault_contains(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "instr(s.fault, ?) > 0",
+            Self::Postgres(_) => "position(?::bytea IN s.fault) > 0",
         }
     }
 

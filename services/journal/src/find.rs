@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use proto::journal::v1::get_request::Part;
 use proto::journal::v1::{
     Body, Entry, Envelope, FindRequest, FindResponse, GetRequest, GetResponse, Hop,
-    JourneyResponse, Summary,
+    JourneyResponse, StateCount, Summary,
 };
 use proto::message::v1::{Index, MessageType, Receipt, State};
 
@@ -16,7 +16,7 @@ use crate::database::row::{Parameters, Row, Unreadable};
 use crate::delivery_row::{self, COLUMNS, DeliveryRow};
 use crate::facts::{self, FactPositions};
 use crate::new_message::{TABLE, indexed_words};
-use crate::search_query::SearchQuery;
+use crate::search_query::{Dialect, SearchQuery};
 
 /// The most facts that one journey returns, and the most rows of facts that are read for it.
 const HOPS_MAX: usize = 2_000;
@@ -41,7 +41,8 @@ pub(crate) async fn find(
         requested => i64::from(requested.min(500)),
     };
     let full_text = database.full_text_query(&indexed_words(&request.text));
-    let query = SearchQuery::new(request, full_text);
+    let dialect = Dialect { full_text, contains: database.fault_contains() };
+    let query = SearchQuery::new(request, dialect);
     let sql = query.page(limit + 1);
     let mut messages = summaries(database, &sql, query.values).await?;
     let next = if messages.len() > usize::try_from(limit).unwrap_or(500) {
@@ -89,6 +90,7 @@ fn add_count(summary: &mut Summary, row: &mut Row) {
     let state = delivery_row::state(row).unwrap_or(State::Dead);
     let count = row.number("count").ok().and_then(|it| u32::try_from(it).ok()).unwrap_or(u32::MAX);
     summary.recipients_total += count;
+    summary.recipient_states.push(StateCount { state: state.into(), count });
     match state {
         State::Taken => summary.recipients_taken += count,
         State::Refused | State::Dead | State::InDoubt => summary.recipients_failed += count,

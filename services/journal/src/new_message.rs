@@ -1,8 +1,9 @@
 //! New messages: the rows they are written as, and the keys they are found by.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use name_folding::{fold_number, fold_words};
+use name_folding::{fold_number, fold_words, trim_zeros};
 use prost::Message as _;
 use proto::fault::v1::Fault;
 use proto::journal::v1::Envelope;
@@ -39,8 +40,8 @@ pub(crate) const NAME_BYTES_MAX: usize = 500;
 /// The longest word that is indexed; PostgreSQL's full-text index ends at 2 kB.
 const WORD_BYTES_MAX: usize = 500;
 
-/// The longest subject that is indexed; a longer one is a document in the wrong field.
-const SUBJECT_BYTES_MAX: usize = 8_000;
+/// The most that is indexed of one message; a longer subject is a document in the wrong field.
+const WORDS_BYTES_MAX: usize = 8_000;
 
 /// A message that is accepted or derived.
 #[derive(Debug)]
@@ -66,8 +67,8 @@ pub(crate) struct NewRows {
     pub(crate) delivery: DeliveryRow,
     /// Parameters of [`INSERT`].
     pub(crate) content: Parameters,
-    /// Folded words of the subject; empty: none.
-    pub(crate) subject: String,
+    /// Folded words by which the message is searched; empty: none.
+    pub(crate) words: String,
     /// Parameters of [`INSERT_PARTY`].
     pub(crate) parties: Vec<Parameters>,
 }
@@ -75,7 +76,7 @@ pub(crate) struct NewRows {
 impl NewMessage<'_> {
     pub(crate) fn into_rows(self) -> NewRows {
         let envelope = self.envelope;
-        let subject = bounded(indexed_words(&self.index.subject), SUBJECT_BYTES_MAX);
+        let words = search_words(self.index);
         let trace_id = chassis::trace::trace_id(&envelope.traceparent).unwrap_or_default();
         let recipients = envelope.recipients.join(",");
         let delivery = DeliveryRow {
@@ -119,7 +120,7 @@ impl NewMessage<'_> {
             self.native.into(),
             self.row_id.into(),
         ];
-        NewRows { delivery, content, subject, parties: parties(envelope) }
+        NewRows { delivery, content, words, parties: parties(envelope) }
     }
 }
 
@@ -136,14 +137,28 @@ fn parties(envelope: &Envelope) -> Vec<Parameters> {
     names.into_iter().map(|it| vec![it.into(), at.into(), id.into()]).collect()
 }
 
-/// The folded words that a subject is indexed and searched by: those that are not too long.
-pub(crate) fn indexed_words(text: &str) -> String {
-    let words = fold_words(text);
-    if words.len() <= WORD_BYTES_MAX {
-        return words;
+/// The words of all texts by which people search for a message, each once. The subject comes last,
+/// because it is the only one that may be too long to be indexed whole.
+fn search_words(index: &Index) -> String {
+    let texts = [&index.number, &index.issuer].into_iter();
+    let texts = texts.chain(&index.signers).chain(&index.file_names).chain([&index.subject]);
+    let mut words = String::new();
+    let mut seen = HashSet::new();
+    for word in texts.flat_map(|it| indexed_words(it)) {
+        if words.len() + word.len() < WORDS_BYTES_MAX && seen.insert(word.clone()) {
+            words.push_str(if words.is_empty() { "" } else { " " });
+            words.push_str(&word);
+        }
     }
-    let all: Vec<&str> = words.split(' ').filter(|it| it.len() <= WORD_BYTES_MAX).collect();
-    all.join(" ")
+    words
+}
+
+/// The folded words that a text is indexed and searched by: those that are not too long, without
+/// their leading zeros.
+pub(crate) fn indexed_words(text: &str) -> Vec<String> {
+    let words = fold_words(text);
+    let words = words.split(' ').filter(|it| !it.is_empty() && it.len() <= WORD_BYTES_MAX);
+    words.map(|it| trim_zeros(it).to_owned()).collect()
 }
 
 /// The beginning of a text, at most this many bytes.

@@ -14,6 +14,33 @@ const DERIVED_EXISTS: &str = "EXISTS (SELECT 1 FROM delivery_state s \
      WHERE s.conversation = message.conversation AND s.sequence = message.sequence \
      AND s.parent = message.id";
 
+/// States of messages that have a fault: in all others it is empty.
+const WITH_FAULT: [i32; 5] = [
+    State::Held as i32,
+    State::Parked as i32,
+    State::Refused as i32,
+    State::Dead as i32,
+    State::InDoubt as i32,
+];
+
+/// A number that is no state's.
+const NO_STATE: i32 = i32::MAX;
+
+/// Least digits of an id's beginning: with fewer, numbers of documents would be taken for ids.
+const ID_DIGITS_MIN: usize = 6;
+
+/// The lookup of a text without a letter or a digit.
+const NOTHING: &str = "SELECT id FROM message_row WHERE id = ''";
+
+/// What the two databases write differently.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    /// The lookup of words, and its value; empty for no words.
+    pub(crate) full_text: (&'static str, String),
+    /// The condition that the fault of the row `s` contains some bytes.
+    pub(crate) contains: &'static str,
+}
+
 /// Conditions and the values they compare with.
 #[derive(Debug)]
 pub(crate) struct SearchQuery {
@@ -43,7 +70,7 @@ impl Order {
 
 impl SearchQuery {
     /// The conditions of a request; `full_text` is the database's condition for its words.
-    pub(crate) fn new(request: &FindRequest, full_text: (&str, String)) -> Self {
+    pub(crate) fn new(request: &FindRequest, dialect: Dialect) -> Self {
         // A text or a key leads to few messages; an organisation may have any number of them.
         let is_narrow = !request.text.trim().is_empty()
             || !request.key.is_empty()
@@ -51,9 +78,10 @@ impl SearchQuery {
         let by_organisation = !request.organisation.is_empty() && !request.derived && !is_narrow;
         let order = if by_organisation { Order::Party } else { Order::All };
         let mut query = Self { conditions: Vec::new(), values: Vec::new(), order };
-        query.match_text(request.text.trim(), full_text);
+        query.match_text(request, dialect.full_text);
         query.match_parties(request);
         query.match_attributes(request);
+        query.match_states(request, dialect.contains);
         query
     }
 
@@ -121,7 +149,6 @@ impl SearchQuery {
         if !request.conversation.is_empty() {
             self.and("conversation = ?", vec![request.conversation.as_str().into()]);
         }
-        self.match_states(&request.states);
         if request.r#type != 0 {
             self.and("message_type = ?", vec![i64::from(request.r#type).into()]);
         }
@@ -137,10 +164,20 @@ impl SearchQuery {
         }
     }
 
-    /// A submitted message matches by its own state or by that of a derived one.
-    fn match_states(&mut self, states: &[i32]) {
-        if states.is_empty() {
-            return;
+    /// A submitted message matches by its own state and fault or by those of a derived one. Only
+    /// messages that wait or ended badly have a fault, so that a search by its code alone reads those.
+    fn match_states(&mut self, request: &FindRequest, contains: &str) {
+        let has_code = !request.code.is_empty();
+        let is_asked = |it: &i32| request.states.is_empty() || request.states.contains(it);
+        let mut states: Vec<i32> = if has_code {
+            WITH_FAULT.into_iter().filter(is_asked).collect()
+        } else {
+            request.states.clone()
+        };
+        match (states.is_empty(), has_code) {
+            (true, false) => return,
+            (true, true) => states.push(NO_STATE),
+            (false, _) => {}
         }
         let list: Vec<String> = states.iter().map(ToString::to_string).collect();
         // The negative numbers of `delivery_row::resting_sweep_at`.
@@ -152,34 +189,55 @@ impl SearchQuery {
             let moving =
                 format!("s.sweep_at > (SELECT at FROM sweep_watermark) AND s.state IN ({list})");
             let resting = format!("s.sweep_at IN ({})", resting.join(", "));
+            let of_code = if has_code { format!(" AND {contains}") } else { String::new() };
             let each = |it: &str| {
                 format!(
-                    "SELECT s.id FROM delivery_state s WHERE {it} \
-                     UNION ALL SELECT s.parent FROM delivery_state s WHERE {it}"
+                    "SELECT s.id FROM delivery_state s WHERE {it}{of_code} \
+                     UNION ALL SELECT s.parent FROM delivery_state s WHERE {it}{of_code}"
                 )
             };
             format!("message.id IN ({} UNION ALL {})", each(&moving), each(&resting))
         };
-        self.and(&condition, Vec::new());
+        let code = || Value::Bytes(request.code.as_bytes().to_vec());
+        let values = (0..condition.matches('?').count()).map(|_| code()).collect();
+        self.and(&condition, values);
     }
 
     /// The text is read as each kind of key there is, and each kind has its index.
-    fn match_text(&mut self, text: &str, (full_text, words_query): (&str, String)) {
+    fn match_text(
+        &mut self,
+        request: &FindRequest,
+        (full_text, words_query): (&'static str, String),
+    ) {
+        let text = request.text.trim();
         if text.is_empty() {
             return;
         }
-        let (number, words, lower) =
-            (fold_number(text), fold_words(text), text.to_ascii_lowercase());
-        let mut lookups = vec!["SELECT id FROM message_row WHERE id = ?"];
-        lookups.push("SELECT id FROM message_row WHERE trace_id = ? AND trace_id <> ''");
-        let mut values: Vec<Value> = vec![lower.as_str().into(), lower.into()];
+        let (number, words) = (fold_number(text), fold_words(text));
+        let (mut lookups, mut values) = (Vec::new(), Vec::<Value>::new());
+        if let Some(beginning) = beginning_of_id(text) {
+            lookups.push(if request.derived {
+                "SELECT id FROM message_row WHERE id >= ? AND id < ?"
+            } else {
+                // A derived message is listed with the one that it was made from.
+                "SELECT CASE WHEN parent = '' THEN id ELSE parent END FROM message_row \
+                 WHERE id >= ? AND id < ?"
+            });
+            lookups.push(
+                "SELECT id FROM message_row WHERE trace_id >= ? AND trace_id < ? AND trace_id <> ''",
+            );
+            for it in [hyphenated(&beginning), beginning] {
+                // The last character of Unicode sorts after every other.
+                let beyond = format!("{it}\u{10FFFF}");
+                values.extend([it.into(), beyond.into()]);
+            }
+        }
         if !words.is_empty() {
             lookups.push("SELECT id FROM message_row WHERE document_id = ? AND document_id <> ''");
             lookups.push(
                 "SELECT id FROM message_row WHERE number_folded >= ? AND number_folded < ? \
                  AND number_folded <> ''",
             );
-            // The last character of Unicode sorts after every other.
             let beyond = format!("{number}\u{10FFFF}");
             values.extend([words.into(), number.into(), beyond.into()]);
         }
@@ -187,8 +245,30 @@ impl SearchQuery {
             lookups.push(full_text);
             values.push(words_query.into());
         }
-        self.and(&format!("message.id IN ({})", lookups.join(" UNION ")), values);
+        let lookups = if lookups.is_empty() { NOTHING.to_owned() } else { lookups.join(" UNION ") };
+        self.and(&format!("message.id IN ({lookups})"), values);
     }
+}
+
+/// The hexadecimal digits of a text that is the beginning of an id or of a trace id; none for a text
+/// that is too short or something else.
+fn beginning_of_id(text: &str) -> Option<String> {
+    let digits: String = text.chars().filter(|it| *it != '-').collect();
+    let is_hex = digits.chars().all(|it| it.is_ascii_hexdigit());
+    let is_id = is_hex && (ID_DIGITS_MIN..=32).contains(&digits.len());
+    is_id.then(|| digits.to_ascii_lowercase())
+}
+
+/// Hexadecimal digits in the groups of a UUID.
+fn hyphenated(digits: &str) -> String {
+    let mut id = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if matches!(index, 8 | 12 | 16 | 20) {
+            id.push('-');
+        }
+        id.push(digit);
+    }
+    id
 }
 
 /// A text with the wildcards of `LIKE` escaped.

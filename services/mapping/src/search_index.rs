@@ -10,6 +10,9 @@ use crate::document_number::printed_number;
 /// Status kinds that QCVN 102 numbers 01 to 16; other kinds are indexed by their name.
 const NUMBERED_STATUSES: std::ops::RangeInclusive<i32> = 1..=16;
 
+/// Most signers, and most files, by whose names one message is found.
+const NAMES_MAX: usize = 50;
+
 /// The fields by which operators find the message.
 pub(crate) fn build_index(canonical: &Canonical) -> Index {
     match &canonical.body {
@@ -19,6 +22,8 @@ pub(crate) fn build_index(canonical: &Canonical) -> Index {
             subject: it.subject.clone(),
             issued_on: format_day(it.issued.as_ref()),
             issuer: organisation_name(it.issuer.as_ref().or(it.sender.as_ref())),
+            signers: filled(it.signers.iter().map(|it| &it.full_name)),
+            file_names: filled(it.attachments.iter().map(|it| &it.file_name)),
             ..Index::default()
         },
         Some(Body::Status(it)) => build_status_index(it),
@@ -41,7 +46,12 @@ fn build_status_index(status: &Status) -> Index {
             _ => status.kind().as_str_name().to_lowercase(),
         }),
         status_text: status.text.clone(),
+        ..Index::default()
     }
+}
+
+fn filled<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
+    names.filter(|it| !it.is_empty()).take(NAMES_MAX).cloned().collect()
 }
 
 fn organisation_name(organisation: Option<&Organisation>) -> String {

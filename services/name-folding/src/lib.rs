@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | [`fold_name`] | search for an organisation by a part of its name | case, diacritics |
 //! | [`fold_words`] | full-text search in subjects | case, diacritics, punctuation |
-//! | [`fold_number`] | search for a document by its number | case, diacritics, punctuation, spaces |
+//! | [`fold_number`] | search for a document by its number | case, diacritics, punctuation, spaces, leading zeros |
 //! | [`number_key`] | identity of a document number: equal keys share one conversation | case, spaces, kind of separator, leading zeros |
 //! | [`fold_code`] | identity of an organisation code | case, surrounding spaces |
 //! | [`fold_case`] | comparison with a list of fixed values | case, surrounding spaces, composition |
@@ -53,10 +53,21 @@ pub fn fold_words(text: &str) -> String {
     folded
 }
 
-/// A number's letters and digits alone, for search: `45-CV/TU`, `45/CV/TU` and `45 cv tu` are
+/// A number's letters and digits alone, for search: `45-CV/TU`, `045/CV/TU` and `45 cv tu` are
 /// equal.
 pub fn fold_number(text: &str) -> String {
-    fold_words(text).replace(' ', "")
+    fold_words(text).split(' ').map(trim_zeros).collect()
+}
+
+/// A word without the zeros before its first digit: `045` is `45`, and `0` stays.
+pub fn trim_zeros(word: &str) -> &str {
+    let trimmed = word.trim_start_matches('0');
+    if trimmed.starts_with(|it: char| it.is_ascii_digit()) {
+        return trimmed;
+    }
+    // Of zeros before a letter or the end, one is the number.
+    let zeros = word.len() - trimmed.len();
+    word.get(zeros.saturating_sub(1)..).unwrap_or(word)
 }
 
 /// The identity of a document number: `05-CV/TU`, `5/cv/tu` and `5 / CV – TU` have the same key.

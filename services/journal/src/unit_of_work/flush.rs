@@ -58,8 +58,8 @@ impl UnitOfWork<'_> {
                 inserts.deliveries.push(row.insertion());
                 row.is_written = true;
             }
-            if !new.subject.is_empty() {
-                inserts.subjects.push(vec![new.subject.into(), new.delivery.id.into()]);
+            if !new.words.is_empty() {
+                inserts.subjects.push(vec![new.words.into(), new.delivery.id.into()]);
             }
             inserts.content.push(new.content);
             inserts.parties.extend(new.parties);

@@ -308,6 +308,7 @@ impl Environment {
             message_ids: vec![id.to_owned()],
             reason: "the operator said so".to_owned(),
             actor: "lan".to_owned(),
+            dry_run: false,
         };
         !self.journal.command(request).await.unwrap().into_inner().done.is_empty()
     }

@@ -99,6 +99,8 @@ fn searches(id: &str) -> Vec<FindRequest> {
         FindRequest { organisation: "a".to_owned(), ..FindRequest::default() },
         FindRequest { conversation: "doc".to_owned(), ..FindRequest::default() },
         FindRequest { application: "b-app".to_owned(), ..FindRequest::default() },
+        text("abcdef12"),
+        FindRequest { code: "LT-MAP-001".to_owned(), ..FindRequest::default() },
         FindRequest {
             application: "a-app".to_owned(),
             key: "key".to_owned(),

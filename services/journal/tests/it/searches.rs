@@ -1,5 +1,7 @@
 //! Find, Journey, Get: searches, journeys and bodies.
 
+use proto::fault::code;
+use proto::fault::v1::Fault;
 use proto::journal::v1::*;
 use proto::message::v1::*;
 use unicode_normalization::UnicodeNormalization as _;
@@ -9,6 +11,9 @@ use crate::on_both;
 
 on_both!(
     a_number_is_found_in_any_spelling,
+    words_of_number_signer_issuer_and_file_are_found_in_any_order,
+    a_beginning_of_an_id_finds_its_message,
+    the_code_of_a_fault_finds_what_it_keeps_back,
     words_of_the_subject_are_found_in_any_spelling_and_order,
     ids_and_traces_are_found,
     organisation_application_state_type_and_day_filter_the_search,
@@ -29,17 +34,90 @@ async fn a_number_is_found_in_any_spelling(mut env: Environment) {
     let state = env.accept_one(indexed("7816/VPCP-TTĐT", "")).await.message_id;
     let party = env.accept_one(indexed("45-CV/TU", "")).await.message_id;
     let nfd: String = "7816/vpcp-ttđt".nfd().collect();
-    for text in
-        ["7816/VPCP-TTĐT", "7816/vpcp-ttđt", "7816/VPCP-TTDT", "7816 vpcp ttdt", &nfd, "7816"]
-    {
+    for text in [
+        "7816/VPCP-TTĐT",
+        "7816/vpcp-ttđt",
+        "7816/VPCP-TTDT",
+        "7816 vpcp ttdt",
+        &nfd,
+        "7816",
+        "07816/VPCP",
+        "vpcp 7816",
+        "VPCP",
+    ] {
         assert_eq!(env.find_ids(text).await, std::slice::from_ref(&state), "{text}");
     }
-    for text in ["45-CV/TU", "45/CV/TU", "45 cv tu", "45-cv"] {
+    for text in ["45-CV/TU", "45/CV/TU", "45 cv tu", "45-cv", "045-CV/TU", "cv tu 45", "TU 0045"] {
         assert_eq!(env.find_ids(text).await, std::slice::from_ref(&party), "{text}");
     }
-    for text in ["816/VPCP", "VPCP", "46-CV/TU"] {
+    for text in ["816/VPCP", "46-CV/TU"] {
         assert!(env.find_ids(text).await.is_empty(), "{text}");
     }
+}
+
+async fn words_of_number_signer_issuer_and_file_are_found_in_any_order(mut env: Environment) {
+    let index = Index {
+        number: "045/CV".to_owned(),
+        subject: "Báo cáo quý III".to_owned(),
+        issuer: "Sở Nội vụ".to_owned(),
+        signers: vec!["Nguyễn Văn Đức".to_owned()],
+        file_names: vec!["Tờ-trình_2026.pdf".to_owned()],
+        ..Index::default()
+    };
+    let id = env.accept_one(Acceptance { index: Some(index), ..item() }).await.message_id;
+    env.accept_one(indexed("46/CV", "Báo cáo quý IV của Sở Nội vụ")).await;
+    for text in [
+        "45/CV",
+        "045/CV",
+        "cv 45",
+        "duc nguyen van",
+        "to trinh",
+        "TRÌNH 2026 pdf",
+        "quý 45 nội vụ",
+        "nội vụ đức",
+    ] {
+        assert_eq!(env.find_ids(text).await, std::slice::from_ref(&id), "{text}");
+    }
+    assert!(env.find_ids("45/CV duc lut").await.is_empty(), "every word must be there");
+}
+
+async fn a_beginning_of_an_id_finds_its_message(mut env: Environment) {
+    let derived = env.accept_and_route(item(), &["b-app"]).await.remove(0);
+    let all = env.find(FindRequest { derived: true, ..FindRequest::default() }).await;
+    let envelopes: Vec<_> = all.messages.iter().filter_map(|it| it.envelope.clone()).collect();
+    let parent = envelopes.iter().find(|it| it.id == derived).unwrap().parent.clone();
+    let beginning = |id: &str, digits: usize| id.chars().take(digits).collect::<String>();
+    for id in [&parent, &derived] {
+        for text in [
+            beginning(id, 6),
+            beginning(id, 8).to_uppercase(),
+            beginning(id, 15),
+            id.replace('-', ""),
+        ] {
+            assert_eq!(env.find_ids(&text).await, std::slice::from_ref(&parent), "{text}");
+        }
+        let request =
+            FindRequest { text: beginning(id, 10), derived: true, ..FindRequest::default() };
+        assert_eq!(ids(&env.find(request).await), std::slice::from_ref(id));
+    }
+    assert!(env.find_ids(&beginning(&parent, 5)).await.is_empty(), "five digits may be a number");
+    assert!(env.find_ids("…").await.is_empty(), "a text without letters finds nothing");
+}
+
+async fn the_code_of_a_fault_finds_what_it_keeps_back(mut env: Environment) {
+    let id = env.accept_one(item()).await.message_id;
+    let fault = Some(Fault::new(&code::LT_MAP_001));
+    let disposition = Some(entry::Disposition::Dead(DeadLetter { fault }));
+    env.record(vec![Entry { message_id: id.clone(), disposition, ..Entry::default() }]).await;
+    env.accept_one(item()).await;
+    let mut find = async |code: &str, states: Vec<i32>| {
+        let request = FindRequest { code: code.to_owned(), states, ..FindRequest::default() };
+        ids(&env.find(request).await)
+    };
+    assert_eq!(find("LT-MAP-001", Vec::new()).await, std::slice::from_ref(&id));
+    assert_eq!(find("LT-MAP-001", vec![State::Dead.into()]).await, std::slice::from_ref(&id));
+    assert!(find("LT-MAP-001", vec![State::Taken.into()]).await.is_empty());
+    assert!(find("LT-MAP-002", Vec::new()).await.is_empty());
 }
 
 async fn words_of_the_subject_are_found_in_any_spelling_and_order(mut env: Environment) {

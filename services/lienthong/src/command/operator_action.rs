@@ -60,6 +60,7 @@ pub(crate) async fn run(
             message_ids,
             reason: arguments.reason.clone(),
             actor: actor.clone(),
+            dry_run: false,
         };
         done.extend(journal.command(request).await.map_err(|it| journal_fault(&it))?.done);
     }

@@ -17,7 +17,8 @@ fn main() -> BuildResult<()> {
 
 fn compile_contracts(out: &Path) -> BuildResult<()> {
     let mut files = Vec::new();
-    let packages = ["canonical", "exchange", "fault", "journal", "mapping", "message", "registry"];
+    let packages =
+        ["canonical", "exchange", "fault", "journal", "mapping", "message", "operate", "registry"];
     for package in packages {
         println!("cargo:rerun-if-changed={package}/v1");
         for entry in fs::read_dir(format!("{package}/v1"))? {

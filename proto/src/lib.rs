@@ -66,6 +66,14 @@ pub mod message {
     }
 }
 
+pub mod operate {
+    //! What every role answers to operators.
+    pub mod v1 {
+        //! Version 1.
+        tonic::include_proto!("lienthong.operate.v1");
+    }
+}
+
 pub mod scheme;
 
 pub mod registry {

@@ -112,7 +112,8 @@ fn every_element_of_the_contracts_has_a_comment() {
     let files: Vec<_> =
         contracts.file.iter().filter(|it| it.package().starts_with("lienthong.")).collect();
     let packages: BTreeSet<_> = files.iter().map(|it| it.package()).collect();
-    let expected = ["canonical", "exchange", "fault", "journal", "mapping", "message", "registry"];
+    let expected =
+        ["canonical", "exchange", "fault", "journal", "mapping", "message", "operate", "registry"];
     assert_eq!(
         packages,
         expected.map(|it| format!("lienthong.{it}.v1")).iter().map(|it| &**it).collect()

@@ -25,6 +25,7 @@ pub mod disk;
 mod failover;
 pub mod guard;
 pub mod health;
+mod instance;
 pub mod metrics;
 pub mod peer;
 pub mod secret;
@@ -37,6 +38,7 @@ pub mod upstream;
 pub mod user;
 
 pub use clock::Clock;
+pub use instance::instance;
 pub use supervise::{shutdown_signal, supervise};
 pub use upstream::Upstream;
 pub use user::account_name;

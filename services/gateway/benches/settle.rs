@@ -97,6 +97,14 @@ impl Journal for NoJournal {
         Err(Status::unimplemented("no bench records"))
     }
 
+    async fn renew(&self, _: Request<RenewRequest>) -> RpcResult<RenewResponse> {
+        Ok(Response::new(RenewResponse::default()))
+    }
+
+    async fn pauses(&self, _: Request<PausesRequest>) -> RpcResult<PausesResponse> {
+        Ok(Response::new(PausesResponse::default()))
+    }
+
     async fn find(&self, _: Request<FindRequest>) -> RpcResult<FindResponse> {
         Err(Status::unimplemented("no bench finds"))
     }

@@ -49,6 +49,8 @@ pub(crate) struct Gateway {
     pub(crate) config: Config,
     /// Name of this instance in the facts that it writes.
     pub(crate) component: String,
+    /// Name of this process among all gateways.
+    pub(crate) instance: String,
     pub(crate) clock: Clock,
     pub(crate) bus: Bus,
     pub(crate) claims: ClaimStore,
@@ -84,6 +86,7 @@ impl Gateway {
         let time_limit = Duration::from_millis(config.upstream_ms_max);
         Self {
             component,
+            instance: chassis::instance(),
             clock,
             bus: dependencies.bus,
             claims: dependencies.claims,

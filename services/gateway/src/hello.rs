@@ -1,5 +1,7 @@
 //! Hello: compares an adapter's declaration with the registry, and opens its session.
 
+use std::net::IpAddr;
+
 use journal_client::to_fault;
 use proto::exchange::v1::{HelloRequest, HelloResponse, Limits};
 use proto::fault::code;
@@ -13,6 +15,7 @@ use crate::check_item::check_text;
 use crate::fault::{invalid_field, unavailable};
 use crate::gateway::Gateway;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ITEMS_MAX, CHUNK_BYTES_MAX};
+use crate::session::AdapterInfo;
 
 /// Version of the exchange protocol.
 const PROTOCOL_VERSION: u32 = 1;
@@ -25,7 +28,7 @@ const ADAPTER_BYTES_MAX: usize = 100;
 pub(crate) async fn open_session(
     gateway: &Gateway,
     caller: Caller,
-    request: HelloRequest,
+    (request, address): (HelloRequest, Option<IpAddr>),
 ) -> Result<HelloResponse, Fault> {
     let application = caller.application.clone();
     check_declaration(&application, &request)?;
@@ -44,11 +47,18 @@ pub(crate) async fn open_session(
         adapter: request.adapter.clone(),
         receiver_class: application.receiver_class,
         lease_ms: application.lease_ms,
+        gateway: gateway.instance.clone(),
+        adapter_version: request.adapter_version.clone(),
+        address: address.map(|it| it.to_string()).unwrap_or_default(),
+    };
+    let adapter = AdapterInfo {
+        name: request.adapter,
+        version: request.adapter_version,
+        address: open.address.clone(),
     };
     let opened = gateway.journal.open(open).await;
     let id = opened.map_err(|status| to_fault(&status))?.session;
-    let names = (id.clone(), request.adapter);
-    gateway.sessions.open(names, caller, gateway.clock.now_us());
+    gateway.sessions.open((id.clone(), adapter), caller, gateway.clock.now_us());
     drop(opening);
     Ok(HelloResponse {
         protocol_version: PROTOCOL_VERSION,
@@ -99,6 +109,7 @@ fn check_declaration(application: &Application, request: &HelloRequest) -> Resul
         ));
     }
     check_text("adapter", &request.adapter, ADAPTER_BYTES_MAX)?;
+    check_text("adapter_version", &request.adapter_version, ADAPTER_BYTES_MAX)?;
     let mismatch = |what: &str, theirs: &str, ours: &str| {
         Err(Fault::new(&code::LT_EX_002)
             .param("what", what)

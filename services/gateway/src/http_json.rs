@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post, put};
 use axum::{Extension, Router};
+use chassis::serve::ServedConnection;
 use proto::exchange::v1::track_request::By;
 use proto::exchange::v1::{
     GetPartRequest, HelloRequest, LookupRequest, PutPartRequest, SettleBatchRequest, SettleRequest,
@@ -69,10 +70,12 @@ fn respond<M: prost::Message>(name: &str, message: &M) -> JsonResult {
 async fn hello_handler(
     State(service): State<Service>,
     Extension(caller): Extension<Caller>,
+    connection: Option<Extension<ServedConnection>>,
     body: JsonText,
 ) -> JsonResult {
     let request: HelloRequest = from_json("HelloRequest", body.as_str())?;
-    respond("HelloResponse", &open_session(&service.gateway, caller, request).await?)
+    let address = connection.map(|Extension(it)| it.peer());
+    respond("HelloResponse", &open_session(&service.gateway, caller, (request, address)).await?)
 }
 
 async fn submit_handler(

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chassis::Clock;
+use chassis::serve::ServedConnection;
 use futures::{Stream, StreamExt as _};
 use proto::exchange::v1::exchange_server::Exchange;
 use proto::exchange::v1::{
@@ -116,7 +117,9 @@ impl Exchange for Service {
 
     async fn hello(&self, request: Request<HelloRequest>) -> RpcResult<HelloResponse> {
         let caller = caller(&request)?;
-        Ok(Response::new(open_session(&self.gateway, caller, request.into_inner()).await?))
+        let address = request.extensions().get().map(ServedConnection::peer);
+        let request = (request.into_inner(), address);
+        Ok(Response::new(open_session(&self.gateway, caller, request).await?))
     }
 
     async fn put_part(&self, request: Request<PutPartRequest>) -> RpcResult<PutPartResponse> {

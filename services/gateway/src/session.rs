@@ -30,6 +30,14 @@ pub(crate) struct InFlight {
     pub(crate) traceparent: String,
 }
 
+/// What an adapter said of itself in Hello, and where it called from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AdapterInfo {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) address: String,
+}
+
 /// What changes while a session is open.
 #[derive(Debug)]
 struct State {
@@ -82,7 +90,7 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) id: String,
-    pub(crate) adapter: String,
+    pub(crate) adapter: AdapterInfo,
     pub(crate) application: Arc<Application>,
     /// Digest of the token that opened it.
     pub(crate) token: TokenDigest,
@@ -132,7 +140,7 @@ impl DeliveryStream {
 impl Session {
     /// A session without a stream. `capacity_changed` is notified whenever it can take more.
     pub(crate) fn new(
-        (id, adapter): (String, String),
+        (id, adapter): (String, AdapterInfo),
         caller: Caller,
         now_us: i64,
         capacity_changed: Arc<Notify>,
@@ -299,7 +307,7 @@ mod tests {
 
     fn session(in_hand_max: u32) -> Arc<Session> {
         let application = Application { id: "a".to_owned(), in_hand_max, ..Application::default() };
-        let names = ("s".to_owned(), "adapter".to_owned());
+        let names = ("s".to_owned(), AdapterInfo::default());
         let caller =
             Caller { application: Arc::new(application), token: TokenDigest::of_token("") };
         Arc::new(Session::new(names, caller, 0, Arc::default()))

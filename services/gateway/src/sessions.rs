@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use registry_client::Caller;
 use tokio::sync::Notify;
 
-use crate::session::Session;
+use crate::session::{AdapterInfo, Session};
 
 /// The open sessions of one application.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     /// Adds a session of the caller's application.
-    pub(crate) fn open(&self, names: (String, String), caller: Caller, now_us: i64) {
+    pub(crate) fn open(&self, names: (String, AdapterInfo), caller: Caller, now_us: i64) {
         let sessions = self.of_application(&caller.application.id);
         let changed = sessions.capacity_changed.clone();
         let session = Arc::new(Session::new(names, caller, now_us, changed));
@@ -150,7 +150,7 @@ impl Sessions {
     pub(crate) fn remove_adapter(&self, application: &str, adapter: &str) -> Vec<Arc<Session>> {
         let Some(sessions) = self.find_application(application) else { return Vec::new() };
         let removed: Vec<_> =
-            sessions.open.lock().extract_if(.., |it| it.adapter == adapter).collect();
+            sessions.open.lock().extract_if(.., |it| it.adapter.name == adapter).collect();
         let mut by_id = self.by_id.lock();
         for session in &removed {
             by_id.remove(&session.id);
@@ -176,7 +176,8 @@ mod tests {
     fn open(sessions: &Sessions, application: &str, adapter: &str) {
         let application =
             Application { id: application.to_owned(), in_hand_max: 1, ..Application::default() };
-        let names = (format!("{}-{adapter}", application.id), adapter.to_owned());
+        let info = AdapterInfo { name: adapter.to_owned(), ..AdapterInfo::default() };
+        let names = (format!("{}-{adapter}", application.id), info);
         let caller =
             Caller { application: Arc::new(application), token: TokenDigest::of_token("") };
         sessions.open(names, caller, 0);

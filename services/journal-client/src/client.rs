@@ -9,9 +9,10 @@ use proto::journal::v1::journal_client::JournalClient as GeneratedClient;
 use proto::journal::v1::{
     AcceptOutcome, AcceptRequest, Acceptance, BeginRequest, Begun, CloseRequest, CommandRequest,
     CommandResponse, EndRequest, Ended, Entry, FindRequest, FindResponse, GetRequest, GetResponse,
-    JourneyRequest, JourneyResponse, OpenRequest, OpenResponse, RecordRequest, RecordResponse,
-    Refusal,
+    JourneyRequest, JourneyResponse, OpenRequest, OpenResponse, PausesRequest, RecordRequest,
+    RecordResponse, Refusal, RenewRequest,
 };
+use proto::operate::v1::Pause;
 use tonic::{Response, Status};
 
 /// Largest message of a call, in both directions: a batch of bodies that all are inline.
@@ -78,6 +79,26 @@ impl JournalClient {
     pub async fn close(&self, session: String) -> Result<u32, Status> {
         let mut client = self.client.clone();
         Ok(self.within(client.close(CloseRequest { session })).await?.given_back)
+    }
+
+    /// Says which sessions a gateway holds; those that it must end.
+    ///
+    /// # Errors
+    ///
+    /// See the type.
+    pub async fn renew(&self, sessions: Vec<String>) -> Result<Vec<String>, Status> {
+        let mut client = self.client.clone();
+        Ok(self.within(client.renew(RenewRequest { sessions })).await?.unknown)
+    }
+
+    /// Reads the pauses in force.
+    ///
+    /// # Errors
+    ///
+    /// See the type.
+    pub async fn pauses(&self) -> Result<Vec<Pause>, Status> {
+        let mut client = self.client.clone();
+        Ok(self.within(client.pauses(PausesRequest {})).await?.pauses)
     }
 
     /// Leases messages to a session; one answer per id, in their order.

@@ -115,6 +115,7 @@ async fn work(
         adapter: worker.to_string(),
         receiver_class: ReceiverClass::Repeatable.into(),
         lease_ms: 600_000,
+        ..OpenRequest::default()
     };
     let session = journal.open(open).await.unwrap().into_inner().session;
     let mut steps = [Duration::ZERO; 4];

@@ -146,7 +146,24 @@ CREATE TABLE session (
     adapter {text} NOT NULL,
     receiver_class BIGINT NOT NULL,
     lease_ms BIGINT NOT NULL,
-    opened_at BIGINT NOT NULL
+    opened_at BIGINT NOT NULL,
+    adapter_version {text} NOT NULL,
+    -- IP address that the adapter connected from.
+    address {text} NOT NULL,
+    -- The gateway that holds it, and when that last said so.
+    gateway {text} NOT NULL,
+    renewed_at BIGINT NOT NULL
 );
 
 CREATE UNIQUE INDEX session_adapter ON session (application, adapter);
+CREATE INDEX session_renewed ON session (renewed_at);
+
+-- Pauses in force: what waits, by kind and name of the target.
+CREATE TABLE pause (
+    kind BIGINT NOT NULL,
+    name {text} NOT NULL,
+    reason {text} NOT NULL,
+    actor {text} NOT NULL,
+    since BIGINT NOT NULL,
+    PRIMARY KEY (kind, name)
+){clustered};

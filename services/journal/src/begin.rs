@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proto::journal::v1::Begun;
 use proto::journal::v1::begun::Answer;
-use proto::message::v1::{Index, Receipt, ReceiverClass, State, Step};
+use proto::message::v1::{Fact, Index, Receipt, ReceiverClass, State, Step};
 
 use crate::database::error::{Corrupt, DatabaseError};
 use crate::database::row::Row;
@@ -162,6 +162,10 @@ fn begin_one(
     if row.state == State::InHand {
         return Begun { answer: Answer::InHandElsewhere.into(), ..begun };
     }
+    if unit.is_paused(id) {
+        // It waits in the journal, which publishes it when the pause ends.
+        return Begun { answer: Answer::Hold.into(), state, ..begun };
+    }
     let ahead = blocked.get(id);
     let event = if ahead.is_some() { Event::Blocked } else { Event::Begun };
     let Some(Transition::To(next)) = unit.allowed(id, event) else {
@@ -217,7 +221,9 @@ fn deliver(
         it.fault = None;
         it.blocked_by.clear();
     });
-    unit.step(&row.id, Step::Begun, "");
+    let (adapter, session_id) = (session.adapter.clone(), session.id.clone());
+    let fact = Fact { adapter, session: session_id, ..unit.own_fact(&row.id, Step::Begun) };
+    unit.fact(&row.id, fact);
     Begun {
         answer: Answer::Deliver.into(),
         lease: u64::try_from(lease).unwrap_or_default(),

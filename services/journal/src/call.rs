@@ -8,6 +8,7 @@ use proto::journal::v1::{
     AcceptOutcome, Acceptance, Begun, CommandRequest, CommandResponse, EndRequest, Ended, Entry,
     OpenRequest, OperatorAction, RecordResponse, Refusal,
 };
+use proto::operate::v1::{Pause, PauseRequest, ResumeRequest};
 use tokio::sync::mpsc;
 
 use crate::reply::{Reply, ask};
@@ -19,6 +20,12 @@ pub(crate) enum Call {
     Record(Vec<Entry>, Vec<Refusal>, Reply<RecordResponse>),
     Open(String, OpenRequest, Reply<u32>),
     Close(String, Reply<u32>),
+    /// Sessions that a gateway holds; the answer: those that are closed.
+    Renew(Vec<String>, Reply<Vec<String>>),
+    /// The answer: the pause, and whether it replaced one.
+    Pause(PauseRequest, Reply<(Pause, bool)>),
+    /// The answer: the pause that ended.
+    Resume(ResumeRequest, Reply<Option<Pause>>),
     Begin(String, Vec<String>, Reply<Option<Vec<Begun>>>),
     End(EndRequest, Reply<Vec<Ended>>),
     Command(CommandRequest, Reply<CommandResponse>),
@@ -39,7 +46,8 @@ impl Call {
             Self::Command(request, _) => request.message_ids.len(),
             Self::Postpone(failed, _) => failed.len(),
             Self::Note(actions, _) => actions.len(),
-            Self::Open(..) | Self::Close(..) => 1,
+            Self::Renew(ids, _) => ids.len(),
+            Self::Open(..) | Self::Close(..) | Self::Pause(..) | Self::Resume(..) => 1,
         };
         count.max(1)
     }
@@ -55,7 +63,13 @@ impl Call {
             Self::End(request, _) => request.encoded_len(),
             Self::Command(request, _) => request.encoded_len(),
             Self::Note(actions, _) => actions.iter().map(OperatorAction::encoded_len).sum(),
-            Self::Open(..) | Self::Close(..) | Self::Begin(..) | Self::Postpone(..) => 0,
+            Self::Open(..)
+            | Self::Close(..)
+            | Self::Renew(..)
+            | Self::Pause(..)
+            | Self::Resume(..)
+            | Self::Begin(..)
+            | Self::Postpone(..) => 0,
         }
     }
 
@@ -65,6 +79,9 @@ impl Call {
             Self::Record(..) => "record",
             Self::Open(..) => "open",
             Self::Close(..) => "close",
+            Self::Renew(..) => "renew",
+            Self::Pause(..) => "pause",
+            Self::Resume(..) => "resume",
             Self::Begin(..) => "begin",
             Self::End(..) => "end",
             Self::Command(..) => "command",
@@ -79,6 +96,9 @@ impl Call {
             Self::Accept(_, reply) => reply.send(Err(fault)),
             Self::Record(_, _, reply) => reply.send(Err(fault)),
             Self::Open(_, _, reply) | Self::Close(_, reply) => reply.send(Err(fault)),
+            Self::Renew(_, reply) => reply.send(Err(fault)),
+            Self::Pause(_, reply) => reply.send(Err(fault)),
+            Self::Resume(_, reply) => reply.send(Err(fault)),
             Self::Begin(_, _, reply) => reply.send(Err(fault)),
             Self::End(_, reply) => reply.send(Err(fault)),
             Self::Command(_, reply) => reply.send(Err(fault)),

@@ -123,6 +123,7 @@ fn summary(mut row: Row) -> Result<Summary, Corrupt> {
     let key = row.text("item_key").map_err(&mut note).unwrap_or_default();
     let corrupt = content_damage.map(|it| it.in_row(TABLE, &delivery.id));
     let corrupt = delivery.corrupt.or(corrupt);
+    let is_in_hand = delivery.state == State::InHand;
     Ok(Summary {
         envelope: Some(envelope),
         state: delivery.state.into(),
@@ -136,6 +137,8 @@ fn summary(mut row: Row) -> Result<Summary, Corrupt> {
         behind: delivery.blocked_by,
         attempt: u32::try_from(delivery.attempt).unwrap_or(u32::MAX),
         native_sha256: receipt.native_sha256,
+        session: if is_in_hand { delivery.session } else { String::new() },
+        lease_until_us: if is_in_hand { delivery.due_at } else { 0 },
         ..Summary::default()
     })
 }

@@ -13,6 +13,7 @@ use crate::call::Call;
 use crate::command::{command, note};
 use crate::connect;
 use crate::database::error::DatabaseError;
+use crate::pauses;
 use crate::record::{RecordCall, derived_before, record};
 use crate::reply::Reply;
 use crate::settle;
@@ -56,6 +57,9 @@ impl<'a> ByKind<'a> {
                 Call::End(request, reply) => push(&mut kinds.ends, request, reply),
                 Call::Open(..)
                 | Call::Close(..)
+                | Call::Renew(..)
+                | Call::Pause(..)
+                | Call::Resume(..)
                 | Call::Command(..)
                 | Call::Postpone(..)
                 | Call::Note(..) => kinds.others.push(call),
@@ -150,6 +154,18 @@ async fn work_on_other<'a>(
         Call::Close(id, reply) => {
             let given_back = connect::close(unit, id).await?;
             hold_back(answers, vec![reply], vec![given_back]);
+        }
+        Call::Renew(ids, reply) => {
+            let unknown = connect::renew(unit, ids).await?;
+            hold_back(answers, vec![reply], vec![unknown]);
+        }
+        Call::Pause(request, reply) => {
+            let paused = pauses::pause(unit, request).await?;
+            hold_back(answers, vec![reply], vec![paused]);
+        }
+        Call::Resume(request, reply) => {
+            let resumed = pauses::resume(unit, request).await?;
+            hold_back(answers, vec![reply], vec![resumed]);
         }
         Call::Command(request, reply) => {
             let response = command(unit, request).await?;

@@ -83,6 +83,9 @@ mod group;
 mod link;
 mod metrics;
 mod new_message;
+mod operate;
+mod pauses;
+mod progress;
 mod publish_due;
 mod readers;
 mod record;
@@ -101,6 +104,7 @@ mod transitions;
 mod undeliverable;
 mod unit_of_work;
 mod unrouted;
+mod waiting;
 mod writer;
 
 pub use database::error::DatabaseError;

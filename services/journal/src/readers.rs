@@ -3,13 +3,17 @@
 use proto::journal::v1::{
     FindRequest, FindResponse, GetRequest, GetResponse, JourneyRequest, JourneyResponse,
 };
+use proto::operate::v1::{Pause, ProgressResponse, Session};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::find;
+use crate::pauses::Pauses;
+use crate::progress::{LastProgress, progress, sessions};
 use crate::reply::{Reply, unavailable};
 use crate::storage::storage_fault;
+use crate::waiting::add_reasons;
 
 /// A call that only reads.
 #[derive(Debug)]
@@ -17,6 +21,9 @@ pub(crate) enum ReadCall {
     Find(FindRequest, Reply<FindResponse>),
     Journey(JourneyRequest, Reply<Option<JourneyResponse>>),
     Get(GetRequest, Reply<Option<GetResponse>>),
+    Progress(LastProgress, Reply<ProgressResponse>),
+    Sessions(Reply<Vec<Session>>),
+    Pauses(Reply<Vec<Pause>>),
 }
 
 /// Answers calls until there are no more. A search that fails fails its caller; a lost connection
@@ -24,6 +31,7 @@ pub(crate) enum ReadCall {
 pub(crate) async fn run(
     mut database: Database,
     calls: &Mutex<mpsc::Receiver<ReadCall>>,
+    partitions: u16,
 ) -> Result<(), DatabaseError> {
     loop {
         let Some(call) = calls.lock().await.recv().await else { return Ok(()) };
@@ -31,16 +39,48 @@ pub(crate) async fn run(
             // A long search is not run for a caller that went away.
             ReadCall::Find(_, reply) if reply.is_closed() => {}
             ReadCall::Find(request, reply) => {
-                answer(&reply, find::find(&mut database, &request).await)?;
+                answer(&reply, find_messages(&mut database, &request, partitions).await)?;
             }
             ReadCall::Journey(request, reply) => {
-                answer(&reply, find::journey(&mut database, &request.message_id).await)?;
+                let id = request.message_id.as_str();
+                answer(&reply, read_journey(&mut database, id, partitions).await)?;
             }
             ReadCall::Get(request, reply) => {
                 answer(&reply, find::get(&mut database, &request).await)?;
             }
+            ReadCall::Progress(last, reply) => {
+                answer(&reply, progress(&mut database, (&last, partitions)).await)?;
+            }
+            ReadCall::Sessions(reply) => answer(&reply, sessions(&mut database).await)?,
+            ReadCall::Pauses(reply) => {
+                let pauses = Pauses::read(&mut database, partitions).await;
+                answer(&reply, pauses.map(|it| it.all))?;
+            }
         }
     }
+}
+
+async fn find_messages(
+    database: &mut Database,
+    request: &FindRequest,
+    partitions: u16,
+) -> Result<FindResponse, DatabaseError> {
+    let mut found = find::find(database, request).await?;
+    add_reasons(database, &mut found.messages, partitions).await?;
+    Ok(found)
+}
+
+async fn read_journey(
+    database: &mut Database,
+    id: &str,
+    partitions: u16,
+) -> Result<Option<JourneyResponse>, DatabaseError> {
+    let Some(mut journey) = find::journey(database, id).await? else { return Ok(None) };
+    if let Some(message) = &mut journey.message {
+        add_reasons(database, std::slice::from_mut(message), partitions).await?;
+    }
+    add_reasons(database, &mut journey.derived, partitions).await?;
+    Ok(Some(journey))
 }
 
 fn answer<T>(reply: &Reply<T>, outcome: Result<T, DatabaseError>) -> Result<(), DatabaseError> {

@@ -1,12 +1,15 @@
 //! Write-through cache of the single writer. It may be dropped at any time.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use proto::message::v1::State;
 
 use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::delivery_row::{DeliveryRow, number_of};
+use crate::pauses::Pauses;
+use crate::progress::LastProgress;
 
 /// Rows of one generation; there are two. A row takes about 1 kB.
 const ROWS_MAX: usize = 8_192;
@@ -31,6 +34,9 @@ pub(crate) struct RowCache {
     /// The greatest row id, and the greatest position of facts.
     pub(crate) row_id: i64,
     pub(crate) position: i64,
+    /// The pauses in force.
+    pub(crate) pauses: Arc<Pauses>,
+    pub(crate) last_progress: LastProgress,
 }
 
 const HELD: &str = "SELECT id FROM delivery_state WHERE sweep_at > $1 AND state = $2 LIMIT 1";
@@ -60,6 +66,8 @@ impl RowCache {
             stored_watermark: watermark,
             row_id,
             position,
+            pauses: Arc::default(),
+            last_progress: LastProgress::default(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! The service: takes calls, and runs the writer, the readers and the publisher that answer them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, Channel, Receiver};
@@ -13,7 +14,8 @@ use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
     CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
     GetRequest, GetResponse, JourneyRequest, JourneyResponse, OpenRequest, OpenResponse,
-    RecordRequest, RecordResponse, ResendRequest, ResendResponse,
+    PausesRequest, PausesResponse, RecordRequest, RecordResponse, RenewRequest, RenewResponse,
+    ResendRequest, ResendResponse,
 };
 use serde::Deserialize;
 use tokio::sync::{Mutex, mpsc, watch};
@@ -23,6 +25,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::call::{Call, QueuedCall, WriterHandle};
+use crate::connect;
 use crate::database::Database;
 use crate::database::address::DatabaseAddress;
 use crate::database::error::DatabaseError;
@@ -30,6 +33,8 @@ use crate::database::purpose::Purpose;
 use crate::link::until_lost;
 use crate::metrics::Metrics;
 use crate::new_message::NAME_BYTES_MAX;
+use crate::pauses::Pauses;
+use crate::progress::LastProgress;
 use crate::publish_due::DuePublisher;
 use crate::readers::{self, ReadCall};
 use crate::reply::{Reply, ask, unavailable};
@@ -97,9 +102,12 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The queues that calls enter while the journal runs.
 #[derive(Clone, Debug)]
-struct Queues {
+pub(crate) struct Queues {
     writer: WriterHandle,
     reads: mpsc::Sender<ReadCall>,
+    /// Number of partitions of intake.
+    pub(crate) partitions: u16,
+    pub(crate) last_progress: LastProgress,
 }
 
 /// The receiving ends of [`Queues`].
@@ -155,15 +163,20 @@ impl Service {
             .max_encoding_message_size(CALL_BYTES_MAX)
     }
 
-    fn open_queues(&self) -> OpenQueues<'_> {
+    fn open_queues(&self, cache: &RowCache) -> OpenQueues<'_> {
         let (writer, calls) = WriterHandle::channel(self.calls_max);
         let (reads_sender, reads) = mpsc::channel(READS_MAX);
-        let queues = Queues { writer: writer.clone(), reads: reads_sender };
+        let queues = Queues {
+            writer: writer.clone(),
+            reads: reads_sender,
+            partitions: cache.pauses.partitions,
+            last_progress: cache.last_progress.clone(),
+        };
         self.queues.send_replace(Some(queues));
         OpenQueues { calls, reads, writer, guard: QueuesGuard(self) }
     }
 
-    fn queues(&self) -> Result<Queues, Status> {
+    pub(crate) fn queues(&self) -> Result<Queues, Status> {
         self.queues.borrow().clone().ok_or_else(|| self.not_serving())
     }
 
@@ -183,13 +196,16 @@ impl Service {
         self.failure.send_replace(error.and_then(storage_fault));
     }
 
-    async fn call<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, Status> {
+    pub(crate) async fn call<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, Status> {
         // The queues are not held while waiting, so that closing them ends every wait.
         let writer = self.queues()?.writer;
         Ok(writer.call(call).await?)
     }
 
-    async fn read<T>(&self, call: impl FnOnce(Reply<T>) -> ReadCall) -> Result<T, Status> {
+    pub(crate) async fn read<T>(
+        &self,
+        call: impl FnOnce(Reply<T>) -> ReadCall,
+    ) -> Result<T, Status> {
         let reads = self.queues()?.reads;
         Ok(ask(&reads, call).await?)
     }
@@ -239,11 +255,13 @@ async fn run_once(
         Database::open(&config.address(), Purpose::Read).await?,
         Database::open(&config.address(), Purpose::Read).await?,
     ];
-    let cache = RowCache::open(&mut database).await?;
+    let mut cache = RowCache::open(&mut database).await?;
+    let partitions = bus.settings().partitions.max(1);
+    cache.pauses = Arc::new(Pauses::read(&mut database, partitions).await?);
     let publisher = bus.publisher().await?;
     let (publishes, due) = mpsc::channel(PUBLISHES_MAX);
     let metrics = Metrics::new();
-    let OpenQueues { calls, reads, writer: handle, guard } = service.open_queues();
+    let OpenQueues { calls, reads, writer: handle, guard } = service.open_queues(&cache);
     health.well("journal");
     service.failure.send_replace(None);
     let writing = async {
@@ -256,7 +274,7 @@ async fn run_once(
     };
     let reading = async {
         let reads = Mutex::new(reads);
-        let each = reader_databases.map(|it| readers::run(it, &reads));
+        let each = reader_databases.map(|it| readers::run(it, &reads, partitions));
         futures::future::try_join_all(each).await.map_err(anyhow::Error::new)
     };
     let publishing = async {
@@ -293,6 +311,7 @@ async fn open(
         tokio::time::sleep(LOCK_INTERVAL).await;
     }
     database.migrate().await?;
+    connect::renew_all(&mut database, clock.now_us()).await?;
     match bus {
         Bus::Embedded(_) => sweep::publish_all(&mut database).await?,
         Bus::RabbitMq(_) => sweep::publish_soon(&mut database, clock.now_us()).await?,
@@ -343,6 +362,20 @@ impl Journal for Service {
         let session = request.into_inner().session;
         let given_back = self.call(|reply| Call::Close(session, reply)).await?;
         Ok(Response::new(CloseResponse { given_back }))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<RenewRequest>,
+    ) -> Result<Response<RenewResponse>, Status> {
+        let sessions = request.into_inner().sessions;
+        let unknown = self.call(|reply| Call::Renew(sessions, reply)).await?;
+        Ok(Response::new(RenewResponse { unknown }))
+    }
+
+    async fn pauses(&self, _: Request<PausesRequest>) -> Result<Response<PausesResponse>, Status> {
+        let pauses = self.read(ReadCall::Pauses).await?;
+        Ok(Response::new(PausesResponse { pauses }))
     }
 
     async fn begin(

@@ -7,13 +7,14 @@ use crate::database::row::{Row, Unreadable};
 
 /// Reads a session by its id.
 pub(crate) const SELECT: &str =
-    "SELECT id, application, receiver_class, lease_ms FROM session WHERE id = $1";
+    "SELECT id, application, adapter, receiver_class, lease_ms FROM session WHERE id = $1";
 
 /// An open session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Session {
     pub(crate) id: String,
     pub(crate) application: String,
+    pub(crate) adapter: String,
     pub(crate) class: ReceiverClass,
     pub(crate) lease_ms: i64,
 }
@@ -25,6 +26,7 @@ impl Session {
             Ok::<_, Unreadable>(Self {
                 id: row.text("id")?,
                 application: row.text("application")?,
+                adapter: row.text("adapter")?,
                 class: row.enumeration("receiver_class")?,
                 lease_ms: row.number("lease_ms")?,
             })

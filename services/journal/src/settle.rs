@@ -10,7 +10,7 @@ use proto::message::v1::{Fact, State, Step};
 use crate::database::error::DatabaseError;
 use crate::delivery_row::DeliveryRow;
 use crate::record::read_facts;
-use crate::steps::{park_or_dead_letter, release_blocked};
+use crate::steps::{give_back, park_or_dead_letter, release_blocked};
 use crate::transitions::{Event, Transition};
 use crate::unit_of_work::{COMPONENT, UnitOfWork};
 
@@ -24,6 +24,10 @@ pub(crate) fn undoes_begin(request: &EndRequest) -> bool {
     request.settlements.iter().all(undoes_lost_begin)
 }
 
+fn is_interrupted(settlement: &Settlement) -> bool {
+    matches!(settlement.answer, Some(Answer::Interrupted(_)))
+}
+
 fn undoes_lost_begin(settlement: &Settlement) -> bool {
     settlement.lease == 0 && matches!(settlement.answer, Some(Answer::Unsent(_)))
 }
@@ -34,6 +38,8 @@ pub(crate) async fn end(
     calls: &[&EndRequest],
 ) -> Result<Vec<Vec<Ended>>, DatabaseError> {
     let read = facts_of_late_answers(unit, calls).await?;
+    let interrupted = calls.iter().filter(|it| it.settlements.iter().any(is_interrupted));
+    unit.load_sessions(interrupted.map(|it| it.session.as_str())).await?;
     let mut results = Vec::with_capacity(calls.len());
     let mut settled = Vec::new();
     for call in calls {
@@ -95,7 +101,7 @@ fn end_one(
         Answer::Taken(_) => row.state == State::Taken,
         Answer::Refused(_) => row.state == State::Refused,
         Answer::Unavailable(_) => row.state == State::Parked,
-        Answer::Unsent(_) => return Outcome::LeaseLost,
+        Answer::Unsent(_) | Answer::Interrupted(_) => return Outcome::LeaseLost,
     };
     if is_same {
         return Outcome::Repeated;
@@ -122,6 +128,7 @@ fn describe(answer: &Answer) -> String {
         Answer::Refused(it) => format!("refused: {}", it.reason),
         Answer::Unavailable(it) => format!("unavailable: {}", it.reason),
         Answer::Unsent(_) => "unsent".to_owned(),
+        Answer::Interrupted(_) => "interrupted".to_owned(),
     }
 }
 
@@ -132,12 +139,20 @@ fn event_of(answer: &Answer) -> (Event, Step, &str) {
         Answer::Refused(it) => (Event::Refused, Step::Refused, it.reason.as_str()),
         Answer::Unavailable(it) => (Event::Unavailable, Step::Unavailable, it.reason.as_str()),
         Answer::Unsent(_) => (Event::Unsent, Step::GivenBack, "it was not handed over"),
+        Answer::Interrupted(_) => {
+            (Event::Interrupted, Step::GivenBack, "the connection broke while it was handed over")
+        }
     }
 }
 
 fn settle(unit: &mut UnitOfWork<'_>, row: &DeliveryRow, answer: &Answer) {
     let id = row.id.as_str();
     let (event, step, detail) = event_of(answer);
+    if event == Event::Interrupted {
+        // A session that is closed meanwhile has given it back already.
+        let class = unit.session(&row.session).unwrap_or_default().class;
+        return give_back(unit, id, class, detail);
+    }
     match unit.allowed(id, event) {
         Some(Transition::To(state)) => {
             unit.set_state(id, state, 0);

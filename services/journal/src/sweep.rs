@@ -7,6 +7,7 @@ use proto::message::v1::{State, Step};
 use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::delivery_row::{DeliveryRow, sql_list};
+use crate::pauses::PAUSED_WAIT;
 use crate::retry_schedule::publish_deadline;
 use crate::row_cache::{SELECT_WATERMARK, UPDATE_WATERMARK, WATERMARK_COLUMN};
 use crate::steps::give_back;
@@ -47,6 +48,9 @@ pub(crate) async fn sweep(unit: &mut UnitOfWork<'_>) -> Result<bool, DatabaseErr
         }
         if row.state == State::InHand {
             end_lease(unit, &row).await?;
+        } else if unit.is_paused(id) {
+            let wait = i64::try_from(PAUSED_WAIT.as_micros()).unwrap_or_default();
+            unit.delay(id, unit.now + wait);
         } else if unit.allowed(id, Event::Due) == Some(Transition::Publish) {
             if row.state == State::Parked {
                 unit.step(id, Step::DrivenAgain, "");

@@ -4,6 +4,7 @@
 mod flush;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use proto::message::v1::{Fact, State, Step};
 
@@ -12,6 +13,7 @@ use crate::database::error::{Corrupt, DatabaseError};
 use crate::database::row::Parameters;
 use crate::delivery_row::{COLUMNS, DeliveryRow};
 use crate::new_message::NewRows;
+use crate::pauses::Pauses;
 use crate::retry_schedule::publish_deadline;
 use crate::row_cache::RowCache;
 use crate::session::{self, Session};
@@ -45,6 +47,8 @@ pub(crate) struct UnitOfWork<'a> {
     stored_watermark: Option<i64>,
     /// The newest position of facts.
     position: i64,
+    /// The pauses in force once this is committed.
+    pub(crate) pauses: Arc<Pauses>,
 }
 
 impl<'a> UnitOfWork<'a> {
@@ -55,6 +59,7 @@ impl<'a> UnitOfWork<'a> {
             watermark: cache.watermark,
             stored_watermark: None,
             position: cache.position,
+            pauses: cache.pauses.clone(),
             cache,
             rows: HashMap::new(),
             sessions: HashMap::new(),
@@ -264,6 +269,19 @@ impl<'a> UnitOfWork<'a> {
         }
     }
 
+    /// Lets the next step of a message be due later, without a change of it.
+    pub(crate) fn delay(&mut self, id: &str, due_at: i64) {
+        if let Some(row) = self.rows.get_mut(id) {
+            row.due_at = due_at;
+        }
+        self.reschedule(id);
+    }
+
+    /// True while a pause holds a loaded message.
+    pub(crate) fn is_paused(&self, id: &str) -> bool {
+        self.rows.get(id).is_some_and(|it| self.pauses.of_row(it).is_some())
+    }
+
     /// Moves a message to a state without a lease; its next step is due at `due_at` (0: never).
     pub(crate) fn set_state(&mut self, id: &str, state: State, due_at: i64) {
         self.cache.may_hold |= state == State::Held;
@@ -297,6 +315,8 @@ impl<'a> UnitOfWork<'a> {
     pub(crate) fn committed(self) -> Vec<String> {
         let Self { cache, rows, watermark, stored_watermark, publishes, position, .. } = self;
         (cache.watermark, cache.position) = (watermark, position);
+        cache.last_progress.note(rows.values(), (self.now, self.pauses.partitions));
+        cache.pauses = self.pauses;
         cache.insert(rows.into_values());
         if let Some(stored) = stored_watermark {
             cache.watermark_stored(stored);

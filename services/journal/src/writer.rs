@@ -8,6 +8,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{Call, QueuedCall};
+use crate::connect;
 use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::group::{self, Answer};
@@ -29,6 +30,9 @@ const GROUP_BYTES_MAX: usize = 32 << 20;
 /// How often the writer looks whether any message is still held.
 const MAY_HOLD_INTERVAL: Duration = Duration::from_secs(60);
 
+/// How often the writer closes the sessions that no gateway holds any more.
+const SESSIONS_INTERVAL: Duration = Duration::from_secs(15);
+
 /// How often the writer pings the server, which takes the lock away from a session that is silent.
 const PING_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -39,6 +43,8 @@ enum Turn {
     Sweep,
     /// Looks whether any message is still held.
     RefreshMayHold,
+    /// Closes the sessions that no gateway holds any more.
+    CloseUnrenewed,
     Ping,
 }
 
@@ -65,6 +71,7 @@ impl Writer {
         let mut sweeps = interval(sweep_interval);
         let mut refreshes = interval(MAY_HOLD_INTERVAL);
         let mut pings = interval(PING_INTERVAL);
+        let mut closings = interval(SESSIONS_INTERVAL);
         database.expire_lock().await?;
         loop {
             // Biased, so that a stream of calls does not keep the sweeper from its turn.
@@ -73,6 +80,7 @@ impl Writer {
                 () = shutdown.cancelled() => Turn::Call(calls.try_recv().ok()),
                 _ = pings.tick() => Turn::Ping,
                 _ = refreshes.tick() => Turn::RefreshMayHold,
+                _ = closings.tick() => Turn::CloseUnrenewed,
                 _ = sweeps.tick() => Turn::Sweep,
                 call = calls.recv() => Turn::Call(call),
             };
@@ -85,6 +93,10 @@ impl Writer {
                 }
                 Turn::RefreshMayHold => {
                     self.cache.refresh_may_hold(database).await?;
+                    calls.try_recv().ok()
+                }
+                Turn::CloseUnrenewed => {
+                    self.close_unrenewed(database).await?;
                     calls.try_recv().ok()
                 }
                 Turn::Sweep => {
@@ -136,6 +148,27 @@ impl Writer {
             sweeps.reset_immediately();
         }
         Ok(())
+    }
+
+    async fn close_unrenewed(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
+        let mut unit = UnitOfWork::new(database, self.clock.now_us(), &mut self.cache);
+        unit.database.begin().await?;
+        let outcome = match connect::close_unrenewed(&mut unit).await {
+            Ok(()) => unit.flush().await,
+            Err(error) => Err(error),
+        };
+        match finish(unit, outcome).await {
+            // The next turn tries again.
+            Err(error) if error.is_of_data() => Ok(()),
+            Err(error) if error.storage_failure().is_some() && !error.needs_reopen() => {
+                self.storage.fail(&error);
+                Ok(())
+            }
+            finished => {
+                let ((), due) = finished?;
+                self.publish(database, due).await
+            }
+        }
     }
 
     /// Works on a group. When the group cannot be written, works on each call by itself, so that

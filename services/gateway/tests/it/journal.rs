@@ -162,6 +162,14 @@ impl Journal for RecordingJournal {
         self.deliver("close", Ok(answer))
     }
 
+    async fn renew(&self, request: Request<RenewRequest>) -> RpcResult<RenewResponse> {
+        self.journal.clone().renew(request).await
+    }
+
+    async fn pauses(&self, request: Request<PausesRequest>) -> RpcResult<PausesResponse> {
+        self.journal.clone().pauses(request).await
+    }
+
     async fn begin(&self, request: Request<BeginRequest>) -> RpcResult<BeginResponse> {
         let answer = self.journal.clone().begin(request).await;
         self.deliver("begin", answer)

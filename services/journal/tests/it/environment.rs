@@ -255,6 +255,7 @@ impl Environment {
             adapter: adapter.to_owned(),
             receiver_class: class.into(),
             lease_ms: 60_000,
+            ..OpenRequest::default()
         };
         let opened = self.journal.open(request).await.unwrap().into_inner();
         self.sessions.insert(opened.session.clone(), application.to_owned());

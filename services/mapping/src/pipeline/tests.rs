@@ -11,7 +11,8 @@ use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
     CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
     GetRequest, GetResponse, JourneyRequest, JourneyResponse, OpenRequest, OpenResponse,
-    RecordRequest, RecordResponse, ResendRequest, ResendResponse, body,
+    PausesRequest, PausesResponse, RecordRequest, RecordResponse, RenewRequest, RenewResponse,
+    ResendRequest, ResendResponse, body,
 };
 use proto::message::v1::{MessageType, Organisation};
 use proto::registry::v1::registry_server::{Registry, RegistryServer};
@@ -86,6 +87,8 @@ journal_with_record_only! {
     accept(AcceptRequest) -> AcceptResponse;
     open(OpenRequest) -> OpenResponse;
     close(CloseRequest) -> CloseResponse;
+    renew(RenewRequest) -> RenewResponse;
+    pauses(PausesRequest) -> PausesResponse;
     begin(BeginRequest) -> BeginResponse;
     end(EndRequest) -> EndResponse;
     find(FindRequest) -> FindResponse;

@@ -74,11 +74,13 @@ impl SearchQuery {
         // A text or a key leads to few messages; an organisation may have any number of them.
         let is_narrow = !request.text.trim().is_empty()
             || !request.key.is_empty()
+            || !request.number.is_empty()
             || !request.conversation.is_empty();
         let by_organisation = !request.organisation.is_empty() && !request.derived && !is_narrow;
         let order = if by_organisation { Order::Party } else { Order::All };
         let mut query = Self { conditions: Vec::new(), values: Vec::new(), order };
         query.match_text(request, dialect.full_text);
+        query.match_number(&request.number);
         query.match_parties(request);
         query.match_attributes(request);
         query.match_states(request, dialect.contains);
@@ -201,6 +203,16 @@ impl SearchQuery {
         let code = || Value::Bytes(request.code.as_bytes().to_vec());
         let values = (0..condition.matches('?').count()).map(|_| code()).collect();
         self.and(&condition, values);
+    }
+
+    fn match_number(&mut self, number: &str) {
+        if !number.is_empty() {
+            self.and(
+                "message.id IN (SELECT id FROM message_row WHERE number_folded = ? \
+                 AND number_folded <> '')",
+                vec![fold_number(number).into()],
+            );
+        }
     }
 
     /// The text is read as each kind of key there is, and each kind has its index.

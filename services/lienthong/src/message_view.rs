@@ -12,18 +12,31 @@ use crate::text_format::{duration, local_time, local_time_of_day, truncate};
 /// Prints messages as a table.
 pub(crate) fn print_messages(output: Output, messages: &[Summary]) {
     let rows: Vec<Row> = messages.iter().map(|it| message_row(output, it).into()).collect();
-    output.print_table(
-        &[
-            output.localize("Giờ Việt Nam", "Time in Vietnam"),
-            output.localize("Loại", "Type"),
-            output.localize("Số, ký hiệu", "Number"),
-            output.localize("Trích yếu", "Subject"),
-            output.localize("Gửi → nhận", "From → to"),
-            output.localize("Trạng thái", "State"),
-            output.localize("Mã", "Id"),
-        ],
-        &rows,
-    );
+    output.print_table(&message_headings(output), &rows);
+}
+
+/// Prints messages to choose from, numbered from 1.
+pub(crate) fn print_choices(output: Output, messages: &[Summary]) {
+    let numbered = messages.iter().zip(1..).map(|(it, number): (&Summary, usize)| {
+        let mut cells = message_row(output, it);
+        cells.insert(0, number.to_string());
+        Row::from(cells)
+    });
+    let mut headings = vec!["#"];
+    headings.extend(message_headings(output));
+    output.print_table(&headings, &numbered.collect::<Vec<_>>());
+}
+
+fn message_headings(output: Output) -> [&'static str; 7] {
+    [
+        output.localize("Giờ Việt Nam", "Time in Vietnam"),
+        output.localize("Loại", "Type"),
+        output.localize("Số, ký hiệu", "Number"),
+        output.localize("Trích yếu", "Subject"),
+        output.localize("Gửi → nhận", "From → to"),
+        output.localize("Trạng thái", "State"),
+        output.localize("Mã", "Id"),
+    ]
 }
 
 fn message_row(output: Output, of: &Summary) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! Prints for people (tables and sentences) or for programs (JSON).
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -101,6 +101,26 @@ impl Output {
     /// Clears the progress line.
     pub(crate) fn clear_progress(&self) {
         self.show_progress("");
+    }
+
+    /// True when a person can be asked: keyboard and stderr are a terminal, and no program reads.
+    pub(crate) fn can_ask(&self) -> bool {
+        !self.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks the person on the terminal; the answer is empty at the end of the input.
+    pub(crate) fn ask(&self, question: &str) -> String {
+        write_or_exit(&mut io::stderr().lock(), printable(question).as_bytes(), false);
+        let mut answer = String::new();
+        // A terminal that cannot be read answers nothing.
+        io::stdin().lock().read_line(&mut answer).map_or_else(|_| String::new(), |_| answer)
+    }
+
+    /// Asks for a yes; anything else is a no.
+    pub(crate) fn confirm(&self, question: &str) -> bool {
+        let hint = self.localize("[c = có, Enter = không]", "[y = yes, Enter = no]");
+        let answer = self.ask(&format!("{question} {hint} ")).trim().to_lowercase();
+        matches!(answer.as_str(), "c" | "có" | "co" | "y" | "yes")
     }
 
     /// Prints the fault that ends a command.

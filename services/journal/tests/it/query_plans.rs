@@ -100,6 +100,7 @@ fn searches(id: &str) -> Vec<FindRequest> {
         FindRequest { conversation: "doc".to_owned(), ..FindRequest::default() },
         FindRequest { application: "b-app".to_owned(), ..FindRequest::default() },
         text("abcdef12"),
+        FindRequest { number: "7/CV-UB".to_owned(), ..FindRequest::default() },
         FindRequest { code: "LT-MAP-001".to_owned(), ..FindRequest::default() },
         FindRequest {
             application: "a-app".to_owned(),

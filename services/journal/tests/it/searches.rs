@@ -79,6 +79,9 @@ async fn words_of_number_signer_issuer_and_file_are_found_in_any_order(mut env: 
         assert_eq!(env.find_ids(text).await, std::slice::from_ref(&id), "{text}");
     }
     assert!(env.find_ids("45/CV duc lut").await.is_empty(), "every word must be there");
+    env.accept_one(indexed("45/CV-UB", "")).await;
+    let request = FindRequest { number: "45 cv".to_owned(), ..FindRequest::default() };
+    assert_eq!(ids(&env.find(request).await), [id], "the whole number");
 }
 
 async fn a_beginning_of_an_id_finds_its_message(mut env: Environment) {

@@ -164,6 +164,12 @@ pub(crate) struct OperatorAction {
     /// Ai làm; mặc định người dùng của máy / Who; default this machine's user
     #[arg(long, value_name = "NAME")]
     pub(crate) actor: Option<String>,
+    /// Làm ngay cả khi đổi nhiều thông điệp / Also when several messages are changed
+    #[arg(long, short = 'y')]
+    pub(crate) yes: bool,
+    /// Chỉ xem sẽ đổi những gì / Only show what would be changed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) link: Link,
 }

@@ -8,15 +8,17 @@ use proto::fault::v1::{Fault, Reason};
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::{CommandRequest, JourneyResponse, Summary};
 use proto::message::v1::State;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::OperatorAction;
 use crate::client_settings::ClientSettings;
-use crate::document_lookup::{NamedMessages, find_named, read_journey, read_journeys};
+use crate::document_lookup::{Choice, ambiguous_fault, choose_message, read_journey};
 use crate::exit_status::ExitStatus;
 use crate::fault::fault_json;
 use crate::journal_access::{connect_journal, journal_fault};
 use crate::labels::state_label;
+use crate::message_json::message_json;
+use crate::message_view::print_choices;
 use crate::output::Output;
 use crate::table::Row;
 
@@ -36,8 +38,16 @@ struct Outcome {
     fault: Option<Fault>,
 }
 
+/// What the command is, for requests and for what is printed.
+struct Order<'a> {
+    action: Action,
+    actor: String,
+    arguments: &'a OperatorAction,
+}
+
 /// Carries out the command on every message that the arguments name. The journal decides which of
-/// them are in a state that allows it.
+/// them are in a state that allows it. Nothing is changed where an argument may name several
+/// documents, and where several messages would be changed and nobody confirms it.
 pub(crate) async fn run(
     output: Output,
     client: &ClientSettings,
@@ -45,60 +55,74 @@ pub(crate) async fn run(
     arguments: &OperatorAction,
 ) -> anyhow::Result<ExitStatus> {
     let journal = connect_journal(client).await?;
+    let actor = arguments.actor.clone().unwrap_or_else(chassis::account_name);
+    let order = Order { action, actor, arguments };
     let mut targets = Vec::new();
     for argument in &arguments.what {
-        let candidates = find_candidates(output, &journal, argument).await?;
-        targets.push(Target { argument, candidates });
-    }
-    let actor = arguments.actor.clone().unwrap_or_else(chassis::account_name);
-    let message_ids: Vec<String> =
-        targets.iter().flat_map(|it| it.candidates.iter().flatten()).map(id).collect();
-    let mut done = HashSet::new();
-    if !message_ids.is_empty() {
-        let request = CommandRequest {
-            action: action.into(),
-            message_ids,
-            reason: arguments.reason.clone(),
-            actor: actor.clone(),
-            dry_run: false,
+        let candidates = match choose_message(output, &journal, argument).await {
+            Ok(Choice::Ambiguous(candidates)) => {
+                return Ok(print_ambiguous(output, &order, (argument, &candidates)));
+            }
+            Ok(Choice::Message(id)) => read_candidates(&journal, id).await,
+            Err(fault) => Err(fault),
         };
-        done.extend(journal.command(request).await.map_err(|it| journal_fault(&it))?.done);
+        match candidates {
+            Err(fault) if !matches!(fault.reason(), Reason::NotFound | Reason::Conflict) => {
+                return Err(fault.into());
+            }
+            candidates => targets.push(Target { argument, candidates }),
+        }
     }
+    let changed = command(&journal, &order, ids_of(&targets), true).await?;
+    if arguments.dry_run {
+        return Ok(print_plan(output, &order, (&targets, &changed)));
+    }
+    if changed.len() > 1 && !arguments.yes && !is_confirmed(output, &targets, &changed) {
+        let fault = Fault::new(&code::LT_CLI_017).param("count", changed.len().to_string());
+        return Ok(print_unconfirmed(output, &order, (&targets, &changed), &fault));
+    }
+    let done = command(&journal, &order, changed, false).await?.into_iter().collect();
     let outcomes: Vec<_> =
         targets.into_iter().flat_map(|it| outcomes_of(output, it, &done)).collect();
-    Ok(print(output, (action, &actor), &outcomes))
+    Ok(print(output, &order, &outcomes))
 }
 
-/// The messages that an argument names; a fault of its own when it names none or is ambiguous.
-async fn find_candidates(
-    output: Output,
+/// Gives the command to the journal; the ids of the messages that it changes.
+async fn command(
     journal: &JournalClient,
-    argument: &str,
-) -> Result<Result<Vec<Summary>, Fault>, Fault> {
-    let journeys = match find_named(journal, argument).await {
-        Ok(NamedMessages::Message(id)) => read_journey(journal, id).await.map(|it| vec![it]),
-        Ok(NamedMessages::Conversation { documents, .. }) => {
-            read_journeys(journal, documents).await
-        }
-        Ok(NamedMessages::Ambiguous(_)) => Err(ambiguous(output, argument)),
-        Err(fault) => Err(fault),
+    order: &Order<'_>,
+    message_ids: Vec<String>,
+    dry_run: bool,
+) -> Result<Vec<String>, Fault> {
+    if message_ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let request = CommandRequest {
+        action: order.action.into(),
+        message_ids,
+        reason: order.arguments.reason.clone(),
+        actor: order.actor.clone(),
+        dry_run,
     };
-    let journeys = match journeys {
-        Ok(journeys) => journeys,
-        Err(fault) if matches!(fault.reason(), Reason::NotFound | Reason::Conflict) => {
-            return Ok(Err(fault));
-        }
-        Err(fault) => return Err(fault),
-    };
-    Ok(Ok(select_messages(argument, journeys)))
+    Ok(journal.command(request).await.map_err(|it| journal_fault(&it))?.done)
 }
 
-/// The messages of the journeys. The id of a derived message names that recipient's message alone,
-/// although the journey holds those of all recipients.
-fn select_messages(argument: &str, journeys: Vec<JourneyResponse>) -> Vec<Summary> {
-    let named_id = argument.trim().to_ascii_lowercase();
-    let messages: Vec<Summary> =
-        journeys.into_iter().flat_map(|it| it.derived.into_iter().chain(it.message)).collect();
+/// The ids of all messages that the arguments name, each once.
+fn ids_of(targets: &[Target<'_>]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    let all = targets.iter().flat_map(|it| it.candidates.iter().flatten()).map(id);
+    all.filter(|it| seen.insert(it.clone())).collect()
+}
+
+/// The messages of a document: those of all its recipients and the submitted one. The id of a
+/// derived message names that recipient's message alone.
+async fn read_candidates(journal: &JournalClient, id: String) -> Result<Vec<Summary>, Fault> {
+    let journey = read_journey(journal, id.clone()).await?;
+    Ok(select_messages(&id, journey))
+}
+
+fn select_messages(named_id: &str, journey: JourneyResponse) -> Vec<Summary> {
+    let messages: Vec<Summary> = journey.derived.into_iter().chain(journey.message).collect();
     let is_named = |it: &&Summary| {
         it.envelope.as_ref().is_some_and(|it| it.id == named_id && !it.parent.is_empty())
     };
@@ -106,6 +130,16 @@ fn select_messages(argument: &str, journeys: Vec<JourneyResponse>) -> Vec<Summar
         Some(derived) => vec![derived.clone()],
         None => messages,
     }
+}
+
+/// Shows what would be changed, and asks on a terminal.
+fn is_confirmed(output: Output, targets: &[Target<'_>], changed: &[String]) -> bool {
+    if !output.can_ask() {
+        return false;
+    }
+    print_messages_to_change(output, targets, changed);
+    let question = output.localize("Làm tất cả những việc trên?", "Do all of the above?");
+    output.confirm(question)
 }
 
 /// An outcome for each message that the journal changed; one fault for the argument when it
@@ -138,13 +172,106 @@ fn not_allowed(id: &str, state: &str) -> Fault {
     Fault::new(&code::LT_CLI_010).param("id", id).param("state", state)
 }
 
-fn ambiguous(output: Output, argument: &str) -> Fault {
-    let state =
-        output.localize("nhiều văn bản có số này, hãy nêu mã", "several have it, name an id");
-    not_allowed(argument, state)
+/// The command as programs read it, with nothing done.
+fn order_json(order: &Order<'_>) -> Value {
+    json!({
+        "action": order.action.as_str_name().to_ascii_lowercase(),
+        "actor": order.actor,
+        "done": [],
+        "not_done": [],
+    })
 }
 
-fn print(output: Output, (action, actor): (Action, &str), outcomes: &[Outcome]) -> ExitStatus {
+fn print_ambiguous(
+    output: Output,
+    order: &Order<'_>,
+    (argument, candidates): (&str, &[Summary]),
+) -> ExitStatus {
+    let fault = ambiguous_fault(argument, candidates);
+    if output.json {
+        let mut value = order_json(order);
+        value["not_done"] = json!([{ "id": argument, "error": fault_json(&fault) }]);
+        value["candidates"] = candidates.iter().map(message_json).collect();
+        output.print_json(&value);
+    } else {
+        print_choices(output, candidates);
+        output.print_fault_text(&fault);
+    }
+    ExitStatus::Partial
+}
+
+/// Prints what the command would change, for `--dry-run`.
+fn print_plan(
+    output: Output,
+    order: &Order<'_>,
+    (targets, changed): (&[Target<'_>], &[String]),
+) -> ExitStatus {
+    if output.json {
+        let mut value = order_json(order);
+        value["would_change"] = json!(changed);
+        output.print_json(&value);
+    } else if changed.is_empty() {
+        output.print_line(output.localize("Lệnh sẽ không đổi gì.", "Nothing would be changed."));
+    } else {
+        print_messages_to_change(output, targets, changed);
+        output.print_note(
+            output.localize("Chưa làm gì (--dry-run).", "Nothing was done (--dry-run)."),
+        );
+    }
+    let fault = targets.iter().find_map(|it| it.candidates.as_ref().err());
+    match fault {
+        None if changed.is_empty() => ExitStatus::Conflict,
+        None => ExitStatus::Done,
+        Some(fault) => {
+            output.print_fault_text(fault);
+            if changed.is_empty() { ExitStatus::from_fault(fault) } else { ExitStatus::Partial }
+        }
+    }
+}
+
+fn print_unconfirmed(
+    output: Output,
+    order: &Order<'_>,
+    (targets, changed): (&[Target<'_>], &[String]),
+    fault: &Fault,
+) -> ExitStatus {
+    if output.json {
+        let mut value = order_json(order);
+        value["would_change"] = json!(changed);
+        value["error"] = fault_json(fault);
+        output.print_json(&value);
+    } else if output.can_ask() {
+        output.print_warning(output.localize("Chưa làm gì.", "Nothing was done."));
+    } else {
+        print_messages_to_change(output, targets, changed);
+        output.print_fault_text(fault);
+    }
+    ExitStatus::from_fault(fault)
+}
+
+/// Prints the messages that the command would change, with their states.
+fn print_messages_to_change(output: Output, targets: &[Target<'_>], changed: &[String]) {
+    let mut rows: Vec<Row> = Vec::new();
+    for it in targets.iter().flat_map(|it| it.candidates.iter().flatten()) {
+        let envelope = it.envelope.clone().unwrap_or_default();
+        if changed.contains(&envelope.id) {
+            let number = it.index.clone().unwrap_or_default().number;
+            let state = state_label(output.lang, it.state()).to_owned();
+            rows.push(vec![envelope.id, number, envelope.recipients.join(", "), state].into());
+        }
+    }
+    output.print_table(
+        &[
+            output.localize("Sẽ đổi", "Would change"),
+            output.localize("Số, ký hiệu", "Number"),
+            output.localize("Nơi nhận", "To"),
+            output.localize("Trạng thái", "State"),
+        ],
+        &rows,
+    );
+}
+
+fn print(output: Output, order: &Order<'_>, outcomes: &[Outcome]) -> ExitStatus {
     let done: Vec<_> =
         outcomes.iter().filter(|it| it.fault.is_none()).map(|it| it.id.as_str()).collect();
     let first_fault = outcomes.iter().find_map(|it| it.fault.as_ref());
@@ -158,12 +285,10 @@ fn print(output: Output, (action, actor): (Action, &str), outcomes: &[Outcome]) 
             .iter()
             .filter_map(|it| Some(json!({ "id": it.id, "error": fault_json(it.fault.as_ref()?) })))
             .collect();
-        output.print_json(&json!({
-            "action": action.as_str_name().to_ascii_lowercase(),
-            "actor": actor,
-            "done": done,
-            "not_done": not_done,
-        }));
+        let mut value = order_json(order);
+        value["done"] = json!(done);
+        value["not_done"] = json!(not_done);
+        output.print_json(&value);
         return exit_status;
     }
     let rows: Vec<Row> = outcomes.iter().map(|it| outcome_row(output, it).into()).collect();
@@ -216,18 +341,15 @@ mod tests {
 
     #[test]
     fn the_id_of_a_derived_message_names_that_message_alone() {
-        assert_eq!(ids(&select_messages(" 0C", vec![journey()])), ["0c"]);
-        assert_eq!(ids(&select_messages("0a", vec![journey()])), ["0b", "0c", "0a"]);
-        assert_eq!(ids(&select_messages("45-CV/TU", vec![journey()])), ["0b", "0c", "0a"]);
+        assert_eq!(ids(&select_messages("0c", journey())), ["0c"]);
+        assert_eq!(ids(&select_messages("0a", journey())), ["0b", "0c", "0a"]);
     }
 
     #[test]
     fn an_argument_of_which_the_journal_changed_nothing_is_refused_with_the_state() {
         let output = Output::new(false, Lang::En);
-        let target = || Target {
-            argument: "45-CV/TU",
-            candidates: Ok(select_messages("45-CV/TU", vec![journey()])),
-        };
+        let target =
+            || Target { argument: "45-CV/TU", candidates: Ok(select_messages("0a", journey())) };
         let changed = outcomes_of(output, target(), &HashSet::from(["0c".to_owned()]));
         assert_eq!(changed.iter().map(|it| it.id.as_str()).collect::<Vec<_>>(), ["0c"]);
         assert!(changed.iter().all(|it| it.fault.is_none()));

@@ -10,7 +10,7 @@ use proto::journal::v1::{
     AcceptOutcome, AcceptRequest, Acceptance, BeginRequest, Begun, CloseRequest, CommandRequest,
     CommandResponse, EndRequest, Ended, Entry, FindRequest, FindResponse, GetRequest, GetResponse,
     JourneyRequest, JourneyResponse, OpenRequest, OpenResponse, PausesRequest, RecordRequest,
-    RecordResponse, Refusal, RenewRequest,
+    RecordResponse, Refusal, RenewRequest, ResendRequest, ResendResponse,
 };
 use proto::operate::v1::Pause;
 use tonic::{Response, Status};
@@ -158,6 +158,15 @@ impl JournalClient {
     /// See the type.
     pub async fn command(&self, request: CommandRequest) -> Result<CommandResponse, Status> {
         self.within(self.client.clone().command(request)).await
+    }
+
+    /// Sends a message again as a copy, on behalf of an operator.
+    ///
+    /// # Errors
+    ///
+    /// See the type.
+    pub async fn resend(&self, request: ResendRequest) -> Result<ResendResponse, Status> {
+        self.within(self.client.clone().resend(request)).await
     }
 
     async fn within<T>(

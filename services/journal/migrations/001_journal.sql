@@ -13,9 +13,17 @@ CREATE TABLE message_row (
     sender {text} NOT NULL,
     recipients {text} NOT NULL,
     accepted_at BIGINT NOT NULL,
-    -- The application's own key, and the digest of the submitted content (hex).
+    -- The application's own key.
     item_key {text} NOT NULL,
+    -- Digests (hex) by which a repeat is recognised: of what the sender said, of the same without the
+    -- bytes of uploads, and of the canonical content. Only the first message with a content has them.
+    submission_digest {text} NOT NULL,
+    outline_digest {text} NOT NULL,
     content_digest {text} NOT NULL,
+    -- The first message with this content, which this submitted message sends again; the generation
+    -- counts those that the sender submitted again, and is 0 for the first and an operator's copies.
+    copy_of {text} NOT NULL,
+    generation BIGINT NOT NULL,
     trace_id {text} NOT NULL,
     -- Search keys, folded.
     number_folded {text} NOT NULL,
@@ -29,11 +37,19 @@ CREATE TABLE message_row (
     native {blob} NOT NULL
 ){uncompressed};
 
-CREATE UNIQUE INDEX message_row_key ON message_row (source, item_key) WHERE item_key <> '';
+-- The keys lead to the first message with a content, and `copy_of` from there to the others.
+CREATE UNIQUE INDEX message_row_key ON message_row (source, item_key)
+    WHERE item_key <> '' AND generation = 0;
+-- Not unique: the same bytes may have been submitted as two different formats.
+CREATE INDEX message_row_submission ON message_row (sender, submission_digest)
+    WHERE submission_digest <> '';
+CREATE INDEX message_row_copy ON message_row (copy_of) WHERE copy_of <> '';
 CREATE UNIQUE INDEX message_row_content ON message_row (sender, content_digest)
     WHERE content_digest <> '';
 CREATE INDEX message_row_number ON message_row (number_folded) WHERE number_folded <> '';
-CREATE INDEX message_row_document ON message_row (document_id) WHERE document_id <> '';
+-- In the order of acceptance, so that the newest of a sender is one look-up however many there are.
+CREATE INDEX message_row_document ON message_row (document_id, sender, accepted_at)
+    WHERE document_id <> '';
 CREATE INDEX message_row_trace ON message_row (trace_id) WHERE trace_id <> '';
 CREATE INDEX message_row_accepted ON message_row (accepted_at, id);
 
@@ -43,6 +59,15 @@ CREATE TABLE key_alias (
     item_key {text} NOT NULL,
     message_id {text} NOT NULL,
     PRIMARY KEY (source, item_key)
+){clustered};
+
+-- Further digests of submissions and contents that were answered as repeats: after a change of the
+-- registry or of a description, what was said then still leads to the message.
+CREATE TABLE digest_alias (
+    sender {text} NOT NULL,
+    digest {text} NOT NULL,
+    message_id {text} NOT NULL,
+    PRIMARY KEY (sender, digest, message_id)
 ){clustered};
 
 -- Sender and recipients of a submitted message. The key is the order of the pages that Find returns
@@ -107,7 +132,7 @@ INSERT INTO sweep_watermark (at) VALUES (0);
 CREATE VIEW message AS SELECT
     message_row.id, message_row.parent, message_row.message_type, message_row.source,
     message_row.sender, message_row.recipients, message_row.accepted_at, message_row.item_key,
-    message_row.content_digest, message_row.trace_id, message_row.envelope, message_row.body,
+    message_row.copy_of, message_row.generation, message_row.trace_id, message_row.envelope, message_row.body,
     message_row.native, message_row.receipt, message_row.search_index, message_row.number_folded,
     message_row.document_id, delivery_state.conversation, delivery_state.application,
     delivery_state.sequence, delivery_state.urgency, delivery_state.state,

@@ -6,7 +6,7 @@ use prost::Message as _;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{
     AcceptOutcome, Acceptance, Begun, CommandRequest, CommandResponse, EndRequest, Ended, Entry,
-    OpenRequest, OperatorAction, RecordResponse, Refusal,
+    OpenRequest, OperatorAction, RecordResponse, Refusal, ResendRequest, ResendResponse,
 };
 use proto::operate::v1::{Pause, PauseRequest, ResumeRequest};
 use tokio::sync::mpsc;
@@ -29,6 +29,7 @@ pub(crate) enum Call {
     Begin(String, Vec<String>, Reply<Option<Vec<Begun>>>),
     End(EndRequest, Reply<Vec<Ended>>),
     Command(CommandRequest, Reply<CommandResponse>),
+    Resend(ResendRequest, Reply<Result<ResendResponse, Fault>>),
     /// Operators' actions that concern no message.
     Note(Vec<OperatorAction>, Reply<()>),
     /// Messages that could not be published, and how long each waits.
@@ -47,7 +48,11 @@ impl Call {
             Self::Postpone(failed, _) => failed.len(),
             Self::Note(actions, _) => actions.len(),
             Self::Renew(ids, _) => ids.len(),
-            Self::Open(..) | Self::Close(..) | Self::Pause(..) | Self::Resume(..) => 1,
+            Self::Open(..)
+            | Self::Close(..)
+            | Self::Pause(..)
+            | Self::Resume(..)
+            | Self::Resend(..) => 1,
         };
         count.max(1)
     }
@@ -62,6 +67,7 @@ impl Call {
             }
             Self::End(request, _) => request.encoded_len(),
             Self::Command(request, _) => request.encoded_len(),
+            Self::Resend(request, _) => request.encoded_len(),
             Self::Note(actions, _) => actions.iter().map(OperatorAction::encoded_len).sum(),
             Self::Open(..)
             | Self::Close(..)
@@ -85,6 +91,7 @@ impl Call {
             Self::Begin(..) => "begin",
             Self::End(..) => "end",
             Self::Command(..) => "command",
+            Self::Resend(..) => "resend",
             Self::Postpone(..) => "postpone",
             Self::Note(..) => "note",
         }
@@ -102,6 +109,7 @@ impl Call {
             Self::Begin(_, _, reply) => reply.send(Err(fault)),
             Self::End(_, reply) => reply.send(Err(fault)),
             Self::Command(_, reply) => reply.send(Err(fault)),
+            Self::Resend(_, reply) => reply.send(Err(fault)),
             Self::Postpone(_, reply) | Self::Note(_, reply) => reply.send(Err(fault)),
         }
     }

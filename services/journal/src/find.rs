@@ -24,6 +24,9 @@ const HOPS_MAX: usize = 2_000;
 /// The most status messages that one journey returns.
 const STATUSES_MAX: usize = 200;
 
+/// The most copies that one journey returns.
+const COPIES_MAX: usize = 100;
+
 /// Positions of the facts of a submitted message and of those derived from it.
 const FACT_POSITIONS: &str = "SELECT id, application, fact_positions FROM delivery_state \
      WHERE conversation = $1 AND sequence = $2 AND (id = $3 OR parent = $3)";
@@ -193,11 +196,24 @@ pub(crate) async fn journey(
     let statuses = if envelope.r#type() == MessageType::Status {
         Vec::new()
     } else {
-        summaries(database, &of, vec![envelope.conversation.into(), status.into()]).await?
+        summaries(database, &of, vec![envelope.conversation.as_str().into(), status.into()]).await?
     };
+    let copies = copies(database, &envelope).await?;
     let message = Some(found);
-    let copies = Vec::new();
     Ok(Some(JourneyResponse { message, derived, hops, statuses, truncated, copies }))
+}
+
+/// The other submitted messages with the same content, oldest first.
+async fn copies(database: &mut Database, of: &Envelope) -> Result<Vec<Summary>, DatabaseError> {
+    let first = if of.copy_of.is_empty() { &of.id } else { &of.copy_of };
+    let family = format!(
+        "message WHERE id IN (SELECT id FROM message_row WHERE id = $1 UNION ALL \
+         SELECT id FROM message_row WHERE copy_of = $1 AND copy_of <> '') \
+         ORDER BY accepted_at, id LIMIT {COPIES_MAX}"
+    );
+    let mut found = summaries(database, &family, vec![first.as_str().into()]).await?;
+    found.retain(|it| it.envelope.as_ref().is_some_and(|it| it.id != of.id));
+    Ok(found)
 }
 
 /// Parameters of [`DERIVED`] and of [`FACT_POSITIONS`].

@@ -16,6 +16,7 @@ use crate::database::error::DatabaseError;
 use crate::pauses;
 use crate::record::{RecordCall, derived_before, record};
 use crate::reply::Reply;
+use crate::resend::resend;
 use crate::settle;
 use crate::storage::Storage;
 use crate::sweep::postpone;
@@ -61,6 +62,7 @@ impl<'a> ByKind<'a> {
                 | Call::Pause(..)
                 | Call::Resume(..)
                 | Call::Command(..)
+                | Call::Resend(..)
                 | Call::Postpone(..)
                 | Call::Note(..) => kinds.others.push(call),
             }
@@ -169,6 +171,10 @@ async fn work_on_other<'a>(
         }
         Call::Command(request, reply) => {
             let response = command(unit, request).await?;
+            hold_back(answers, vec![reply], vec![response]);
+        }
+        Call::Resend(request, reply) => {
+            let response = resend(unit, request).await?;
             hold_back(answers, vec![reply], vec![response]);
         }
         Call::Postpone(failed, reply) => {

@@ -17,9 +17,10 @@ pub(crate) const TABLE: &str = "message_row";
 
 /// Inserts the content of a message. That it is new was looked up in the same transaction.
 pub(crate) const INSERT: &str = "INSERT INTO message_row (id, parent, message_type, source, \
-     sender, recipients, accepted_at, item_key, content_digest, trace_id, number_folded, \
-     document_id, envelope, search_index, receipt, body, native, row_id) VALUES ($1, $2, $3, $4, \
-     $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)";
+     sender, recipients, accepted_at, item_key, submission_digest, outline_digest, \
+     content_digest, copy_of, generation, trace_id, number_folded, document_id, envelope, \
+     search_index, receipt, body, native, row_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
+     $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)";
 
 /// Inserts a sender or recipient of a submitted message.
 pub(crate) const INSERT_PARTY: &str =
@@ -28,6 +29,10 @@ pub(crate) const INSERT_PARTY: &str =
 /// Inserts a further key of a message; the first message that a key was given to keeps it.
 pub(crate) const INSERT_ALIAS: &str = "INSERT INTO key_alias (source, item_key, message_id) \
      VALUES ($1, $2, $3) ON CONFLICT (source, item_key) DO NOTHING";
+
+/// Inserts a further digest of a message.
+pub(crate) const INSERT_DIGEST_ALIAS: &str = "INSERT INTO digest_alias (sender, digest, message_id) \
+     VALUES ($1, $2, $3) ON CONFLICT (sender, digest, message_id) DO NOTHING";
 
 /// Stores the body of a derived message that was recorded without one.
 pub(crate) const UPDATE_CONTENT: &str =
@@ -43,6 +48,17 @@ const WORD_BYTES_MAX: usize = 500;
 /// The most that is indexed of one message; a longer subject is a document in the wrong field.
 const WORDS_BYTES_MAX: usize = 8_000;
 
+/// The digests (hex) by which a submitted message is recognised; empty: it is found by none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Digests {
+    /// Of what the sender said.
+    pub(crate) submission: String,
+    /// Of the same without the bytes of uploads.
+    pub(crate) outline: String,
+    /// Of the canonical content.
+    pub(crate) content: String,
+}
+
 /// A message that is accepted or derived.
 #[derive(Debug)]
 pub(crate) struct NewMessage<'a> {
@@ -52,7 +68,9 @@ pub(crate) struct NewMessage<'a> {
     pub(crate) receipt: Vec<u8>,
     pub(crate) index: &'a Index,
     pub(crate) key: &'a str,
-    pub(crate) content_digest: String,
+    pub(crate) digests: Digests,
+    /// How often its sender had to submit its content again before; see the table's comment.
+    pub(crate) generation: i64,
     pub(crate) state: State,
     pub(crate) now: i64,
     pub(crate) due_at: i64,
@@ -108,11 +126,16 @@ impl NewMessage<'_> {
             recipients.into(),
             envelope.accepted_at_us.into(),
             self.key.into(),
-            self.content_digest.into(),
+            self.digests.submission.into(),
+            self.digests.outline.into(),
+            self.digests.content.into(),
+            // A derived message is found through its parent.
+            if envelope.parent.is_empty() { envelope.copy_of.as_str() } else { "" }.into(),
+            self.generation.into(),
             // A trace finds the submitted message; its derived ones are found from there.
             if envelope.parent.is_empty() { trace_id } else { "" }.into(),
             bounded(fold_number(&self.index.number), NAME_BYTES_MAX).into(),
-            bounded(fold_words(&self.index.document_id), NAME_BYTES_MAX).into(),
+            folded_document_id(self.index).into(),
             envelope.encode_to_vec().into(),
             self.index.encode_to_vec().into(),
             self.receipt.into(),
@@ -135,6 +158,11 @@ fn parties(envelope: &Envelope) -> Vec<Parameters> {
     names.dedup();
     let (at, id) = (envelope.accepted_at_us, envelope.id.as_str());
     names.into_iter().map(|it| vec![it.into(), at.into(), id.into()]).collect()
+}
+
+/// A document's id as it is stored and searched.
+pub(crate) fn folded_document_id(index: &Index) -> String {
+    bounded(fold_words(&index.document_id), NAME_BYTES_MAX)
 }
 
 /// The words of all texts by which people search for a message, each once. The subject comes last,

@@ -14,7 +14,7 @@ use proto::message::v1::{Fact, Index, Receipt, State, Step};
 use crate::database::error::DatabaseError;
 use crate::delivery_row::{DeliveryInfo, DeliveryRow};
 use crate::facts;
-use crate::new_message::NewMessage;
+use crate::new_message::{Digests, NewMessage};
 use crate::retry_schedule::{FailedTry, next_try, publish_deadline};
 use crate::steps::{dead_letter, defer, release_blocked};
 use crate::transitions::{Event, Transition};
@@ -238,7 +238,8 @@ fn record_derived(unit: &mut UnitOfWork<'_>, parent: &DeliveryRow, derived: &Der
         receipt: made.receipt.encode_to_vec(),
         index: &Index::default(),
         key: "",
-        content_digest: String::new(),
+        digests: Digests::default(),
+        generation: 0,
         state,
         now: unit.now,
         due_at,

@@ -128,12 +128,18 @@ impl SearchQuery {
         let application = request.application.as_str();
         let both = || vec![application.into(), application.into()];
         if !request.key.is_empty() {
-            let key = || [application.into(), request.key.as_str().into()];
-            self.and(
-                "message.id IN (SELECT id FROM message_row WHERE source = ? AND item_key = ? \
-                 AND item_key <> '' UNION ALL SELECT message_id FROM key_alias WHERE source = ? AND item_key = ?)",
-                key().into_iter().chain(key()).collect(),
+            let key = [application.into(), request.key.as_str().into()];
+            let keys = vec![key; 4].into_iter().flatten().collect();
+            let first = "SELECT id FROM message_row WHERE source = ? AND item_key = ? \
+                 AND item_key <> '' AND generation = 0 \
+                 UNION ALL SELECT message_id FROM key_alias WHERE source = ? AND item_key = ?";
+            // The key leads to the first message, and from there to those that its sender submitted
+            // again.
+            let again = format!(
+                "SELECT id FROM message_row WHERE copy_of <> '' AND generation > 0 \
+                 AND copy_of IN ({first})"
             );
+            self.and(&format!("message.id IN ({first} UNION ALL {again})"), keys);
         } else if !application.is_empty() && request.derived {
             self.and("(source = ? OR application = ?)", both());
         } else if !application.is_empty() {

@@ -7,22 +7,13 @@ use bus::{Bus, Channel, Receiver};
 use chassis::disk::DiskSpace;
 use chassis::health::Health;
 use chassis::upstream::STANDBY_HEADER;
-use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::journal_server::{Journal, JournalServer};
-use proto::journal::v1::{
-    AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
-    CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
-    GetRequest, GetResponse, JourneyRequest, JourneyResponse, OpenRequest, OpenResponse,
-    PausesRequest, PausesResponse, RecordRequest, RecordResponse, RenewRequest, RenewResponse,
-    ResendRequest, ResendResponse,
-};
+use proto::journal::v1::journal_server::JournalServer;
 use serde::Deserialize;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tonic::metadata::MetadataValue;
-use tonic::{Request, Response, Status};
-use uuid::Uuid;
 
 use crate::call::{Call, QueuedCall, WriterHandle};
 use crate::connect;
@@ -32,7 +23,6 @@ use crate::database::error::DatabaseError;
 use crate::database::purpose::Purpose;
 use crate::link::until_lost;
 use crate::metrics::Metrics;
-use crate::new_message::NAME_BYTES_MAX;
 use crate::pauses::Pauses;
 use crate::progress::LastProgress;
 use crate::publish_due::DuePublisher;
@@ -196,12 +186,14 @@ impl Service {
         self.failure.send_replace(error.and_then(storage_fault));
     }
 
+    /// Asks the writer.
     pub(crate) async fn call<T>(&self, call: impl FnOnce(Reply<T>) -> Call) -> Result<T, Status> {
         // The queues are not held while waiting, so that closing them ends every wait.
         let writer = self.queues()?.writer;
         Ok(writer.call(call).await?)
     }
 
+    /// Asks a reader.
     pub(crate) async fn read<T>(
         &self,
         call: impl FnOnce(Reply<T>) -> ReadCall,
@@ -317,121 +309,4 @@ async fn open(
         Bus::RabbitMq(_) => sweep::publish_soon(&mut database, clock.now_us()).await?,
     }
     Ok(database)
-}
-
-#[tonic::async_trait]
-impl Journal for Service {
-    async fn accept(
-        &self,
-        request: Request<AcceptRequest>,
-    ) -> Result<Response<AcceptResponse>, Status> {
-        let items = request.into_inner().items;
-        let outcomes = self.call(|reply| Call::Accept(items, reply)).await?;
-        Ok(Response::new(AcceptResponse { outcomes }))
-    }
-
-    async fn record(
-        &self,
-        request: Request<RecordRequest>,
-    ) -> Result<Response<RecordResponse>, Status> {
-        let RecordRequest { entries, refusals, actions } = request.into_inner();
-        if !actions.is_empty() {
-            self.call(|reply| Call::Note(actions, reply)).await?;
-        }
-        let recorded = self.call(|reply| Call::Record(entries, refusals, reply)).await?;
-        Ok(Response::new(recorded))
-    }
-
-    async fn open(&self, request: Request<OpenRequest>) -> Result<Response<OpenResponse>, Status> {
-        let session = Uuid::now_v7().to_string();
-        let request = request.into_inner();
-        let names = [("application", &request.application), ("adapter", &request.adapter)];
-        for (part, name) in names {
-            if name.is_empty() || name.len() > NAME_BYTES_MAX {
-                return Err(Fault::new(&code::LT_JNL_006).param("part", part).into());
-            }
-        }
-        let given_back = self.call(|reply| Call::Open(session.clone(), request, reply)).await?;
-        Ok(Response::new(OpenResponse { session, given_back }))
-    }
-
-    async fn close(
-        &self,
-        request: Request<CloseRequest>,
-    ) -> Result<Response<CloseResponse>, Status> {
-        let session = request.into_inner().session;
-        let given_back = self.call(|reply| Call::Close(session, reply)).await?;
-        Ok(Response::new(CloseResponse { given_back }))
-    }
-
-    async fn renew(
-        &self,
-        request: Request<RenewRequest>,
-    ) -> Result<Response<RenewResponse>, Status> {
-        let sessions = request.into_inner().sessions;
-        let unknown = self.call(|reply| Call::Renew(sessions, reply)).await?;
-        Ok(Response::new(RenewResponse { unknown }))
-    }
-
-    async fn pauses(&self, _: Request<PausesRequest>) -> Result<Response<PausesResponse>, Status> {
-        let pauses = self.read(ReadCall::Pauses).await?;
-        Ok(Response::new(PausesResponse { pauses }))
-    }
-
-    async fn begin(
-        &self,
-        request: Request<BeginRequest>,
-    ) -> Result<Response<BeginResponse>, Status> {
-        let BeginRequest { session, message_ids } = request.into_inner();
-        let begun = self.call(|reply| Call::Begin(session, message_ids, reply)).await?;
-        let messages = begun.ok_or_else(|| Status::from(Fault::new(&code::LT_JNL_004)))?;
-        Ok(Response::new(BeginResponse { messages }))
-    }
-
-    async fn end(&self, request: Request<EndRequest>) -> Result<Response<EndResponse>, Status> {
-        let request = request.into_inner();
-        let messages = self.call(|reply| Call::End(request, reply)).await?;
-        Ok(Response::new(EndResponse { messages }))
-    }
-
-    async fn find(&self, request: Request<FindRequest>) -> Result<Response<FindResponse>, Status> {
-        let request = request.into_inner();
-        Ok(Response::new(self.read(|reply| ReadCall::Find(request, reply)).await?))
-    }
-
-    async fn journey(
-        &self,
-        request: Request<JourneyRequest>,
-    ) -> Result<Response<JourneyResponse>, Status> {
-        let request = request.into_inner();
-        let id = request.message_id.clone();
-        let found = self.read(|reply| ReadCall::Journey(request, reply)).await?;
-        found.map(Response::new).ok_or_else(|| Fault::new(&code::LT_JNL_005).param("id", id).into())
-    }
-
-    async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
-        let request = request.into_inner();
-        let id = request.message_id.clone();
-        let found = self.read(|reply| ReadCall::Get(request, reply)).await?;
-        found.map(Response::new).ok_or_else(|| Fault::new(&code::LT_JNL_005).param("id", id).into())
-    }
-
-    async fn command(
-        &self,
-        request: Request<CommandRequest>,
-    ) -> Result<Response<CommandResponse>, Status> {
-        let operator = chassis::peer::operator(&request);
-        let mut request = request.into_inner();
-        if let Some(operator) = operator {
-            request.actor = operator;
-        }
-        Ok(Response::new(self.call(|reply| Call::Command(request, reply)).await?))
-    }
-
-    async fn resend(
-        &self,
-        _request: Request<ResendRequest>,
-    ) -> Result<Response<ResendResponse>, Status> {
-        Err(Status::unimplemented("resend"))
-    }
 }

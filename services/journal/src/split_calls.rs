@@ -54,6 +54,7 @@ impl Writer {
             | Call::Begin(..)
             | Call::End(..)
             | Call::Command(..)
+            | Call::Resend(..)
             | Call::Postpone(..)
             | Call::Note(..)) => other.refuse(fault),
         }

@@ -37,6 +37,7 @@ pub(crate) struct UnitOfWork<'a> {
     new: Vec<NewRows>,
     new_ids: HashSet<String>,
     aliases: Vec<Parameters>,
+    digest_aliases: Vec<Parameters>,
     refusals: Vec<Parameters>,
     content_updates: Vec<Parameters>,
     /// Ids of messages to publish after the commit.
@@ -66,6 +67,7 @@ impl<'a> UnitOfWork<'a> {
             new: Vec::new(),
             new_ids: HashSet::new(),
             aliases: Vec::new(),
+            digest_aliases: Vec::new(),
             refusals: Vec::new(),
             changed: Vec::new(),
             facts: Vec::new(),
@@ -232,6 +234,11 @@ impl<'a> UnitOfWork<'a> {
     /// Adds a further key of a message.
     pub(crate) fn add_alias(&mut self, source: &str, key: &str, id: &str) {
         self.aliases.push(vec![source.into(), key.into(), id.into()]);
+    }
+
+    /// Adds a further digest of a message.
+    pub(crate) fn add_digest_alias(&mut self, sender: &str, digest: &str, id: &str) {
+        self.digest_aliases.push(vec![sender.into(), digest.into(), id.into()]);
     }
 
     /// Adds a refusal: application, key, time, encoded fault.

@@ -26,13 +26,15 @@ impl UnitOfWork<'_> {
         let changes = self.changes();
         let refusals = std::mem::take(&mut self.refusals);
         let aliases = std::mem::take(&mut self.aliases);
+        let digest_aliases = std::mem::take(&mut self.digest_aliases);
         let content_updates = std::mem::take(&mut self.content_updates);
-        let steps: [Batch<'_>; 11] = [
+        let steps: [Batch<'_>; 12] = [
             (new_message::INSERT, &new.content),
             (delivery_row::INSERT, &new.deliveries),
             (new_message::INSERT_PARTY, &new.parties),
             (self.database.insert_subject(), &new.subjects),
             (new_message::INSERT_ALIAS, &aliases),
+            (new_message::INSERT_DIGEST_ALIAS, &digest_aliases),
             (INSERT_REFUSAL, &refusals),
             (delivery_row::UPDATE, &changes.progress),
             (delivery_row::UPDATE_CORRUPT, &changes.corrupt),

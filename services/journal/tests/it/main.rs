@@ -18,6 +18,8 @@ mod node;
 mod postgres_cluster;
 mod proxy;
 mod query_plans;
+mod repeats;
+mod resends;
 mod searches;
 #[path = "../../../../bus/tests/it/small_disk.rs"]
 mod small_disk;

@@ -78,6 +78,8 @@ async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
     env.open("b-app", ReceiverClass::Repeatable).await;
     env.journal.close(CloseRequest { session }).await.unwrap();
     env.command(Action::Withdraw, &ids[1]).await;
+    let request = ResendRequest { message_id: ids[1].clone(), ..ResendRequest::default() };
+    env.journal.resend(request).await.unwrap();
     env.advance(31);
     env.next_published().await;
     let get = GetRequest { message_id: parent.clone(), part: 1 };
@@ -124,8 +126,15 @@ fn searches(id: &str) -> Vec<FindRequest> {
 }
 
 /// The tables that grow.
-const GROWING: [&str; 6] =
-    ["message_row", "delivery_state", "fact", "key_alias", "message_party", "subject"];
+const GROWING: [&str; 7] = [
+    "message_row",
+    "delivery_state",
+    "fact",
+    "key_alias",
+    "digest_alias",
+    "message_party",
+    "subject",
+];
 
 #[tokio::test]
 async fn sqlite_scans_no_table() {

@@ -56,7 +56,7 @@ impl Default for Settings {
             window: 256,
             call_ms_max: 10_000,
             publish_ms_max: 30_000,
-            hands_ms_max: 60_000,
+            hands_ms_max: 1_000,
             keep_ms_max: 30_000,
             probe_ms_max: 5_000,
             requests_max: 64,

@@ -2,6 +2,7 @@
 //! journal and queues them for a session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bus::{Body, Channel, Handle, Message, MessageId, Receiver, Verdict, Verdicts};
 use chassis::trace::{Operation, SpanMessage, message_span, traceparent};
@@ -12,21 +13,25 @@ use proto::exchange::v1::{DeliveredBody, Delivery, delivery};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::begun::Answer;
-use proto::journal::v1::{Begun, Envelope, Settlement};
+use proto::journal::v1::{Begun, Envelope};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::close::unsent_settlement;
 use crate::fault::unavailable;
 use crate::gateway::Gateway;
-use crate::session::{InFlight, Session};
+use crate::session::{InFlight, Reservation, Session};
 use crate::sessions::ApplicationSessions;
 
 /// Deliveries of one window. Each may have an inline body of 256 KiB, so a window holds at most
 /// 16 MiB.
 const WINDOW: u16 = 64;
-/// Sessions that are tried for one window before it is retried later: sessions may end one after
-/// another while the journal begins it.
-const SESSIONS_TRIED_MAX: usize = 3;
+/// How long a window waits for a session that asks, when those that asked went away meanwhile. In
+/// this time a gateway holds messages that another one could deliver.
+const ASKING_WAIT: Duration = Duration::from_secs(2);
+
+/// A message and its place in the window.
+type Indexed = (usize, Message);
 
 /// Receives from an application's channel until `shutdown`.
 pub(crate) async fn receive_deliveries(
@@ -58,69 +63,104 @@ impl Handle for DeliveryHandler {
     }
 
     async fn handle(&self, window: Vec<Message>) -> Verdicts {
-        for _ in 0..SESSIONS_TRIED_MAX {
-            let Some(session) = self.sessions.with_most_capacity() else { break };
-            match self.begin(&session, &window).await {
-                Ok(begun) => return self.enqueue_window(&session, window, begun).await,
-                Err(fault) if fault.code == code::LT_JNL_004.code => {
-                    // The same adapter has opened a newer session at another gateway, and the
-                    // journal has returned what the older one had.
-                    self.gateway.sessions.remove(&session.id);
-                    drop(session.close());
+        let mut verdicts = Verdicts::undecided(window.len());
+        let mut waiting: Vec<Indexed> = window.into_iter().enumerate().collect();
+        let until = Instant::now() + ASKING_WAIT;
+        while !waiting.is_empty() {
+            let reserving = self.sessions.wait_and_reserve(waiting.len());
+            let Ok(reservations) = timeout_at(until, reserving).await else { break };
+            let shares = reservations.into_iter().map(|reservation| {
+                let rest = waiting.split_off(reservation.count.min(waiting.len()));
+                let share = std::mem::replace(&mut waiting, rest);
+                self.deliver(reservation, share)
+            });
+            for (decided, undecided) in join_all(shares.collect::<Vec<_>>()).await {
+                for (index, verdict) in decided {
+                    verdicts.decide(index, verdict);
                 }
-                Err(fault) => {
-                    tracing::warn!(error = %fault, "deliveries were not begun");
-                    self.revert_begin(&session, &window).await;
-                    break;
-                }
+                waiting.extend(undecided);
             }
         }
-        let fault = bus::Fault::new(code::LT_SYS_002.code, "no session could take a delivery");
-        Verdicts::all(window.len(), Verdict::Retry(fault))
+        for (index, _) in waiting {
+            verdicts.decide(index, Verdict::Retry(no_session()));
+        }
+        verdicts
     }
 }
 
+fn no_session() -> bus::Fault {
+    bus::Fault::new(code::LT_SYS_002.code, "no session could take a delivery")
+}
+
 impl DeliveryHandler {
-    async fn begin(&self, session: &Session, window: &[Message]) -> Result<Vec<Begun>, Fault> {
-        let message_ids = window.iter().map(|it| it.id.to_string()).collect();
+    /// Begins messages for a session and queues them: their verdicts, and the messages that another
+    /// session may have because this one is closed.
+    async fn deliver(
+        &self,
+        reservation: Reservation,
+        share: Vec<Indexed>,
+    ) -> (Vec<(usize, Verdict)>, Vec<Indexed>) {
+        let session = reservation.session.clone();
+        match self.begin(&session, &share).await {
+            Ok(begun) => (self.enqueue(reservation, share, begun).await, Vec::new()),
+            Err(fault) if fault.code == code::LT_JNL_004.code => {
+                // The same adapter has opened a newer session at another gateway, and the journal
+                // has returned what the older one had.
+                self.gateway.sessions.remove(&session.id);
+                drop(session.close());
+                (Vec::new(), share)
+            }
+            Err(fault) => {
+                tracing::warn!(error = %fault, "deliveries were not begun");
+                self.revert_begin(&session, &share).await;
+                let retry = |(index, _)| (index, Verdict::Retry(no_session()));
+                (share.into_iter().map(retry).collect(), Vec::new())
+            }
+        }
+    }
+
+    async fn begin(&self, session: &Session, share: &[Indexed]) -> Result<Vec<Begun>, Fault> {
+        let message_ids = share.iter().map(|(_, it)| it.id.to_string()).collect();
         let begun = self.gateway.journal.begin(session.id.clone(), message_ids).await;
         let begun = begun.map_err(|status| to_fault(&status))?;
-        if begun.len() == window.len() {
+        if begun.len() == share.len() {
             return Ok(begun);
         }
         Err(unavailable("journal").detail("the answer has another number of messages"))
     }
 
-    /// Returns a window to the journal, which may have begun it although its answer was lost. A
+    /// Returns messages to the journal, which may have begun them although its answer was lost. A
     /// message that the session has from an earlier window stays in flight.
-    async fn revert_begin(&self, session: &Session, window: &[Message]) {
-        let ids = window.iter().map(|it| it.id.to_string());
+    async fn revert_begin(&self, session: &Session, share: &[Indexed]) {
+        let ids = share.iter().map(|(_, it)| it.id.to_string());
         let unsent = ids.filter(|id| session.in_flight(id).is_none());
         let settlements = unsent.map(|id| unsent_settlement(id, 0)).collect();
         self.gateway.settle_unsent(session, settlements).await;
     }
 
-    async fn enqueue_window(
+    /// Queues what the journal leased. What the session does not take any more goes back to the
+    /// journal at once, which publishes it for another session.
+    async fn enqueue(
         &self,
-        session: &Session,
-        window: Vec<Message>,
+        reservation: Reservation,
+        share: Vec<Indexed>,
         begun: Vec<Begun>,
-    ) -> Verdicts {
-        let mut verdicts = Verdicts::undecided(window.len());
-        let mut unsent = Vec::new();
-        let mut queued = 0;
-        for (index, (message, begun)) in window.into_iter().zip(begun).enumerate() {
-            let is_due = begun.answer() == Answer::Deliver;
-            let (verdict, settlement) = self.enqueue(session, message, begun);
-            let is_queued = is_due && settlement.is_none() && matches!(verdict, Verdict::Done);
-            queued += usize::from(is_queued);
-            verdicts.decide(index, verdict);
-            unsent.extend(settlement);
+    ) -> Vec<(usize, Verdict)> {
+        let session = reservation.session.clone();
+        let (mut verdicts, mut deliveries) = (Vec::new(), Vec::new());
+        for ((index, message), begun) in share.into_iter().zip(begun) {
+            let (verdict, delivery) = self.judge(message, begun);
+            verdicts.push((index, verdict));
+            deliveries.extend(delivery);
         }
-        self.gateway.metrics.count_deliveries(queued, unsent.len());
-        // The journal has leased them, so it must learn which ones no adapter will get.
+        let count = deliveries.len();
+        let unsent = reservation.enqueue(deliveries);
+        self.gateway.metrics.count_deliveries(count - unsent.len(), unsent.len());
         let workers = &self.gateway.workers;
-        let settles = unsent.into_iter().map(|it| workers.settle(session.lease_owner(), it));
+        let settles = unsent.into_iter().map(|it| {
+            let settlement = unsent_settlement(it.message_id, it.lease);
+            workers.settle(session.lease_owner(), settlement)
+        });
         for outcome in join_all(settles).await {
             if let Err(fault) = outcome {
                 tracing::warn!(session = session.id, error = %fault, "delivery waits for its lease");
@@ -129,13 +169,8 @@ impl DeliveryHandler {
         verdicts
     }
 
-    /// Queues one delivery. The settlement returns its lease when the session cannot take it.
-    fn enqueue(
-        &self,
-        session: &Session,
-        message: Message,
-        begun: Begun,
-    ) -> (Verdict, Option<Settlement>) {
+    /// The verdict on a message, and the delivery to queue when the journal leased it.
+    fn judge(&self, message: Message, begun: Begun) -> (Verdict, Option<(Delivery, InFlight)>) {
         match begun.answer() {
             Answer::Deliver => {}
             Answer::InHandElsewhere | Answer::AlreadyDone | Answer::Hold => {
@@ -147,12 +182,8 @@ impl DeliveryHandler {
                 return (Verdict::Reject(fault), None);
             }
         }
-        let settlement = unsent_settlement(message.id.to_string(), begun.lease);
         match self.to_delivery(message, begun) {
-            Ok((delivery, in_flight)) => {
-                let is_queued = session.enqueue(delivery, in_flight);
-                (Verdict::Done, (!is_queued).then_some(settlement))
-            }
+            Ok(delivery) => (Verdict::Done, Some(delivery)),
             Err(error) => {
                 let fault = bus::Fault::new(code::LT_GW_005.code, error.to_string());
                 (Verdict::Reject(fault), None)

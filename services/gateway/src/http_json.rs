@@ -26,6 +26,7 @@ use crate::hello::open_session;
 use crate::json::{HttpFault, from_json, to_json};
 use crate::limits::HTTP_REQUEST_BYTES_MAX;
 use crate::lookup::lookup;
+use crate::poll_response::poll_response;
 use crate::query::RawParams;
 use crate::receive::poll;
 use crate::request_body::{FileBytes, JsonText};
@@ -153,11 +154,12 @@ async fn receive_handler(
     let count_max = usize::try_from(params.number("max", 1)?.clamp(1, POLL_COUNT_MAX)).unwrap_or(1);
     let session =
         service.find_receiving_session(&application, &params.text("session"), in_hand_max)?;
-    let deliveries = poll(&service.gateway, &session, count_max, wait).await?;
+    let (deliveries, sent) = poll(&service.gateway, &session, count_max, wait).await?;
     session.touch(service.gateway.clock.now_us());
     let deliveries: Result<Vec<_>, Fault> =
         deliveries.iter().map(|it| to_json("Delivery", it)).collect();
-    Ok(axum::Json(serde_json::json!({ "deliveries": deliveries? })).into_response())
+    let json = serde_json::json!({ "deliveries": deliveries? }).to_string();
+    Ok(poll_response(json.into(), sent))
 }
 
 async fn get_body_handler(

@@ -42,6 +42,8 @@ mod lookup;
 mod memory;
 mod metrics;
 mod names;
+mod operate;
+mod poll_response;
 mod query;
 mod read_body;
 mod receive;

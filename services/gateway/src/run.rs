@@ -21,6 +21,9 @@ const CLOSE_TIME_LIMIT: Duration = Duration::from_secs(1);
 /// several times as long.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How often the journal is told which sessions this gateway holds.
+const RENEW_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Handles the calls of a service until `shutdown`. Then no more deliveries are sent, adapters may
 /// settle the ones in flight for a while, and the rest is returned to the journal.
 ///
@@ -50,6 +53,7 @@ pub async fn run(
         () = workers.as_mut() => Ok(()),
         outcome = run_receive_loops(&gateway, &shutdown) => outcome,
         () = run_expiry(&gateway) => Ok(()),
+        () = run_renewal(&gateway) => Ok(()),
         failed = gateway.bus.publisher_failed() => Err(anyhow::Error::new(failed)),
     };
     if shutdown.is_cancelled() {
@@ -99,6 +103,27 @@ async fn run_expiry(gateway: &Arc<Gateway>) {
             Ok(()) = snapshots.changed() => {}
         }
         expire_sessions(gateway);
+    }
+}
+
+/// Tells the journal which sessions are held here, and ends those that it has closed: the adapter has
+/// a newer session at another gateway, or an operator ended it there.
+async fn run_renewal(gateway: &Arc<Gateway>) {
+    let mut interval = tokio::time::interval(RENEW_INTERVAL);
+    loop {
+        interval.tick().await;
+        let ids: Vec<String> = gateway.sessions.all().iter().map(|it| it.id.clone()).collect();
+        if ids.is_empty() {
+            continue;
+        }
+        match gateway.journal.renew(ids).await {
+            Ok(closed) => {
+                for session in closed.iter().filter_map(|it| gateway.sessions.remove(it)) {
+                    drop(session.close());
+                }
+            }
+            Err(status) => tracing::debug!(error = status.message(), "sessions were not renewed"),
+        }
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use proto::exchange::v1::Delivery;
 use proto::message::v1::{Attachment, Claim};
+use proto::operate::v1 as operate;
 use proto::registry::v1::Application;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -47,19 +49,56 @@ struct State {
     unsent: VecDeque<Delivery>,
     /// Leases the adapter accepts at a time.
     in_flight_max: usize,
-    /// True from the first stream or poll on. Before it no delivery can be sent to the adapter.
+    /// Deliveries that are being begun for it in the journal.
+    reserved: usize,
+    /// True from the first stream or poll on.
     has_received: bool,
-    /// True while a [`DeliveryStream`] exists.
-    is_streaming: bool,
+    /// What the adapter asks for now: something while a [`DeliveryStream`] exists.
+    asking: Asking,
+    /// Deliveries it was given, counted for its fair share: see [`Session::turn`].
+    given: u64,
     /// When the stream broke, until another one is opened.
     broken_at_us: Option<i64>,
     /// When the adapter last made a call.
     last_call_us: i64,
 }
 
+/// How an adapter asks for deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asking {
+    /// Neither a stream nor a poll is open: it gets nothing.
+    Nothing,
+    /// As many as it may have in flight.
+    Stream,
+    /// One response with at most this many.
+    Poll(usize),
+}
+
 impl State {
+    /// How many more deliveries the adapter accepts now.
     fn capacity(&self) -> usize {
-        self.in_flight_max.saturating_sub(self.in_flight.len())
+        let free = self.in_flight_max.saturating_sub(self.load());
+        match self.asking {
+            Asking::Nothing => 0,
+            Asking::Stream => free,
+            Asking::Poll(count_max) => {
+                free.min(count_max.saturating_sub(self.unsent.len() + self.reserved))
+            }
+        }
+    }
+
+    /// Deliveries in flight, and those that are being begun.
+    fn load(&self) -> usize {
+        self.in_flight.len() + self.reserved
+    }
+
+    /// Removes the deliveries that were not sent, and returns them.
+    fn take_unsent(&mut self) -> Vec<Delivery> {
+        let unsent = Vec::from(std::mem::take(&mut self.unsent));
+        for it in &unsent {
+            self.in_flight.remove(&it.message_id);
+        }
+        unsent
     }
 
     /// Deliveries that were sent to the adapter and are not settled.
@@ -92,6 +131,7 @@ pub(crate) struct Session {
     pub(crate) id: String,
     pub(crate) adapter: AdapterInfo,
     pub(crate) application: Arc<Application>,
+    pub(crate) opened_at_us: i64,
     /// Digest of the token that opened it.
     pub(crate) token: TokenDigest,
     /// Cancelled when the session is replaced or closed.
@@ -101,6 +141,68 @@ pub(crate) struct Session {
     queued: Notify,
     /// Notified when the application's capacity may have changed; shared by all its sessions.
     capacity_changed: Arc<Notify>,
+    /// The highest `given` of the application's sessions.
+    turn: Arc<AtomicU64>,
+}
+
+/// How far a session that did not ask may lag behind the others: it gets at most so many deliveries
+/// in a row when it asks again.
+const LAG_MAX: u64 = 16;
+
+/// A part of a session's capacity, for deliveries that are being begun for it. It is given back
+/// when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    pub(crate) session: Arc<Session>,
+    pub(crate) count: usize,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.release(|_| {});
+    }
+}
+
+impl Reservation {
+    /// Queues deliveries for the adapter, and ends the reservation. Those that it does not take any
+    /// more, because the session was closed or the adapter stopped asking, are returned: the journal
+    /// must take their leases back.
+    pub(crate) fn enqueue(mut self, deliveries: Vec<(Delivery, InFlight)>) -> Vec<Delivery> {
+        let mut rejected = Vec::new();
+        let session = self.session.clone();
+        self.release(|state| {
+            for (delivery, in_flight) in deliveries {
+                if session.closed.is_cancelled() || state.capacity() == 0 {
+                    rejected.push(delivery);
+                    continue;
+                }
+                if state.in_flight.insert(delivery.message_id.clone(), in_flight).is_some() {
+                    // The journal gives a second lease only after the first has ended, so an unsent
+                    // copy under the first must not be sent any more.
+                    state.take_without_lease();
+                }
+                state.unsent.push_back(delivery);
+                state.given += 1;
+                session.turn.fetch_max(state.given, Ordering::Relaxed);
+            }
+        });
+        rejected
+    }
+
+    fn release(&mut self, change: impl FnOnce(&mut State)) {
+        let count = std::mem::take(&mut self.count);
+        if count == 0 {
+            return;
+        }
+        {
+            let mut state = self.session.state.lock();
+            state.reserved = state.reserved.saturating_sub(count);
+            change(&mut state);
+        }
+        // Also when nothing was queued: a poll that ends waits for what is being begun.
+        self.session.queued.notify_one();
+        self.session.capacity_changed.notify_waiters();
+    }
 }
 
 /// The stream side of a session. At most one exists, because two readers would each see half of
@@ -110,11 +212,24 @@ pub(crate) struct DeliveryStream(Arc<Session>);
 
 impl Drop for DeliveryStream {
     fn drop(&mut self) {
-        self.0.state.lock().is_streaming = false;
+        self.0.state.lock().asking = Asking::Nothing;
     }
 }
 
 impl DeliveryStream {
+    /// Closes it: nothing more is queued for it. Returns the deliveries that were not sent; the
+    /// session has forgotten them.
+    pub(crate) fn close(self) -> Vec<Delivery> {
+        let mut state = self.0.state.lock();
+        state.asking = Asking::Nothing;
+        state.take_unsent()
+    }
+
+    /// True while deliveries are being begun for the session.
+    pub(crate) fn has_reserved(&self) -> bool {
+        self.0.state.lock().reserved > 0
+    }
+
     /// Waits until the queue may hold a delivery.
     pub(crate) async fn queued(&self) {
         self.0.queued.notified().await;
@@ -143,15 +258,17 @@ impl Session {
         (id, adapter): (String, AdapterInfo),
         caller: Caller,
         now_us: i64,
-        capacity_changed: Arc<Notify>,
+        (capacity_changed, turn): (Arc<Notify>, Arc<AtomicU64>),
     ) -> Self {
         let in_flight_max = usize::try_from(caller.application.in_hand_max.max(1)).unwrap_or(1);
         let state = State {
             in_flight: HashMap::new(),
             unsent: VecDeque::new(),
             in_flight_max,
+            reserved: 0,
             has_received: false,
-            is_streaming: false,
+            asking: Asking::Nothing,
+            given: 0,
             broken_at_us: None,
             last_call_us: now_us,
         };
@@ -164,6 +281,8 @@ impl Session {
             state: Mutex::new(state),
             queued: Notify::new(),
             capacity_changed,
+            turn,
+            opened_at_us: now_us,
         }
     }
 
@@ -172,29 +291,25 @@ impl Session {
         LeaseOwner { application: self.application.id.clone(), session: self.id.clone() }
     }
 
-    /// How many more deliveries the adapter accepts now; none without an adapter to send them to.
+    /// How many more deliveries the adapter accepts now; none while it does not ask.
     pub(crate) fn capacity(&self) -> usize {
-        let state = self.state.lock();
-        let is_connected =
-            state.has_received && state.broken_at_us.is_none() && !self.closed.is_cancelled();
-        if is_connected { state.capacity() } else { 0 }
+        if self.closed.is_cancelled() { 0 } else { self.state.lock().capacity() }
     }
 
-    /// Queues a delivery for the adapter. False: the session is closed or full, and the journal
-    /// must take the lease back.
-    pub(crate) fn enqueue(&self, delivery: Delivery, in_flight: InFlight) -> bool {
+    /// Its place among the sessions that ask: the one with the lowest turn gets the next delivery.
+    /// Fewest in flight first, so that each gets as many as it can work on; then the one that was
+    /// given fewest.
+    pub(crate) fn turn(&self) -> (usize, u64) {
+        let state = self.state.lock();
+        (state.load(), state.given)
+    }
+
+    /// Reserves at most `count` of its capacity; none when it has none.
+    pub(crate) fn reserve(self: &Arc<Self>, count: usize) -> Option<Reservation> {
         let mut state = self.state.lock();
-        if self.closed.is_cancelled() || state.capacity() == 0 {
-            return false;
-        }
-        if state.in_flight.insert(delivery.message_id.clone(), in_flight).is_some() {
-            // The journal gives a second lease only after the first has ended, so an unsent copy
-            // under the first must not be sent any more.
-            state.take_without_lease();
-        }
-        state.unsent.push_back(delivery);
-        self.queued.notify_one();
-        true
+        let count = if self.closed.is_cancelled() { 0 } else { count.min(state.capacity()) };
+        state.reserved += count;
+        (count > 0).then(|| Reservation { session: self.clone(), count })
     }
 
     /// Removes a settled delivery. A settled delivery leaves no trace in the session.
@@ -235,13 +350,15 @@ impl Session {
     }
 
     /// Opens the stream side; none while another reader has it.
-    pub(crate) fn open_stream(self: &Arc<Self>) -> Option<DeliveryStream> {
+    pub(crate) fn open_stream(self: &Arc<Self>, asking: Asking) -> Option<DeliveryStream> {
         {
             let mut state = self.state.lock();
-            if state.is_streaming {
+            if state.asking != Asking::Nothing {
                 return None;
             }
-            state.is_streaming = true;
+            let turn = self.turn.load(Ordering::Relaxed);
+            state.given = state.given.max(turn.saturating_sub(LAG_MAX));
+            state.asking = asking;
             state.has_received = true;
             state.broken_at_us = None;
         }
@@ -273,12 +390,7 @@ impl Session {
 
     /// Takes back the deliveries that were not sent.
     pub(crate) fn take_unsent(&self) -> Vec<Delivery> {
-        let mut state = self.state.lock();
-        let unsent = Vec::from(std::mem::take(&mut state.unsent));
-        for it in &unsent {
-            state.in_flight.remove(&it.message_id);
-        }
-        unsent
+        self.state.lock().take_unsent()
     }
 
     /// Closes the session for new deliveries and takes back those that were not sent.
@@ -297,7 +409,34 @@ impl Session {
     /// True when the adapter made no call since then, reads no stream and has nothing to settle.
     pub(crate) fn is_idle(&self, since_us: i64) -> bool {
         let state = self.state.lock();
-        state.last_call_us < since_us && !state.is_streaming && state.sent_count() == 0
+        let is_asking = state.asking != Asking::Nothing;
+        state.last_call_us < since_us && !is_asking && state.sent_count() == 0
+    }
+
+    /// What operators are told about it.
+    pub(crate) fn describe(&self, gateway: &str) -> operate::Session {
+        let state = self.state.lock();
+        let asking = match state.asking {
+            Asking::Nothing => operate::Asking::NotAsking,
+            Asking::Stream => operate::Asking::Stream,
+            Asking::Poll(_) => operate::Asking::Poll,
+        };
+        let count = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
+        operate::Session {
+            id: self.id.clone(),
+            application: self.application.id.clone(),
+            adapter: self.adapter.name.clone(),
+            adapter_version: self.adapter.version.clone(),
+            address: self.adapter.address.clone(),
+            opened_at_us: self.opened_at_us,
+            last_call_us: state.last_call_us,
+            in_flight: count(state.in_flight.len()),
+            in_flight_max: count(state.in_flight_max),
+            asking: asking.into(),
+            gateway: gateway.to_owned(),
+            stored: false,
+            lease_until_us: state.in_flight.values().map(|it| it.lease_until_us).max().unwrap_or(0),
+        }
     }
 }
 
@@ -310,10 +449,10 @@ mod tests {
         let names = ("s".to_owned(), AdapterInfo::default());
         let caller =
             Caller { application: Arc::new(application), token: TokenDigest::of_token("") };
-        Arc::new(Session::new(names, caller, 0, Arc::default()))
+        Arc::new(Session::new(names, caller, 0, Default::default()))
     }
 
-    fn enqueue(session: &Session, id: &str, lease_until_us: i64) -> bool {
+    fn enqueue(session: &Arc<Session>, id: &str, lease_until_us: i64) -> bool {
         let in_flight = InFlight {
             lease: 7,
             attachments: Vec::new(),
@@ -324,7 +463,8 @@ mod tests {
         };
         let message_id = id.to_owned();
         let delivery = Delivery { message_id, lease: 7, lease_until_us, ..Delivery::default() };
-        session.enqueue(delivery, in_flight)
+        let Some(reservation) = session.reserve(1) else { return false };
+        reservation.enqueue(vec![(delivery, in_flight)]).is_empty()
     }
 
     fn ids(deliveries: &[Delivery]) -> Vec<&str> {
@@ -335,7 +475,7 @@ mod tests {
     fn a_delivery_uses_capacity_until_it_is_settled_under_its_own_lease() {
         let session = session(2);
         assert_eq!(session.capacity(), 0, "no stream was opened yet");
-        drop(session.open_stream().unwrap());
+        let stream = session.open_stream(Asking::Stream).unwrap();
         assert_eq!(session.capacity(), 2);
         assert!(enqueue(&session, "m1", 100) && enqueue(&session, "m2", 100));
         assert!(!enqueue(&session, "m3", 100), "two are in flight");
@@ -345,13 +485,39 @@ mod tests {
         assert_eq!(session.capacity(), 1);
         assert_eq!(ids(&session.expire_leases(100)), ["m2"]);
         assert_eq!(session.capacity(), 2);
+        drop(stream);
+        assert_eq!(session.capacity(), 0, "nobody reads");
+    }
+
+    #[test]
+    fn a_poll_gets_no_more_than_it_asked_for_and_nothing_once_it_is_closed() {
+        let session = session(5);
+        let poll = session.open_stream(Asking::Poll(2)).unwrap();
+        assert!(enqueue(&session, "m1", 100));
+        let reservation = session.reserve(9).unwrap();
+        assert_eq!((reservation.count, session.capacity()), (1, 0));
+        assert!(poll.has_reserved());
+        assert_eq!(ids(&poll.close()), ["m1"], "it was not sent");
+        let in_flight = session.in_flight("m1");
+        assert!(in_flight.is_none() && session.reserve(1).is_none());
+        let delivery = Delivery { message_id: "m2".to_owned(), ..Delivery::default() };
+        let begun = InFlight {
+            lease: 7,
+            attachments: Vec::new(),
+            body: None,
+            lease_until_us: 100,
+            conversation: String::new(),
+            traceparent: String::new(),
+        };
+        assert_eq!(ids(&reservation.enqueue(vec![(delivery, begun)])), ["m2"]);
+        assert_eq!(session.sent_count(), 0);
     }
 
     #[test]
     fn a_closed_session_returns_unsent_deliveries_though_its_stream_is_open() {
         let session = session(3);
-        let stream = session.open_stream().unwrap();
-        assert!(session.open_stream().is_none());
+        let stream = session.open_stream(Asking::Stream).unwrap();
+        assert!(session.open_stream(Asking::Stream).is_none());
         for id in ["m1", "m2", "m3"] {
             assert!(enqueue(&session, id, 100));
         }
@@ -364,7 +530,7 @@ mod tests {
     #[test]
     fn a_delivery_whose_lease_has_ended_is_not_sent_and_frees_capacity() {
         let session = session(2);
-        let stream = session.open_stream().unwrap();
+        let stream = session.open_stream(Asking::Stream).unwrap();
         assert!(enqueue(&session, "m1", 100) && enqueue(&session, "m2", 200));
         let (taken, expired) = stream.take(10, 100);
         assert_eq!((ids(&taken), ids(&expired)), (vec!["m2"], vec!["m1"]));
@@ -374,7 +540,7 @@ mod tests {
     #[test]
     fn a_session_with_an_unsettled_delivery_is_not_idle() {
         let session = session(2);
-        let stream = session.open_stream().unwrap();
+        let stream = session.open_stream(Asking::Stream).unwrap();
         assert!(enqueue(&session, "m1", 100));
         assert_eq!(stream.take(1, 0).0.len(), 1);
         drop(stream);
@@ -387,7 +553,7 @@ mod tests {
     fn an_adapter_may_lower_the_bound_of_deliveries_in_flight() {
         let session = session(5);
         session.lower_in_flight_max(2);
-        drop(session.open_stream().unwrap());
+        let _stream = session.open_stream(Asking::Stream).unwrap();
         assert_eq!(session.capacity(), 2);
     }
 }

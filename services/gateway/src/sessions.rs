@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use registry_client::Caller;
 use tokio::sync::Notify;
 
-use crate::session::{AdapterInfo, Session};
+use crate::session::{AdapterInfo, Reservation, Session};
 
 /// The open sessions of one application.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct ApplicationSessions {
     /// Sessions that the journal is asked for.
     opening_count: AtomicUsize,
     capacity_changed: Arc<Notify>,
+    /// The highest number of deliveries that one of its sessions was given.
+    turn: Arc<AtomicU64>,
 }
 
 /// A session that is being opened; it counts as one of its application until it is dropped.
@@ -37,20 +39,48 @@ impl ApplicationSessions {
             open: Mutex::default(),
             opening_count: AtomicUsize::new(0),
             capacity_changed: Arc::default(),
+            turn: Arc::default(),
         }
     }
 
-    /// The session of this application that accepts the most deliveries now.
-    pub(crate) fn with_most_capacity(&self) -> Option<Arc<Session>> {
-        let open = self.open.lock();
-        let candidates = open.iter().map(|it| (it.capacity(), it)).filter(|(it, _)| *it > 0);
-        candidates.max_by_key(|(capacity, _)| *capacity).map(|(_, session)| session.clone())
+    /// Waits until sessions of this application accept deliveries, and returns how many.
+    pub(crate) async fn capacity(&self) -> usize {
+        self.wait_until(|| {
+            let capacity = self.open.lock().iter().map(|it| it.capacity()).sum();
+            (capacity > 0).then_some(capacity)
+        })
+        .await
     }
 
-    /// Waits until a session of this application accepts deliveries, and returns how many.
-    pub(crate) async fn capacity(&self) -> usize {
-        self.wait_until(|| self.with_most_capacity().map(|it| it.capacity()).filter(|it| *it > 0))
-            .await
+    /// Reserves capacity for at most `count` deliveries, shared by the sessions that ask: each
+    /// delivery is for the one whose turn it is. None: no session asks now.
+    pub(crate) fn reserve(&self, count: usize) -> Option<Vec<Reservation>> {
+        let mut asking: Vec<_> = {
+            let open = self.open.lock();
+            open.iter()
+                .map(|it| (it.clone(), it.capacity(), it.turn(), 0))
+                .filter(|(_, capacity, ..)| *capacity > 0)
+                .collect()
+        };
+        for _ in 0..count {
+            let free = asking.iter_mut().filter(|(_, capacity, ..)| *capacity > 0);
+            let Some((_, capacity, turn, share)) = free.min_by_key(|(_, _, turn, _)| *turn) else {
+                break;
+            };
+            *capacity -= 1;
+            *share += 1;
+            *turn = (turn.0 + 1, turn.1 + 1);
+        }
+        let reserved: Vec<_> = asking
+            .into_iter()
+            .filter_map(|(session, _, _, share)| session.reserve(share))
+            .collect();
+        (!reserved.is_empty()).then_some(reserved)
+    }
+
+    /// Waits until sessions ask, and reserves as [`reserve`](Self::reserve) does.
+    pub(crate) async fn wait_and_reserve(&self, count: usize) -> Vec<Reservation> {
+        self.wait_until(|| self.reserve(count)).await
     }
 
     /// Waits until `find` returns a value. It is called again after each change of this
@@ -82,7 +112,7 @@ impl Sessions {
     /// Adds a session of the caller's application.
     pub(crate) fn open(&self, names: (String, AdapterInfo), caller: Caller, now_us: i64) {
         let sessions = self.of_application(&caller.application.id);
-        let changed = sessions.capacity_changed.clone();
+        let changed = (sessions.capacity_changed.clone(), sessions.turn.clone());
         let session = Arc::new(Session::new(names, caller, now_us, changed));
         self.by_id.lock().insert(session.id.clone(), session.clone());
         sessions.open.lock().push(session);
@@ -172,6 +202,7 @@ mod tests {
     use registry_client::TokenDigest;
 
     use super::*;
+    use crate::session::Asking;
 
     fn open(sessions: &Sessions, application: &str, adapter: &str) {
         let application =
@@ -196,13 +227,41 @@ mod tests {
         });
         tokio::pin!(waiting);
         assert!(waiting.as_mut().now_or_never().is_none());
-        let _stream = sessions.get("a-one").unwrap().open_stream().unwrap();
+        let _stream = sessions.get("a-one").unwrap().open_stream(Asking::Stream).unwrap();
         assert_eq!(a.capacity().await, 1);
         assert!(waiting.as_mut().now_or_never().is_none());
         assert_eq!(calls.get(), 1, "nothing changed for b");
-        let _stream = sessions.get("b-one").unwrap().open_stream().unwrap();
+        let _stream = sessions.get("b-one").unwrap().open_stream(Asking::Stream).unwrap();
         assert!(waiting.as_mut().now_or_never().is_none());
         assert_eq!(calls.get(), 2);
+    }
+
+    #[test]
+    fn deliveries_are_shared_among_the_sessions_that_ask() {
+        let sessions = Sessions::default();
+        for adapter in ["one", "two", "silent"] {
+            let application = Application { in_hand_max: 10, ..Application::default() };
+            let info = AdapterInfo::default();
+            let token = TokenDigest::of_token("");
+            let caller = Caller { application: Arc::new(application), token };
+            sessions.open((adapter.to_owned(), info), caller, 0);
+        }
+        let all = sessions.of_application("");
+        assert!(all.reserve(4).is_none(), "none asks");
+        let session = |id| sessions.get(id).unwrap();
+        let _stream = session("one").open_stream(Asking::Stream).unwrap();
+        let _poll = session("two").open_stream(Asking::Poll(3)).unwrap();
+        let shares = |count| {
+            let mut reserved = all.reserve(count).unwrap_or_default();
+            reserved.sort_by(|a, b| a.session.id.cmp(&b.session.id));
+            let shares: Vec<_> = reserved.iter().map(|it| it.count).collect();
+            (shares, reserved)
+        };
+        let (first, first_reserved) = shares(4);
+        assert_eq!(first, [2, 2]);
+        assert_eq!(shares(9).0, [8, 1], "the poll takes one more, the stream the rest");
+        drop(first_reserved);
+        assert_eq!(shares(30).0, [10, 3], "no more than each asked for");
     }
 
     #[tokio::test]

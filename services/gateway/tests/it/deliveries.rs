@@ -11,6 +11,9 @@ use proto::exchange::v1::settled::Outcome;
 use proto::exchange::v1::*;
 use proto::fault::v1::Fault;
 use proto::message::v1::{State, Step};
+use proto::operate::v1::Asking;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpSocket, TcpStream};
 use tonic::Streaming;
 use tonic::transport::Endpoint;
 
@@ -172,21 +175,108 @@ async fn instances_of_one_application_share_its_deliveries() {
     assert_ne!(next(&mut first).await.message_id, next(&mut second).await.message_id);
 }
 
+/// A client that polls over a connection of its own.
+async fn start_poll(environment: &Environment, session: &str, wait_ms: u32) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut socket = socket.connect(environment.address.parse().unwrap()).await.unwrap();
+    let head = format!(
+        "GET /v1/receive?session={session}&wait_ms={wait_ms} HTTP/1.1\r\nHost: a\r\n\
+         Authorization: Bearer token-a-app\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    socket
+}
+
+/// Waits until the session of this adapter asks as given.
+async fn wait_asking(environment: &Environment, adapter: &str, asking: Asking) {
+    let is_asking = || {
+        let sessions = environment.service.list_sessions("a-app");
+        sessions.iter().any(|it| it.adapter == adapter && it.asking() == asking).then_some(())
+    };
+    wait_for(async || is_asking()).await;
+}
+
 #[tokio::test]
-async fn deliveries_that_were_not_sent_are_returned_when_the_session_is_replaced() {
+async fn between_polls_a_session_holds_nothing_and_another_one_gets_the_delivery_at_once() {
     let mut environment = Environment::new().await;
-    let session = environment.open_session("poller").await;
-    // After the first poll the session has capacity; a delivery then waits for the next poll.
-    let path = format!("/v1/receive?session={session}&wait_ms=0");
+    let poller = environment.open_session("poller").await;
+    let path = format!("/v1/receive?session={poller}&wait_ms=0");
     crate::http_json::get(&environment.address, &path).await;
     let id = environment.publish_delivery("m1", text("native"), &[]).await;
-    wait_for(async || (environment.state(&id).await == State::InHand).then_some(())).await;
-    environment.open_session("poller").await;
-    {
-        let calls = environment.calls();
-        assert_eq!((calls.unsent.as_slice(), calls.interrupted), ([id.clone()].as_slice(), 0));
+    let other = environment.open_session("other").await;
+    let mut stream = environment.receive(&other, 0).await;
+    let delivery = tokio::time::timeout(Duration::from_secs(2), stream.message()).await;
+    assert_eq!(delivery.unwrap().unwrap().unwrap().message_id, id);
+    assert_eq!(environment.calls().unsent, Vec::<String>::new(), "it was begun for one only");
+}
+
+#[tokio::test]
+async fn a_delivery_for_a_poll_whose_client_went_away_goes_to_another_session_at_once() {
+    let mut environment = Environment::new().await;
+    let (poller, other) =
+        (environment.open_session("poller").await, environment.open_session("other").await);
+    let socket = start_poll(&environment, &poller, 30_000).await;
+    wait_asking(&environment, "poller", Asking::Poll).await;
+    drop(socket);
+    wait_asking(&environment, "poller", Asking::NotAsking).await;
+    let mut stream = environment.receive(&other, 0).await;
+    for name in ["m1", "m2", "m3", "m4"] {
+        let id = environment.publish_delivery(name, text("native"), &[]).await;
+        let delivery = tokio::time::timeout(Duration::from_secs(2), stream.message()).await;
+        assert_eq!(delivery.unwrap().unwrap().unwrap().message_id, id);
     }
-    assert_eq!(environment.journal.summary(&id).await.attempt, 0, "it was not an attempt");
+}
+
+#[tokio::test]
+async fn deliveries_of_a_response_that_broke_off_are_given_back_by_the_class_of_the_receiver() {
+    let mut environment = Environment::new().await;
+    // More than the buffers of a connection hold.
+    environment.registry.send_modify(|it| {
+        it.revision = "2".to_owned();
+        it.applications[0].in_hand_max = 64;
+    });
+    let limits = async |it: &mut Environment| it.hello("poller").await.limits.unwrap().in_hand_max;
+    while limits(&mut environment).await < 64 {}
+    let session = environment.open_session("poller").await;
+    let mut ids = Vec::new();
+    for number in 0..40 {
+        let body = Body::Inline(vec![b'x'; 250_000].into());
+        ids.push(environment.publish_delivery(&format!("m{number}"), body, &[]).await);
+    }
+    let socket = start_poll(&environment, &format!("{session}&max=64"), 1_000).await;
+    wait_for(async || {
+        let sessions = environment.service.list_sessions("a-app");
+        let is_answered = sessions[0].asking() == Asking::NotAsking && sessions[0].in_flight > 0;
+        is_answered.then_some(())
+    })
+    .await;
+    drop(socket);
+    // The application can neither repeat nor be asked, and a part may have reached it.
+    wait_for(async || (environment.state(&ids[0]).await == State::InDoubt).then_some(())).await;
+    assert_eq!(environment.service.list_sessions("a-app")[0].in_flight, 0);
+}
+
+#[tokio::test]
+async fn a_poll_that_does_not_wait_gets_what_is_ready() {
+    let mut environment = Environment::new().await;
+    let poller = environment.open_session("poller").await;
+    let mut ids: Vec<String> = Vec::new();
+    for name in ["m1", "m2", "m3"] {
+        ids.push(environment.publish_delivery(name, text("native"), &[]).await);
+    }
+    let path = format!("/v1/receive?session={poller}&wait_ms=0&max=2");
+    let mut received = Vec::new();
+    for _ in 0..2 {
+        let (status, answer) = crate::http_json::get(&environment.address, &path).await;
+        assert_eq!(status, 200, "{answer}");
+        let deliveries = answer["deliveries"].as_array().unwrap().clone();
+        assert!(deliveries.len() <= 2);
+        received.extend(deliveries.iter().map(|it| it["message_id"].as_str().unwrap().to_owned()));
+    }
+    ids.sort();
+    received.sort();
+    assert_eq!(received, ids);
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ use crate::registry::{SimulatedRegistry, snapshot};
 pub(crate) struct Environment {
     pub(crate) client: ExchangeClient<Transport>,
     pub(crate) address: String,
+    pub(crate) service: Service,
     pub(crate) journal: TestJournal,
     pub(crate) mapping: SimulatedMapping,
     pub(crate) bus: Bus,
@@ -100,13 +101,14 @@ impl Environment {
         let watch_count = Arc::default();
         let simulated = SimulatedRegistry::new(snapshots, Arc::clone(&watch_count));
         let upstream = Upstream::local(RegistryServer::new(simulated));
-        let run = gateway::run(service, upstream, health, shutdown.clone());
+        let run = gateway::run(service.clone(), upstream, health, shutdown.clone());
         running.spawn(async move { run.await.unwrap() });
         follower.wait_until_ready().await;
         let client = ExchangeClient::connect(format!("http://{address}")).await.unwrap();
         Self {
             client,
             address,
+            service,
             journal,
             mapping,
             bus,

@@ -8,6 +8,10 @@ use crate::message::v1::MessageType;
 /// Attributes by name, without `id`, which the bus carries separately.
 type Attributes = BTreeMap<Cow<'static, str>, String>;
 
+/// `source` and `sender` of the messages that the bus itself writes. No application and no
+/// organisation has this name.
+pub const BUS: &str = "lienthong";
+
 /// The attributes are not those of an envelope.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidEnvelope {
@@ -33,14 +37,21 @@ impl MessageType {
             Self::Meeting => "meeting",
             Self::Notice => "notice",
             Self::Dataset => "dataset",
+            Self::DeliveryReport => "delivery_report",
         }
     }
 
     /// Parses the value of the attribute `type`.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Document, Self::Status, Self::Meeting, Self::Notice, Self::Dataset]
-            .into_iter()
-            .find(|it| it.as_str() == text)
+        let all = [
+            Self::Document,
+            Self::Status,
+            Self::Meeting,
+            Self::Notice,
+            Self::Dataset,
+            Self::DeliveryReport,
+        ];
+        all.into_iter().find(|it| it.as_str() == text)
     }
 }
 

@@ -39,6 +39,19 @@ impl Count {
     }
 }
 
+impl Count {
+    /// Adds `by`, with two labels whose values are bounded by the registry or the error catalogue.
+    pub fn add_for_both(
+        &self,
+        by: u64,
+        (label, value): (&'static str, &str),
+        (other_label, other): (&'static str, &str),
+    ) {
+        let first = KeyValue::new(label, value.to_owned());
+        self.0.add(by, &[first, KeyValue::new(other_label, other.to_owned())]);
+    }
+}
+
 /// A histogram of durations in seconds.
 #[derive(Clone, Debug)]
 pub struct Seconds(Histogram<f64>);

@@ -28,7 +28,8 @@ fn descriptor() -> Result<MessageDescriptor, Fault> {
 
 /// True for a JSON object with a canonical body.
 pub(crate) fn detects(tree: &Tree<'_>) -> bool {
-    ["document", "status", "receipt"].iter().any(|it| tree.children_named(0, it).next().is_some())
+    let bodies = ["document", "status", "receipt", "delivery_report", "deliveryReport"];
+    bodies.iter().any(|it| tree.children_named(0, it).next().is_some())
 }
 
 /// Reads a message and checks it against the rules of the model.

@@ -43,7 +43,7 @@ pub(crate) fn attachments_mut(canonical: &mut Canonical) -> &mut [Attachment] {
     match &mut canonical.body {
         Some(Body::Document(it)) => &mut it.attachments,
         Some(Body::Status(it)) => &mut it.attachments,
-        Some(Body::Receipt(_)) | None => &mut [],
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => &mut [],
     }
 }
 

@@ -78,8 +78,12 @@ impl Format {
         let (message, carries) = match parsed.carries.as_str() {
             "Document" => ("Document", vec![MessageType::Document]),
             "Status" => ("Status", vec![MessageType::Status]),
+            "DeliveryReport" => ("DeliveryReport", vec![MessageType::DeliveryReport]),
             // The JSON mapping has no rules; the type is not used.
-            "Canonical" => ("Document", vec![MessageType::Document, MessageType::Status]),
+            "Canonical" => (
+                "Document",
+                vec![MessageType::Document, MessageType::Status, MessageType::DeliveryReport],
+            ),
             other => {
                 return Err(vec![format!(
                     "carries: không có loại nội dung `{other}` / there is no canonical message `{other}`"
@@ -189,6 +193,10 @@ impl Format {
             Some(MessageType::Status) => Body::Status(
                 proto::canonical::v1::Status::decode(bytes.as_slice()).map_err(mismatch)?,
             ),
+            Some(MessageType::DeliveryReport) => {
+                let report = proto::canonical::v1::DeliveryReport::decode(bytes.as_slice());
+                Body::DeliveryReport(report.map_err(mismatch)?)
+            }
             _ => Body::Document(
                 proto::canonical::v1::Document::decode(bytes.as_slice()).map_err(mismatch)?,
             ),

@@ -13,10 +13,11 @@ use crate::scan::decode_utf8;
 use crate::tree::Tree;
 
 /// The descriptions shipped with the product.
-const SHIPPED: [&str; 4] = [
+const SHIPPED: [&str; 5] = [
     include_str!("../../mapping/formats/edxml.document/description.yaml"),
     include_str!("../../mapping/formats/edxml.status/description.yaml"),
     include_str!("../../mapping/formats/ioffice.portal/description.yaml"),
+    include_str!("../../mapping/formats/delivery.report/description.yaml"),
     include_str!("../../mapping/formats/canonical.json/description.yaml"),
 ];
 

@@ -75,7 +75,7 @@ pub(crate) enum Syntax {
     },
     /// JSON with a list of records; each record is a message.
     Json {
-        /// Path of the list of records.
+        /// Path of the list of records; empty: the body is one record.
         records: String,
         /// JSON around the records, written as it is.
         #[serde(default)]

@@ -50,6 +50,7 @@ fn canonical_leaves(format: &Format, canonical: &Canonical) -> Leaves {
     match canonical.body.as_ref().unwrap() {
         Body::Document(it) => message.merge(it.encode_to_vec().as_slice()).unwrap(),
         Body::Status(it) => message.merge(it.encode_to_vec().as_slice()).unwrap(),
+        Body::DeliveryReport(it) => message.merge(it.encode_to_vec().as_slice()).unwrap(),
         Body::Receipt(_) => {}
     }
     leaves(&message)

@@ -207,6 +207,7 @@ pub(crate) fn restore_leftovers<'w>(
     let leftovers = match &canonical.body {
         Some(Body::Document(it)) => &it.leftovers,
         Some(Body::Status(it)) => &it.leftovers,
+        Some(Body::DeliveryReport(it)) => &it.leftovers,
         Some(Body::Receipt(_)) | None => return,
     };
     let own =

@@ -109,6 +109,13 @@ impl Journal for NoJournal {
         Err(Status::unimplemented("no bench finds"))
     }
 
+    async fn find_refusals(
+        &self,
+        _: Request<FindRefusalsRequest>,
+    ) -> RpcResult<FindRefusalsResponse> {
+        Err(Status::unimplemented("no bench finds"))
+    }
+
     async fn journey(&self, _: Request<JourneyRequest>) -> RpcResult<JourneyResponse> {
         Err(Status::unimplemented("no bench tracks"))
     }

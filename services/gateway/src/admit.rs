@@ -24,6 +24,7 @@ use crate::json::HttpFault;
 use crate::limits::{GRPC_REQUEST_BYTES_MAX, HTTP_REQUEST_BYTES_MAX};
 use crate::memory::MemoryPermit;
 use crate::read_body::{BodyLimits, read_body};
+use crate::refusals::note_refused_call;
 use crate::server::Service;
 use crate::shared_bound::Held;
 
@@ -75,7 +76,12 @@ pub(crate) async fn admit(
     let (gateway, kind) = (service.gateway, CallKind::of(request.uri().path()));
     let caller = match gateway.find_caller(request.headers(), request.extensions().get()) {
         Ok(caller) => caller,
-        Err(fault) => return kind.refuse(fault),
+        Err(fault) => {
+            if let Some(application) = gateway.known_application(request.headers()) {
+                note_refused_call(&gateway, &application, &fault);
+            }
+            return kind.refuse(fault);
+        }
     };
     let application = caller.application.clone();
     let (response, call) = match start_call(&gateway, &caller, request.extensions().get()) {
@@ -83,7 +89,10 @@ pub(crate) async fn admit(
             let response = answer(&gateway, caller, kind, (request, next, call.revoked.clone()));
             (response.await, Some(call))
         }
-        Err(fault) => (kind.refuse(fault), None),
+        Err(fault) => {
+            note_refused_call(&gateway, &application, &fault);
+            (kind.refuse(fault), None)
+        }
     };
     if is_refusal(&response, kind) {
         gateway.failure_rate.note(&application.id, 1);
@@ -145,7 +154,10 @@ async fn answer(
     };
     let body = match read {
         Ok(body) => body,
-        Err(fault) => return kind.refuse(fault),
+        Err(fault) => {
+            note_refused_call(gateway, &caller.application, &fault);
+            return kind.refuse(fault);
+        }
     };
     // Also held here, because the handler drops the extensions of its request.
     let memory = MemoryPermit::from(memory);

@@ -1,5 +1,6 @@
 //! Authentication: which application a token belongs to, and whether it may call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
@@ -30,18 +31,17 @@ impl Gateway {
             // Without a copy of the registry a valid token cannot be told from a wrong one.
             return Err(unavailable("registry"));
         }
-        let token = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|it| it.to_str().ok())
-            .and_then(|it| it.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .ok_or_else(|| Fault::new(&code::LT_GW_006))?
-            .1;
-        let caller =
-            directory.authenticate(token.trim()).ok_or_else(|| Fault::new(&code::LT_GW_006))?;
+        let token = bearer_token(headers).ok_or_else(|| Fault::new(&code::LT_GW_006))?;
+        let caller = directory.authenticate(token).ok_or_else(|| Fault::new(&code::LT_GW_006))?;
         self.check_application(&directory, &caller.application)?;
         check_certificate(&caller, peer)?;
         Ok(caller)
+    }
+
+    /// The application that a refused call's token belongs to, if the registry has one.
+    pub(crate) fn known_application(&self, headers: &HeaderMap) -> Option<Arc<Application>> {
+        let caller = self.registry.directory().authenticate(bearer_token(headers)?)?;
+        Some(caller.application)
     }
 
     /// True while the registry gives the token to this application, and the application may call.
@@ -82,6 +82,13 @@ impl Gateway {
         }
         Ok(())
     }
+}
+
+/// The token of a call (RFC 6750).
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let credentials = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = credentials.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// Refuses a certificate that does not name the token's application, so that a token that was copied

@@ -29,6 +29,7 @@ use crate::lookup::lookup;
 use crate::poll_response::poll_response;
 use crate::query::RawParams;
 use crate::receive::poll;
+use crate::refusals::note_refused_call;
 use crate::request_body::{FileBytes, JsonText};
 use crate::server::Service;
 use crate::settle::{settle, settle_batch};
@@ -83,9 +84,9 @@ async fn submit_handler(
     State(service): State<Service>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    body: JsonText,
+    body: Result<JsonText, HttpFault>,
 ) -> JsonResult {
-    let request: SubmitRequest = from_json("SubmitRequest", body.as_str())?;
+    let request: SubmitRequest = read_submitted(&service, &caller, ("SubmitRequest", body))?;
     let header = |name| headers.get(name).and_then(|it| it.to_str().ok());
     let context = TraceContext::from_request(&request, header);
     let response =
@@ -96,14 +97,24 @@ async fn submit_handler(
 async fn submit_batch_handler(
     State(service): State<Service>,
     Extension(caller): Extension<Caller>,
-    body: JsonText,
+    body: Result<JsonText, HttpFault>,
 ) -> JsonResult {
-    let application = caller.application;
-    let request: SubmitBatchRequest = from_json("SubmitBatchRequest", body.as_str())?;
+    let request: SubmitBatchRequest =
+        read_submitted(&service, &caller, ("SubmitBatchRequest", body))?;
     respond(
         "SubmitBatchResponse",
-        &submit_batch(&service.gateway, &application, request, None).await?,
+        &submit_batch(&service.gateway, &caller.application, request, None).await?,
     )
+}
+
+/// Reads the request of a submit. One that cannot be read is recorded as refused.
+fn read_submitted<M: prost::Message + Default>(
+    service: &Service,
+    caller: &Caller,
+    (name, body): (&str, Result<JsonText, HttpFault>),
+) -> Result<M, HttpFault> {
+    let read = body.and_then(|it| from_json(name, it.as_str()).map_err(HttpFault::from));
+    read.inspect_err(|it| note_refused_call(&service.gateway, &caller.application, it.fault()))
 }
 
 fn part_request(part: String, params: &RawParams) -> Result<PutPartRequest, Fault> {

@@ -15,6 +15,12 @@ mod value;
 /// A fault as an HTTP response with JSON.
 pub(crate) struct HttpFault(Fault);
 
+impl HttpFault {
+    pub(crate) fn fault(&self) -> &Fault {
+        &self.0
+    }
+}
+
 impl From<Fault> for HttpFault {
     fn from(fault: Fault) -> Self {
         Self(fault)

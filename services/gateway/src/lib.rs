@@ -47,6 +47,7 @@ mod poll_response;
 mod query;
 mod read_body;
 mod receive;
+mod refusals;
 mod request_body;
 mod routes;
 mod run;

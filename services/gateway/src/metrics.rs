@@ -8,6 +8,7 @@ use chassis::metrics::{Count, Seconds};
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     submits: Count,
+    refusals: Count,
     submit_duration: Seconds,
     deliveries: Count,
     settles: Count,
@@ -17,6 +18,10 @@ impl Metrics {
     pub(crate) fn new() -> Self {
         Self {
             submits: Count::new("lienthong.gateway.submits", "submits by outcome or code"),
+            refusals: Count::new(
+                "lienthong.gateway.refusals",
+                "refused items and calls by application and code",
+            ),
             submit_duration: Seconds::new(
                 "lienthong.gateway.submit.duration",
                 "time from the call to the receipt",
@@ -30,6 +35,11 @@ impl Metrics {
     pub(crate) fn count_submit(&self, outcome: &str, took: Duration) {
         self.submits.add_for(1, "outcome", outcome);
         self.submit_duration.record(took, "component", "gateway");
+    }
+
+    /// Counts a refused item or call of an application.
+    pub(crate) fn count_refusal(&self, application: &str, code: &str) {
+        self.refusals.add_for_both(1, ("application", application), ("code", code));
     }
 
     /// Counts deliveries that a session took, and those that it could not take.

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use crate::fault::invalid_field;
+use crate::fault::{internal, invalid_field};
 use crate::json::HttpFault;
 
 /// The JSON text of a call's body, not parsed yet.
@@ -25,13 +25,14 @@ impl JsonText {
 }
 
 impl<S: Send + Sync> FromRequest<S> for JsonText {
-    type Rejection = Response;
+    type Rejection = HttpFault;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, HttpFault> {
         let headers = request.headers().clone();
-        check_encoding(&headers).map_err(refuse)?;
-        let body = Bytes::from_request(request, state).await.map_err(|it| it.into_response())?;
-        json_text(&headers, &body).map(Self).map_err(refuse)
+        check_encoding(&headers)?;
+        // The body is in memory already, within its limit; nothing else can fail.
+        let body = Bytes::from_request(request, state).await.map_err(|error| internal(&error))?;
+        Ok(json_text(&headers, &body).map(Self)?)
     }
 }
 

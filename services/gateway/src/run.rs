@@ -169,6 +169,10 @@ async fn drain(gateway: &Arc<Gateway>) {
         }
     }))
     .await;
+    let recorded = gateway.workers.refusals.record_all(&gateway.journal);
+    if tokio::time::timeout(CLOSE_TIME_LIMIT, recorded).await != Ok(true) {
+        tracing::warn!("refusals were not recorded before the stop");
+    }
     gateway.drained.cancel();
     gateway.open_work.close();
     if tokio::time::timeout(gateway.time_limit(), gateway.open_work.wait()).await.is_err() {

@@ -14,7 +14,7 @@ use proto::exchange::v1::{
 use proto::fault::v1::Fault;
 use proto::fault::{Lang, code};
 use proto::journal::v1::accept_outcome::Outcome;
-use proto::journal::v1::{Acceptance, Envelope, FindRequest, Message, Refusal};
+use proto::journal::v1::{Acceptance, Envelope, FindRequest, Message};
 use proto::mapping::v1::{NormalizeItem, Normalized};
 use proto::message::v1::{Attachment, Fact, Finding, MessageType, Receipt, Step};
 use proto::registry::v1::Application;
@@ -24,10 +24,11 @@ use uuid::Uuid;
 use crate::attachments::{declared_attachments, store_attachments};
 use crate::batch_call::{check_bodies, check_items, item_fault};
 use crate::body::{NativeBody, read_native_body, store_body};
-use crate::check_item::{KEY_BYTES_MAX, check_item};
+use crate::check_item::check_item;
 use crate::fault::unavailable;
 use crate::gateway::Gateway;
 use crate::memory::MemoryPermit;
+use crate::refusals::{SubmittedItem, note_refused_call, note_refused_item};
 use crate::trace_context::TraceContext;
 use crate::workers::NativeItem;
 
@@ -45,10 +46,10 @@ pub(crate) async fn submit(
     (request, origin): (SubmitRequest, Origin),
 ) -> Result<SubmitResponse, Fault> {
     let _open_work = gateway.open_work.token();
-    let key = request.key.clone();
+    let mut item = SubmittedItem::new(&request);
     let parts = named_parts(&request);
     let started = Instant::now();
-    let result = process(gateway, application, (request, origin)).await;
+    let result = process(gateway, application, (request, origin), &mut item).await;
     let result = gateway.watch_outcome(result);
     let outcome = match &result {
         Ok(response) if response.receipt.as_ref().is_some_and(|it| it.repeat) => "repeat",
@@ -60,7 +61,7 @@ pub(crate) async fn submit(
         // The same item may be submitted again with the same uploads.
         Err(fault) if fault.is_retryable() => return result,
         Err(fault) => {
-            enqueue_refusal(gateway, application, &key, fault);
+            note_refused_item(gateway, application, item, fault);
             if fault.code.starts_with("LT-EX-") {
                 // The caller corrects the call and may use the same uploads.
                 return result;
@@ -79,8 +80,9 @@ pub(crate) async fn submit_batch(
     request: SubmitBatchRequest,
     memory: Option<MemoryPermit>,
 ) -> Result<SubmitBatchResponse, Fault> {
-    check_bodies(&request.items)?;
-    let submits = check_items(request.items)?.into_iter().map(async |item| {
+    let items = check_bodies(&request.items).and_then(|()| check_items(request.items));
+    let items = items.inspect_err(|fault| note_refused_call(gateway, application, fault))?;
+    let submits = items.into_iter().map(async |item| {
         let span = trace::item_span(&item.traceparent);
         let context = TraceContext::from_request(&item, |_| None);
         let origin = (context, memory.clone());
@@ -104,40 +106,18 @@ fn named_parts(request: &SubmitRequest) -> Vec<String> {
     body.into_iter().chain(request.attachments.iter().map(|it| &it.part)).cloned().collect()
 }
 
-/// The codes of items that bear a secrecy mark.
-const SECRECY_CODES: [&str; 2] = [code::LT_MAP_007.code, code::LT_MAP_210.code];
-
-/// Records a refusal, without the texts of its fields, which may quote the content. Of an item with a
-/// secrecy mark only the code is recorded, because its key may be its number or its subject.
-fn enqueue_refusal(gateway: &Gateway, application: &Application, key: &str, fault: &Fault) {
-    let is_secret = SECRECY_CODES.contains(&fault.code.as_str());
-    let (key, fault) = match is_secret {
-        true => ("", Fault { code: fault.code.clone(), ..Fault::default() }),
-        false => (key, Fault { violations: Vec::new(), ..fault.clone() }),
-    };
-    let code = fault.code.clone();
-    let refusal = Refusal {
-        application: application.id.clone(),
-        // The key may be too long or have control characters, and be refused for that.
-        key: key.chars().filter(|it| !it.is_control()).take(KEY_BYTES_MAX).collect(),
-        at_us: gateway.clock.now_us(),
-        fault: Some(fault),
-    };
-    if !gateway.workers.enqueue_refusal(refusal) {
-        tracing::warn!(code, "refusal was not recorded");
-    }
-}
-
 async fn process(
     gateway: &Gateway,
     application: &Application,
     (request, (context, call_memory)): (SubmitRequest, Origin),
+    refused: &mut SubmittedItem,
 ) -> Result<SubmitResponse, Fault> {
     let started = Instant::now();
     let submitted_us = gateway.clock.now_us();
     check_item(&request, gateway.config.attachments_max)?;
     let _submit_permit = gateway.submit_permits.acquire(&application.id).await?;
     let native = read_native_body(gateway, application, &request, call_memory).await?;
+    refused.note_body(&native.sha256);
     let item = NormalizeItem {
         source: application.id.clone(),
         sender: application.organisation.clone(),
@@ -148,7 +128,11 @@ async fn process(
     };
     let permit = native.permit.clone();
     let native_item = NativeItem { item, bytes: native.bytes.clone(), permit: permit.clone() };
-    let (normalized, files) = gateway.workers.normalize(native_item).await?;
+    let (normalized, files) = gateway.workers.normalize(native_item).await.map_err(|it| {
+        refused.note_read(it.read);
+        it.fault
+    })?;
+    refused.note_normalized(&normalized);
     let id = message_id(&application.id, &request.key, &normalized.content_digest);
     // A status is small and ends what is under way, so it is taken longer than others.
     if normalized.r#type() != MessageType::Status {

@@ -1,8 +1,9 @@
 //! Tracks the caller's own messages, and the statuses that the receiving organisations sent back.
 
-use journal_client::to_fault;
+use journal_client::{failure, to_fault};
 use proto::exchange::v1::track_request::By;
 use proto::exchange::v1::{BusinessStatus, Progress, TrackRequest, TrackResponse, Tracked};
+use proto::fault::Lang;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{FindRequest, JourneyRequest, JourneyResponse, Summary};
 use proto::message::v1::Receipt;
@@ -63,6 +64,7 @@ fn find_request(application: &Application, request: TrackRequest) -> Result<Find
 }
 
 async fn track_message(gateway: &Gateway, summary: Summary) -> Result<Tracked, Fault> {
+    let words = Words::of(&summary);
     let envelope = summary.envelope.unwrap_or_default();
     let request = JourneyRequest { message_id: envelope.id.clone() };
     let journey = gateway.journal.journey(request).await.map_err(|status| to_fault(&status))?;
@@ -83,6 +85,11 @@ async fn track_message(gateway: &Gateway, summary: Summary) -> Result<Tracked, F
         state: summary.state,
         index: summary.index,
         recipients,
+        reason_vi: words.reason[0].clone(),
+        reason_en: words.reason[1].clone(),
+        remedy_vi: words.remedy[0].clone(),
+        remedy_en: words.remedy[1].clone(),
+        code: words.code,
     })
 }
 
@@ -90,6 +97,7 @@ async fn track_message(gateway: &Gateway, summary: Summary) -> Result<Tracked, F
 fn progress(gateway: &Gateway, derived: &Summary, journey: &JourneyResponse) -> Progress {
     let envelope = derived.envelope.clone().unwrap_or_default();
     let organisation = envelope.recipients.into_iter().next().unwrap_or_default();
+    let words = Words::of(derived);
     let statuses = journey.statuses.iter().filter_map(|it| status_from(&organisation, it));
     Progress {
         organisation_name: gateway.registry.directory().organisation_name(&organisation),
@@ -100,6 +108,32 @@ fn progress(gateway: &Gateway, derived: &Summary, journey: &JourneyResponse) -> 
         changed_at_us: derived.changed_at_us,
         detail: derived.detail.clone(),
         attempt: derived.attempt,
+        reason_vi: words.reason[0].clone(),
+        reason_en: words.reason[1].clone(),
+        remedy_vi: words.remedy[0].clone(),
+        remedy_en: words.remedy[1].clone(),
+        code: words.code,
+        due_us: derived.due_us,
+    }
+}
+
+/// Why a message did not arrive, or not yet: Vietnamese and English; empty where nothing failed.
+#[derive(Default)]
+struct Words {
+    reason: [String; 2],
+    remedy: [String; 2],
+    code: String,
+}
+
+impl Words {
+    fn of(summary: &Summary) -> Self {
+        let Some(fault) = failure(summary) else { return Self::default() };
+        let languages = [Lang::Vi, Lang::En];
+        Self {
+            reason: languages.map(|it| fault.title(it)),
+            remedy: languages.map(|it| fault.remedy(it)),
+            code: fault.code,
+        }
     }
 }
 

@@ -13,14 +13,14 @@ use call_batcher::{BatchLimits, CallBatcher, CallError};
 use chassis::Upstream;
 use journal_client::JournalClient;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{AcceptOutcome, Acceptance, Ended, Refusal, Settlement};
+use proto::journal::v1::{AcceptOutcome, Acceptance, Ended, Settlement};
 use proto::mapping::v1::mapping_client::MappingClient;
 
 use self::accept::{PendingAcceptance, accept_batch, acceptance_bytes};
 use self::normalize::normalize_batch;
-pub(crate) use self::normalize::{NativeItem, NormalizeResult};
+pub(crate) use self::normalize::{NativeItem, NormalizeResult, RefusedItem};
 use self::publish::{PendingPublish, publish_batch, publish_bytes};
-use self::refuse::record_refusals;
+use self::refuse::PendingRefusals;
 use self::settle::settle_batch;
 use crate::fault::{overloaded, unavailable};
 use crate::memory::MemoryPermit;
@@ -37,8 +37,8 @@ pub(crate) struct Workers {
     normalize: CallBatcher<NativeItem, NormalizeResult>,
     accept: CallBatcher<PendingAcceptance, Result<AcceptOutcome, Fault>>,
     settle: CallBatcher<(LeaseOwner, Settlement), Result<Ended, Fault>>,
-    refuse: CallBatcher<Refusal, ()>,
     publish: CallBatcher<PendingPublish, ()>,
+    pub(crate) refusals: PendingRefusals,
     /// How long a caller waits for the answer of another service.
     time_limit: Duration,
 }
@@ -50,8 +50,8 @@ impl Workers {
             normalize: CallBatcher::new(queue_max, |it: &NativeItem| it.bytes.len()),
             accept: CallBatcher::new(queue_max, acceptance_bytes),
             settle: CallBatcher::new(queue_max, |_| 0),
-            refuse: CallBatcher::new(queue_max, |_| 0),
             publish: CallBatcher::new(queue_max, publish_bytes),
+            refusals: PendingRefusals::new(queue_max),
             time_limit,
         }
     }
@@ -59,7 +59,7 @@ impl Workers {
     /// Normalizes an item.
     pub(crate) async fn normalize(&self, native: NativeItem) -> NormalizeResult {
         let result = self.normalize.try_call(native, self.time_limit).await;
-        result.map_err(|error| call_fault(error, "mapping"))?
+        result.map_err(|error| RefusedItem::from(call_fault(error, "mapping")))?
     }
 
     /// Accepts an item.
@@ -82,11 +82,6 @@ impl Workers {
         ended.map_err(|error| call_fault(error, "journal"))?
     }
 
-    /// Records a refusal later. False: the queue is full.
-    pub(crate) fn enqueue_refusal(&self, refusal: Refusal) -> bool {
-        self.refuse.try_enqueue(refusal).is_ok()
-    }
-
     /// Publishes a message later. False: the queue is full.
     pub(crate) fn enqueue_publish(
         &self,
@@ -105,13 +100,6 @@ impl Workers {
         publisher: Publisher,
     ) {
         let normalize = |batch| normalize_batch(mapping.clone(), claims.clone(), batch);
-        let refuse = |batch| {
-            let recorded = record_refusals(journal.clone(), batch);
-            async move {
-                recorded.await;
-                Vec::new()
-            }
-        };
         let publish = |batch| {
             let published = publish_batch(publisher.clone(), batch);
             async move {
@@ -125,7 +113,7 @@ impl Workers {
             self.normalize.run(LIMITS, normalize),
             self.accept.run(LIMITS, |batch| accept_batch(journal.clone(), batch)),
             self.settle.run(LIMITS, |batch| settle_batch(journal.clone(), batch)),
-            self.refuse.run(LIMITS, refuse),
+            self.refusals.run(journal),
             self.publish.run(in_order, publish),
         );
     }

@@ -8,9 +8,10 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::journal_client::JournalClient as GeneratedClient;
 use proto::journal::v1::{
     AcceptOutcome, AcceptRequest, Acceptance, BeginRequest, Begun, CloseRequest, CommandRequest,
-    CommandResponse, EndRequest, Ended, Entry, FindRequest, FindResponse, GetRequest, GetResponse,
-    JourneyRequest, JourneyResponse, OpenRequest, OpenResponse, PausesRequest, RecordRequest,
-    RecordResponse, Refusal, RenewRequest, ResendRequest, ResendResponse,
+    CommandResponse, EndRequest, Ended, Entry, FindRefusalsRequest, FindRefusalsResponse,
+    FindRequest, FindResponse, GetRequest, GetResponse, JourneyRequest, JourneyResponse,
+    OpenRequest, OpenResponse, PausesRequest, RecordRequest, RecordResponse, Refusal, RenewRequest,
+    ResendRequest, ResendResponse,
 };
 use proto::operate::v1::Pause;
 use tonic::{Response, Status};
@@ -131,6 +132,18 @@ impl JournalClient {
     /// See the type.
     pub async fn find(&self, request: FindRequest) -> Result<FindResponse, Status> {
         self.within(self.client.clone().find(request)).await
+    }
+
+    /// Searches items that were refused before they became messages.
+    ///
+    /// # Errors
+    ///
+    /// See the type.
+    pub async fn find_refusals(
+        &self,
+        request: FindRefusalsRequest,
+    ) -> Result<FindRefusalsResponse, Status> {
+        self.within(self.client.clone().find_refusals(request)).await
     }
 
     /// Reads the facts of a message and of those derived from it.

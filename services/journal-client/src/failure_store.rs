@@ -61,6 +61,7 @@ impl JournalFailureStore {
                 at_us: self.clock.now_us(),
                 fault: faults.remove(&id),
                 key: id,
+                ..Refusal::default()
             }
         });
         let recorded = self.journal.record(Vec::new(), refusals.collect()).await;

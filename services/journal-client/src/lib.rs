@@ -18,6 +18,7 @@
 mod client;
 #[cfg(feature = "bus")]
 mod conversion;
+mod failure;
 #[cfg(feature = "bus")]
 mod failure_store;
 
@@ -27,5 +28,6 @@ pub use conversion::{
     InvalidJournalMessage, to_bus_claim, to_bus_message, to_journal_body, to_journal_claim,
     to_journal_message,
 };
+pub use failure::failure;
 #[cfg(feature = "bus")]
 pub use failure_store::JournalFailureStore;

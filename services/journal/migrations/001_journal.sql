@@ -114,6 +114,8 @@ CREATE TABLE delivery_state (
     detail {text} NOT NULL DEFAULT '',
     -- The earlier message of its conversation that a held message waits for.
     blocked_by {text} NOT NULL DEFAULT '',
+    -- Delivery reports written about it; above 0 its sender was told that it did not arrive.
+    reports BIGINT NOT NULL,
     -- Positions of the rows in `fact` that hold this message's facts.
     fact_positions {blob} NOT NULL
 ){updated};
@@ -139,7 +141,8 @@ CREATE VIEW message AS SELECT
     delivery_state.changed_at, delivery_state.due_at, delivery_state.attempt, delivery_state.tries,
     delivery_state.publishes, delivery_state.session, delivery_state.lease, delivery_state.fault,
     delivery_state.detail, delivery_state.blocked_by, delivery_state.body_size,
-    delivery_state.sweep_at, delivery_state.row_id, delivery_state.fact_positions
+    delivery_state.sweep_at, delivery_state.row_id, delivery_state.reports,
+    delivery_state.fact_positions
 FROM message_row JOIN delivery_state
     ON delivery_state.row_id = message_row.row_id AND delivery_state.id = message_row.id;
 
@@ -155,14 +158,29 @@ CREATE TABLE fact (
     entries {blob} NOT NULL
 ){uncompressed};
 
--- Submissions that were refused: who, when, why; no content.
+-- Items that were refused before they became messages: who, when, why; no content. One row holds
+-- all refusals of an item for one reason on one day.
 CREATE TABLE refusal (
-    position {serial},
+    -- UUID of application, code, day, and the item's key, number or digest.
+    identity {text} PRIMARY KEY,
     application {text} NOT NULL,
+    organisation {text} NOT NULL,
     item_key {text} NOT NULL,
-    at BIGINT NOT NULL,
-    fault {blob} NOT NULL
+    number_folded {text} NOT NULL,
+    code {text} NOT NULL,
+    first_at BIGINT NOT NULL,
+    last_at BIGINT NOT NULL,
+    count BIGINT NOT NULL,
+    -- Encoded Refusal.
+    details {blob} NOT NULL
 );
+
+CREATE INDEX refusal_last ON refusal (last_at, identity);
+CREATE INDEX refusal_application ON refusal (application, last_at, identity);
+CREATE INDEX refusal_organisation ON refusal (organisation, last_at, identity);
+CREATE INDEX refusal_code ON refusal (code, last_at, identity);
+CREATE INDEX refusal_key ON refusal (item_key) WHERE item_key <> '';
+CREATE INDEX refusal_number ON refusal (number_folded) WHERE number_folded <> '';
 
 -- Sessions of connected adapters; closing a session deletes its row.
 CREATE TABLE session (

@@ -15,6 +15,7 @@ use proto::journal::v1::{AcceptOutcome, Acceptance, Envelope};
 use proto::message::v1::{Fact, Finding, Receipt, State, Step};
 
 use self::known::{Known, KnownDocument, Match};
+pub(crate) use self::known::{LAST_SEQUENCE, last_sequence};
 use crate::database::error::{Corrupt, DatabaseError};
 use crate::delivery_row::DeliveryInfo;
 use crate::family::{self, Families, Family, Member};
@@ -307,6 +308,7 @@ fn new_rows(
         fault: None,
         info: Some(Arc::new(info)),
         row_id: unit.next_row_id(),
+        reports: 0,
     };
     message.into_rows()
 }

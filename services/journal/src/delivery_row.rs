@@ -16,18 +16,19 @@ pub(crate) const TABLE: &str = "delivery_state";
 /// The columns that [`DeliveryRow::read`] needs; `delivery_state` and `message` both have them.
 pub(crate) const COLUMNS: &str = "id, parent, application, recipients, conversation, sequence, \
      accepted_at, urgency, state, changed_at, due_at, attempt, tries, publishes, session, lease, \
-     fault, detail, blocked_by, body_size, sweep_at, row_id, fact_positions";
+     fault, detail, blocked_by, body_size, sweep_at, row_id, reports, fact_positions";
 
 /// Inserts the row of a new message; parameters from [`DeliveryRow::insertion`].
 pub(crate) const INSERT: &str = "INSERT INTO delivery_state (id, parent, recipients, accepted_at, \
      body_size, conversation, application, sequence, urgency, state, changed_at, due_at, tries, \
-     fault, sweep_at, row_id, fact_positions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, \
-     $11, $12, $13, $14, $15, $16, $17)";
+     fault, sweep_at, row_id, reports, fact_positions) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+     $10, $11, $12, $13, $14, $15, $16, $17, $18)";
 
 /// Writes the columns that a step may change; parameters from [`DeliveryRow::progress`].
 pub(crate) const UPDATE: &str = "UPDATE delivery_state SET state = $2, changed_at = $3, \
      due_at = $4, attempt = $5, tries = $6, publishes = $7, session = $8, lease = $9, fault = $10, \
-     detail = $11, blocked_by = $12, body_size = $13, sweep_at = $14, fact_positions = $15 \
+     detail = $11, blocked_by = $12, body_size = $13, sweep_at = $14, reports = $15, \
+     fact_positions = $16 \
      WHERE row_id = $1";
 
 /// Writes the state of a row that has a damaged column, and leaves the damage where it is: an
@@ -73,6 +74,8 @@ pub(crate) struct DeliveryRow {
     /// When the sweeper reads the row; 0: computed anew when the row is written.
     pub(crate) sweep_at: i64,
     pub(crate) row_id: i64,
+    /// Delivery reports written about it; above 0 its sender was told that it did not arrive.
+    pub(crate) reports: i64,
     /// Rows of `fact` that hold this message's facts.
     pub(crate) fact_positions: FactPositions,
     /// False until the row is inserted. Not a column.
@@ -134,6 +137,7 @@ impl DeliveryRow {
             body_size: take(row.number("body_size"), damage_of),
             sweep_at: take(row.number("sweep_at"), damage_of),
             row_id: row.number("row_id").map_err(|it| it.in_row(TABLE, "unknown"))?,
+            reports: take(row.number("reports"), damage_of),
             fact_positions: take(fact_positions(row), damage_of),
             is_written: true,
             ..Self::default()
@@ -226,6 +230,7 @@ impl DeliveryRow {
             self.encoded_fault().into(),
             self.sweep_at.into(),
             self.row_id.into(),
+            self.reports.into(),
             self.fact_positions.encode().into(),
         ]
     }
@@ -247,6 +252,7 @@ impl DeliveryRow {
             self.blocked_by.as_str().into(),
             self.body_size.into(),
             self.sweep_at.into(),
+            self.reports.into(),
             self.fact_positions.encode().into(),
         ]
     }

@@ -13,6 +13,7 @@ use proto::message::v1::{Index, MessageType, Receipt, State};
 use crate::database::Database;
 use crate::database::error::{Corrupt, DatabaseError};
 use crate::database::row::{Parameters, Row, Unreadable};
+use crate::delivery_report;
 use crate::delivery_row::{self, COLUMNS, DeliveryRow};
 use crate::facts::{self, FactPositions};
 use crate::new_message::{TABLE, indexed_words};
@@ -21,7 +22,7 @@ use crate::search_query::{Dialect, SearchQuery};
 /// The most facts that one journey returns, and the most rows of facts that are read for it.
 const HOPS_MAX: usize = 2_000;
 
-/// The most status messages that one journey returns.
+/// The most status messages, and the most delivery reports, that one journey returns.
 const STATUSES_MAX: usize = 200;
 
 /// The most copies that one journey returns.
@@ -198,9 +199,15 @@ pub(crate) async fn journey(
     } else {
         summaries(database, &of, vec![envelope.conversation.as_str().into(), status.into()]).await?
     };
+    let of = format!(
+        "message WHERE conversation = $1 AND application = '' AND parent = '' \
+         ORDER BY sequence LIMIT {STATUSES_MAX}"
+    );
+    let values = vec![delivery_report::conversation(&envelope.id).into()];
+    let reports = summaries(database, &of, values).await?;
     let copies = copies(database, &envelope).await?;
     let message = Some(found);
-    Ok(Some(JourneyResponse { message, derived, hops, statuses, truncated, copies }))
+    Ok(Some(JourneyResponse { message, derived, hops, statuses, reports, truncated, copies }))
 }
 
 /// The other submitted messages with the same content, oldest first.

@@ -13,6 +13,7 @@ use crate::call::Call;
 use crate::command::{command, note};
 use crate::connect;
 use crate::database::error::DatabaseError;
+use crate::delivery_report::write_reports;
 use crate::pauses;
 use crate::record::{RecordCall, derived_before, record};
 use crate::reply::Reply;
@@ -103,7 +104,7 @@ pub(crate) async fn work<'a>(
     unit.load_sessions(begins.0.iter().map(|(session, _)| *session)).await?;
     hold_back(answers, begins.1, begin(unit, &begins.0).await?);
     hold_back(answers, undone.1, settle::end(unit, &undone.0).await?);
-    Ok(())
+    write_reports(unit).await
 }
 
 async fn accept_all<'a>(

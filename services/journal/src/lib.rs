@@ -74,8 +74,10 @@ mod accept;
 mod begin;
 mod call;
 mod command;
+mod config;
 mod connect;
 mod database;
+mod delivery_report;
 mod delivery_row;
 mod facts;
 mod family;
@@ -90,6 +92,7 @@ mod progress;
 mod publish_due;
 mod readers;
 mod record;
+mod refusals;
 mod reply;
 mod resend;
 mod retry_schedule;
@@ -110,8 +113,9 @@ mod unrouted;
 mod waiting;
 mod writer;
 
+pub use config::{Config, DEFAULTS};
 pub use database::error::DatabaseError;
-pub use server::{Config, DEFAULTS, Service, run};
+pub use server::{Service, run};
 
 /// The certificate of an encrypted link to the database server; none for a file and for plain text.
 ///

@@ -7,7 +7,7 @@ use name_folding::{fold_number, fold_words, trim_zeros};
 use prost::Message as _;
 use proto::fault::v1::Fault;
 use proto::journal::v1::Envelope;
-use proto::message::v1::{Index, State};
+use proto::message::v1::{Index, MessageType, State};
 
 use crate::database::row::Parameters;
 use crate::delivery_row::{DeliveryInfo, DeliveryRow};
@@ -77,6 +77,8 @@ pub(crate) struct NewMessage<'a> {
     pub(crate) fault: Option<&'a Fault>,
     pub(crate) info: Option<Arc<DeliveryInfo>>,
     pub(crate) row_id: i64,
+    /// Of a derived message: 1 when its sender was told that the submitted one did not arrive.
+    pub(crate) reports: i64,
 }
 
 /// The rows of a new message.
@@ -94,7 +96,11 @@ pub(crate) struct NewRows {
 impl NewMessage<'_> {
     pub(crate) fn into_rows(self) -> NewRows {
         let envelope = self.envelope;
-        let words = search_words(self.index);
+        // A number finds the document, and not the delivery reports about it as well.
+        let none = Index::default();
+        let is_report = envelope.r#type() == MessageType::DeliveryReport;
+        let searched = if is_report { &none } else { self.index };
+        let words = search_words(searched);
         let trace_id = chassis::trace::trace_id(&envelope.traceparent).unwrap_or_default();
         let recipients = envelope.recipients.join(",");
         let delivery = DeliveryRow {
@@ -114,6 +120,7 @@ impl NewMessage<'_> {
             body_size: i64::try_from(self.body.len()).unwrap_or(i64::MAX),
             info: self.info,
             row_id: self.row_id,
+            reports: self.reports,
             is_childless: true,
             ..DeliveryRow::default()
         };
@@ -134,8 +141,8 @@ impl NewMessage<'_> {
             self.generation.into(),
             // A trace finds the submitted message; its derived ones are found from there.
             if envelope.parent.is_empty() { trace_id } else { "" }.into(),
-            bounded(fold_number(&self.index.number), NAME_BYTES_MAX).into(),
-            folded_document_id(self.index).into(),
+            bounded(fold_number(&searched.number), NAME_BYTES_MAX).into(),
+            folded_document_id(searched).into(),
             envelope.encode_to_vec().into(),
             self.index.encode_to_vec().into(),
             self.receipt.into(),
@@ -190,7 +197,7 @@ pub(crate) fn indexed_words(text: &str) -> Vec<String> {
 }
 
 /// The beginning of a text, at most this many bytes.
-fn bounded(mut text: String, bytes_max: usize) -> String {
+pub(crate) fn bounded(mut text: String, bytes_max: usize) -> String {
     let mut end = bytes_max.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -1,7 +1,8 @@
 //! Readers: searches, journeys and bodies, beside the writer, each on a connection of its own.
 
 use proto::journal::v1::{
-    FindRequest, FindResponse, GetRequest, GetResponse, JourneyRequest, JourneyResponse,
+    FindRefusalsRequest, FindRefusalsResponse, FindRequest, FindResponse, GetRequest, GetResponse,
+    JourneyRequest, JourneyResponse,
 };
 use proto::operate::v1::{Pause, ProgressResponse, Session};
 use tokio::sync::{Mutex, mpsc};
@@ -11,6 +12,7 @@ use crate::database::error::DatabaseError;
 use crate::find;
 use crate::pauses::Pauses;
 use crate::progress::{LastProgress, progress, sessions};
+use crate::refusals;
 use crate::reply::{Reply, unavailable};
 use crate::storage::storage_fault;
 use crate::waiting::add_reasons;
@@ -19,6 +21,7 @@ use crate::waiting::add_reasons;
 #[derive(Debug)]
 pub(crate) enum ReadCall {
     Find(FindRequest, Reply<FindResponse>),
+    FindRefusals(FindRefusalsRequest, Reply<FindRefusalsResponse>),
     Journey(JourneyRequest, Reply<Option<JourneyResponse>>),
     Get(GetRequest, Reply<Option<GetResponse>>),
     Progress(LastProgress, Reply<ProgressResponse>),
@@ -40,6 +43,9 @@ pub(crate) async fn run(
             ReadCall::Find(_, reply) if reply.is_closed() => {}
             ReadCall::Find(request, reply) => {
                 answer(&reply, find_messages(&mut database, &request, partitions).await)?;
+            }
+            ReadCall::FindRefusals(request, reply) => {
+                answer(&reply, refusals::find(&mut database, &request).await)?;
             }
             ReadCall::Journey(request, reply) => {
                 let id = request.message_id.as_str();

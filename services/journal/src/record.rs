@@ -47,17 +47,17 @@ pub(crate) async fn record(
             };
             let over = derived_ids(entry).filter(is_over);
             response.ended.extend(over.map(str::to_owned));
-            routed.extend(unrouted::replace(unit, &unrouted, entry));
+            let replaced = unrouted::replace(unit, &unrouted, entry);
             record_entry(unit, entry, &read);
+            unrouted::pass_on_reports(unit, &replaced);
+            routed.extend(replaced.into_iter().map(|it| it.id));
             if unit.row(&parent.id).is_some_and(|it| it.state == State::Routed) {
                 routed.push(parent.id);
             }
         }
         responses.push(response);
         for it in *refusals {
-            let fault = it.fault.as_ref().map_or_else(Vec::new, Fault::encode_to_vec);
-            let (application, key) = (it.application.as_str().into(), it.key.as_str().into());
-            unit.add_refusal(vec![application, key, it.at_us.into(), fault.into()]);
+            unit.add_refusal(it);
         }
     }
     release_blocked(unit, &routed).await?;
@@ -246,6 +246,7 @@ fn record_derived(unit: &mut UnitOfWork<'_>, parent: &DeliveryRow, derived: &Der
         fault: made.fault.as_ref(),
         info,
         row_id: unit.next_row_id(),
+        reports: parent.reports.min(1),
     };
     unit.add(message.into_rows());
 }

@@ -191,6 +191,7 @@ impl NewCopy {
             fault: None,
             info: Some(Arc::new(info)),
             row_id,
+            reports: 0,
         };
         message.into_rows()
     }

@@ -5,10 +5,10 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::journal_server::Journal;
 use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
-    CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
-    GetRequest, GetResponse, JourneyRequest, JourneyResponse, OpenRequest, OpenResponse,
-    PausesRequest, PausesResponse, RecordRequest, RecordResponse, RenewRequest, RenewResponse,
-    ResendRequest, ResendResponse,
+    CommandRequest, CommandResponse, EndRequest, EndResponse, FindRefusalsRequest,
+    FindRefusalsResponse, FindRequest, FindResponse, GetRequest, GetResponse, JourneyRequest,
+    JourneyResponse, OpenRequest, OpenResponse, PausesRequest, PausesResponse, RecordRequest,
+    RecordResponse, RenewRequest, RenewResponse, ResendRequest, ResendResponse,
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -96,6 +96,14 @@ impl Journal for Service {
     async fn find(&self, request: Request<FindRequest>) -> Result<Response<FindResponse>, Status> {
         let request = request.into_inner();
         Ok(Response::new(self.read(|reply| ReadCall::Find(request, reply)).await?))
+    }
+
+    async fn find_refusals(
+        &self,
+        request: Request<FindRefusalsRequest>,
+    ) -> Result<Response<FindRefusalsResponse>, Status> {
+        let request = request.into_inner();
+        Ok(Response::new(self.read(|reply| ReadCall::FindRefusals(request, reply)).await?))
     }
 
     async fn journey(

@@ -2,7 +2,7 @@
 
 use name_folding::{fold_number, fold_words};
 use proto::journal::v1::FindRequest;
-use proto::message::v1::State;
+use proto::message::v1::{MessageType, State};
 
 use crate::database::row::{Parameters, Value};
 
@@ -157,8 +157,14 @@ impl SearchQuery {
         if !request.conversation.is_empty() {
             self.and("conversation = ?", vec![request.conversation.as_str().into()]);
         }
+        // A report is shown with the message that it is about; on its own only to who asks for it,
+        // or for messages in some state.
+        let is_list = request.states.is_empty() && request.text.trim().is_empty();
         if request.r#type != 0 {
             self.and("message_type = ?", vec![i64::from(request.r#type).into()]);
+        } else if is_list && request.conversation.is_empty() {
+            let report = i64::from(i32::from(MessageType::DeliveryReport));
+            self.and("message_type <> ?", vec![report.into()]);
         }
         if request.from_us > 0 {
             self.and(&format!("{at} >= ?"), vec![request.from_us.into()]);

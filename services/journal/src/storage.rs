@@ -73,7 +73,8 @@ impl Storage {
             | MessageType::Document
             | MessageType::Meeting
             | MessageType::Notice
-            | MessageType::Dataset => is_critical,
+            | MessageType::Dataset
+            | MessageType::DeliveryReport => is_critical,
         };
         if !self.reserve.is_held() {
             return Some(full("the reserve of the database's disk is in use"));

@@ -6,6 +6,7 @@ use proto::message::v1::{State, Step};
 
 use crate::database::Database;
 use crate::database::error::DatabaseError;
+use crate::delivery_report::write_reports;
 use crate::delivery_row::{DeliveryRow, sql_list};
 use crate::pauses::PAUSED_WAIT;
 use crate::retry_schedule::publish_deadline;
@@ -59,6 +60,7 @@ pub(crate) async fn sweep(unit: &mut UnitOfWork<'_>) -> Result<bool, DatabaseErr
             unit.publish(id);
         }
     }
+    write_reports(unit).await?;
     Ok(has_more)
 }
 

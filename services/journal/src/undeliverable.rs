@@ -70,6 +70,7 @@ impl UndeliverableHandler {
             at_us: self.clock.now_us(),
             fault: Some(Fault::new(&code::LT_JNL_007).param("id", &id).detail(why)),
             key: id,
+            ..Refusal::default()
         }
     }
 

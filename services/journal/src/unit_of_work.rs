@@ -6,6 +6,7 @@ mod flush;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use proto::journal::v1::Refusal;
 use proto::message::v1::{Fact, State, Step};
 
 use crate::database::Database;
@@ -14,6 +15,7 @@ use crate::database::row::Parameters;
 use crate::delivery_row::{COLUMNS, DeliveryRow};
 use crate::new_message::NewRows;
 use crate::pauses::Pauses;
+use crate::refusals::Refusals;
 use crate::retry_schedule::publish_deadline;
 use crate::row_cache::RowCache;
 use crate::session::{self, Session};
@@ -38,8 +40,10 @@ pub(crate) struct UnitOfWork<'a> {
     new_ids: HashSet<String>,
     aliases: Vec<Parameters>,
     digest_aliases: Vec<Parameters>,
-    refusals: Vec<Parameters>,
+    refusals: Refusals,
     content_updates: Vec<Parameters>,
+    /// Ids of messages that reached a state which their senders may have to be told.
+    outcomes: Vec<String>,
     /// Ids of messages to publish after the commit.
     publishes: Vec<String>,
     cache: &'a mut RowCache,
@@ -68,10 +72,11 @@ impl<'a> UnitOfWork<'a> {
             new_ids: HashSet::new(),
             aliases: Vec::new(),
             digest_aliases: Vec::new(),
-            refusals: Vec::new(),
+            refusals: Refusals::default(),
             changed: Vec::new(),
             facts: Vec::new(),
             content_updates: Vec::new(),
+            outcomes: Vec::new(),
             publishes: Vec::new(),
         }
     }
@@ -215,6 +220,7 @@ impl<'a> UnitOfWork<'a> {
 
     /// Adds a new message.
     pub(crate) fn add(&mut self, new: NewRows) {
+        self.note_outcome(&new.delivery.id, new.delivery.state);
         self.new_ids.insert(new.delivery.id.clone());
         self.rows.insert(new.delivery.id.clone(), new.delivery.clone());
         self.new.push(new);
@@ -241,9 +247,9 @@ impl<'a> UnitOfWork<'a> {
         self.digest_aliases.push(vec![sender.into(), digest.into(), id.into()]);
     }
 
-    /// Adds a refusal: application, key, time, encoded fault.
-    pub(crate) fn add_refusal(&mut self, refusal: Parameters) {
-        self.refusals.push(refusal);
+    /// Adds a refused item.
+    pub(crate) fn add_refusal(&mut self, refusal: &Refusal) {
+        self.refusals.add(refusal);
     }
 
     /// Replaces the content of a message that had no body: id, envelope, body, receipt.
@@ -292,6 +298,7 @@ impl<'a> UnitOfWork<'a> {
     /// Moves a message to a state without a lease; its next step is due at `due_at` (0: never).
     pub(crate) fn set_state(&mut self, id: &str, state: State, due_at: i64) {
         self.cache.may_hold |= state == State::Held;
+        self.note_outcome(id, state);
         self.change(id, |row| {
             row.state = state;
             row.due_at = due_at;
@@ -301,6 +308,24 @@ impl<'a> UnitOfWork<'a> {
                 row.blocked_by.clear();
             }
         });
+    }
+
+    fn note_outcome(&mut self, id: &str, state: State) {
+        if matches!(state, State::Refused | State::Dead | State::Taken) {
+            self.outcomes.push(id.to_owned());
+        }
+    }
+
+    /// Takes the ids of messages that were refused, became dead letters, or were taken after their
+    /// senders had been told of a failure; each once.
+    pub(crate) fn take_outcomes(&mut self) -> Vec<String> {
+        let outcomes = std::mem::take(&mut self.outcomes);
+        let mut seen = HashSet::new();
+        let is_taken_as_expected = |it: &DeliveryRow| it.state == State::Taken && it.reports == 0;
+        let may_be_told = |id: &String| {
+            seen.insert(id.clone()) && !self.rows.get(id).is_none_or(is_taken_as_expected)
+        };
+        outcomes.into_iter().filter(may_be_told).collect()
     }
 
     /// False when no message is held.

@@ -36,12 +36,18 @@ pub(crate) async fn load_of_rerouted_parents(
     Ok(unrouted)
 }
 
-/// Withdraws the unrouted messages whose organisation now has one for an application; their ids.
+/// An unrouted message that was withdrawn, and the message that replaced it.
+pub(crate) struct Replaced {
+    pub(crate) id: String,
+    by: String,
+}
+
+/// Withdraws the unrouted messages whose organisation now has one for an application.
 pub(crate) fn replace(
     unit: &mut UnitOfWork<'_>,
     unrouted: &Unrouted,
     entry: &Entry,
-) -> Vec<String> {
+) -> Vec<Replaced> {
     let mut replaced = Vec::new();
     for id in unrouted.get(&entry.message_id).into_iter().flatten() {
         let Some(Transition::To(state)) = unit.allowed(id, Event::Replaced) else { continue };
@@ -53,7 +59,18 @@ pub(crate) fn replace(
         };
         unit.step(id, Step::Withdrawn, &format!("replaced by {}", replacement.id));
         unit.set_state(id, state, 0);
-        replaced.push(id.clone());
+        replaced.push(Replaced { id: id.clone(), by: replacement.id.clone() });
     }
     replaced
+}
+
+/// Notes in the messages that replaced unrouted ones that their sender was told of a failure, so
+/// that it is also told when they arrive.
+pub(crate) fn pass_on_reports(unit: &mut UnitOfWork<'_>, replaced: &[Replaced]) {
+    for it in replaced {
+        let was_reported = unit.row(&it.id).is_some_and(|row| row.reports > 0);
+        if was_reported && unit.row(&it.by).is_some_and(|row| row.reports == 0) {
+            unit.change(&it.by, |row| row.reports = 1);
+        }
+    }
 }

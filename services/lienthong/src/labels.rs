@@ -62,6 +62,7 @@ pub(crate) fn type_label(lang: Lang, message_type: MessageType) -> &'static str 
         MessageType::Meeting => ("cuộc họp", "meeting"),
         MessageType::Notice => ("thông báo", "notice"),
         MessageType::Dataset => ("dữ liệu", "dataset"),
+        MessageType::DeliveryReport => ("báo phát", "delivery report"),
     };
     choose(lang, vi, en)
 }

@@ -19,7 +19,7 @@ fn canonical_attachments(canonical: &Canonical) -> &[CanonicalAttachment] {
     match &canonical.body {
         Some(Body::Document(it)) => &it.attachments,
         Some(Body::Status(it)) => &it.attachments,
-        Some(Body::Receipt(_)) | None => &[],
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => &[],
     }
 }
 

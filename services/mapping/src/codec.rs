@@ -12,6 +12,7 @@ use proto::mapping::v1::{DeclaredAttachment, Format};
 use proto::message::v1::{Finding, Loss};
 
 use crate::files::{ExtractedFiles, StoredFiles};
+use crate::search_index::read_attributes;
 use crate::secrecy;
 
 /// Decodes and encodes in the formats that this service has.
@@ -48,6 +49,7 @@ pub(crate) struct EncodedMessage {
 impl BlobSink for ExtractedFiles {
     fn admit(&mut self, canonical: &Canonical) -> Result<(), Fault> {
         self.bears_secrecy_mark |= secrecy::find_mark(canonical).is_some();
+        self.read = Some(read_attributes(canonical));
         Ok(())
     }
 

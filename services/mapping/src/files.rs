@@ -7,6 +7,7 @@ use bus::claim::ClaimError;
 use bus::{Claim, ClaimStore};
 use bytes::Bytes;
 use proto::fault::v1::Fault;
+use proto::mapping::v1::ReadAttributes;
 use sha2::{Digest as _, Sha256};
 use tempfile::SpooledTempFile;
 use tokio::runtime::Handle;
@@ -25,6 +26,8 @@ pub(crate) struct ExtractedFiles {
     /// The body bears a secrecy mark. It is set as soon as the body's texts are read, so that the
     /// mark decides even when the files after them are malformed.
     pub(crate) bears_secrecy_mark: bool,
+    /// What was read of the body before its rules were checked, for the record of a refusal.
+    pub(crate) read: Option<ReadAttributes>,
 }
 
 impl ExtractedFiles {

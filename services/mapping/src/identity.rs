@@ -25,7 +25,7 @@ pub(crate) fn message_type(canonical: &Canonical) -> Option<MessageType> {
     match &canonical.body {
         Some(Body::Document(_)) => Some(MessageType::Document),
         Some(Body::Status(_)) => Some(MessageType::Status),
-        Some(Body::Receipt(_)) | None => None,
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => None,
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn conversation_id(
         Some(Body::Status(it)) => {
             (document_owner(it, sender, recipients), referenced_key(it.about.as_ref()))
         }
-        Some(Body::Receipt(_)) | None => (sender, String::new()),
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => (sender, String::new()),
     };
     if key.is_empty() {
         return Uuid::new_v5(&CONVERSATION_NAMESPACE, fallback);
@@ -110,7 +110,7 @@ pub(crate) fn content_digest(
             it.leftovers.clear();
             it.attachments.iter_mut().for_each(strip_attachment);
         }
-        Some(Body::Receipt(_)) | None => {}
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => {}
     }
     visit_parties(&mut content, &mut strip_organisation);
     let mut recipients = recipients.to_vec();

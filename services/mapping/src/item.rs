@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::mapping::v1::{BlobChunk, NormalizeItem, Normalized, normalize_response::Frame};
+use proto::mapping::v1::{
+    BlobChunk, NormalizeItem, NormalizeResponse, Normalized, ReadAttributes,
+    normalize_response::Frame,
+};
 use registry_client::Directory;
 
 use crate::attachments::locate_sources;
@@ -23,17 +26,28 @@ pub(crate) struct ReceivedItem {
     pub(crate) native: Bytes,
 }
 
-/// Decodes and normalizes an item, and then yields its extracted files and the result. A refused
-/// item yields its refusal alone, so that no file of it reaches the caller.
+/// A refused item, with what could be read of it.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    fault: Fault,
+    read: Option<ReadAttributes>,
+}
+
+/// Decodes and normalizes an item, and then yields its extracted files and the result, without the
+/// item's number. A refused item yields its refusal alone, so that no file of it reaches the caller.
 pub(crate) fn answer_item<'a>(
     codec: &Codec,
     directory: &Directory,
     day: &str,
     item: &'a ReceivedItem,
-) -> Box<dyn Iterator<Item = Frame> + Send + 'a> {
+) -> Box<dyn Iterator<Item = NormalizeResponse> + Send + 'a> {
+    let response = |frame| NormalizeResponse { frame: Some(frame), ..NormalizeResponse::default() };
     match normalize_item(codec, directory, day, item) {
-        Ok((extracted, normalized)) => Box::new(result_frames(extracted, normalized)),
-        Err(fault) => Box::new(std::iter::once(Frame::Refused(fault))),
+        Ok((extracted, normalized)) => Box::new(result_frames(extracted, normalized).map(response)),
+        Err(Refusal { fault, read }) => {
+            let refused = NormalizeResponse { read, ..response(Frame::Refused(fault)) };
+            Box::new(std::iter::once(refused))
+        }
     }
 }
 
@@ -42,16 +56,34 @@ fn normalize_item(
     directory: &Directory,
     day: &str,
     item: &ReceivedItem,
-) -> Result<(ExtractedFiles, Normalized), Fault> {
-    let opening = &item.opening;
+) -> Result<(ExtractedFiles, Normalized), Refusal> {
     let mut extracted = ExtractedFiles::default();
+    let normalized = decode_and_normalize(codec, (directory, day), item, &mut extracted);
+    match normalized {
+        Ok(normalized) => Ok((extracted, normalized)),
+        Err(fault) => {
+            let format = item.opening.format.clone();
+            let read = extracted.read.map(|it| ReadAttributes { format, ..it });
+            let read = read.filter(|_| !extracted.bears_secrecy_mark && !secrecy::is_code(&fault));
+            Err(Refusal { fault, read })
+        }
+    }
+}
+
+fn decode_and_normalize(
+    codec: &Codec,
+    (directory, day): (&Directory, &str),
+    item: &ReceivedItem,
+    extracted: &mut ExtractedFiles,
+) -> Result<Normalized, Fault> {
+    let opening = &item.opening;
     secrecy::check_file_names(&opening.attachments)?;
-    let decoded = codec.decode(&opening.format, &item.native, &opening.attachments, &mut extracted);
+    let decoded = codec.decode(&opening.format, &item.native, &opening.attachments, extracted);
     let decoded = decoded.map_err(|fault| match extracted.bears_secrecy_mark {
         true => Fault::new(&code::LT_MAP_210),
         false => secrecy::redact_decode_fault(&item.native, fault),
     })?;
-    let sources = locate_sources(&decoded.canonical, &extracted, &opening.attachments);
+    let sources = locate_sources(&decoded.canonical, extracted, &opening.attachments);
     let format = decoded.format.clone();
     let context = NormalizeContext {
         sender: &opening.sender,
@@ -63,7 +95,7 @@ fn normalize_item(
     // A secrecy mark is reported before a missing attachment, so the sources' outcome comes second.
     let mut normalized = normalize(decoded, &context)?;
     normalized.attachments = sources?;
-    Ok((extracted, normalized))
+    Ok(normalized)
 }
 
 /// Chunks of the extracted files one file after another, then the result.

@@ -40,6 +40,7 @@ mod normalize;
 mod parties;
 mod pipeline;
 mod record_calls;
+mod report;
 mod route;
 mod run;
 mod search_index;

@@ -34,7 +34,9 @@ pub(crate) fn normalize(
         return Err(fault);
     }
     let Some(message_type) = identity::message_type(&canonical) else {
-        return Err(Fault::new(&code::LT_MAP_215));
+        let is_report = matches!(canonical.body, Some(Body::DeliveryReport(_)));
+        let code = if is_report { &code::LT_MAP_230 } else { &code::LT_MAP_215 };
+        return Err(Fault::new(code));
     };
     required_fields::check(&canonical, &findings, context.native_path)?;
     spelling::check_ids(&canonical, context.native_path)?;

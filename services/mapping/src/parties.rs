@@ -10,7 +10,7 @@ pub(crate) fn visit_parties(canonical: &mut Canonical, visit: &mut impl FnMut(&m
     match &mut canonical.body {
         Some(Body::Document(it)) => visit_document(it, visit),
         Some(Body::Status(it)) => visit_status(it, visit),
-        Some(Body::Receipt(_)) | None => {}
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => {}
     }
 }
 

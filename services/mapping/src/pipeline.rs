@@ -18,7 +18,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{Entry, Envelope, RecordResponse, entry};
 use proto::message::v1::{Fact, Step};
-use registry_client::RegistryFollower;
+use registry_client::{Directory, RegistryFollower};
 use tracing::Instrument as _;
 
 use crate::attachments::list_attachments;
@@ -28,6 +28,7 @@ use crate::facts::{new_fact, status_findings};
 use crate::fault::from_claim_error;
 use crate::metrics::Metrics;
 use crate::record_calls::{CALL_BYTES_MAX, divide_into_calls};
+use crate::report::{complete_report, report_of, report_routes};
 use crate::route::find_routes;
 use crate::translate::Translator;
 
@@ -89,10 +90,13 @@ impl<P: Publish> Pipeline<P> {
 
     /// Routes a message and makes its copies.
     async fn route_message(&self, message: Message) -> Result<RoutedMessage, ProcessingFailure> {
-        let parent = self.read_message(&message).await?;
         let directory = self.registry.directory();
+        let parent = complete(self.read_message(&message).await?, &directory);
         let envelope = &parent.envelope;
-        let routes = find_routes(&directory, &envelope.recipients, envelope.r#type());
+        let routes = match report_of(&parent.canonical) {
+            Some(report) => report_routes(&directory, report),
+            None => find_routes(&directory, &envelope.recipients, envelope.r#type()),
+        };
         let mut copies = Vec::new();
         let mut derived = Vec::new();
         let mut cache = TranslationCache::new();
@@ -153,6 +157,16 @@ impl<P: Publish> Pipeline<P> {
         }
         Ok(total)
     }
+}
+
+/// A delivery report with the names that the registry has; any other message as it is.
+fn complete(parent: ParentMessage, directory: &Directory) -> ParentMessage {
+    if report_of(&parent.canonical).is_none() {
+        return parent;
+    }
+    let mut canonical = parent.canonical;
+    complete_report(&mut canonical, directory);
+    ParentMessage { encoded: canonical.encode_to_vec().into(), canonical, ..parent }
 }
 
 /// Why no copy of a message could be made.

@@ -3,9 +3,11 @@
 use proto::canonical::v1::{
     Canonical, Date, Moment, Organisation, Status, canonical::Body, document::Urgency,
 };
+use proto::mapping::v1::ReadAttributes;
 use proto::message::v1::Index;
 
 use crate::document_number::printed_number;
+use crate::identity::message_type;
 
 /// Status kinds that QCVN 102 numbers 01 to 16; other kinds are indexed by their name.
 const NUMBERED_STATUSES: std::ops::RangeInclusive<i32> = 1..=16;
@@ -27,7 +29,16 @@ pub(crate) fn build_index(canonical: &Canonical) -> Index {
             ..Index::default()
         },
         Some(Body::Status(it)) => build_status_index(it),
-        Some(Body::Receipt(_)) | None => Index::default(),
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => Index::default(),
+    }
+}
+
+/// What an operator finds an item by when it is refused.
+pub(crate) fn read_attributes(canonical: &Canonical) -> ReadAttributes {
+    ReadAttributes {
+        number: build_index(canonical).number,
+        r#type: message_type(canonical).unwrap_or_default().into(),
+        format: String::new(),
     }
 }
 
@@ -88,7 +99,7 @@ pub(crate) fn occurred_at_us(canonical: &Canonical) -> i64 {
             sent.and_then(|it| it.moment.as_ref()).map_or(0, to_microseconds)
         }
         Some(Body::Status(it)) => it.at.as_ref().map_or(0, to_microseconds),
-        Some(Body::Receipt(_)) | None => 0,
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => 0,
     }
 }
 

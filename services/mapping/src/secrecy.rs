@@ -39,7 +39,7 @@ pub(crate) fn find_mark(canonical: &Canonical) -> Option<PositionedMark> {
     let (found, extras, leftovers) = match &canonical.body {
         Some(Body::Document(it)) => (find_in_document(it), &it.extras, &it.leftovers),
         Some(Body::Status(it)) => (find_in_status(it), &it.extras, &it.leftovers),
-        Some(Body::Receipt(_)) | None => return None,
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => return None,
     };
     let canonical = found.or_else(|| {
         find_in_list("extras", extras, |it| {
@@ -96,6 +96,11 @@ fn refusal_at(path: impl Into<String>, mark: SecrecyMark) -> Fault {
         ),
     };
     Fault::new(&code::LT_MAP_210).violation(path, vi, en)
+}
+
+/// True for a refusal because of a secrecy mark, of which nothing else is recorded.
+pub(crate) fn is_code(fault: &Fault) -> bool {
+    [code::LT_MAP_007.code, code::LT_MAP_210.code].contains(&fault.code.as_str())
 }
 
 /// A native path up to the step that itself bears a mark, because a refusal quotes none.

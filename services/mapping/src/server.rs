@@ -68,15 +68,19 @@ impl Service {
         })
     }
 
-    fn answer<'a>(&self, item: &'a ReceivedItem) -> Box<dyn Iterator<Item = Frame> + Send + 'a> {
+    /// The frames that answer an item, without its number.
+    fn answer<'a>(
+        &self,
+        item: &'a ReceivedItem,
+    ) -> Box<dyn Iterator<Item = NormalizeResponse> + Send + 'a> {
         let directory = self.registry.directory();
         let today = day_in_vietnam(self.clock.now_us());
         let frames = answer_item(&self.codec, &directory, &today, item);
         let metrics = self.metrics.clone();
-        Box::new(frames.inspect(move |it| match it {
-            Frame::Normalized(_) => metrics.count_item(None),
-            Frame::Refused(fault) => metrics.count_item(Some(&fault.code)),
-            Frame::Blob(_) => {}
+        Box::new(frames.inspect(move |it| match &it.frame {
+            Some(Frame::Normalized(_)) => metrics.count_item(None),
+            Some(Frame::Refused(fault)) => metrics.count_item(Some(&fault.code)),
+            Some(Frame::Blob(_)) | None => {}
         }))
     }
 }
@@ -118,7 +122,7 @@ impl Call {
     }
 
     async fn send(&self, item: u32, frame: Frame) {
-        send(&self.answers, item, frame).await;
+        send(&self.answers, response(item, frame)).await;
     }
 
     async fn receive_frame(&mut self, frame: NormalizeRequest) -> Result<(), Fault> {
@@ -182,9 +186,10 @@ impl Call {
         let item = ReceivedItem { opening, native: native.freeze() };
         if to_u64(item.native.len()) < service.config.aside_bytes_min {
             let answer = AssertUnwindSafe(|| service.answer(&item).collect::<Vec<_>>());
-            let frames = catch_unwind(answer).unwrap_or_else(|_panic| vec![panicked(number)]);
-            for frame in frames {
-                self.send(number, frame).await;
+            let panicked = |_panic| vec![response(number, panicked(number))];
+            let responses = catch_unwind(answer).unwrap_or_else(panicked);
+            for response in responses {
+                send(&self.answers, NormalizeResponse { item: number, ..response }).await;
             }
             drop(memory_permit);
             return;
@@ -194,9 +199,8 @@ impl Call {
             let _permit = Arc::clone(&service.blocking_permits).acquire_owned().await;
             let panic_answers = answers.clone();
             let process = move || {
-                let mut frames = service
-                    .answer(&item)
-                    .map(|it| NormalizeResponse { item: number, frame: Some(it) });
+                let mut frames =
+                    service.answer(&item).map(|it| NormalizeResponse { item: number, ..it });
                 let _disconnected = frames.try_for_each(|it| answers.blocking_send(it)).is_err();
                 drop(memory_permit);
             };
@@ -212,13 +216,17 @@ async fn run_blocking(
     process: impl FnOnce() + Send + 'static,
 ) {
     if tokio::task::spawn_blocking(process).await.is_err() {
-        send(&answers, item, panicked(item)).await;
+        send(&answers, response(item, panicked(item))).await;
     }
 }
 
-async fn send(answers: &mpsc::Sender<NormalizeResponse>, item: u32, frame: Frame) {
+fn response(item: u32, frame: Frame) -> NormalizeResponse {
+    NormalizeResponse { item, frame: Some(frame), read: None }
+}
+
+async fn send(answers: &mpsc::Sender<NormalizeResponse>, response: NormalizeResponse) {
     // Fails only when the caller has disconnected; the call then ends by itself.
-    let _disconnected = answers.send(NormalizeResponse { item, frame: Some(frame) }).await.is_err();
+    let _disconnected = answers.send(response).await.is_err();
 }
 
 fn to_u64(count: usize) -> u64 {

@@ -166,7 +166,7 @@ fn parse_takes(map: &mut MapReader<'_, '_>, (word, format): (&str, &Node)) -> Op
 fn parse_message_type(map: &mut MapReader<'_, '_>, path: &str, word: &str) -> Option<MessageType> {
     let message_type = MessageType::parse(word);
     if message_type.is_none() {
-        let types = "document, status, meeting, notice, dataset";
+        let types = "document, status, meeting, notice, dataset, delivery_report";
         map.report(path, &code::LT_REG_013, &[("value", word), ("words", types)]);
     }
     message_type

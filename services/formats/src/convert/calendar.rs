@@ -51,6 +51,16 @@ impl DateFormat {
         Ok(Self(items))
     }
 
+    /// True when a text in this format ends with the offset of Vietnam's time zone.
+    fn names_zone(&self) -> bool {
+        let literal = |it: &FormatItem| match it {
+            FormatItem::Literal(letter) => Some(*letter),
+            FormatItem::Number(..) => None,
+        };
+        let offset = self.0.get(self.0.len().saturating_sub(6)..).unwrap_or_default();
+        offset.iter().filter_map(literal).eq("+07:00".chars())
+    }
+
     /// Year, month, day, hour, minute and second of a text in this format.
     fn read(&self, text: &str) -> Option<[i32; 6]> {
         let mut numbers = [0; 6];
@@ -168,7 +178,9 @@ pub(super) fn read_moment<'t>(
     if let Some(message) = at_field.and_then(|it| moment.message_mut(it)) {
         message.set_by_name("seconds", Value::I64(seconds));
     }
-    moment.set_by_name("zone_assumed", Value::Bool(true));
+    if !format.names_zone() {
+        moment.set_by_name("zone_assumed", Value::Bool(true));
+    }
     Ok(Value::Message(moment))
 }
 

@@ -193,6 +193,7 @@ pub(super) fn complete_attachments(canonical: &mut Canonical, leftovers: Option<
     let all_leftovers = match &mut canonical.body {
         Some(Body::Document(it)) => &mut it.leftovers,
         Some(Body::Status(it)) => &mut it.leftovers,
+        Some(Body::DeliveryReport(it)) => &mut it.leftovers,
         Some(Body::Receipt(_)) | None => return,
     };
     all_leftovers.extend(leftovers);

@@ -82,6 +82,9 @@ impl Format {
         match (&canonical.body, self.carries.first()) {
             (Some(Body::Document(it)), Some(MessageType::Document)) => Ok(it.encode_to_vec()),
             (Some(Body::Status(it)), Some(MessageType::Status)) => Ok(it.encode_to_vec()),
+            (Some(Body::DeliveryReport(it)), Some(MessageType::DeliveryReport)) => {
+                Ok(it.encode_to_vec())
+            }
             _ => Err(Fault::new(&code::LT_MAP_015).param("format", &self.name)),
         }
     }

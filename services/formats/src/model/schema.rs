@@ -75,7 +75,7 @@ static MODEL: OnceLock<Model> = OnceLock::new();
 fn model() -> &'static Model {
     MODEL.get_or_init(|| {
         let mut builder = SchemaBuilder::default();
-        for name in ["Document", "Status"] {
+        for name in ["Document", "Status", "DeliveryReport"] {
             let name = format!("lienthong.canonical.v1.{name}");
             if let Some(it) = proto::descriptors().get_message_by_name(&name) {
                 builder.add_message(&it);
@@ -211,7 +211,7 @@ mod tests {
                 matches!(it.field_type, FieldType::Text | FieldType::Bytes | FieldType::Message(_));
             assert!(!it.is_list || is_plain, "{}: lists of numbers may be packed", it.name);
         }
-        for message in ["Document", "Status"] {
+        for message in ["Document", "Status", "DeliveryReport"] {
             let name = format!("lienthong.canonical.v1.{message}");
             let descriptor = proto::descriptors().get_message_by_name(&name).unwrap();
             assert_eq!(descriptor.oneofs().count(), 0, "{message}");

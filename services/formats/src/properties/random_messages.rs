@@ -2,7 +2,7 @@
 
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, ReflectMessage as _, Value};
-use proto::canonical::v1::{Canonical, Document, Status, canonical::Body};
+use proto::canonical::v1::{Canonical, DeliveryReport, Document, Status, canonical::Body};
 
 use crate::{Format, MemoryBlobs};
 
@@ -206,9 +206,14 @@ impl RandomMessages {
         files: &mut MemoryBlobs,
     ) -> (Canonical, DynamicMessage) {
         let mut message = self.message(&descriptor_of(format), 0);
-        let is_document = message.descriptor().name() == "Document";
+        let descriptor = message.descriptor();
         let bytes = message.encode_to_vec();
-        let body = if is_document {
+        let body = if descriptor.name() == "DeliveryReport" {
+            let mut it = DeliveryReport::decode(bytes.as_slice()).unwrap();
+            it.message_id = "8b1f".into();
+            it.outcome = 1 + it.outcome.rem_euclid(3);
+            Body::DeliveryReport(it)
+        } else if descriptor.name() == "Document" {
             let mut it = Document::decode(bytes.as_slice()).unwrap();
             if self.number_below(10) > 0 {
                 add_required_values(&mut it);
@@ -251,6 +256,7 @@ impl RandomMessages {
         let bytes = match canonical.body.as_ref().unwrap() {
             Body::Document(it) => it.encode_to_vec(),
             Body::Status(it) => it.encode_to_vec(),
+            Body::DeliveryReport(it) => it.encode_to_vec(),
             Body::Receipt(_) => Vec::new(),
         };
         message = DynamicMessage::new(message.descriptor());
@@ -261,7 +267,11 @@ impl RandomMessages {
 
 /// The type of the messages that a format carries.
 pub(super) fn descriptor_of(format: &Format) -> MessageDescriptor {
-    let name = if format.name() == "edxml.status" { "Status" } else { "Document" };
+    let name = match format.name() {
+        "edxml.status" => "Status",
+        "delivery.report" => "DeliveryReport",
+        _ => "Document",
+    };
     let name = format!("lienthong.canonical.v1.{name}");
     proto::descriptors().get_message_by_name(&name).unwrap()
 }

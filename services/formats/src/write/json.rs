@@ -21,6 +21,10 @@ impl JsonFrame {
     ///
     /// `around` is no JSON or lacks one of the paths.
     pub(crate) fn parse(around: &str, records: &str, count: &str) -> Result<Self, Vec<String>> {
+        if around.is_empty() && records.is_empty() {
+            // The body is the record itself.
+            return Ok(Self::default());
+        }
         let mut frame = serde_json::Value::Array(vec![RECORD.into()]);
         if around.is_empty() {
             for name in records.rsplit('/').filter(|it| !it.is_empty()) {

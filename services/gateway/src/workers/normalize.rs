@@ -9,7 +9,9 @@ use chassis::Upstream;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::mapping_client::MappingClient;
 use proto::mapping::v1::normalize_response::Frame;
-use proto::mapping::v1::{NormalizeItem, NormalizeRequest, NormalizeResponse, Normalized};
+use proto::mapping::v1::{
+    NormalizeItem, NormalizeRequest, NormalizeResponse, Normalized, ReadAttributes,
+};
 
 use crate::fault::{from_claim_error, from_status, unavailable};
 use crate::memory::MemoryPermit;
@@ -26,8 +28,21 @@ pub(crate) struct NativeItem {
     pub(crate) permit: MemoryPermit,
 }
 
+/// An item that mapping refused, with what could be read of it.
+#[derive(Debug)]
+pub(crate) struct RefusedItem {
+    pub(crate) fault: Fault,
+    pub(crate) read: Option<ReadAttributes>,
+}
+
+impl From<Fault> for RefusedItem {
+    fn from(fault: Fault) -> Self {
+        Self { fault, read: None }
+    }
+}
+
 /// The canonical form of an item, and the files that were inside it by their number.
-pub(crate) type NormalizeResult = Result<(Normalized, Vec<Option<Spool>>), Fault>;
+pub(crate) type NormalizeResult = Result<(Normalized, Vec<Option<Spool>>), RefusedItem>;
 
 /// Normalizes a batch in one call; one result an item, in their order.
 pub(crate) async fn normalize_batch(
@@ -43,10 +58,10 @@ pub(crate) async fn normalize_batch(
         .flat_map(|(native, number)| request_frames(number, native))
         .collect();
     let mut results: Vec<NormalizeResult> =
-        (0..count).map(|_| Err(unavailable("mapping"))).collect();
+        (0..count).map(|_| Err(unavailable("mapping").into())).collect();
     match mapping.normalize(tokio_stream::iter(frames)).await {
         Ok(response) => collect_results(response.into_inner(), &claims, &mut results).await,
-        Err(status) => results.fill_with(|| Err(from_status("mapping", &status))),
+        Err(status) => results.fill_with(|| Err(from_status("mapping", &status).into())),
     }
     results
 }
@@ -95,13 +110,13 @@ async fn collect_results(
             }
             Some(Frame::Normalized(normalized)) => {
                 *result = match failed.remove(&item) {
-                    Some(fault) => Err(fault),
+                    Some(fault) => Err(fault.into()),
                     None => Ok((normalized, files.remove(&item).unwrap_or_default())),
                 };
             }
             Some(Frame::Refused(fault)) => {
                 files.remove(&item);
-                *result = Err(fault);
+                *result = Err(RefusedItem { fault, read: response.read });
             }
             None => {}
         }

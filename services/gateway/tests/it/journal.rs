@@ -192,6 +192,13 @@ impl Journal for RecordingJournal {
         self.journal.clone().find(request).await
     }
 
+    async fn find_refusals(
+        &self,
+        request: Request<FindRefusalsRequest>,
+    ) -> RpcResult<FindRefusalsResponse> {
+        self.journal.clone().find_refusals(request).await
+    }
+
     async fn journey(&self, request: Request<JourneyRequest>) -> RpcResult<JourneyResponse> {
         self.journal.clone().journey(request).await
     }

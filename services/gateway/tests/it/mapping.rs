@@ -34,7 +34,7 @@ impl Default for SimulatedMapping {
 type Item = (NormalizeItem, Vec<u8>);
 
 fn frames(number: u32, (open, native): Item) -> Vec<NormalizeResponse> {
-    let response = |frame| NormalizeResponse { item: number, frame: Some(frame) };
+    let response = |frame| NormalizeResponse { item: number, frame: Some(frame), read: None };
     if native.starts_with(b"refuse everything") {
         let long = "sai ".repeat(200);
         let fault = (0..50).fold(Fault::new(&code::LT_MAP_210), |fault, number| {

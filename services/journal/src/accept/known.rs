@@ -38,7 +38,7 @@ const BY_DOCUMENT: &str = "SELECT id, search_index FROM message_row \
      ORDER BY accepted_at DESC LIMIT 1";
 
 /// The last sequence number of a conversation.
-const LAST_SEQUENCE: &str = "SELECT COALESCE(MAX(sequence), 0) AS sequence FROM delivery_state \
+pub(crate) const LAST_SEQUENCE: &str = "SELECT COALESCE(MAX(sequence), 0) AS sequence FROM delivery_state \
      WHERE conversation = $1 AND application = ''";
 
 /// The format of an item whose sender leaves it to the bus.
@@ -346,7 +346,8 @@ fn known_document(id: String, index: &Index) -> KnownDocument {
     KnownDocument { id, number, document_id }
 }
 
-fn last_sequence(rows: Vec<Row>, conversation: &str) -> Result<u64, Corrupt> {
+/// The last sequence of a conversation, from the rows of [`LAST_SEQUENCE`].
+pub(crate) fn last_sequence(rows: Vec<Row>, conversation: &str) -> Result<u64, Corrupt> {
     let corrupt = |column| Corrupt::new("delivery_state", conversation, column);
     let Some(mut row) = rows.into_iter().next() else { return Ok(0) };
     let last = row.number("sequence").map_err(|it| corrupt(it.column))?;

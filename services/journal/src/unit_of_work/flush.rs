@@ -11,11 +11,8 @@ use crate::database::row::{Batch, Parameters};
 use crate::delivery_row::{self, DeliveryRow};
 use crate::facts;
 use crate::new_message;
+use crate::refusals;
 use crate::row_cache::UPDATE_WATERMARK;
-
-/// Inserts a refusal.
-const INSERT_REFUSAL: &str =
-    "INSERT INTO refusal (application, item_key, at, fault) VALUES ($1, $2, $3, $4)";
 
 impl UnitOfWork<'_> {
     /// Writes everything added and changed so far into the open transaction: one statement for each
@@ -24,18 +21,19 @@ impl UnitOfWork<'_> {
         let facts = self.fact_rows();
         let new = self.new_rows();
         let changes = self.changes();
-        let refusals = std::mem::take(&mut self.refusals);
+        let (refusals, refusal_trims) = self.refusals.take();
         let aliases = std::mem::take(&mut self.aliases);
         let digest_aliases = std::mem::take(&mut self.digest_aliases);
         let content_updates = std::mem::take(&mut self.content_updates);
-        let steps: [Batch<'_>; 12] = [
+        let steps: [Batch<'_>; 13] = [
             (new_message::INSERT, &new.content),
             (delivery_row::INSERT, &new.deliveries),
             (new_message::INSERT_PARTY, &new.parties),
             (self.database.insert_subject(), &new.subjects),
             (new_message::INSERT_ALIAS, &aliases),
             (new_message::INSERT_DIGEST_ALIAS, &digest_aliases),
-            (INSERT_REFUSAL, &refusals),
+            (refusals::INSERT, &refusals),
+            (refusals::TRIM, &refusal_trims),
             (delivery_row::UPDATE, &changes.progress),
             (delivery_row::UPDATE_CORRUPT, &changes.corrupt),
             (delivery_row::UPDATE_FACT_POSITIONS, &changes.fact_positions),

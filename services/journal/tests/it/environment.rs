@@ -11,6 +11,8 @@ use bus::{
 use chassis::disk::{DiskConfig, DiskLevel, DiskSpace};
 use chassis::{Clock, Upstream, health::Health};
 use journal::{Config, Service};
+use prost::Message as _;
+use proto::canonical::v1::{Canonical, DeliveryReport, canonical};
 use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::begun::Answer;
 use proto::journal::v1::body::Place;
@@ -25,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Noon of a day in 2026.
-const START_US: i64 = 1_790_000_000_000_000;
+pub(crate) const START_US: i64 = 1_790_000_000_000_000;
 
 /// Interval of the sweeper.
 const SWEEP: Duration = Duration::from_millis(20);
@@ -49,6 +51,8 @@ pub(crate) struct Environment {
     pub(crate) bus: Bus,
     pub(crate) database: String,
     published: mpsc::Receiver<Published>,
+    /// Delivery reports that were published, which most tests are not about.
+    reports: Vec<Published>,
     observed: mpsc::Sender<Published>,
     /// Applications of sessions.
     sessions: HashMap<String, String>,
@@ -126,6 +130,7 @@ impl Environment {
             bus,
             database,
             published,
+            reports: Vec::new(),
             observed,
             sessions,
             shutdown,
@@ -351,13 +356,53 @@ impl Environment {
     }
 
     pub(crate) async fn next_published_message(&mut self) -> Published {
-        let next = tokio::time::timeout(WAIT_MAX, self.published.recv());
-        next.await.expect("nothing was published").unwrap()
+        loop {
+            let next = tokio::time::timeout(WAIT_MAX, self.published.recv());
+            let next = next.await.expect("nothing was published").unwrap();
+            if let Some(next) = self.set_aside_report(next) {
+                return next;
+            }
+        }
+    }
+
+    fn set_aside_report(&mut self, published: Published) -> Option<Published> {
+        let message_type = published.2.attributes.get("type").map(String::as_str);
+        if message_type == Some("delivery_report") {
+            self.reports.push(published);
+            return None;
+        }
+        Some(published)
+    }
+
+    /// The next delivery report that the journal publishes: its id and content.
+    pub(crate) async fn next_report(&mut self) -> (String, DeliveryReport) {
+        while self.reports.is_empty() {
+            let next = tokio::time::timeout(WAIT_MAX, self.published.recv());
+            let next = next.await.expect("no report was published").unwrap();
+            drop(self.set_aside_report(next));
+        }
+        let (channel, id, message) = self.reports.remove(0);
+        assert_eq!(channel, "intake.0");
+        let bus::Body::Inline(bytes) = message.body else { panic!("{message:?}") };
+        let canonical = Canonical::decode(bytes).unwrap();
+        let Some(canonical::Body::DeliveryReport(report)) = canonical.body else {
+            panic!("{canonical:?}")
+        };
+        (id, report)
+    }
+
+    /// Ids of the reports published during a few sweeps, each once.
+    pub(crate) async fn reports_in_a_while(&mut self) -> Vec<String> {
+        drop(self.published_in_a_while().await);
+        let mut ids: Vec<_> = self.reports.drain(..).map(|it| it.1).collect();
+        ids.dedup();
+        ids
     }
 
     /// Ids of the messages published until now.
     pub(crate) fn published_so_far(&mut self) -> Vec<String> {
-        std::iter::from_fn(|| self.published.try_recv().ok()).map(|it| it.1).collect()
+        let all: Vec<_> = std::iter::from_fn(|| self.published.try_recv().ok()).collect();
+        all.into_iter().filter_map(|it| self.set_aside_report(it)).map(|it| it.1).collect()
     }
 
     /// Ids published during a few sweeps: for messages that must not be.

@@ -18,7 +18,9 @@ mod node;
 mod postgres_cluster;
 mod proxy;
 mod query_plans;
+mod refusals;
 mod repeats;
+mod reports;
 mod resends;
 mod searches;
 #[path = "../../../../bus/tests/it/small_disk.rs"]

@@ -88,7 +88,31 @@ async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
     for request in searches(&parent) {
         env.find(request).await;
     }
+    for request in searches_of_refusals() {
+        env.journal.find_refusals(request).await.unwrap();
+    }
     (env, STATEMENTS.take())
+}
+
+/// Every filter of a search of refused items, alone and with a page.
+fn searches_of_refusals() -> Vec<FindRefusalsRequest> {
+    let name = "x".to_owned();
+    let base = [
+        FindRefusalsRequest::default(),
+        FindRefusalsRequest { application: name.clone(), ..FindRefusalsRequest::default() },
+        FindRefusalsRequest { organisation: name.clone(), ..FindRefusalsRequest::default() },
+        FindRefusalsRequest { code: name.clone(), ..FindRefusalsRequest::default() },
+        FindRefusalsRequest { key: name.clone(), ..FindRefusalsRequest::default() },
+        FindRefusalsRequest { number: name.clone(), ..FindRefusalsRequest::default() },
+        FindRefusalsRequest { text: name.clone(), ..FindRefusalsRequest::default() },
+    ];
+    let with_page = |it: &FindRefusalsRequest| FindRefusalsRequest {
+        cursor: "1:x".to_owned(),
+        from_us: 1,
+        to_us: 9,
+        ..it.clone()
+    };
+    base.iter().flat_map(|it| [it.clone(), with_page(it)]).collect()
 }
 
 /// Every filter of a search, alone and with others.
@@ -126,7 +150,7 @@ fn searches(id: &str) -> Vec<FindRequest> {
 }
 
 /// The tables that grow.
-const GROWING: [&str; 7] = [
+const GROWING: [&str; 8] = [
     "message_row",
     "delivery_state",
     "fact",
@@ -134,6 +158,7 @@ const GROWING: [&str; 7] = [
     "digest_alias",
     "message_party",
     "subject",
+    "refusal",
 ];
 
 #[tokio::test]
@@ -157,7 +182,8 @@ async fn sqlite_scans_no_table() {
 fn is_scan(step: &str, sql: &str) -> bool {
     let is_narrow = sql.contains(" UNION ") || sql.contains("conversation = $");
     let is_page = sql.contains("ORDER BY accepted_at DESC, id DESC LIMIT") && !is_narrow;
-    let in_order = is_page && step == "SCAN message_row USING INDEX message_row_accepted";
+    let in_order = is_page && step == "SCAN message_row USING INDEX message_row_accepted"
+        || step == "SCAN refusal USING INDEX refusal_last";
     let names = GROWING.into_iter().chain(["message", "m", "k", "s", "f", "p", "a"]);
     let words = step.contains(" VIRTUAL TABLE INDEX ");
     let scanned = step.strip_prefix("SCAN ").unwrap_or_default().split(' ').next();

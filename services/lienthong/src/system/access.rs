@@ -20,6 +20,7 @@ pub(super) const ACCESS: AccessTable = &[
     ("/lienthong.journal.v1.Journal/Begin", GATEWAY),
     ("/lienthong.journal.v1.Journal/End", GATEWAY),
     ("/lienthong.journal.v1.Journal/Find", GATEWAY_AND_OPERATORS),
+    ("/lienthong.journal.v1.Journal/FindRefusals", OPERATORS),
     ("/lienthong.journal.v1.Journal/Journey", GATEWAY_AND_OPERATORS),
     ("/lienthong.journal.v1.Journal/Get", GATEWAY_AND_OPERATORS),
     ("/lienthong.journal.v1.Journal/Command", OPERATORS),

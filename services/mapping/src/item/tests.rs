@@ -66,6 +66,30 @@ fn portal(code: &str) -> String {
     )
 }
 
+fn read_of_refused(native: &str) -> (String, Option<ReadAttributes>) {
+    let opening =
+        NormalizeItem { sender: "a".into(), format: "auto".into(), ..NormalizeItem::default() };
+    let item = ReceivedItem { opening, native: Bytes::copy_from_slice(native.as_bytes()) };
+    let codec = Codec::with_shipped_formats().unwrap();
+    let refusal = normalize_item(&codec, &directory(), "2026-11-24", &item).unwrap_err();
+    (refusal.fault.code, refusal.read)
+}
+
+#[test]
+fn a_refusal_has_the_number_where_it_could_be_read_and_the_item_is_not_secret() {
+    let (code, read) = read_of_refused(&portal("Z99.9"));
+    assert_eq!(code, "LT-MAP-204", "an unknown recipient, found after decoding");
+    let read = read.unwrap();
+    assert_eq!((read.number.as_str(), read.r#type()), ("4/CV", MessageType::Document));
+    let (code, read) = read_of_refused(&portal("A99.3").replace("V/v A", ""));
+    assert_eq!(code, "LT-MAP-014", "a wrong field, found while decoding");
+    assert_eq!(read.unwrap().number, "4/CV");
+    let (code, read) = read_of_refused(&portal("A99.3").replace("V/v A", "TUYỆT MẬT"));
+    assert_eq!((code.as_str(), read), ("LT-MAP-210", None));
+    let (_, read) = read_of_refused("{");
+    assert_eq!(read.map(|it| it.number), None, "nothing was read");
+}
+
 fn normalize_native(native: &[u8], recipients: &[&str]) -> Result<Normalized, Fault> {
     let opening = NormalizeItem {
         sender: "a".into(),
@@ -75,7 +99,8 @@ fn normalize_native(native: &[u8], recipients: &[&str]) -> Result<Normalized, Fa
     };
     let item = ReceivedItem { opening, native: Bytes::copy_from_slice(native) };
     let codec = Codec::with_shipped_formats().unwrap();
-    normalize_item(&codec, &directory(), "2026-11-24", &item).map(|(_, normalized)| normalized)
+    let normalized = normalize_item(&codec, &directory(), "2026-11-24", &item);
+    normalized.map(|(_, normalized)| normalized).map_err(|it| it.fault)
 }
 
 /// Code, path and both texts of the first violation.

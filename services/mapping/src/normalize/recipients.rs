@@ -97,7 +97,7 @@ fn recipient_codes(canonical: &Canonical, context: &NormalizeContext<'_>) -> Vec
             })
             .into_iter()
             .collect(),
-        Some(Body::Receipt(_)) | None => Vec::new(),
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => Vec::new(),
     }
 }
 
@@ -184,6 +184,6 @@ pub(super) fn complete(canonical: &mut Canonical, keys: &[String], directory: &D
                 status.addressee = directory.organisation(key).map(to_canonical);
             }
         }
-        Some(Body::Receipt(_)) | None => {}
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => {}
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn check_or_complete(
     let (sender, issuer, path) = match &mut canonical.body {
         Some(Body::Document(it)) => (&mut it.sender, it.issuer.as_ref(), "sender.ids[0].value"),
         Some(Body::Status(it)) => (&mut it.reporter, None, "reporter.ids[0].value"),
-        Some(Body::Receipt(_)) | None => return Ok(()),
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => return Ok(()),
     };
     if first_code(sender.as_ref()).is_some() {
         return check_codes(sender.as_ref(), path, context);

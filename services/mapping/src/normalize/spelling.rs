@@ -76,7 +76,7 @@ pub(super) fn check_ids(
             let Some(about) = &status.about else { return Ok(()) };
             ("about.", about.id.as_str(), about.number.as_ref())
         }
-        Some(Body::Receipt(_)) | None => return Ok(()),
+        Some(Body::Receipt(_) | Body::DeliveryReport(_)) | None => return Ok(()),
     };
     let parts =
         number.map_or([""; 3], |it: &DocumentNumber| [&it.number, &it.notation, &it.printed]);

@@ -9,10 +9,10 @@ use proto::canonical::v1::{Attachment as File, Blob, Document, canonical};
 use proto::journal::v1::journal_server::{Journal, JournalServer};
 use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
-    CommandRequest, CommandResponse, EndRequest, EndResponse, FindRequest, FindResponse,
-    GetRequest, GetResponse, JourneyRequest, JourneyResponse, OpenRequest, OpenResponse,
-    PausesRequest, PausesResponse, RecordRequest, RecordResponse, RenewRequest, RenewResponse,
-    ResendRequest, ResendResponse, body,
+    CommandRequest, CommandResponse, EndRequest, EndResponse, FindRefusalsRequest,
+    FindRefusalsResponse, FindRequest, FindResponse, GetRequest, GetResponse, JourneyRequest,
+    JourneyResponse, OpenRequest, OpenResponse, PausesRequest, PausesResponse, RecordRequest,
+    RecordResponse, RenewRequest, RenewResponse, ResendRequest, ResendResponse, body,
 };
 use proto::message::v1::{MessageType, Organisation};
 use proto::registry::v1::registry_server::{Registry, RegistryServer};
@@ -92,6 +92,7 @@ journal_with_record_only! {
     begin(BeginRequest) -> BeginResponse;
     end(EndRequest) -> EndResponse;
     find(FindRequest) -> FindResponse;
+    find_refusals(FindRefusalsRequest) -> FindRefusalsResponse;
     journey(JourneyRequest) -> JourneyResponse;
     get(GetRequest) -> GetResponse;
     command(CommandRequest) -> CommandResponse;

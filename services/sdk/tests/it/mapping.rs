@@ -61,7 +61,11 @@ impl Mapping for SimulatedMapping {
             item.1.extend_from_slice(&request.native);
         }
         let responses = items.into_iter().map(|(item, it)| {
-            Ok(NormalizeResponse { item, frame: Some(Frame::Normalized(normalize(it))) })
+            Ok(NormalizeResponse {
+                item,
+                frame: Some(Frame::Normalized(normalize(it))),
+                read: None,
+            })
         });
         let responses: Vec<_> = responses.collect();
         Ok(Response::new(Box::pin(futures::stream::iter(responses))))

@@ -68,7 +68,7 @@ fn fault_of_cause(cause: &(dyn Error + 'static)) -> Option<Fault> {
 
 /// The fault of a link that would be plain text to another machine.
 fn exposed(key: &str, address: String) -> Fault {
-    Fault::new(&code::LT_CFG_007).param("key", key).param("address", address)
+    Fault::new(&code::LT_CLI_027).param("key", key).param("address", address)
 }
 
 /// The fault of a part that cannot be reached.
@@ -112,15 +112,17 @@ pub(crate) fn fault_from_status(status: &Status, part: &str) -> Fault {
         | tonic::Code::DataLoss => &code::LT_CLI_009,
     };
     let detail = status_chain(status);
-    // The TLS library's words for a server whose authority or name is not the expected one.
-    if detail.contains("invalid peer certificate") {
+    if detail.contains(WRONG_CERTIFICATE) {
         return Fault::new(&code::LT_CFG_008).param("reason", detail);
     }
     Fault::new(code).param("part", part).param("address", part).detail(detail)
 }
 
+/// The TLS library's words for a server whose authority or name is not the expected one.
+pub(crate) const WRONG_CERTIFICATE: &str = "invalid peer certificate";
+
 /// The texts of a status and of its causes, without those that the text before already contains.
-fn status_chain(status: &Status) -> String {
+pub(crate) fn status_chain(status: &Status) -> String {
     let mut texts = status.message().to_owned();
     let mut next = status.source();
     while let Some(cause) = next {

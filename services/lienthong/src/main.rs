@@ -5,6 +5,7 @@ mod client_settings;
 mod command;
 mod data_folder;
 mod document_lookup;
+mod endpoint_check;
 mod exit_status;
 mod exposed_links;
 mod fault;

@@ -39,7 +39,7 @@ pub(crate) async fn run(
         recipients: arguments.recipients,
     };
     let progress = format!("{} {}", output.localize("Đang gửi", "Sending"), byte_count(size));
-    let submit_handle = connect_gateway(client)?.submit_handle()?;
+    let submit_handle = connect_gateway(client).await?.submit_handle()?;
     match output.wait_with_progress(&progress, submit_handle.submit(&item)).await {
         Ok(receipt) => {
             print_receipt(output, &receipt);

@@ -9,7 +9,7 @@ use proto::mapping::v1::{DeclaredAttachment, Normalized};
 use proto::message::v1::{Attachment, Claim};
 use proto::registry::v1::Application;
 
-use crate::body::upload_fault;
+use crate::body::{check_sha256, upload_fault};
 use crate::fault::{from_claim_error, invalid_field};
 use crate::gateway::Gateway;
 
@@ -31,6 +31,7 @@ pub(crate) async fn declared_attachments(
         let claim = gateway.uploads.claim(&application.id, &it.part).await;
         let claim =
             claim.map_err(|fault| upload_fault(fault, format!("attachments[{index}].part")))?;
+        check_sha256(&it.sha256, claim.sha256, &format!("attachments[{index}].sha256"))?;
         declared.push(DeclaredAttachment {
             reference: it.reference.clone(),
             file_name: it.file_name.clone(),

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use journal_client::to_journal_claim;
 use proto::exchange::v1::SubmitRequest;
 use proto::exchange::v1::submit_request::Body as SubmittedBody;
+use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{Body as StoredBody, body::Place};
 use proto::registry::v1::Application;
@@ -41,11 +42,14 @@ pub(crate) async fn read_native_body(
             let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             let permit =
                 call_memory.map_or_else(|| reserve(gateway, application, "inline", size), Ok)?;
-            Ok(NativeBody { bytes: bytes.clone(), sha256: Sha256::digest(bytes).into(), permit })
+            let sha256 = Sha256::digest(bytes).into();
+            check_sha256(&request.body_sha256, sha256, "body_sha256")?;
+            Ok(NativeBody { bytes: bytes.clone(), sha256, permit })
         }
         Some(SubmittedBody::Part(part)) => {
             let claim = gateway.uploads.claim(&application.id, part).await;
             let claim = claim.map_err(|fault| upload_fault(fault, "part"))?;
+            check_sha256(&request.body_sha256, claim.sha256, "body_sha256")?;
             let permit = reserve(gateway, application, "part", claim.size)?;
             let bytes = gateway.uploads.read_all(&application.id, part, &gateway.claims).await?;
             Ok(NativeBody { bytes, sha256: claim.sha256, permit })
@@ -70,6 +74,20 @@ fn reserve(
         ));
     }
     gateway.memory.reserve(&application.id, size)
+}
+
+/// Compares bytes with the digest that the item declares for them, if it declares one: a retry is
+/// recognised by it, so it must be true.
+pub(crate) fn check_sha256(declared: &[u8], sha256: [u8; 32], path: &str) -> Result<(), Fault> {
+    if declared.is_empty() || declared == sha256 {
+        return Ok(());
+    }
+    let (declared, found) = (hex::encode(declared), hex::encode(sha256));
+    Err(Fault::new(&code::LT_EX_018).violation(
+        path,
+        format!("khai {declared}, nội dung có {found}"),
+        format!("declares {declared}, the bytes have {found}"),
+    ))
 }
 
 /// The fault of an upload that an item names, with the field that names it.

@@ -34,6 +34,7 @@ pub(crate) fn check_item(request: &SubmitRequest, attachments_max: usize) -> Res
         ));
     }
     check_text("format", &request.format, FORMAT_BYTES_MAX)?;
+    check_digest("body_sha256", &request.body_sha256)?;
     check_count("attachments", request.attachments.len(), attachments_max)?;
     for (index, it) in request.attachments.iter().enumerate() {
         check_attachment(&format!("attachments[{index}]"), it)?;
@@ -56,7 +57,20 @@ fn check_attachment(path: &str, attachment: &SubmittedAttachment) -> Result<(), 
     let field = |name| format!("{path}.{name}");
     check_text(&field("reference"), &attachment.reference, FILE_TEXT_BYTES_MAX)?;
     check_length(&field("file_name"), &attachment.file_name, FILE_TEXT_BYTES_MAX)?;
-    check_text(&field("media_type"), &attachment.media_type, MEDIA_TYPE_BYTES_MAX)
+    check_text(&field("media_type"), &attachment.media_type, MEDIA_TYPE_BYTES_MAX)?;
+    check_digest(&field("sha256"), &attachment.sha256)
+}
+
+fn check_digest(path: &str, sha256: &[u8]) -> Result<(), Fault> {
+    let count = sha256.len();
+    if count == 0 || count == 32 {
+        return Ok(());
+    }
+    Err(invalid_field(
+        path,
+        &format!("có {count} byte, SHA-256 có 32; bỏ trống nếu không khai"),
+        &format!("has {count} bytes, a SHA-256 has 32; leave it empty to declare none"),
+    ))
 }
 
 fn check_count(path: &str, count: usize, count_max: usize) -> Result<(), Fault> {

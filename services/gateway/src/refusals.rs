@@ -13,7 +13,7 @@ use crate::check_item::KEY_BYTES_MAX;
 use crate::gateway::Gateway;
 
 /// The codes of items that bear a secrecy mark.
-const SECRECY_CODES: [&str; 2] = [code::LT_MAP_007.code, code::LT_MAP_210.code];
+pub(crate) const SECRECY_CODES: [&str; 2] = [code::LT_MAP_007.code, code::LT_MAP_210.code];
 
 /// The most characters of a number, and of the name of a format.
 const NAME_CHARS_MAX: usize = 200;

@@ -1,11 +1,12 @@
-//! Submits an item: normalize it, store its files, accept it in the journal, publish it to intake.
+//! Submits an item: normalize it, store its files, accept it in the journal, publish it to intake. A
+//! repeat gets the first receipt, although its uploads are gone or it would be refused by now.
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use chassis::trace;
 use futures::future::join_all;
-use journal_client::{to_bus_message, to_fault};
+use journal_client::to_bus_message;
 use proto::exchange::v1::submit_request::Body as SubmittedBody;
 use proto::exchange::v1::submitted::Outcome as ItemOutcome;
 use proto::exchange::v1::{
@@ -14,8 +15,8 @@ use proto::exchange::v1::{
 use proto::fault::v1::Fault;
 use proto::fault::{Lang, code};
 use proto::journal::v1::accept_outcome::Outcome;
-use proto::journal::v1::{Acceptance, Envelope, FindRequest, Message};
-use proto::mapping::v1::{NormalizeItem, Normalized};
+use proto::journal::v1::{AcceptOutcome, Acceptance, Envelope, Message};
+use proto::mapping::v1::{DeclaredAttachment, NormalizeItem, Normalized};
 use proto::message::v1::{Attachment, Fact, Finding, MessageType, Receipt, Step};
 use proto::registry::v1::Application;
 use tracing::Instrument as _;
@@ -27,8 +28,10 @@ use crate::body::{NativeBody, read_native_body, store_body};
 use crate::check_item::check_item;
 use crate::fault::unavailable;
 use crate::gateway::Gateway;
+use crate::known_item::{ask, recognise, submission_digest, to_response};
 use crate::memory::MemoryPermit;
 use crate::refusals::{SubmittedItem, note_refused_call, note_refused_item};
+use crate::submission::{SubmissionDigests, digest_submission};
 use crate::trace_context::TraceContext;
 use crate::workers::NativeItem;
 
@@ -49,8 +52,15 @@ pub(crate) async fn submit(
     let mut item = SubmittedItem::new(&request);
     let parts = named_parts(&request);
     let started = Instant::now();
-    let result = process(gateway, application, (request, origin), &mut item).await;
-    let result = gateway.watch_outcome(result);
+    // While an item is asked for, its inline body is in memory as a part of its call.
+    let call_memory = origin.1.clone();
+    let result =
+        gateway.watch_outcome(process(gateway, application, (&request, origin), &mut item).await);
+    let result = match result {
+        Err(fault) => recognise(gateway, (application, &request), fault).await,
+        accepted => accepted,
+    };
+    drop(call_memory);
     let outcome = match &result {
         Ok(response) if response.receipt.as_ref().is_some_and(|it| it.repeat) => "repeat",
         Ok(_) => "accepted",
@@ -109,23 +119,24 @@ fn named_parts(request: &SubmitRequest) -> Vec<String> {
 async fn process(
     gateway: &Gateway,
     application: &Application,
-    (request, (context, call_memory)): (SubmitRequest, Origin),
+    (request, (context, call_memory)): (&SubmitRequest, Origin),
     refused: &mut SubmittedItem,
 ) -> Result<SubmitResponse, Fault> {
     let started = Instant::now();
     let submitted_us = gateway.clock.now_us();
-    check_item(&request, gateway.config.attachments_max)?;
+    check_item(request, gateway.config.attachments_max)?;
     let _submit_permit = gateway.submit_permits.acquire(&application.id).await?;
-    let native = read_native_body(gateway, application, &request, call_memory).await?;
+    let native = read_native_body(gateway, application, request, call_memory).await?;
     refused.note_body(&native.sha256);
     let item = NormalizeItem {
         source: application.id.clone(),
         sender: application.organisation.clone(),
         format: request.format.clone(),
         native_size: native.bytes.len() as u64,
-        attachments: declared_attachments(gateway, application, &request).await?,
+        attachments: declared_attachments(gateway, application, request).await?,
         recipients: request.recipients.clone(),
     };
+    let digests = digests_of(application, request, (&native, &item));
     let permit = native.permit.clone();
     let native_item = NativeItem { item, bytes: native.bytes.clone(), permit: permit.clone() };
     let (normalized, files) = gateway.workers.normalize(native_item).await.map_err(|it| {
@@ -138,9 +149,15 @@ async fn process(
     if normalized.r#type() != MessageType::Status {
         gateway.check_disk()?;
     }
-    check_key(gateway, (application, &request), (&normalized, &native)).await?;
+    if writes_files(&normalized, &native) {
+        // A repeat or a conflict leaves no file behind.
+        let asked = (digests, normalized.content_digest.as_ref());
+        if let Some(response) = ask(gateway, (application, request), asked).await? {
+            return Ok(response);
+        }
+    }
     let files = (&normalized, files);
-    let attachments = store_attachments(gateway, application, &request, files).await?;
+    let attachments = store_attachments(gateway, application, request, files).await?;
     let is_status = normalized.r#type() == MessageType::Status;
     let mut findings = normalized.findings.clone();
     let intake = gateway.bus.intake(&normalized.conversation);
@@ -149,50 +166,44 @@ async fn process(
     let envelope = Envelope { id, traceparent, tracestate, ..Envelope::default() };
     let acceptance = build_acceptance(
         gateway,
-        (application, request.key, envelope),
+        (application, request, envelope),
         (normalized, native, attachments),
         (submitted_us, started.elapsed()),
     )
     .await?;
-    let receipt = accept(gateway, acceptance, permit).await?;
-    if is_status && receipt.sequence == 1 {
+    let acceptance = Acceptance {
+        submission_digest: submission_digest(digests),
+        outline_digest: digests.outline.to_vec().into(),
+        ..acceptance
+    };
+    let outcome = accept(gateway, acceptance, permit).await?;
+    if is_status && matches!(&outcome.outcome, Some(Outcome::Receipt(it)) if it.sequence == 1) {
         findings.push(unknown_document());
     }
-    Ok(SubmitResponse { receipt: Some(receipt), findings, recipients: Vec::new() })
+    Ok(to_response(gateway, outcome, findings))
 }
 
-/// Refuses a key that belongs to other content before files are written for this one, so that the
-/// conflict leaves no file behind. An item that writes none is compared by the journal alone.
-async fn check_key(
-    gateway: &Gateway,
-    (application, request): (&Application, &SubmitRequest),
-    (normalized, native): (&Normalized, &NativeBody),
-) -> Result<(), Fault> {
+/// The digests of an item whose bytes are all here.
+fn digests_of(
+    application: &Application,
+    request: &SubmitRequest,
+    (native, item): (&NativeBody, &NormalizeItem),
+) -> SubmissionDigests {
+    let sha256 = |it: &DeclaredAttachment| it.claim.as_ref()?.sha256.as_ref().try_into().ok();
+    let files: Vec<_> = item.attachments.iter().map(sha256).collect();
+    digest_submission((&application.organisation, request), Some(native.sha256), &files)
+}
+
+/// True when accepting an item writes files before the journal decides.
+fn writes_files(normalized: &Normalized, native: &NativeBody) -> bool {
     let largest = normalized.canonical.len().max(native.bytes.len());
-    let writes_files = !normalized.attachments.is_empty() || largest > bus::INLINE_BYTES_MAX;
-    if request.key.is_empty() || !writes_files {
-        return Ok(());
-    }
-    let find = FindRequest {
-        key: request.key.clone(),
-        application: application.id.clone(),
-        limit: 1,
-        ..FindRequest::default()
-    };
-    let found = gateway.journal.find(find).await.map_err(|status| to_fault(&status))?;
-    let Some(first) = found.messages.into_iter().next() else { return Ok(()) };
-    let envelope = first.envelope.unwrap_or_default();
-    // The content may have been submitted under another key first, so its id follows from that key.
-    if envelope.id == message_id(&envelope.source, &first.key, &normalized.content_digest) {
-        return Ok(());
-    }
-    Err(Fault::new(&code::LT_JNL_001).param("key", &request.key).param("first", envelope.id))
+    !normalized.attachments.is_empty() || largest > bus::INLINE_BYTES_MAX
 }
 
 /// The item as the journal accepts it. `envelope` has the id and the trace context.
 async fn build_acceptance(
     gateway: &Gateway,
-    (application, key, envelope): (&Application, String, Envelope),
+    (application, request, envelope): (&Application, &SubmitRequest, Envelope),
     (normalized, native, attachments): (Normalized, NativeBody, Vec<Attachment>),
     (submitted_us, took): (i64, Duration),
 ) -> Result<Acceptance, Fault> {
@@ -215,7 +226,7 @@ async fn build_acceptance(
         component: gateway.component.clone(),
         ..Fact::default()
     };
-    let submit_fact = Fact { detail: key.clone(), ..fact(Step::Submitted) };
+    let submit_fact = Fact { detail: request.key.clone(), ..fact(Step::Submitted) };
     let normalize_fact = Fact {
         at_us: gateway.clock.now_us(),
         format: normalized.format.clone(),
@@ -228,13 +239,14 @@ async fn build_acceptance(
     let body = store_body(gateway, normalized.canonical).await?;
     Ok(Acceptance {
         message: Some(Message { envelope: Some(envelope), body: Some(body) }),
-        key,
+        key: request.key.clone(),
         content_digest: normalized.content_digest,
         native_sha256: Bytes::copy_from_slice(&native.sha256),
         native: Some(store_body(gateway, native.bytes).await?),
         attachments,
         index: normalized.index,
         facts: vec![submit_fact, normalize_fact],
+        submitted_format: request.format.clone(),
         ..Acceptance::default()
     })
 }
@@ -250,17 +262,17 @@ async fn accept(
     gateway: &Gateway,
     acceptance: Acceptance,
     permit: MemoryPermit,
-) -> Result<Receipt, Fault> {
+) -> Result<AcceptOutcome, Fault> {
     let message = acceptance.message.clone();
-    let outcome = gateway.workers.accept(acceptance, permit.clone()).await?;
-    match outcome.outcome {
+    let outcome = gateway.workers.accept(acceptance, Some(permit.clone())).await?;
+    match &outcome.outcome {
         Some(Outcome::Receipt(receipt)) => {
             if let Some(message) = message.filter(|_| !receipt.repeat) {
-                enqueue_publish(gateway, message, &receipt, permit);
+                enqueue_publish(gateway, message, receipt, permit);
             }
-            Ok(receipt)
+            Ok(outcome)
         }
-        Some(Outcome::Refused(fault)) => Err(fault),
+        Some(Outcome::Refused(fault)) => Err(fault.clone()),
         Some(Outcome::Unknown(_)) | None => Err(unavailable("journal")),
     }
 }
@@ -279,6 +291,9 @@ fn unknown_document() -> Finding {
 /// and the journal's sweeper publishes what was not published here.
 fn enqueue_publish(gateway: &Gateway, message: Message, receipt: &Receipt, permit: MemoryPermit) {
     let envelope = Envelope {
+        // The journal gives a message that goes out again another id.
+        id: receipt.message_id.clone(),
+        copy_of: receipt.copy_of.clone(),
         sequence: receipt.sequence,
         accepted_at_us: receipt.accepted_at_us,
         ..message.envelope.unwrap_or_default()

@@ -95,13 +95,20 @@ async fn track_message(gateway: &Gateway, summary: Summary) -> Result<Tracked, F
 
 /// How far a message is at one recipient, and what the recipient's organisation answered.
 fn progress(gateway: &Gateway, derived: &Summary, journey: &JourneyResponse) -> Progress {
+    let progress = delivery_progress(gateway, derived);
+    let statuses = journey.statuses.iter();
+    let statuses = statuses.filter_map(|it| status_from(&progress.organisation, it)).collect();
+    Progress { statuses, ..progress }
+}
+
+/// How far a message is at one recipient, in words, without what the organisation answered.
+pub(crate) fn delivery_progress(gateway: &Gateway, derived: &Summary) -> Progress {
     let envelope = derived.envelope.clone().unwrap_or_default();
     let organisation = envelope.recipients.into_iter().next().unwrap_or_default();
     let words = Words::of(derived);
-    let statuses = journey.statuses.iter().filter_map(|it| status_from(&organisation, it));
     Progress {
         organisation_name: gateway.registry.directory().organisation_name(&organisation),
-        statuses: statuses.collect(),
+        statuses: Vec::new(),
         organisation,
         application: envelope.application,
         state: derived.state,

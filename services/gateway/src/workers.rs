@@ -62,11 +62,11 @@ impl Workers {
         result.map_err(|error| RefusedItem::from(call_fault(error, "mapping")))?
     }
 
-    /// Accepts an item.
+    /// Accepts an item, or asks whether it was accepted before.
     pub(crate) async fn accept(
         &self,
         acceptance: Acceptance,
-        permit: MemoryPermit,
+        permit: Option<MemoryPermit>,
     ) -> Result<AcceptOutcome, Fault> {
         let outcome = self.accept.try_call((acceptance, permit), self.time_limit).await;
         outcome.map_err(|error| call_fault(error, "journal"))?

@@ -196,5 +196,7 @@ fn states_of(row: &DeliveryRow) -> impl Iterator<Item = RecipientState> {
         changed_at_us: row.changed_at,
         detail: row.detail.clone(),
         attempt: u32::try_from(row.attempt).unwrap_or(u32::MAX),
+        fault: row.fault.clone(),
+        due_us: if row.state == State::Parked { row.due_at } else { 0 },
     })
 }

@@ -8,8 +8,8 @@ use proto::journal::v1::{AcceptOutcome, Acceptance};
 use crate::fault::unavailable;
 use crate::memory::MemoryPermit;
 
-/// An item to accept, with the memory of its bodies.
-pub(crate) type PendingAcceptance = (Acceptance, MemoryPermit);
+/// An item to accept, with the memory of its bodies; a question has none.
+pub(crate) type PendingAcceptance = (Acceptance, Option<MemoryPermit>);
 
 /// The bytes that an item adds to its batch: bodies under a claim are not in the call.
 pub(crate) fn acceptance_bytes((item, _permit): &PendingAcceptance) -> usize {

@@ -14,6 +14,7 @@ mod limits;
 mod lost_answers;
 mod mapping;
 mod registry;
+mod repeats;
 mod revocation;
 #[path = "../../../../bus/tests/it/small_disk.rs"]
 mod small_disk;

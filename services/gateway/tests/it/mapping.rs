@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
@@ -23,11 +23,20 @@ pub(crate) struct SimulatedMapping {
     pub(crate) calls: Arc<AtomicUsize>,
     /// A call holds one permit while it is handled. A test that takes all of them delays every call.
     pub(crate) permits: Arc<Semaphore>,
+    /// The registry forbids everything by now.
+    pub(crate) forbids: Arc<AtomicBool>,
+    /// A new version of the description reads every body otherwise.
+    pub(crate) reads_otherwise: Arc<AtomicBool>,
 }
 
 impl Default for SimulatedMapping {
     fn default() -> Self {
-        Self { calls: Arc::default(), permits: Arc::new(Semaphore::new(1_000)) }
+        Self {
+            calls: Arc::default(),
+            permits: Arc::new(Semaphore::new(1_000)),
+            forbids: Arc::default(),
+            reads_otherwise: Arc::default(),
+        }
     }
 }
 
@@ -88,6 +97,22 @@ fn frames(number: u32, (open, native): Item) -> Vec<NormalizeResponse> {
     frames
 }
 
+impl SimulatedMapping {
+    /// A response after the registry or the description has changed.
+    fn change(&self, mut response: NormalizeResponse) -> NormalizeResponse {
+        let Some(Frame::Normalized(normalized)) = &mut response.frame else { return response };
+        if self.reads_otherwise.load(Ordering::SeqCst) {
+            let other = bus::Claim::from_content(&normalized.content_digest);
+            normalized.content_digest = Bytes::copy_from_slice(&other.sha256);
+        }
+        if self.forbids.load(Ordering::SeqCst) {
+            let fault = Fault::new(&code::LT_MAP_206).param("recipient", "b");
+            response.frame = Some(Frame::Refused(fault));
+        }
+        response
+    }
+}
+
 #[tonic::async_trait]
 impl Mapping for SimulatedMapping {
     type NormalizeStream = Pin<Box<dyn Stream<Item = Result<NormalizeResponse, Status>> + Send>>;
@@ -109,7 +134,7 @@ impl Mapping for SimulatedMapping {
             item.1.extend_from_slice(&request.native);
         }
         let answers = items.into_iter().flat_map(|(number, it)| frames(number, it));
-        let answers: Vec<_> = answers.map(Ok).collect();
+        let answers: Vec<_> = answers.map(|it| Ok(self.change(it))).collect();
         Ok(Response::new(Box::pin(futures::stream::iter(answers))))
     }
 

@@ -12,8 +12,8 @@ use proto::fault::v1::Fault;
 use proto::registry::v1::registry_administration_server::RegistryAdministration;
 use proto::registry::v1::registry_server::Registry;
 use proto::registry::v1::{
-    ApplyRequest, ApplyResponse, FileMistake, InspectRequest, InspectResponse, Snapshot,
-    WatchRequest,
+    ApplyRequest, ApplyResponse, ExportRequest, ExportResponse, FileMistake, InspectRequest,
+    InspectResponse, Snapshot, WatchRequest,
 };
 use serde::Deserialize;
 use tokio::sync::watch;
@@ -188,5 +188,16 @@ impl RegistryAdministration for Service {
         let applied = tokio::task::spawn_blocking(applying).await;
         let change = applied.map_err(|error| Status::internal(error.to_string()))??;
         Ok(Response::new(ApplyResponse { change: Some(change) }))
+    }
+
+    async fn export(
+        &self,
+        _request: Request<ExportRequest>,
+    ) -> Result<Response<ExportResponse>, Status> {
+        let mut snapshot = Snapshot::clone(&self.snapshot());
+        for application in &mut snapshot.applications {
+            application.token_sha256.clear();
+        }
+        Ok(Response::new(ExportResponse { snapshot: Some(snapshot) }))
     }
 }

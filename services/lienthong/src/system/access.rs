@@ -37,6 +37,7 @@ pub(super) const ACCESS: AccessTable = &[
     ("/lienthong.registry.v1.Registry/Watch", GATEWAY_AND_MAPPING),
     ("/lienthong.registry.v1.RegistryAdministration/Inspect", OPERATORS),
     ("/lienthong.registry.v1.RegistryAdministration/Apply", OPERATORS),
+    ("/lienthong.registry.v1.RegistryAdministration/Export", OPERATORS),
 ];
 
 #[cfg(test)]

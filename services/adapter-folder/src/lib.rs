@@ -71,7 +71,7 @@ pub async fn run(
     let layout = tokio::task::spawn_blocking(move || Layout::open(&folder))
         .await?
         .with_context(|| format!("the folder {} cannot be used", config.folder.display()))?;
-    let token = chassis::secret::read(&config.token_file)?;
+    let token = chassis::secret::read_token(&config.token_file)?;
     let connection = sdk::Connection::new(&config.gateway, token.reveal())
         .authorities_file(&config.authorities_file)
         .certificate(&config.certificates_file, &config.key_file)

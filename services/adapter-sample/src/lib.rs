@@ -33,7 +33,7 @@ pub async fn run(
     application: SampleApplication,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let token = chassis::secret::read(&config.token_file)?;
+    let token = chassis::secret::read_token(&config.token_file)?;
     let connection = sdk::Connection::new(config.gateway, token.reveal())
         .authorities_file(config.authorities_file)
         .certificate(config.certificates_file, config.key_file)

@@ -26,6 +26,7 @@ pub use self::error::ConfigError;
 pub use self::keys::PREFIX;
 use self::keys::{defaults_by_key, flatten, nearest};
 use crate::secret::{self, Secret};
+use crate::text_file;
 
 /// Origin of values that are derived from the data folder.
 const DATA_FOLDER: &str = "data folder";
@@ -314,8 +315,10 @@ pub fn is_vietnamese() -> bool {
 }
 
 fn read_file(path: &Path) -> Result<Table, ConfigError> {
-    let text = fs::read_to_string(path)
-        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let bytes = fs::read(path).map_err(unreadable)?;
+    let not_text = || unreadable(std::io::ErrorKind::InvalidData.into());
+    let text = text_file::decode(&bytes).ok_or_else(not_text)?;
     text.parse().map_err(|error: toml::de::Error| ConfigError::Malformed {
         path: path.to_owned(),
         line: error

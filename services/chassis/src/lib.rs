@@ -33,6 +33,7 @@ pub mod serve;
 pub mod supervise;
 pub mod telemetry;
 pub mod terminal;
+pub mod text_file;
 pub mod trace;
 pub mod upstream;
 pub mod user;

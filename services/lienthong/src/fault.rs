@@ -30,8 +30,11 @@ fn fault_of_cause(cause: &(dyn Error + 'static)) -> Option<Fault> {
     if let Some(error) = cause.downcast_ref::<ConfigError>() {
         return Some(config_fault(error));
     }
-    if let Some(SecretError::Unreadable { path, .. } | SecretError::Empty { path }) =
-        cause.downcast_ref()
+    if let Some(
+        SecretError::Unreadable { path, .. }
+        | SecretError::Empty { path }
+        | SecretError::NotText { path },
+    ) = cause.downcast_ref()
     {
         return Some(path_fault(&code::LT_CLI_004, path).detail(error_chain(cause)));
     }

@@ -53,7 +53,7 @@ pub(crate) async fn connect_gateway(client: &ClientSettings) -> anyhow::Result<s
     if client.token_file.as_os_str().is_empty() {
         return Err(Fault::new(&code::LT_CLI_015).into());
     }
-    let token = chassis::secret::read(&client.token_file)?;
+    let token = chassis::secret::read_token(&client.token_file)?;
     let certificates = client.certificates();
     let address = Address::parse(client.gateway.trim(), GATEWAY_SETTING)?;
     let network = Network::new(address.text())
@@ -104,7 +104,7 @@ impl InternalEndpoint {
 /// Every internal address of the settings, in their order. A command asks them all and shows those
 /// that do not answer.
 pub(crate) fn internal_endpoints(client: &ClientSettings) -> anyhow::Result<Vec<InternalEndpoint>> {
-    let token = chassis::secret::read(&client.internal_token_file())?;
+    let token = chassis::secret::read_token(&client.internal_token_file())?;
     let certificates = client.certificates();
     let tls = client_tls(&certificates)?;
     client

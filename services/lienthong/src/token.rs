@@ -25,7 +25,7 @@ pub(crate) fn read_or_create_token(path: &Path) -> anyhow::Result<Secret> {
     if !path.exists() {
         write_token(path, &draw_token())?;
     }
-    Ok(chassis::secret::read(path)?)
+    Ok(chassis::secret::read_token(path)?)
 }
 
 /// Writes a token to a new file that only its owner can read.

@@ -41,7 +41,7 @@ pub(crate) async fn up(
     let token = if *file == data.join(TOKEN_FILE) {
         read_or_create_token(file)?
     } else {
-        chassis::secret::read(file)?
+        chassis::secret::read_token(file)?
     };
     refuse_exposed_links(&settings, None)?;
     let encryption = Encryption::new(&settings.tls)?;
@@ -80,7 +80,7 @@ pub(crate) async fn serve(layers: Layers, role: Role) -> anyhow::Result<ExitStat
     let token = if role == Role::AdapterFolder {
         Secret::new("")
     } else {
-        chassis::secret::read(&settings.listen.internal_token_file)?
+        chassis::secret::read_token(&settings.listen.internal_token_file)?
     };
     refuse_exposed_links(&settings, Some(role))?;
     let encryption = Encryption::new(&settings.tls)?;

@@ -11,6 +11,7 @@ mod exposed_links;
 mod fault;
 mod journal_access;
 mod labels;
+mod loss_text;
 mod message_json;
 mod message_view;
 mod output;

@@ -2,17 +2,25 @@
 
 use proto::fault::Lang;
 use proto::journal::v1::{JourneyResponse, Summary};
-use proto::message::v1::{Fact, loss};
+use proto::message::v1::{Fact, State, loss};
 
 use crate::labels::{state_label, step_label, type_label};
+use crate::loss_text::loss_text;
 use crate::output::Output;
 use crate::table::Row;
-use crate::text_format::{duration, local_time, local_time_of_day, truncate};
+use crate::text_format::{duration, local_time};
+
+/// Terminals narrower than this show the beginnings of ids, which every command takes.
+const WHOLE_IDS_WIDTH: usize = 120;
+/// Letters of an id's beginning.
+const SHORT_ID: usize = 8;
+/// Columns of the list that a narrow terminal cuts: subject, from and to.
+const CUT_COLUMNS: [&str; 2] = ["subject", "parties"];
 
 /// Prints messages as a table.
 pub(crate) fn print_messages(output: Output, messages: &[Summary]) {
-    let rows: Vec<Row> = messages.iter().map(|it| message_row(output, it).into()).collect();
-    output.print_table(&message_headings(output), &rows);
+    let rows: Vec<Vec<String>> = messages.iter().map(|it| message_row(output, it)).collect();
+    print_list(output, Vec::new(), rows);
 }
 
 /// Prints messages to choose from, numbered from 1.
@@ -20,52 +28,95 @@ pub(crate) fn print_choices(output: Output, messages: &[Summary]) {
     let numbered = messages.iter().zip(1..).map(|(it, number): (&Summary, usize)| {
         let mut cells = message_row(output, it);
         cells.insert(0, number.to_string());
-        Row::from(cells)
+        cells
     });
-    let mut headings = vec!["#"];
-    headings.extend(message_headings(output));
-    output.print_table(&headings, &numbered.collect::<Vec<_>>());
+    print_list(output, vec![("#", "number")], numbered.collect());
 }
 
-fn message_headings(output: Output) -> [&'static str; 7] {
-    [
-        output.localize("Giờ Việt Nam", "Time in Vietnam"),
-        output.localize("Loại", "Type"),
-        output.localize("Số, ký hiệu", "Number"),
-        output.localize("Trích yếu", "Subject"),
-        output.localize("Gửi → nhận", "From → to"),
-        output.localize("Trạng thái", "State"),
-        output.localize("Mã", "Id"),
-    ]
+fn print_list(
+    output: Output,
+    mut columns: Vec<(&'static str, &'static str)>,
+    rows: Vec<Vec<String>>,
+) {
+    columns.extend([
+        (output.localize("Giờ Việt Nam", "Time in Vietnam"), "time"),
+        (output.localize("Loại", "Type"), "type"),
+        (output.localize("Số, ký hiệu", "Number"), "document"),
+        (output.localize("Trích yếu", "Subject"), "subject"),
+        (output.localize("Gửi → nhận", "From → to"), "parties"),
+        (output.localize("Trạng thái", "State"), "state"),
+        (output.localize("Mã", "Id"), "id"),
+    ]);
+    let headings: Vec<_> = columns.iter().map(|(heading, _)| *heading).collect();
+    let is_cut =
+        |(index, (_, name)): (usize, &(&str, &str))| CUT_COLUMNS.contains(name).then_some(index);
+    let cut: Vec<usize> = columns.iter().enumerate().filter_map(is_cut).collect();
+    let rows: Vec<Row> = rows.into_iter().map(Row::from).collect();
+    output.print_cut_table(&headings, &rows, &cut);
 }
 
 fn message_row(output: Output, of: &Summary) -> Vec<String> {
     let envelope = of.envelope.clone().unwrap_or_default();
     let index = of.index.clone().unwrap_or_default();
+    let is_narrow = output.width().is_some_and(|it| it < WHOLE_IDS_WIDTH);
+    let id_chars = if is_narrow { SHORT_ID } else { usize::MAX };
     vec![
         local_time(envelope.accepted_at_us),
         type_label(output.lang, envelope.r#type()).to_owned(),
         index.number,
-        truncate(&index.subject, 60),
+        index.subject,
         format!("{} → {}", envelope.sender, envelope.recipients.join(", ")),
         state_cell(output, of),
-        envelope.id,
+        envelope.id.chars().take(id_chars).collect(),
     ]
 }
 
-/// The state of a message, how many recipients have it, and its fault.
-fn state_cell(output: Output, of: &Summary) -> String {
-    let mut words = state_label(output.lang, of.state()).to_owned();
-    if of.recipients_total > 0 {
-        words.push_str(&format!(" {}/{}", of.recipients_taken, of.recipients_total));
-    }
-    if of.recipients_failed > 0 {
-        words.push_str(&format!(", {} {}", of.recipients_failed, output.localize("lỗi", "failed")));
-    }
+/// The state of a message. A submitted message that was routed is in the states of its recipients'
+/// messages: `đã nhận 1/3, cách ly 1`.
+pub(crate) fn state_cell(output: Output, of: &Summary) -> String {
+    let mut words = match of.recipient_states.is_empty() || of.state() == State::Withdrawn {
+        true => state_label(output.lang, of.state()).to_owned(),
+        false => recipients_text(output, of),
+    };
     if let Some(fault) = &of.fault {
         words.push_str(&format!(" {}", fault.code));
     }
+    if of.due_us > 0 && matches!(of.state(), State::Parked) {
+        let next = output.localize("thử lại lúc", "next try at");
+        words.push_str(&format!(", {next} {}", local_time(of.due_us)));
+    }
+    if of.state() == State::InHand {
+        if !of.adapter.is_empty() {
+            words.push_str(&format!(" ({})", of.adapter));
+        }
+        if of.lease_until_us > 0 {
+            let until = output.localize("hạn trả lời", "answer due at");
+            words.push_str(&format!(", {until} {}", local_time(of.lease_until_us)));
+        }
+    }
+    if let Some(pause) = &of.paused {
+        let paused = output.localize("tạm dừng bởi", "paused by");
+        words.push_str(&format!(", {paused} {}: {}", pause.actor, pause.reason));
+    }
     words
+}
+
+/// How many recipients are in which state, the best first.
+fn recipients_text(output: Output, of: &Summary) -> String {
+    let mut counts: Vec<(State, u32)> =
+        of.recipient_states.iter().map(|it| (it.state(), it.count)).collect();
+    counts.sort_by_key(|(state, _)| (*state != State::Taken, i32::from(*state)));
+    let total = of.recipients_total;
+    let mut parts = Vec::new();
+    for (state, count) in counts {
+        let label = state_label(output.lang, state);
+        parts.push(match (parts.is_empty(), total) {
+            (true, 1) => label.to_owned(),
+            (true, _) => format!("{label} {count}/{total}"),
+            (false, _) => format!("{label} {count}"),
+        });
+    }
+    parts.join(", ")
 }
 
 /// Prints the facts of a message, and then those of the message derived for each recipient.
@@ -78,12 +129,8 @@ pub(crate) fn print_journey(output: Output, journey: &JourneyResponse) {
     } else {
         format!("{} {}", index.status, index.status_text)
     };
-    output.print_line(&format!(
-        "{} {}  {}",
-        type_label(output.lang, envelope.r#type()),
-        index.number,
-        truncate(&words, 80)
-    ));
+    let type_label = type_label(output.lang, envelope.r#type());
+    output.print_line(&format!("{type_label} {}  {words}", index.number));
     output.print_line(&format!(
         "{} → {}  {}",
         envelope.sender,
@@ -92,6 +139,10 @@ pub(crate) fn print_journey(output: Output, journey: &JourneyResponse) {
     ));
     let zone = output.localize("giờ Việt Nam", "Vietnam time");
     output.print_line(&format!("{} {zone}  {}", local_time(envelope.accepted_at_us), envelope.id));
+    if let Some(trace_id) = chassis::trace::trace_id(&envelope.traceparent) {
+        let label = output.localize("Mã vết", "Trace id");
+        output.print_line(&format!("{label}: {trace_id}"));
+    }
     output.print_line("");
     let mut rows = hop_rows(output, journey, &envelope.id);
     for it in &journey.derived {
@@ -116,15 +167,21 @@ fn hop_rows(output: Output, journey: &JourneyResponse, message_id: &str) -> Vec<
     let of_message = journey.hops.iter().filter(|it| it.message_id == message_id);
     let facts = of_message.filter_map(|it| it.fact.as_ref());
     facts
-        .map(|fact| {
+        .flat_map(|fact| {
             let cells = vec![
-                local_time_of_day(fact.at_us),
+                local_time(fact.at_us),
                 step_label(output.lang, fact.step()).to_owned(),
                 component_cell(fact),
                 duration(fact.duration_us),
                 result_cell(output, fact),
             ];
-            cells.into()
+            let losses = fact.losses.iter().map(|it| loss_text(output, it));
+            let findings = fact.findings.iter().map(|it| {
+                let text = output.localize(&it.text_vi, &it.text_en);
+                format!("{} {}: {text}", it.code, it.field)
+            });
+            let lines = losses.chain(findings).map(|it| Row::Line(format!("    · {it}")));
+            std::iter::once(cells.into()).chain(lines).collect::<Vec<_>>()
         })
         .collect()
 }
@@ -187,7 +244,7 @@ fn result_cell(output: Output, fact: &Fact) -> String {
     if !fact.findings.is_empty() {
         parts.push(format!("{} {}", fact.findings.len(), output.localize("lưu ý", "findings")));
     }
-    truncate(&parts.join("; "), 120)
+    parts.join("; ")
 }
 
 fn losses_text(output: Output, fact: &Fact) -> String {

@@ -157,10 +157,21 @@ impl Output {
         self.print_fault(&fault_from_error(error))
     }
 
+    /// Columns of the terminal on stdout; none for a file or a pipe.
+    pub(crate) fn width(&self) -> Option<usize> {
+        terminal_width(&io::stdout())
+    }
+
     /// Prints rows under headings in the width of the terminal.
     pub(crate) fn print_table(&self, headings: &[&str], rows: &[Row]) {
+        self.print_cut_table(headings, rows, &[]);
+    }
+
+    /// Prints rows under headings in the width of the terminal. Long texts of the columns with these
+    /// numbers are cut where the table would be wider.
+    pub(crate) fn print_cut_table(&self, headings: &[&str], rows: &[Row], cut: &[usize]) {
         let rows: Vec<Row> = rows.iter().map(Row::printable).collect();
-        for line in table::layout(headings, &rows, terminal_width(&io::stdout())) {
+        for line in table::layout(headings, &rows, (self.width(), cut)) {
             write_or_exit(&mut io::stdout().lock(), line.as_bytes(), true);
         }
     }

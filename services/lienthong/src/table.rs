@@ -8,6 +8,8 @@ use crate::terminal_text::printable;
 const GAP: usize = 2;
 /// Words up to this long are never broken, because an id is copied as one word.
 const WORD_MAX: usize = 36;
+/// A text that is cut keeps at least this many columns.
+const CUT_MIN: usize = 10;
 /// Longer words are broken, and their column is at least this wide.
 const PIECE_MIN: usize = 20;
 
@@ -30,16 +32,33 @@ impl Row {
     }
 }
 
+impl Row {
+    /// The row with the texts of some columns cut to the width of their column.
+    fn cut_to(&self, widths: &[usize], is_cut: &[bool]) -> Self {
+        let Self::Cells(cells) = self else { return self.clone() };
+        let columns = cells.iter().zip(widths).zip(is_cut);
+        let cut = |((cell, width), is_cut): ((&String, &usize), &bool)| {
+            if *is_cut { cut_text(cell, *width) } else { cell.clone() }
+        };
+        Self::Cells(columns.map(cut).collect())
+    }
+}
+
 impl From<Vec<String>> for Row {
     fn from(cells: Vec<String>) -> Self {
         Self::Cells(cells)
     }
 }
 
-/// The lines of a table. Columns without content are left out. Cells are wrapped between words when
-/// the table would be wider than `available`; when that is not enough, each cell gets a line of its
-/// own, with its heading before it.
-pub(crate) fn layout(headings: &[&str], rows: &[Row], available: Option<usize>) -> Vec<String> {
+/// The lines of a table. Columns without content are left out. When the table would be wider than
+/// `available`, texts of the columns `cut` are cut with an ellipsis, and cells of the others are
+/// wrapped between words; when that is not enough, each cell gets a line of its own, with its heading
+/// before it, and nothing is cut.
+pub(crate) fn layout(
+    headings: &[&str],
+    rows: &[Row],
+    (available, cut): (Option<usize>, &[usize]),
+) -> Vec<String> {
     let used: Vec<usize> = (0..headings.len())
         .filter(|column| cells(rows).any(|it| it.get(*column).is_some_and(|it| !it.is_empty())))
         .collect();
@@ -55,9 +74,13 @@ pub(crate) fn layout(headings: &[&str], rows: &[Row], available: Option<usize>) 
             Row::Cells(cells) => Row::Cells(pick_used(cells)),
         })
         .collect();
-    match column_widths(&headings, &rows, available) {
-        Some(widths) => layout_columns(&headings, &rows, &widths),
-        None => layout_records(&headings, &rows),
+    let is_cut: Vec<bool> = used.iter().map(|it| cut.contains(it)).collect();
+    match column_widths(&headings, &rows, (available, &is_cut)) {
+        Some(widths) => {
+            let rows: Vec<Row> = rows.iter().map(|it| it.cut_to(&widths, &is_cut)).collect();
+            layout_columns(&headings, &rows, (&widths, available))
+        }
+        None => layout_records(&headings, &rows, available),
     }
 }
 
@@ -72,7 +95,7 @@ fn cells(rows: &[Row]) -> impl Iterator<Item = &Vec<String>> {
 fn column_widths(
     headings: &[String],
     rows: &[Row],
-    available: Option<usize>,
+    (available, is_cut): (Option<usize>, &[bool]),
 ) -> Option<Vec<usize>> {
     let widest = |measure: fn(&str) -> usize| -> Vec<usize> {
         let mut widest: Vec<usize> = headings.iter().map(|it| measure(it)).collect();
@@ -85,16 +108,23 @@ fn column_widths(
     };
     let mut widths = widest(width);
     let Some(available) = available else { return Some(widths) };
-    let least = widest(|it| it.split_whitespace().map(least_width).max().unwrap_or(0));
-    let mut available = available.saturating_sub(GAP * widths.len().saturating_sub(1));
+    let mut least = widest(|it| it.split_whitespace().map(least_width).max().unwrap_or(0));
+    for (least, _) in least.iter_mut().zip(is_cut).filter(|(_, is_cut)| **is_cut) {
+        *least = (*least).min(CUT_MIN);
+    }
+    let available = available.saturating_sub(GAP * widths.len().saturating_sub(1)).max(1);
     if least.iter().sum::<usize>() > available {
         return None;
     }
-    available = available.max(1);
-    while widths.iter().sum::<usize>() > available {
-        let shrinkable = widths.iter_mut().zip(&least).filter(|(it, least)| **it > **least);
-        let Some((widest, _)) = shrinkable.max_by_key(|(it, _)| **it) else { break };
-        *widest -= 1;
+    // Texts that may be cut give way first, down to half of what they need to be recognised.
+    for (is_turn, floor) in [(true, 2 * CUT_MIN), (false, 0), (true, 0)] {
+        while widths.iter().sum::<usize>() > available {
+            let columns = widths.iter_mut().zip(&least).zip(is_cut);
+            let shrinkable = columns
+                .filter(|((it, least), is_cut)| **is_cut == is_turn && **it > (**least).max(floor));
+            let Some(((widest, _), _)) = shrinkable.max_by_key(|((it, _), _)| **it) else { break };
+            *widest -= 1;
+        }
     }
     Some(widths)
 }
@@ -108,12 +138,16 @@ fn least_width(word: &str) -> usize {
 }
 
 /// A line for each row, or several for a row with wrapped cells.
-fn layout_columns(headings: &[String], rows: &[Row], widths: &[usize]) -> Vec<String> {
+fn layout_columns(
+    headings: &[String],
+    rows: &[Row],
+    (widths, available): (&[usize], Option<usize>),
+) -> Vec<String> {
     let mut lines = layout_row(headings, widths);
     lines.push(widths.iter().map(|it| "─".repeat(*it)).collect::<Vec<_>>().join("  "));
     for row in rows {
         match row {
-            Row::Line(text) => lines.push(text.clone()),
+            Row::Line(text) => lines.extend(wrap_line(text, available.unwrap_or(usize::MAX))),
             Row::Cells(cells) => lines.extend(layout_row(cells, widths)),
         }
     }
@@ -121,15 +155,23 @@ fn layout_columns(headings: &[String], rows: &[Row], widths: &[usize]) -> Vec<St
 }
 
 /// A line for each cell, with its heading before it.
-fn layout_records(headings: &[String], rows: &[Row]) -> Vec<String> {
+fn layout_records(headings: &[String], rows: &[Row], available: Option<usize>) -> Vec<String> {
+    let available = available.unwrap_or(usize::MAX);
     let widest = headings.iter().map(|it| width(it)).max().unwrap_or(0);
     let mut lines = Vec::new();
     for row in rows {
         match row {
-            Row::Line(text) => lines.push(text.clone()),
+            Row::Line(text) => lines.extend(wrap_line(text, available)),
             Row::Cells(cells) => {
                 let filled = headings.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
-                lines.extend(filled.map(|(name, cell)| format!("{}  {cell}", pad(name, widest))));
+                for (name, cell) in filled {
+                    let rest = available.saturating_sub(widest + GAP).max(1);
+                    let mut name = pad(name, widest);
+                    for piece in wrap_line(cell, rest) {
+                        lines.push(format!("{name}  {piece}"));
+                        name = " ".repeat(widest);
+                    }
+                }
                 lines.push(String::new());
             }
         }
@@ -192,6 +234,21 @@ pub(crate) fn wrap_line(line: &str, width_max: usize) -> Vec<String> {
     rows
 }
 
+/// A text of at most this width; an ellipsis stands for what is left out.
+fn cut_text(text: &str, width_max: usize) -> String {
+    if width(text) <= width_max {
+        return text.to_owned();
+    }
+    let mut cut = String::new();
+    for letter in text.chars() {
+        if width(&cut) + letter.width().unwrap_or(0) + 1 > width_max {
+            break;
+        }
+        cut.push(letter);
+    }
+    format!("{}…", cut.trim_end())
+}
+
 /// A word in pieces of at most this width.
 fn break_word(word: &str, width_max: usize) -> Vec<String> {
     let mut pieces = vec![String::new()];
@@ -232,7 +289,7 @@ mod tests {
 
     #[test]
     fn without_a_width_rows_are_not_wrapped_and_empty_columns_are_left_out() {
-        let lines = layout(&["Giờ", "Lỗi", "Kết quả"], &rows(), None);
+        let lines = layout(&["Giờ", "Lỗi", "Kết quả"], &rows(), (None, &[]));
         let expected = [
             "Giờ    Kết quả",
             "─────  ───────────────────────────",
@@ -245,7 +302,7 @@ mod tests {
 
     #[test]
     fn a_narrow_table_is_wrapped_between_words_and_a_narrower_one_is_printed_as_records() {
-        let narrow = layout(&["Giờ", "Lỗi", "Kết quả"], &rows(), Some(20));
+        let narrow = layout(&["Giờ", "Lỗi", "Kết quả"], &rows(), (Some(20), &[]));
         let expected = [
             "Giờ    Kết quả",
             "─────  ─────────────",
@@ -256,8 +313,16 @@ mod tests {
             "08:01  chờ",
         ];
         assert_eq!(narrow, expected);
-        let records = layout(&["Giờ", "Lỗi", "Kết quả"], &rows(), Some(8));
+        let records = layout(&["Giờ", "Lỗi", "Kết quả"], &rows(), (Some(8), &[]));
         assert_eq!(records.first().unwrap(), "Giờ      08:00");
+    }
+
+    #[test]
+    fn a_text_that_may_be_cut_gives_way_before_others_are_wrapped() {
+        let lines = layout(&["Giờ", "Lỗi", "Kết quả"], &rows(), (Some(20), &[2]));
+        assert!(lines.contains(&"08:00  đã nhận vào…".to_owned()), "{lines:#?}");
+        assert!(lines.iter().all(|it| width(it) <= 20), "{lines:#?}");
+        assert_eq!(cut_text("文書文書", 5), "文書…");
     }
 
     #[test]

@@ -17,11 +17,6 @@ pub(crate) fn local_time(at_us: i64) -> String {
     format_in_vietnam(at_us, "%d/%m/%Y %H:%M:%S")
 }
 
-/// The time of day in Vietnam, with milliseconds.
-pub(crate) fn local_time_of_day(at_us: i64) -> String {
-    format_in_vietnam(at_us, "%H:%M:%S%.3f")
-}
-
 /// A time of the system's clock in microseconds since 1970 UTC; 0 for an earlier one.
 pub(crate) fn microseconds(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -66,12 +61,4 @@ pub(crate) fn duration(us: u64) -> String {
         1..=999 => format!("{us} µs"),
         _ => format!("{}.{:01} ms", us / 1000, us % 1000 / 100),
     }
-}
-
-/// At most `chars_max` characters; an ellipsis replaces what is left out.
-pub(crate) fn truncate(text: &str, chars_max: usize) -> String {
-    if text.chars().count() <= chars_max {
-        return text.to_owned();
-    }
-    text.chars().take(chars_max - 1).chain(['…']).collect()
 }

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::inbox;
 use crate::layout::Layout;
 use crate::outbox::{OutboxDocument, OutboxScanner};
+use crate::report::write_report;
 
 /// Interval between two deletions of expired message ids.
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(3_600);
@@ -95,6 +96,10 @@ fn disposition(outcome: Result<Receipt, SubmitError>) -> Disposition {
     }
 }
 
+fn unavailable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> DeliverError {
+    DeliverError::Unavailable { source: error.into() }
+}
+
 /// Runs file operations on the blocking thread pool.
 async fn run_blocking<T: Send + 'static>(
     operation: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -117,8 +122,15 @@ impl Application for FolderApplication {
     }
 
     async fn deliver(&self, delivery: Delivery) -> Result<sdk::Taken, DeliverError> {
+        if let Some(report) = delivery.delivery_report().await.map_err(unavailable)? {
+            let (layout, id) = (self.layout.clone(), delivery.message_id().to_owned());
+            run_blocking(move || write_report(&layout, &id, &report)).await.map_err(unavailable)?;
+            let id = delivery.message_id();
+            tracing::info!(message_id = id, "delivery report written");
+            return Ok(sdk::Taken { reference: format!("report/{id}") });
+        }
         let placed = inbox::place(&self.layout, &delivery, self.clock.now_us()).await;
-        placed.map_err(|error| DeliverError::Unavailable { source: error.into() })?;
+        placed.map_err(unavailable)?;
         let id = delivery.message_id();
         tracing::info!(message_id = id, "message placed");
         Ok(sdk::Taken { reference: format!("inbox/{id}") })

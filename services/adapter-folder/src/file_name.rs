@@ -42,7 +42,7 @@ pub(crate) fn with_number(name: &str, number: u32) -> String {
 }
 
 /// The last component of a path without characters that are special in a file system or invisible.
-fn sanitize(requested: &str) -> String {
+pub(crate) fn sanitize(requested: &str) -> String {
     let last = requested.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = last.chars().filter(|it| !is_invisible(*it)).collect();
     let plain = plain.replace(['<', '>', ':', '"', '|', '?', '*'], "_");

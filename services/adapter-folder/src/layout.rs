@@ -18,6 +18,8 @@ pub(crate) struct Layout {
     pub(crate) arriving: PathBuf,
     /// Ids of delivered messages: one empty file for each.
     pub(crate) delivered: PathBuf,
+    /// In which subfolders of `sent` a message is: one file for each message id.
+    pub(crate) sent_names: PathBuf,
     _lock: Arc<File>,
 }
 
@@ -42,10 +44,12 @@ impl Layout {
             sending: own.join("sending"),
             arriving: own.join("arriving"),
             delivered: own.join("delivered"),
+            sent_names: own.join("sent"),
             _lock: Arc::new(lock),
         };
         let all = [&layout.outbox, &layout.inbox, &layout.sent, &layout.refused];
-        for path in all.into_iter().chain([&layout.sending, &layout.arriving, &layout.delivered]) {
+        let own = [&layout.sending, &layout.arriving, &layout.delivered, &layout.sent_names];
+        for path in all.into_iter().chain(own) {
             fs::create_dir_all(path)?;
         }
         // An incomplete message is delivered again under its id, so its files are deleted.

@@ -5,7 +5,8 @@
 //! folder/
 //!   outbox/cong-van.edxml             a document to send
 //!   outbox/cong-van.edxml.files/      its attachments, unless they are embedded in it
-//!   sent/cong-van.edxml/              a sent document with receipt.json
+//!   sent/cong-van.edxml/              a sent document with receipt.json, and what became of it at
+//!                                     its recipients (BI-TU-CHOI *.txt, CHUA-DEN-NOI-NHAN *.txt)
 //!   refused/cong-van.edxml/           a refused document with the reason (LY-DO.txt, reason.json)
 //!   inbox/<message id>/               a message: document.*, document.*.files/, message.json
 //!   .lienthong/                       the adapter's own files
@@ -33,7 +34,8 @@
 //!
 //! # Not here
 //!
-//! Formats: the adapter sends and receives the formats that the registry names, and parses none.
+//! Formats: the adapter sends and receives the formats that the registry names, and parses none but
+//! delivery reports.
 
 mod application;
 mod config;
@@ -42,6 +44,7 @@ mod inbox;
 mod json_file;
 mod layout;
 mod outbox;
+mod report;
 
 use std::sync::Arc;
 

@@ -16,6 +16,7 @@ use serde_json::json;
 use crate::file_name::{truncate, with_number};
 use crate::json_file::{pretty_json, rfc3339};
 use crate::layout::{Layout, rename_durably, write_durably};
+use crate::report::note_sent;
 
 /// Maximum number of documents of one scan; the next scan finds the others.
 const DOCUMENTS_MAX: usize = 1_000;
@@ -261,7 +262,7 @@ fn is_temporary(name: &str) -> bool {
 impl OutboxDocument {
     /// Writes `receipt.json` and moves the document to `sent`.
     pub(crate) fn move_to_sent(self, layout: &Layout, receipt: &Receipt) -> io::Result<()> {
-        let receipt = json!({
+        let receipt_file = json!({
             "message_id": receipt.message_id,
             "conversation": receipt.conversation,
             "accepted_at": rfc3339(receipt.accepted_at_us),
@@ -269,8 +270,13 @@ impl OutboxDocument {
             "repeat": receipt.repeat,
             "recipients": receipt.recipients,
         });
-        write_durably(&self.report_path("receipt.json"), &pretty_json(&receipt))?;
-        self.move_into(&layout.sent)
+        write_durably(&self.report_path("receipt.json"), &pretty_json(&receipt_file))?;
+        let path = self.free_path(&layout.sent);
+        // Before the move: a crash in between leaves a name that leads nowhere, and the document is
+        // moved by the next start.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        note_sent(layout, &receipt.message_id, &name)?;
+        rename_durably(&self.folder, &path)
     }
 
     /// Writes the reason as text and as JSON, and moves the document to `refused`.
@@ -290,7 +296,7 @@ impl OutboxDocument {
         });
         write_durably(&self.report_path("reason.json"), &pretty_json(&reason))?;
         write_durably(&self.report_path("LY-DO.txt"), reason_text(fault).as_bytes())?;
-        self.move_into(&layout.refused)
+        rename_durably(&self.folder, &self.free_path(&layout.refused))
     }
 
     /// Path of a report beside the document; numbered when the document itself has that name.
@@ -299,9 +305,9 @@ impl OutboxDocument {
         self.folder.join(if is_document { with_number(name, 2) } else { name.to_owned() })
     }
 
-    /// Moves the document with its attachments and reports into a folder, under a new name if the
-    /// folder has one of the same name.
-    fn move_into(self, folder: &Path) -> io::Result<()> {
+    /// Where the document with its attachments and reports is moved to in a folder: under a new name
+    /// if the folder has one of the same name.
+    fn free_path(&self, folder: &Path) -> PathBuf {
         // Truncated, so that the name with a number is not too long.
         let name = truncate(&self.name.to_string_lossy());
         let mut path = folder.join(&self.name);
@@ -310,7 +316,7 @@ impl OutboxDocument {
             number += 1;
             path = folder.join(with_number(&name, number));
         }
-        rename_durably(&self.folder, &path)
+        path
     }
 }
 

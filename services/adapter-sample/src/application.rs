@@ -161,6 +161,11 @@ impl Application for SampleAdapter {
                 return Err(unavailable("the application is closed"));
             }
         }
+        if let Some(report) = delivery.delivery_report().await.map_err(unavailable)? {
+            // An application shows the report at the document that it is about.
+            let (about, outcome) = (report.message_id, report.outcome);
+            tracing::info!(about, ?outcome, reason = report.text_vi, "delivery report received");
+        }
         let mut files = Vec::new();
         for it in delivery.attachments() {
             let download = delivery.attachment(&it.id).map_err(unavailable)?;

@@ -8,7 +8,7 @@ use bus::{Body, Channel, Handle, Message, MessageId, Receiver, Verdict, Verdicts
 use chassis::trace::{Operation, SpanMessage, message_span, traceparent};
 use futures::future::join_all;
 use journal_client::{JournalFailureStore, to_fault, to_journal_claim};
-use proto::envelope::InvalidEnvelope;
+use proto::envelope::{BUS, InvalidEnvelope};
 use proto::exchange::v1::{DeliveredBody, Delivery, delivery};
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -191,6 +191,14 @@ impl DeliveryHandler {
         }
     }
 
+    /// The official name of a sender; the bus itself is in no registry.
+    fn sender_name(&self, sender: &str) -> String {
+        match sender {
+            BUS => "Trục liên thông".to_owned(),
+            _ => self.gateway.registry.directory().organisation_name(sender),
+        }
+    }
+
     fn to_delivery(
         &self,
         message: Message,
@@ -227,7 +235,7 @@ impl DeliveryHandler {
             traceparent: envelope.traceparent.clone(),
         };
         let delivery = Delivery {
-            sender_name: self.gateway.registry.directory().organisation_name(&envelope.sender),
+            sender_name: self.sender_name(&envelope.sender),
             message_id: envelope.id,
             lease: begun.lease,
             r#type: envelope.r#type,

@@ -40,7 +40,8 @@ pub(crate) fn write_example_registry(data: &Path, registry: &Path) -> anyhow::Re
         text.push_str(&format!(
             "  - id: {key}-vanban\n    organisation: {key}\n    \
              gives: [edxml.document, edxml.status, ioffice.portal, canonical.json]\n    \
-             takes: {{document: {format}, status: edxml.status}}\n    \
+             takes: {{document: {format}, status: edxml.status, \
+             delivery_report: delivery.report}}\n    \
              token_sha256: [\"{}\"]\n",
             hash_token(&token)
         ));

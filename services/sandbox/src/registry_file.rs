@@ -24,7 +24,8 @@ pub fn registry_yaml<'a>(
         text.push_str(&format!(
             "  - id: {}{name_suffix}\n    organisation: {}{name_suffix}\n    \
              gives: [{documents}, {statuses}]\n    \
-             takes: {{document: {documents}, status: {statuses}}}\n    \
+             takes: {{document: {documents}, status: {statuses}, \
+             delivery_report: delivery.report}}\n    \
              token_sha256: [\"{token_sha256}\"]\n",
             it.application, it.key
         ));

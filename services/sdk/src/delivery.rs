@@ -8,6 +8,7 @@ use proto::message::v1::{Attachment, Index, MessageType};
 use sha2::{Digest as _, Sha256};
 
 use crate::client::Client;
+use crate::delivery_report::DeliveryReport;
 use crate::download::Download;
 use crate::error::FetchError;
 
@@ -86,6 +87,20 @@ impl Delivery {
             Some(Body::Inline(bytes)) => Ok(bytes.clone()),
             Some(Body::ByPart(_)) | None => Ok(self.body_download().all().await?.into()),
         }
+    }
+
+    /// The body as a delivery report; none when the message is something else, or in another format
+    /// than [`DeliveryReport::FORMAT`].
+    ///
+    /// # Errors
+    ///
+    /// The body is not inline and its download fails.
+    pub async fn delivery_report(&self) -> Result<Option<DeliveryReport>, FetchError> {
+        let is_report = self.message_type() == MessageType::DeliveryReport;
+        if !is_report || self.format() != DeliveryReport::FORMAT {
+            return Ok(None);
+        }
+        Ok(DeliveryReport::parse(&self.body().await?).ok())
     }
 
     /// A download of the body in chunks, for bodies of any size.

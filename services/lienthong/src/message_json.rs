@@ -1,5 +1,6 @@
 //! Messages and journeys as JSON, for programs.
 
+use journal_client::failure;
 use proto::journal::v1::{JourneyResponse, Summary};
 use serde_json::{Value, json};
 
@@ -32,6 +33,7 @@ pub(crate) fn message_json(of: &Summary) -> Value {
         "detail": of.detail,
         "behind": of.behind,
         "fault": of.fault.as_ref().map(fault_json),
+        "failure": failure(of).as_ref().map(fault_json),
     })
 }
 
@@ -68,6 +70,7 @@ pub(crate) fn journey_json(journey: &JourneyResponse) -> Value {
         "message": journey.message.as_ref().map(message_json),
         "derived": journey.derived.iter().map(message_json).collect::<Vec<_>>(),
         "hops": hops,
+        "reports": journey.reports.iter().map(message_json).collect::<Vec<_>>(),
         "statuses": journey.statuses.iter().map(message_json).collect::<Vec<_>>(),
     })
 }

@@ -149,6 +149,7 @@ pub(crate) fn print_journey(output: Output, journey: &JourneyResponse) {
         let envelope = it.envelope.clone().unwrap_or_default();
         let receiver = format!("{} ({})", envelope.recipients.join(", "), envelope.application);
         rows.push(Row::Line(format!("→ {receiver}: {}", state_cell(output, it))));
+        rows.extend(failure_rows(output, it));
         rows.extend(hop_rows(output, journey, &envelope.id));
     }
     output.print_table(
@@ -184,6 +185,44 @@ fn hop_rows(output: Output, journey: &JourneyResponse, message_id: &str) -> Vec<
             std::iter::once(cells.into()).chain(lines).collect::<Vec<_>>()
         })
         .collect()
+}
+
+/// Prints why a message did not arrive at a recipient, and what to do; nothing for the others.
+fn failure_rows(output: Output, of: &Summary) -> Vec<Row> {
+    let Some(fault) = journal_client::failure(of) else { return Vec::new() };
+    let mut lines = vec![format!("  {}: {}", fault.code, fault.title(output.lang))];
+    let remedy = fault.remedy(output.lang);
+    if !remedy.is_empty() {
+        lines.push(format!("  {}: {remedy}", output.localize("Cần làm gì", "What to do")));
+    }
+    lines.into_iter().map(Row::Line).collect()
+}
+
+/// Prints the delivery reports that the sender's application was told; nothing when there are none.
+pub(crate) fn print_reports(output: Output, journey: &JourneyResponse) {
+    if journey.reports.is_empty() {
+        return;
+    }
+    output.print_line("");
+    output.print_line(output.localize("Đã báo cho ứng dụng gửi:", "Told to the sender:"));
+    let rows: Vec<Row> = journey.reports.iter().map(|it| report_row(output, it).into()).collect();
+    let headings = [
+        output.localize("Giờ Việt Nam", "Time in Vietnam"),
+        output.localize("Trạng thái", "State"),
+        output.localize("Mã", "Id"),
+    ];
+    output.print_table(&headings, &rows);
+}
+
+fn report_row(output: Output, of: &Summary) -> Vec<String> {
+    let envelope = of.envelope.clone().unwrap_or_default();
+    let state = match (of.state(), of.recipients_total) {
+        (State::Routed, 0) => output
+            .localize("ứng dụng gửi không nhận báo phát", "the application takes no reports")
+            .to_owned(),
+        _ => state_cell(output, of),
+    };
+    vec![local_time(envelope.accepted_at_us), state, envelope.id]
 }
 
 /// Prints the statuses that recipients reported; nothing when there are none.

@@ -130,6 +130,12 @@ pub(crate) struct Find {
     /// Cơ quan gửi hoặc nhận / Sending or receiving organisation
     #[arg(long, value_name = "KEY")]
     pub(crate) organisation: Option<String>,
+    /// Ứng dụng gửi hoặc nhận / Submitting or receiving application
+    #[arg(long, value_name = "ID")]
+    pub(crate) application: Option<String>,
+    /// Mã lỗi khi bị từ chối ngay khi gửi / Code of a refusal at the door
+    #[arg(long, value_name = "LT-…")]
+    pub(crate) code: Option<String>,
     /// Trạng thái; nhiều lần / State; may be repeated
     #[arg(long = "state", value_enum)]
     pub(crate) states: Vec<StateFilter>,

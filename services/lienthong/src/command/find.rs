@@ -1,11 +1,16 @@
 //! `find`: searches the journal.
 
+mod refused_items;
+
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::journal::v1::{FindRequest, FindResponse};
+use proto::journal::v1::{FindRefusalsResponse, FindRequest, FindResponse};
 use proto::message::v1::State;
 use serde_json::json;
 
+use self::refused_items::{
+    find_refused_items, join_cursors, print_refused_items, refused_item_json, split_cursor,
+};
 use crate::cli::{Find, StateFilter};
 use crate::client_settings::ClientSettings;
 use crate::exit_status::ExitStatus;
@@ -18,45 +23,88 @@ use crate::text_format::parse_day;
 /// Microseconds of a day.
 const DAY_US: i64 = 86_400_000_000;
 
-/// Prints the messages that match.
+/// Prints the messages that match, and with them what was refused at the door: where refused ones
+/// are asked for, and where a text leads to no message.
 pub(crate) async fn find(
     output: Output,
     client: &ClientSettings,
     arguments: Find,
 ) -> anyhow::Result<ExitStatus> {
     let journal = connect_journal(client).await?;
-    let request = FindRequest {
+    let code = arguments.code.clone().unwrap_or_default();
+    let is_refused = |it: &StateFilter| matches!(it, StateFilter::Refused);
+    let wants_refused = arguments.states.iter().any(is_refused) || !code.is_empty();
+    let (cursor, item_cursor) = split_cursor(arguments.cursor.as_deref().unwrap_or_default());
+    let request = search_of(arguments, cursor.clone().unwrap_or_default())?;
+    // A code is that of a refusal at the door.
+    let messages = match cursor.filter(|_| code.is_empty()) {
+        Some(_) => journal.find(request.clone()).await.map_err(|it| journal_fault(&it))?,
+        None => FindResponse::default(),
+    };
+    let is_lost = messages.messages.is_empty() && !request.text.is_empty();
+    let items = match wants_refused || is_lost && request.states.is_empty() {
+        true => find_refused_items(&journal, &request, (&code, item_cursor)).await?,
+        false => FindRefusalsResponse::default(),
+    };
+    // A list of messages alone has the journal's own cursor.
+    let next = match wants_refused {
+        true => join_cursors(&messages.next, &items.next),
+        false => messages.next.clone(),
+    };
+    Ok(print(output, (&messages, &items), &next))
+}
+
+fn search_of(arguments: Find, cursor: String) -> Result<FindRequest, Fault> {
+    Ok(FindRequest {
         text: arguments.text.join(" "),
         organisation: arguments.organisation.unwrap_or_default(),
+        application: arguments.application.unwrap_or_default(),
         states: arguments.states.into_iter().map(|it| state(it).into()).collect(),
         from_us: arguments.since.as_deref().map(day).transpose()?.unwrap_or_default(),
         to_us: arguments.until.as_deref().map(day).transpose()?.map_or(0, |it| it + DAY_US),
         limit: arguments.limit,
-        cursor: arguments.cursor.unwrap_or_default(),
+        cursor,
         derived: arguments.derived,
         ..FindRequest::default()
-    };
-    let found = journal.find(request).await.map_err(|it| journal_fault(&it))?;
-    Ok(print(output, &found))
+    })
 }
 
-fn print(output: Output, found: &FindResponse) -> ExitStatus {
+fn print(
+    output: Output,
+    (found, items): (&FindResponse, &FindRefusalsResponse),
+    next: &str,
+) -> ExitStatus {
+    let is_empty = found.messages.is_empty() && items.refusals.is_empty();
     if output.json {
         let messages: Vec<_> = found.messages.iter().map(message_json).collect();
-        output.print_json(&json!({ "messages": messages, "next": found.next }));
-    } else if found.messages.is_empty() {
+        let refused: Vec<_> = items.refusals.iter().map(refused_item_json).collect();
+        output.print_json(&json!({ "messages": messages, "refused_items": refused, "next": next }));
+    } else if is_empty {
         output.print_note(output.localize(
             "Không thấy văn bản nào. Thử ít chữ hơn, hoặc bỏ bớt điều kiện.",
             "No document was found. Try fewer words, or fewer conditions.",
         ));
     } else {
-        print_messages(output, &found.messages);
-        if !found.next.is_empty() {
+        print_lists(output, found, items);
+        if !next.is_empty() {
             let next_page = output.localize("Trang sau:", "Next page:");
-            output.print_note(&format!("{next_page} --cursor {}", found.next));
+            output.print_note(&format!("{next_page} --cursor {next}"));
         }
     }
-    if found.messages.is_empty() { ExitStatus::NotFound } else { ExitStatus::Done }
+    if is_empty { ExitStatus::NotFound } else { ExitStatus::Done }
+}
+
+/// Prints messages, and refused items apart from them.
+fn print_lists(output: Output, found: &FindResponse, items: &FindRefusalsResponse) {
+    if items.refusals.is_empty() {
+        return print_messages(output, &found.messages);
+    }
+    print_refused_items(output, &items.refusals);
+    if !found.messages.is_empty() {
+        output.print_line("");
+        output.print_line(output.localize("Đã vào trục:", "Taken by the bus:"));
+        print_messages(output, &found.messages);
+    }
 }
 
 /// The beginning of a day that was given as an option.

@@ -10,7 +10,7 @@ use crate::exit_status::ExitStatus;
 use crate::fault::fault_json;
 use crate::journal_access::connect_journal;
 use crate::message_json::{journey_json, message_json};
-use crate::message_view::{print_journey, print_messages, print_statuses};
+use crate::message_view::{print_journey, print_messages, print_reports, print_statuses};
 use crate::output::Output;
 
 /// Prints the journey of a message, or those of all messages of a document's conversation.
@@ -50,6 +50,7 @@ pub(crate) async fn run(
             output.print_line("");
         }
         print_journey(output, it);
+        print_reports(output, it);
     }
     // Statuses belong to the conversation, so every journey of it lists the same ones.
     print_statuses(output, journeys.last().map_or(&[], |it| it.statuses.as_slice()));

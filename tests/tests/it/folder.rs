@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use lienthong_tests::up::{Agency, Up, program, write_registry};
+use lienthong_tests::vendor_client::VendorClient;
 use serde_json::{Value, json};
 
 /// A running `lienthong serve adapter-folder`, killed when dropped.
@@ -131,4 +132,61 @@ fn a_document_reaches_the_other_folder_and_a_malformed_one_is_refused_with_a_rea
     assert_eq!(again["repeat"], true);
     assert_eq!(again["message_id"], receipt["message_id"]);
     assert_eq!(messages(&two.join("inbox")).len(), 1, "the repeat was not delivered");
+}
+
+#[test]
+fn a_receivers_refusal_becomes_a_text_beside_the_sent_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let agencies = [
+        Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
+        Agency { key: "hai", code: "A99.2", takes: "ioffice.portal" },
+    ];
+    let registry = folder.path().join("registry");
+    write_registry(&registry, &agencies);
+    let path = registry.join("registry.yaml");
+    let with_reports = fs::read_to_string(&path).unwrap().replacen(
+        "status: edxml.status}",
+        "status: edxml.status, delivery_report: delivery.report}",
+        1,
+    );
+    fs::write(&path, with_reports).unwrap();
+    let up = Up::start(folder.path(), &[]);
+    let one = folder.path().join("mot");
+    let first = Adapter::start(&up, "mot", &one);
+    let receiver = VendorClient::new(&up.gateway(), "hai-token");
+    let session = receiver.hello("nhan");
+    let files: [(&str, &[u8]); 2] = [("a.pdf", b"%PDF-a"), ("b.pdf", b"%PDF-b")];
+    let refuse = |reason: &str| {
+        let delivery = receiver.receive(&session);
+        receiver.settle(&session, &delivery, &json!({ "refused": { "reason": reason } }));
+    };
+    let text_beside = |name: &str| {
+        let path = one.join(format!("sent/{name}/BI-TU-CHOI hai.txt"));
+        wait_for("the report", &one, || fs::read_to_string(&path).ok())
+    };
+    put(&one.join("outbox"), "bao-cao.json", document("7").to_string().as_bytes(), &files);
+    wait_for("the receipt", &one, || value(&one.join("sent/bao-cao.json/receipt.json")));
+    refuse("Thiếu phụ lục 3");
+    let text = text_beside("bao-cao.json");
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[0], "NƠI NHẬN ĐÃ TỪ CHỐI VĂN BẢN NÀY");
+    for words in [
+        "Văn bản: 7/BC-VP ngày 20/11/2026",
+        "Trích yếu: Báo cáo tháng",
+        "Nơi nhận: Cơ quan hai",
+        "Việc gì: Ứng dụng nhận đã từ chối: Thiếu phụ lục 3",
+        "Tệp đã gửi: bao-cao.json",
+    ] {
+        assert!(lines.contains(&words), "{words} in\n{text}");
+    }
+    assert!(lines.iter().any(|it| it.starts_with("Cần làm gì: ")), "{text}");
+
+    // The refusal comes while the adapter is down.
+    put(&one.join("outbox"), "hai.json", document("8").to_string().as_bytes(), &files);
+    wait_for("the receipt", &one, || value(&one.join("sent/hai.json/receipt.json")));
+    drop(first);
+    refuse("Sai thẩm quyền");
+    let _first = Adapter::start(&up, "mot", &one);
+    assert!(text_beside("hai.json").contains("Sai thẩm quyền"));
+    assert_eq!(messages(&one.join("inbox")).len(), 0, "a report is no message for the inbox");
 }

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use proto::fault::Lang;
 
 pub(crate) use self::arguments::{
-    Demo, Find, GatewayLink, Link, LinkCertificates, OperatorAction, Send, StateFilter, Up,
+    Demo, Find, GatewayLink, Link, LinkCertificates, OperatorAction, Resend, Send, StateFilter, Up,
 };
 pub(crate) use self::subcommands::{
     ApplyRegistry, Certificates, Config, DevCertificates, Format, Registry,
@@ -129,6 +129,11 @@ pub(crate) enum Command {
     Withdraw(OperatorAction),
     /// Xác nhận văn bản chưa rõ là đã đến / State that a doubtful document did arrive
     Confirm(OperatorAction),
+    /// Gửi lại văn bản thành bản mới / Send a document again as a copy
+    #[command(after_help = "Ví dụ / Examples:\n  \
+        lienthong resend 45-CV/TU --reason \"cơ quan nhận làm mất\"\n  \
+        lienthong resend 45-CV/TU --to A99.3 --reason \"gửi nhầm cơ quan\"")]
+    Resend(Resend),
     /// Đọc, ghi, thử, kiểm tra định dạng / Read, write, try, check formats
     #[command(subcommand)]
     Format(Format),

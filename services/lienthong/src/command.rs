@@ -9,6 +9,7 @@ pub(crate) mod find;
 pub(crate) mod format;
 pub(crate) mod operator_action;
 pub(crate) mod registry;
+pub(crate) mod resend;
 pub(crate) mod send;
 pub(crate) mod trace;
 pub(crate) mod up;

@@ -1,5 +1,6 @@
 //! The one binary: it starts every role and has every command.
 
+mod agency;
 mod cli;
 mod client_settings;
 mod command;
@@ -128,6 +129,7 @@ async fn run(output: Output, cli: Cli) -> anyhow::Result<ExitStatus> {
         Command::Release(it) => act(output, client(&it.link)?, (Action::Release, it)).await,
         Command::Withdraw(it) => act(output, client(&it.link)?, (Action::Withdraw, it)).await,
         Command::Confirm(it) => act(output, client(&it.link)?, (Action::Confirm, it)).await,
+        Command::Resend(it) => command::resend::run(output, &client(&it.link)?, &it).await,
         Command::Certificates(command) => command::certificates::run(output, command),
         Command::Format(command) => command::format::run(output, command),
         Command::Registry(command) => command::registry::run(output, client, command).await,

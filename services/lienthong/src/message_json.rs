@@ -32,6 +32,7 @@ pub(crate) fn message_json(of: &Summary) -> Value {
         "recipients_failed": of.recipients_failed,
         "detail": of.detail,
         "behind": of.behind,
+        "copy_of": envelope.copy_of,
         "fault": of.fault.as_ref().map(fault_json),
         "failure": failure(of).as_ref().map(fault_json),
     })
@@ -71,6 +72,7 @@ pub(crate) fn journey_json(journey: &JourneyResponse) -> Value {
         "derived": journey.derived.iter().map(message_json).collect::<Vec<_>>(),
         "hops": hops,
         "reports": journey.reports.iter().map(message_json).collect::<Vec<_>>(),
+        "copies": journey.copies.iter().map(message_json).collect::<Vec<_>>(),
         "statuses": journey.statuses.iter().map(message_json).collect::<Vec<_>>(),
     })
 }

@@ -1,7 +1,7 @@
 //! Messages and journeys as tables.
 
 use proto::fault::Lang;
-use proto::journal::v1::{JourneyResponse, Summary};
+use proto::journal::v1::{Envelope, JourneyResponse, Summary};
 use proto::message::v1::{Fact, State, loss};
 
 use crate::labels::{state_label, step_label, type_label};
@@ -62,13 +62,22 @@ fn message_row(output: Output, of: &Summary) -> Vec<String> {
     let id_chars = if is_narrow { SHORT_ID } else { usize::MAX };
     vec![
         local_time(envelope.accepted_at_us),
-        type_label(output.lang, envelope.r#type()).to_owned(),
+        type_cell(output, &envelope),
         index.number,
         index.subject,
         format!("{} → {}", envelope.sender, envelope.recipients.join(", ")),
         state_cell(output, of),
         envelope.id.chars().take(id_chars).collect(),
     ]
+}
+
+/// The type of a message, and whether it sends an earlier one again.
+fn type_cell(output: Output, envelope: &Envelope) -> String {
+    let label = type_label(output.lang, envelope.r#type());
+    if envelope.copy_of.is_empty() {
+        return label.to_owned();
+    }
+    format!("{label} ({})", output.localize("gửi lại", "copy"))
 }
 
 /// The state of a message. A submitted message that was routed is in the states of its recipients'
@@ -143,6 +152,7 @@ pub(crate) fn print_journey(output: Output, journey: &JourneyResponse) {
         let label = output.localize("Mã vết", "Trace id");
         output.print_line(&format!("{label}: {trace_id}"));
     }
+    print_copies(output, journey);
     output.print_line("");
     let mut rows = hop_rows(output, journey, &envelope.id);
     for it in &journey.derived {
@@ -162,6 +172,24 @@ pub(crate) fn print_journey(output: Output, journey: &JourneyResponse) {
         ],
         &rows,
     );
+}
+
+/// Prints the other messages with the same content: the first, and those that send it again.
+fn print_copies(output: Output, journey: &JourneyResponse) {
+    for it in &journey.copies {
+        let envelope = it.envelope.clone().unwrap_or_default();
+        let word = match envelope.copy_of.is_empty() {
+            true => output.localize("Bản đầu tiên", "First sent as"),
+            false => output.localize("Gửi lại", "Sent again"),
+        };
+        output.print_line(&format!(
+            "{word}: {}  {}  → {}  {}",
+            envelope.id,
+            local_time(envelope.accepted_at_us),
+            envelope.recipients.join(", "),
+            state_cell(output, it),
+        ));
+    }
 }
 
 fn hop_rows(output: Output, journey: &JourneyResponse, message_id: &str) -> Vec<Row> {

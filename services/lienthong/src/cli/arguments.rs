@@ -180,6 +180,26 @@ pub(crate) struct OperatorAction {
     pub(crate) link: Link,
 }
 
+/// Arguments of `resend`.
+#[derive(Args, Debug)]
+pub(crate) struct Resend {
+    /// Mã thông điệp hoặc số văn bản / Message ids or document numbers
+    #[arg(required = true)]
+    pub(crate) what: Vec<String>,
+    /// Chỉ tới cơ quan này (mã hoặc tên), cũng có thể là cơ quan khác / Only to this agency (code or
+    /// name), which may be another one
+    #[arg(long, value_name = "AGENCY")]
+    pub(crate) to: Vec<String>,
+    /// Vì sao; được lưu lại / Why; kept
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Ai làm; mặc định người dùng của máy / Who; default this machine's user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) link: Link,
+}
+
 /// The states that `find` filters by.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum StateFilter {

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use proto::exchange::v1::SubmitResponse;
 use proto::fault::v1::Fault;
+use proto::message::v1::{Attachment, Receipt};
 use sdk::{File, Item, SubmitError};
 use serde_json::{Value, json};
 
@@ -12,6 +14,7 @@ use crate::client_settings::ClientSettings;
 use crate::exit_status::ExitStatus;
 use crate::fault::{fault_from_status, unreadable_path};
 use crate::journal_access::connect_gateway;
+use crate::labels::state_label;
 use crate::output::Output;
 use crate::text_format::{byte_count, local_time, rfc3339};
 
@@ -40,9 +43,9 @@ pub(crate) async fn run(
     };
     let progress = format!("{} {}", output.localize("Đang gửi", "Sending"), byte_count(size));
     let submit_handle = connect_gateway(client).await?.submit_handle()?;
-    match output.wait_with_progress(&progress, submit_handle.submit(&item)).await {
-        Ok(receipt) => {
-            print_receipt(output, &receipt);
+    match output.wait_with_progress(&progress, submit_handle.submit_item(&item)).await {
+        Ok(response) => {
+            print_response(output, &response);
             Ok(ExitStatus::Done)
         }
         Err(SubmitError::Refused(fault) | SubmitError::NotAdmitted(fault)) => {
@@ -65,28 +68,23 @@ fn file_size(path: &Path) -> Result<u64, Fault> {
     }
 }
 
-fn print_receipt(output: Output, receipt: &proto::message::v1::Receipt) {
+/// Prints the receipt, the findings, and of a repeat how the first message stands.
+fn print_response(output: Output, response: &SubmitResponse) {
+    let receipt = response.receipt.clone().unwrap_or_default();
     if output.json {
-        output.print_json(&json!({
-            "message_id": receipt.message_id,
-            "conversation": receipt.conversation,
-            "accepted_at": rfc3339(receipt.accepted_at_us),
-            "sequence": receipt.sequence,
-            "repeat": receipt.repeat,
-            "recipients": receipt.recipients,
-            "type": receipt.r#type().as_str(),
-            "native_sha256": hex::encode(&receipt.native_sha256),
-            "attachments": receipt.attachments.iter().map(attachment_json).collect::<Vec<_>>(),
-        }));
+        output.print_json(&response_json(&receipt, response));
         return;
     }
-    output.print_line(if receipt.repeat {
-        output.localize(
+    output.print_line(match (receipt.repeat, receipt.copy_of.is_empty()) {
+        (true, _) => output.localize(
             "Nội dung này đã được nhận trước đó; biên nhận lần đầu:",
             "This content was here already; the first receipt:",
-        )
-    } else {
-        output.localize("Đã gửi. Biên nhận:", "Sent. Receipt:")
+        ),
+        (false, true) => output.localize("Đã gửi. Biên nhận:", "Sent. Receipt:"),
+        (false, false) => output.localize(
+            "Lần trước không đến nơi nào; đã gửi lại. Biên nhận:",
+            "It arrived nowhere before and was sent again. Receipt:",
+        ),
     });
     output.print_line(&format!("  {}  {}", receipt.message_id, local_time(receipt.accepted_at_us)));
     output.print_line(&format!("  → {}", receipt.recipients.join(", ")));
@@ -95,10 +93,52 @@ fn print_receipt(output: Output, receipt: &proto::message::v1::Receipt) {
         let claim = it.claim.clone().unwrap_or_default();
         output.print_line(&format!("  sha256 {}  {}", hex::encode(&claim.sha256), it.file_name));
     }
+    for it in &response.recipients {
+        let state = state_label(output.lang, it.state());
+        let detail = if it.detail.is_empty() { String::new() } else { format!(" ({})", it.detail) };
+        output.print_line(&format!(
+            "  {} ({}): {state}{detail}",
+            it.organisation_name, it.organisation
+        ));
+    }
+    for it in &response.findings {
+        let text = output.localize(&it.text_vi, &it.text_en);
+        let field = if it.field.is_empty() { String::new() } else { format!(" {}", it.field) };
+        output.print_line(&format!("  ! {}{field}: {text}", it.code));
+    }
     output.print_note(&format!("lienthong trace {}", receipt.message_id));
 }
 
-fn attachment_json(of: &proto::message::v1::Attachment) -> Value {
+fn response_json(receipt: &Receipt, response: &SubmitResponse) -> Value {
+    json!({
+        "message_id": receipt.message_id,
+        "conversation": receipt.conversation,
+        "accepted_at": rfc3339(receipt.accepted_at_us),
+        "sequence": receipt.sequence,
+        "repeat": receipt.repeat,
+        "copy_of": receipt.copy_of,
+        "recipients": receipt.recipients,
+        "type": receipt.r#type().as_str(),
+        "native_sha256": hex::encode(&receipt.native_sha256),
+        "attachments": receipt.attachments.iter().map(attachment_json).collect::<Vec<_>>(),
+        "states": response.recipients.iter().map(|it| json!({
+            "organisation": it.organisation,
+            "name": it.organisation_name,
+            "application": it.application,
+            "state": it.state().as_str_name().to_ascii_lowercase(),
+            "changed_at": rfc3339(it.changed_at_us),
+            "detail": it.detail,
+        })).collect::<Vec<_>>(),
+        "findings": response.findings.iter().map(|it| json!({
+            "code": it.code,
+            "field": it.field,
+            "text_vi": it.text_vi,
+            "text_en": it.text_en,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn attachment_json(of: &Attachment) -> Value {
     let claim = of.claim.clone().unwrap_or_default();
     json!({
         "id": of.id,

@@ -20,6 +20,7 @@ mod sender;
 mod spelling;
 
 pub(crate) use self::context::NormalizeContext;
+pub(crate) use self::recipients::complete as complete_recipients;
 
 /// Normalizes an item. The caller adds the attachments, because it holds their bytes.
 ///

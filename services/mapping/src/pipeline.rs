@@ -18,7 +18,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{Entry, Envelope, RecordResponse, entry};
 use proto::message::v1::{Fact, Step};
-use registry_client::{Directory, RegistryFollower};
+use registry_client::{Directory, RegistryFollower, day_in_vietnam};
 use tracing::Instrument as _;
 
 use crate::attachments::list_attachments;
@@ -27,9 +27,10 @@ use crate::copies::{CopyMaker, ParentMessage, TranslationCache};
 use crate::facts::{new_fact, status_findings};
 use crate::fault::from_claim_error;
 use crate::metrics::Metrics;
+use crate::normalize::complete_recipients;
 use crate::record_calls::{CALL_BYTES_MAX, divide_into_calls};
 use crate::report::{complete_report, report_of, report_routes};
-use crate::route::find_routes;
+use crate::route::{deny_copies, find_routes};
 use crate::translate::Translator;
 
 /// Handles the messages of one intake partition. Clones share everything but its name.
@@ -97,6 +98,8 @@ impl<P: Publish> Pipeline<P> {
             Some(report) => report_routes(&directory, report),
             None => find_routes(&directory, &envelope.recipients, envelope.r#type()),
         };
+        let day = day_in_vietnam(self.clock.now_us());
+        let routes = deny_copies(routes, (envelope, &directory, &day));
         let mut copies = Vec::new();
         let mut derived = Vec::new();
         let mut cache = TranslationCache::new();
@@ -159,13 +162,17 @@ impl<P: Publish> Pipeline<P> {
     }
 }
 
-/// A delivery report with the names that the registry has; any other message as it is.
+/// A delivery report with the names that the registry has, a copy with the agency that it goes to
+/// among its recipients; any other message as it is.
 fn complete(parent: ParentMessage, directory: &Directory) -> ParentMessage {
-    if report_of(&parent.canonical).is_none() {
-        return parent;
-    }
     let mut canonical = parent.canonical;
-    complete_report(&mut canonical, directory);
+    if report_of(&canonical).is_some() {
+        complete_report(&mut canonical, directory);
+    } else if parent.envelope.copy_of.is_empty() {
+        return ParentMessage { canonical, ..parent };
+    } else {
+        complete_recipients(&mut canonical, &parent.envelope.recipients, directory);
+    }
     ParentMessage { encoded: canonical.encode_to_vec().into(), canonical, ..parent }
 }
 

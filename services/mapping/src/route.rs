@@ -2,6 +2,7 @@
 
 use proto::fault::code;
 use proto::fault::v1::Fault;
+use proto::journal::v1::Envelope;
 use proto::message::v1::MessageType;
 use registry_client::{Directory, ReceivingApplication};
 
@@ -27,6 +28,28 @@ pub(crate) fn find_routes(
 ) -> Vec<Route> {
     let routes = |it: &String| routes_to(directory, it, message_type);
     recipients.iter().flat_map(routes).collect()
+}
+
+/// Holds back the copies of a message that was sent again to agencies to which its sender may not
+/// send: such a message was not checked when it was submitted, because an operator may have chosen
+/// another recipient.
+pub(crate) fn deny_copies(
+    routes: Vec<Route>,
+    (envelope, directory, day): (&Envelope, &Directory, &str),
+) -> Vec<Route> {
+    let message_type = envelope.r#type();
+    let is_denied = |it: &Route| {
+        !envelope.copy_of.is_empty()
+            && !directory.permits(&envelope.sender, &it.organisation, message_type, day)
+    };
+    let denied = |it: Route| {
+        let fault = Fault::new(&code::LT_MAP_207)
+            .param("sender", &envelope.sender)
+            .param("type", message_type.as_str())
+            .param("recipient", &it.organisation);
+        Route { format: Err(fault), ..it }
+    };
+    routes.into_iter().map(|it| if is_denied(&it) { denied(it) } else { it }).collect()
 }
 
 fn routes_to(directory: &Directory, organisation: &str, message_type: MessageType) -> Vec<Route> {
@@ -62,7 +85,7 @@ fn routes_to(directory: &Directory, organisation: &str, message_type: MessageTyp
 #[cfg(test)]
 mod tests {
     use proto::message::v1::Organisation;
-    use proto::registry::v1::{Application, Snapshot, Takes};
+    use proto::registry::v1::{Application, Right, Snapshot, Takes};
 
     use super::*;
 
@@ -110,5 +133,39 @@ mod tests {
                 route("d", "", Err("LT-MAP-204")),
             ]
         );
+    }
+
+    #[test]
+    fn a_copy_goes_only_where_its_sender_may_send() {
+        let right = Right {
+            from: "a".into(),
+            to: "b".into(),
+            types: vec![MessageType::Document.into()],
+            ..Right::default()
+        };
+        let directory = Directory::new(Snapshot {
+            revision: "1".into(),
+            applications: ["b", "c"]
+                .map(|it| application(it, it, &[(MessageType::Document, "x")]))
+                .into(),
+            rights: vec![right],
+            ..Snapshot::default()
+        });
+        let codes = |copy_of: &str| {
+            let envelope = Envelope {
+                sender: "a".into(),
+                r#type: MessageType::Document.into(),
+                copy_of: copy_of.into(),
+                ..Envelope::default()
+            };
+            let recipients = ["b", "c"].map(str::to_owned);
+            let routes = find_routes(&directory, &recipients, MessageType::Document);
+            deny_copies(routes, (&envelope, &directory, "2026-11-29"))
+                .into_iter()
+                .map(|it| it.format.map_err(|it| it.code))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(codes(""), [Ok("x".to_owned()), Ok("x".to_owned())], "checked when submitted");
+        assert_eq!(codes("first"), [Ok("x".to_owned()), Err("LT-MAP-207".to_owned())]);
     }
 }

@@ -156,7 +156,7 @@ fn is_addressed(recipient: &Recipient) -> bool {
 /// Completes the recipients in the message: adds those that the call named and the message does
 /// not, and gives the main role to those that have none. `resolve_parties` must have run, because
 /// recipients are compared by directory key.
-pub(super) fn complete(canonical: &mut Canonical, keys: &[String], directory: &Directory) {
+pub(crate) fn complete(canonical: &mut Canonical, keys: &[String], directory: &Directory) {
     match &mut canonical.body {
         Some(Body::Document(document)) => {
             for it in document.recipients.iter_mut().filter(|it| is_addressed(it)) {

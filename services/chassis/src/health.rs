@@ -89,6 +89,23 @@ impl Health {
         failures
     }
 
+    /// The conditions that are not well: name, reason, and whether it is a failure.
+    pub fn conditions(&self) -> Vec<(String, String, bool)> {
+        let conditions = self.conditions.borrow();
+        let mut found = Vec::new();
+        for (name, condition) in conditions.iter() {
+            match condition {
+                Condition::Well => {}
+                Condition::Warning(reason) => found.push((name.clone(), reason.clone(), false)),
+                Condition::Unwell(reason) => found.push((name.clone(), reason.clone(), true)),
+            }
+        }
+        if self.draining.load(Ordering::SeqCst) {
+            found.push(("draining".to_owned(), "draining".to_owned(), true));
+        }
+        found
+    }
+
     /// The warnings.
     pub fn warnings(&self) -> Vec<String> {
         self.select(|it| match it {

@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::close::unsent_settlement;
 use crate::fault::unavailable;
 use crate::gateway::Gateway;
-use crate::session::{InFlight, Reservation, Session};
+use crate::session::reservation::Reservation;
+use crate::session::{InFlight, Session};
 use crate::sessions::ApplicationSessions;
 
 /// Deliveries of one window. Each may have an inline body of 256 KiB, so a window holds at most

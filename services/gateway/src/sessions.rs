@@ -8,7 +8,8 @@ use parking_lot::Mutex;
 use registry_client::Caller;
 use tokio::sync::Notify;
 
-use crate::session::{AdapterInfo, Reservation, Session};
+use crate::session::reservation::Reservation;
+use crate::session::{AdapterInfo, Session};
 
 /// The open sessions of one application.
 #[derive(Debug)]

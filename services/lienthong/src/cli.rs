@@ -9,7 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use proto::fault::Lang;
 
 pub(crate) use self::arguments::{
-    Demo, Find, GatewayLink, Link, LinkCertificates, OperatorAction, Resend, Send, StateFilter, Up,
+    Demo, EndSessions, Find, GatewayLink, Link, LinkCertificates, ListSessions, OperatorAction,
+    PauseArguments, Resend, Send, Sessions, StateFilter, StatusArguments, Up,
 };
 pub(crate) use self::subcommands::{
     ApplyRegistry, Certificates, Config, DevCertificates, Format, Registry,
@@ -134,6 +135,22 @@ pub(crate) enum Command {
         lienthong resend 45-CV/TU --reason \"cơ quan nhận làm mất\"\n  \
         lienthong resend 45-CV/TU --to A99.3 --reason \"gửi nhầm cơ quan\"")]
     Resend(Resend),
+    /// Các vai trò, gì đang tạm dừng, gì đang chờ / The roles, what is paused, what waits
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong status\n  lienthong status --test")]
+    Status(StatusArguments),
+    /// Phiên của các bộ nối đang mở / Sessions of connected adapters
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong sessions\n  \
+        lienthong sessions end 0198c0de-70a5 --reason \"bộ nối treo\"")]
+    Sessions(Sessions),
+    /// Tạm dừng một ứng dụng, cơ quan hoặc kênh; văn bản chờ / Let the messages of a target wait
+    #[command(
+        after_help = "Ví dụ / Examples:\n  lienthong pause tinhuy-vanban --reason \"nâng cấp\"\n  \
+        lienthong pause organisation:tinhuy --reason \"sáp nhập\"\n  \
+        lienthong pause intake --reason \"sửa định dạng\""
+    )]
+    Pause(PauseArguments),
+    /// Cho chạy lại / Let the messages of a target go on
+    Resume(PauseArguments),
     /// Đọc, ghi, thử, kiểm tra định dạng / Read, write, try, check formats
     #[command(subcommand)]
     Format(Format),

@@ -31,7 +31,9 @@ pub(crate) fn exposed_links(settings: &Settings, role: Option<Role>) -> Vec<Expo
     let has_vendors = has_own || !tls.vendors_certificates_file.as_os_str().is_empty();
     let is_role = |roles: &[Role]| role.is_none_or(|it| roles.contains(&it));
     let is_open = |address: SocketAddr| !address.ip().to_canonical().is_loopback();
-    let internal = [Role::Journal, Role::Mapping, Role::Registry];
+    // An adapter listens there only when the address is set.
+    let internal =
+        [Role::Gateway, Role::Journal, Role::Mapping, Role::Registry, Role::AdapterFolder];
     for (key, roles, address, is_encrypted) in [
         ("listen.vendors", &[Role::Gateway][..], listen.vendors, has_vendors),
         ("listen.internal", &internal[..], listen.internal, has_own),
@@ -155,8 +157,8 @@ mod tests {
             settings(&[("LISTEN__VENDORS", "0.0.0.0:7400"), ("LISTEN__PLAINTEXT", "true")]);
         assert_eq!(exposed_links(&allowed, None).len(), 1);
         refuse_exposed_links(&allowed, None).unwrap();
-        // The gateway does not listen on the internal address.
-        let internal = settings(&[("LISTEN__INTERNAL", "0.0.0.0:7401")]);
-        assert_eq!(exposed_links(&internal, Some(Role::Gateway)), []);
+        // No role but the gateway listens on the vendors' address.
+        let vendors = settings(&[("LISTEN__VENDORS", "0.0.0.0:7400")]);
+        assert_eq!(exposed_links(&vendors, Some(Role::Journal)), []);
     }
 }

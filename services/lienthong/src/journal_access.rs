@@ -42,6 +42,13 @@ pub(crate) async fn connect_journal(client: &ClientSettings) -> anyhow::Result<J
     Ok(JournalClient::new(connect_service(client, Service::Journal).await?, time_limit))
 }
 
+/// A client of operate/v1 where the journal serves, which keeps the pauses.
+pub(crate) async fn connect_operate(
+    client: &ClientSettings,
+) -> anyhow::Result<OperateClient<Upstream>> {
+    Ok(OperateClient::new(connect_service(client, Service::Journal).await?))
+}
+
 /// A client of the registry behind the internal addresses.
 pub(crate) async fn connect_registry(client: &ClientSettings) -> anyhow::Result<RegistryClient> {
     let internal = connect_service(client, Service::Registry).await?;

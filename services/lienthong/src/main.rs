@@ -15,6 +15,7 @@ mod labels;
 mod loss_text;
 mod message_json;
 mod message_view;
+mod operate_access;
 mod output;
 mod settings;
 mod system;
@@ -130,6 +131,13 @@ async fn run(output: Output, cli: Cli) -> anyhow::Result<ExitStatus> {
         Command::Withdraw(it) => act(output, client(&it.link)?, (Action::Withdraw, it)).await,
         Command::Confirm(it) => act(output, client(&it.link)?, (Action::Confirm, it)).await,
         Command::Resend(it) => command::resend::run(output, &client(&it.link)?, &it).await,
+        Command::Status(it) => command::status::run(output, &client(&it.link)?, &it).await,
+        Command::Sessions(it) => {
+            let link = it.end.as_ref().map_or(&it.list.link, |end| &end.arguments().link);
+            command::sessions::run(output, &client(link)?, &it).await
+        }
+        Command::Pause(it) => command::pause::pause(output, &client(&it.link)?, &it).await,
+        Command::Resume(it) => command::pause::resume(output, &client(&it.link)?, &it).await,
         Command::Certificates(command) => command::certificates::run(output, command),
         Command::Format(command) => command::format::run(output, command),
         Command::Registry(command) => command::registry::run(output, client, command).await,

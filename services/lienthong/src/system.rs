@@ -21,7 +21,9 @@ pub(crate) mod run;
 
 mod access;
 mod channels;
+mod current_routes;
 mod disks;
 mod long_lived;
+mod operate;
 mod roles;
 mod shutdown_order;

@@ -38,6 +38,7 @@ mod loss_policy;
 mod metrics;
 mod normalize;
 mod parties;
+mod pauses;
 mod pipeline;
 mod record_calls;
 mod report;

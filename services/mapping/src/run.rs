@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::pauses::{IntakePauses, PausableHandler};
 use crate::pipeline::Pipeline;
 use crate::server::Service;
 use crate::translate::Translator;
@@ -47,6 +48,7 @@ pub async fn run(
     let stop = shutdown.child_token();
     let _stopped = stop.clone().drop_guard();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
+    let stop_following = stop.clone();
     let following = service.registry.follow(registry, health, stop.clone());
     tasks.spawn(async move {
         following.await;
@@ -63,7 +65,10 @@ pub async fn run(
         Pipeline::new(publisher, journal.clone(), service.registry.clone(), translation, config);
     let time_limit = Duration::from_millis(config.journal_ms_max);
     let journal = JournalClient::new(journal, time_limit);
-    let failure_store = JournalFailureStore::new(journal, Clock::System, "mapping", "");
+    let failure_store = JournalFailureStore::new(journal.clone(), Clock::System, "mapping", "");
+    let pauses = IntakePauses::new();
+    let followed = pauses.clone();
+    tasks.spawn(async move { until_stopped(followed.follow(&journal), stop_following).await });
     let settings = bus.settings().clone();
     for partition in 0..settings.partitions {
         let receiver = Receiver {
@@ -72,12 +77,24 @@ pub async fn run(
             failure_store: failure_store.clone(),
         };
         let intake = receiver.channel.name().to_owned();
-        let pipeline = pipeline.clone().with_intake(intake);
+        let handler = pipeline.clone().with_intake(intake.clone());
+        let handler = PausableHandler { handler, channel: intake, pauses: pauses.clone() };
         let (bus, stop) = (bus.clone(), stop.clone());
-        tasks.spawn(async move { Ok(bus.receive(receiver, pipeline, stop).await?) });
+        tasks.spawn(async move { Ok(bus.receive(receiver, handler, stop).await?) });
     }
     while let Some(ended) = tasks.join_next().await {
         ended.context("a receiver panicked")??;
     }
     Ok(())
+}
+
+/// Awaits what never ends until the stop.
+async fn until_stopped(
+    task: impl Future<Output = ()>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        () = task => Ok(()),
+    }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use chassis::secret::Secret;
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// Takes a URL that may contain a password.
 fn parse_secret(text: &str) -> Result<Secret, Infallible> {
@@ -120,6 +120,83 @@ pub(crate) struct Link {
     pub(crate) internal_token_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) certificates: LinkCertificates,
+}
+
+/// Arguments of `sessions`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Sessions {
+    #[command(subcommand)]
+    pub(crate) end: Option<SessionCommand>,
+    #[command(flatten)]
+    pub(crate) list: ListSessions,
+}
+
+/// Arguments of `sessions` without `end`.
+#[derive(Args, Debug)]
+pub(crate) struct ListSessions {
+    /// Chỉ của ứng dụng này / Only of this application
+    #[arg(long, value_name = "ID")]
+    pub(crate) application: Option<String>,
+    #[command(flatten)]
+    pub(crate) link: Link,
+}
+
+/// Commands on sessions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionCommand {
+    /// Kết thúc phiên; bộ nối có thể mở phiên khác / End sessions; the adapter may open another one
+    End(EndSessions),
+}
+
+impl SessionCommand {
+    /// The arguments of `sessions end`, the only command.
+    pub(crate) fn arguments(&self) -> &EndSessions {
+        let Self::End(arguments) = self;
+        arguments
+    }
+}
+
+/// Arguments of `sessions end`.
+#[derive(Args, Debug)]
+pub(crate) struct EndSessions {
+    /// Mã phiên, hoặc phần đầu đủ để chỉ một phiên / Session ids, or their beginnings
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Vì sao; ghi vào nhật ký / Why; logged
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Ai làm; mặc định người dùng của máy / Who; default this machine's user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) link: Link,
+}
+
+/// Arguments of `pause` and `resume`.
+#[derive(Args, Debug)]
+pub(crate) struct PauseArguments {
+    /// Ứng dụng, cơ quan, intake hoặc intake.N; thêm application: hay organisation: khi trùng tên / Application, organisation or channel
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: String,
+    /// Vì sao; được lưu lại / Why; kept
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// Ai làm; mặc định người dùng của máy / Who; default this machine's user
+    #[arg(long, value_name = "NAME")]
+    pub(crate) actor: Option<String>,
+    #[command(flatten)]
+    pub(crate) link: Link,
+}
+
+/// Arguments of `status`.
+#[derive(Args, Debug)]
+pub(crate) struct StatusArguments {
+    /// Thử mọi kết nối của từng vai trò ngay bây giờ / Test every link of each role now
+    #[arg(long)]
+    pub(crate) test: bool,
+    #[command(flatten)]
+    pub(crate) link: Link,
 }
 
 /// Arguments of `find`.

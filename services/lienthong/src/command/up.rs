@@ -14,7 +14,7 @@ use crate::data_folder::{TOKEN_FILE, layer_data_folder, write_example_registry};
 use crate::exit_status::ExitStatus;
 use crate::exposed_links::{log_exposed_links, refuse_exposed_links};
 use crate::output::Output;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::system::context::SystemDependencies;
 use crate::system::encryption::Encryption;
 use crate::system::listeners::Listeners;
@@ -45,7 +45,7 @@ pub(crate) async fn up(
     };
     refuse_exposed_links(&settings, None)?;
     let encryption = Encryption::new(&settings.tls)?;
-    let listeners = Listeners::bind(&settings, &encryption, None)?;
+    let listeners = Listeners::bind(&settings, &encryption, None, false)?;
     print_addresses(output, &listeners)?;
     if is_first_start {
         print_first_steps(output, data);
@@ -76,15 +76,18 @@ fn layer_arguments(layers: Layers, arguments: &Up) -> Layers {
 /// Runs one role in this process until a signal.
 pub(crate) async fn serve(layers: Layers, role: Role) -> anyhow::Result<ExitStatus> {
     let settings = Settings::read(&layers)?;
-    // An adapter is a vendor: it has its application's token and never that of internal calls.
-    let token = if role == Role::AdapterFolder {
-        Secret::new("")
-    } else {
+    // An adapter is a vendor: it has its application's token, and that of internal calls only where
+    // an address is set at which operators reach it.
+    let is_operated =
+        role != Role::AdapterFolder || settings::origin(&layers, "listen", "internal") != "default";
+    let token = if is_operated {
         chassis::secret::read_token(&settings.listen.internal_token_file)?
+    } else {
+        Secret::new("")
     };
     refuse_exposed_links(&settings, Some(role))?;
     let encryption = Encryption::new(&settings.tls)?;
-    let listeners = Listeners::bind(&settings, &encryption, Some(role))?;
+    let listeners = Listeners::bind(&settings, &encryption, Some(role), is_operated)?;
     run_until_signal(role.name(), Some(role), (settings, token, encryption), &listeners).await
 }
 

@@ -31,6 +31,7 @@ pub(super) const ACCESS: AccessTable = &[
     ("/lienthong.operate.v1.Operate/Progress", OPERATORS),
     ("/lienthong.operate.v1.Operate/TestConnections", OPERATORS),
     ("/lienthong.operate.v1.Operate/Pause", OPERATORS),
+    ("/lienthong.operate.v1.Operate/FindTargets", OPERATORS),
     ("/lienthong.operate.v1.Operate/Resume", OPERATORS),
     ("/lienthong.operate.v1.Operate/ListSessions", OPERATORS),
     ("/lienthong.operate.v1.Operate/EndSession", OPERATORS),

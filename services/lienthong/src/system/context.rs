@@ -15,8 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::Role;
 use crate::settings::Settings;
 use crate::system::access::ACCESS;
+use crate::system::current_routes::CurrentRoutes;
 use crate::system::encryption::Encryption;
 use crate::system::listeners::Listeners;
+use crate::system::operate::CurrentGateway;
 
 /// What a process is started with.
 #[derive(Clone, Debug)]
@@ -67,6 +69,10 @@ pub(super) struct LongLived {
     pub(super) mapping_registry: RegistryFollower,
     /// The gateway's copy of the registry.
     pub(super) gateway_registry: RegistryFollower,
+    /// The gateway of the present start.
+    pub(super) gateway: CurrentGateway,
+    /// Mapping of the present start, for gateways in other processes.
+    pub(super) mapping_routes: CurrentRoutes,
     /// Cancelled when the last call over the internal listener is answered.
     pub(super) internal_calls_answered: CancellationToken,
 }
@@ -82,6 +88,8 @@ impl LongLived {
             claims_disk: DiskSpace::new(),
             mapping_registry: RegistryFollower::new("mapping.registry"),
             gateway_registry: RegistryFollower::new("gateway.registry"),
+            gateway: CurrentGateway::default(),
+            mapping_routes: CurrentRoutes::default(),
             internal_calls_answered: CancellationToken::new(),
         }
     }

@@ -36,11 +36,13 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Binds the addresses of a role, or of all roles; port 0 takes a free one.
+    /// Binds the addresses of a role, or of all roles; port 0 takes a free one. An adapter listens on
+    /// the internal address only where it is operated from there.
     pub(crate) fn bind(
         settings: &Settings,
         encryption: &Encryption,
         role: Option<Role>,
+        is_adapter_operated: bool,
     ) -> anyhow::Result<Self> {
         let bind = |address: SocketAddr, what: &str| -> anyhow::Result<Arc<TcpListener>> {
             let listener = TcpListener::bind(address)
@@ -50,9 +52,9 @@ impl Listeners {
         };
         let (has_vendors, has_internal) = match role {
             None => (true, true),
-            Some(Role::Gateway) => (true, false),
+            Some(Role::Gateway) => (true, true),
             Some(Role::Journal | Role::Mapping | Role::Registry) => (false, true),
-            Some(Role::AdapterFolder) => (false, false),
+            Some(Role::AdapterFolder) => (false, is_adapter_operated),
         };
         let listen = &settings.listen;
         Ok(Self {
@@ -88,6 +90,11 @@ impl Listeners {
     /// The URL of health and metrics.
     pub(crate) fn ops_url(&self) -> std::io::Result<String> {
         Ok(url(self.ops()?, &self.encryption.ops))
+    }
+
+    /// True when the process listens on the internal address.
+    pub(super) fn has_internal(&self) -> bool {
+        self.internal.is_some()
     }
 
     /// The address for vendors' adapters.

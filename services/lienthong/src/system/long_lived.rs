@@ -1,6 +1,7 @@
 //! Services that live from the first start to the shutdown of a process.
 
 use chassis::{Upstream, health};
+use proto::operate::v1::operate_server::OperateServer;
 use proto::registry::v1::registry_administration_server::RegistryAdministrationServer;
 use proto::registry::v1::registry_server::RegistryServer;
 use tokio::time::Instant;
@@ -10,7 +11,11 @@ use tonic::service::Routes;
 use crate::cli::Role;
 use crate::system::context::Context;
 use crate::system::disks::watch_disks;
+use crate::system::operate::OperateService;
 use crate::system::shutdown_order::TaskGroup;
+
+/// Path of the calls to mapping.
+const MAPPING_PATH: &str = "/lienthong.mapping.v1.Mapping/{*call}";
 
 /// Starts health, registry and the internal listener. After `shutdown` the registry and the
 /// internal listener stop; health is served until the group itself is stopped, so that an operator
@@ -75,12 +80,15 @@ fn start_answering(context: Context<'_>, group: &mut TaskGroup) {
     if context.has_role(Role::Journal) {
         routes = routes.add_service(long_lived.journal.server());
     }
-    match context.role {
-        None | Some(Role::Registry | Role::Journal) => {
-            let routes = dependencies.guard().protect(routes.into_axum_router());
-            let internal = context.listeners.serve_internal(routes, &dependencies.health);
-            group.spawn_supervised("internal listener", internal);
-        }
-        Some(Role::Mapping | Role::Gateway | Role::AdapterFolder) => {}
+    if !context.listeners.has_internal() {
+        return;
     }
+    routes = routes.add_service(OperateServer::new(OperateService::new(context)));
+    let mut routes = routes.into_axum_router();
+    if context.role == Some(Role::Mapping) {
+        routes = long_lived.mapping_routes.serve_under(MAPPING_PATH, routes);
+    }
+    let routes = dependencies.guard().protect(routes);
+    let internal = context.listeners.serve_internal(routes, &dependencies.health);
+    group.spawn_supervised("internal listener", internal);
 }

@@ -81,7 +81,7 @@ async fn start_messaging(context: Context<'_>, order: &mut ShutdownOrder) -> any
     let mapping = if context.has_role(Role::Mapping) {
         let service = start_mapping(context, shared.clone(), &mut order.processing)?;
         if context.role == Some(Role::Mapping) {
-            serve_mapping(context, service.clone(), &mut order.processing);
+            serve_mapping(context, service.clone());
         }
         Upstream::local(mapping_server(service))
     } else {
@@ -129,12 +129,9 @@ fn start_mapping(
 }
 
 /// Serves mapping to gateways in other processes.
-fn serve_mapping(context: Context<'_>, service: mapping::Service, group: &mut TaskGroup) {
-    let Context { dependencies, listeners, .. } = context;
+fn serve_mapping(context: Context<'_>, service: mapping::Service) {
     let routes = Routes::new(mapping_server(service)).into_axum_router();
-    let routes = dependencies.guard().protect(routes);
-    let internal = listeners.serve_internal(routes, &dependencies.health);
-    group.spawn_supervised("internal listener", internal);
+    context.long_lived.mapping_routes.set(routes);
 }
 
 fn mapping_server(service: mapping::Service) -> MappingServer<mapping::Service> {
@@ -161,6 +158,7 @@ fn start_gateway(context: Context<'_>, shared: Shared, mapping: Upstream, group:
         Clock::System,
         "gateway".to_owned(),
     );
+    long_lived.gateway.set(service.clone());
     let (routes, drained) = (service.routes(), service.drained());
     let health = dependencies.health.clone();
     group.spawn(gateway::run(service, registry, health, group.token()));

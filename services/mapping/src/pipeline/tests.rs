@@ -76,6 +76,9 @@ macro_rules! journal_with_record_only {
                 self.recorded.send_modify(|it| it.extend(entries));
                 Ok(Response::new(RecordResponse { unknown: self.unknown.clone(), ended }))
             }
+            async fn pauses(&self, _: Request<PausesRequest>) -> Answer<PausesResponse> {
+                Ok(Response::new(PausesResponse::default()))
+            }
             $(async fn $name(&self, _request: Request<$request>) -> Answer<$response> {
                 Err(Status::unimplemented("not in this test"))
             })*
@@ -88,7 +91,6 @@ journal_with_record_only! {
     open(OpenRequest) -> OpenResponse;
     close(CloseRequest) -> CloseResponse;
     renew(RenewRequest) -> RenewResponse;
-    pauses(PausesRequest) -> PausesResponse;
     begin(BeginRequest) -> BeginResponse;
     end(EndRequest) -> EndResponse;
     find(FindRequest) -> FindResponse;

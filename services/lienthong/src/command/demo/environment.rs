@@ -97,7 +97,7 @@ impl Environment {
         let internal_token = read_or_create_token(&folder.path().join(TOKEN_FILE))?;
         let telemetry = chassis::telemetry::init("demo", &settings.telemetry)?;
         let encryption = Encryption::new(&settings.tls)?;
-        let listeners = Listeners::bind(&settings, &encryption, None)?;
+        let listeners = Listeners::bind(&settings, &encryption, None, false)?;
         let (gateway, internal) = (listeners.vendors_url()?, listeners.internal_url()?);
         let certificates = operator_certificates(arguments)?;
         let (shutdown, health) = (CancellationToken::new(), Health::new());

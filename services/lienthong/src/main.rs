@@ -5,6 +5,7 @@ mod cli;
 mod client_settings;
 mod command;
 mod data_folder;
+mod directory_lookup;
 mod document_lookup;
 mod endpoint_check;
 mod exit_status;

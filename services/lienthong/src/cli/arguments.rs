@@ -204,24 +204,30 @@ pub(crate) struct StatusArguments {
 pub(crate) struct Find {
     /// Số, mã hoặc từ trong trích yếu / Number, id or words of the subject
     pub(crate) text: Vec<String>,
-    /// Cơ quan gửi hoặc nhận / Sending or receiving organisation
+    /// Cơ quan gửi hoặc nhận, theo khóa, mã hoặc tên / Sending or receiving organisation, by key, code or name
     #[arg(long, value_name = "KEY")]
     pub(crate) organisation: Option<String>,
-    /// Ứng dụng gửi hoặc nhận / Submitting or receiving application
+    /// Ứng dụng gửi hoặc nhận / Sending or receiving application
     #[arg(long, value_name = "ID")]
     pub(crate) application: Option<String>,
-    /// Mã lỗi khi bị từ chối ngay khi gửi / Code of a refusal at the door
+    /// Khóa mà ứng dụng đã gửi cùng văn bản / The application's own key of the item
+    #[arg(long, requires = "application")]
+    pub(crate) key: Option<String>,
+    /// Mã lỗi khiến văn bản dừng lại / Code of the fault for which it stopped
     #[arg(long, value_name = "LT-…")]
     pub(crate) code: Option<String>,
     /// Trạng thái; nhiều lần / State; may be repeated
     #[arg(long = "state", value_enum)]
     pub(crate) states: Vec<StateFilter>,
-    /// Từ ngày (yyyy-mm-dd, giờ Việt Nam) / From day
+    /// Từ ngày, như 20/11/2026, 2026-11-20, "hôm nay"; có thể kèm giờ / From day, as 20/11/2026, 2026-11-20, today; a time may follow
     #[arg(long, value_name = "DAY")]
     pub(crate) since: Option<String>,
     /// Đến hết ngày / Until the end of day
     #[arg(long, value_name = "DAY")]
     pub(crate) until: Option<String>,
+    /// Trong một ngày / On one day
+    #[arg(long, value_name = "DAY", conflicts_with_all = ["since", "until"])]
+    pub(crate) on: Option<String>,
     /// Nhiều nhất bao nhiêu / At most this many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub(crate) limit: u32,

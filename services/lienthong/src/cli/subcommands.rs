@@ -76,6 +76,16 @@ pub(crate) enum Registry {
         /// Thư mục / Folder
         folder: PathBuf,
     },
+    /// Tìm cơ quan hay ứng dụng theo mã, khóa, tên; ai được gửi gì / Look up an organisation or application; who may send what
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong registry lookup 000.00.01.A99\n  \
+        lienthong registry lookup noi vu")]
+    Lookup {
+        /// Mã, khóa, mã ứng dụng hoặc một phần tên / Code, key, application id or part of the name
+        #[arg(required = true)]
+        text: Vec<String>,
+        #[command(flatten)]
+        link: Link,
+    },
     /// Bản đang có hiệu lực, lỗi, và thay đổi đang chờ / What is in force, mistakes, and what waits
     Status {
         #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod refused_items;
 
+use chassis::Clock;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{FindRefusalsResponse, FindRequest, FindResponse};
@@ -13,15 +14,13 @@ use self::refused_items::{
 };
 use crate::cli::{Find, StateFilter};
 use crate::client_settings::ClientSettings;
+use crate::directory_lookup::{check_application, export_registry, resolve_organisation};
 use crate::exit_status::ExitStatus;
 use crate::journal_access::{connect_journal, journal_fault};
 use crate::message_json::message_json;
 use crate::message_view::print_messages;
 use crate::output::Output;
-use crate::text_format::parse_day;
-
-/// Microseconds of a day.
-const DAY_US: i64 = 86_400_000_000;
+use crate::text_format::parse_period;
 
 /// Prints the messages that match, and with them what was refused at the door: where refused ones
 /// are asked for, and where a text leads to no message.
@@ -30,14 +29,22 @@ pub(crate) async fn find(
     client: &ClientSettings,
     arguments: Find,
 ) -> anyhow::Result<ExitStatus> {
+    let (since, until) = match &arguments.on {
+        Some(day) => (Some(day), Some(day)),
+        None => (arguments.since.as_ref(), arguments.until.as_ref()),
+    };
+    let from_us = since.map(|it| period(it)).transpose()?.map_or(0, |(begin, _)| begin);
+    let to_us = until.map(|it| period(it)).transpose()?.map_or(0, |(_, end)| end);
     let journal = connect_journal(client).await?;
-    let code = arguments.code.clone().unwrap_or_default();
+    let organisation = resolve_parties(client, &arguments).await?;
+    let code = arguments.code.clone().unwrap_or_default().to_ascii_uppercase();
     let is_refused = |it: &StateFilter| matches!(it, StateFilter::Refused);
     let wants_refused = arguments.states.iter().any(is_refused) || !code.is_empty();
     let (cursor, item_cursor) = split_cursor(arguments.cursor.as_deref().unwrap_or_default());
-    let request = search_of(arguments, cursor.clone().unwrap_or_default())?;
-    // A code is that of a refusal at the door.
-    let messages = match cursor.filter(|_| code.is_empty()) {
+    let search = search_of(arguments, organisation);
+    let request =
+        FindRequest { from_us, to_us, cursor: cursor.clone().unwrap_or_default(), ..search };
+    let messages = match cursor {
         Some(_) => journal.find(request.clone()).await.map_err(|it| journal_fault(&it))?,
         None => FindResponse::default(),
     };
@@ -54,19 +61,18 @@ pub(crate) async fn find(
     Ok(print(output, (&messages, &items), &next))
 }
 
-fn search_of(arguments: Find, cursor: String) -> Result<FindRequest, Fault> {
-    Ok(FindRequest {
+fn search_of(arguments: Find, organisation: String) -> FindRequest {
+    FindRequest {
         text: arguments.text.join(" "),
-        organisation: arguments.organisation.unwrap_or_default(),
+        organisation,
         application: arguments.application.unwrap_or_default(),
+        key: arguments.key.unwrap_or_default(),
+        code: arguments.code.unwrap_or_default().to_ascii_uppercase(),
         states: arguments.states.into_iter().map(|it| state(it).into()).collect(),
-        from_us: arguments.since.as_deref().map(day).transpose()?.unwrap_or_default(),
-        to_us: arguments.until.as_deref().map(day).transpose()?.map_or(0, |it| it + DAY_US),
         limit: arguments.limit,
-        cursor,
         derived: arguments.derived,
         ..FindRequest::default()
-    })
+    }
 }
 
 fn print(
@@ -107,11 +113,24 @@ fn print_lists(output: Output, found: &FindResponse, items: &FindRefusalsRespons
     }
 }
 
-/// The beginning of a day that was given as an option.
-fn day(text: &str) -> Result<i64, Fault> {
-    parse_day(text).map_err(|error| {
-        Fault::new(&code::LT_CLI_002).param("text", text).detail(error.to_string())
-    })
+/// The key of the organisation that the options name. An organisation or application that the
+/// registry does not know is an error, because it would find nothing without saying why.
+async fn resolve_parties(client: &ClientSettings, arguments: &Find) -> anyhow::Result<String> {
+    if arguments.organisation.is_none() && arguments.application.is_none() {
+        return Ok(String::new());
+    }
+    let snapshot = export_registry(client).await?;
+    if let Some(application) = &arguments.application {
+        check_application(&snapshot, application)?;
+    }
+    let organisation = arguments.organisation.as_deref();
+    Ok(organisation.map(|it| resolve_organisation(&snapshot, it)).transpose()?.unwrap_or_default())
+}
+
+/// The period that an option names, as microseconds since 1970 UTC.
+fn period(text: &str) -> Result<(i64, i64), Fault> {
+    let found = parse_period(text, Clock::System.now_us());
+    found.ok_or_else(|| Fault::new(&code::LT_CLI_002).param("text", text))
 }
 
 fn state(filter: StateFilter) -> State {

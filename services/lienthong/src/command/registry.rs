@@ -1,6 +1,7 @@
 //! `registry`: checks a folder, prints its content, shows what is in force, puts in force what
 //! waits, and draws tokens.
 
+mod lookup;
 pub(crate) mod state;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,9 @@ pub(crate) async fn run(
         Registry::Check { folder } => (folder, false),
         Registry::Show { folder } => (folder, true),
         Registry::Token => return Ok(print_token(output)),
+        Registry::Lookup { text, link } => {
+            return lookup::lookup(output, &client(&link)?, &text.join(" ")).await;
+        }
         Registry::Status { link } => return state::print_status(output, &client(&link)?).await,
         Registry::Apply(arguments) => {
             return state::apply(output, &client(&arguments.link)?, arguments).await;

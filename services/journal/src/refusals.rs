@@ -103,14 +103,13 @@ fn code(of: &Refusal) -> &str {
     of.fault.as_ref().map_or("", |it| it.code.as_str())
 }
 
-fn insertion(identity: String, refusal: Refusal) -> Parameters {
+fn insertion(identity: String, mut refusal: Refusal) -> Parameters {
     let name = |text: &str| Value::from(bounded(text.to_owned(), NAME_BYTES_MAX));
     let count = i64::try_from(refusal.count).unwrap_or(i64::MAX);
-    let fields = refusal.fields.iter().take(FIELDS_MAX);
-    let details = Refusal {
-        fields: fields.map(|it| bounded(it.clone(), FIELD_BYTES_MAX)).collect(),
-        ..refusal.clone()
-    };
+    refusal.fields.truncate(FIELDS_MAX);
+    for it in &mut refusal.fields {
+        *it = bounded(std::mem::take(it), FIELD_BYTES_MAX);
+    }
     vec![
         identity.into(),
         name(&refusal.application),
@@ -121,7 +120,7 @@ fn insertion(identity: String, refusal: Refusal) -> Parameters {
         refusal.first_at_us.into(),
         refusal.at_us.into(),
         count.into(),
-        details.encode_to_vec().into(),
+        refusal.encode_to_vec().into(),
     ]
 }
 

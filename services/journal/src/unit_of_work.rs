@@ -310,22 +310,22 @@ impl<'a> UnitOfWork<'a> {
         });
     }
 
+    /// Notes a message whose sender may have to be told: it was refused, became a dead letter, or was
+    /// taken after its sender had been told of a failure.
     fn note_outcome(&mut self, id: &str, state: State) {
-        if matches!(state, State::Refused | State::Dead | State::Taken) {
+        let was_reported = || self.rows.get(id).is_some_and(|it| it.reports > 0);
+        if matches!(state, State::Refused | State::Dead) || state == State::Taken && was_reported()
+        {
             self.outcomes.push(id.to_owned());
         }
     }
 
-    /// Takes the ids of messages that were refused, became dead letters, or were taken after their
-    /// senders had been told of a failure; each once.
+    /// Takes the ids of the messages whose senders may have to be told, each once.
     pub(crate) fn take_outcomes(&mut self) -> Vec<String> {
-        let outcomes = std::mem::take(&mut self.outcomes);
         let mut seen = HashSet::new();
-        let is_taken_as_expected = |it: &DeliveryRow| it.state == State::Taken && it.reports == 0;
-        let may_be_told = |id: &String| {
-            seen.insert(id.clone()) && !self.rows.get(id).is_none_or(is_taken_as_expected)
-        };
-        outcomes.into_iter().filter(may_be_told).collect()
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        outcomes.retain(|it| seen.insert(it.clone()));
+        outcomes
     }
 
     /// False when no message is held.

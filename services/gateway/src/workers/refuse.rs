@@ -86,15 +86,18 @@ impl PendingRefusals {
                 return true;
             }
             let refusals = batch.iter().map(|(_, it)| it.clone()).collect();
-            if let Err(status) = journal.record(Vec::new(), refusals).await {
-                let count = batch.len();
-                tracing::warn!(count, error = status.message(), "refusals were not recorded");
-                let mut waiting = self.waiting.lock();
-                for (identity, refusal) in batch {
-                    merge(&mut waiting, identity, refusal);
-                }
-                return false;
-            }
+            let Err(status) = journal.record(Vec::new(), refusals).await else { continue };
+            let count = batch.len();
+            tracing::warn!(count, error = status.message(), "refusals were not recorded");
+            self.return_all(batch);
+            return false;
+        }
+    }
+
+    fn return_all(&self, batch: Vec<(Identity, Refusal)>) {
+        let mut waiting = self.waiting.lock();
+        for (identity, refusal) in batch {
+            merge(&mut waiting, identity, refusal);
         }
     }
 

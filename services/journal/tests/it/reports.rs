@@ -144,10 +144,10 @@ async fn reports_are_shown_with_their_message_and_found_on_their_own(mut env: En
     let ids = |all: &[proto::journal::v1::Summary]| -> Vec<String> {
         all.iter().filter_map(|it| Some(it.envelope.as_ref()?.id.clone())).collect()
     };
-    assert_eq!(ids(&shown), [report.clone()]);
+    assert_eq!(ids(&shown), [report.as_str()]);
     let number = shown[0].index.clone().unwrap().number;
-    assert_eq!(env.find_ids(&number).await, [parent.clone()], "a number finds the document");
-    assert_eq!(env.find_ids(&report).await, [report.clone()]);
+    assert_eq!(env.find_ids(&number).await, [parent.as_str()], "a number finds the document");
+    assert_eq!(env.find_ids(&report).await, [report.as_str()]);
     let all = env.find(FindRequest::default()).await;
     assert_eq!(ids(&all.messages), [parent]);
     let r#type = MessageType::DeliveryReport.into();

@@ -19,6 +19,7 @@ mod journey;
 mod load;
 mod outage;
 mod refusals;
+mod repeats;
 mod reports;
 mod revocation;
 mod sample;

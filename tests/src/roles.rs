@@ -23,6 +23,8 @@ struct RoleProcess {
     /// Port of the server that other roles or vendors connect to.
     port: u16,
     ops: u16,
+    /// Port on which it answers operators.
+    operated: u16,
     log: PathBuf,
     /// Certificates of its health pages, when they are encrypted.
     tls: Option<ClientTls>,
@@ -44,9 +46,11 @@ impl RoleProcess {
             _ => ("internal", "LIENTHONG__LISTEN__INTERNAL"),
         };
         let port = wait_for_port(role, server, (&mut running, &log));
+        let operated = wait_for_port(role, "internal", (&mut running, &log));
         let ops = wait_for_port(role, "ops", (&mut running, &log));
+        command.env("LIENTHONG__LISTEN__INTERNAL", at(operated));
         command.env(variable, at(port)).env("LIENTHONG__LISTEN__OPS", at(ops));
-        Self { role, command, port, ops, log, tls, running: Some(running) }
+        Self { role, command, port, ops, operated, log, tls, running: Some(running) }
     }
 
     /// Starts the process unless it runs, and waits until it is ready.
@@ -194,6 +198,12 @@ impl Roles {
     /// URL on which the journal answers operators' commands; with a standby both URLs.
     pub fn internal(&self) -> String {
         addresses(self.scheme, &self.all, "journal")
+    }
+
+    /// URLs on which the roles answer operators.
+    pub fn operated_addresses(&self) -> String {
+        let url = |it: &RoleProcess| format!("{}://{}", self.scheme, at(it.operated));
+        self.all.iter().map(url).collect::<Vec<_>>().join(",")
     }
 
     /// Port of the server of a role that other roles or vendors connect to.

@@ -25,6 +25,7 @@ mod revocation;
 mod sample;
 mod secrecy;
 mod secrets;
+mod sessions;
 mod standby;
 mod stop;
 mod telemetry;

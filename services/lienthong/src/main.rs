@@ -18,6 +18,7 @@ mod message_json;
 mod message_view;
 mod operate_access;
 mod output;
+mod pause_view;
 mod settings;
 mod system;
 mod table;

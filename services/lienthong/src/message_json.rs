@@ -5,6 +5,7 @@ use proto::journal::v1::{JourneyResponse, Summary};
 use serde_json::{Value, json};
 
 use crate::fault::fault_json;
+use crate::pause_view::pause_json;
 use crate::text_format::rfc3339;
 
 /// A message of a list.
@@ -32,6 +33,11 @@ pub(crate) fn message_json(of: &Summary) -> Value {
         "recipients_failed": of.recipients_failed,
         "detail": of.detail,
         "behind": of.behind,
+        "adapter": of.adapter,
+        "session": of.session,
+        "lease_until":
+            if of.lease_until_us == 0 { Value::Null } else { rfc3339(of.lease_until_us).into() },
+        "paused": of.paused.as_ref().map(pause_json),
         "copy_of": envelope.copy_of,
         "fault": of.fault.as_ref().map(fault_json),
         "failure": failure(of).as_ref().map(fault_json),
@@ -57,6 +63,8 @@ pub(crate) fn journey_json(journey: &JourneyResponse) -> Value {
                 "format_hash": fact.format_hash,
                 "duration_us": fact.duration_us,
                 "detail": fact.detail,
+                "adapter": fact.adapter,
+                "session": fact.session,
                 "fault": fact.fault.as_ref().map(fault_json),
                 "losses": fact.losses.iter().map(|it| json!({
                     "kind": it.kind().as_str_name().to_ascii_lowercase(),

@@ -302,6 +302,9 @@ fn result_cell(output: Output, fact: &Fact) -> String {
     if let Some(fault) = &fact.fault {
         parts.push(format!("{}: {}", fault.code, fault.title(output.lang)));
     }
+    if !fact.adapter.is_empty() {
+        parts.push(fact.adapter.clone());
+    }
     if !fact.detail.is_empty() {
         parts.push(fact.detail.clone());
     }

@@ -3,8 +3,8 @@
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::operate::v1::pause_target::Kind;
-use proto::operate::v1::{FindTargetsRequest, Pause, PauseRequest, PauseTarget, ResumeRequest};
-use serde_json::{Value, json};
+use proto::operate::v1::{FindTargetsRequest, PauseRequest, PauseTarget, ResumeRequest};
+use serde_json::json;
 
 use crate::cli::PauseArguments;
 use crate::client_settings::ClientSettings;
@@ -13,7 +13,7 @@ use crate::fault::fault_from_status;
 use crate::journal_access::connect_operate;
 use crate::operate_access::{Operate, ask_all, silent};
 use crate::output::Output;
-use crate::text_format::{local_time, rfc3339};
+use crate::pause_view::{pause_json, target_words};
 
 /// Pauses a target.
 pub(crate) async fn pause(
@@ -110,38 +110,4 @@ async fn resolve(client: &ClientSettings, text: &str) -> anyhow::Result<PauseTar
         [] => Err(Fault::new(&code::LT_OPS_002).param("target", text).into()),
         _ => Err(Fault::new(&code::LT_OPS_006).param("target", text).into()),
     }
-}
-
-/// A pause in words: what, who, when, why.
-pub(crate) fn pause_words(output: Output, of: &Pause) -> String {
-    format!(
-        "{}: {}, {} {}: {}",
-        target_words(output, of),
-        of.actor,
-        output.localize("từ", "since"),
-        local_time(of.since_us),
-        of.reason
-    )
-}
-
-fn target_words(output: Output, of: &Pause) -> String {
-    let target = of.target.clone().unwrap_or_default();
-    let kind = match target.kind() {
-        Kind::Application => output.localize("ứng dụng", "application"),
-        Kind::Organisation => output.localize("cơ quan", "organisation"),
-        Kind::Channel | Kind::Unspecified => output.localize("kênh", "channel"),
-    };
-    format!("{kind} {}", target.name)
-}
-
-/// A pause for programs.
-pub(crate) fn pause_json(of: &Pause) -> Value {
-    let target = of.target.clone().unwrap_or_default();
-    json!({
-        "kind": target.kind().as_str_name().to_ascii_lowercase(),
-        "name": target.name,
-        "reason": of.reason,
-        "actor": of.actor,
-        "since": rfc3339(of.since_us),
-    })
 }

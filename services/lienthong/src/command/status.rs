@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::cli::StatusArguments;
 use crate::client_settings::ClientSettings;
-use crate::command::pause::{pause_json, pause_words};
 use crate::exit_status::ExitStatus;
 use crate::operate_access::{Answer, Operate, ask_all, print_silent, silent, silent_json};
 use crate::output::Output;
+use crate::pause_view::{pause_json, pause_words};
 use crate::table::Row;
 use crate::text_format::{duration, local_time, rfc3339};
 

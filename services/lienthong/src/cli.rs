@@ -1,6 +1,7 @@
 //! The command line: commands, arguments, examples.
 
 mod arguments;
+mod localized;
 mod subcommands;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ pub(crate) use self::arguments::{
     Demo, EndSessions, Find, GatewayLink, Link, LinkCertificates, ListSessions, OperatorAction,
     PauseArguments, Resend, Send, Sessions, StateFilter, StatusArguments, Up,
 };
+pub(crate) use self::localized::{localize, usage_text};
 pub(crate) use self::subcommands::{
     ApplyRegistry, Certificates, Config, DevCertificates, Format, Registry,
 };
@@ -28,9 +30,16 @@ pub(crate) use self::subcommands::{
         lienthong find 7816/VPCP-TTDT       tìm văn bản theo số, cách viết nào cũng được / find by number\n  \
         lienthong explain LT-MAP-001        giải thích một mã lỗi / explain an error code\n\n\
         Mã thoát / Exit codes:\n  \
-        0 xong / done; 1 lỗi / failure; 2 sai cách gọi / usage; 3 nội dung bị từ chối / refused;\n  \
-        4 không thấy / not found; 5 không được phép / not permitted; 6 không kết nối được hoặc quá giờ /\n  \
-        unreachable or timed out; 7 xung đột / conflict; 8 xong một phần / partial; 130 bị ngắt / interrupted",
+        0    xong / done\n  \
+        1    lỗi ở phía hệ thống / a failure on our side\n  \
+        2    sai cách gọi lệnh / called wrongly\n  \
+        3    nội dung, cấu hình hay sổ đăng ký bị từ chối / content, configuration or registry refused\n  \
+        4    không thấy / not found\n  \
+        5    không được phép / not permitted\n  \
+        6    không kết nối được, hoặc quá giờ / unreachable or timed out\n  \
+        7    trái với hiện trạng / it contradicts what is there\n  \
+        8    xong một phần; nhiều văn bản có số này / some was done; several documents have the number\n  \
+        130  bị ngắt / interrupted",
     max_term_width = 110
 )]
 pub(crate) struct Cli {

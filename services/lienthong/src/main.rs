@@ -19,6 +19,7 @@ mod message_view;
 mod operate_access;
 mod output;
 mod pause_view;
+mod raw_options;
 mod settings;
 mod system;
 mod table;
@@ -28,17 +29,19 @@ mod token;
 
 use std::process::ExitCode;
 
-use chassis::config::{Layers, is_vietnamese};
-use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
+use chassis::config::Layers;
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, FromArgMatches as _};
+use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::fault::{Lang, code};
 use proto::journal::v1::command_request::Action;
 use serde_json::json;
 
-use crate::cli::{Cli, Command, Language, Link, OperatorAction, OutputOptions};
+use crate::cli::{Cli, Command, Link, OperatorAction, localize, usage_text};
 use crate::client_settings::{ClientSettings, read_layers};
 use crate::exit_status::ExitStatus;
 use crate::output::Output;
+use crate::raw_options::RawOptions;
 
 /// Messages are decoded on one thread and freed on another, which is slow with the allocator of
 /// the C library. A server is built with the feature `jemalloc`, which reuses the memory that was
@@ -51,16 +54,19 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let raw = RawOptions::read(std::env::args_os());
+    let output = raw.output();
+    let mut command = localize(Cli::command(), output.lang);
+    if let Some(columns) = chassis::terminal::columns() {
+        command = command.term_width(columns);
+    }
+    if output.is_plain {
+        command = command.color(clap::ColorChoice::Never);
+    }
+    let matches = command.try_get_matches().and_then(|it| Cli::from_arg_matches(&it));
+    let cli = match matches {
         Ok(cli) => cli,
-        Err(error) => return print_usage(&error),
-    };
-    let options = &cli.output;
-    let output = Output {
-        json: options.json,
-        lang: choose_language(options),
-        is_quiet: options.quiet,
-        is_plain: options.no_color || chassis::terminal::is_plain(),
+        Err(error) => return print_usage(output, &error),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -72,42 +78,15 @@ fn main() -> ExitCode {
     outcome.unwrap_or_else(|error| output.print_error(&error)).into()
 }
 
-/// The language of the option, else that of the client settings, else that of the locale. Settings
-/// with a mistake are reported by the command that needs them.
-fn choose_language(options: &OutputOptions) -> Lang {
-    if let Some(language) = options.lang {
-        return language.into();
-    }
-    let layers = read_layers(options.config.as_deref(), options.context.as_deref());
-    let client = layers.and_then(|it| ClientSettings::of_link(it, &Link::default()));
-    client.ok().and_then(|it| it.language()).unwrap_or_else(locale_language)
-}
-
-fn locale_language() -> Lang {
-    if is_vietnamese() { Lang::Vi } else { Lang::En }
-}
-
-/// Prints help on stdout, and a mistake on the command line as a fault. The options for language and
-/// form are searched for in the raw arguments, because a command line with a mistake is not parsed.
-fn print_usage(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
+/// Prints help on stdout, and a mistake on the command line as a fault.
+fn print_usage(output: Output, error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         // Help that cannot be printed leaves nowhere to report that.
         drop(error.print());
-        return ExitStatus::Done.into();
+        let is_asked_for = !error.use_stderr();
+        return if is_asked_for { ExitStatus::Done } else { ExitStatus::Usage }.into();
     }
-    let arguments: Vec<_> =
-        std::env::args_os().map(|it| it.to_string_lossy().into_owned()).collect();
-    let option = arguments.windows(2).find(|it| it.first().is_some_and(|it| it == "--lang"));
-    let lang = option
-        .and_then(|it| it.get(1))
-        .map(String::as_str)
-        .or_else(|| arguments.iter().find_map(|it| it.strip_prefix("--lang=")));
-    let lang = lang.and_then(|it| Language::from_str(it, true).ok());
-    let json = arguments.iter().any(|it| it == "--json");
-    let output = Output::new(json, lang.map_or_else(locale_language, Lang::from));
-    let detail = error.render().to_string();
-    let detail = detail.trim().trim_start_matches("error: ").to_owned();
-    output.print_fault(&Fault::new(&code::LT_CLI_003).detail(detail));
+    output.print_fault(&Fault::new(&code::LT_CLI_003).detail(usage_text(error, output.lang)));
     ExitStatus::Usage.into()
 }
 

@@ -33,6 +33,7 @@ pub(crate) struct Output {
 
 impl Output {
     /// Prints hints, and redraws the progress line where stderr is a terminal.
+    #[cfg(test)]
     pub(crate) fn new(json: bool, lang: Lang) -> Self {
         Self { json, lang, is_quiet: false, is_plain: false }
     }

@@ -3,7 +3,7 @@
 //! Every text of the commands is written as `Vietnamese / English`; only the half of the chosen
 //! language is shown. What clap would say in English itself is said here.
 
-use clap::builder::StyledStr;
+use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command, Error};
 use proto::fault::Lang;
@@ -33,12 +33,31 @@ const VALUE_NAMES: [(&str, &str); 21] = [
     ("COMMAND", "LỆNH"),
 ];
 
+/// Where the options of every command stand: behind those of the command.
+const COMMON_ORDER: usize = 900;
+
 /// The command with every text in one language.
 pub(crate) fn localize(command: Command, lang: Lang) -> Command {
     let mut command = localize_one(command, lang).version(env!("CARGO_PKG_VERSION"));
+    // Usage lines and the command `help` exist only after this.
     command.build();
-    let about = choose(lang, "Xem trợ giúp của một lệnh", "Show the help of a command");
-    command.mut_subcommand("help", |it| it.about(about))
+    localize_built(command, lang)
+}
+
+fn localize_built(mut command: Command, lang: Lang) -> Command {
+    if command.get_name() == "help" {
+        return command.about(choose(
+            lang,
+            "Xem trợ giúp của một lệnh",
+            "Show the help of a command",
+        ));
+    }
+    if lang == Lang::Vi {
+        let usage = command.render_usage().to_string();
+        let usage = usage.trim_start_matches("Usage: ").replace("[OPTIONS]", "[TÙY_CHỌN]");
+        command = command.override_usage(usage);
+    }
+    command.mut_subcommands(|it| localize_built(it, lang))
 }
 
 fn localize_one(command: Command, lang: Lang) -> Command {
@@ -56,7 +75,7 @@ fn localize_one(command: Command, lang: Lang) -> Command {
         .mut_args(|it| localize_argument(it, lang))
         .mut_subcommands(|it| localize_one(it, lang));
     if let Some(about) = about {
-        command = command.long_about(about.clone()).about(about);
+        command = command.long_about(Resettable::Reset).about(about);
     }
     if let Some(after) = after {
         command = command.after_help(after);
@@ -64,7 +83,7 @@ fn localize_one(command: Command, lang: Lang) -> Command {
     let options = choose(lang, "Tùy chọn", "Options");
     let help = Arg::new("help").short('h').long("help").action(ArgAction::Help);
     let help = help.help(choose(lang, "In trợ giúp này", "Print this help"));
-    command = command.arg(help.help_heading(options));
+    command = command.arg(help.help_heading(options).display_order(COMMON_ORDER + 1));
     if is_root {
         let version = Arg::new("version").short('V').long("version").action(ArgAction::Version);
         let version = version.help(choose(lang, "In phiên bản", "Print the version"));
@@ -84,7 +103,11 @@ fn localize_argument(argument: Arg, lang: Lang) -> Arg {
         .map(|it| it.get_name().to_owned())
         .collect();
     if !values.is_empty() {
-        help.push_str(&format!(" [{}: {}]", choose(lang, "một trong", "one of"), values.join(", ")));
+        help.push_str(&format!(
+            " [{}: {}]",
+            choose(lang, "một trong", "one of"),
+            values.join(", ")
+        ));
     }
     let defaults = argument.get_default_values().iter().filter(|_| takes_values);
     let defaults: Vec<_> = defaults.map(|it| it.to_string_lossy().into_owned()).collect();
@@ -97,24 +120,22 @@ fn localize_argument(argument: Arg, lang: Lang) -> Arg {
     } else {
         choose(lang, "Tùy chọn", "Options")
     };
-    let names: Vec<String> = match argument.get_value_names() {
-        Some(names) => names.iter().map(|it| value_name(it, lang)).collect(),
-        None => vec![value_name(&argument.get_id().as_str().to_uppercase(), lang)],
+    let name = match argument.get_value_names() {
+        Some([name, ..]) => name.to_string(),
+        Some([]) | None => argument.get_id().as_str().to_uppercase(),
     };
+    let name = VALUE_NAMES.iter().find(|(en, _)| *en == name).map(|(_, vi)| *vi);
     let argument = argument
-        .long_help(help.clone())
+        .long_help(Resettable::Reset)
         .help(help)
         .help_heading(heading)
-        .hide_possible_values(true)
-        .hide_default_value(true);
-    if takes_values { argument.value_names(names) } else { argument }
-}
-
-fn value_name(name: &str, lang: Lang) -> String {
-    let known = VALUE_NAMES.iter().find(|(en, _)| *en == name);
-    match (known, lang) {
-        (Some((_, vi)), Lang::Vi) => (*vi).to_owned(),
-        _ => name.to_owned(),
+        .hide_possible_values(takes_values)
+        .hide_default_value(takes_values);
+    let argument =
+        if argument.is_global_set() { argument.display_order(COMMON_ORDER) } else { argument };
+    match (name, lang) {
+        (Some(name), Lang::Vi) if takes_values => argument.value_name(name),
+        _ => argument,
     }
 }
 
@@ -199,11 +220,8 @@ pub(crate) fn usage_text(error: &Error, lang: Lang) -> String {
     if !values.is_empty() {
         text.push_str(&format!("; {}: {values}", choose(lang, "một trong", "one of")));
     }
-    let nearest = [
-        ContextKind::SuggestedArg,
-        ContextKind::SuggestedSubcommand,
-        ContextKind::SuggestedValue,
-    ];
+    let nearest =
+        [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
     let nearest = nearest.into_iter().map(|it| context(error, it)).find(|it| !it.is_empty());
     if let Some(nearest) = nearest {
         let question = match lang {

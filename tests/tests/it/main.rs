@@ -17,6 +17,7 @@ mod house;
 mod http_door;
 mod journey;
 mod load;
+mod operators_page;
 mod outage;
 mod refusals;
 mod repeats;

@@ -12,6 +12,7 @@ use sdk::{ServeError, SubmitError};
 use serde_json::{Value, json};
 use tonic::Status;
 
+use crate::io_words::io_words;
 use crate::settings::config_fault;
 
 /// The fault of an error: that of the first cause that has one, else `LT-CLI-009`.
@@ -30,13 +31,8 @@ fn fault_of_cause(cause: &(dyn Error + 'static)) -> Option<Fault> {
     if let Some(error) = cause.downcast_ref::<ConfigError>() {
         return Some(config_fault(error));
     }
-    if let Some(
-        SecretError::Unreadable { path, .. }
-        | SecretError::Empty { path }
-        | SecretError::NotText { path },
-    ) = cause.downcast_ref()
-    {
-        return Some(path_fault(&code::LT_CLI_004, path).detail(error_chain(cause)));
+    if let Some(error) = cause.downcast_ref::<SecretError>() {
+        return Some(secret_fault(error));
     }
     if let Some(UpstreamError::Address { url, .. }) = cause.downcast_ref() {
         return Some(
@@ -67,6 +63,19 @@ fn fault_of_cause(cause: &(dyn Error + 'static)) -> Option<Fault> {
         return Some(Fault::new(&code::LT_CLI_006).param("address", "").detail(error.to_string()));
     }
     None
+}
+
+/// The fault of a token's file.
+fn secret_fault(error: &SecretError) -> Fault {
+    let (path, (vi, en)) = match error {
+        SecretError::Unreadable { path, source } => (path, io_words(source)),
+        SecretError::Empty { path } => (path, ("tệp rỗng".into(), "the file is empty".into())),
+        SecretError::NotText { path } => {
+            (path, ("tệp không phải văn bản".into(), "the file is not a text".into()))
+        }
+    };
+    let file = path.display().to_string();
+    path_fault(&code::LT_CLI_004, path).violation(file, vi, en)
 }
 
 /// The fault of a link that would be plain text to another machine.
@@ -118,7 +127,9 @@ pub(crate) fn fault_from_status(status: &Status, part: &str) -> Fault {
     if detail.contains(WRONG_CERTIFICATE) {
         return Fault::new(&code::LT_CFG_008).param("reason", detail);
     }
-    Fault::new(code).param("part", part).param("address", part).detail(detail)
+    let fault = Fault::new(code).param("part", part).param("address", part);
+    // The title of a wrong token says everything.
+    if code.code == code::LT_CLI_005.code { fault } else { fault.detail(detail) }
 }
 
 /// The TLS library's words for a server whose authority or name is not the expected one.
@@ -146,12 +157,14 @@ fn path_fault(code: Code, path: &Path) -> Fault {
 
 /// The fault of a file or folder that cannot be read.
 pub(crate) fn unreadable_path(path: &Path, error: &std::io::Error) -> Fault {
-    path_fault(&code::LT_CLI_001, path).detail(error.to_string())
+    let (vi, en) = io_words(error);
+    path_fault(&code::LT_CLI_001, path).violation(path.display().to_string(), vi, en)
 }
 
 /// The fault of a file or folder that cannot be written.
 pub(crate) fn unwritable_path(path: &Path, error: &std::io::Error) -> Fault {
-    path_fault(&code::LT_CLI_012, path).detail(error.to_string())
+    let (vi, en) = io_words(error);
+    path_fault(&code::LT_CLI_012, path).violation(path.display().to_string(), vi, en)
 }
 
 /// A fault as JSON, for programs.

@@ -11,6 +11,7 @@ use proto::fault::v1::Fault;
 use serde::Deserialize;
 
 use crate::client_settings::CLIENT_DEFAULTS;
+use crate::io_words::io_words;
 
 /// Every section with its defaults, in the order of `config show`.
 pub(crate) const SECTIONS: [(&str, &str); 14] = [
@@ -219,9 +220,11 @@ pub(crate) fn config_fault(error: &ConfigError) -> Fault {
     let about =
         |code, key: &str, origin: &str| Fault::new(code).param("key", key).param("origin", origin);
     match error {
-        ConfigError::Unreadable { path, source } => Fault::new(&code::LT_CFG_001)
-            .param("path", path.display().to_string())
-            .detail(source.to_string()),
+        ConfigError::Unreadable { path, source } => {
+            let (vi, en) = io_words(source);
+            let path = path.display().to_string();
+            Fault::new(&code::LT_CFG_001).param("path", &path).violation(path, vi, en)
+        }
         ConfigError::Malformed { path, line, message } => Fault::new(&code::LT_CFG_002)
             .param("path", path.display().to_string())
             .param("line", line.to_string())

@@ -23,6 +23,7 @@ fn run(folder: &Path, arguments: &[&str]) -> Output {
         .args(arguments)
         .current_dir(folder)
         .env("LC_ALL", "C.UTF-8")
+        .env("XDG_CONFIG_HOME", folder.join("no-config"))
         .output()
         .unwrap();
     Output {
@@ -124,14 +125,17 @@ fn cases_without_a_system() -> Vec<Case> {
         (&["config", "show", "--config", "hong.toml"], 3, "/error/code", json!("LT-CFG-002")),
         (&["config", "show", "--config", "la.toml"], 3, "/error/code", json!("LT-CFG-003")),
         (&["config", "show", "--config", "khong.toml"], 3, "/error/code", json!("LT-CFG-001")),
-        (&["find", "x", "--internal", NOBODY], 6, "/error/code", json!("LT-SYS-002")),
-        (&["trace", "x", "--internal", NOBODY], 6, "/error/code", json!("LT-SYS-002")),
-        (&["trace", "x", "--internal", "máy"], 3, "/error/code", json!("LT-CLI-006")),
+        (&["find", "x", "--internal", NOBODY], 6, "/error/code", json!("LT-CLI-018")),
+        (&["trace", "x", "--internal", NOBODY], 6, "/error/code", json!("LT-CLI-018")),
+        (&["trace", "x", "--internal", "http://"], 3, "/error/code", json!("LT-CLI-006")),
+        (&["trace", "x", "--internal", "khong.invalid"], 6, "/error/code", json!("LT-CLI-019")),
+        (&["find", "--context", "khong"], 3, "/error/code", json!("LT-CLI-014")),
+        (&["send", "vb.json"], 3, "/error/code", json!("LT-CLI-015")),
         (
             &["redrive", "x", "--reason", "y", "--internal", NOBODY],
             6,
             "/error/code",
-            json!("LT-SYS-002"),
+            json!("LT-CLI-018"),
         ),
         (&["redrive", "x"], 2, "/error/code", json!("LT-CLI-003")),
         (&["find", "x", "--data", "khong"], 4, "/error/code", json!("LT-CLI-004")),

@@ -31,3 +31,4 @@ mod standby;
 mod stop;
 mod telemetry;
 mod vendor;
+mod words;

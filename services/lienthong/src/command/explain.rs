@@ -1,7 +1,7 @@
 //! `explain`: what an error code means, in both languages.
 
 use proto::fault::v1::Fault;
-use proto::fault::{Code, Lang, LocalizedText, catalog, code, find};
+use proto::fault::{Code, LocalizedText, catalog, code, find};
 use serde_json::json;
 use strsim::levenshtein;
 
@@ -38,10 +38,6 @@ fn print_all(output: Output) -> ExitStatus {
 }
 
 fn print_entry(output: Output, entry: Code) {
-    let chosen_first = |text: LocalizedText| match output.lang {
-        Lang::Vi => (text.vi, text.en),
-        Lang::En => (text.en, text.vi),
-    };
     output.print_line(entry.code);
     for (name, text) in [
         (output.localize("Nội dung", "What happened"), entry.title),
@@ -50,11 +46,9 @@ fn print_entry(output: Output, entry: Code) {
         (output.localize("Ai xử lý", "Who acts"), entry.responsible.label()),
         (output.localize("Gửi lại", "Retry"), entry.retry.label()),
     ] {
-        let (first, second) = chosen_first(text);
         output.print_line("");
         output.print_line(name);
-        output.print_line(&format!("  {first}"));
-        output.print_line(&format!("  {second}"));
+        output.print_line(&format!("  {}", text.get(output.lang)));
     }
     output.print_line("");
     output.print_line(&format!("gRPC {:?}, HTTP {}", entry.grpc, entry.http));

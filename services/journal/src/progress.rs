@@ -69,13 +69,15 @@ pub(crate) async fn progress(
         sql_list(&moving)
     );
     let stopped = format!(
-        "SELECT application, state, 1 AS count, 0 AS oldest, conversation FROM delivery_state \
+        "SELECT application, state, CAST(1 AS BIGINT) AS count, \
+         CAST(0 AS BIGINT) AS oldest, conversation FROM delivery_state \
          WHERE sweep_at IN ({}, {}) LIMIT {UNROUTED_MAX}",
         resting_sweep_at(State::Dead),
         resting_sweep_at(State::InDoubt)
     );
     let unrouted = format!(
-        "SELECT application, state, 1 AS count, accepted_at AS oldest, conversation \
+        "SELECT application, state, CAST(1 AS BIGINT) AS count, \
+         accepted_at AS oldest, conversation \
          FROM delivery_state WHERE sweep_at > $1 AND application = '' AND state IN ({}) \
          ORDER BY sweep_at LIMIT {UNROUTED_MAX}",
         sql_list(&[State::Accepted, State::Queued, State::Held, State::Parked])

@@ -56,6 +56,7 @@ fn every_link_is_checked_and_every_failed_check_has_a_remedy() {
         "listen.ops",
         "listen.vendors",
         "otlp",
+        "pauses",
         "readyz",
         "registry_folder",
         "registry_state",

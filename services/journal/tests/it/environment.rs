@@ -46,6 +46,7 @@ pub(crate) enum Kind {
 type Published = (String, String, bus::Message);
 
 pub(crate) struct Environment {
+    pub(crate) service: Service,
     pub(crate) journal: JournalClient<Upstream>,
     pub(crate) clock: Clock,
     pub(crate) bus: Bus,
@@ -118,13 +119,15 @@ impl Environment {
         let journal = JournalClient::new(Upstream::local(service.server()));
         let health = Health::new();
         health.unwell("journal", "not started yet");
-        let parts = ((service, bus.clone()), (clock.clone(), health.clone()), shutdown.clone());
+        let parts =
+            ((service.clone(), bus.clone()), (clock.clone(), health.clone()), shutdown.clone());
         running.spawn(async move {
             Box::pin(journal::run(config, parts.0, parts.1, parts.2)).await.unwrap();
         });
         eventually(async || health.is_ready().then_some(())).await;
         let sessions = HashMap::new();
         let mut environment = Self {
+            service,
             journal,
             clock,
             bus,

@@ -15,6 +15,7 @@ mod intake;
 #[path = "../../../../bus/tests/it/node.rs"]
 #[expect(dead_code, reason = "the bus's own tests use more of it")]
 mod node;
+mod operate;
 mod postgres_cluster;
 mod proxy;
 mod query_plans;

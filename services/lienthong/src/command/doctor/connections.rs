@@ -9,6 +9,7 @@ use chassis::secret::redact;
 use chassis::upstream::Network;
 use chassis::{Upstream, health};
 use proto::journal::v1::FindRequest;
+use proto::operate::v1::StatusRequest;
 use tls::{ClientTls, TlsError};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -16,8 +17,9 @@ use tokio::net::TcpStream;
 use crate::client_settings::ClientSettings;
 use crate::command::doctor::check::{Check, within_limit};
 use crate::command::registry::state::{find_fault, inspect};
-use crate::journal_access::{client_tls, connect_journal};
+use crate::journal_access::{client_tls, connect_journal, connect_operate};
 use crate::output::Output;
+use crate::pause_view::pause_words;
 use crate::settings::{self, Settings};
 use crate::system::encryption::Encryption;
 use crate::system::infrastructure::{bus_settings, open_claim_store};
@@ -200,8 +202,28 @@ async fn check_roles(
                 .to_owned(),
         });
         checks.push(check_registry_state(output, client).await);
+        checks.push(check_pauses(output, client).await);
     }
     checks
+}
+
+/// Names what is paused: nothing fails while it waits, and an operator must not forget it.
+async fn check_pauses(output: Output, client: &ClientSettings) -> Check {
+    let asking = async {
+        let status = connect_operate(client).await?.status(StatusRequest {}).await?;
+        anyhow::Ok(status.into_inner().pauses)
+    };
+    let pauses = within_limit(output, asking).await.map(|pauses| {
+        let words: Vec<_> = pauses.iter().map(|it| pause_words(output, it)).collect();
+        let none = output.localize("không có", "nothing");
+        if words.is_empty() { none.to_owned() } else { words.join("; ") }
+    });
+    Check {
+        id: "pauses",
+        title: output.localize("Đang tạm dừng", "Paused"),
+        outcome: pauses,
+        remedy: "lienthong status".to_owned(),
+    }
 }
 
 /// Checks that the running registry has its folder in force.

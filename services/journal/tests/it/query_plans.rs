@@ -8,6 +8,8 @@ use std::sync::Once;
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::*;
 use proto::message::v1::*;
+use proto::operate::v1::pause_target::Kind as TargetKind;
+use proto::operate::v1::{PauseRequest, PauseTarget, ResumeRequest};
 use tracing::field::{Field, Visit};
 use tracing::span;
 
@@ -85,6 +87,21 @@ async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
     let get = GetRequest { message_id: parent.clone(), part: 1 };
     env.journal.get(get).await.unwrap();
     env.journey(&ids[0]).await;
+    env.service.read_progress().await.unwrap();
+    env.service.read_sessions().await.unwrap();
+    env.journal.renew(RenewRequest { sessions: vec!["unknown".to_owned()] }).await.unwrap();
+    for (kind, name) in [
+        (TargetKind::Application, "b-app"),
+        (TargetKind::Organisation, "b"),
+        (TargetKind::Channel, "intake"),
+    ] {
+        let target = Some(PauseTarget { kind: kind.into(), name: name.to_owned() });
+        let request = PauseRequest { target: target.clone(), ..PauseRequest::default() };
+        env.service.pause(request).await.unwrap();
+        env.journey(&ids[0]).await;
+        let request = ResumeRequest { target, ..ResumeRequest::default() };
+        env.service.resume(request).await.unwrap();
+    }
     for request in searches(&parent) {
         env.find(request).await;
     }

@@ -1,6 +1,7 @@
 //! The same document again, in real processes: after a lost receipt, on another road, after a change
 //! of the registry, after it was refused, and by an operator's hand.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -110,7 +111,8 @@ fn same_documents() -> Vec<[String; 4]> {
     if shared.is_dir() {
         all.push(names.map(|it| std::fs::read_to_string(shared.join(it)).unwrap()));
     } else {
-        println!("the shared case P01 is not here: the synthetic one is tested alone");
+        let said = b"the shared case P01 is not here: the synthetic one is tested alone\n";
+        std::io::stderr().write_all(said).unwrap();
     }
     all
 }
@@ -142,8 +144,8 @@ fn the_same_document_again_gets_the_first_receipt_and_a_changed_one_a_warning() 
 /// Uploads text in chunks of 1 MiB.
 fn upload(client: &VendorClient, part: &str, text: &str) {
     let (size, sha256) = (text.len(), hex::encode(Sha256::digest(text)));
-    for offset in (0..size).step_by(1 << 20) {
-        let chunk = &text[offset..size.min(offset + (1 << 20))];
+    for (index, chunk) in text.as_bytes().chunks(1 << 20).enumerate() {
+        let (offset, chunk) = (index << 20, std::str::from_utf8(chunk).unwrap());
         let path = format!("/v1/parts/{part}?offset={offset}&size={size}&sha256={sha256}");
         let mut socket = client.begin("PUT", &path, chunk);
         let mut answer = String::new();

@@ -34,6 +34,12 @@ async fn upload(environment: &Environment, part: &str, bytes: &[u8]) {
     }
 }
 
+async fn upload_all(environment: &Environment, parts: &[&str]) {
+    for part in parts {
+        upload(environment, part, b"scan").await;
+    }
+}
+
 async fn submitted(environment: &Environment, item: SubmitRequest) -> SubmitResponse {
     environment.submit_item(item).await.unwrap()
 }
@@ -136,12 +142,7 @@ async fn neither_the_registry_nor_a_description_turns_a_retry_into_something_els
     let environment = Environment::new().await;
     for (key, files) in [("k1", vec![]), ("", vec![]), ("k2", vec!["scan"])] {
         let body = format!("công văn {key}{}", files.len());
-        let upload_files = async || {
-            for part in &files {
-                upload(&environment, part, b"scan").await;
-            }
-        };
-        upload_files().await;
+        upload_all(&environment, &files).await;
         let first = item(key, inline(&body), &files);
         let expected =
             Receipt { repeat: true, ..receipt(&submitted(&environment, first.clone()).await) };
@@ -149,7 +150,7 @@ async fn neither_the_registry_nor_a_description_turns_a_retry_into_something_els
         let mapping = &environment.mapping;
         for switch in [&mapping.reads_otherwise, &mapping.forbids] {
             switch.store(true, Ordering::SeqCst);
-            upload_files().await;
+            upload_all(&environment, &files).await;
             assert_eq!(receipt(&submitted(&environment, first.clone()).await), expected, "{key}");
             switch.store(false, Ordering::SeqCst);
         }

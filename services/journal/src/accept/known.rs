@@ -174,13 +174,11 @@ impl Known {
         let mut known = Self::default();
         known.by_key.extend(names.keys.iter().cloned().zip(next()).filter_map(with_keyed));
         known.by_key.extend(names.keys.into_iter().zip(next()).filter_map(with_first));
-        for _ in 0..2 {
-            for (name, rows) in names.submissions.iter().zip(next()) {
-                if !rows.is_empty() {
-                    let submissions = rows.into_iter().map(read_submission);
-                    known.by_submission.entry(name.clone()).or_default().extend(submissions);
-                }
-            }
+        let stored = names.submissions.iter().zip(next());
+        let aliases: Vec<Vec<Row>> = next();
+        for (name, rows) in stored.chain(names.submissions.iter().zip(aliases)) {
+            let submissions = rows.into_iter().map(read_submission);
+            known.by_submission.entry(name.clone()).or_default().extend(submissions);
         }
         known.by_content.extend(names.contents.iter().cloned().zip(next()).filter_map(with_first));
         known.by_content.extend(names.contents.into_iter().zip(next()).filter_map(with_first));

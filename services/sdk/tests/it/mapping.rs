@@ -18,6 +18,7 @@ pub(crate) struct SimulatedMapping;
 type Item = (NormalizeItem, Vec<u8>);
 
 fn normalize((declared, native): Item) -> Normalized {
+    let format = declared.format;
     let attachments = declared.attachments.into_iter().map(|it| NormalizedAttachment {
         attachment: Some(Attachment {
             id: it.reference.clone(),
@@ -31,7 +32,7 @@ fn normalize((declared, native): Item) -> Normalized {
     let digest = Bytes::copy_from_slice(&bus::Claim::from_content(&native).sha256);
     Normalized {
         canonical: native.into(),
-        format: "plain".to_owned(),
+        format,
         format_version: 1,
         r#type: MessageType::Document.into(),
         conversation: "conversation".to_owned(),

@@ -14,7 +14,7 @@ use crate::command::{command, note};
 use crate::connect;
 use crate::database::error::DatabaseError;
 use crate::delivery_report::write_reports;
-use crate::pauses;
+use crate::pause_command;
 use crate::record::{RecordCall, derived_before, record};
 use crate::reply::Reply;
 use crate::resend::resend;
@@ -163,11 +163,11 @@ async fn work_on_other<'a>(
             hold_back(answers, vec![reply], vec![unknown]);
         }
         Call::Pause(request, reply) => {
-            let paused = pauses::pause(unit, request).await?;
+            let paused = pause_command::pause(unit, request).await?;
             hold_back(answers, vec![reply], vec![paused]);
         }
         Call::Resume(request, reply) => {
-            let resumed = pauses::resume(unit, request).await?;
+            let resumed = pause_command::resume(unit, request).await?;
             hold_back(answers, vec![reply], vec![resumed]);
         }
         Call::Command(request, reply) => {

@@ -1,58 +1,21 @@
 //! What waits in each channel, and the sessions that are stored: reads for operators.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use bus::partition;
-use parking_lot::Mutex;
 use proto::message::v1::State;
 use proto::operate::v1::{ChannelProgress, ProgressResponse, Session};
 
 use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::database::row::{Row, Unreadable};
-use crate::delivery_row::{self, DeliveryRow, resting_sweep_at, sql_list};
+use crate::delivery_row::{self, resting_sweep_at, sql_list};
+use crate::last_progress::{LastProgress, channel_of};
 use crate::pauses::Pauses;
 use crate::row_cache::{SELECT_WATERMARK, WATERMARK_COLUMN};
 
 /// Messages that are not routed yet and are counted by partition; more are counted, but not told
 /// apart by partition.
 const UNROUTED_MAX: usize = 100_000;
-
-/// When a message last left each channel, since the start.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LastProgress(Arc<Mutex<HashMap<String, i64>>>);
-
-impl LastProgress {
-    /// Notes the messages among committed rows that left their channel at `now`.
-    pub(crate) fn note<'a>(
-        &self,
-        rows: impl Iterator<Item = &'a DeliveryRow>,
-        (now, partitions): (i64, u16),
-    ) {
-        let has_left = |it: &&DeliveryRow| {
-            it.changed_at == now
-                && matches!(it.state, State::Routed | State::Taken | State::Refused)
-        };
-        let mut left = rows.filter(has_left).peekable();
-        if left.peek().is_none() {
-            return;
-        }
-        let mut all = self.0.lock();
-        for row in left {
-            all.insert(channel_of(&row.application, &row.conversation, partitions), now);
-        }
-    }
-}
-
-/// The channel of a message: that of its application, or its partition of intake.
-fn channel_of(application: &str, conversation: &str, partitions: u16) -> String {
-    if application.is_empty() {
-        format!("intake.{}", partition(conversation, partitions))
-    } else {
-        format!("delivery.{application}")
-    }
-}
 
 /// Counts what waits, by channel.
 pub(crate) async fn progress(
@@ -95,8 +58,8 @@ pub(crate) async fn progress(
             }
         }
     }
-    for (channel, at) in last.0.lock().iter() {
-        entry(&mut channels, channel).last_progress_us = *at;
+    for (channel, at) in last.all() {
+        entry(&mut channels, &channel).last_progress_us = at;
     }
     let mut unfinished = 0;
     for it in channels.values_mut() {

@@ -8,8 +8,8 @@ use proto::message::v1::State;
 use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::delivery_row::{DeliveryRow, number_of};
+use crate::last_progress::LastProgress;
 use crate::pauses::Pauses;
-use crate::progress::LastProgress;
 
 /// Rows of one generation; there are two. A row takes about 1 kB.
 const ROWS_MAX: usize = 8_192;

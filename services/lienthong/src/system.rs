@@ -21,6 +21,7 @@ pub(crate) mod run;
 
 mod access;
 mod channels;
+mod current_gateway;
 mod current_routes;
 mod disks;
 mod long_lived;

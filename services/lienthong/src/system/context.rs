@@ -15,10 +15,10 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::Role;
 use crate::settings::Settings;
 use crate::system::access::ACCESS;
+use crate::system::current_gateway::CurrentGateway;
 use crate::system::current_routes::CurrentRoutes;
 use crate::system::encryption::Encryption;
 use crate::system::listeners::Listeners;
-use crate::system::operate::CurrentGateway;
 
 /// What a process is started with.
 #[derive(Clone, Debug)]

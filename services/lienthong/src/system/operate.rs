@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use chassis::Clock;
 use chassis::peer::operator;
-use parking_lot::Mutex;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::operate::v1::operate_server::Operate;
@@ -25,21 +24,7 @@ use self::connection_test::test_connections;
 use self::status::role_statuses;
 use crate::cli::Role;
 use crate::system::context::{Context, SystemDependencies};
-
-/// The gateway of the present start; none between two starts.
-#[derive(Clone, Debug, Default)]
-pub(super) struct CurrentGateway(Arc<Mutex<Option<gateway::Service>>>);
-
-impl CurrentGateway {
-    /// Replaces the gateway of the start before.
-    pub(super) fn set(&self, service: gateway::Service) {
-        *self.0.lock() = Some(service);
-    }
-
-    fn get(&self) -> Option<gateway::Service> {
-        self.0.lock().clone()
-    }
-}
+use crate::system::current_gateway::CurrentGateway;
 
 /// Answers operators. Clones share it.
 #[derive(Clone, Debug)]

@@ -230,7 +230,8 @@ impl Acceptor<'_, '_> {
         for id in family.dead(self.unit) {
             let withdraw = Event::Command(Action::Withdraw);
             let Some(Transition::To(state)) = self.unit.allowed(&id, withdraw) else { continue };
-            self.unit.step(&id, Step::Withdrawn, &format!("submitted again as {}", envelope.id));
+            let cause = Fault::new(&code::LT_JNL_024).param("id", &envelope.id);
+            self.unit.step_because(&id, Step::Withdrawn, cause);
             self.unit.set_state(&id, state, 0);
             self.withdrawn.push(id);
         }

@@ -66,6 +66,8 @@ fn command_one(unit: &mut UnitOfWork<'_>, id: &str, action: Action, detail: &str
             let step = if action == Action::Confirm { Step::Confirmed } else { Step::Withdrawn };
             unit.step(id, step, detail);
             unit.set_state(id, state, 0);
+            // What kept it waiting is over.
+            unit.change(id, |row| row.fault = None);
             true
         }
         Some(Transition::Publish | Transition::PublishOrRetry | Transition::Retry) => {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proto::fault::code;
+use proto::fault::v1::Fault;
 use proto::journal::v1::OpenRequest;
 use proto::message::v1::{ReceiverClass, State};
 
@@ -78,7 +80,7 @@ pub(crate) async fn close(unit: &mut UnitOfWork<'_>, id: &str) -> Result<u32, Da
     let found = unit.find(IN_SESSION, vec![parameters]).await?;
     let in_hand: Vec<_> = found.into_iter().filter(|it| is_in_hand(unit, it, id)).collect();
     for message in &in_hand {
-        give_back(unit, message, class, "the session ended");
+        give_back(unit, message, class, Fault::new(&code::LT_JNL_020));
     }
     unit.database.query("DELETE FROM session WHERE id = $1", vec![id.into()]).await?;
     unit.forget_sessions();

@@ -138,10 +138,8 @@ fn event_of(answer: &Answer) -> (Event, Step, &str) {
         Answer::Taken(it) => (Event::Taken, Step::Taken, it.reference.as_str()),
         Answer::Refused(it) => (Event::Refused, Step::Refused, it.reason.as_str()),
         Answer::Unavailable(it) => (Event::Unavailable, Step::Unavailable, it.reason.as_str()),
-        Answer::Unsent(_) => (Event::Unsent, Step::GivenBack, "it was not handed over"),
-        Answer::Interrupted(_) => {
-            (Event::Interrupted, Step::GivenBack, "the connection broke while it was handed over")
-        }
+        Answer::Unsent(_) => (Event::Unsent, Step::GivenBack, ""),
+        Answer::Interrupted(_) => (Event::Interrupted, Step::GivenBack, ""),
     }
 }
 
@@ -151,7 +149,7 @@ fn settle(unit: &mut UnitOfWork<'_>, row: &DeliveryRow, answer: &Answer) {
     if event == Event::Interrupted {
         // A session that is closed meanwhile has given it back already.
         let class = unit.session(&row.session).unwrap_or_default().class;
-        return give_back(unit, id, class, detail);
+        return give_back(unit, id, class, Fault::new(&code::LT_JNL_023));
     }
     match unit.allowed(id, event) {
         Some(Transition::To(state)) => {
@@ -173,7 +171,7 @@ fn settle(unit: &mut UnitOfWork<'_>, row: &DeliveryRow, answer: &Answer) {
                 row.attempt -= 1;
                 row.tries -= 1;
             });
-            unit.step(id, step, detail);
+            unit.step_because(id, step, Fault::new(&code::LT_JNL_022));
             unit.publish(id);
         }
         Some(Transition::PublishOrRetry) | None => {}

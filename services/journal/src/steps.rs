@@ -53,7 +53,7 @@ pub(crate) fn dead_letter(unit: &mut UnitOfWork<'_>, id: &str, fault: Fault) {
 
 /// Gives back a message whose delivery was interrupted: published again where a second delivery is
 /// harmless, else in doubt. A receiver of an unknown class is taken for one that can do neither.
-pub(crate) fn give_back(unit: &mut UnitOfWork<'_>, id: &str, class: ReceiverClass, why: &str) {
+pub(crate) fn give_back(unit: &mut UnitOfWork<'_>, id: &str, class: ReceiverClass, cause: Fault) {
     let event = match class {
         ReceiverClass::Neither | ReceiverClass::Unspecified => Event::InterruptedInDoubt,
         ReceiverClass::Repeatable | ReceiverClass::Askable => Event::Interrupted,
@@ -63,10 +63,10 @@ pub(crate) fn give_back(unit: &mut UnitOfWork<'_>, id: &str, class: ReceiverClas
         Some(Transition::To(state)) => {
             unit.set_state(id, state, 0);
             unit.change(id, |row| row.fault = Some(Fault::new(&code::LT_JNL_002)));
-            unit.step(id, Step::InDoubt, why);
+            unit.step_because(id, Step::InDoubt, cause);
         }
         Some(Transition::PublishOrRetry | Transition::Publish | Transition::Retry) => {
-            unit.step(id, Step::GivenBack, why);
+            unit.step_because(id, Step::GivenBack, cause);
             if tries <= AT_ONCE_MAX {
                 unit.publish(id);
             } else {

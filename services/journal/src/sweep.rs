@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proto::fault::code;
+use proto::fault::v1::Fault;
 use proto::message::v1::{State, Step};
 
 use crate::database::Database;
@@ -67,7 +69,7 @@ pub(crate) async fn sweep(unit: &mut UnitOfWork<'_>) -> Result<bool, DatabaseErr
 async fn end_lease(unit: &mut UnitOfWork<'_>, row: &DeliveryRow) -> Result<(), DatabaseError> {
     unit.load_sessions([row.session.as_str()].into_iter()).await?;
     let class = unit.session(&row.session).unwrap_or_default().class;
-    give_back(unit, &row.id, class, "the lease is over");
+    give_back(unit, &row.id, class, Fault::new(&code::LT_JNL_021));
     Ok(())
 }
 

@@ -6,6 +6,7 @@ mod flush;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use proto::fault::v1::Fault;
 use proto::journal::v1::Refusal;
 use proto::message::v1::{Fact, State, Step};
 
@@ -364,6 +365,12 @@ impl<'a> UnitOfWork<'a> {
     /// Adds a fact of the journal's own, with a detail.
     pub(crate) fn step(&mut self, id: &str, step: Step, detail: &str) {
         let fact = Fact { detail: detail.to_owned(), ..self.own_fact(id, step) };
+        self.fact(id, fact);
+    }
+
+    /// Adds a fact of the journal's own with its cause.
+    pub(crate) fn step_because(&mut self, id: &str, step: Step, cause: Fault) {
+        let fact = Fact { fault: Some(cause), ..self.own_fact(id, step) };
         self.fact(id, fact);
     }
 

@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use proto::fault::code;
+use proto::fault::v1::Fault;
 use proto::journal::v1::Entry;
 use proto::journal::v1::entry::Disposition;
 use proto::message::v1::{State, Step};
@@ -57,7 +59,8 @@ pub(crate) fn replace(
         let Some(replacement) = routed.find(|it| it.recipients.contains(&row.recipients)) else {
             continue;
         };
-        unit.step(id, Step::Withdrawn, &format!("replaced by {}", replacement.id));
+        let cause = Fault::new(&code::LT_JNL_025).param("id", &replacement.id);
+        unit.step_because(id, Step::Withdrawn, cause);
         unit.set_state(id, state, 0);
         replaced.push(Replaced { id: id.clone(), by: replacement.id.clone() });
     }

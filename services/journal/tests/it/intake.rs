@@ -442,7 +442,11 @@ async fn an_unrouted_message_is_replaced_once_its_organisation_has_an_applicatio
     let copy = derived_ids(&routing(&parent, &["b-app"])).remove(0);
     assert_eq!(env.state(&unrouted).await, State::Withdrawn);
     let facts = env.journey(&parent).await.hops.into_iter().filter_map(|it| it.fact);
-    assert!(facts.into_iter().any(|it| it.detail == format!("replaced by {copy}")));
+    assert!(
+        facts
+            .into_iter()
+            .any(|it| it.fault.as_ref().is_some_and(|it| it.params.get("id") == Some(&copy)))
+    );
     assert_eq!(env.next_published().await.1, later, "the replaced message blocks nothing");
     assert_eq!(
         env.answers(&session, &[&later]).await,

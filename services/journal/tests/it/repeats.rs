@@ -297,7 +297,13 @@ async fn a_dead_letter_that_is_submitted_again_holds_nobody_back(mut env: Enviro
     let journey = env.journey(&dead).await;
     let withdrawn = journey.hops.iter().filter_map(|it| it.fact.as_ref());
     let withdrawn = withdrawn.filter(|it| it.step() == Step::Withdrawn).collect::<Vec<_>>();
-    assert!(withdrawn[0].detail.contains(&again.message_id), "{withdrawn:?}");
+    assert!(
+        withdrawn[0]
+            .fault
+            .as_ref()
+            .is_some_and(|it| it.params.get("id") == Some(&again.message_id)),
+        "{withdrawn:?}"
+    );
     assert!(!env.command(Action::Redrive, &dead).await, "nobody redrives it as well");
     env.wait_for_state(&later, State::Queued).await;
 }

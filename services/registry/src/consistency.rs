@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use name_folding::{fold_code, is_invisible, spell_out_invisible};
+use proto::envelope::BUS;
 use proto::fault::code;
 use proto::message::v1::Organisation;
 use proto::registry::v1::{Application, CodeList};
@@ -48,7 +49,11 @@ fn check_unique<'a>(
 ) {
     let mut first_by_name: BTreeMap<&str, Position> = BTreeMap::new();
     for (position, name) in names.filter(|(_, name)| !name.is_empty()) {
-        if let Some(first) = first_by_name.get(name) {
+        if name == BUS {
+            // The bus is the sender of the messages that it writes itself.
+            let mistake = Mistake::new(&position, &code::LT_REG_005).param("what", what);
+            mistakes.push(mistake.param("value", name).param("first", "trục (the bus)"));
+        } else if let Some(first) = first_by_name.get(name) {
             let first = format!("{}:{}", first.file, first.line);
             mistakes.push(
                 Mistake::new(&position, &code::LT_REG_005)

@@ -108,6 +108,50 @@ fn a_receivers_refusal_reaches_the_sender_as_a_message_and_in_track() {
 }
 
 #[test]
+fn a_dead_letter_reaches_the_sender_and_so_does_its_arrival_at_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = folder.path().join("registry");
+    write_registry_with_reports(&registry);
+    let path = registry.join("registry.yaml");
+    let whole = std::fs::read_to_string(&path).unwrap();
+    // The second application takes documents in a format that carries none.
+    let (before, of_two) = whole.split_once("- id: hai-app").unwrap();
+    let unknown = of_two.replacen("document: ioffice.portal", "document: edxml.status", 1);
+    assert_ne!(unknown, of_two);
+    std::fs::write(&path, format!("{before}- id: hai-app{unknown}")).unwrap();
+    let up = Up::start(folder.path(), &[]);
+    let client = |key: &str| VendorClient::new(&up.gateway(), format!("{key}-token"));
+    let (one, two) = (client("mot"), client("hai"));
+    let item = submission("7", "A99.2", "k-7");
+    let receipt = one.expect("POST", "/v1/submit", &item)["receipt"].clone();
+    let id = receipt["message_id"].as_str().unwrap();
+    let session = one.hello("gui");
+    let report_of = || {
+        let delivery = one.receive(&session);
+        let bytes = proto::base64::decode(delivery["inline"].as_str().unwrap()).unwrap();
+        one.settle(&session, &delivery, &json!({ "taken": {} }));
+        serde_json::from_slice::<Value>(&bytes).unwrap()
+    };
+    let report = report_of();
+    assert_eq!((&report["outcome"], &report["message_id"]), (&json!("undeliverable"), &json!(id)));
+    assert_eq!((&report["code"], &report["recipient"]), (&json!("LT-MAP-015"), &json!("hai")));
+    assert!(report["text_vi"].as_str().unwrap().contains("edxml.status"), "{report:#}");
+    assert_ne!(report["remedy_vi"], "");
+    std::fs::write(&path, whole).unwrap();
+    // A session says which formats the registry names now.
+    let hello = json!({ "adapter": "nhan", "takes": ["ioffice.portal", "edxml.status"] });
+    until(|| json!(two.call("POST", "/v1/hello", &hello).0), |it| *it == 200);
+    let session_of_two = two.hello("nhan");
+    let redrive = ["redrive", id, "--reason", "registered", "--yes"];
+    run_json(&up, folder.path(), &redrive);
+    let delivery = two.receive(&session_of_two);
+    two.settle(&session_of_two, &delivery, &json!({ "taken": {} }));
+    let report = report_of();
+    assert_eq!(report["outcome"], "delivered", "the last word is true: {report:#}");
+    assert_eq!(report["recipient_application"], "hai-app");
+}
+
+#[test]
 fn an_application_that_takes_no_reports_sees_why_in_track_and_nothing_waits() {
     let folder = tempfile::tempdir().unwrap();
     write_registry_with_reports(&folder.path().join("registry"));

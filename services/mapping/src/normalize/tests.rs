@@ -207,6 +207,8 @@ fn a_status_is_sent_to_its_addressee_and_a_receipt_is_refused() {
     assert_eq!((normalized.recipients, normalized.r#type), (vec!["mttq".to_owned()], 2));
     let fault = normalize_body(Body::Receipt(Default::default()), &[]).unwrap_err();
     assert_eq!(fault.code, "LT-MAP-215");
+    let fault = normalize_body(Body::DeliveryReport(Default::default()), &[]).unwrap_err();
+    assert_eq!(fault.code, "LT-MAP-230", "only the bus writes reports");
 }
 
 #[test]

@@ -68,6 +68,19 @@ fn a_folder_without_mistakes_becomes_a_snapshot() {
 }
 
 #[test]
+fn the_name_of_the_bus_is_nobodys_and_its_reports_may_be_taken() {
+    let takes = GOOD.replace("status: edxml.status}", "delivery_report: delivery.report}");
+    assert_eq!(
+        registry::check(folder(&takes).path(), None).unwrap().applications[0].takes.len(),
+        2
+    );
+    let named = GOOD.replace("key: mttq", "key: lienthong");
+    assert_eq!(mistakes(&named), [("005".to_owned(), 6)]);
+    let named = GOOD.replace("id: tinhuy-vanban", "id: lienthong");
+    assert_eq!(mistakes(&named), [("005".to_owned(), 11)]);
+}
+
+#[test]
 fn every_mistake_is_reported_at_once_with_its_line() {
     let found = mistakes(
         r#"organisations:

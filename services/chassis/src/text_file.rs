@@ -8,8 +8,8 @@ pub fn decode(bytes: &[u8]) -> Option<String> {
         [0xFF, 0xFE, rest @ ..] => decode_utf16(rest, u16::from_le_bytes),
         [0xFE, 0xFF, rest @ ..] => decode_utf16(rest, u16::from_be_bytes),
         // Without a mark, ASCII in UTF-16 has a zero in every second byte, which no text in UTF-8 has.
-        [_, 0, ..] if bytes.len() % 2 == 0 => decode_utf16(bytes, u16::from_le_bytes),
-        [0, _, ..] if bytes.len() % 2 == 0 => decode_utf16(bytes, u16::from_be_bytes),
+        [_, 0, ..] if bytes.len().is_multiple_of(2) => decode_utf16(bytes, u16::from_le_bytes),
+        [0, _, ..] if bytes.len().is_multiple_of(2) => decode_utf16(bytes, u16::from_be_bytes),
         _ => String::from_utf8(bytes.to_vec()).ok(),
     }
 }

@@ -9,13 +9,8 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::error::ConfigError;
-use super::keys::{defaults_by_key, flatten, nearest};
-use super::{Layers, read_file};
-
-/// The section that contexts override.
-pub(super) const CLIENT: &str = "client";
-/// The table that holds the contexts.
-pub(super) const CONTEXTS: &str = "contexts";
+use super::keys::{CLIENT, CONTEXTS, defaults_by_key, flatten, nearest};
+use super::layers::{Layers, read_file};
 
 /// The variable that names a context.
 const CONTEXT_VARIABLE: &str = "LIENTHONG_CONTEXT";
@@ -116,27 +111,8 @@ impl Layers {
         };
         let known: Vec<String> = defaults_by_key(defaults).into_keys().collect();
         for (path, table) in self.files() {
-            let Some(contexts) = table.get(CONTEXTS) else { continue };
-            let origin = path.display().to_string();
-            let not_table = |key: String| {
-                let reason = "a context is written [contexts.name]".to_owned();
-                Err(ConfigError::Value { key, origin: origin.clone(), reason })
-            };
-            let Some(contexts) = contexts.as_table() else {
-                return not_table(CONTEXTS.to_owned());
-            };
-            for (name, context) in contexts {
-                let Some(context) = context.as_table() else {
-                    return not_table(format!("{CONTEXTS}.{name}"));
-                };
-                let is_unknown = |it: &String| !known.contains(it);
-                if let Some(key) = flatten(context).into_keys().find(is_unknown) {
-                    return Err(ConfigError::Unknown {
-                        suggestion: nearest(&key, known.iter().map(String::as_str)),
-                        key: format!("{CONTEXTS}.{name}.{key}"),
-                        origin,
-                    });
-                }
+            if let Some(contexts) = table.get(CONTEXTS) {
+                check_table(contexts, &path.display().to_string(), &known)?;
             }
         }
         Ok(())
@@ -167,6 +143,28 @@ impl Layers {
         let file = self.file_path.as_ref().map(|path| (path.as_path(), &self.file));
         user.into_iter().chain(file)
     }
+}
+
+/// Checks the table of all contexts of one file.
+fn check_table(contexts: &Value, origin: &str, known: &[String]) -> Result<(), ConfigError> {
+    let not_table = |key: String| ConfigError::Value {
+        key,
+        origin: origin.to_owned(),
+        reason: "a context is written [contexts.name]".to_owned(),
+    };
+    let contexts = contexts.as_table().ok_or_else(|| not_table(CONTEXTS.to_owned()))?;
+    for (name, context) in contexts {
+        let context = context.as_table();
+        let context = context.ok_or_else(|| not_table(format!("{CONTEXTS}.{name}")))?;
+        if let Some(key) = flatten(context).into_keys().find(|it| !known.contains(it)) {
+            return Err(ConfigError::Unknown {
+                suggestion: nearest(&key, known.iter().map(String::as_str)),
+                key: format!("{CONTEXTS}.{name}.{key}"),
+                origin: origin.to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

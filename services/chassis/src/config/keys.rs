@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
+/// The section of commands, which contexts override.
+pub(super) const CLIENT: &str = "client";
+/// The table that holds the contexts.
+pub(super) const CONTEXTS: &str = "contexts";
+
 /// Prefix of environment variables: `LIENTHONG__<SECTION>__<KEY>`.
 pub const PREFIX: &str = "LIENTHONG__";
 

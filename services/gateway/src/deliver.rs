@@ -76,9 +76,7 @@ impl Handle for DeliveryHandler {
                 self.deliver(reservation, share)
             });
             for (decided, undecided) in join_all(shares.collect::<Vec<_>>()).await {
-                for (index, verdict) in decided {
-                    verdicts.decide(index, verdict);
-                }
+                decided.into_iter().for_each(|(index, it)| verdicts.decide(index, it));
                 waiting.extend(undecided);
             }
         }

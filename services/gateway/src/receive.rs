@@ -103,9 +103,9 @@ impl Reader {
 /// Streams deliveries until the session ends; the last item is the reason.
 pub(crate) fn stream(
     gateway: &Arc<Gateway>,
-    session: Arc<Session>,
+    session: &Arc<Session>,
 ) -> Result<impl Stream<Item = Result<Delivery, Status>> + Send + use<>, Fault> {
-    let reader = Reader::open(gateway, &session, Asking::Stream)?;
+    let reader = Reader::open(gateway, session, Asking::Stream)?;
     Ok(futures::stream::unfold(Some(reader), |reader| async {
         let reader = reader?;
         let taken = reader.take(1).await;

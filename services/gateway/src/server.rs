@@ -153,7 +153,7 @@ impl Exchange for Service {
         let request = request.into_inner();
         let session =
             self.find_receiving_session(&application, &request.session, request.in_hand_max)?;
-        Ok(Response::new(Box::pin(stream(&self.gateway, session)?)))
+        Ok(Response::new(Box::pin(stream(&self.gateway, &session)?)))
     }
 
     async fn get_part(&self, request: Request<GetPartRequest>) -> RpcResult<Self::GetPartStream> {

@@ -42,12 +42,11 @@ impl Call {
         let count = match self {
             Self::Accept(items, _) => items.len(),
             Self::Record(entries, refusals, _) => entries.len() + refusals.len(),
-            Self::Begin(_, ids, _) => ids.len(),
+            Self::Begin(_, ids, _) | Self::Renew(ids, _) => ids.len(),
             Self::End(request, _) => request.settlements.len(),
             Self::Command(request, _) => request.message_ids.len(),
             Self::Postpone(failed, _) => failed.len(),
             Self::Note(actions, _) => actions.len(),
-            Self::Renew(ids, _) => ids.len(),
             Self::Open(..)
             | Self::Close(..)
             | Self::Pause(..)

@@ -94,7 +94,14 @@ fn add(
         State::InHand => of.in_flight += count,
         State::Parked => of.parked += count,
         State::Dead | State::InDoubt => of.stopped += count,
-        _ => of.waiting += count,
+        State::Unspecified
+        | State::Accepted
+        | State::Routed
+        | State::Queued
+        | State::Held
+        | State::Taken
+        | State::Refused
+        | State::Withdrawn => of.waiting += count,
     }
     if oldest > 0 && (of.oldest_us == 0 || oldest < of.oldest_us) {
         of.oldest_us = oldest;

@@ -255,7 +255,7 @@ fn operators_see_sessions_and_end_them() {
     assert!(text.contains("vanthu-1") && text.contains("lease_until"), "{trace}");
 
     assert_eq!(run(&["sessions", "end", "ffff"]).1, 4);
-    let (ended, code) = run(&["sessions", "end", &session[..30], "--reason", "treo"]);
+    let (ended, code) = run(&["sessions", "end", session.get(..30).unwrap(), "--reason", "treo"]);
     assert_eq!((code, &ended["ended"][0]["id"]), (0, &json!(session)), "{ended}");
     let path = poll_path(&session, 0);
     let (status, answer) = call(&gateway, "hai", ("GET", &path), &Value::Null);

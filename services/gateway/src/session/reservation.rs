@@ -29,19 +29,8 @@ impl Reservation {
         let mut rejected = Vec::new();
         let session = self.session.clone();
         self.release(|state| {
-            for (delivery, in_flight) in deliveries {
-                if session.closed.is_cancelled() || state.capacity() == 0 {
-                    rejected.push(delivery);
-                    continue;
-                }
-                if state.in_flight.insert(delivery.message_id.clone(), in_flight).is_some() {
-                    // The journal gives a second lease only after the first has ended, so an unsent
-                    // copy under the first must not be sent any more.
-                    state.take_without_lease();
-                }
-                state.unsent.push_back(delivery);
-                state.given += 1;
-                session.turn.fetch_max(state.given, Ordering::Relaxed);
+            for it in deliveries {
+                rejected.extend(session.queue(state, it));
             }
         });
         rejected
@@ -64,6 +53,26 @@ impl Reservation {
 }
 
 impl Session {
+    /// Queues a delivery; returns it when the session cannot take it any more.
+    fn queue(
+        &self,
+        state: &mut State,
+        (delivery, in_flight): (Delivery, InFlight),
+    ) -> Option<Delivery> {
+        if self.closed.is_cancelled() || state.capacity() == 0 {
+            return Some(delivery);
+        }
+        if state.in_flight.insert(delivery.message_id.clone(), in_flight).is_some() {
+            // The journal gives a second lease only after the first has ended, so an unsent copy
+            // under the first must not be sent any more.
+            state.take_without_lease();
+        }
+        state.unsent.push_back(delivery);
+        state.given += 1;
+        self.turn.fetch_max(state.given, Ordering::Relaxed);
+        None
+    }
+
     /// Reserves at most `count` of its capacity; none when it has none.
     pub(crate) fn reserve(self: &Arc<Self>, count: usize) -> Option<Reservation> {
         let mut state = self.state.lock();

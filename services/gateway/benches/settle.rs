@@ -274,7 +274,7 @@ async fn settles(router: Router, bus: &Bus, count: usize) -> Duration {
 #[tokio::main]
 async fn main() {
     for count in APPLICATIONS {
-        let took = measure(count).await;
+        let took = Box::pin(measure(count)).await;
         println!("{count:>5} applications: {:>8.1} µs a settle", took.as_secs_f64() * 1e6);
     }
 }

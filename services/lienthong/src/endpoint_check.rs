@@ -193,13 +193,10 @@ mod tests {
         servers.spawn(async move {
             let mut open = Vec::new();
             while let Ok((mut stream, _)) = listener.accept().await {
-                if let Some(answer) = answer {
-                    drop(stream.write_all(answer).await);
-                    let mut request = [0; 64];
-                    drop(stream.read(&mut request).await);
-                } else {
-                    open.push(stream);
-                }
+                drop(stream.write_all(answer.unwrap_or_default()).await);
+                drop(stream.read(&mut [0; 64]).await);
+                // A server that never answers keeps its connections open.
+                open.extend(answer.is_none().then_some(stream));
             }
         });
         address

@@ -168,7 +168,8 @@ async fn connect_service(client: &ClientSettings, service: Service) -> anyhow::R
     let endpoints = internal_endpoints(client)?;
     let mut failure = None;
     for it in &endpoints {
-        match check_service(it, service).await {
+        // Boxed, because every command holds this future.
+        match Box::pin(check_service(it, service)).await {
             Ok(()) => return Ok(it.upstream.clone()),
             Err(fault) if failure.is_none() => failure = Some(fault),
             Err(fault) => {
@@ -191,22 +192,22 @@ async fn check_service(endpoint: &InternalEndpoint, service: Service) -> Result<
         return Ok(());
     };
     explain_failure(address, &status).await?;
-    match status.code() {
-        // It speaks as it should and is slow: the command's own call has a longer limit.
-        Code::DeadlineExceeded => Ok(()),
-        // The gateway answers an unknown call, and one without its token, with HTTP and JSON.
-        Code::Unimplemented | Code::Internal if Fault::from_status(&status).is_none() => {
-            let exchange = ExchangeClient::new(upstream.clone());
-            Err(if serves_vendors(exchange).await {
-                address.fault(&code::LT_CLI_024)
-            } else if is_a_role(upstream.clone()).await {
-                address.fault(&code::LT_CLI_025).param("part", service.name())
-            } else {
-                address.fault(&code::LT_CLI_021)
-            })
-        }
-        _ => Err(fault_from_status(&status, service.name())),
+    // It speaks as it should and is slow: the command's own call has a longer limit.
+    if status.code() == Code::DeadlineExceeded {
+        return Ok(());
     }
+    let is_unknown_call = matches!(status.code(), Code::Unimplemented | Code::Internal);
+    if !is_unknown_call || Fault::from_status(&status).is_some() {
+        return Err(fault_from_status(&status, service.name()));
+    }
+    // The gateway answers an unknown call, and one without its token, with HTTP and JSON.
+    Err(if serves_vendors(ExchangeClient::new(upstream.clone())).await {
+        address.fault(&code::LT_CLI_024)
+    } else if is_a_role(upstream.clone()).await {
+        address.fault(&code::LT_CLI_025).param("part", service.name())
+    } else {
+        address.fault(&code::LT_CLI_021)
+    })
 }
 
 /// True for an internal address: every role answers operators there.

@@ -164,17 +164,23 @@ fn layout_records(headings: &[String], rows: &[Row], available: Option<usize>) -
             Row::Line(text) => lines.extend(wrap_line(text, available)),
             Row::Cells(cells) => {
                 let filled = headings.iter().zip(cells).filter(|(_, cell)| !cell.is_empty());
-                for (name, cell) in filled {
-                    let rest = available.saturating_sub(widest + GAP).max(1);
-                    let mut name = pad(name, widest);
-                    for piece in wrap_line(cell, rest) {
-                        lines.push(format!("{name}  {piece}"));
-                        name = " ".repeat(widest);
-                    }
-                }
+                let rest = available.saturating_sub(widest + GAP).max(1);
+                lines
+                    .extend(filled.flat_map(|(name, cell)| layout_field(name, widest, cell, rest)));
                 lines.push(String::new());
             }
         }
+    }
+    lines
+}
+
+/// The lines of one cell, with its heading before the first.
+fn layout_field(name: &str, widest: usize, cell: &str, rest: usize) -> Vec<String> {
+    let mut before = pad(name, widest);
+    let mut lines = Vec::new();
+    for piece in wrap_line(cell, rest) {
+        lines.push(format!("{before}  {piece}"));
+        before = " ".repeat(widest);
     }
     lines
 }

@@ -156,7 +156,7 @@ fn half_of(text: &str, lang: Lang) -> String {
 fn lines_in(text: &StyledStr, lang: Lang) -> String {
     let localize_line = |line: &str| -> String {
         let example = line.trim_start();
-        let indent = &line[..line.len() - example.len()];
+        let indent = line.strip_suffix(example).unwrap_or_default();
         match example.split_once("  ").filter(|_| line.contains(" / ")) {
             Some((command, words)) => {
                 let gap = words.len() - words.trim_start().len() + 2;
@@ -213,7 +213,12 @@ pub(crate) fn usage_text(error: &Error, lang: Lang) -> String {
         ErrorKind::InvalidUtf8 => {
             ("một tham số không phải UTF-8".into(), "an argument is not UTF-8".into())
         }
-        _ => (format!("{argument} {value}"), format!("{argument} {value}")),
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+        | ErrorKind::DisplayVersion
+        | ErrorKind::Io
+        | ErrorKind::Format
+        | _ => (format!("{argument} {value}"), format!("{argument} {value}")),
     };
     let mut text = choose(lang, &vi, &en).trim().to_owned();
     let values = context(error, ContextKind::ValidValue);

@@ -39,7 +39,8 @@ pub(crate) async fn run(
                 remedy: String::new(),
             });
             checks.extend(machine::check_folders(output, &settings));
-            checks.extend(connections::check_all(output, (&settings, &layers), &client).await);
+            let connections = connections::check_all(output, (&settings, &layers), &client);
+            checks.extend(Box::pin(connections).await);
             checks.extend(links::check_all(output, &settings).await);
         }
     }

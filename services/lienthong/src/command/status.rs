@@ -134,7 +134,7 @@ fn print_roles(output: Output, statuses: &[Answer<StatusResponse>]) {
     );
 }
 
-fn words<'a>(output: Output, of: Option<&'a Text>) -> &'a str {
+fn words(output: Output, of: Option<&Text>) -> &str {
     of.map_or("", |it| output.localize(&it.vi, &it.en))
 }
 

@@ -51,8 +51,7 @@ impl Listeners {
             Ok(Arc::new(listener))
         };
         let (has_vendors, has_internal) = match role {
-            None => (true, true),
-            Some(Role::Gateway) => (true, true),
+            None | Some(Role::Gateway) => (true, true),
             Some(Role::Journal | Role::Mapping | Role::Registry) => (false, true),
             Some(Role::AdapterFolder) => (false, is_adapter_operated),
         };

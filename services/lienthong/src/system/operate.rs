@@ -232,14 +232,12 @@ fn find_targets(directory: &Directory, name: &str) -> Vec<PauseTarget> {
         targets.push((Kind::Application, name.to_owned()));
     }
     let day = registry_client::day_in_vietnam(Clock::System.now_us());
-    match directory.resolve_code(name, &day) {
-        _ if directory.organisation(name).is_some() => {
-            targets.push((Kind::Organisation, name.to_owned()));
-        }
-        CodeOwner::InForce(organisation) | CodeOwner::CodeExpired(organisation) => {
-            targets.push((Kind::Organisation, organisation.key.clone()));
-        }
-        _ => {}
+    if directory.organisation(name).is_some() {
+        targets.push((Kind::Organisation, name.to_owned()));
+    } else if let CodeOwner::InForce(organisation) | CodeOwner::CodeExpired(organisation) =
+        directory.resolve_code(name, &day)
+    {
+        targets.push((Kind::Organisation, organisation.key.clone()));
     }
     let target = |(kind, name): (Kind, String)| PauseTarget { kind: kind.into(), name };
     targets.into_iter().map(target).collect()

@@ -16,10 +16,13 @@ pub(super) fn role_statuses(role: Option<Role>, health: &Health) -> Vec<RoleStat
     let of_role = |role: Role| {
         let mut status = RoleStatus { role: role.name().to_owned(), ..RoleStatus::default() };
         for (name, reason, is_failure) in &conditions {
-            if is_alone || concerns(role, name) {
-                let condition = Condition { name: name.clone(), reason: Some(words(name, reason)) };
-                if *is_failure { &mut status.failures } else { &mut status.warnings }
-                    .push(condition);
+            if !is_alone && !concerns(role, name) {
+                continue;
+            }
+            let condition = Condition { name: name.clone(), reason: Some(words(name, reason)) };
+            match is_failure {
+                true => status.failures.push(condition),
+                false => status.warnings.push(condition),
             }
         }
         status.ready = status.failures.is_empty();

@@ -364,14 +364,12 @@ impl<'a> UnitOfWork<'a> {
 
     /// Adds a fact of the journal's own, with a detail.
     pub(crate) fn step(&mut self, id: &str, step: Step, detail: &str) {
-        let fact = Fact { detail: detail.to_owned(), ..self.own_fact(id, step) };
-        self.fact(id, fact);
+        self.fact(id, Fact { detail: detail.to_owned(), ..self.own_fact(id, step) });
     }
 
     /// Adds a fact of the journal's own with its cause.
     pub(crate) fn step_because(&mut self, id: &str, step: Step, cause: Fault) {
-        let fact = Fact { fault: Some(cause), ..self.own_fact(id, step) };
-        self.fact(id, fact);
+        self.fact(id, Fact { fault: Some(cause), ..self.own_fact(id, step) });
     }
 
     /// A fact of the journal's own.

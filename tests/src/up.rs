@@ -174,6 +174,28 @@ impl Up {
         self.folder.join("internal.token")
     }
 
+    /// Waits until gateway and mapping have each read the registry so many times since the log
+    /// began.
+    ///
+    /// # Panics
+    ///
+    /// They do not within 30 s.
+    pub fn wait_for_registry(&self, reads: usize) {
+        let limit = Instant::now() + Duration::from_secs(30);
+        let has_read = |service: &str, log: &str| {
+            let line = format!("\"registry read\",\"service\":\"{service}.registry\"");
+            log.matches(&line).count() >= reads
+        };
+        loop {
+            let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+            if ["gateway", "mapping"].into_iter().all(|it| has_read(it, &log)) {
+                return;
+            }
+            assert!(Instant::now() < limit, "the registry's change is not in force:\n{log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.running.as_ref().map_or(0, Guarded::id)

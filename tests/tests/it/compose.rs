@@ -31,10 +31,11 @@ fn environment(service: &Value) -> BTreeMap<String, String> {
 
 /// The roles that `serve --help` lists.
 fn roles() -> BTreeSet<String> {
-    let help = Command::new(program()).args(["serve", "--help"]).output().unwrap();
+    let help = Command::new(program()).args(["serve", "--help", "--lang", "en"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let listed = help.lines().filter_map(|it| it.trim().strip_prefix("- ")?.split_once(':'));
-    listed.map(|(role, _)| role.to_owned()).collect()
+    let (_, listed) = help.split_once("<ROLE>  ").unwrap();
+    let (_, listed) = listed.split_once(": ").unwrap();
+    listed.split_once(']').unwrap().0.split(", ").map(str::to_owned).collect()
 }
 
 /// Secrets that a service is granted: name and path in the container.

@@ -458,7 +458,7 @@ fn plain_text_to_other_machines_is_refused_unless_a_setting_allows_it() {
     let send =
         ["send", &file, "--token-file", &token, "--gateway", "http://192.0.2.1:7400", "--json"];
     let fault = json(&run(&send));
-    assert_eq!(fault["error"]["code"], "LT-CFG-007", "{fault:#}");
+    assert_eq!(fault["error"]["code"], "LT-CLI-027", "{fault:#}");
 }
 
 #[test]

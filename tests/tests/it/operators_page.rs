@@ -216,13 +216,7 @@ fn cannot_go_on(page: &Page) {
     page.run("lienthong send vb.json --token-file coquan-a.token");
     page.until(48, "cách ly");
     registry(page.folder.path(), Agency { takes: "ioffice.portal", ..NARROW });
-    let limit = Instant::now() + Duration::from_secs(30);
-    let log = page.folder.path().join("log");
-    let read = "\"registry read\",\"service\":\"mapping.registry\"";
-    while std::fs::read_to_string(&log).unwrap().matches(read).count() < 2 {
-        assert!(Instant::now() < limit, "the registry's change is not in force");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    page.up.wait_for_registry(2);
     page.mend("cannot go on");
     let client = page.client(&NARROW);
     let session = client.hello("thu");

@@ -138,9 +138,7 @@ fn a_dead_letter_reaches_the_sender_and_so_does_its_arrival_at_last() {
     assert!(report["text_vi"].as_str().unwrap().contains("edxml.status"), "{report:#}");
     assert_ne!(report["remedy_vi"], "");
     std::fs::write(&path, whole).unwrap();
-    // A session says which formats the registry names now.
-    let hello = json!({ "adapter": "nhan", "takes": ["ioffice.portal", "edxml.status"] });
-    until(|| json!(two.call("POST", "/v1/hello", &hello).0), |it| *it == 200);
+    up.wait_for_registry(2);
     let session_of_two = two.hello("nhan");
     let redrive = ["redrive", id, "--reason", "registered", "--yes"];
     run_json(&up, folder.path(), &redrive);

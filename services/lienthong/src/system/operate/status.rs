@@ -33,6 +33,8 @@ pub(super) fn role_statuses(role: Option<Role>, health: &Health) -> Vec<RoleStat
 
 /// True when a condition of a process that runs every role is one of this role.
 fn concerns(role: Role, condition: &str) -> bool {
+    // A disk is named by what it holds, `disk.claims`.
+    let condition = condition.strip_prefix("disk.").unwrap_or(condition);
     let first = condition.split(['.', ' ']).next().unwrap_or_default();
     match first {
         "gateway" | "mapping" | "journal" | "registry" => first == role.name(),
@@ -63,9 +65,28 @@ fn words(name: &str, reason: &str) -> Text {
         }
         _ => "",
     };
-    let vi =
-        if known.is_empty() { format!("{}: {reason}", what_fails(name)) } else { known.into() };
+    let vi = if name.starts_with("disk.") {
+        disk_words(reason)
+    } else if known.is_empty() {
+        format!("{}: {reason}", what_fails(name))
+    } else {
+        known.to_owned()
+    };
     Text { vi, en: reason.to_owned() }
+}
+
+/// The space of a disk (`chassis::disk::DiskUsage`) in Vietnamese.
+fn disk_words(reason: &str) -> String {
+    [
+        (" has ", " còn "),
+        (" MiB of ", "/"),
+        (" MiB free and ", " MiB trống và "),
+        (" of ", "/"),
+        (" inodes", " inode"),
+        ("a write failed: ", "ghi không được: "),
+    ]
+    .iter()
+    .fold(reason.to_owned(), |text, (en, vi)| text.replacen(en, vi, 1))
 }
 
 /// What is not well, for a reason that only its error knows.
@@ -75,6 +96,7 @@ fn what_fails(name: &str) -> &'static str {
         "start" => "khởi động không thành",
         "registry" => "sổ đăng ký có vấn đề",
         "journal" => "cơ sở dữ liệu có vấn đề",
+        "mapping" | "gateway" => "vai trò này có vấn đề",
         "claims" => "đĩa của kho tệp có vấn đề",
         _ => "có vấn đề",
     }
@@ -100,5 +122,13 @@ mod tests {
         assert_eq!(statuses[3].warnings.len(), 1);
         let reason = statuses[0].failures[1].reason.clone().unwrap();
         assert_eq!(reason.vi, "chưa đọc được sổ đăng ký");
+        health.warn("disk.temporary", "/tmp has 780 MiB of 25819 MiB free and 7 of 9 inodes");
+        let statuses = role_statuses(None, &health);
+        let with_disk = statuses.iter().map(|it| {
+            let found = it.warnings.iter().find(|it| it.name == "disk.temporary")?;
+            Some(found.reason.clone()?.vi)
+        });
+        let words = "/tmp còn 780/25819 MiB trống và 7/9 inode".to_owned();
+        assert_eq!(with_disk.collect::<Vec<_>>(), [None, Some(words), None, None]);
     }
 }

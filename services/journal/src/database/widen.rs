@@ -18,9 +18,11 @@ pub(crate) fn widen(sql: &str, types: &[Type]) -> Option<String> {
     let (arrays, names) = (arrays.join(", "), names.join(", "));
     let inner = with_named_parameters(sql);
     if sql.starts_with("SELECT ") {
+        // `OFFSET 0` keeps PostgreSQL from joining the sets with the whole table, which it prefers
+        // while the table has no statistics: each set is looked up by its index.
         return Some(format!(
             "SELECT r.n, q.* FROM unnest({arrays}) WITH ORDINALITY AS r({names}, n) \
-             CROSS JOIN LATERAL ({inner}) q"
+             CROSS JOIN LATERAL ({inner} OFFSET 0) q"
         ));
     }
     let sets = format!("unnest({arrays}) AS r({names})");
@@ -70,7 +72,8 @@ mod tests {
         assert_eq!(
             widen("SELECT a FROM t WHERE b = $1 AND c < $2 ORDER BY a LIMIT 1", &two).unwrap(),
             "SELECT r.n, q.* FROM unnest($1::text[], $2::int8[]) WITH ORDINALITY AS r(p1, p2, n) \
-             CROSS JOIN LATERAL (SELECT a FROM t WHERE b = r.p1 AND c < r.p2 ORDER BY a LIMIT 1) q"
+             CROSS JOIN LATERAL (SELECT a FROM t WHERE b = r.p1 AND c < r.p2 ORDER BY a LIMIT 1 \
+             OFFSET 0) q"
         );
         assert_eq!(
             widen("INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO NOTHING", &two).unwrap(),

@@ -7,9 +7,10 @@ use std::fmt::Write as _;
 
 use tokio_postgres::types::Type;
 
-/// The wide form; none when the statement has no shape that can be widened.
+/// The wide form; none when the statement has no shape that can be widened. A change that returns
+/// rows has none: it names no set of its rows, and changes a row once that two sets name.
 pub(crate) fn widen(sql: &str, types: &[Type]) -> Option<String> {
-    if types.is_empty() {
+    if types.is_empty() || sql.contains(" RETURNING ") {
         return None;
     }
     let arrays: Vec<String> =
@@ -86,6 +87,9 @@ mod tests {
         );
         assert_eq!(widen("DELETE FROM t WHERE a = $1", &two), None);
         assert_eq!(widen("SELECT 1", &[]), None);
+        assert_eq!(widen("UPDATE t SET b = $2 WHERE a = $1 RETURNING a", &two), None);
+        let returning = "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO NOTHING RETURNING a";
+        assert_eq!(widen(returning, &two), None);
     }
 
     #[test]

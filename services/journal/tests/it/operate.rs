@@ -1,6 +1,7 @@
 //! Pauses, progress and stored sessions, as operators see them.
 
 use journal::Service;
+use proto::journal::v1::RenewRequest;
 use proto::journal::v1::begun::Answer;
 use proto::message::v1::{ReceiverClass, State};
 use proto::operate::v1::pause_target::Kind;
@@ -13,6 +14,7 @@ on_both!(
     a_paused_application_gets_nothing_and_everything_once_it_is_resumed,
     progress_counts_what_waits_by_channel,
     a_stored_session_has_its_adapter_and_what_it_has_in_hand,
+    sessions_are_renewed_together_and_the_closed_ones_are_named,
 );
 
 fn target(kind: Kind, name: &str) -> Option<PauseTarget> {
@@ -89,4 +91,16 @@ async fn a_stored_session_has_its_adapter_and_what_it_has_in_hand(mut env: Envir
     assert_eq!(env.service.close_session(session).await.unwrap(), 1, "it is given back");
     assert_eq!(env.service.read_sessions().await.unwrap(), []);
     assert_eq!(env.state(&id).await, State::Queued);
+}
+
+async fn sessions_are_renewed_together_and_the_closed_ones_are_named(mut env: Environment) {
+    let mut sessions = Vec::new();
+    for application in ["a-app", "b-app", "c-app"] {
+        sessions.push(env.open(application, ReceiverClass::Repeatable).await);
+    }
+    sessions.insert(1, "unknown".to_owned());
+    for _ in 0..2 {
+        let renewed = env.journal.renew(RenewRequest { sessions: sessions.clone() }).await.unwrap();
+        assert_eq!(renewed.into_inner().unknown, ["unknown"]);
+    }
 }

@@ -10,6 +10,7 @@ use proto::fault::v1::Fault;
 use proto::fault::{Code, Lang, code};
 use sdk::{ServeError, SubmitError};
 use serde_json::{Value, json};
+use tls::TlsError;
 use tonic::Status;
 
 use crate::io_words::io_words;
@@ -47,8 +48,8 @@ fn fault_of_cause(cause: &(dyn Error + 'static)) -> Option<Fault> {
     if let Some(ServeError::Plaintext { gateway }) = cause.downcast_ref() {
         return Some(exposed("--gateway", gateway.clone()));
     }
-    if cause.is::<tls::TlsError>() {
-        return Some(Fault::new(&code::LT_CFG_008).param("reason", error_chain(cause)));
+    if let Some(error) = cause.downcast_ref::<TlsError>() {
+        return Some(certificate_fault(error));
     }
     if let Some(error) = cause.downcast_ref::<bus::ConnectError>() {
         return Some(unavailable("RabbitMQ", error));
@@ -76,6 +77,38 @@ fn secret_fault(error: &SecretError) -> Fault {
     };
     let file = path.display().to_string();
     path_fault(&code::LT_CLI_004, path).violation(file, vi, en)
+}
+
+/// The fault of a certificate or key, which names its file.
+fn certificate_fault(error: &TlsError) -> Fault {
+    let fault = Fault::new(&code::LT_CFG_008);
+    match error {
+        TlsError::Unreadable { path, source } => {
+            let (vi, en) = io_words(source);
+            fault.violation(path.display().to_string(), vi, en)
+        }
+        TlsError::Content { path, expected } => fault.violation(
+            path.display().to_string(),
+            format!(
+                "tệp không có {} ở dạng PEM",
+                if *expected == "certificate" { "chứng thư" } else { "khóa" }
+            ),
+            format!("the file holds no {expected} in PEM form"),
+        ),
+        TlsError::Unusable { path, source } => fault
+            .violation(path.display().to_string(), "không dùng được", "cannot be used")
+            .detail(error_chain(source.as_ref())),
+        TlsError::WithoutAuthorities => fault.violation(
+            "tls.authorities_file",
+            "cần chứng thư của bên gọi mà chưa nêu nơi cấp chứng thư",
+            "certificates of callers are required, and no file of their authorities is named",
+        ),
+        TlsError::Incomplete => fault.violation(
+            "tls.key_file",
+            "chứng thư và khóa phải có cùng nhau",
+            "a certificate and its key are needed together",
+        ),
+    }
 }
 
 /// The fault of a link that would be plain text to another machine.
@@ -125,7 +158,7 @@ pub(crate) fn fault_from_status(status: &Status, part: &str) -> Fault {
     };
     let detail = status_chain(status);
     if detail.contains(WRONG_CERTIFICATE) {
-        return Fault::new(&code::LT_CFG_008).param("reason", detail);
+        return Fault::new(&code::LT_CFG_008).detail(detail);
     }
     let fault = Fault::new(code).param("part", part).param("address", part);
     // The title of a wrong token says everything.

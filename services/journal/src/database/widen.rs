@@ -88,7 +88,8 @@ mod tests {
         assert_eq!(widen("DELETE FROM t WHERE a = $1", &two), None);
         assert_eq!(widen("SELECT 1", &[]), None);
         assert_eq!(widen("UPDATE t SET b = $2 WHERE a = $1 RETURNING a", &two), None);
-        let returning = "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO NOTHING RETURNING a";
+        let returning =
+            "INSERT INTO t (a, b) VALUES ($1, $2) ON CONFLICT (a) DO NOTHING RETURNING a";
         assert_eq!(widen(returning, &two), None);
     }
 

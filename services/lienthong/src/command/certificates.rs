@@ -116,8 +116,10 @@ fn print(output: Output, files: &[PathBuf]) -> anyhow::Result<()> {
 /// The first certificate of a file, which is the one that is shown.
 fn read_first(file: &Path) -> anyhow::Result<Certificate> {
     let all = read_certificates(file)?;
-    let damaged =
-        || Fault::new(&proto::fault::code::LT_CFG_008).param("reason", file.display().to_string());
+    let damaged = || {
+        let (vi, en) = ("chứng thư không đọc được", "the certificate cannot be read");
+        Fault::new(&proto::fault::code::LT_CFG_008).violation(file.display().to_string(), vi, en)
+    };
     Ok(all.first().and_then(|it| Certificate::parse(it)).ok_or_else(damaged)?)
 }
 

@@ -17,7 +17,8 @@ use tokio::net::TcpStream;
 use crate::client_settings::ClientSettings;
 use crate::command::doctor::check::{Check, within_limit};
 use crate::command::registry::state::{find_fault, inspect};
-use crate::journal_access::{client_tls, connect_journal, connect_operate};
+use crate::endpoint_check::Address;
+use crate::journal_access::{InternalEndpoint, client_tls, connect_journal, connect_operate};
 use crate::output::Output;
 use crate::pause_view::pause_words;
 use crate::settings::{self, Settings};
@@ -268,21 +269,26 @@ async fn check_role(
     (id, uri): (&'static str, &str),
     (settings, client): (&Settings, &ClientSettings),
 ) -> Check {
+    let not_ready =
+        output.localize("có trả lời nhưng chưa sẵn sàng", "it answers and is not ready");
     let asking = async {
         // Of several addresses one serves; the others are its standbys, which are not ready.
-        let mut failure = anyhow::anyhow!("no address is named");
+        let mut last: anyhow::Result<_> = Ok(Err(not_ready.to_owned()));
         let tls = role_tls(settings, client)?;
         for uri in uri.split(',') {
-            let network = Network::new(uri.trim())
+            let address = Address::parse(uri.trim(), id)?;
+            let network = Network::new(address.text())
                 .tls(tls.clone())
                 .allow_plaintext(settings.listen.plaintext || client.certificates().plaintext);
-            match health::check_serving(Upstream::network(&network)?).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => failure = anyhow::anyhow!("it answers and is not ready"),
-                Err(error) => failure = error.into(),
+            let upstream = Upstream::network(&network)?;
+            let endpoint = InternalEndpoint { address, upstream };
+            match health::check_serving(endpoint.upstream.clone()).await {
+                Ok(true) => return Ok(Ok(())),
+                Ok(false) => last = Ok(Err(not_ready.to_owned())),
+                Err(status) => last = Err(endpoint.fault(&status, id).await.into()),
             }
         }
-        Err(failure)
+        last
     };
     let printed = uri.split(',').map(redact).collect::<Vec<_>>().join(",");
     Check {
@@ -290,6 +296,7 @@ async fn check_role(
         title: output.localize("Dịch vụ", "Service"),
         outcome: within_limit(output, asking)
             .await
+            .flatten()
             .map(|()| printed.clone())
             .map_err(|error| format!("{printed}: {error}")),
         remedy: format!(

@@ -159,7 +159,8 @@ fn settle(unit: &mut UnitOfWork<'_>, row: &DeliveryRow, answer: &Answer) {
         }
         Some(Transition::Retry) => {
             unit.step(id, step, detail);
-            let mut fault = Fault::new(&code::LT_JNL_003).param("reason", detail);
+            let reason = if detail.is_empty() { "–" } else { detail };
+            let mut fault = Fault::new(&code::LT_JNL_003).param("reason", reason);
             if let Answer::Unavailable(it) = answer {
                 fault.retry_after_ms = it.retry_after_ms;
             }

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chassis::secret::redact;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -64,17 +65,27 @@ enum Spoken {
     Nothing,
 }
 
+/// An address with its scheme. Without one it is `http` for this machine and `https` for others, as
+/// plain text to others is refused.
+fn with_scheme(text: &str) -> String {
+    let is_plain = |host: &str| !tls::is_exposed(&format!("http://{host}"));
+    match text.split_once("://") {
+        Some(_) => text.to_owned(),
+        None if is_plain(text) => format!("http://{text}"),
+        None => format!("https://{text}"),
+    }
+}
+
+/// Addresses with a comma in between as they may be printed, without passwords.
+pub(crate) fn printed_addresses(list: &str) -> String {
+    list.split(',').map(|it| redact(&with_scheme(it.trim()))).collect::<Vec<_>>().join(",")
+}
+
 impl Address {
-    /// Reads an address. Without a scheme it is `http` for this machine and `https` for others, as
-    /// plain text to others is refused.
+    /// Reads an address, which needs no scheme.
     pub(crate) fn parse(text: &str, setting: &'static str) -> Result<Self, Fault> {
-        let is_plain = |host: &str| !tls::is_exposed(&format!("http://{host}"));
-        let full = match text.split_once("://") {
-            Some(_) => text.to_owned(),
-            None if is_plain(text) => format!("http://{text}"),
-            None => format!("https://{text}"),
-        };
-        let unusable = || Fault::new(&code::LT_CLI_006).param("address", text);
+        let full = with_scheme(text);
+        let unusable = || Fault::new(&code::LT_CLI_006).param("address", redact(&full));
         let url = Url::parse(&full).map_err(|error| unusable().detail(error.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
             return Err(unusable());
@@ -87,9 +98,14 @@ impl Address {
         self.url.as_str().trim_end_matches('/')
     }
 
+    /// The address as it may be printed, without a password.
+    pub(crate) fn printed(&self) -> String {
+        redact(self.text())
+    }
+
     /// A fault about this address.
     pub(crate) fn fault(&self, code: proto::fault::Code) -> Fault {
-        Fault::new(code).param("address", self.text()).param("setting", self.setting)
+        Fault::new(code).param("address", self.printed()).param("setting", self.setting)
     }
 
     fn is_encrypted(&self) -> bool {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use chassis::config::ConfigError;
-use chassis::secret::SecretError;
+use chassis::secret::{SecretError, redact};
 use chassis::upstream::UpstreamError;
 use proto::fault::v1::Fault;
 use proto::fault::{Code, Lang, code};
@@ -20,6 +20,30 @@ use crate::settings::config_fault;
 pub(crate) fn fault_from_error(error: &anyhow::Error) -> Fault {
     let uncoded = || Fault::new(&code::LT_CLI_009).detail(format!("{error:#}"));
     error.chain().find_map(fault_of_cause).unwrap_or_else(uncoded)
+}
+
+/// An error in one line: the code of its fault, what happened, and what is wrong with each field. One
+/// without a code is its own text; of the operating system's errors, in the reader's language.
+pub(crate) fn error_line(error: &anyhow::Error, lang: Lang) -> String {
+    let in_language = |(vi, en): (String, String)| match lang {
+        Lang::Vi => vi,
+        Lang::En => en,
+    };
+    let Some(fault) = error.chain().find_map(fault_of_cause) else {
+        let of_system = error.chain().find_map(|it| it.downcast_ref::<std::io::Error>());
+        return of_system.map_or_else(|| format!("{error:#}"), |it| in_language(io_words(it)));
+    };
+    let title = fault.title(lang);
+    let mut line = format!("{}: {title}", fault.code);
+    if !fault.violations.is_empty() {
+        line.truncate(line.trim_end_matches('.').len());
+    }
+    for it in fault.violations {
+        let field =
+            if title.contains(&it.field) { String::new() } else { format!("{}: ", it.field) };
+        line += &format!(": {field}{}", in_language((it.description_vi, it.description_en)));
+    }
+    if fault.detail.is_empty() { line } else { format!("{line} ({})", fault.detail) }
 }
 
 fn fault_of_cause(cause: &(dyn Error + 'static)) -> Option<Fault> {
@@ -43,10 +67,10 @@ fn fault_of_cause(cause: &(dyn Error + 'static)) -> Option<Fault> {
         );
     }
     if let Some(UpstreamError::Plaintext { url }) = cause.downcast_ref() {
-        return Some(exposed("--internal", url.to_string()));
+        return Some(exposed("--internal", &url.to_string()));
     }
     if let Some(ServeError::Plaintext { gateway }) = cause.downcast_ref() {
-        return Some(exposed("--gateway", gateway.clone()));
+        return Some(exposed("--gateway", gateway));
     }
     if let Some(error) = cause.downcast_ref::<TlsError>() {
         return Some(certificate_fault(error));
@@ -112,8 +136,8 @@ fn certificate_fault(error: &TlsError) -> Fault {
 }
 
 /// The fault of a link that would be plain text to another machine.
-fn exposed(key: &str, address: String) -> Fault {
-    Fault::new(&code::LT_CLI_027).param("key", key).param("address", address)
+fn exposed(key: &str, address: &str) -> Fault {
+    Fault::new(&code::LT_CLI_027).param("key", key).param("address", redact(address))
 }
 
 /// The fault of a part that cannot be reached.
@@ -238,6 +262,34 @@ mod tests {
     fn code_and_exit_status(error: impl Into<anyhow::Error>) -> (String, u8) {
         let fault = fault_from_error(&error.into());
         (fault.code.clone(), ExitStatus::from_fault(&fault).code())
+    }
+
+    #[test]
+    fn an_error_in_one_line_is_in_the_readers_language_and_says_nothing_twice() {
+        let lines = |error: anyhow::Error| [Lang::Vi, Lang::En].map(|it| error_line(&error, it));
+        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(
+            lines(anyhow::Error::new(refused).context("of a library")),
+            ["không có gì chạy ở địa chỉ này", "nothing runs at this address"]
+        );
+        assert_eq!(lines(anyhow::anyhow!("odd")), ["odd", "odd"]);
+        let missing = SecretError::Unreadable {
+            path: "a.token".into(),
+            source: std::io::ErrorKind::NotFound.into(),
+        };
+        let [vi, _] = lines(missing.into());
+        assert_eq!(
+            vi,
+            "LT-CLI-004: Không có khóa truy cập trong tệp a.token: không có tệp hay thư mục này"
+        );
+        let [vi, en] = lines(TlsError::WithoutAuthorities.into());
+        assert!(
+            vi.ends_with(
+                "tls.authorities_file: cần chứng thư của bên gọi mà chưa nêu nơi cấp chứng thư"
+            ),
+            "{vi}"
+        );
+        assert!(en.starts_with("LT-CFG-008: The certificates cannot be used: tls."), "{en}");
     }
 
     #[test]

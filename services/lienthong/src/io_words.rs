@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 /// Kinds of errors, in Vietnamese and in English.
-const WORDS: [(ErrorKind, &str, &str); 8] = [
+const WORDS: [(ErrorKind, &str, &str); 10] = [
     (ErrorKind::NotFound, "không có tệp hay thư mục này", "there is no such file or folder"),
     (ErrorKind::PermissionDenied, "không có quyền", "permission is denied"),
     (ErrorKind::IsADirectory, "đây là thư mục", "it is a folder"),
@@ -11,6 +11,12 @@ const WORDS: [(ErrorKind, &str, &str); 8] = [
     (ErrorKind::AlreadyExists, "đã có sẵn", "it exists already"),
     (ErrorKind::StorageFull, "đĩa đầy", "the disk is full"),
     (ErrorKind::ReadOnlyFilesystem, "đĩa chỉ cho đọc", "the disk is read-only"),
+    (
+        ErrorKind::ConnectionRefused,
+        "không có gì chạy ở địa chỉ này",
+        "nothing runs at this address",
+    ),
+    (ErrorKind::TimedOut, "không trả lời", "no answer"),
     (ErrorKind::InvalidData, "nội dung không phải văn bản", "the content is not a text"),
 ];
 

@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 
 use crate::cli::LinkCertificates;
 use crate::client_settings::ClientSettings;
-use crate::endpoint_check::Address;
+use crate::endpoint_check::{Address, printed_addresses};
 use crate::fault::{WRONG_CERTIFICATE, fault_from_status, status_chain};
 
 /// Operators' calls to the registry.
@@ -174,14 +174,15 @@ async fn connect_service(client: &ClientSettings, service: Service) -> anyhow::R
             Err(fault) if failure.is_none() => failure = Some(fault),
             Err(fault) => {
                 failure = failure.map(|first: Fault| {
-                    let also = format!("{}: {}", it.address.text(), fault.code);
+                    let also = format!("{}: {}", it.address.printed(), fault.code);
                     let detail = [first.detail.as_str(), &also].join("; ");
                     first.detail(detail.trim_start_matches("; "))
                 });
             }
         }
     }
-    let none = || Fault::new(&code::LT_CLI_006).param("address", client.internal.as_str());
+    let none =
+        || Fault::new(&code::LT_CLI_006).param("address", printed_addresses(&client.internal));
     Err(failure.unwrap_or_else(none).into())
 }
 

@@ -42,9 +42,9 @@ where
             let answer = answer.unwrap_or_else(|_elapsed| Err(Status::deadline_exceeded("")));
             let outcome = match answer {
                 Ok(answer) => Ok(answer.into_inner()),
-                Err(status) => Err(endpoint.fault(&status, endpoint.address.text()).await),
+                Err(status) => Err(endpoint.fault(&status, &endpoint.address.printed()).await),
             };
-            Answer { address: endpoint.address.text().to_owned(), client, outcome }
+            Answer { address: endpoint.address.printed(), client, outcome }
         }
     });
     Ok(join_all(asked).await)

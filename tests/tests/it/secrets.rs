@@ -167,6 +167,38 @@ fn failing_connections_are_reported_without_secrets() {
 }
 
 #[test]
+fn a_command_prints_no_password_of_an_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("app.token");
+    std::fs::write(&token, "token\n").unwrap();
+    let token = token.display().to_string();
+    std::fs::write(folder.path().join("item.json"), "{}").unwrap();
+    let addresses = [
+        format!("http://bus:{}@127.0.0.1:{}", planted("closed"), unused_port()),
+        format!("bus:{}@127.0.0.1:{}", planted("no-scheme"), unused_port()),
+        format!("http://bus:{}@192.0.2.1:7401", planted("plain-text")),
+        format!("http://bus:{}@:x", planted("no-host")),
+        format!("ftp://bus:{}@127.0.0.1:1", planted("scheme")),
+        format!("http://bus:{}/x@127.0.0.1:1", planted("unencoded")),
+    ];
+    for address in &addresses {
+        let operate = ["--internal", address, "--internal-token-file", &token];
+        for command in [&["find"][..], &["status"], &["sessions"], &["trace", "1"], &["doctor"]] {
+            let arguments = [command, &operate].concat();
+            let text = output(folder.path(), &arguments, &[]);
+            assert!(text.contains("LT-C"), "{arguments:?}: {text}");
+            assert_clean(&arguments.join(" "), &text);
+            let json = [&arguments[..], &["--json"]].concat();
+            assert_clean("json", &output(folder.path(), &json, &[]));
+        }
+        let send = ["send", "item.json", "--gateway", address, "--token-file", &token];
+        let text = output(folder.path(), &send, &[]);
+        assert!(text.contains("LT-C"), "{text}");
+        assert_clean("send", &text);
+    }
+}
+
+#[test]
 fn a_running_system_logs_no_token_and_no_session() {
     let folder = tempfile::tempdir().unwrap();
     write_registry(&folder.path().join("registry"), &AGENCIES);

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::fault::fault_from_error;
+use crate::fault::error_line;
 use crate::output::Output;
-use proto::fault::v1::Fault;
 
 /// The longest that one check may take.
 const CHECK_LIMIT: Duration = Duration::from_secs(10);
@@ -27,21 +26,9 @@ pub(super) async fn within_limit<T, E: Into<anyhow::Error>>(
     check: impl Future<Output = Result<T, E>>,
 ) -> Result<T, String> {
     match tokio::time::timeout(CHECK_LIMIT, check).await {
-        Ok(outcome) => {
-            outcome.map_err(|error| fault_text(output, &fault_from_error(&error.into())))
-        }
+        Ok(outcome) => outcome.map_err(|error| error_line(&error.into(), output.lang)),
         Err(_elapsed) => {
             Err(output.localize("không trả lời trong 10 giây", "no answer in 10 s").to_owned())
         }
     }
-}
-
-/// A fault in one line. The technical text stands for a fault that says nothing of its own.
-fn fault_text(output: Output, fault: &Fault) -> String {
-    let mut text = format!("{}: {}", fault.code, fault.title(output.lang));
-    for it in &fault.violations {
-        let words = output.localize(&it.description_vi, &it.description_en);
-        text = format!("{text} {}: {words}", it.field);
-    }
-    if fault.detail.is_empty() { text } else { format!("{text} ({})", fault.detail) }
 }

@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use anyhow::Context as _;
 use bus::Bus;
 use chassis::config::Layers;
-use chassis::secret::redact;
 use chassis::upstream::Network;
 use chassis::{Upstream, health};
+use proto::fault::code;
+use proto::fault::v1::Fault;
 use proto::journal::v1::FindRequest;
 use proto::operate::v1::StatusRequest;
 use tls::{ClientTls, TlsError};
@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use crate::client_settings::ClientSettings;
 use crate::command::doctor::check::{Check, within_limit};
 use crate::command::registry::state::{find_fault, inspect};
-use crate::endpoint_check::Address;
+use crate::endpoint_check::{Address, printed_addresses};
 use crate::journal_access::{InternalEndpoint, client_tls, connect_journal, connect_operate};
 use crate::output::Output;
 use crate::pause_view::pause_words;
@@ -184,17 +184,15 @@ async fn check_roles(
         checks.push(check_role(output, ("internal", &client.internal), (settings, client)).await);
         let asking = async {
             let request = FindRequest { limit: 1, ..FindRequest::default() };
-            connect_journal(client)
-                .await?
-                .find(request)
-                .await
-                .context("the journal does not answer")?;
+            connect_journal(client).await?.find(request).await?;
             anyhow::Ok(())
         };
         checks.push(Check {
             id: "journal",
             title: output.localize("Kho thông điệp", "Journal"),
-            outcome: within_limit(output, asking).await.map(|()| client.internal.clone()),
+            outcome: within_limit(output, asking)
+                .await
+                .map(|()| printed_addresses(&client.internal)),
             remedy: output
                 .localize(
                     "Chạy `lienthong up`, hoặc nêu --internal và --internal-token-file.",
@@ -269,11 +267,10 @@ async fn check_role(
     (id, uri): (&'static str, &str),
     (settings, client): (&Settings, &ClientSettings),
 ) -> Check {
-    let not_ready =
-        output.localize("có trả lời nhưng chưa sẵn sàng", "it answers and is not ready");
     let asking = async {
         // Of several addresses one serves; the others are its standbys, which are not ready.
-        let mut last: anyhow::Result<_> = Ok(Err(not_ready.to_owned()));
+        let not_ready = || Fault::new(&code::LT_SYS_002).param("part", id);
+        let mut failure = not_ready();
         let tls = role_tls(settings, client)?;
         for uri in uri.split(',') {
             let address = Address::parse(uri.trim(), id)?;
@@ -283,20 +280,19 @@ async fn check_role(
             let upstream = Upstream::network(&network)?;
             let endpoint = InternalEndpoint { address, upstream };
             match health::check_serving(endpoint.upstream.clone()).await {
-                Ok(true) => return Ok(Ok(())),
-                Ok(false) => last = Ok(Err(not_ready.to_owned())),
-                Err(status) => last = Err(endpoint.fault(&status, id).await.into()),
+                Ok(true) => return Ok(()),
+                Ok(false) => failure = not_ready(),
+                Err(status) => failure = endpoint.fault(&status, id).await,
             }
         }
-        last
+        Err(anyhow::Error::new(failure))
     };
-    let printed = uri.split(',').map(redact).collect::<Vec<_>>().join(",");
+    let printed = printed_addresses(uri);
     Check {
         id,
         title: output.localize("Dịch vụ", "Service"),
         outcome: within_limit(output, asking)
             .await
-            .flatten()
             .map(|()| printed.clone())
             .map_err(|error| format!("{printed}: {error}")),
         remedy: format!(
@@ -317,10 +313,7 @@ async fn check_readiness(output: Output, settings: &Settings) -> Check {
     let asking = async {
         let tls = Encryption::new(&settings.tls)?;
         let tls = tls.client.filter(|_| tls.ops.is_some());
-        let scheme = if tls.is_some() { "https" } else { "http" };
-        let answer = get_readyz(address, tls)
-            .await
-            .with_context(|| format!("{scheme}://{address}/readyz"))?;
+        let answer = get_readyz(address, tls).await?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
         let body = body.trim().replace('\n', "; ");
         anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{body}");
@@ -329,7 +322,9 @@ async fn check_readiness(output: Output, settings: &Settings) -> Check {
     Check {
         id: "readyz",
         title: output.localize("Tiến trình trên máy này", "The process on this machine"),
-        outcome: within_limit(output, asking).await,
+        outcome: within_limit(output, asking)
+            .await
+            .map_err(|error| format!("{address}/readyz: {error}")),
         remedy: output
             .localize(
                 "Chạy `lienthong up` hoặc `lienthong serve`; nếu đang chạy, xem lý do được nêu.",
@@ -360,9 +355,7 @@ async fn check_trace_collector(output: Output, settings: &Settings) -> Check {
     let endpoint = settings.telemetry.otlp_endpoint.reveal();
     let reaching = async {
         let address = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
-        TcpStream::connect(address.trim_end_matches('/'))
-            .await
-            .context("the address is not listened on")?;
+        TcpStream::connect(address.trim_end_matches('/')).await?;
         anyhow::Ok(settings.telemetry.otlp_endpoint.to_string())
     };
     Check {

@@ -7,11 +7,14 @@ use bus::Bus;
 use chassis::health;
 use chassis::secret::redact;
 use futures::future::{BoxFuture, join_all};
+use proto::fault::v1::Fault;
+use proto::fault::{Lang, code};
 use proto::operate::v1::{ConnectionTest, Text};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::cli::Role;
+use crate::fault::{error_line, fault_from_status};
 use crate::settings::Settings;
 use crate::system::context::SystemDependencies;
 use crate::system::infrastructure::{bus_settings, open_claim_store};
@@ -43,15 +46,19 @@ pub(super) async fn test_connections(
 async fn run_test(link: Link<'_>) -> ConnectionTest {
     let begun = Instant::now();
     let outcome = match timeout(TEST_LIMIT, link.test).await {
-        Ok(outcome) => outcome.map_err(|error| format!("{error:#}")),
-        Err(_elapsed) => Err("no answer in 10 s".to_owned()),
+        Ok(outcome) => {
+            outcome.map_err(|error| [Lang::Vi, Lang::En].map(|lang| error_line(&error, lang)))
+        }
+        Err(_elapsed) => {
+            Err(["không trả lời trong 10 giây", "no answer in 10 s"].map(str::to_owned))
+        }
     };
     let latency_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     let (detail, remedy) = match &outcome {
         Ok(()) => (text("dùng được", "works"), None),
-        Err(error) => {
-            let vi = format!("không dùng được: {error}");
-            let detail = Text { vi, en: format!("does not work: {error}") };
+        Err([vi, en]) => {
+            let vi = format!("không dùng được: {vi}");
+            let detail = Text { vi, en: format!("does not work: {en}") };
             (detail, Some(text(link.remedy.0, link.remedy.1)))
         }
     };
@@ -181,15 +188,16 @@ fn other_role<'a>(
 ) -> Link<'a> {
     let test = async move {
         // Of several addresses one serves; the others are its standbys, which are not ready.
-        let mut failure = anyhow::anyhow!("no address is named");
+        let not_ready = || Fault::new(&code::LT_SYS_002).param("part", setting);
+        let mut failure = not_ready();
         for url in urls.split(',').map(str::trim) {
             match health::check_serving(dependencies.upstream(url)?).await {
                 Ok(true) => return Ok(()),
-                Ok(false) => failure = anyhow::anyhow!("it answers and is not ready"),
-                Err(status) => failure = anyhow::anyhow!(status.message().to_owned()),
+                Ok(false) => failure = not_ready(),
+                Err(status) => failure = fault_from_status(&status, setting),
             }
         }
-        Err(failure)
+        Err(anyhow::Error::new(failure))
     };
     Link {
         setting,

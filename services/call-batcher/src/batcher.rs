@@ -127,6 +127,15 @@ impl<I: Send + 'static, O: Send + 'static> CallBatcher<I, O> {
         handle_batches(self.queue.clone(), self.size, limits, handler).await;
     }
 
+    /// Ends the queue once no [`run`](Self::run) handles it any more: calls that wait, and later ones,
+    /// end at once as [`CallError::Unanswered`], and not only when their time is over. While it is
+    /// handled this does nothing.
+    pub fn close(&self) {
+        let Ok(mut queue) = self.queue.try_lock() else { return };
+        queue.close();
+        while queue.try_recv().is_ok() {}
+    }
+
     /// Enqueues an item and waits for its output.
     ///
     /// # Errors

@@ -46,6 +46,8 @@ pub async fn run(
     let publisher = gateway.bus.publisher().await?;
     health.well("gateway");
     let upstreams = (&gateway.mapping, &gateway.journal);
+    // Dropped after the workers: a call that comes in the last moment of a stop is answered at once.
+    let _closed = CloseWorkers(&gateway);
     let workers = gateway.workers.run(upstreams, &gateway.claims, publisher);
     tokio::pin!(workers);
     let outcome = tokio::select! {
@@ -63,6 +65,15 @@ pub async fn run(
         }
     }
     outcome
+}
+
+/// Ends the queues of the workers, however the run ends.
+struct CloseWorkers<'a>(&'a Gateway);
+
+impl Drop for CloseWorkers<'_> {
+    fn drop(&mut self) {
+        self.0.workers.close();
+    }
 }
 
 /// Starts a receive loop for each application when its first adapter connects.

@@ -92,6 +92,14 @@ impl Workers {
         self.publish.try_enqueue((channel, message, permit)).is_ok()
     }
 
+    /// Ends the queues of calls that nothing handles any more.
+    pub(crate) fn close(&self) {
+        self.normalize.close();
+        self.accept.close();
+        self.settle.close();
+        self.publish.close();
+    }
+
     /// Handles all queues; never ends.
     pub(crate) async fn run(
         &self,

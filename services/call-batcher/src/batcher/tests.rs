@@ -137,3 +137,24 @@ async fn the_task_ends_with_the_last_clone() {
     // The task owned the handler, and the handler the sender.
     assert_eq!(handled.recv().await, None);
 }
+
+#[tokio::test]
+async fn calls_of_an_ended_queue_do_not_wait_for_their_time_limit() {
+    let batcher: CallBatcher<u8, u8> = CallBatcher::new(4, |_| 0);
+    let begun = tokio::time::Instant::now();
+    let handling = batcher.run(LIMITS, |batch| async move { batch });
+    let first = batcher.try_call(1, TIME_LIMIT);
+    tokio::select! {
+        () = handling => panic!("run ended while a batcher exists"),
+        first = first => assert_eq!(first, Ok(1)),
+    }
+    let waiting = batcher.try_call(2, TIME_LIMIT);
+    let closing = async {
+        tokio::task::yield_now().await;
+        batcher.close();
+    };
+    let (waiting, ()) = tokio::join!(waiting, closing);
+    assert_eq!(waiting, Err(CallError::Unanswered));
+    assert_eq!(batcher.try_call(3, TIME_LIMIT).await, Err(CallError::Unanswered));
+    assert!(begun.elapsed() < TIME_LIMIT / 2);
+}

@@ -27,8 +27,12 @@ impl VendorClient {
     ///
     /// The gateway cannot be reached.
     pub fn begin(&self, method: &str, path: &str, body: &str) -> TcpStream {
-        let mut socket = TcpStream::connect(&self.address).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        self.connect(method, path, body).unwrap()
+    }
+
+    fn connect(&self, method: &str, path: &str, body: &str) -> Option<TcpStream> {
+        let mut socket = TcpStream::connect(&self.address).ok()?;
+        socket.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nauthorization: Bearer \
              {}\r\ncontent-length: {}\r\n\r\n{body}",
@@ -36,8 +40,8 @@ impl VendorClient {
             self.token,
             body.len()
         );
-        socket.write_all(request.as_bytes()).unwrap();
-        socket
+        socket.write_all(request.as_bytes()).ok()?;
+        Some(socket)
     }
 
     /// Makes a call: its status and its JSON.
@@ -46,12 +50,32 @@ impl VendorClient {
     ///
     /// The answer is not HTTP with JSON.
     pub fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        self.try_call(method, path, body).unwrap()
+    }
+
+    /// Makes a call that may fail on its way: its status and its JSON.
+    pub fn try_call(&self, method: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut socket = self.begin(method, path, &body);
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap())
+        let (status, content) = self.exchange(method, path, &body)?;
+        Some((status, serde_json::from_slice(&content).ok()?))
+    }
+
+    /// Downloads bytes; none when the call fails.
+    pub fn try_bytes(&self, method: &str, path: &str) -> Option<Vec<u8>> {
+        let (status, content) = self.exchange(method, path, "")?;
+        (status == 200).then_some(content)
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: &str) -> Option<(u16, Vec<u8>)> {
+        let mut socket = self.connect(method, path, body)?;
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).ok()?;
+        let end = answer.windows(4).position(|it| it == b"\r\n\r\n")?;
+        let head = std::str::from_utf8(&answer[..end]).ok()?.to_ascii_lowercase();
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        let content = &answer[end + 4..];
+        let is_chunked = head.contains("transfer-encoding: chunked");
+        Some((status, if is_chunked { unchunk(content)? } else { content.to_vec() }))
     }
 
     /// Makes a call that must succeed.
@@ -111,5 +135,20 @@ impl VendorClient {
         body["message_id"] = delivery["message_id"].clone();
         body["lease"] = delivery["lease"].clone();
         self.expect("POST", "/v1/settle", &body);
+    }
+}
+
+/// The content of a body in chunks (RFC 9112, section 7.1); none when the last one is missing.
+fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    loop {
+        let end = rest.windows(2).position(|it| it == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?, 16).ok()?;
+        if size == 0 {
+            return Some(content);
+        }
+        let chunk = rest.get(end + 2..end + 2 + size)?;
+        content.extend_from_slice(chunk);
+        rest = rest.get(end + 4 + size..)?;
     }
 }

@@ -98,6 +98,11 @@ impl Node {
         }
     }
 
+    /// Deletes everything that the killed server held.
+    pub(crate) fn delete_data(&self) {
+        fs::remove_dir_all(self.home.join("data")).unwrap();
+    }
+
     /// Runs `rabbitmqctl` and returns its output.
     pub(crate) fn control(&self, arguments: &[&str]) -> String {
         let output = self.command(CONTROL).arg("-q").args(arguments).output().unwrap();

@@ -20,6 +20,17 @@ struct Recovery {
     worst: Duration,
 }
 
+/// What a run left behind.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) history: History,
+    /// Calls that were refused and should not have been.
+    pub(crate) refused: Vec<String>,
+    /// Queues with consumers that nobody owns.
+    pub(crate) orphaned_consumers: Vec<String>,
+    pub(crate) logs: String,
+}
+
 /// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -28,6 +39,7 @@ pub(crate) struct Report {
     faults: usize,
     violations: Violations,
     refused: Vec<String>,
+    orphaned_consumers: Vec<String>,
     recoveries: Vec<Recovery>,
     worst_stall: Duration,
     seed: u64,
@@ -38,12 +50,8 @@ pub(crate) struct Report {
 
 impl Report {
     /// Compares what was seen with what is promised.
-    pub(crate) fn new(
-        history: History,
-        refused: Vec<String>,
-        (started, seed): (Instant, u64),
-        logs: String,
-    ) -> Self {
+    pub(crate) fn new(found: Found, started: Instant, seed: u64) -> Self {
+        let Found { history, refused, orphaned_consumers, logs } = found;
         let violations = history.violations();
         let faults = history.faults();
         let waits = history.waits();
@@ -73,6 +81,7 @@ impl Report {
             effects: history.effect_count(),
             faults: faults.len(),
             refused,
+            orphaned_consumers,
             recoveries: recoveries.collect(),
             worst_stall,
             seed,
@@ -85,7 +94,7 @@ impl Report {
 
     /// True when every promise was kept.
     pub(crate) fn is_kept(&self) -> bool {
-        self.violations.is_empty() && self.refused.is_empty()
+        self.violations.is_empty() && self.refused.is_empty() && self.orphaned_consumers.is_empty()
     }
 
     /// Prints it.
@@ -122,7 +131,7 @@ impl Report {
         }
     }
 
-    fn lists(&self) -> [(&'static str, &[String]); 6] {
+    fn lists(&self) -> [(&'static str, &[String]); 7] {
         let Violations { lost, twice, out_of_order, changed, unexpected } = &self.violations;
         [
             ("lost", lost),
@@ -131,6 +140,7 @@ impl Report {
             ("changed", changed),
             ("unexpected", unexpected),
             ("refused", &self.refused),
+            ("orphaned_consumers", &self.orphaned_consumers),
         ]
     }
 

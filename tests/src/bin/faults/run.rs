@@ -10,7 +10,7 @@ use crate::Arguments;
 use crate::history::{FaultTime, History};
 use crate::load::{Clients, Event, RECEIVERS, SENDERS};
 use crate::random::Random;
-use crate::report::Report;
+use crate::report::{Found, Report};
 use crate::system::{FAULTS, Fault, System, fault};
 
 /// How long the last documents may take to arrive.
@@ -57,8 +57,13 @@ pub(crate) fn run(arguments: &Arguments) -> Report {
     drop(clients);
     join(receivers);
     observer.watch_for(Duration::ZERO);
-    let logs = system.logs(LOG_LINES);
-    Report::new(observer.history, observer.refused, (started, arguments.seed), logs)
+    let found = Found {
+        history: observer.history,
+        refused: observer.refused,
+        orphaned_consumers: system.orphaned_consumers(),
+        logs: system.logs(LOG_LINES),
+    };
+    Report::new(found, started, arguments.seed)
 }
 
 fn break_and_heal(system: &mut System, observer: &mut Observer, arguments: &Arguments) {

@@ -28,6 +28,18 @@ impl System {
         Self { roles, broker, database, folder }
     }
 
+    /// Queues that have more than one consumer, although each has one reader: the others belong to
+    /// nobody any more.
+    pub(crate) fn orphaned_consumers(&self) -> Vec<String> {
+        let columns = ["list_queues", "-p", "v0", "name", "consumers", "messages_unacknowledged"];
+        let queues = self.broker.control(&columns);
+        let has_several = |line: &&str| {
+            let consumers = line.split_whitespace().nth(1).and_then(|it| it.parse::<u32>().ok());
+            consumers.is_some_and(|it| it > 1)
+        };
+        queues.lines().filter(has_several).map(str::to_owned).collect()
+    }
+
     /// The last lines of each role's log, for a failure's report.
     pub(crate) fn logs(&self, lines: usize) -> String {
         let mut text = String::new();

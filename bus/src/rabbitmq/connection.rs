@@ -1,7 +1,8 @@
 //! The two connections to the broker, the links on them, and the time limit of every call.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, ops::Deref, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use lapin::{
     Connection, ConnectionProperties,
     tcp::{OwnedIdentity, OwnedTLSConfig},
@@ -31,6 +32,39 @@ struct Inner {
     consuming: Connection,
     failure: watch::Sender<Option<Arc<PublisherFailure>>>,
     metrics: Metrics,
+}
+
+impl Drop for Inner {
+    /// Closes the connections. The client library would leave one open for which it still holds a
+    /// consumer, and the broker would go on delivering into it.
+    fn drop(&mut self) {
+        for connection in [&self.publishing, &self.consuming] {
+            // The first poll sends the frame; the answer is not needed.
+            drop(connection.close(CLOSED_NORMALLY, "done".into()).now_or_never());
+        }
+    }
+}
+
+/// A link, owned from before the first call on it. It is closed however its owner ends: in the middle
+/// of a call too, where the client library would keep what the broker's answer creates. A consumer
+/// of which nobody knows would then hold its link and its connection open, and keep every message
+/// of its queue from the receiver that follows.
+#[derive(Debug)]
+pub(super) struct Link(lapin::Channel);
+
+impl Deref for Link {
+    type Target = lapin::Channel;
+
+    fn deref(&self) -> &lapin::Channel {
+        &self.0
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // The first poll sends the frame; the answer is not needed. A closed link refuses the call.
+        drop(self.0.close(CLOSED_NORMALLY, "done".into()).now_or_never());
+    }
 }
 
 impl RabbitMq {
@@ -76,8 +110,8 @@ impl RabbitMq {
     }
 
     /// A link for publishing, on which every publish is confirmed.
-    pub(super) async fn publishing_link(&self) -> Result<lapin::Channel, BrokerError> {
-        let link = self.call("open link", self.0.publishing.create_channel()).await?;
+    pub(super) async fn publishing_link(&self) -> Result<Link, BrokerError> {
+        let link = Link(self.call("open link", self.0.publishing.create_channel()).await?);
         self.call(
             "select confirms",
             link.confirm_select(lapin::options::ConfirmSelectOptions::default()),
@@ -87,8 +121,8 @@ impl RabbitMq {
     }
 
     /// A link for receiving and for the topology.
-    pub(super) async fn consuming_link(&self) -> Result<lapin::Channel, BrokerError> {
-        self.call("open link", self.0.consuming.create_channel()).await
+    pub(super) async fn consuming_link(&self) -> Result<Link, BrokerError> {
+        Ok(Link(self.call("open link", self.0.consuming.create_channel()).await?))
     }
 
     /// The publishing connection.
@@ -101,8 +135,9 @@ impl RabbitMq {
         self.0.failure.send_replace(Some(failed));
     }
 
-    /// Closes a link. Its unsettled messages return to their queues.
-    pub(super) async fn close(&self, link: &lapin::Channel) {
+    /// Closes a link, and waits until the broker did so: its unsettled messages are back in their
+    /// queues then.
+    pub(super) async fn close(&self, link: &Link) {
         let closed = self.call("close link", link.close(CLOSED_NORMALLY, "done".into())).await;
         if let Err(error) = closed {
             tracing::debug!(%error, "link was not closed");

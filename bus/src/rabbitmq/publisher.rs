@@ -14,7 +14,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{connection::RabbitMq, wire, wire::OutgoingMessage};
+use super::{
+    connection::{Link, RabbitMq},
+    wire,
+    wire::OutgoingMessage,
+};
 use crate::{
     channel::Channel,
     error::{BrokerError, PublishError, PublisherFailure},
@@ -92,7 +96,7 @@ fn refuse_all(batch: &[(Channel, Message)]) -> Vec<Outcome> {
 }
 
 /// Publishes requests until every publisher is dropped or the link fails.
-async fn run(bus: RabbitMq, link: lapin::Channel, mut requests: mpsc::Receiver<Request>) {
+async fn run(bus: RabbitMq, link: Link, mut requests: mpsc::Receiver<Request>) {
     let mut events = pin!(bus.publishing().events_listener());
     let failed = loop {
         let outcome = tokio::select! {
@@ -137,7 +141,7 @@ fn check_event(event: lapin::Event) -> Result<(), Arc<PublisherFailure>> {
 /// Publishes the first request and those in the queue behind it, up to a window, and replies to each.
 async fn publish_requests(
     bus: &RabbitMq,
-    link: &lapin::Channel,
+    link: &Link,
     first: Request,
     requests: &mut mpsc::Receiver<Request>,
 ) -> Result<(), Arc<PublisherFailure>> {
@@ -194,7 +198,7 @@ fn take_window(
 /// link cannot be used any more, and outcomes may be unknown.
 pub(super) async fn publish_window(
     bus: &RabbitMq,
-    link: &lapin::Channel,
+    link: &Link,
     window: Vec<(Channel, Message)>,
     outcomes: &mut Vec<Outcome>,
 ) -> Result<(), Arc<PublisherFailure>> {
@@ -268,7 +272,7 @@ async fn await_confirm<T>(
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that publishes")]
-async fn send(link: &lapin::Channel, outgoing: OutgoingMessage) -> lapin::Result<PublisherConfirm> {
+async fn send(link: &Link, outgoing: OutgoingMessage) -> lapin::Result<PublisherConfirm> {
     let options = BasicPublishOptions { mandatory: outgoing.mandatory, immediate: false };
     link.basic_publish(
         outgoing.exchange,

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    connection::{CLOSED_NORMALLY, RabbitMq},
+    connection::{Link, RabbitMq},
     topology::{CONTROL, is_missing},
     wire,
 };
@@ -49,22 +49,15 @@ enum ConsumerEnd {
     CapacityChanged,
 }
 
-/// A consumer on its link.
+/// A consumer on its link. The link is the first field, so it is closed before the consumer is
+/// dropped: otherwise the broker would cancel the consumer first, and start the next one with later
+/// messages than those that are unsettled here.
 #[derive(Debug)]
 struct LinkConsumer {
-    link: lapin::Channel,
+    link: Link,
     deliveries: lapin::Consumer,
     /// How many unsettled messages the broker delivers.
     prefetch: u16,
-}
-
-impl Drop for LinkConsumer {
-    /// Closes the link before the consumer is dropped. Otherwise the broker would cancel the consumer
-    /// first and start the next one with later messages than those that are unsettled here.
-    fn drop(&mut self) {
-        // The first poll sends the frame; the answer is not needed.
-        drop(self.link.close(CLOSED_NORMALLY, "done".into()).now_or_never());
-    }
 }
 
 pub(crate) async fn receive<K: FailureStore, H: Handle>(
@@ -143,7 +136,7 @@ async fn consume<K: FailureStore, H: Handle>(
 
 async fn open_consumer(
     bus: &RabbitMq,
-    link: lapin::Channel,
+    link: Link,
     (channel, queue): (&Channel, &str),
     prefetch: u16,
 ) -> Result<LinkConsumer, ReceiveError> {

@@ -8,6 +8,7 @@ mod embedded;
 mod encryption;
 mod environment;
 mod node;
+mod ownership;
 mod promises;
 mod s3;
 mod small_disk;

@@ -11,8 +11,9 @@ use proto::message::v1::{Fact, Index, Receipt, ReceiverClass, State, Step};
 use crate::database::error::{Corrupt, DatabaseError};
 use crate::database::row::Row;
 use crate::delivery_row::{self, DeliveryInfo, DeliveryRow, sql_list};
+use crate::lease::{Lease, LeaseEffect, LeaseEvent};
 use crate::new_message::TABLE;
-use crate::retry_schedule::publish_deadline;
+use crate::retry_schedule::{ScheduleEvent, publish_deadline};
 use crate::session::Session;
 use crate::transitions::{Event, Transition};
 use crate::unit_of_work::UnitOfWork;
@@ -156,11 +157,21 @@ fn begin_one(
         return Begun { answer: Answer::Unknown.into(), ..begun };
     };
     let state = row.state.into();
-    if row.is_ended() {
-        return Begun { answer: Answer::AlreadyDone.into(), state, detail: row.detail, ..begun };
-    }
-    if row.state == State::InHand {
-        return Begun { answer: Answer::InHandElsewhere.into(), ..begun };
+    let asked = LeaseEvent::Begun { session: &session.id, lasts: session.lease_ms * 1_000 };
+    let (lease, effect) = row.lease().after(asked, unit.now);
+    match effect {
+        LeaseEffect::AlreadyEnded => {
+            let answer = Answer::AlreadyDone.into();
+            return Begun { answer, state, detail: row.detail, ..begun };
+        }
+        LeaseEffect::HeldAlready => {
+            return Begun { answer: Answer::InHandElsewhere.into(), ..begun };
+        }
+        LeaseEffect::Granted
+        | LeaseEffect::Nothing
+        | LeaseEffect::Settled
+        | LeaseEffect::Late
+        | LeaseEffect::GivenBack => {}
     }
     if unit.is_paused(id) {
         // It waits in the journal, which publishes it when the pause ends.
@@ -176,7 +187,7 @@ fn begin_one(
         return hold(unit, (&row, next), ahead, begun);
     }
     match row.info.clone().map(Ok).or_else(|| infos.get(id).cloned()) {
-        Some(Ok(info)) => deliver(unit, (session, next), (&row, &info), begun),
+        Some(Ok(info)) => deliver(unit, (session, lease), (&row, &info), begun),
         Some(Err(corrupt)) => {
             unit.damaged(id, &corrupt);
             Begun { answer: Answer::Hold.into(), state: State::Dead.into(), ..begun }
@@ -200,30 +211,24 @@ fn hold(
     Begun { answer: Answer::Hold.into(), state: held.into(), ..begun }
 }
 
+/// Gives a message to a session under a lease that was granted.
 fn deliver(
     unit: &mut UnitOfWork<'_>,
-    (session, state): (&Session, State),
+    (session, lease): (&Session, Lease),
     (row, info): (&DeliveryRow, &DeliveryInfo),
     begun: Begun,
 ) -> Begun {
-    let attempt = row.attempt + 1;
-    // Greater than every lease before, even when the clock was set back.
-    let lease = unit.now.max(row.lease + 1);
-    let lease_until = unit.now + session.lease_ms * 1_000;
+    unit.advance_schedule(&row.id, ScheduleEvent::Begun);
     unit.change(&row.id, |it| {
-        it.state = state;
-        it.attempt = attempt;
-        it.tries += 1;
-        it.publishes = 0;
-        it.session.clone_from(&session.id);
-        it.lease = lease;
-        it.due_at = lease_until;
+        it.set_lease(lease);
         it.fault = None;
         it.blocked_by.clear();
     });
     let (adapter, session_id) = (session.adapter.clone(), session.id.clone());
     let fact = Fact { adapter, session: session_id, ..unit.own_fact(&row.id, Step::Begun) };
     unit.fact(&row.id, fact);
+    let (lease, lease_until, attempt) =
+        unit.row(&row.id).map_or((0, 0, 0), |it| (it.lease, it.due_at, it.attempt));
     Begun {
         answer: Answer::Deliver.into(),
         lease: u64::try_from(lease).unwrap_or_default(),

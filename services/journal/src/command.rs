@@ -6,6 +6,7 @@ use proto::message::v1::Step;
 
 use crate::database::error::DatabaseError;
 use crate::delivery_row::DeliveryRow;
+use crate::retry_schedule::ScheduleEvent;
 use crate::steps::release_blocked;
 use crate::transitions::{Event, Transition};
 use crate::unit_of_work::UnitOfWork;
@@ -72,11 +73,7 @@ fn command_one(unit: &mut UnitOfWork<'_>, id: &str, action: Action, detail: &str
         }
         Some(Transition::Publish | Transition::PublishOrRetry | Transition::Retry) => {
             unit.step(id, Step::DrivenAgain, detail);
-            unit.change(id, |row| {
-                row.tries = 0;
-                row.publishes = 0;
-            });
-            unit.publish(id);
+            unit.publish_after(id, ScheduleEvent::Redriven);
             true
         }
         None => false,

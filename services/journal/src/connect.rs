@@ -10,6 +10,7 @@ use proto::message::v1::{ReceiverClass, State};
 use crate::database::Database;
 use crate::database::error::{Corrupt, DatabaseError};
 use crate::delivery_row::number_of;
+use crate::lease::{LeaseEffect, LeaseEvent};
 use crate::steps::give_back;
 use crate::unit_of_work::UnitOfWork;
 
@@ -78,13 +79,17 @@ pub(crate) async fn close(unit: &mut UnitOfWork<'_>, id: &str) -> Result<u32, Da
     let class = session.as_ref().map_or(ReceiverClass::Unspecified, |it| it.class);
     let parameters = vec![id.into(), number_of(State::InHand).into(), unit.watermark.into()];
     let found = unit.find(IN_SESSION, vec![parameters]).await?;
-    let in_hand: Vec<_> = found.into_iter().filter(|it| is_in_hand(unit, it, id)).collect();
-    for message in &in_hand {
-        give_back(unit, message, class, Fault::new(&code::LT_JNL_020));
+    let mut given_back = 0;
+    for message in &found {
+        let closed = LeaseEvent::SessionClosed { session: id };
+        if unit.advance_lease(message, closed) == LeaseEffect::GivenBack {
+            give_back(unit, message, class, Fault::new(&code::LT_JNL_020));
+            given_back += 1;
+        }
     }
     unit.database.query("DELETE FROM session WHERE id = $1", vec![id.into()]).await?;
     unit.forget_sessions();
-    Ok(u32::try_from(in_hand.len()).unwrap_or(u32::MAX))
+    Ok(given_back)
 }
 
 /// Notes that a gateway holds these sessions; those that are closed.

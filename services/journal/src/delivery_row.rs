@@ -10,6 +10,7 @@ use proto::message::v1::{Attachment, Index, State};
 use crate::database::error::Corrupt;
 use crate::database::row::{Parameters, Row, Unreadable};
 use crate::facts::FactPositions;
+use crate::lease::Lease;
 
 pub(crate) const TABLE: &str = "delivery_state";
 
@@ -181,6 +182,38 @@ impl DeliveryRow {
             | State::Dead
             | State::InDoubt
             | State::Withdrawn => false,
+        }
+    }
+
+    /// The lease as the columns say it.
+    pub(crate) fn lease(&self) -> Lease {
+        match self.state {
+            State::InHand => Lease::Held {
+                session: self.session.clone(),
+                number: self.lease,
+                until: self.due_at,
+            },
+            State::Taken | State::Refused | State::Withdrawn => Lease::Ended { last: self.lease },
+            State::Unspecified
+            | State::Accepted
+            | State::Routed
+            | State::Queued
+            | State::Held
+            | State::Parked
+            | State::Dead
+            | State::InDoubt => Lease::Free { last: self.lease },
+        }
+    }
+
+    /// Writes a lease into its columns. The state of a message that leaves its session is set by the
+    /// step that it takes.
+    pub(crate) fn set_lease(&mut self, lease: Lease) {
+        self.lease = lease.number();
+        match lease {
+            Lease::Held { session, until, .. } => {
+                (self.state, self.session, self.due_at) = (State::InHand, session, until);
+            }
+            Lease::Free { .. } | Lease::Ended { .. } => self.session.clear(),
         }
     }
 

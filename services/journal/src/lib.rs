@@ -84,6 +84,7 @@ mod family;
 mod find;
 mod group;
 mod last_progress;
+mod lease;
 mod link;
 mod metrics;
 mod new_message;
@@ -92,6 +93,8 @@ mod pause_command;
 mod pauses;
 mod progress;
 mod publish_due;
+#[cfg(test)]
+mod random;
 mod readers;
 mod record;
 mod refusals;

@@ -11,6 +11,7 @@ use crate::database::error::DatabaseError;
 use crate::database::row::Parameters;
 use crate::delivery_row::number_of;
 use crate::pauses::Pauses;
+use crate::retry_schedule::ScheduleEvent;
 use crate::unit_of_work::UnitOfWork;
 
 /// Messages that the end of a pause publishes at once; the sweeper publishes the others.
@@ -66,8 +67,7 @@ pub(crate) async fn resume(
             matches!(it.state, State::Accepted | State::Queued) && unit.pauses.of_row(it).is_none()
         });
         if is_free {
-            unit.change(&id, |row| row.publishes = 0);
-            unit.publish(&id);
+            unit.publish_after(&id, ScheduleEvent::Released);
         }
     }
     Ok(Some(pause))

@@ -1,4 +1,15 @@
-//! When a message is tried again: pure tables and arithmetic.
+//! When a message is tried again, and when it is published again. Pure: time and events go in, the
+//! next counts and what to do come out.
+//!
+//! | tries with this one | `Deferred`, `Unavailable` | `Interrupted` | `Unsent` | `Begun` | `Due`, `Released`, `Redriven` |
+//! |---|---|---|---|---|---|
+//! | `Early`, to 2 | parked 10 s, 60 s | published | published, no try | in a session | published |
+//! | `Middle`, 3 to 5 | parked 10 min, 1 h, 6 h | parked 10 s, 60 s, 10 min | published, no try | in a session | published |
+//! | `Late`, 6 and 7 | dead letter | parked 1 h, 6 h | published, no try | in a session | published |
+//! | `Over`, from 8 | dead letter | dead letter | published, no try | in a session | published |
+//!
+//! `Deferred` and `Begun` count the try, so an unsent message takes its own back. `Redriven` begins
+//! the schedule anew. A try that progressed, and a wait that is over, begin the republishes anew.
 
 use std::time::Duration;
 
@@ -13,6 +24,143 @@ const FLASH: u32 = 3;
 /// Tries of one message from which on a short wait that its application requests counts as a step
 /// of the schedule, so that no message is tried for ever.
 const REQUESTED_MAX: i64 = 100;
+
+/// Interrupted tries after which a message is published again at once. Later ones wait by the
+/// schedule, so that a message that crashes its receiver does not crash it without a pause.
+const AT_ONCE_MAX: i64 = 2;
+
+/// The counts of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Schedule {
+    /// Tries since the schedule began.
+    pub(crate) tries: i64,
+    /// All tries, whatever the schedule.
+    pub(crate) attempt: i64,
+    /// Publishes since the message last made progress.
+    pub(crate) publishes: i64,
+    pub(crate) urgency: u32,
+}
+
+/// What happens to a message, as far as its tries are concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScheduleEvent {
+    /// A session takes it.
+    Begun,
+    /// It could not be handled before any session began with it. `requested`: the wait that was
+    /// asked for; zero: by the schedule.
+    Deferred { requested: Duration },
+    /// The application is away.
+    Unavailable { requested: Duration },
+    /// The session or the lease ended; another session may have it.
+    Interrupted,
+    /// It never left the gateway.
+    Unsent,
+    /// No word came of its publish, so it is published again.
+    Due,
+    /// Its wait is over, or what blocked it is.
+    Released,
+    /// An operator drives it again.
+    Redriven,
+}
+
+/// What is to be done with a message now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NextStep {
+    /// A session works on it.
+    InSession,
+    /// It is published now, and again at `deadline` when no word comes.
+    Publish { deadline: i64 },
+    /// It waits until its next try.
+    Park { until: i64 },
+    /// The schedule is over: it waits for an operator.
+    Dead,
+}
+
+/// Where a message stands in its schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Early,
+    Middle,
+    Late,
+    Over,
+}
+
+impl Stage {
+    fn of(tries: i64) -> Self {
+        match tries {
+            ..=2 => Self::Early,
+            3..=5 => Self::Middle,
+            6..=7 => Self::Late,
+            8.. => Self::Over,
+        }
+    }
+}
+
+impl Schedule {
+    /// The counts after an event, and what is to be done.
+    pub(crate) fn after(self, event: ScheduleEvent, now: i64) -> (Self, NextStep) {
+        let counted = self.count(event);
+        match (Stage::of(counted.tries), event) {
+            (_, ScheduleEvent::Begun) => (counted, NextStep::InSession),
+            (
+                Stage::Early | Stage::Middle,
+                ScheduleEvent::Deferred { requested } | ScheduleEvent::Unavailable { requested },
+            ) => counted.park(now, counted.tries, requested),
+            (Stage::Middle | Stage::Late, ScheduleEvent::Interrupted) => {
+                counted.park(now, counted.tries - AT_ONCE_MAX, Duration::ZERO)
+            }
+            (
+                Stage::Late | Stage::Over,
+                ScheduleEvent::Deferred { .. } | ScheduleEvent::Unavailable { .. },
+            )
+            | (Stage::Over, ScheduleEvent::Interrupted) => (counted, NextStep::Dead),
+            (Stage::Early, ScheduleEvent::Interrupted)
+            | (
+                _,
+                ScheduleEvent::Unsent
+                | ScheduleEvent::Due
+                | ScheduleEvent::Released
+                | ScheduleEvent::Redriven,
+            ) => counted.publish(now),
+        }
+    }
+
+    /// Takes back a publish that failed, which does not count.
+    pub(crate) fn unpublished(self) -> Self {
+        Self { publishes: (self.publishes - 1).max(0), ..self }
+    }
+
+    fn count(self, event: ScheduleEvent) -> Self {
+        let Self { tries, attempt, publishes, urgency } = self;
+        let (tries, attempt, publishes) = match event {
+            ScheduleEvent::Begun => (tries + 1, attempt + 1, 0),
+            ScheduleEvent::Deferred { .. } => (tries + 1, attempt + 1, publishes),
+            ScheduleEvent::Unsent => (tries - 1, attempt - 1, publishes),
+            ScheduleEvent::Unavailable { .. } | ScheduleEvent::Interrupted | ScheduleEvent::Due => {
+                (tries, attempt, publishes)
+            }
+            ScheduleEvent::Released => (tries, attempt, 0),
+            ScheduleEvent::Redriven => (0, attempt, 0),
+        };
+        Self { tries, attempt, publishes, urgency }
+    }
+
+    fn publish(self, now: i64) -> (Self, NextStep) {
+        let published = Self { publishes: self.publishes + 1, ..self };
+        (published, NextStep::Publish { deadline: publish_deadline(now, published.publishes) })
+    }
+
+    fn park(self, now: i64, tries: i64, requested: Duration) -> (Self, NextStep) {
+        let (attempt, urgency) = (self.attempt, self.urgency);
+        match next_try(now, FailedTry { tries: tries.max(1), attempt, urgency, requested }) {
+            Some(next) => {
+                let tries = self.tries - i64::from(!next.counts);
+                (Self { tries, ..self }, NextStep::Park { until: next.at })
+            }
+            None => (self, NextStep::Dead),
+        }
+    }
+}
 
 /// The next try of a message, and whether it is a step of the schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,37 +214,4 @@ pub(crate) fn publish_deadline(now: i64, publishes: i64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn failed(tries: i64) -> FailedTry {
-        FailedTry { tries, attempt: tries, urgency: 0, requested: Duration::ZERO }
-    }
-
-    #[test]
-    fn tries_are_over_after_the_last_wait() {
-        let waits: Vec<_> =
-            (1..=6).map(|it| next_try(0, failed(it)).map(|it| it.at / SECOND)).collect();
-        assert_eq!(waits, [Some(10), Some(60), Some(600), Some(3_600), Some(21_600), None]);
-    }
-
-    #[test]
-    fn urgent_messages_wait_less_and_a_requested_wait_is_kept() {
-        let urgent = next_try(5, FailedTry { urgency: 4, ..failed(2) });
-        assert_eq!(urgent, Some(NextTry { at: 5 + 15 * SECOND, counts: true }));
-        let short = FailedTry { requested: Duration::from_secs(3), ..failed(1) };
-        assert_eq!(next_try(0, short), Some(NextTry { at: 3 * SECOND, counts: false }));
-        let often = FailedTry { attempt: REQUESTED_MAX, ..short };
-        assert_eq!(next_try(0, often), Some(NextTry { at: 3 * SECOND, counts: true }));
-        let long = FailedTry { requested: Duration::from_secs(90_000), ..failed(1) };
-        assert_eq!(next_try(0, long), Some(NextTry { at: WAIT_MAX, counts: true }));
-    }
-
-    #[test]
-    fn publish_deadlines_grow_to_a_bound() {
-        assert_eq!(publish_deadline(0, 0), 30 * SECOND);
-        assert_eq!(publish_deadline(0, 1), 600 * SECOND);
-        assert_eq!(publish_deadline(0, 3), 2_400 * SECOND);
-        assert_eq!(publish_deadline(0, 99), 21_600 * SECOND);
-    }
-}
+mod tests;

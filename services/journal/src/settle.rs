@@ -1,5 +1,7 @@
 //! End: the answers of applications settle deliveries and release the messages behind them.
 
+use std::time::Duration;
+
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::ended::Outcome;
@@ -9,8 +11,10 @@ use proto::message::v1::{Fact, State, Step};
 
 use crate::database::error::DatabaseError;
 use crate::delivery_row::DeliveryRow;
+use crate::lease::{LeaseEffect, LeaseEvent};
 use crate::record::read_facts;
-use crate::steps::{give_back, park_or_dead_letter, release_blocked};
+use crate::retry_schedule::{NextStep, ScheduleEvent};
+use crate::steps::{give_back, release_blocked, retry};
 use crate::transitions::{Event, Transition};
 use crate::unit_of_work::{COMPONENT, UnitOfWork};
 
@@ -65,9 +69,15 @@ pub(crate) async fn end(
 
 /// True when an answer holds the lease of a message that is in hand.
 fn holds_lease(row: &DeliveryRow, session: &str, settlement: &Settlement) -> bool {
-    row.state == State::InHand
-        && row.session == session
-        && (undoes_lost_begin(settlement) || u64::try_from(row.lease) == Ok(settlement.lease))
+    let (_, effect) = row.lease().after(lease_event(session, settlement), row.changed_at);
+    effect == LeaseEffect::Settled
+}
+
+/// What an answer is for the lease.
+fn lease_event<'a>(session: &'a str, settlement: &Settlement) -> LeaseEvent<'a> {
+    let is_final = matches!(settlement.answer, Some(Answer::Taken(_) | Answer::Refused(_)));
+    let number = Some(settlement.lease).filter(|_| !undoes_lost_begin(settlement));
+    LeaseEvent::Settled { session, number, is_final }
 }
 
 /// Facts of messages that are answered without their lease: a repeat of an answer is noted once.
@@ -93,7 +103,7 @@ fn end_one(
     let id = settlement.message_id.as_str();
     let row = unit.row(id).filter(|it| it.application == call.application).cloned();
     let (Some(row), Some(answer)) = (row, &settlement.answer) else { return Outcome::NotKnown };
-    if holds_lease(&row, &call.session, settlement) {
+    if unit.advance_lease(id, lease_event(&call.session, settlement)) == LeaseEffect::Settled {
         settle(unit, &row, answer);
         return Outcome::Closed;
     }
@@ -164,16 +174,16 @@ fn settle(unit: &mut UnitOfWork<'_>, row: &DeliveryRow, answer: &Answer) {
             if let Answer::Unavailable(it) = answer {
                 fault.retry_after_ms = it.retry_after_ms;
             }
-            park_or_dead_letter(unit, id, fault, row.tries);
+            let requested = Duration::from_millis(fault.retry_after_ms);
+            retry(unit, id, ScheduleEvent::Unavailable { requested }, fault);
         }
         Some(Transition::Publish) => {
             // It never left the gateway, so it was no try.
-            unit.change(id, |row| {
-                row.attempt -= 1;
-                row.tries -= 1;
-            });
+            let next = unit.advance_schedule(id, ScheduleEvent::Unsent);
             unit.step_because(id, step, Fault::new(&code::LT_JNL_022));
-            unit.publish(id);
+            if let NextStep::Publish { deadline } = next {
+                unit.publish_until(id, deadline);
+            }
         }
         Some(Transition::PublishOrRetry) | None => {}
     }

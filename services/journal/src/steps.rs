@@ -9,39 +9,29 @@ use proto::message::v1::{Fact, ReceiverClass, State, Step};
 use crate::database::error::DatabaseError;
 use crate::database::row::Parameters;
 use crate::delivery_row::number_of;
-use crate::retry_schedule::{FailedTry, next_try};
+use crate::retry_schedule::{NextStep, ScheduleEvent};
 use crate::transitions::{Event, Transition};
 use crate::unit_of_work::UnitOfWork;
 
-/// Interrupted tries after which a message is published again at once. Later ones wait by the
-/// schedule, so that a message that crashes its receiver does not crash it without a pause.
-const AT_ONCE_MAX: i64 = 2;
-
 /// Applies an event that leads to `Retry` before any session began with the message.
 pub(crate) fn defer(unit: &mut UnitOfWork<'_>, id: &str, fault: Fault) {
-    unit.change(id, |row| {
-        row.tries += 1;
-        row.attempt += 1;
-    });
-    let tries = unit.row(id).map_or(1, |it| it.tries);
-    park_or_dead_letter(unit, id, fault, tries);
+    let requested = Duration::from_millis(fault.retry_after_ms);
+    retry(unit, id, ScheduleEvent::Deferred { requested }, fault);
 }
 
-/// Parks a message until its next try, or makes it a dead letter after the last.
-pub(crate) fn park_or_dead_letter(unit: &mut UnitOfWork<'_>, id: &str, fault: Fault, tries: i64) {
-    let Some(row) = unit.row(id) else { return };
-    let requested = Duration::from_millis(fault.retry_after_ms);
-    let (attempt, urgency) = (row.attempt, u32::try_from(row.urgency).unwrap_or_default());
-    let failed = FailedTry { tries: tries.max(1), attempt, urgency, requested };
-    let Some(next) = next_try(unit.now, failed) else {
-        return dead_letter(unit, id, fault);
-    };
-    unit.set_state(id, State::Parked, next.at);
-    unit.change(id, |row| {
-        row.fault = Some(fault.clone());
-        row.tries -= i64::from(!next.counts);
-    });
-    unit.fact(id, Fact { fault: Some(fault), ..unit.own_fact(id, Step::Parked) });
+/// Takes the step of the schedule after an event: publishes a message, parks it until its next try,
+/// or makes it a dead letter after the last.
+pub(crate) fn retry(unit: &mut UnitOfWork<'_>, id: &str, event: ScheduleEvent, fault: Fault) {
+    match unit.advance_schedule(id, event) {
+        NextStep::Publish { deadline } => unit.publish_until(id, deadline),
+        NextStep::Park { until } => {
+            unit.set_state(id, State::Parked, until);
+            unit.change(id, |row| row.fault = Some(fault.clone()));
+            unit.fact(id, Fact { fault: Some(fault), ..unit.own_fact(id, Step::Parked) });
+        }
+        NextStep::Dead => dead_letter(unit, id, fault),
+        NextStep::InSession => {}
+    }
 }
 
 /// Makes a message a dead letter: it waits for an operator.
@@ -58,7 +48,6 @@ pub(crate) fn give_back(unit: &mut UnitOfWork<'_>, id: &str, class: ReceiverClas
         ReceiverClass::Neither | ReceiverClass::Unspecified => Event::InterruptedInDoubt,
         ReceiverClass::Repeatable | ReceiverClass::Askable => Event::Interrupted,
     };
-    let tries = unit.row(id).map_or(0, |it| it.tries);
     match unit.allowed(id, event) {
         Some(Transition::To(state)) => {
             unit.set_state(id, state, 0);
@@ -67,12 +56,7 @@ pub(crate) fn give_back(unit: &mut UnitOfWork<'_>, id: &str, class: ReceiverClas
         }
         Some(Transition::PublishOrRetry | Transition::Publish | Transition::Retry) => {
             unit.step_because(id, Step::GivenBack, cause);
-            if tries <= AT_ONCE_MAX {
-                unit.publish(id);
-            } else {
-                let fault = Fault::new(&code::LT_JNL_008);
-                park_or_dead_letter(unit, id, fault, tries - AT_ONCE_MAX);
-            }
+            retry(unit, id, ScheduleEvent::Interrupted, Fault::new(&code::LT_JNL_008));
         }
         None => {}
     }
@@ -108,8 +92,7 @@ pub(crate) async fn release_blocked(
     for id in released {
         if unit.allowed(&id, Event::Unblocked).is_some() {
             unit.step(&id, Step::Released, "");
-            unit.change(&id, |row| row.publishes = 0);
-            unit.publish(&id);
+            unit.publish_after(&id, ScheduleEvent::Released);
         }
     }
     Ok(())

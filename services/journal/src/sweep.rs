@@ -10,8 +10,9 @@ use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::delivery_report::write_reports;
 use crate::delivery_row::{DeliveryRow, sql_list};
+use crate::lease::{END_AT_RESTART, LeaseEffect, LeaseEvent};
 use crate::pauses::PAUSED_WAIT;
-use crate::retry_schedule::publish_deadline;
+use crate::retry_schedule::{ScheduleEvent, publish_deadline};
 use crate::row_cache::{SELECT_WATERMARK, UPDATE_WATERMARK, WATERMARK_COLUMN};
 use crate::steps::give_back;
 use crate::transitions::{Event, Transition};
@@ -57,9 +58,10 @@ pub(crate) async fn sweep(unit: &mut UnitOfWork<'_>) -> Result<bool, DatabaseErr
         } else if unit.allowed(id, Event::Due) == Some(Transition::Publish) {
             if row.state == State::Parked {
                 unit.step(id, Step::DrivenAgain, "");
-                unit.change(id, |row| row.publishes = 0);
+                unit.publish_after(id, ScheduleEvent::Released);
+            } else {
+                unit.publish(id);
             }
-            unit.publish(id);
         }
     }
     write_reports(unit).await?;
@@ -69,7 +71,9 @@ pub(crate) async fn sweep(unit: &mut UnitOfWork<'_>) -> Result<bool, DatabaseErr
 async fn end_lease(unit: &mut UnitOfWork<'_>, row: &DeliveryRow) -> Result<(), DatabaseError> {
     unit.load_sessions([row.session.as_str()].into_iter()).await?;
     let class = unit.session(&row.session).unwrap_or_default().class;
-    give_back(unit, &row.id, class, Fault::new(&code::LT_JNL_021));
+    if unit.advance_lease(&row.id, LeaseEvent::Due) == LeaseEffect::GivenBack {
+        give_back(unit, &row.id, class, Fault::new(&code::LT_JNL_021));
+    }
     Ok(())
 }
 
@@ -85,7 +89,7 @@ pub(crate) async fn postpone(
         let is_published = |it: &DeliveryRow| matches!(it.state, State::Accepted | State::Queued);
         if unit.row(id).is_some_and(is_published) {
             unit.change(id, |row| {
-                row.publishes = (row.publishes - 1).max(0);
+                row.take_back_publish();
                 row.due_at = row.due_at.min(due_at);
             });
         }
@@ -100,7 +104,7 @@ pub(crate) async fn publish_all(database: &mut Database) -> Result<(), DatabaseE
     let watermark = database.query_number(SELECT_WATERMARK, WATERMARK_COLUMN).await? - 1;
     database.query(UPDATE_WATERMARK, vec![watermark.into()]).await?;
     let due_now = format!(
-        "UPDATE delivery_state SET due_at = 1, sweep_at = $1, publishes = 0 WHERE row_id IN \
+        "UPDATE delivery_state SET due_at = {END_AT_RESTART}, sweep_at = $1, publishes = 0 WHERE row_id IN \
          (SELECT row_id FROM delivery_state WHERE sweep_at > $1 AND state IN ({}) \
          ORDER BY sweep_at LIMIT {START_MAX}) RETURNING row_id",
         sql_list(&ON_THEIR_WAY)

@@ -1,6 +1,7 @@
 //! The unit of work of one transaction: rows that calls need, facts to insert, messages to publish
 //! after the commit.
 
+mod advance;
 mod flush;
 
 use std::collections::{HashMap, HashSet};
@@ -14,10 +15,10 @@ use crate::database::Database;
 use crate::database::error::{Corrupt, DatabaseError};
 use crate::database::row::Parameters;
 use crate::delivery_row::{COLUMNS, DeliveryRow};
+use crate::lease::LeaseEvent;
 use crate::new_message::NewRows;
 use crate::pauses::Pauses;
 use crate::refusals::Refusals;
-use crate::retry_schedule::publish_deadline;
 use crate::row_cache::RowCache;
 use crate::session::{self, Session};
 use crate::transitions::{Event, Transition, transition};
@@ -300,11 +301,11 @@ impl<'a> UnitOfWork<'a> {
     pub(crate) fn set_state(&mut self, id: &str, state: State, due_at: i64) {
         self.cache.may_hold |= state == State::Held;
         self.note_outcome(id, state);
+        let is_end = matches!(state, State::Taken | State::Refused | State::Withdrawn);
+        self.advance_lease(id, if is_end { LeaseEvent::Finished } else { LeaseEvent::Revoked });
         self.change(id, |row| {
             row.state = state;
             row.due_at = due_at;
-            // The lease's number stays, so that the next lease is above it.
-            row.session.clear();
             if state != State::Held {
                 row.blocked_by.clear();
             }
@@ -332,16 +333,6 @@ impl<'a> UnitOfWork<'a> {
     /// False when no message is held.
     pub(crate) fn may_hold(&self) -> bool {
         self.cache.may_hold
-    }
-
-    /// Publishes a message to its channel once the transaction is committed.
-    pub(crate) fn publish(&mut self, id: &str) {
-        let Some(row) = self.rows.get(id) else { return };
-        let state = if row.is_derived() { State::Queued } else { State::Accepted };
-        let deadline = publish_deadline(self.now, row.publishes + 1);
-        self.set_state(id, state, deadline);
-        self.change(id, |row| row.publishes += 1);
-        self.publishes.push(id.to_owned());
     }
 
     /// Ends the unit after its commit: caches its rows, and returns the ids to publish.

@@ -310,6 +310,7 @@ const PURE: &[&str] = &[
     "bus/src/verdict.rs",
     "services/formats/src/",
     "services/journal-client/src/conversion.rs",
+    "services/journal/src/lease.rs",
     "services/journal/src/retry_schedule.rs",
     "services/journal/src/transitions.rs",
     "services/mapping/src/attachments.rs",

@@ -46,6 +46,9 @@ mod names;
 mod operate;
 mod poll_response;
 mod query;
+#[cfg(test)]
+#[path = "../../journal/src/random.rs"]
+mod random;
 mod read_body;
 mod receive;
 mod refusals;

@@ -34,16 +34,13 @@ struct Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         let Some(deliveries) = self.deliveries.take() else { return };
-        let unsent = deliveries.close();
-        let is_over = self.session.closed.is_cancelled();
+        let is_lost = self.asking == Asking::Stream && !self.session.closed.is_cancelled();
+        let unsent = deliveries.close(is_lost.then(|| self.gateway.clock.now_us()));
         if tokio::runtime::Handle::try_current().is_err() {
             return;
         }
-        if self.asking == Asking::Stream && !is_over {
-            self.session.mark_broken(self.gateway.clock.now_us());
-            if self.gateway.draining.is_cancelled() {
-                self.gateway.spawn_close_session(self.session.id.clone());
-            }
+        if is_lost && self.gateway.draining.is_cancelled() {
+            self.gateway.spawn_close_session(self.session.id.clone());
         }
         self.gateway.spawn_return_unsent(&self.session, unsent);
     }

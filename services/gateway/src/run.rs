@@ -169,7 +169,7 @@ async fn drain(gateway: &Arc<Gateway>) {
     let time_limit = Duration::from_millis(gateway.config.drain_ms_max);
     let sessions = gateway.sessions.all();
     futures::future::join_all(sessions.iter().map(|session| async {
-        gateway.spawn_return_unsent(session, session.take_unsent());
+        gateway.spawn_return_unsent(session, session.start_drain());
         if tokio::time::timeout(time_limit, wait_settled(gateway, session)).await.is_err() {
             tracing::warn!(session = session.id, "session ends with deliveries in flight");
         }

@@ -1,20 +1,24 @@
 //! One session of a connected adapter: its capacity and its deliveries in flight.
 
+mod phase;
 pub(crate) mod reservation;
+mod state;
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use proto::exchange::v1::Delivery;
-use proto::message::v1::{Attachment, Claim};
 use proto::operate::v1 as operate;
 use proto::registry::v1::Application;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use registry_client::{Caller, TokenDigest};
+
+pub(crate) use phase::Asking;
+pub(crate) use state::InFlight;
+use state::SessionState;
 
 /// In whose name a lease is settled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,108 +27,12 @@ pub(crate) struct LeaseOwner {
     pub(crate) session: String,
 }
 
-/// A delivery under a lease: what `GetPart` may read of it, and when the lease ends.
-#[derive(Clone, Debug)]
-pub(crate) struct InFlight {
-    pub(crate) lease: u64,
-    pub(crate) attachments: Vec<Attachment>,
-    pub(crate) body: Option<Claim>,
-    pub(crate) lease_until_us: i64,
-    pub(crate) conversation: String,
-    pub(crate) traceparent: String,
-}
-
 /// What an adapter said of itself in Hello, and where it called from.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AdapterInfo {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) address: String,
-}
-
-/// What changes while a session is open.
-#[derive(Debug)]
-struct State {
-    /// Every delivery under a lease, by message id.
-    in_flight: HashMap<String, InFlight>,
-    /// Those of them that were not sent to the adapter yet, oldest first.
-    unsent: VecDeque<Delivery>,
-    /// Leases the adapter accepts at a time.
-    in_flight_max: usize,
-    /// Deliveries that are being begun for it in the journal.
-    reserved: usize,
-    /// True from the first stream or poll on.
-    has_received: bool,
-    /// What the adapter asks for now: something while a [`DeliveryStream`] exists.
-    asking: Asking,
-    /// Deliveries it was given, counted for its fair share: see [`Session::turn`].
-    given: u64,
-    /// When the stream broke, until another one is opened.
-    broken_at_us: Option<i64>,
-    /// When the adapter last made a call.
-    last_call_us: i64,
-}
-
-/// How an adapter asks for deliveries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asking {
-    /// Neither a stream nor a poll is open: it gets nothing.
-    Nothing,
-    /// As many as it may have in flight.
-    Stream,
-    /// One response with at most this many.
-    Poll(usize),
-}
-
-impl State {
-    /// How many more deliveries the adapter accepts now.
-    fn capacity(&self) -> usize {
-        let free = self.in_flight_max.saturating_sub(self.load());
-        match self.asking {
-            Asking::Nothing => 0,
-            Asking::Stream => free,
-            Asking::Poll(count_max) => {
-                free.min(count_max.saturating_sub(self.unsent.len() + self.reserved))
-            }
-        }
-    }
-
-    /// Deliveries in flight, and those that are being begun.
-    fn load(&self) -> usize {
-        self.in_flight.len() + self.reserved
-    }
-
-    /// Removes the deliveries that were not sent, and returns them.
-    fn take_unsent(&mut self) -> Vec<Delivery> {
-        let unsent = Vec::from(std::mem::take(&mut self.unsent));
-        for it in &unsent {
-            self.in_flight.remove(&it.message_id);
-        }
-        unsent
-    }
-
-    /// Deliveries that were sent to the adapter and are not settled.
-    fn sent_count(&self) -> usize {
-        self.in_flight.len().saturating_sub(self.unsent.len())
-    }
-
-    /// Removes from the queue the deliveries whose lease is gone, and returns them.
-    fn take_without_lease(&mut self) -> Vec<Delivery> {
-        let has_lease = |it: &Delivery| {
-            self.in_flight.get(&it.message_id).is_some_and(|found| found.lease == it.lease)
-        };
-        let (leased, gone): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut self.unsent).into_iter().partition(has_lease);
-        self.unsent = leased;
-        gone.into()
-    }
-
-    /// Forgets leases that have ended by now; returns those of their deliveries that were not sent.
-    fn expire_leases(&mut self, now_us: i64) -> Vec<Delivery> {
-        let before = self.in_flight.len();
-        self.in_flight.retain(|_, it| it.lease_until_us > now_us);
-        if self.in_flight.len() == before { Vec::new() } else { self.take_without_lease() }
-    }
 }
 
 /// One connected adapter.
@@ -138,7 +46,7 @@ pub(crate) struct Session {
     pub(crate) token: TokenDigest,
     /// Cancelled when the session is replaced or closed.
     pub(crate) closed: CancellationToken,
-    state: Mutex<State>,
+    state: Mutex<SessionState>,
     /// Notified when a delivery enters the queue.
     queued: Notify,
     /// Notified when the application's capacity may have changed; shared by all its sessions.
@@ -147,52 +55,46 @@ pub(crate) struct Session {
     turn: Arc<AtomicU64>,
 }
 
-/// How far a session that did not ask may lag behind the others: it gets at most so many deliveries
-/// in a row when it asks again.
-const LAG_MAX: u64 = 16;
-
 /// The stream side of a session. At most one exists, because two readers would each see half of
 /// the deliveries.
 #[derive(Debug)]
-pub(crate) struct DeliveryStream(Arc<Session>);
+pub(crate) struct DeliveryStream {
+    session: Arc<Session>,
+    /// Its number among the readers of the session.
+    reader: u64,
+}
 
 impl Drop for DeliveryStream {
+    /// Does nothing after [`DeliveryStream::close`].
     fn drop(&mut self) {
-        self.0.state.lock().asking = Asking::Nothing;
+        drop(self.session.close_reader(self.reader, None));
     }
 }
 
 impl DeliveryStream {
-    /// Closes it: nothing more is queued for it. Returns the deliveries that were not sent; the
-    /// session has forgotten them.
-    pub(crate) fn close(self) -> Vec<Delivery> {
-        let mut state = self.0.state.lock();
-        state.asking = Asking::Nothing;
-        state.take_unsent()
+    /// Closes it: nothing more is queued for it. `lost_at_us`: the stream broke then, and the adapter
+    /// may open another one for a while. Returns the deliveries that were not sent; the session has
+    /// forgotten them.
+    pub(crate) fn close(self, lost_at_us: Option<i64>) -> Vec<Delivery> {
+        self.session.close_reader(self.reader, lost_at_us)
     }
 
     /// True while deliveries are being begun for the session.
     pub(crate) fn has_reserved(&self) -> bool {
-        self.0.state.lock().reserved > 0
+        self.session.state.lock().has_reserved()
     }
 
     /// Waits until the queue may hold a delivery.
     pub(crate) async fn queued(&self) {
-        self.0.queued.notified().await;
+        self.session.queued.notified().await;
     }
 
     /// Takes at most `count_max` deliveries to send. The second list has the deliveries whose lease
     /// ended before they could be sent; the session has forgotten them.
     pub(crate) fn take(&self, count_max: usize, now_us: i64) -> (Vec<Delivery>, Vec<Delivery>) {
-        let (taken, expired) = {
-            let mut state = self.0.state.lock();
-            let is_over = state.unsent.front().is_some_and(|it| it.lease_until_us <= now_us);
-            let expired = if is_over { state.expire_leases(now_us) } else { Vec::new() };
-            let count = count_max.min(state.unsent.len());
-            (state.unsent.drain(..count).collect(), expired)
-        };
+        let (taken, expired) = self.session.state.lock().take(count_max, now_us);
         if !expired.is_empty() {
-            self.0.capacity_changed.notify_waiters();
+            self.session.capacity_changed.notify_waiters();
         }
         (taken, expired)
     }
@@ -207,24 +109,13 @@ impl Session {
         (capacity_changed, turn): (Arc<Notify>, Arc<AtomicU64>),
     ) -> Self {
         let in_flight_max = usize::try_from(caller.application.in_hand_max.max(1)).unwrap_or(1);
-        let state = State {
-            in_flight: HashMap::new(),
-            unsent: VecDeque::new(),
-            in_flight_max,
-            reserved: 0,
-            has_received: false,
-            asking: Asking::Nothing,
-            given: 0,
-            broken_at_us: None,
-            last_call_us: now_us,
-        };
         Self {
             id,
             adapter,
             application: caller.application,
             token: caller.token,
             closed: CancellationToken::new(),
-            state: Mutex::new(state),
+            state: Mutex::new(SessionState::new(in_flight_max, now_us)),
             queued: Notify::new(),
             capacity_changed,
             turn,
@@ -239,33 +130,24 @@ impl Session {
 
     /// How many more deliveries the adapter accepts now; none while it does not ask.
     pub(crate) fn capacity(&self) -> usize {
-        if self.closed.is_cancelled() { 0 } else { self.state.lock().capacity() }
+        self.state.lock().capacity()
     }
 
     /// Its place among the sessions that ask: the one with the lowest turn gets the next delivery.
-    /// Fewest in flight first, so that each gets as many as it can work on; then the one that was
-    /// given fewest.
     pub(crate) fn turn(&self) -> (usize, u64) {
-        let state = self.state.lock();
-        (state.load(), state.given)
+        self.state.lock().turn()
     }
 
     /// Removes a settled delivery. A settled delivery leaves no trace in the session.
     pub(crate) fn forget(&self, message_id: &str, lease: u64) {
-        {
-            let mut state = self.state.lock();
-            if state.in_flight.get(message_id).is_none_or(|it| it.lease != lease) {
-                return;
-            }
-            state.in_flight.remove(message_id);
-            state.take_without_lease();
+        if self.state.lock().settle(message_id, lease) {
+            self.capacity_changed.notify_waiters();
         }
-        self.capacity_changed.notify_waiters();
     }
 
     /// The delivery under this id, while its lease lasts.
     pub(crate) fn in_flight(&self, message_id: &str) -> Option<InFlight> {
-        self.state.lock().in_flight.get(message_id).cloned()
+        self.state.lock().in_flight(message_id).cloned()
     }
 
     /// Deliveries that were sent to the adapter and are not settled.
@@ -276,12 +158,8 @@ impl Session {
     /// Forgets leases that the journal has ended by now; returns their deliveries that were not
     /// sent.
     pub(crate) fn expire_leases(&self, now_us: i64) -> Vec<Delivery> {
-        let (expired, has_changed) = {
-            let mut state = self.state.lock();
-            let before = state.in_flight.len();
-            (state.expire_leases(now_us), state.in_flight.len() < before)
-        };
-        if has_changed {
+        let (has_ended, expired) = self.state.lock().expire_leases(now_us);
+        if has_ended {
             self.capacity_changed.notify_waiters();
         }
         expired
@@ -289,72 +167,60 @@ impl Session {
 
     /// Opens the stream side; none while another reader has it.
     pub(crate) fn open_stream(self: &Arc<Self>, asking: Asking) -> Option<DeliveryStream> {
-        {
-            let mut state = self.state.lock();
-            if state.asking != Asking::Nothing {
-                return None;
-            }
-            let turn = self.turn.load(Ordering::Relaxed);
-            state.given = state.given.max(turn.saturating_sub(LAG_MAX));
-            state.asking = asking;
-            state.has_received = true;
-            state.broken_at_us = None;
-        }
+        let turn = self.turn.load(Ordering::Relaxed);
+        let reader = self.state.lock().open_reader(asking, turn)?;
         self.capacity_changed.notify_waiters();
-        Some(DeliveryStream(self.clone()))
+        Some(DeliveryStream { session: self.clone(), reader })
     }
 
-    /// Notes that the stream broke. The adapter may open another one for a while.
-    pub(crate) fn mark_broken(&self, now_us: i64) {
-        self.state.lock().broken_at_us = Some(now_us);
-        // A stop waits for settlements only while an adapter is there to send them.
-        self.capacity_changed.notify_waiters();
+    fn close_reader(&self, reader: u64, lost_at_us: Option<i64>) -> Vec<Delivery> {
+        let unsent = self.state.lock().close_reader(reader, lost_at_us);
+        if lost_at_us.is_some() {
+            // A stop waits for settlements only while an adapter is there to send them.
+            self.capacity_changed.notify_waiters();
+        }
+        unsent
     }
 
     /// True when the stream broke before `since_us` and no other one was opened.
     pub(crate) fn is_abandoned(&self, since_us: i64) -> bool {
-        self.state.lock().broken_at_us.is_some_and(|it| it < since_us)
+        self.state.lock().is_abandoned(since_us)
     }
 
     /// Lowers the registry's bound of deliveries in flight; 0 leaves it. Without effect once
-    /// deliveries were received, because leases above the new bound may exist then.
+    /// deliveries were received.
     pub(crate) fn lower_in_flight_max(&self, in_flight_max: u32) {
         let in_flight_max = usize::try_from(in_flight_max).unwrap_or(usize::MAX);
-        let mut state = self.state.lock();
-        if in_flight_max > 0 && !state.has_received {
-            state.in_flight_max = state.in_flight_max.min(in_flight_max);
-        }
+        self.state.lock().lower_in_flight_max(in_flight_max);
     }
 
-    /// Takes back the deliveries that were not sent.
-    pub(crate) fn take_unsent(&self) -> Vec<Delivery> {
-        self.state.lock().take_unsent()
+    /// Stops deliveries because the gateway stops, and takes back those that were not sent.
+    pub(crate) fn start_drain(&self) -> Vec<Delivery> {
+        self.state.lock().start_drain()
     }
 
     /// Closes the session for new deliveries and takes back those that were not sent.
     pub(crate) fn close(&self) -> Vec<Delivery> {
+        let unsent = self.state.lock().close();
         self.closed.cancel();
-        let unsent = self.take_unsent();
         self.capacity_changed.notify_waiters();
         unsent
     }
 
     /// Notes that the adapter made a call.
     pub(crate) fn touch(&self, now_us: i64) {
-        self.state.lock().last_call_us = now_us;
+        self.state.lock().touch(now_us);
     }
 
     /// True when the adapter made no call since then, reads no stream and has nothing to settle.
     pub(crate) fn is_idle(&self, since_us: i64) -> bool {
-        let state = self.state.lock();
-        let is_asking = state.asking != Asking::Nothing;
-        state.last_call_us < since_us && !is_asking && state.sent_count() == 0
+        self.state.lock().is_idle(since_us)
     }
 
     /// What operators are told about it.
     pub(crate) fn describe(&self, gateway: &str) -> operate::Session {
         let state = self.state.lock();
-        let asking = match state.asking {
+        let asking = match state.asking() {
             Asking::Nothing => operate::Asking::NotAsking,
             Asking::Stream => operate::Asking::Stream,
             Asking::Poll(_) => operate::Asking::Poll,
@@ -367,13 +233,13 @@ impl Session {
             adapter_version: self.adapter.version.clone(),
             address: self.adapter.address.clone(),
             opened_at_us: self.opened_at_us,
-            last_call_us: state.last_call_us,
-            in_flight: count(state.in_flight.len()),
-            in_flight_max: count(state.in_flight_max),
+            last_call_us: state.last_call_us(),
+            in_flight: count(state.in_flight_count()),
+            in_flight_max: count(state.in_flight_max()),
             asking: asking.into(),
             gateway: gateway.to_owned(),
             stored: false,
-            lease_until_us: state.in_flight.values().map(|it| it.lease_until_us).max().unwrap_or(0),
+            lease_until_us: state.last_lease_until_us(),
         }
     }
 }
@@ -435,7 +301,7 @@ mod tests {
         let reservation = session.reserve(9).unwrap();
         assert_eq!((reservation.count, session.capacity()), (1, 0));
         assert!(poll.has_reserved());
-        assert_eq!(ids(&poll.close()), ["m1"], "it was not sent");
+        assert_eq!(ids(&poll.close(None)), ["m1"], "it was not sent");
         let in_flight = session.in_flight("m1");
         assert!(in_flight.is_none() && session.reserve(1).is_none());
         let delivery = Delivery { message_id: "m2".to_owned(), ..Delivery::default() };
@@ -493,5 +359,34 @@ mod tests {
         session.lower_in_flight_max(2);
         let _stream = session.open_stream(Asking::Stream).unwrap();
         assert_eq!(session.capacity(), 2);
+    }
+
+    #[test]
+    fn the_end_of_a_stream_does_not_reach_the_one_that_was_opened_after_it() {
+        let session = session(2);
+        let first = session.open_stream(Asking::Stream).unwrap();
+        let first_reader = first.reader;
+        assert!(first.close(Some(10)).is_empty());
+        assert!(session.is_abandoned(50), "its stream broke");
+        let _second = session.open_stream(Asking::Stream).unwrap();
+        assert!(enqueue(&session, "m1", 100));
+        for lost_at_us in [None, Some(20)] {
+            assert!(session.close_reader(first_reader, lost_at_us).is_empty());
+        }
+        assert!(!session.is_abandoned(50), "another stream was opened");
+        assert_eq!((session.capacity(), session.in_flight("m1").is_some()), (1, true));
+    }
+
+    #[test]
+    fn a_session_of_a_gateway_that_stops_takes_nothing_and_keeps_what_was_sent() {
+        let session = session(2);
+        let stream = session.open_stream(Asking::Stream).unwrap();
+        assert!(enqueue(&session, "m1", 100) && enqueue(&session, "m2", 100));
+        assert_eq!(ids(&stream.take(1, 0).0), ["m1"]);
+        assert_eq!(ids(&session.start_drain()), ["m2"]);
+        assert!(!enqueue(&session, "m3", 100));
+        assert_eq!((session.sent_count(), session.is_abandoned(50)), (1, false));
+        assert!(stream.close(Some(10)).is_empty());
+        assert!(session.is_abandoned(50), "nobody is there to settle");
     }
 }

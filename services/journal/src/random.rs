@@ -1,5 +1,5 @@
 //! Random events for the tests of the state machines. A test runs many seeds; a failing one is
-//! printed with its events, and `LIENTHONG_SEED=<seed> cargo test -p lienthong-journal <test>`
+//! printed with its events, and `LIENTHONG_SEED=<seed> cargo test -p <crate> <test>`
 //! replays it alone.
 
 /// Random numbers that a seed repeats with every version of the dependencies (SplitMix64).

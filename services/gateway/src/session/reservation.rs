@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use proto::exchange::v1::Delivery;
 
-use crate::session::{InFlight, Session, State};
+use super::state::SessionState;
+use crate::session::{InFlight, Session};
 
 /// A part of a session's capacity, for deliveries that are being begun for it. It is given back
 /// when it is dropped.
@@ -36,14 +37,14 @@ impl Reservation {
         rejected
     }
 
-    fn release(&mut self, change: impl FnOnce(&mut State)) {
+    fn release(&mut self, change: impl FnOnce(&mut SessionState)) {
         let count = std::mem::take(&mut self.count);
         if count == 0 {
             return;
         }
         {
             let mut state = self.session.state.lock();
-            state.reserved = state.reserved.saturating_sub(count);
+            state.release(count);
             change(&mut state);
         }
         // Also when nothing was queued: a poll that ends waits for what is being begun.
@@ -56,28 +57,21 @@ impl Session {
     /// Queues a delivery; returns it when the session cannot take it any more.
     fn queue(
         &self,
-        state: &mut State,
+        state: &mut SessionState,
         (delivery, in_flight): (Delivery, InFlight),
     ) -> Option<Delivery> {
-        if self.closed.is_cancelled() || state.capacity() == 0 {
-            return Some(delivery);
+        match state.enqueue(delivery, in_flight) {
+            Ok(given) => {
+                self.turn.fetch_max(given, Ordering::Relaxed);
+                None
+            }
+            Err(rejected) => Some(*rejected),
         }
-        if state.in_flight.insert(delivery.message_id.clone(), in_flight).is_some() {
-            // The journal gives a second lease only after the first has ended, so an unsent copy
-            // under the first must not be sent any more.
-            state.take_without_lease();
-        }
-        state.unsent.push_back(delivery);
-        state.given += 1;
-        self.turn.fetch_max(state.given, Ordering::Relaxed);
-        None
     }
 
     /// Reserves at most `count` of its capacity; none when it has none.
     pub(crate) fn reserve(self: &Arc<Self>, count: usize) -> Option<Reservation> {
-        let mut state = self.state.lock();
-        let count = if self.closed.is_cancelled() { 0 } else { count.min(state.capacity()) };
-        state.reserved += count;
+        let count = self.state.lock().reserve(count);
         (count > 0).then(|| Reservation { session: self.clone(), count })
     }
 }

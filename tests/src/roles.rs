@@ -162,6 +162,25 @@ impl Roles {
         self.all.iter_mut().filter(|it| it.role == role).for_each(RoleProcess::run);
     }
 
+    /// Starts a killed role again without waiting for anything.
+    ///
+    /// # Panics
+    ///
+    /// There is no shell.
+    pub fn start_again(&mut self, role: &str) {
+        for it in self.all.iter_mut().filter(|it| it.role == role) {
+            it.running = Some(Guarded::spawn(&it.command, &it.log));
+        }
+    }
+
+    /// Roles whose process ended by itself.
+    pub fn ended(&mut self) -> Vec<&'static str> {
+        let has_ended = |it: &mut RoleProcess| {
+            it.running.as_mut().is_some_and(|running| running.ended().is_some()).then_some(it.role)
+        };
+        self.all.iter_mut().filter_map(has_ended).collect()
+    }
+
     /// Starts a killed journal again while another one serves, and waits until it listens.
     ///
     /// # Panics

@@ -5,6 +5,7 @@
 #[expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 mod cluster;
 #[path = "../../../bus/tests/it/node.rs"]
+#[expect(dead_code, reason = "the bus's own tests and the fault rig use more of it")]
 mod node;
 
 mod commands;

@@ -1,7 +1,7 @@
 //! What the clients saw, and what of it breaks a promise. It shares no code with the bus: it knows
 //! receipts, effects and times, and nothing of formats, channels or the journal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// A receipt that a sender got.
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 pub(crate) struct Accepted {
     /// The text that identifies the item in its own content.
     pub(crate) token: String,
+    pub(crate) sender: &'static str,
     /// The document that the item belongs to, and its place among the items about it.
     pub(crate) conversation: String,
     pub(crate) ordinal: u32,
@@ -37,6 +38,8 @@ pub(crate) struct FaultTime {
     pub(crate) from: Instant,
     /// When it was healed from outside.
     pub(crate) until: Instant,
+    /// How long after that documents flowed again; none: not by themselves.
+    pub(crate) recovery: Option<Duration>,
 }
 
 /// Broken promises, each with the items that show it.
@@ -49,28 +52,17 @@ pub(crate) struct Violations {
     pub(crate) unexpected: Vec<String>,
 }
 
-impl Violations {
-    /// True when no promise was broken.
-    pub(crate) fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// How long one item waited although nothing was broken any more.
-#[derive(Clone, Debug)]
-pub(crate) struct Wait {
-    /// The fault that it waited behind; empty: none.
-    pub(crate) fault: &'static str,
-    /// When that fault was healed; else when the item was accepted.
-    pub(crate) healed: Instant,
-    /// From the receipt, or from the end of the fault when that is later, to the effect.
-    pub(crate) time: Duration,
-}
-
 /// Everything that the clients saw.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     accepted: HashMap<String, Accepted>,
+    /// Time and sender of each receipt, in the order seen.
+    receipts: Vec<(Instant, &'static str)>,
+    /// Tokens of receipts without an effect, and of effects whose receipt was not seen yet.
+    waiting: HashMap<String, Instant>,
+    early: HashSet<String>,
+    /// Times at which a sender got an error instead of a receipt.
+    failures: Vec<Instant>,
     /// Effects in the order seen, by receiver.
     effects: HashMap<String, Vec<Effect>>,
     /// Ids that were offered again after the bus had confirmed their answer.
@@ -80,15 +72,26 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn accept(&mut self, accepted: Accepted) {
+        self.receipts.push((accepted.at, accepted.sender));
+        if !self.early.remove(&accepted.token) {
+            self.waiting.insert(accepted.token.clone(), accepted.at);
+        }
         self.accepted.insert(accepted.token.clone(), accepted);
     }
 
     pub(crate) fn effect(&mut self, effect: Effect) {
+        if self.waiting.remove(&effect.token).is_none() {
+            self.early.insert(effect.token.clone());
+        }
         self.effects.entry(effect.receiver.clone()).or_default().push(effect);
     }
 
     pub(crate) fn offer_again(&mut self, message_id: String) {
         self.offered_again.push(message_id);
+    }
+
+    pub(crate) fn fail(&mut self, at: Instant) {
+        self.failures.push(at);
     }
 
     pub(crate) fn fault(&mut self, fault: FaultTime) {
@@ -99,19 +102,40 @@ impl History {
         &self.faults
     }
 
-    /// How many receipts there are.
-    pub(crate) fn receipts(&self) -> usize {
-        self.accepted.len()
+    /// Time and sender of each receipt.
+    pub(crate) fn receipts(&self) -> &[(Instant, &'static str)] {
+        &self.receipts
     }
 
-    /// How many effects there are.
-    pub(crate) fn effect_count(&self) -> usize {
-        self.effects.values().map(Vec::len).sum()
+    /// Times at which a sender got an error instead of a receipt.
+    pub(crate) fn failures(&self) -> &[Instant] {
+        &self.failures
+    }
+
+    /// Every effect.
+    pub(crate) fn effects(&self) -> impl Iterator<Item = &Effect> {
+        self.effects.values().flatten()
+    }
+
+    /// The latest effects of each receiver, the latest first, back to a moment.
+    pub(crate) fn effects_since(&self, from: Instant) -> impl Iterator<Item = &Effect> {
+        let is_later = move |it: &&Effect| it.at >= from;
+        self.effects.values().flat_map(move |it| it.iter().rev().take_while(is_later))
+    }
+
+    /// The receipt of a token.
+    pub(crate) fn accepted(&self, token: &str) -> Option<&Accepted> {
+        self.accepted.get(token)
+    }
+
+    /// When those were accepted that have had no effect yet.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Instant> {
+        self.waiting.values().copied()
     }
 
     /// Accepted items that have had no effect yet.
     pub(crate) fn missing(&self) -> Vec<&Accepted> {
-        let arrived: std::collections::HashSet<(&str, &str)> = self
+        let arrived: HashSet<(&str, &str)> = self
             .effects
             .iter()
             .flat_map(|(receiver, all)| all.iter().map(|it| (receiver.as_str(), it.token.as_str())))
@@ -162,20 +186,17 @@ impl History {
         }
     }
 
-    /// How long each item waited although nothing was broken any more.
-    pub(crate) fn waits(&self) -> Vec<Wait> {
-        let effects = self.effects.values().flatten();
-        let wait = |effect: &Effect| {
+    /// How long each item waited although nothing was broken any more: from its receipt, or from the
+    /// end of the fault when that is later, to its effect.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = Duration> {
+        self.effects().filter_map(|effect| {
             let accepted = self.accepted.get(&effect.token)?;
             // A fault counts when it was healed between the receipt and the effect, and an effect
             // during a fault waited for nothing.
             let during = |it: &&FaultTime| it.from <= effect.at && it.until > accepted.at;
-            let last = self.faults.iter().filter(during).max_by_key(|it| it.until);
-            let (fault, healed) = last.map_or(("", accepted.at), |it| (it.name, it.until));
-            let time = effect.at.saturating_duration_since(accepted.at.max(healed));
-            Some(Wait { fault, healed, time })
-        };
-        effects.filter_map(wait).collect()
+            let last = self.faults.iter().filter(during).map(|it| it.until).max();
+            Some(effect.at.saturating_duration_since(last.unwrap_or(accepted.at).max(accepted.at)))
+        })
     }
 }
 
@@ -186,6 +207,7 @@ mod tests {
     fn accepted(token: &str, conversation: &str, ordinal: u32, at: Instant) -> Accepted {
         Accepted {
             token: token.to_owned(),
+            sender: "a",
             conversation: conversation.to_owned(),
             ordinal,
             receiver: "b".to_owned(),
@@ -218,7 +240,7 @@ mod tests {
     #[test]
     fn each_broken_promise_is_found_by_its_name() {
         let now = Instant::now();
-        assert!(history(now).violations().is_empty());
+        assert_eq!(history(now).violations(), Violations::default());
         let broken = |change: &dyn Fn(&mut History)| {
             let mut history = history(now);
             change(&mut history);
@@ -261,10 +283,13 @@ mod tests {
         history.effect(effect("t1", "m1", at(25)));
         history.accept(accepted("t2", "c", 2, at(30)));
         history.effect(effect("t2", "m2", at(31)));
-        history.fault(FaultTime { name: "kill-mapping", from: at(5), until: at(20) });
-        let mut found: Vec<_> =
-            history.waits().iter().map(|it| (it.fault, it.time.as_secs())).collect();
-        found.sort_unstable();
-        assert_eq!(found, [("", 1), ("kill-mapping", 5)]);
+        history.fault(FaultTime {
+            name: "kill-mapping",
+            from: at(5),
+            until: at(20),
+            recovery: None,
+        });
+        let found: Vec<_> = history.waits().map(|it| it.as_secs()).collect();
+        assert_eq!(found, [5, 1]);
     }
 }

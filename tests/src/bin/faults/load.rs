@@ -37,6 +37,8 @@ const ITEMS_OF_DOCUMENT: u32 = 4;
 const DOCUMENTS_OPEN: usize = 40;
 /// Size of a file: above the size up to which an upload needs no file of its own.
 const FILE_BYTES: usize = 100_000;
+/// The subject of every document, before the token that tells it from the others.
+const SUBJECT: &str = "Về việc phối hợp chuẩn bị hội nghị lần thứ";
 /// How long a client waits before it repeats a failed call.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -49,6 +51,8 @@ pub(crate) enum Event {
     OfferedAgain(String),
     /// A call was refused that should not be.
     Refused(String),
+    /// A sender got an error instead of a receipt, and repeats the call.
+    Failed(Instant),
 }
 
 /// What the clients share.
@@ -59,6 +63,8 @@ pub(crate) struct Clients {
     pub(crate) is_sending: Arc<AtomicBool>,
     /// False: receivers stop.
     pub(crate) is_receiving: Arc<AtomicBool>,
+    /// Receivers that do not ask for documents at the moment.
+    pub(crate) away: [Arc<AtomicBool>; RECEIVERS.len()],
     pub(crate) events: Sender<Event>,
     /// Numbers of documents, none of which is used twice.
     pub(crate) numbers: Arc<AtomicU64>,
@@ -75,6 +81,11 @@ struct OpenDocument {
 }
 
 impl Clients {
+    /// Makes a receiver stop asking for documents, or ask again.
+    pub(crate) fn set_away(&self, receiver: usize, is_away: bool) {
+        self.away[receiver].store(is_away, Ordering::Relaxed);
+    }
+
     /// Starts a thread that sends `rate` items a second.
     pub(crate) fn send(&self, sender: usize, rate: f64) -> JoinHandle<()> {
         let clients = self.clone();
@@ -124,7 +135,7 @@ impl Clients {
         let mut text = packet(usize::try_from(number).unwrap_or_default(), agency, &receiver)
             .replace(&format!("lần thứ {number}"), &format!("lần thứ {token}."));
         let mut digest = DefaultHasher::new();
-        token.hash(&mut digest);
+        format!("{SUBJECT} {token}").hash(&mut digest);
         if has_file {
             let file = file_content(&token);
             file.hash(&mut digest);
@@ -137,6 +148,7 @@ impl Clients {
             match client.try_call("POST", "/v1/submit", &body) {
                 Some((200, _)) => {
                     let accepted = Accepted {
+                        sender: agency.key,
                         conversation: format!("{}-{number}", agency.key),
                         receiver: receiver.key.to_owned(),
                         digest: digest.finish(),
@@ -150,7 +162,11 @@ impl Clients {
                     let refused = format!("{token}: {status} {}", answer["code"]);
                     return self.events.send(Event::Refused(refused)).is_ok();
                 }
-                Some(_) | None => sleep(PAUSE),
+                Some(_) | None => {
+                    // The observer ends after its clients.
+                    drop(self.events.send(Event::Failed(Instant::now())));
+                    sleep(PAUSE);
+                }
             }
         }
         false
@@ -159,16 +175,20 @@ impl Clients {
     /// Starts a thread that receives for one agency.
     pub(crate) fn receive(&self, receiver: usize) -> JoinHandle<()> {
         let clients = self.clone();
-        spawn(move || {
-            let agency = RECEIVERS[receiver];
-            let client = VendorClient::new(&clients.gateway, format!("{}-token", agency.key));
-            let mut receiving = Receiving { clients, client, agency, confirmed: HashSet::new() };
-            while receiving.clients.is_receiving.load(Ordering::Relaxed) {
-                if receiving.run_session().is_none() {
-                    sleep(PAUSE);
-                }
+        spawn(move || clients.receive_all(receiver))
+    }
+
+    fn receive_all(&self, receiver: usize) {
+        let (clients, agency) = (self.clone(), RECEIVERS[receiver]);
+        let client = VendorClient::new(&clients.gateway, format!("{}-token", agency.key));
+        let is_away = clients.away[receiver].clone();
+        let confirmed = HashSet::new();
+        let mut receiving = Receiving { clients, client, agency, is_away, confirmed };
+        while self.is_receiving.load(Ordering::Relaxed) {
+            if receiving.run_session().is_none() {
+                sleep(PAUSE);
             }
-        })
+        }
     }
 }
 
@@ -177,6 +197,7 @@ struct Receiving {
     clients: Clients,
     client: VendorClient,
     agency: Agency,
+    is_away: Arc<AtomicBool>,
     /// Ids whose answer the bus confirmed.
     confirmed: HashSet<String>,
 }
@@ -188,6 +209,10 @@ impl Receiving {
         let (status, opened) = self.client.try_call("POST", "/v1/hello", &hello)?;
         let session = (status == 200).then(|| opened["session"].as_str())??.to_owned();
         while self.clients.is_receiving.load(Ordering::Relaxed) {
+            if self.is_away.load(Ordering::Relaxed) {
+                sleep(PAUSE);
+                continue;
+            }
             let path = format!("/v1/receive?session={session}&wait_ms=1000&max=20");
             let (status, found) = self.client.try_call("GET", &path, &Value::Null)?;
             let deliveries = (status == 200).then(|| found["deliveries"].as_array())??;
@@ -211,13 +236,7 @@ impl Receiving {
         while self.clients.is_receiving.load(Ordering::Relaxed) {
             match self.client.try_call("POST", "/v1/settle", &answer) {
                 Some((200, _)) => {
-                    if self.confirmed.insert(message_id.clone()) {
-                        let receiver = self.agency.key.to_owned();
-                        let at = Instant::now();
-                        let effect = Effect { receiver, message_id, token, digest, at };
-                        self.clients.events.send(Event::Effect(effect)).ok()?;
-                    }
-                    return Some(());
+                    return self.confirm((message_id, token, digest));
                 }
                 // The lease has ended; the message comes again.
                 Some((status, _)) if status < 500 && status != 429 => return Some(()),
@@ -225,6 +244,16 @@ impl Receiving {
             }
         }
         None
+    }
+
+    /// Tells the history of an answer that the bus confirmed, the first time.
+    fn confirm(&mut self, (message_id, token, digest): (String, String, u64)) -> Option<()> {
+        if self.confirmed.insert(message_id.clone()) {
+            let receiver = self.agency.key.to_owned();
+            let effect = Effect { receiver, message_id, token, digest, at: Instant::now() };
+            self.clients.events.send(Event::Effect(effect)).ok()?;
+        }
+        Some(())
     }
 
     /// The token in a delivery, and the digest of what arrived.
@@ -238,9 +267,10 @@ impl Receiving {
             }
             None => subject,
         };
-        let token = between(&text, "lần thứ ", ".")?.to_owned();
+        let sentence = between(&text, "Về việc ", ".")?;
+        let token = sentence.rsplit(' ').next()?.to_owned();
         let mut digest = DefaultHasher::new();
-        token.hash(&mut digest);
+        format!("Về việc {sentence}").hash(&mut digest);
         for file in delivery["attachments"].as_array().into_iter().flatten() {
             let path = format!(
                 "/v1/deliveries/{}/parts/{}?session={session}&offset=0",

@@ -4,14 +4,22 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use lienthong_tests::measure::percentile;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use crate::history::{History, Violations};
+use crate::arguments::Arguments;
+use crate::fault::OLD_BACKLOG;
+use crate::history::{FaultTime, History, Violations};
+use crate::time_line::time_line;
 
 /// Items of each list that are printed.
 const SHOWN_MAX: usize = 10;
 
-/// How long documents waited after a kind of fault was healed.
+/// The longest that documents may stand still after a fault was healed.
+const STALL_MAX: Duration = Duration::from_secs(30);
+/// The longest that each 10,000 documents of a backlog may take.
+const BACKLOG_MAX: Duration = Duration::from_secs(120);
+
+/// How long it took until documents flowed again after one kind of fault.
 #[derive(Clone, Debug)]
 struct Recovery {
     fault: &'static str,
@@ -26,9 +34,15 @@ pub(crate) struct Found {
     pub(crate) history: History,
     /// Calls that were refused and should not have been.
     pub(crate) refused: Vec<String>,
-    /// Queues with consumers that nobody owns.
+    /// Queues with another number of consumers than readers.
     pub(crate) orphaned_consumers: Vec<String>,
+    /// Faults after which the roles had to be started again by hand.
+    pub(crate) by_hand: Vec<String>,
+    /// Roles whose process ended by itself.
+    pub(crate) ended: Vec<String>,
     pub(crate) logs: String,
+    /// When the broker took no connections.
+    pub(crate) broker_absences: Vec<(Instant, Instant)>,
 }
 
 /// The result of a run.
@@ -37,64 +51,63 @@ pub(crate) struct Report {
     receipts: usize,
     effects: usize,
     faults: usize,
-    violations: Violations,
-    refused: Vec<String>,
-    orphaned_consumers: Vec<String>,
     recoveries: Vec<Recovery>,
     worst_stall: Duration,
+    broker_away: BrokerAway,
     seed: u64,
     took: Duration,
-    time_line: Vec<String>,
+    /// Each promise and what shows that it was broken.
+    broken: Vec<(&'static str, Vec<String>)>,
+    time_line: String,
     logs: String,
+}
+
+/// What senders saw while the broker took no connections.
+#[derive(Clone, Copy, Debug)]
+struct BrokerAway {
+    time: Duration,
+    receipts: usize,
+    errors: usize,
 }
 
 impl Report {
     /// Compares what was seen with what is promised.
-    pub(crate) fn new(found: Found, started: Instant, seed: u64) -> Self {
-        let Found { history, refused, orphaned_consumers, logs } = found;
-        let violations = history.violations();
+    pub(crate) fn new(found: Found, started: Instant, arguments: &Arguments) -> Self {
+        let history = &found.history;
         let faults = history.faults();
+        let Violations { lost, twice, out_of_order, changed, unexpected } = history.violations();
+        let stalls = faults.iter().filter(|it| is_stall(it, arguments.rate)).map(describe_stall);
         let waits = history.waits();
-        let worst_stall = waits.iter().map(|it| it.time).max().unwrap_or_default();
-        // The wait behind one fault is that of the last document which waited for it.
-        let mut last: BTreeMap<(&'static str, Instant), Duration> = BTreeMap::new();
-        for wait in waits.iter().filter(|it| !it.fault.is_empty()) {
-            let slowest = last.entry((wait.fault, wait.healed)).or_default();
-            *slowest = wait.time.max(*slowest);
-        }
-        let mut kinds: BTreeMap<&'static str, Vec<Duration>> = BTreeMap::new();
-        for ((fault, _), time) in last {
-            kinds.entry(fault).or_default().push(time);
-        }
-        let recoveries = kinds.into_iter().map(|(fault, mut times)| Recovery {
-            fault,
-            count: times.len(),
-            p50: percentile(&mut times, 0.5),
-            worst: percentile(&mut times, 1.0),
-        });
-        let since = |at: Instant| at.saturating_duration_since(started).as_secs_f64();
-        let time_line = faults
-            .iter()
-            .map(|it| format!("{:8.1} – {:8.1} s  {}", since(it.from), since(it.until), it.name));
+        let recoveries = faults.iter().map(|it| it.recovery.unwrap_or_default());
         Self {
-            receipts: history.receipts(),
-            effects: history.effect_count(),
+            receipts: history.receipts().len(),
+            effects: history.effects().count(),
             faults: faults.len(),
-            refused,
-            orphaned_consumers,
-            recoveries: recoveries.collect(),
-            worst_stall,
-            seed,
+            recoveries: summarise(faults),
+            worst_stall: waits.chain(recoveries).max().unwrap_or_default(),
+            broker_away: BrokerAway::new(history, &found.broker_absences),
+            seed: arguments.seed,
             took: started.elapsed(),
-            time_line: time_line.collect(),
-            violations,
-            logs,
+            time_line: time_line(history, started, arguments.rate),
+            broken: vec![
+                ("lost", lost),
+                ("twice", twice),
+                ("out_of_order", out_of_order),
+                ("changed", changed),
+                ("unexpected", unexpected),
+                ("refused", found.refused),
+                ("orphaned_consumers", found.orphaned_consumers),
+                ("stalls", stalls.collect()),
+                ("healed_by_hand", found.by_hand),
+                ("ended_by_themselves", found.ended),
+            ],
+            logs: found.logs,
         }
     }
 
     /// True when every promise was kept.
     pub(crate) fn is_kept(&self) -> bool {
-        self.violations.is_empty() && self.refused.is_empty() && self.orphaned_consumers.is_empty()
+        self.broken.iter().all(|(_, all)| all.is_empty())
     }
 
     /// Prints it.
@@ -102,69 +115,96 @@ impl Report {
         if as_json {
             println!("{:#}", self.json());
         } else {
+            let (receipts, effects, faults) = (self.receipts, self.effects, self.faults);
+            let (took, seed) = (self.took.as_secs(), self.seed);
             println!(
-                "{} receipts, {} effects, {} faults in {:.0} s (seed {})",
-                self.receipts,
-                self.effects,
-                self.faults,
-                self.took.as_secs_f64(),
-                self.seed
+                "{receipts} receipts, {effects} effects, {faults} faults in {took} s (seed {seed})"
             );
-            for it in &self.recoveries {
+            for Recovery { fault, count, p50, worst } in &self.recoveries {
+                let (p50, worst) = (p50.as_secs_f64(), worst.as_secs_f64());
                 println!(
-                    "{:>18}: {:3} times, all through after p50 {:6.1} s, worst {:6.1} s",
-                    it.fault,
-                    it.count,
-                    it.p50.as_secs_f64(),
-                    it.worst.as_secs_f64()
+                    "{fault:>18}: {count:3} times, recovery p50 {p50:6.1} s, worst {worst:6.1} s"
                 );
             }
-            println!("longest wait without a fault: {:.1} s", self.worst_stall.as_secs_f64());
+            println!("longest stall: {:.1} s", self.worst_stall.as_secs_f64());
+            let BrokerAway { time, receipts, errors } = self.broker_away;
+            let time = time.as_secs();
+            println!("the broker was away for {time} s: {receipts} receipts, {errors} errors");
         }
         if !self.is_kept() {
-            eprintln!("the time line:\n{}", self.time_line.join("\n"));
-            for (what, list) in self.lists() {
+            eprintln!("{}\n{}", self.logs, self.time_line);
+            for (what, list) in self.broken.iter().filter(|it| !it.1.is_empty()) {
                 let shown = &list[..list.len().min(SHOWN_MAX)];
-                eprintln!("{what}: {} {shown:?}", list.len());
+                eprintln!("{what}: {} {shown:#?}", list.len());
             }
-            eprintln!("{}", self.logs);
+            eprintln!("the same faults again: --seed {}", self.seed);
         }
     }
 
-    fn lists(&self) -> [(&'static str, &[String]); 7] {
-        let Violations { lost, twice, out_of_order, changed, unexpected } = &self.violations;
-        [
-            ("lost", lost),
-            ("twice", twice),
-            ("out_of_order", out_of_order),
-            ("changed", changed),
-            ("unexpected", unexpected),
-            ("refused", &self.refused),
-            ("orphaned_consumers", &self.orphaned_consumers),
-        ]
-    }
-
-    fn json(&self) -> serde_json::Value {
+    fn json(&self) -> Value {
         let recoveries = self.recoveries.iter().map(|it| {
-            json!({
-                "fault": it.fault,
-                "count": it.count,
-                "p50_s": it.p50.as_secs_f64(),
-                "worst_s": it.worst.as_secs_f64(),
-            })
+            let (p50, worst) = (it.p50.as_secs_f64(), it.worst.as_secs_f64());
+            let value = json!({ "count": it.count, "p50_s": p50, "worst_s": worst });
+            (it.fault.to_owned(), value)
         });
         let mut value = json!({
             "receipts": self.receipts,
             "effects": self.effects,
             "faults": self.faults,
             "worst_stall_s": self.worst_stall.as_secs_f64(),
-            "recoveries": recoveries.collect::<Vec<_>>(),
+            "recovery": recoveries.collect::<Map<_, _>>(),
+            "broker_away_s": self.broker_away.time.as_secs_f64(),
+            "receipts_while_broker_away": self.broker_away.receipts,
+            "errors_while_broker_away": self.broker_away.errors,
             "seed": self.seed,
             "seconds": self.took.as_secs_f64(),
         });
-        for (what, list) in self.lists() {
-            value[what] = json!(list.len());
+        for (what, list) in &self.broken {
+            value[*what] = json!(list.len());
         }
         value
     }
+}
+
+impl BrokerAway {
+    fn new(history: &History, absences: &[(Instant, Instant)]) -> Self {
+        let during =
+            |at: Instant| absences.iter().any(|(from, until)| (*from..*until).contains(&at));
+        Self {
+            time: absences.iter().map(|(from, until)| *until - *from).sum(),
+            receipts: history.receipts().iter().filter(|it| during(it.0)).count(),
+            errors: history.failures().iter().filter(|it| during(**it)).count(),
+        }
+    }
+}
+
+/// True when documents stood still for longer than they may after this fault.
+fn is_stall(fault: &FaultTime, rate: f64) -> bool {
+    let documents = rate * (fault.until - fault.from).as_secs_f64();
+    let limit = match fault.name {
+        OLD_BACKLOG => STALL_MAX.max(BACKLOG_MAX.mul_f64(documents / 10_000.0)),
+        _ => STALL_MAX,
+    };
+    fault.recovery.is_none_or(|it| it > limit)
+}
+
+fn describe_stall(fault: &FaultTime) -> String {
+    match fault.recovery {
+        Some(time) => format!("{}: {:.1} s", fault.name, time.as_secs_f64()),
+        None => format!("{}: not by itself", fault.name),
+    }
+}
+
+fn summarise(faults: &[FaultTime]) -> Vec<Recovery> {
+    let mut kinds: BTreeMap<&'static str, Vec<Duration>> = BTreeMap::new();
+    for it in faults {
+        kinds.entry(it.name).or_default().extend(it.recovery);
+    }
+    let recovery = |(fault, mut times): (&'static str, Vec<Duration>)| Recovery {
+        fault,
+        count: times.len(),
+        p50: percentile(&mut times, 0.5),
+        worst: percentile(&mut times, 1.0),
+    };
+    kinds.into_iter().map(recovery).collect()
 }

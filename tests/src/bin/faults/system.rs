@@ -1,13 +1,25 @@
-//! The system under test: the roles as processes, a broker, a database, and what breaks them.
+//! The system under test: the roles as processes, a broker, a database.
 
+#[path = "../../../../bus/tests/it/node.rs"]
+mod node;
+
+use std::process::Command;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use lienthong_tests::measure::descendant;
 use lienthong_tests::roles::Roles;
-use lienthong_tests::up::{Agency, write_registry};
+use lienthong_tests::up::{Agency, http_get, write_registry};
 
+use self::node::Node;
 use crate::database::Database;
-use crate::node::Node;
+
+/// How long a consumer may stay at the broker after its reader has ended: a probe's own is gone when
+/// the probe is.
+const CONSUMERS_SETTLE: Duration = Duration::from_secs(15);
+
+/// Name of the broker's process.
+const BROKER_PROCESS: &str = "beam.smp";
 
 /// A running system.
 #[derive(Debug)]
@@ -15,7 +27,16 @@ pub(crate) struct System {
     pub(crate) roles: Roles,
     pub(crate) broker: Node,
     pub(crate) database: Database,
+    /// When the broker took no connections.
+    pub(crate) broker_absences: Vec<(Instant, Instant)>,
     folder: tempfile::TempDir,
+}
+
+/// What a broker holds when it is back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Comeback {
+    Same,
+    Empty,
 }
 
 impl System {
@@ -25,25 +46,85 @@ impl System {
         write_registry(&folder.path().join("registry"), agencies);
         let (broker, database) = (Node::start(1), Database::start());
         let roles = Roles::start(folder.path(), (&broker.url(0), &database.url()), &[]);
-        Self { roles, broker, database, folder }
+        Self { roles, broker, database, broker_absences: Vec::new(), folder }
     }
 
-    /// Queues that have more than one consumer, although each has one reader: the others belong to
-    /// nobody any more.
-    pub(crate) fn orphaned_consumers(&self) -> Vec<String> {
-        let columns = ["list_queues", "-p", "v0", "name", "consumers", "messages_unacknowledged"];
-        let queues = self.broker.control(&columns);
-        let has_several = |line: &&str| {
-            let consumers = line.split_whitespace().nth(1).and_then(|it| it.parse::<u32>().ok());
-            consumers.is_some_and(|it| it > 1)
+    /// Kills the broker and starts it again after a while; when it took connections again.
+    pub(crate) fn take_broker_away(&mut self, time: Duration, comeback: Comeback) -> Instant {
+        let from = Instant::now();
+        self.broker.kill();
+        sleep(time);
+        if comeback == Comeback::Empty {
+            self.broker.delete_data();
+        }
+        self.broker.restart();
+        let back = Instant::now();
+        self.broker_absences.push((from, back));
+        back
+    }
+
+    /// Stops the broker's process and lets it go on; when it went on.
+    pub(crate) fn stop_broker(&mut self, time: Duration) -> Instant {
+        let id = descendant(BROKER_PROCESS).unwrap().to_string();
+        let signal = |name: &str| Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        let from = Instant::now();
+        signal("STOP");
+        sleep(time);
+        signal("CONT");
+        let back = Instant::now();
+        self.broker_absences.push((from, back));
+        back
+    }
+
+    /// Starts roles that ended by themselves, as a supervisor would; their names.
+    pub(crate) fn start_ended(&mut self) -> Vec<&'static str> {
+        let ended = self.roles.ended();
+        for role in &ended {
+            self.roles.start_again(role);
+        }
+        ended
+    }
+
+    /// What an operator would see of readiness.
+    pub(crate) fn readiness(&self) -> String {
+        let is_ready = |role: &str| {
+            let answer = http_get(self.roles.ops_port(role), "/readyz");
+            match answer.as_deref().and_then(|it| it.split(' ').nth(1)) {
+                Some(status) => format!("{role} {status}"),
+                None => format!("{role} silent"),
+            }
         };
-        queues.lines().filter(has_several).map(str::to_owned).collect()
+        ROLES.map(is_ready).join(", ")
+    }
+
+    /// Queues whose number of consumers is not that of their readers: one that is left belongs to
+    /// nobody any more and may hold messages, and one that is missing leaves a queue without a reader.
+    pub(crate) fn orphaned_consumers(&self) -> Vec<String> {
+        let limit = Instant::now() + CONSUMERS_SETTLE;
+        loop {
+            let found = self.unexpected_consumers();
+            if found.is_empty() || Instant::now() > limit {
+                return found;
+            }
+        }
+    }
+
+    fn unexpected_consumers(&self) -> Vec<String> {
+        let queues = self.broker.control(&["list_queues", "-p", "v0", "name", "consumers"]);
+        let wrong = |line: &str| {
+            let (name, consumers) = line.split_once('\t')?;
+            let consumers: u32 = consumers.trim().parse().ok()?;
+            let expected = expected_consumers(name);
+            let text = format!("{name} has {consumers} consumers instead of {expected:?}");
+            (!expected.contains(&consumers)).then_some(text)
+        };
+        queues.lines().filter_map(wrong).collect()
     }
 
     /// The last lines of each role's log, for a failure's report.
     pub(crate) fn logs(&self, lines: usize) -> String {
         let mut text = String::new();
-        for role in ["registry", "journal", "mapping", "gateway"] {
+        for role in ROLES {
             let log = std::fs::read_to_string(self.folder.path().join(format!("{role}.log")));
             let log = log.unwrap_or_default();
             let all: Vec<_> = log.lines().collect();
@@ -55,111 +136,27 @@ impl System {
     }
 }
 
-/// Something that is broken, and healed, from outside.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fault {
-    pub(crate) name: &'static str,
-    /// Breaks the system, and heals what a person or a supervisor would: a killed process is
-    /// started again, a stopped one goes on.
-    pub(crate) run: fn(&mut System, Severity),
-}
+/// The roles, in the order of their start.
+pub(crate) const ROLES: [&str; 4] = ["registry", "journal", "mapping", "gateway"];
 
-/// How long a fault lasts, of those for which that varies.
-pub(crate) type Severity = Duration;
-
-/// Every kind of fault.
-pub(crate) const FAULTS: [Fault; 17] = [
-    Fault { name: "kill-registry", run: |system, time| kill(system, "registry", time) },
-    Fault { name: "kill-journal", run: |system, time| kill(system, "journal", time) },
-    Fault { name: "kill-mapping", run: |system, time| kill(system, "mapping", time) },
-    Fault { name: "kill-gateway", run: |system, time| kill(system, "gateway", time) },
-    Fault { name: "stop-registry", run: |system, time| stop(system, "registry", time) },
-    Fault { name: "stop-journal", run: |system, time| stop(system, "journal", time) },
-    Fault { name: "stop-mapping", run: |system, time| stop(system, "mapping", time) },
-    Fault { name: "stop-gateway", run: |system, time| stop(system, "gateway", time) },
-    Fault { name: "flap-journal", run: |system, _| flap(system, "journal") },
-    Fault { name: "flap-mapping", run: |system, _| flap(system, "mapping") },
-    Fault { name: "kill-database", run: kill_database },
-    Fault { name: "stop-database", run: stop_database },
-    Fault { name: "flap-database", run: flap_database },
-    Fault { name: "kill-broker", run: kill_broker },
-    Fault { name: "delete-broker", run: delete_broker },
-    Fault { name: "close-connections", run: close_connections },
-    Fault { name: "delete-exchanges", run: delete_exchanges },
-];
-
-/// The fault of this name.
-pub(crate) fn fault(name: &str) -> Option<&'static Fault> {
-    FAULTS.iter().find(|it| it.name == name)
-}
-
-fn kill(system: &mut System, role: &str, time: Duration) {
-    system.roles.kill(role);
-    sleep(time);
-    system.roles.restart(role);
-}
-
-fn stop(system: &mut System, role: &str, time: Duration) {
-    system.roles.signal(role, "STOP");
-    sleep(time);
-    system.roles.signal(role, "CONT");
-}
-
-/// Kills a role again as soon as it is ready, five times.
-fn flap(system: &mut System, role: &str) {
-    for _ in 0..5 {
-        kill(system, role, Duration::from_millis(200));
+/// How many consumers a queue has while one process of each role runs: `intake` has mapping,
+/// `stranded` the journal, a channel of an application the gateway while a session is open.
+fn expected_consumers(queue: &str) -> std::ops::RangeInclusive<u32> {
+    match queue.split('.').next().unwrap_or_default() {
+        "intake" | "stranded" => 1..=1,
+        "probe" => 0..=0,
+        _ => 0..=1,
     }
 }
 
-fn kill_database(system: &mut System, time: Duration) {
-    system.database.kill();
-    sleep(time);
-    system.database.restart();
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn stop_database(system: &mut System, time: Duration) {
-    system.database.signal("STOP");
-    sleep(time);
-    system.database.signal("CONT");
-}
-
-/// Kills the database again and again at short intervals, while documents flow (V1).
-fn flap_database(system: &mut System, _: Duration) {
-    for number in 0..6 {
-        kill_database(system, Duration::from_millis(300));
-        sleep(Duration::from_millis(700 * (1 + number % 3)));
-    }
-}
-
-fn kill_broker(system: &mut System, time: Duration) {
-    system.broker.kill();
-    sleep(time);
-    system.broker.restart();
-}
-
-/// The broker comes back without anything it held (V2).
-fn delete_broker(system: &mut System, time: Duration) {
-    system.broker.kill();
-    sleep(time);
-    system.broker.delete_data();
-    system.broker.restart();
-}
-
-fn close_connections(system: &mut System, _: Duration) {
-    system.broker.control(&["close_all_connections", "a fault of a test"]);
-}
-
-/// Deletes the exchanges of the bus (V9).
-fn delete_exchanges(system: &mut System, _: Duration) {
-    let names = system.broker.control(&["list_exchanges", "-p", "v0", "name"]);
-    for name in names.lines().map(str::trim) {
-        if name.is_empty() || name == "name" || name.starts_with("amq.") {
-            continue;
-        }
-        let expression = format!(
-            "rabbit_exchange:delete({{resource, <<\"v0\">>, exchange, <<\"{name}\">>}}, false, <<\"test\">>)."
-        );
-        system.broker.control(&["eval", &expression]);
+    #[test]
+    fn a_queue_has_as_many_consumers_as_readers() {
+        assert_eq!(expected_consumers("intake.3"), 1..=1);
+        assert_eq!(expected_consumers("delivery.nhan-1-app"), 0..=1);
+        assert_eq!(expected_consumers("probe"), 0..=0);
     }
 }

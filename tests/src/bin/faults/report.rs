@@ -36,6 +36,7 @@ pub(crate) struct Found {
     pub(crate) refused: Vec<String>,
     /// Queues with another number of consumers than readers.
     pub(crate) orphaned_consumers: Vec<String>,
+    pub(crate) missing_exchanges: Vec<String>,
     /// Faults after which the roles had to be started again by hand.
     pub(crate) by_hand: Vec<String>,
     /// Roles whose process ended by itself.
@@ -97,6 +98,7 @@ impl Report {
                 ("unexpected", unexpected),
                 ("refused", found.refused),
                 ("orphaned_consumers", found.orphaned_consumers),
+                ("missing_exchanges", found.missing_exchanges),
                 ("stalls", stalls.collect()),
                 ("healed_by_hand", found.by_hand),
                 ("ended_by_themselves", found.ended),

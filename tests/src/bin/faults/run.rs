@@ -59,6 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Report {
         running.watch_for(Duration::from_millis(300));
     }
     let orphaned_consumers = running.system.orphaned_consumers();
+    let missing_exchanges = running.system.missing_exchanges();
     running.clients.is_receiving.store(false, Ordering::Relaxed);
     join(receivers);
     let Running { system, mut observer, by_hand, ended, .. } = running;
@@ -67,6 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Report {
         history: observer.history,
         refused: observer.refused,
         orphaned_consumers,
+        missing_exchanges,
         by_hand,
         ended,
         logs: system.logs(LOG_LINES),

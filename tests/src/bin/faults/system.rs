@@ -18,6 +18,13 @@ use crate::database::Database;
 /// the probe is.
 const CONSUMERS_SETTLE: Duration = Duration::from_secs(15);
 
+/// How long the bus may take to make its exchanges again.
+const TOPOLOGY_SETTLE: Duration = Duration::from_secs(30);
+
+/// Exchanges without which messages that cannot be routed or broadcasts are lost.
+const EXCHANGES: [&str; 4] =
+    ["lienthong.intake", "lienthong.delivery", "lienthong.control", "lienthong.stranded"];
+
 /// Name of the broker's process.
 const BROKER_PROCESS: &str = "beam.smp";
 
@@ -119,6 +126,19 @@ impl System {
             (!expected.contains(&consumers)).then_some(text)
         };
         queues.lines().filter_map(wrong).collect()
+    }
+
+    /// Exchanges of the bus that the broker does not have, and that no role made again meanwhile.
+    pub(crate) fn missing_exchanges(&self) -> Vec<String> {
+        let limit = Instant::now() + TOPOLOGY_SETTLE;
+        loop {
+            let there = self.broker.control(&["list_exchanges", "-p", "v0", "name"]);
+            let is_missing = |it: &&str| there.lines().all(|line| line.trim() != *it);
+            let missing: Vec<_> = EXCHANGES.into_iter().filter(is_missing).collect();
+            if missing.is_empty() || Instant::now() > limit {
+                return missing.into_iter().map(ToOwned::to_owned).collect();
+            }
+        }
     }
 
     /// The last lines of each role's log, for a failure's report.

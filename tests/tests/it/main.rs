@@ -13,6 +13,7 @@ mod compose;
 mod crash;
 mod doctor;
 mod encryption;
+mod faults;
 mod folder;
 mod house;
 mod http_door;

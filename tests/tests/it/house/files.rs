@@ -81,6 +81,27 @@ fn the_top_level_is_the_fixed_one_and_the_map_names_every_crate() {
 }
 
 #[test]
+fn every_promise_of_the_readme_names_a_test_that_exists() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let promises = readme.split("\n## ").find(|it| it.starts_with("The promises"));
+    let rows: Vec<_> =
+        promises.unwrap().lines().filter(|it| it.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 10, "{rows:?}");
+    let code: String = sources().into_iter().map(|(_, text)| text).collect();
+    let mut offenders = Vec::new();
+    for row in rows {
+        let names: Vec<_> =
+            row.split('`').skip(1).step_by(2).filter(|it| it.contains('_')).collect();
+        if names.is_empty() && !row.contains("rig") {
+            offenders.push(format!("no test: {row}"));
+        }
+        let is_missing = |it: &&&str| !code.contains(&format!("fn {it}("));
+        offenders.extend(names.iter().filter(is_missing).map(|it| format!("no test {it}")));
+    }
+    assert_none(&offenders, "a promise without a test that tries to break it is a wish");
+}
+
+#[test]
 fn every_crate_has_the_workspace_lints() {
     let offenders: Vec<_> = tracked()
         .into_iter()

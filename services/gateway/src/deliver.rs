@@ -7,7 +7,7 @@ use std::time::Duration;
 use bus::{Body, Channel, Handle, Message, MessageId, Receiver, Verdict, Verdicts};
 use chassis::trace::{Operation, SpanMessage, message_span, traceparent};
 use futures::future::join_all;
-use journal_client::{JournalFailureStore, to_fault, to_journal_claim};
+use journal_client::{JournalFailureStore, copy_digest, to_fault, to_journal_claim};
 use proto::envelope::{BUS, InvalidEnvelope};
 use proto::exchange::v1::{DeliveredBody, Delivery, delivery};
 use proto::fault::code;
@@ -119,8 +119,10 @@ impl DeliveryHandler {
     }
 
     async fn begin(&self, session: &Session, share: &[Indexed]) -> Result<Vec<Begun>, Fault> {
-        let message_ids = share.iter().map(|(_, it)| it.id.to_string()).collect();
-        let begun = self.gateway.journal.begin(session.id.clone(), message_ids).await;
+        let application = self.sessions.application.as_str();
+        let copy = |it: &Message| (it.id.to_string(), copy_digest(it, application));
+        let copies = share.iter().map(|(_, it)| copy(it)).collect();
+        let begun = self.gateway.journal.begin(session.id.clone(), copies).await;
         let begun = begun.map_err(|status| to_fault(&status))?;
         if begun.len() == share.len() {
             return Ok(begun);
@@ -172,7 +174,8 @@ impl DeliveryHandler {
     fn judge(&self, message: Message, begun: Begun) -> (Verdict, Option<(Delivery, InFlight)>) {
         match begun.answer() {
             Answer::Deliver => {}
-            Answer::InHandElsewhere | Answer::AlreadyDone | Answer::Hold => {
+            // The journal has raised the alarm about an altered copy, and publishes the genuine one.
+            Answer::InHandElsewhere | Answer::AlreadyDone | Answer::Hold | Answer::Altered => {
                 return (Verdict::Done, None);
             }
             Answer::Unknown | Answer::Unspecified => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use chassis::Upstream;
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -102,7 +103,9 @@ impl JournalClient {
         Ok(self.within(client.pauses(PausesRequest {})).await?.pauses)
     }
 
-    /// Leases messages to a session; one answer per id, in their order.
+    /// Leases messages to a session; one answer per id, in their order. `copies` are the ids of the
+    /// copies that came from the application's channel, and their digests
+    /// ([`copy_digest`](crate::copy_digest)).
     ///
     /// # Errors
     ///
@@ -110,10 +113,14 @@ impl JournalClient {
     pub async fn begin(
         &self,
         session: String,
-        message_ids: Vec<String>,
+        copies: Vec<(String, [u8; 32])>,
     ) -> Result<Vec<Begun>, Status> {
         let mut client = self.client.clone();
-        Ok(self.within(client.begin(BeginRequest { session, message_ids })).await?.messages)
+        let digest = |it: [u8; 32]| Bytes::copy_from_slice(&it);
+        let (message_ids, copy_digests) =
+            copies.into_iter().map(|(id, copy)| (id, digest(copy))).unzip();
+        let request = BeginRequest { session, message_ids, copy_digests };
+        Ok(self.within(client.begin(request)).await?.messages)
     }
 
     /// Closes leases with the answers of the adapter; one outcome per settlement, in their order.

@@ -18,6 +18,8 @@
 mod client;
 #[cfg(feature = "bus")]
 mod conversion;
+#[cfg(feature = "bus")]
+mod copy_digest;
 mod failure;
 #[cfg(feature = "bus")]
 mod failure_store;
@@ -28,6 +30,8 @@ pub use conversion::{
     InvalidJournalMessage, to_bus_claim, to_bus_message, to_journal_body, to_journal_claim,
     to_journal_message,
 };
+#[cfg(feature = "bus")]
+pub use copy_digest::{CopyDigest, copy_digest};
 pub use failure::failure;
 #[cfg(feature = "bus")]
 pub use failure_store::JournalFailureStore;

@@ -139,7 +139,8 @@ async fn work(
             .collect();
         journal.record(RecordRequest { entries, ..RecordRequest::default() }).await.unwrap();
         lap(1);
-        let begin = BeginRequest { session: session.clone(), message_ids };
+        let begin =
+            BeginRequest { session: session.clone(), message_ids, ..BeginRequest::default() };
         let begun = journal.begin(begin).await.unwrap().into_inner().messages;
         lap(2);
         let settlements: Vec<Settlement> = begun.into_iter().map(settlement).collect();
@@ -232,5 +233,6 @@ fn routing(parent: &str) -> Entry {
         facts: vec![fact(Step::Routed)],
         derived: vec![derived],
         disposition: Some(Disposition::Routed(true)),
+        ..Entry::default()
     }
 }

@@ -8,6 +8,7 @@ use proto::journal::v1::Begun;
 use proto::journal::v1::begun::Answer;
 use proto::message::v1::{Fact, Index, Receipt, ReceiverClass, State, Step};
 
+use crate::altered_copies::{CopyCheck, CopyChecks, ReceivedCopy, drop_altered_copy};
 use crate::database::error::{Corrupt, DatabaseError};
 use crate::database::row::Row;
 use crate::delivery_row::{self, DeliveryInfo, DeliveryRow, sql_list};
@@ -18,8 +19,8 @@ use crate::session::Session;
 use crate::transitions::{Event, Transition};
 use crate::unit_of_work::UnitOfWork;
 
-/// A session and the messages it asks for.
-pub(crate) type BeginCall<'a> = (&'a str, &'a [String]);
+/// A session and the copies it asks for.
+pub(crate) type BeginCall<'a> = (&'a str, &'a [ReceivedCopy]);
 
 /// States in which a message does not block later ones of its conversation.
 const PASSED: [State; 4] = [State::Routed, State::Taken, State::Refused, State::Withdrawn];
@@ -37,17 +38,23 @@ pub(crate) async fn begin(
     unit: &mut UnitOfWork<'_>,
     calls: &[BeginCall<'_>],
 ) -> Result<Vec<Option<Vec<Begun>>>, DatabaseError> {
-    let ids = || calls.iter().flat_map(|(_, ids)| *ids);
+    let copies = || calls.iter().flat_map(|(_, copies)| *copies);
+    let ids = || copies().map(|it| &it.message_id);
+    let received: Vec<_> = copies().map(ReceivedCopy::as_ref).collect();
+    let checks = CopyChecks::load(unit, received).await?;
     // Read once for the whole group, so a message that begins in this group still blocks the ones
     // behind it.
     let blocked = find_blocked(unit, ids()).await?;
     let infos = read_infos(unit, ids().filter(|it| !blocked.contains_key(*it))).await?;
     let mut answers = Vec::with_capacity(calls.len());
-    for (session, ids) in calls {
+    for (session, copies) in calls {
         let session = unit.session(session);
         answers.push(session.map(|session| {
-            let begin = |id: &String| begin_one(unit, &session, id, (&blocked, &infos));
-            ids.iter().map(begin).collect()
+            let begin = |copy: &ReceivedCopy| match refuse_copy(unit, &checks, copy) {
+                Some(refused) => refused,
+                None => begin_one(unit, &session, &copy.message_id, (&blocked, &infos)),
+            };
+            copies.iter().map(begin).collect()
         }));
     }
     Ok(answers)
@@ -143,6 +150,29 @@ fn read_info(id: &str, rows: Vec<Row>) -> Result<DeliveryInfo, Corrupt> {
         return Err(corrupt("parent"));
     };
     Ok(DeliveryInfo { attachments: receipt.attachments, index })
+}
+
+/// The answer for a copy that is not the stored message; none: it may be begun.
+fn refuse_copy(
+    unit: &mut UnitOfWork<'_>,
+    checks: &CopyChecks,
+    copy: &ReceivedCopy,
+) -> Option<Begun> {
+    let id = copy.message_id.as_str();
+    let begun = Begun { message_id: copy.message_id.clone(), ..Begun::default() };
+    match checks.compare(unit, copy.as_ref()) {
+        CopyCheck::Genuine => None,
+        CopyCheck::Altered => {
+            drop_altered_copy(unit, copy.as_ref());
+            Some(Begun { answer: Answer::Altered.into(), ..begun })
+        }
+        // Without the stored message nobody can tell whether the copy is genuine.
+        CopyCheck::Unreadable(corrupt) => {
+            unit.damaged(id, &corrupt);
+            let state = State::Dead.into();
+            Some(Begun { answer: Answer::Hold.into(), state, ..begun })
+        }
+    }
 }
 
 fn begin_one(

@@ -11,6 +11,7 @@ use proto::journal::v1::{
 use proto::operate::v1::{Pause, PauseRequest, ResumeRequest};
 use tokio::sync::mpsc;
 
+use crate::altered_copies::ReceivedCopy;
 use crate::reply::{Reply, ask};
 
 /// A call that writes.
@@ -26,7 +27,8 @@ pub(crate) enum Call {
     Pause(PauseRequest, Reply<(Pause, bool)>),
     /// The answer: the pause that ended.
     Resume(ResumeRequest, Reply<Option<Pause>>),
-    Begin(String, Vec<String>, Reply<Option<Vec<Begun>>>),
+    /// A session, and the copies that it asks for.
+    Begin(String, Vec<ReceivedCopy>, Reply<Option<Vec<Begun>>>),
     End(EndRequest, Reply<Vec<Ended>>),
     Command(CommandRequest, Reply<CommandResponse>),
     Resend(ResendRequest, Reply<Result<ResendResponse, Fault>>),
@@ -42,7 +44,8 @@ impl Call {
         let count = match self {
             Self::Accept(items, _) => items.len(),
             Self::Record(entries, refusals, _) => entries.len() + refusals.len(),
-            Self::Begin(_, ids, _) | Self::Renew(ids, _) => ids.len(),
+            Self::Begin(_, copies, _) => copies.len(),
+            Self::Renew(ids, _) => ids.len(),
             Self::End(request, _) => request.settlements.len(),
             Self::Command(request, _) => request.message_ids.len(),
             Self::Postpone(failed, _) => failed.len(),

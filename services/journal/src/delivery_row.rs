@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use journal_client::CopyDigest;
 use prost::Message as _;
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -85,6 +86,11 @@ pub(crate) struct DeliveryRow {
     pub(crate) is_childless: bool,
     /// What Begin answers with, where the cache knows it. Not a column.
     pub(crate) info: Option<Arc<DeliveryInfo>>,
+    /// What a genuine copy of the message has for a digest, where the cache knows it. Not a column:
+    /// it is computed from the stored bytes.
+    pub(crate) copy_digest: Option<CopyDigest>,
+    /// Altered copies noticed while the row is cached. Not a column.
+    pub(crate) altered_copies: u32,
     /// The first column that could not be read; the fields of damaged columns hold their defaults.
     /// Such a row is a dead letter and can only be withdrawn. Not a column.
     pub(crate) corrupt: Option<Corrupt>,

@@ -52,7 +52,9 @@ impl<'a> ByKind<'a> {
                 }
                 // A caller that went away would not hand the messages over.
                 Call::Begin(_, _, reply) if reply.is_closed() => {}
-                Call::Begin(session, ids, reply) => push(&mut kinds.begins, (session, ids), reply),
+                Call::Begin(session, copies, reply) => {
+                    push(&mut kinds.begins, (session, copies), reply);
+                }
                 Call::End(request, reply) if settle::undoes_begin(request) => {
                     push(&mut kinds.undone, request, reply);
                 }
@@ -90,7 +92,7 @@ pub(crate) async fn work<'a>(
     let entries = || records.0.iter().flat_map(|(entries, _)| *entries);
     let recorded = entries().map(|it: &Entry| it.message_id.as_str());
     let ended = ends.0.iter().chain(&undone.0).flat_map(|it| settle::ids(it));
-    let begun = || begins.0.iter().flat_map(|(_, ids)| *ids).map(String::as_str);
+    let begun = || begins.0.iter().flat_map(|(_, copies)| *copies).map(|it| it.message_id.as_str());
     unit.load(recorded.chain(ended).chain(begun())).await?;
     let derived: Vec<_> = entries().flat_map(|it| derived_before(unit, it)).collect();
     unit.load(derived.into_iter()).await?;

@@ -71,6 +71,7 @@
 //! and accepts no scan of a table that grows.
 
 mod accept;
+mod altered_copies;
 mod begin;
 mod call;
 mod command;

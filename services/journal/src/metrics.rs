@@ -10,6 +10,7 @@ pub(crate) struct Metrics {
     calls: Count,
     commits: Seconds,
     publishes: Count,
+    altered_copies: Count,
 }
 
 impl Metrics {
@@ -24,6 +25,10 @@ impl Metrics {
                 "lienthong.journal.publishes",
                 "messages that the journal published to their channel again, by outcome",
             ),
+            altered_copies: Count::new(
+                "lienthong.journal.altered_copies",
+                "copies of messages that were changed on their channel, and dropped",
+            ),
         }
     }
 
@@ -33,6 +38,12 @@ impl Metrics {
 
     pub(crate) fn committed(&self, took: Duration) {
         self.commits.record(took, "kind", "group");
+    }
+
+    pub(crate) fn altered(&self, count: u64) {
+        if count > 0 {
+            self.altered_copies.add(count, "outcome", "dropped");
+        }
     }
 
     pub(crate) fn published(&self, outcome: &'static str) {

@@ -11,6 +11,9 @@ use proto::journal::v1::entry::Disposition;
 use proto::journal::v1::{Derived, Entry, Envelope, RecordResponse, Refusal};
 use proto::message::v1::{Fact, Index, Receipt, State, Step};
 
+use crate::altered_copies::{
+    CopyCheck, CopyChecks, CopyRef, UNKNOWN_DIGEST, drop_altered_copy, stored_copy_digest,
+};
 use crate::database::error::DatabaseError;
 use crate::delivery_row::{DeliveryInfo, DeliveryRow};
 use crate::facts;
@@ -31,6 +34,8 @@ pub(crate) async fn record(
     calls: &[RecordCall<'_>],
 ) -> Result<Vec<RecordResponse>, DatabaseError> {
     let entries = || calls.iter().flat_map(|(entries, _)| *entries);
+    let received: Vec<_> = entries().flat_map(checked_copies).collect();
+    let checks = CopyChecks::load(unit, received).await?;
     let read = facts_of_plain_entries(unit, entries()).await?;
     let unrouted = unrouted::load_of_rerouted_parents(unit, entries()).await?;
     let mut responses = Vec::with_capacity(calls.len());
@@ -42,8 +47,15 @@ pub(crate) async fn record(
                 response.unknown.push(entry.message_id.clone());
                 continue;
             };
+            if !is_genuine(unit, &checks, entry) {
+                response.altered.push(entry.message_id.clone());
+                continue;
+            }
+            let replaced = replaced_copies(unit, &checks, (&parent, entry));
             let is_over = |it: &&str| {
-                has_ended_deriving(&parent) || unit.row(it).is_some_and(DeliveryRow::is_ended)
+                has_ended_deriving(&parent)
+                    || unit.row(it).is_some_and(DeliveryRow::is_ended)
+                    || replaced.contains(*it)
             };
             let over = derived_ids(entry).filter(is_over);
             response.ended.extend(over.map(str::to_owned));
@@ -62,6 +74,49 @@ pub(crate) async fn record(
     }
     release_blocked(unit, &routed).await?;
     Ok(responses)
+}
+
+/// The copies that are compared with stored messages: the entry's own, and those of derived messages
+/// that may be stored already, whose digests are computed once they are complete.
+fn checked_copies(entry: &Entry) -> impl Iterator<Item = CopyRef<'_>> {
+    let own = (entry.message_id.as_str(), entry.copy_digest.as_ref());
+    std::iter::once(own).chain(derived_ids(entry).map(|it| (it, UNKNOWN_DIGEST)))
+}
+
+/// True unless the entry's copy was changed on its channel: of such a copy nothing is recorded but
+/// that it came.
+fn is_genuine(unit: &mut UnitOfWork<'_>, checks: &CopyChecks, entry: &Entry) -> bool {
+    let copy = (entry.message_id.as_str(), entry.copy_digest.as_ref());
+    match checks.compare(unit, copy) {
+        CopyCheck::Genuine => true,
+        CopyCheck::Altered => {
+            drop_altered_copy(unit, copy);
+            false
+        }
+        CopyCheck::Unreadable(corrupt) => {
+            unit.damaged(&entry.message_id, &corrupt);
+            false
+        }
+    }
+}
+
+/// Ids of derived messages that are stored with other content than the entry has: the format's
+/// description or the registry changed meanwhile. What is stored goes out, so that every copy is the
+/// same.
+fn replaced_copies(
+    unit: &UnitOfWork<'_>,
+    checks: &CopyChecks,
+    (parent, entry): (&DeliveryRow, &Entry),
+) -> HashSet<String> {
+    let known = entry.derived.iter().filter_map(|derived| {
+        let made = DerivedMessage::new(parent, derived)?;
+        let id = made.envelope.id.clone();
+        let row = unit.row(&id).filter(|it| it.body_size > 0 && !unit.is_new(&it.id))?;
+        let digest = stored_copy_digest(&made.envelope, &made.body)?;
+        let check = checks.compare(unit, (row.id.as_str(), digest.as_slice()));
+        matches!(check, CopyCheck::Altered).then_some(id)
+    });
+    known.collect()
 }
 
 /// True when nothing may be derived from a message any more: it is over, or its row is damaged and
@@ -261,6 +316,7 @@ fn complete(unit: &mut UnitOfWork<'_>, row: &DeliveryRow, made: DerivedMessage) 
     match made.fault {
         None => {
             let Some(Transition::To(state)) = unit.allowed(id, Event::Completed) else { return };
+            let digest = stored_copy_digest(&made.envelope, &made.body);
             let (envelope, receipt) = (made.envelope.encode_to_vec(), made.receipt.encode_to_vec());
             unit.update_content(vec![id.into(), envelope.into(), made.body.into(), receipt.into()]);
             for fact in made.facts {
@@ -268,6 +324,7 @@ fn complete(unit: &mut UnitOfWork<'_>, row: &DeliveryRow, made: DerivedMessage) 
             }
             unit.set_state(id, state, publish_deadline(unit.now, 0));
             unit.change(id, |row| {
+                row.copy_digest = digest;
                 row.fault = None;
                 row.tries = 0;
                 row.publishes = 0;

@@ -37,6 +37,8 @@ pub(crate) struct RowCache {
     /// The pauses in force.
     pub(crate) pauses: Arc<Pauses>,
     pub(crate) last_progress: LastProgress,
+    /// Altered copies that were noticed and not counted yet.
+    pub(crate) altered_copies: u64,
 }
 
 const HELD: &str = "SELECT id FROM delivery_state WHERE sweep_at > $1 AND state = $2 LIMIT 1";
@@ -68,6 +70,7 @@ impl RowCache {
             position,
             pauses: Arc::default(),
             last_progress: LastProgress::default(),
+            altered_copies: 0,
         })
     }
 

@@ -13,6 +13,7 @@ use proto::journal::v1::{
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use crate::altered_copies::ReceivedCopy;
 use crate::call::Call;
 use crate::new_message::NAME_BYTES_MAX;
 use crate::readers::ReadCall;
@@ -81,8 +82,15 @@ impl Journal for Service {
         &self,
         request: Request<BeginRequest>,
     ) -> Result<Response<BeginResponse>, Status> {
-        let BeginRequest { session, message_ids } = request.into_inner();
-        let begun = self.call(|reply| Call::Begin(session, message_ids, reply)).await?;
+        let BeginRequest { session, message_ids, copy_digests } = request.into_inner();
+        if !copy_digests.is_empty() && copy_digests.len() != message_ids.len() {
+            return Err(Fault::new(&code::LT_JNL_006).param("part", "copy_digests").into());
+        }
+        let mut digests = copy_digests.into_iter();
+        let copy =
+            |message_id| ReceivedCopy { message_id, digest: digests.next().unwrap_or_default() };
+        let copies = message_ids.into_iter().map(copy).collect();
+        let begun = self.call(|reply| Call::Begin(session, copies, reply)).await?;
         let messages = begun.ok_or_else(|| Status::from(Fault::new(&code::LT_JNL_004)))?;
         Ok(Response::new(BeginResponse { messages }))
     }

@@ -96,9 +96,10 @@ impl Writer {
             let (own, mut answered) = Reply::channel();
             let call = Call::Record(vec![entry], Vec::new(), own);
             Box::pin(self.work_alone(database, &call)).await?;
-            if let Ok(Ok(RecordResponse { unknown, ended })) = answered.try_recv() {
+            if let Ok(Ok(RecordResponse { unknown, ended, altered })) = answered.try_recv() {
                 response.unknown.extend(unknown);
                 response.ended.extend(ended);
+                response.altered.extend(altered);
             }
         }
         Ok(response)
@@ -123,8 +124,8 @@ fn reduced(entries: &[Entry], fault: &Fault) -> Vec<Entry> {
     }
     let dead_letter = |it: &Entry| {
         let disposition = Disposition::Dead(DeadLetter { fault: Some(fault.clone()) });
-        let message_id = it.message_id.clone();
-        Entry { message_id, disposition: Some(disposition), ..Entry::default() }
+        let (message_id, copy_digest) = (it.message_id.clone(), it.copy_digest.clone());
+        Entry { message_id, disposition: Some(disposition), copy_digest, ..Entry::default() }
     };
     entries.iter().map(dead_letter).collect()
 }

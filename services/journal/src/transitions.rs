@@ -38,6 +38,8 @@ pub(crate) enum Event {
     InterruptedInDoubt,
     /// The sweeper finds it due.
     Due,
+    /// A copy that was changed on its channel was dropped.
+    CopyAltered,
     /// An operator's command.
     Command(Action),
 }
@@ -82,6 +84,8 @@ pub(crate) fn transition(state: State, event: Event) -> Option<Transition> {
         Event::Interrupted => (state == InHand, PublishOrRetry),
         Event::InterruptedInDoubt => (state == InHand, To(InDoubt)),
         Event::Due => (matches!(state, Accepted | Queued | Held | Parked), Publish),
+        // In other states the journal has it, and no copy need be on a channel.
+        Event::CopyAltered => (matches!(state, Accepted | Queued), Publish),
         Event::Command(Action::Release) => {
             (matches!(state, Held | Parked | Queued | Accepted), Publish)
         }
@@ -118,7 +122,7 @@ mod tests {
     ];
 
     /// Every event, the states that allow it, and where it leads. It is refused in all others.
-    const TABLE: [(Event, &[State], Transition); 21] = [
+    const TABLE: [(Event, &[State], Transition); 22] = [
         (Event::Routed, &[Accepted, Parked, Dead], To(Routed)),
         (Event::Deferred, &[Accepted, Queued, Held], Retry),
         (Event::Failed, &[Accepted, Queued, Held, Parked], To(Dead)),
@@ -147,6 +151,7 @@ mod tests {
         (Event::Interrupted, &[InHand], PublishOrRetry),
         (Event::InterruptedInDoubt, &[InHand], To(InDoubt)),
         (Event::Due, &[Accepted, Queued, Held, Parked], Publish),
+        (Event::CopyAltered, &[Accepted, Queued], Publish),
         (Event::Command(Action::Release), &[Accepted, Queued, Held, Parked], Publish),
         (Event::Command(Action::Redrive), &[Parked, Dead, InDoubt], Publish),
         (

@@ -4,6 +4,7 @@ use bus::{
     Disposition as BusDisposition, FailureStore, FailureStoreError, Handle, Message, Verdict,
     Verdicts,
 };
+use journal_client::copy_digest;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::entry::Disposition;
@@ -53,11 +54,13 @@ impl UndeliverableHandler {
             fault: Some(fault.clone()),
             ..Fact::default()
         };
+        let application = message.attributes.get("application").map_or("", String::as_str);
         Entry {
             message_id: message.id.to_string(),
             facts: vec![fact],
-            derived: Vec::new(),
             disposition: Some(Disposition::Parked(Park { fault: Some(fault) })),
+            copy_digest: copy_digest(message, application).to_vec().into(),
+            ..Entry::default()
         }
     }
 

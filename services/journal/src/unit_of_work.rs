@@ -2,12 +2,13 @@
 //! after the commit.
 
 mod advance;
+mod copies;
 mod flush;
+mod note;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use proto::fault::v1::Fault;
 use proto::journal::v1::Refusal;
 use proto::message::v1::{Fact, State, Step};
 
@@ -48,6 +49,7 @@ pub(crate) struct UnitOfWork<'a> {
     outcomes: Vec<String>,
     /// Ids of messages to publish after the commit.
     publishes: Vec<String>,
+    altered_copies: u64,
     cache: &'a mut RowCache,
     /// The sweeper's watermark once this is committed, and the one that was stored.
     pub(crate) watermark: i64,
@@ -80,6 +82,7 @@ impl<'a> UnitOfWork<'a> {
             content_updates: Vec::new(),
             outcomes: Vec::new(),
             publishes: Vec::new(),
+            altered_copies: 0,
         }
     }
 
@@ -338,7 +341,9 @@ impl<'a> UnitOfWork<'a> {
     /// Ends the unit after its commit: caches its rows, and returns the ids to publish.
     pub(crate) fn committed(self) -> Vec<String> {
         let Self { cache, rows, watermark, stored_watermark, publishes, position, .. } = self;
+        let altered_copies = self.altered_copies;
         (cache.watermark, cache.position) = (watermark, position);
+        cache.altered_copies += altered_copies;
         cache.last_progress.note(rows.values(), (self.now, self.pauses.partitions));
         cache.pauses = self.pauses;
         cache.insert(rows.into_values());
@@ -346,45 +351,5 @@ impl<'a> UnitOfWork<'a> {
             cache.watermark_stored(stored);
         }
         publishes
-    }
-
-    /// Adds a fact of a message.
-    pub(crate) fn fact(&mut self, id: &str, fact: Fact) {
-        self.facts.push((id.to_owned(), fact));
-    }
-
-    /// Adds a fact of the journal's own, with a detail.
-    pub(crate) fn step(&mut self, id: &str, step: Step, detail: &str) {
-        self.fact(id, Fact { detail: detail.to_owned(), ..self.own_fact(id, step) });
-    }
-
-    /// Adds a fact of the journal's own with its cause.
-    pub(crate) fn step_because(&mut self, id: &str, step: Step, cause: Fault) {
-        self.fact(id, Fact { fault: Some(cause), ..self.own_fact(id, step) });
-    }
-
-    /// A fact of the journal's own.
-    pub(crate) fn own_fact(&self, id: &str, step: Step) -> Fact {
-        let attempt = self.rows.get(id).map_or(0, |it| it.attempt);
-        Fact {
-            step: step.into(),
-            at_us: self.now,
-            component: COMPONENT.to_owned(),
-            attempt: u32::try_from(attempt).unwrap_or_default(),
-            ..Fact::default()
-        }
-    }
-
-    /// True when the message has a fact of the same step, component, attempt and detail, among
-    /// those read from the database or those added here.
-    pub(crate) fn has_fact(&self, read: &[(String, Fact)], id: &str, fact: &Fact) -> bool {
-        let is_same = |(of, it): &&(String, Fact)| {
-            of == id
-                && it.step == fact.step
-                && it.attempt == fact.attempt
-                && it.component == fact.component
-                && it.detail == fact.detail
-        };
-        read.iter().find(is_same).or_else(|| self.facts.iter().find(is_same)).is_some()
     }
 }

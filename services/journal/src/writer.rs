@@ -262,6 +262,7 @@ impl Writer {
         let ((), due) = finish(unit, outcome).await?;
         self.publish(database, due).await?;
         self.metrics.committed(begun.elapsed());
+        self.metrics.altered(std::mem::take(&mut self.cache.altered_copies));
         if group.iter().any(|it| matches!(it, Call::Accept(..))) {
             self.storage.recover();
         }

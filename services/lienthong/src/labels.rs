@@ -49,6 +49,7 @@ pub(crate) fn step_label(lang: Lang, step: Step) -> &'static str {
         Step::LateAnswer => ("trả lời muộn", "late answer"),
         Step::Resubmitted => ("gửi lại thành thông điệp mới", "submitted again as a new message"),
         Step::Resent => ("gửi lại một bản", "sent again as a copy"),
+        Step::Altered => ("bản sao bị sửa, đã loại", "altered copy dropped"),
     };
     choose(lang, vi, en)
 }

@@ -11,7 +11,7 @@ use bus::{Body, Channel, ClaimStore, Handle, Message, MessageId, Publish, Verdic
 use chassis::trace::{Operation, SpanMessage, message_span, set_failed};
 use chassis::{Clock, Upstream};
 use futures::{StreamExt as _, stream};
-use journal_client::{JournalClient, to_fault};
+use journal_client::{JournalClient, copy_digest, to_fault};
 use prost::Message as _;
 use proto::canonical::v1::Canonical;
 use proto::fault::code;
@@ -91,6 +91,7 @@ impl<P: Publish> Pipeline<P> {
 
     /// Routes a message and makes its copies.
     async fn route_message(&self, message: Message) -> Result<RoutedMessage, ProcessingFailure> {
+        let copy_digest = copy_digest(&message, "").to_vec().into();
         let directory = self.registry.directory();
         let parent = complete(self.read_message(&message).await?, &directory);
         let envelope = &parent.envelope;
@@ -116,6 +117,7 @@ impl<P: Publish> Pipeline<P> {
             facts: vec![Fact { detail: applications.join(", "), findings, ..fact }],
             derived,
             disposition: Some(entry::Disposition::Routed(true)),
+            copy_digest,
         };
         Ok(RoutedMessage { entry, copies })
     }
@@ -148,14 +150,16 @@ impl<P: Publish> Pipeline<P> {
         Ok(ParentMessage { id: message.id, envelope, encoded, canonical, attachments })
     }
 
-    /// Records routed messages. The response names the messages that the journal does not know, and
-    /// the copies that have ended meanwhile.
+    /// Records routed messages. The response names the messages that the journal does not know, those
+    /// that were altered on their way, and the copies that have ended meanwhile.
     async fn record(&self, entries: Vec<Entry>) -> Result<RecordResponse, Fault> {
         let mut total = RecordResponse::default();
         for call in divide_into_calls(entries, CALL_BYTES_MAX) {
             let recorded = self.journal.record(call, Vec::new()).await;
-            let RecordResponse { unknown, ended } = recorded.map_err(|it| to_fault(&it))?;
+            let RecordResponse { unknown, ended, altered } =
+                recorded.map_err(|it| to_fault(&it))?;
             total.unknown.extend(unknown);
+            total.altered.extend(altered);
             total.ended.extend(ended);
         }
         Ok(total)
@@ -273,8 +277,8 @@ impl<P: Publish> Pipeline<P> {
     }
 
     /// Publishes the copies of recorded messages. Messages that the journal does not know were
-    /// published by something else and are rejected; copies that an operator withdrew meanwhile are
-    /// left out.
+    /// published by something else and are rejected; altered ones are dropped, because the journal
+    /// publishes the genuine ones; copies that an operator withdrew meanwhile are left out.
     async fn publish_recorded(
         &self,
         outgoing: Vec<OutgoingCopies>,
@@ -286,6 +290,10 @@ impl<P: Publish> Pipeline<P> {
         for it in unknown {
             let fault = Fault::new(&code::LT_MAP_221);
             verdicts.decide(it.index, Verdict::Reject(to_bus_fault(&fault)));
+        }
+        if !recorded.altered.is_empty() {
+            let altered = outgoing.extract_if(.., |it| recorded.altered.contains(&it.id));
+            altered.for_each(|it| verdicts.decide(it.index, Verdict::Done));
         }
         if !recorded.ended.is_empty() {
             let has_ended = |copy: &Message| recorded.ended.contains(&copy.id.to_string());

@@ -33,8 +33,13 @@ fn divide_entry(mut entry: Entry, bytes_max: usize) -> Vec<Entry> {
         return vec![entry];
     }
     let derived = std::mem::take(&mut entry.derived);
-    let part =
-        |derived| Entry { message_id: entry.message_id.clone(), derived, ..Entry::default() };
+    // Each part names the copy: nothing may be derived from one that was altered.
+    let part = |derived| Entry {
+        message_id: entry.message_id.clone(),
+        derived,
+        copy_digest: entry.copy_digest.clone(),
+        ..Entry::default()
+    };
     let mut parts: Vec<Entry> = derived.into_iter().map(|it| part(vec![it])).collect();
     parts.push(entry);
     parts
@@ -53,6 +58,7 @@ mod tests {
             message_id: id.into(),
             derived: vec![Derived { message, ..Derived::default() }; copies],
             disposition: Some(Disposition::Routed(true)),
+            copy_digest: "digest".into(),
             ..Entry::default()
         }
     }
@@ -77,6 +83,7 @@ mod tests {
         let entries = divide_into_calls(vec![entry("a", 3, 400)], 500).concat();
         let has_disposition: Vec<_> = entries.iter().map(|it| it.disposition.is_some()).collect();
         assert_eq!(has_disposition, [false, false, false, true]);
+        assert!(entries.iter().all(|it| it.copy_digest == "digest"), "each part is of that copy");
         let copies: usize = entries.iter().map(|it| it.derived.len()).sum();
         assert_eq!(copies, 3);
     }

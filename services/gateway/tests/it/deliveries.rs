@@ -10,6 +10,7 @@ use proto::exchange::v1::settle_request::Answer;
 use proto::exchange::v1::settled::Outcome;
 use proto::exchange::v1::*;
 use proto::fault::v1::Fault;
+use proto::journal::v1::Envelope;
 use proto::message::v1::{State, Step};
 use proto::operate::v1::Asking;
 use tokio::io::AsyncWriteExt as _;
@@ -60,6 +61,35 @@ async fn a_delivery_unknown_to_the_journal_is_recorded_as_refused() {
     let refusal = wait_for(async || environment.calls().refusals.pop()).await;
     assert_eq!((refusal.key, refusal.application.as_str()), (id, "a-app"));
     assert_eq!(refusal.fault.unwrap().code, "LT-JNL-005");
+}
+
+#[tokio::test]
+async fn a_delivery_that_was_altered_in_the_broker_comes_as_the_journal_has_it() {
+    let mut environment = Environment::new().await;
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
+    let alterations: [fn(&mut Envelope) -> Body; 3] = [
+        |_| text("altered"),
+        |envelope| {
+            envelope.sender = "c".to_owned();
+            text("native")
+        },
+        |envelope| {
+            // Not even an envelope, and not a reason to make the message a dead letter.
+            envelope.source.clear();
+            text("native")
+        },
+    ];
+    for (name, alter) in ["m1", "m2", "m3"].into_iter().zip(alterations) {
+        let id = environment.publish_altered((name, text("native")), alter).await;
+        let delivery = next(&mut stream).await;
+        assert_eq!((delivery.message_id.as_str(), delivery.attempt), (id.as_str(), 1));
+        assert_eq!(delivery.body, Some(delivery::Body::Inline("native".into())));
+        assert_eq!(delivery.sender, "b");
+        environment.settle(&session, (&id, delivery.lease), taken()).await.unwrap();
+        assert_eq!(environment.state(&id).await, State::Taken);
+    }
+    assert!(environment.calls().refusals.is_empty());
 }
 
 #[tokio::test]

@@ -18,7 +18,9 @@ use proto::exchange::v1::submit_request::Body as SubmittedBody;
 use proto::exchange::v1::*;
 use proto::fault::v1::Fault;
 use proto::journal::v1::entry::Disposition;
-use proto::journal::v1::{AcceptRequest, Acceptance, Derived, Entry, Envelope, RecordRequest};
+use proto::journal::v1::{
+    AcceptRequest, Acceptance, Derived, Entry, Envelope, GetRequest, RecordRequest,
+};
 use proto::mapping::v1::mapping_server::MappingServer;
 use proto::message::v1::{Attachment, MessageType, State};
 use proto::registry::v1::Snapshot;
@@ -219,6 +221,17 @@ impl Environment {
         self.publish(envelope, body).await
     }
 
+    /// Records a delivery for `a-app` and publishes what somebody made of it; its id.
+    pub(crate) async fn publish_altered(
+        &self,
+        (name, body): (&str, Body),
+        alter: impl FnOnce(&mut Envelope) -> Body,
+    ) -> String {
+        let mut envelope = self.record_delivery(name, &body, Vec::new()).await;
+        let altered = alter(&mut envelope);
+        self.publish(envelope, altered).await
+    }
+
     /// Publishes a delivery that the journal does not know; its id.
     pub(crate) async fn publish_foreign(&self, name: &str, body: Body) -> String {
         self.publish(delivery_envelope(name, ""), body).await
@@ -261,7 +274,9 @@ impl Environment {
         let record = RecordRequest { entries: vec![entry], ..RecordRequest::default() };
         let recorded = journal.record(record).await.unwrap().into_inner();
         assert_eq!(recorded.unknown, Vec::<String>::new());
-        envelope
+        // As the journal stored it: with its sequence and its time of acceptance.
+        let get = GetRequest { message_id: envelope.id, ..GetRequest::default() };
+        journal.get(get).await.unwrap().into_inner().envelope.unwrap()
     }
 
     async fn publish(&self, envelope: Envelope, body: Body) -> String {

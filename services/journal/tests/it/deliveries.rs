@@ -329,7 +329,11 @@ async fn a_session_begins_only_messages_of_its_application(mut env: Environment)
 
 async fn begin_needs_an_open_session(mut env: Environment) {
     let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
-    let request = BeginRequest { session: "gone".to_owned(), message_ids: vec![id] };
+    let request = BeginRequest {
+        session: "gone".to_owned(),
+        message_ids: vec![id],
+        ..BeginRequest::default()
+    };
     let status = env.journal.begin(request).await.unwrap_err();
     let fault = proto::fault::v1::Fault::from_status(&status).unwrap();
     assert_eq!(fault.code, "LT-JNL-004");
@@ -345,7 +349,8 @@ async fn many_concurrent_sessions_deliver_a_message_once(mut env: Environment) {
     let calls = sessions.into_iter().map(|session| {
         let (mut journal, id) = (env.journal.clone(), id.clone());
         async move {
-            let request = BeginRequest { session, message_ids: vec![id] };
+            let request =
+                BeginRequest { session, message_ids: vec![id], ..BeginRequest::default() };
             journal.begin(request).await.unwrap().into_inner().messages[0].answer()
         }
     });
@@ -386,7 +391,11 @@ async fn a_settlement_counts_before_its_session_is_closed(mut env: Environment) 
 async fn a_begin_whose_caller_went_away_takes_no_message(mut env: Environment) {
     let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
-    let request = BeginRequest { session: session.clone(), message_ids: vec![id.clone()] };
+    let request = BeginRequest {
+        session: session.clone(),
+        message_ids: vec![id.clone()],
+        ..BeginRequest::default()
+    };
     let mut journal = env.journal.clone();
     let mut call = Box::pin(journal.begin(request));
     assert!(futures::poll!(call.as_mut()).is_pending());
@@ -406,7 +415,11 @@ async fn messages_of_a_lost_begin_are_given_back(mut env: Environment) {
     assert_eq!((ended.outcome(), ended.state()), (Outcome::Closed, State::Queued));
     assert_eq!(env.next_published().await.1, id);
     // The Begin and the End that undoes it may be in one group.
-    let begin = BeginRequest { session: session.clone(), message_ids: vec![id.clone()] };
+    let begin = BeginRequest {
+        session: session.clone(),
+        message_ids: vec![id.clone()],
+        ..BeginRequest::default()
+    };
     let end = env.end_request(&session, &id, 0, Settled::Unsent(true));
     let (mut one, mut other) = (env.journal.clone(), env.journal.clone());
     let (begun, ended) = futures::join!(one.begin(begin), other.end(end));

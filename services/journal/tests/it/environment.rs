@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ::journal_client::{CopyDigest, to_bus_message};
 use bus::{
     Bus, Channel, FailureStore, FailureStoreError, Handle, Receiver, Settings, Verdict, Verdicts,
 };
@@ -272,8 +273,28 @@ impl Environment {
 
     pub(crate) async fn begin(&mut self, session: &str, ids: &[&str]) -> Vec<Begun> {
         let message_ids = ids.iter().map(|it| (*it).to_owned()).collect();
-        let request = BeginRequest { session: session.to_owned(), message_ids };
+        let request =
+            BeginRequest { session: session.to_owned(), message_ids, ..BeginRequest::default() };
         self.journal.begin(request).await.unwrap().into_inner().messages
+    }
+
+    /// Begins copies, each with its digest.
+    pub(crate) async fn begin_copies(
+        &mut self,
+        session: &str,
+        copies: &[(&str, CopyDigest)],
+    ) -> Vec<Begun> {
+        let request = BeginRequest {
+            session: session.to_owned(),
+            message_ids: copies.iter().map(|(id, _)| (*id).to_owned()).collect(),
+            copy_digests: copies.iter().map(|(_, it)| it.to_vec().into()).collect(),
+        };
+        self.journal.begin(request).await.unwrap().into_inner().messages
+    }
+
+    /// A genuine copy of a stored message, as its channel has it.
+    pub(crate) async fn copy(&mut self, id: &str) -> bus::Message {
+        stored_copy(&mut self.journal, id).await
     }
 
     /// Begins one message that must be delivered: its lease.
@@ -519,6 +540,13 @@ pub(crate) fn item() -> Acceptance {
     }
 }
 
+/// A genuine copy of a message, made of what the journal has stored.
+pub(crate) async fn stored_copy(journal: &mut JournalClient<Upstream>, id: &str) -> bus::Message {
+    let get = GetRequest { message_id: id.to_owned(), ..GetRequest::default() };
+    let stored = journal.get(get).await.unwrap().into_inner();
+    to_bus_message(&stored.envelope.unwrap(), stored.body).unwrap()
+}
+
 /// An item of a conversation.
 pub(crate) fn item_of(conversation: &str) -> Acceptance {
     with(|it| conversation.clone_into(&mut it.conversation))
@@ -543,6 +571,7 @@ pub(crate) fn routing(parent: &str, applications: &[&str]) -> Entry {
         facts: vec![fact(Step::Routed)],
         derived: applications.iter().map(|it| derived(parent, it)).collect(),
         disposition: Some(Disposition::Routed(true)),
+        ..Entry::default()
     }
 }
 

@@ -152,7 +152,7 @@ async fn recording_twice_changes_nothing(mut env: Environment) {
 fn parking(id: &str, fault: Fault) -> Entry {
     let facts = vec![Fact { fault: Some(fault.clone()), ..fact(Step::Unavailable) }];
     let disposition = Some(Disposition::Parked(Park { fault: Some(fault) }));
-    Entry { message_id: id.to_owned(), facts, derived: Vec::new(), disposition }
+    Entry { message_id: id.to_owned(), facts, disposition, ..Entry::default() }
 }
 
 async fn an_unknown_message_is_named_and_the_others_are_recorded(mut env: Environment) {
@@ -278,15 +278,16 @@ async fn after_a_restart_messages_on_their_way_are_published(mut env: Environmen
 
 async fn an_undeliverable_message_is_recorded_and_published_again(mut env: Environment) {
     let id = env.accept_one(item()).await.message_id;
-    let message = bus::Message {
-        id: id.parse().unwrap(),
-        conversation: String::new(),
-        attributes: bus::Attributes::new(),
-        body: bus::Body::Inline(bytes::Bytes::new()),
-    };
+    let message = env.copy(&id).await;
+    let altered = bus::Message { conversation: "another".to_owned(), ..message.clone() };
     let publisher = env.bus.publisher().await.unwrap();
-    let outcomes = publisher.publish(vec![(bus::Channel::undeliverable(), message)]).await;
-    assert!(outcomes.iter().all(Result::is_ok));
+    let publish = async |message| {
+        let outcomes = publisher.publish(vec![(bus::Channel::undeliverable(), message)]).await;
+        assert!(outcomes.iter().all(Result::is_ok));
+    };
+    publish(altered).await;
+    assert_eq!(env.next_published().await.1, id, "an altered copy parks nothing");
+    publish(message).await;
     env.wait_for_state(&id, State::Parked).await;
     assert_eq!(env.summary(&id).await.fault.unwrap().code, "LT-JNL-007");
     env.advance(11);

@@ -6,6 +6,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod altered_copies;
 mod damaged_rows;
 mod deliveries;
 mod environment;

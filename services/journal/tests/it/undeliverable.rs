@@ -13,7 +13,7 @@ use proto::journal::v1::journal_client::JournalClient;
 use proto::journal::v1::{AcceptRequest, Refusal};
 use tokio_util::sync::CancellationToken;
 
-use crate::environment::item;
+use crate::environment::{item, stored_copy};
 use crate::node::Node;
 
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -94,15 +94,10 @@ async fn a_foreign_undeliverable_message_is_a_refusal_and_stops_nothing() {
 
         // Messages that the journal knows are recorded and published again.
         let unknown = uuid::Uuid::new_v4().to_string();
-        let message = |id: &str| bus::Message {
-            id: id.parse().unwrap(),
-            conversation: String::new(),
-            attributes: bus::Attributes::new(),
-            body: bus::Body::Inline(bytes::Bytes::new()),
-        };
+        let known = stored_copy(&mut journal, &receipt.message_id).await;
+        let foreign = bus::Message { id: unknown.parse().unwrap(), ..known.clone() };
         let publisher = bus.publisher().await.unwrap();
-        let batch =
-            [&receipt.message_id, &unknown].map(|it| (Channel::undeliverable(), message(it)));
+        let batch = [known, foreign].map(|it| (Channel::undeliverable(), it));
         let outcomes = publisher.publish(batch.into()).await;
         assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
         let refused = refusals(&database, 3).await.remove(2);

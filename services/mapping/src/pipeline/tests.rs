@@ -38,6 +38,7 @@ struct FaultyJournal {
     is_hanging: bool,
     /// Ids of messages that have no row.
     unknown: Vec<String>,
+    altered: Vec<String>,
     /// An application whose copies have been withdrawn.
     withdrawn: &'static str,
 }
@@ -50,6 +51,7 @@ impl FaultyJournal {
             is_unavailable: false,
             is_hanging: false,
             unknown: Vec::new(),
+            altered: Vec::new(),
             withdrawn: "none",
         }
     }
@@ -74,7 +76,8 @@ macro_rules! journal_with_record_only {
                 let withdrawn = envelopes.filter(|it| it.application == self.withdrawn);
                 let ended = withdrawn.map(|it| it.id.clone()).collect();
                 self.recorded.send_modify(|it| it.extend(entries));
-                Ok(Response::new(RecordResponse { unknown: self.unknown.clone(), ended }))
+                let (unknown, altered) = (self.unknown.clone(), self.altered.clone());
+                Ok(Response::new(RecordResponse { unknown, ended, altered }))
             }
             async fn pauses(&self, _: Request<PausesRequest>) -> Answer<PausesResponse> {
                 Ok(Response::new(PausesResponse::default()))
@@ -409,6 +412,18 @@ async fn unreadable_and_unknown_messages_are_rejected_alone() {
         .collect();
     assert_eq!(found, ["LT-MAP-217", "done", "LT-MAP-221", "LT-MAP-217", "LT-MAP-218"]);
     assert_eq!(test.published().len(), 1);
+}
+
+#[tokio::test]
+async fn of_an_altered_message_nothing_is_published_and_nothing_fails() {
+    let altered = message(3, &["a"], "z");
+    let journal = FaultyJournal { altered: vec![altered.id.to_string()], ..FaultyJournal::new() };
+    let test = start(journal.clone(), "").await;
+    let digest = copy_digest(&altered, "");
+    let verdicts = test.pipeline.handle(vec![altered, message(2, &["c"], "y")]).await;
+    assert_eq!(verdicts.as_slice(), [Verdict::Done, Verdict::Done]);
+    assert_eq!(test.published().len(), 1);
+    assert_eq!(journal.recorded.borrow()[0].copy_digest, digest.as_slice());
 }
 
 #[tokio::test]

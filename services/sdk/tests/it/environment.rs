@@ -118,7 +118,10 @@ impl Environment {
         let recorded = self.journal.client.clone().record(record).await.unwrap().into_inner();
         assert_eq!((recorded.unknown.len(), recorded.ended.len()), (0, 0));
         for envelope in envelopes {
-            self.publish(envelope, body.clone()).await;
+            // As the journal stored it: with its sequence and its time of acceptance.
+            let get = GetRequest { message_id: envelope.id, ..GetRequest::default() };
+            let stored = self.journal.client.clone().get(get).await.unwrap().into_inner();
+            self.publish(stored.envelope.unwrap(), body.clone()).await;
         }
     }
 

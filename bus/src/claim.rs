@@ -3,11 +3,15 @@
 //!
 //! An upload is written to a [`Spool`], a file without a name: dropping it, or the end of the process,
 //! deletes it. Committing it links the file, durably, under the digest of its content.
+//!
+//! Stored bytes are checked piece by piece before they are given out, from whatever offset they are
+//! read: the digests of the pieces of large ones are stored beside them.
 
 mod disk;
 mod error;
 mod folder;
 mod object;
+mod pieces;
 mod reader;
 mod reference;
 mod spool;

@@ -13,7 +13,12 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
-    disk::run_blocking, error::ClaimError, reader::Reader, reference::Claim, spool::Spool,
+    disk::run_blocking,
+    error::ClaimError,
+    pieces::{PIECE_BYTES, Pieces},
+    reader::{Reader, Source},
+    reference::Claim,
+    spool::Spool,
 };
 
 /// Bytes that are read at a time when a stored file is checked.
@@ -45,7 +50,39 @@ impl Folder {
         if let Err(ClaimError::NotDurable { .. }) = linked {
             spool.suspect();
         }
-        linked.map(|()| claim)
+        linked?;
+        if claim.size > PIECE_BYTES {
+            self.store_pieces(&claim, spool.pieces()).await;
+        }
+        Ok(claim)
+    }
+
+    /// Stores the digests of the pieces. Without them reading from an offset takes longer, because all
+    /// bytes are read once to compute them, so a failure is not the caller's.
+    async fn store_pieces(&self, claim: &Claim, pieces: Pieces) {
+        let (path, encoded) = (self.pieces_path(claim), pieces.encode(claim));
+        let stored = run_blocking("store pieces", move || write_pieces(&path, &encoded)).await;
+        if let Err(error) = stored {
+            tracing::warn!(%claim, %error, "digests of pieces were not stored");
+        }
+    }
+
+    /// The digests of the pieces as they are stored; none when they are missing or damaged.
+    async fn read_pieces(&self, claim: &Claim) -> Result<Option<Pieces>, ClaimError> {
+        if let Some(pieces) = Pieces::of_small(claim) {
+            return Ok(Some(pieces));
+        }
+        let path = self.pieces_path(claim);
+        let encoded = run_blocking("read pieces", move || match fs::read(path) {
+            Ok(encoded) => Ok(Some(encoded)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        });
+        Ok(encoded.await?.and_then(|it| Pieces::decode(&it, claim)))
+    }
+
+    fn pieces_path(&self, claim: &Claim) -> PathBuf {
+        self.path(claim).with_extension("pieces")
     }
 
     pub(super) async fn read(&self, claim: &Claim, offset: u64) -> Result<Reader, ClaimError> {
@@ -60,7 +97,20 @@ impl Folder {
         if size != claim.size {
             return Err(ClaimError::Damaged { claim });
         }
-        Reader::from_file(Arc::new(file), claim, offset)
+        let file = Arc::new(file);
+        let pieces = match self.read_pieces(&claim).await? {
+            Some(pieces) => pieces,
+            None if offset == 0 || offset >= claim.size => {
+                return Reader::from_file(file, claim, offset);
+            }
+            None => {
+                let all = Reader::from_file(Arc::clone(&file), claim, 0)?;
+                let pieces = Pieces::compute(all).await?;
+                self.store_pieces(&claim, pieces.clone()).await;
+                pieces
+            }
+        };
+        Reader::in_pieces(Source::File(file), (claim, pieces), offset)
     }
 
     pub(super) async fn exists(&self, claim: &Claim) -> Result<bool, ClaimError> {
@@ -139,6 +189,17 @@ fn replace(file: &File, path: &Path) -> io::Result<()> {
     let temporary = path.with_extension(Uuid::now_v7().to_string());
     link_file(file, &temporary)?;
     fs::rename(&temporary, path).inspect_err(|_first| drop(fs::remove_file(&temporary)))
+}
+
+/// Writes the digests of pieces, unless they are stored already, and replaces damaged ones. They are
+/// not synced: what a crash leaves of them is whole or not used.
+fn write_pieces(path: &Path, encoded: &[u8]) -> io::Result<()> {
+    if fs::read(path).is_ok_and(|it| it == encoded) {
+        return Ok(());
+    }
+    let temporary = path.with_extension(Uuid::now_v7().to_string());
+    let written = fs::write(&temporary, encoded).and_then(|()| fs::rename(&temporary, path));
+    written.inspect_err(|_first| drop(fs::remove_file(&temporary)))
 }
 
 /// Whether a file's content has the digest and the size of its claim.

@@ -2,7 +2,8 @@
 
 use std::{fmt, future::Future, path::PathBuf, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use bytes::Bytes;
+use futures::{StreamExt, stream::BoxStream};
 use object_store::{
     Certificate, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload,
     RetryConfig, WriteMultipart,
@@ -11,7 +12,12 @@ use object_store::{
 };
 
 use super::{
-    disk::run_blocking, error::ClaimError, reader::Reader, reference::Claim, spool::Spool,
+    disk::run_blocking,
+    error::ClaimError,
+    pieces::{PIECE_BYTES, Pieces},
+    reader::{Reader, Source, piece_begin},
+    reference::Claim,
+    spool::Spool,
 };
 
 /// Bytes of one part of an upload, of which two are in memory. S3 allows 10,000 parts.
@@ -119,7 +125,36 @@ impl Objects {
         } else {
             self.upload(&claim, &mut reader).await?;
         }
+        if claim.size > PIECE_BYTES {
+            self.store_pieces(&claim, &spool.pieces()).await;
+        }
         if self.exists(&claim).await? { Ok(claim) } else { Err(ClaimError::Damaged { claim }) }
+    }
+
+    /// Stores the digests of the pieces. Without them reading from an offset takes longer, because all
+    /// bytes are read once to compute them, so a failure is not the caller's.
+    async fn store_pieces(&self, claim: &Claim, pieces: &Pieces) {
+        let payload = PutPayload::from(pieces.encode(claim));
+        let path = pieces_path(claim);
+        if let Err(error) = self.within("store pieces", self.store.put(&path, payload)).await {
+            tracing::warn!(%claim, %error, "digests of pieces were not stored");
+        }
+    }
+
+    /// The digests of the pieces as they are stored; none when they are missing or damaged.
+    async fn read_pieces(&self, claim: &Claim) -> Result<Option<Pieces>, ClaimError> {
+        if let Some(pieces) = Pieces::of_small(claim) {
+            return Ok(Some(pieces));
+        }
+        let path = pieces_path(claim);
+        let reading = async { self.store.get(&path).await?.bytes().await };
+        match self.within("read pieces", reading).await {
+            Ok(encoded) => Ok(Pieces::decode(&encoded, claim)),
+            Err(ClaimError::Objects { source: object_store::Error::NotFound { .. }, .. }) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn upload(&self, claim: &Claim, reader: &mut Reader) -> Result<(), ClaimError> {
@@ -141,8 +176,32 @@ impl Objects {
         if offset >= claim.size {
             // Services refuse an empty range, so only the size is checked.
             self.check(&claim).await?;
-            return Reader::from_stream(futures::stream::empty().boxed(), claim, offset);
+            let empty = futures::stream::empty().boxed();
+            return Reader::at_end(Source::Stream(empty, Bytes::new()), claim, offset);
         }
+        let pieces = match self.read_pieces(&claim).await? {
+            Some(pieces) => pieces,
+            None if offset == 0 => {
+                return Reader::from_stream(self.stream(&claim, 0).await?, claim);
+            }
+            None => {
+                let all = Reader::from_stream(self.stream(&claim, 0).await?, claim)?;
+                let pieces = Pieces::compute(all).await?;
+                self.store_pieces(&claim, &pieces).await;
+                pieces
+            }
+        };
+        let stream = self.stream(&claim, piece_begin(offset)).await?;
+        Reader::in_pieces(Source::Stream(stream, Bytes::new()), (claim, pieces), offset)
+    }
+
+    /// The stored bytes from `offset`, which is before the end.
+    async fn stream(
+        &self,
+        claim: &Claim,
+        offset: u64,
+    ) -> Result<BoxStream<'static, object_store::Result<Bytes>>, ClaimError> {
+        let claim = *claim;
         let range = (offset > 0).then_some(GetRange::Offset(offset));
         let options = GetOptions { range, ..GetOptions::default() };
         let path = path(&claim);
@@ -155,7 +214,7 @@ impl Objects {
         if found.meta.size != claim.size {
             return Err(ClaimError::Damaged { claim });
         }
-        Reader::from_stream(found.into_stream(), claim, offset)
+        Ok(found.into_stream())
     }
 
     async fn check(&self, claim: &Claim) -> Result<(), ClaimError> {
@@ -200,6 +259,11 @@ impl Objects {
 fn path(claim: &Claim) -> Path {
     let (folder, name) = claim.path();
     Path::from_iter(["sha256", &folder, &name])
+}
+
+fn pieces_path(claim: &Claim) -> Path {
+    let (folder, name) = claim.path();
+    Path::from_iter(["sha256", &folder, &format!("{name}.pieces")])
 }
 
 fn failed(action: &'static str) -> impl FnOnce(object_store::Error) -> ClaimError {

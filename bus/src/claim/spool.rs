@@ -6,7 +6,13 @@ use bytes::Bytes;
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest, Sha256};
 
-use super::{disk::run_blocking, error::ClaimError, reader::Reader, reference::Claim};
+use super::{
+    disk::run_blocking,
+    error::ClaimError,
+    pieces::{PieceHasher, Pieces},
+    reader::Reader,
+    reference::Claim,
+};
 
 /// Bytes that are buffered before a write, so that small chunks need no system call each.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -16,7 +22,7 @@ const BUFFER_BYTES: usize = 256 * 1024;
 pub struct Spool {
     file: Arc<File>,
     /// Moves to the writing thread and back; missing after a write that was aborted.
-    tail: Option<Tail>,
+    tail: Option<Box<Tail>>,
     /// The file's content may not be on disk although a later `fsync` succeeds, because an earlier
     /// one failed: the kernel reports such a failure once and then takes the pages for written.
     is_suspect: bool,
@@ -26,8 +32,9 @@ pub struct Spool {
 
 #[derive(Debug)]
 struct Tail {
-    /// Digest of the bytes in the file.
+    /// Digest of the bytes in the file, and of its pieces.
     hash: Sha256,
+    pieces: PieceHasher,
     /// Number of bytes in the file.
     written: u64,
     /// Bytes after those in the file.
@@ -42,18 +49,21 @@ impl Tail {
     /// Writes the buffer and `more` to the file; after an error both the file and the tail are as
     /// before, so the same bytes can be written again once there is space.
     fn flush(&mut self, file: &File, more: &[u8]) -> io::Result<()> {
-        let (mut hash, mut end) = (self.hash.clone(), self.written);
+        let mut end = self.written;
         for part in [self.buffer.as_slice(), more] {
             if let Err(error) = file.write_all_at(part, end) {
                 // Gives the blocks of a partial write back; its bytes are overwritten in any case.
                 drop(file.set_len(self.written));
                 return Err(error);
             }
-            hash.update(part);
             end += u64::try_from(part.len()).unwrap_or(u64::MAX);
         }
+        for part in [self.buffer.as_slice(), more] {
+            self.hash.update(part);
+            self.pieces.update(part);
+        }
         self.buffer.clear();
-        (self.hash, self.written) = (hash, end);
+        self.written = end;
         Ok(())
     }
 }
@@ -66,8 +76,14 @@ impl Spool {
             Ok(File::from(rustix::fs::open(folder, flags, mode)?))
         })
         .await?;
-        let tail = Tail { hash: Sha256::new(), written: 0, buffer: Vec::new() };
-        Ok(Self { file: Arc::new(file), tail: Some(tail), is_suspect: false, is_sealed: false })
+        let (hash, pieces) = (Sha256::new(), PieceHasher::default());
+        let tail = Tail { hash, pieces, written: 0, buffer: Vec::new() };
+        Ok(Self {
+            file: Arc::new(file),
+            tail: Some(Box::new(tail)),
+            is_suspect: false,
+            is_sealed: false,
+        })
     }
 
     /// Appends bytes.
@@ -116,7 +132,7 @@ impl Spool {
 
     /// The number of bytes appended so far; 0 for a spool that is incomplete.
     pub fn len(&self) -> u64 {
-        self.tail.as_ref().map_or(0, Tail::len)
+        self.tail.as_ref().map_or(0, |it| it.len())
     }
 
     /// Whether no byte was appended.
@@ -165,6 +181,11 @@ impl Spool {
     /// Notes that `fsync` of the content failed.
     pub(super) const fn suspect(&mut self) {
         self.is_suspect = true;
+    }
+
+    /// The digests of the pieces of the bytes that were written to the file.
+    pub(super) fn pieces(&self) -> Pieces {
+        self.tail.as_ref().map_or_else(PieceHasher::default, |it| it.pieces.clone()).finish()
     }
 
     pub(super) fn file(&self) -> &Arc<File> {

@@ -43,6 +43,8 @@ promises! {
     missing_and_damaged_bytes_are_different_errors
     changed_content_is_detected_before_the_last_chunk
     a_partial_copy_is_replaced
+    no_damaged_byte_is_read_from_any_offset
+    digests_of_pieces_that_are_lost_or_damaged_are_computed_anew
 }
 
 /// A claim store whose contents the test can count and damage.
@@ -85,6 +87,43 @@ impl TestStore {
         match &self.service {
             Some(service) => (service.contents.lock().await.objects.len(), files),
             None => (files, files),
+        }
+    }
+
+    /// Changes a byte of every stored body, or of the digests of its pieces.
+    async fn damage_byte(&self, is_of_pieces: bool, index: usize) {
+        let concerns = |name: &str| name.ends_with(".pieces") == is_of_pieces;
+        match &self.service {
+            Some(service) => {
+                for (name, object) in &mut service.contents.lock().await.objects {
+                    if concerns(name) {
+                        object[index] ^= 1;
+                    }
+                }
+            }
+            None => {
+                for file in files(self.home.path()) {
+                    if concerns(&file.display().to_string()) {
+                        let mut bytes = fs::read(&file).unwrap();
+                        bytes[index] ^= 1;
+                        fs::write(file, bytes).unwrap();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Removes the stored digests of pieces.
+    async fn remove_pieces(&self) {
+        match &self.service {
+            Some(service) => {
+                service.contents.lock().await.objects.retain(|name, _| !name.ends_with(".pieces"));
+            }
+            None => {
+                let all = files(self.home.path()).into_iter();
+                all.filter(|it| it.extension().is_some())
+                    .for_each(|it| fs::remove_file(it).unwrap());
+            }
         }
     }
 
@@ -221,6 +260,66 @@ async fn a_partial_copy_is_replaced(test: TestStore) {
     assert_eq!(test.counts().await.0, 1);
 }
 
+/// Reads until the end or an error: the bytes that were returned, and whether there was an error.
+async fn read_until_error(mut reader: Reader) -> (Vec<u8>, bool) {
+    let mut all = Vec::new();
+    loop {
+        match reader.next().await {
+            Ok(Some(chunk)) => all.extend_from_slice(&chunk),
+            Ok(None) => return (all, false),
+            Err(ClaimError::Damaged { .. }) => return (all, true),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+async fn no_damaged_byte_is_read_from_any_offset(test: TestStore) {
+    const MIB: usize = 1 << 20;
+    let bytes = content(5 * MIB / 2);
+    let claim = test.store.put(bytes.clone()).await.unwrap();
+    let damaged_at = MIB + 300_000;
+    test.damage_byte(false, damaged_at).await;
+    for offset in [0, 1, MIB - 1, MIB, MIB + 1, damaged_at - 1, damaged_at, damaged_at + 1] {
+        let from = u64::try_from(offset).unwrap();
+        let (read, is_damaged) =
+            read_until_error(test.store.open(&claim, from).await.unwrap()).await;
+        assert!(is_damaged, "from {offset}");
+        // Whole pieces before the damage are given out, and nothing of the damaged one.
+        assert!(read == bytes[offset..MIB.max(offset)], "from {offset}: {}", read.len());
+    }
+    let behind = test.store.open(&claim, 2 << 20).await.unwrap();
+    assert!(read(behind).await.unwrap() == bytes[2 * MIB..], "another piece is not damaged");
+    let small = content(700_000);
+    let claim = test.store.put(small.clone()).await.unwrap();
+    test.damage_byte(false, 5).await;
+    let (read, is_damaged) =
+        read_until_error(test.store.open(&claim, 600_000).await.unwrap()).await;
+    assert!(is_damaged && read.is_empty(), "{}", read.len());
+}
+
+async fn digests_of_pieces_that_are_lost_or_damaged_are_computed_anew(test: TestStore) {
+    let bytes = content(3_000_000);
+    let claim = test.store.put(bytes.clone()).await.unwrap();
+    let stored = test.counts().await.0;
+    for loss in 0..2 {
+        if loss == 0 {
+            test.remove_pieces().await
+        } else {
+            test.damage_byte(true, 40).await
+        }
+        for offset in [0, 1_500_000, 2_000_000] {
+            let reader = test.store.open(&claim, offset).await.unwrap();
+            let begin = usize::try_from(offset).unwrap();
+            assert!(read(reader).await.unwrap() == bytes[begin..], "from {offset}");
+        }
+        assert_eq!(test.counts().await.0, stored, "they are stored again");
+    }
+    test.remove_pieces().await;
+    test.damage_byte(false, 0).await;
+    let damaged = test.store.open(&claim, 2_500_000).await;
+    assert!(matches!(damaged, Err(ClaimError::Damaged { .. })), "{damaged:?}");
+}
+
 #[tokio::test]
 async fn a_file_of_the_right_size_and_other_content_is_replaced() {
     let test = TestStore::folder().await;
@@ -232,8 +331,8 @@ async fn a_file_of_the_right_size_and_other_content_is_replaced() {
     let before = test.store.open(&claim, 1).await.unwrap();
     assert_eq!(test.store.put(bytes.clone()).await.unwrap(), claim);
     assert!(read(test.store.open(&claim, 0).await.unwrap()).await.unwrap() == bytes);
-    // A reader that opened the old file continues with it.
-    assert!(read(before).await.unwrap() == changed[1..]);
+    // A reader that opened the old file continues with it, and finds the damage.
+    assert!(matches!(read(before).await, Err(ClaimError::Damaged { .. })));
     assert_eq!(test.counts().await.0, 1);
 }
 
@@ -271,7 +370,8 @@ async fn every_upload_carries_its_digest() {
     test.store.put(content(10)).await.unwrap();
     test.store.put(content(9_000_000)).await.unwrap();
     let contents = test.service.as_ref().unwrap().contents.lock().await;
-    assert_eq!((contents.puts, contents.digests), (3, 3), "one upload, and two parts");
+    let expected = "one upload, two parts, and the digests of the pieces";
+    assert_eq!((contents.puts, contents.digests), (4, 4), "{expected}");
 }
 
 /// Runs the steps in a runtime of their own.

@@ -49,6 +49,9 @@ pub enum ConnectError {
     /// The channels at the broker differ from those this bus needs.
     #[error("the broker's channels are not as they must be")]
     Topology(#[from] TopologyError),
+    /// The connection was lost.
+    #[error("the connection to the broker was lost")]
+    Lost,
 }
 
 /// A queue, exchange or argument at the broker that differs from what the bus declares.

@@ -31,7 +31,7 @@
 //!
 //! # Not here
 //!
-//! The body's format, the canonical model, routing rules, retry schedules, reconnecting.
+//! The body's format, the canonical model, routing rules, retry schedules.
 //!
 //! # Decisions
 //!
@@ -56,6 +56,7 @@ pub mod embedded;
 pub mod rabbitmq;
 
 mod channel;
+mod current;
 mod error;
 mod message;
 mod metrics;
@@ -67,6 +68,7 @@ mod verdict;
 
 pub use channel::{Channel, InvalidChannel, partition};
 pub use claim::{Claim, ClaimStore};
+pub use current::CurrentBus;
 pub use error::{
     BrokerError, ConnectError, FailureStoreError, ProbeError, PublishError, PublisherFailure,
     ReceiveError, TopologyDifference, TopologyError,

@@ -79,6 +79,52 @@ impl Bus {
         Channel::intake(partition(conversation, self.settings().partitions))
     }
 
+    /// Whether the connections to the broker are open, as far as this process knows.
+    pub fn is_connected(&self) -> bool {
+        match self {
+            Self::Embedded(_) => true,
+            Self::RabbitMq(bus) => bus.is_connected(),
+        }
+    }
+
+    /// Whether the broker has held this mark since an earlier [`mark`](Self::mark); a broker that was
+    /// replaced, or lost what it had, does not. Channels in memory are always new.
+    ///
+    /// # Errors
+    ///
+    /// The broker fails or does not answer.
+    pub async fn is_marked(&self) -> Result<bool, ConnectError> {
+        match self {
+            Self::Embedded(_) => Ok(false),
+            Self::RabbitMq(bus) => Ok(rabbitmq::topology::is_marked(bus).await?),
+        }
+    }
+
+    /// Leaves the mark of [`is_marked`](Self::is_marked) at the broker.
+    ///
+    /// # Errors
+    ///
+    /// The broker fails or does not answer.
+    pub async fn mark(&self) -> Result<(), ConnectError> {
+        match self {
+            Self::Embedded(_) => Ok(()),
+            Self::RabbitMq(bus) => Ok(rabbitmq::topology::mark(bus).await?),
+        }
+    }
+
+    /// How many messages a channel holds that no receiver has, and how many receivers it has. None:
+    /// there is no such channel, or it is in memory.
+    ///
+    /// # Errors
+    ///
+    /// The broker fails or does not answer.
+    pub async fn inspect(&self, channel: &Channel) -> Result<Option<(u32, u32)>, ConnectError> {
+        match self {
+            Self::Embedded(_) => Ok(None),
+            Self::RabbitMq(bus) => Ok(rabbitmq::topology::inspect(bus, channel).await?),
+        }
+    }
+
     /// Declares all channels except those of applications. One service does this; the others
     /// [`compare_topology`](Self::compare_topology).
     ///

@@ -104,6 +104,10 @@ impl RabbitMq {
         }
     }
 
+    pub(crate) fn is_connected(&self) -> bool {
+        self.0.publishing.status().connected() && self.0.consuming.status().connected()
+    }
+
     /// Whether the broker blocks publishing, because it is short of memory or disk.
     pub(super) fn is_blocked(&self) -> bool {
         self.0.publishing.status().blocked()

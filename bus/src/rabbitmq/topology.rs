@@ -71,17 +71,40 @@ pub(crate) async fn declare_delivery(
     report(differences)
 }
 
+/// The mark of a broker that was prepared before.
+fn preparation_mark() -> TopologyItem {
+    exchange("lienthong.prepared", ExchangeKind::Fanout, &[])
+}
+
+/// Whether the broker has the mark.
+pub(crate) async fn is_marked(bus: &RabbitMq) -> Result<bool, BrokerError> {
+    exists(bus, &preparation_mark()).await
+}
+
+/// Leaves the mark.
+pub(crate) async fn mark(bus: &RabbitMq) -> Result<(), BrokerError> {
+    declare_item(bus, &preparation_mark(), false).await
+}
+
 /// The number of consumers of a channel; 0 when the channel does not exist.
 pub(crate) async fn count_consumers(bus: &RabbitMq, channel: &Channel) -> Result<u32, BrokerError> {
+    Ok(inspect(bus, channel).await?.map_or(0, |(_, consumers)| consumers))
+}
+
+/// How many ready messages and consumers a channel has.
+pub(crate) async fn inspect(
+    bus: &RabbitMq,
+    channel: &Channel,
+) -> Result<Option<(u32, u32)>, BrokerError> {
     let link = bus.consuming_link().await?;
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::durable() };
     let inspecting = link.queue_declare(channel.name().into(), options, FieldTable::default());
     match bus.call("inspect queue", inspecting).await {
         Ok(queue) => {
             bus.close(&link).await;
-            Ok(queue.consumer_count())
+            Ok(Some((queue.message_count(), queue.consumer_count())))
         }
-        Err(error) if is_missing(&error) => Ok(0),
+        Err(error) if is_missing(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -4,6 +4,7 @@
 
 mod broker;
 mod claims;
+mod current;
 mod embedded;
 mod encryption;
 mod environment;

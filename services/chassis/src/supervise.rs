@@ -12,14 +12,16 @@ const SIGXFSZ: i32 = 25;
 
 /// Pause before the first restart.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
-/// Maximum pause.
-const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// Maximum pause: so soon after its dependency is back, a service is back too.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The same failure is an error in the log this often, and in between only for debugging.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// A service that ran this long was healthy: the next pause is the first one again.
 const HEALTHY: Duration = Duration::from_secs(60);
 
 /// Runs a service and restarts it after each error, until `shutdown` or until it returns `Ok`.
 ///
-/// The pause doubles with each restart from 0.2 s to 15 s, and is reset after a healthy minute. This
+/// The pause doubles with each restart from 0.2 s to 2 s, and is reset after a healthy minute. This
 /// is the only restart loop of the system: services do not reconnect by themselves.
 pub async fn supervise<S, R>(name: &'static str, shutdown: &CancellationToken, mut start: S)
 where
@@ -27,6 +29,7 @@ where
     R: Future<Output = anyhow::Result<()>>,
 {
     let mut pause = PAUSE_MIN;
+    let mut logged: Option<(String, Instant)> = None;
     loop {
         let started = Instant::now();
         let outcome = start().await;
@@ -48,7 +51,15 @@ where
                 }
                 let error = format!("{error:#}");
                 let pause_ms = pause.as_millis();
-                tracing::error!(service = name, error, %pause_ms, "service failed and starts again");
+                let is_known = logged
+                    .as_ref()
+                    .is_some_and(|(text, at)| *text == error && at.elapsed() < LOG_INTERVAL);
+                if is_known {
+                    tracing::debug!(service = name, error, %pause_ms, "service failed again");
+                } else {
+                    tracing::error!(service = name, error, %pause_ms, "service failed and starts again");
+                    logged = Some((error, Instant::now()));
+                }
             }
         }
         tokio::select! {

@@ -227,7 +227,7 @@ async fn measure(count: usize) -> Duration {
     let nothing = Upstream::local(JournalServer::new(NoJournal));
     let dependencies = GatewayDependencies {
         disk: chassis::disk::DiskSpace::new(),
-        bus: bus.clone(),
+        bus: bus::CurrentBus::fixed(bus.clone()),
         claims: ClaimStore::folder(folder.path()).await.unwrap(),
         journal: nothing.clone(),
         mapping: nothing,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Body, Channel, Handle, Message, MessageId, Receiver, Verdict, Verdicts};
+use bus::{Body, Bus, Channel, Handle, Message, MessageId, Receiver, Verdict, Verdicts};
 use chassis::trace::{Operation, SpanMessage, message_span, traceparent};
 use futures::future::join_all;
 use journal_client::{JournalFailureStore, copy_digest, to_fault, to_journal_claim};
@@ -40,16 +40,29 @@ pub(crate) async fn receive_deliveries(
     sessions: Arc<ApplicationSessions>,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let application = sessions.application.as_str();
-    gateway.bus.declare_delivery(application).await?;
-    let (journal, clock) = (gateway.journal.clone(), gateway.clock.clone());
-    let receiver = Receiver {
-        channel: Channel::delivery(application)?,
-        window: WINDOW,
-        failure_store: JournalFailureStore::new(journal, clock, "gateway", application),
-    };
+    let application = sessions.application.clone();
+    let channel = Channel::delivery(&application)?;
     let bus = gateway.bus.clone();
     let handler = Arc::new(DeliveryHandler { gateway, sessions });
+    bus.run("delivery", &shutdown, |bus| {
+        let (handler, shutdown) = (handler.clone(), shutdown.clone());
+        let (journal, clock) = (handler.gateway.journal.clone(), handler.gateway.clock.clone());
+        let failure_store = JournalFailureStore::new(journal, clock, "gateway", &application);
+        let receiver = Receiver { channel: channel.clone(), window: WINDOW, failure_store };
+        receive(bus, receiver, handler, shutdown)
+    })
+    .await;
+    Ok(())
+}
+
+async fn receive(
+    bus: Bus,
+    receiver: Receiver<JournalFailureStore>,
+    handler: Arc<DeliveryHandler>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    // A broker that lost the channel has it again before it is received from.
+    bus.declare_delivery(handler.sessions.application.as_str()).await?;
     Ok(bus.receive(receiver, handler, shutdown).await?)
 }
 

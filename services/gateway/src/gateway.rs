@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, ClaimStore};
+use bus::{ClaimStore, CurrentBus};
 use chassis::disk::{DiskLevel, DiskSpace};
 use chassis::{Clock, Upstream};
 use journal_client::JournalClient;
@@ -29,7 +29,7 @@ use crate::workers::Workers;
 #[derive(Clone, Debug)]
 pub struct GatewayDependencies {
     /// The message channels.
-    pub bus: Bus,
+    pub bus: CurrentBus,
     /// The store of bodies and files.
     pub claims: ClaimStore,
     /// The space of the store's folder; nothing new is taken while it is critical.
@@ -52,7 +52,7 @@ pub(crate) struct Gateway {
     /// Name of this process among all gateways.
     pub(crate) instance: String,
     pub(crate) clock: Clock,
-    pub(crate) bus: Bus,
+    pub(crate) bus: CurrentBus,
     pub(crate) claims: ClaimStore,
     pub(crate) disk: DiskSpace,
     pub(crate) registry: RegistryFollower,

@@ -5,8 +5,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bus::Bus;
 use chassis::Upstream;
 use chassis::health::Health;
+use journal_client::StallWatch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -43,24 +45,24 @@ pub async fn run(
     // Its token is never cancelled: with the stop's token it would end first, and with it the wait
     // for the receive loops.
     let following = gateway.registry.follow(registry, health.clone(), CancellationToken::new());
-    let publisher = gateway.bus.publisher().await?;
     health.well("gateway");
     let upstreams = (&gateway.mapping, &gateway.journal);
     // Dropped after the workers: a call that comes in the last moment of a stop is answered at once.
     let _closed = CloseWorkers(&gateway);
-    let workers = gateway.workers.run(upstreams, &gateway.claims, publisher);
+    let workers = async {
+        tokio::join!(gateway.workers.run(upstreams, &gateway.claims), run_publishing(&gateway))
+    };
     tokio::pin!(workers);
     let outcome = tokio::select! {
         () = following => Ok(()),
-        () = workers.as_mut() => Ok(()),
+        _ = workers.as_mut() => Ok(()),
         outcome = run_receive_loops(&gateway, &shutdown) => outcome,
         () = run_expiry(&gateway) => Ok(()),
-        () = run_renewal(&gateway) => Ok(()),
-        failed = gateway.bus.publisher_failed() => Err(anyhow::Error::new(failed)),
+        outcome = run_renewal(&gateway, health.clone()) => outcome,
     };
     if shutdown.is_cancelled() {
         tokio::select! {
-            () = workers.as_mut() => {}
+            _ = workers.as_mut() => {}
             () = drain(&gateway) => {}
         }
     }
@@ -74,6 +76,20 @@ impl Drop for CloseWorkers<'_> {
     fn drop(&mut self) {
         self.0.workers.close();
     }
+}
+
+/// Publishes accepted messages while there is a connection. What waits too long without one is
+/// published by the journal. Never ends.
+async fn run_publishing(gateway: &Arc<Gateway>) {
+    let publishing = |bus: Bus| async move {
+        let publisher = bus.publisher().await?;
+        tokio::select! {
+            () = gateway.workers.run_publishing(publisher) => Ok(()),
+            failed = bus.publisher_failed() => Err(anyhow::Error::new(failed)),
+        }
+    };
+    let never = CancellationToken::new();
+    gateway.bus.run("publishing", &never, publishing).await;
 }
 
 /// Starts a receive loop for each application when its first adapter connects.
@@ -119,7 +135,8 @@ async fn run_expiry(gateway: &Arc<Gateway>) {
 
 /// Tells the journal which sessions are held here, and ends those that it has closed: the adapter has
 /// a newer session at another gateway, or an operator ended it there.
-async fn run_renewal(gateway: &Arc<Gateway>) {
+async fn run_renewal(gateway: &Arc<Gateway>, health: Health) -> anyhow::Result<()> {
+    let mut stall = StallWatch::new(gateway.bus.clone(), health);
     let mut interval = tokio::time::interval(RENEW_INTERVAL);
     loop {
         interval.tick().await;
@@ -128,14 +145,22 @@ async fn run_renewal(gateway: &Arc<Gateway>) {
             continue;
         }
         match gateway.journal.renew(ids).await {
-            Ok(closed) => {
-                for session in closed.iter().filter_map(|it| gateway.sessions.remove(it)) {
+            Ok(answer) => {
+                let is_mine = |it: &String| has_channel(gateway, it);
+                stall.note(answer.stalled_channels.into_iter().filter(is_mine).collect())?;
+                for session in answer.unknown.iter().filter_map(|it| gateway.sessions.remove(it)) {
                     drop(session.close());
                 }
             }
             Err(status) => tracing::debug!(error = status.message(), "sessions were not renewed"),
         }
     }
+}
+
+/// Whether a session here receives from a channel.
+fn has_channel(gateway: &Gateway, channel: &str) -> bool {
+    let application = channel.strip_prefix("delivery.");
+    application.is_some_and(|it| gateway.sessions.all().iter().any(|of| of.application.id == it))
 }
 
 fn expire_sessions(gateway: &Arc<Gateway>) {

@@ -100,14 +100,23 @@ impl Workers {
         self.publish.close();
     }
 
-    /// Handles all queues; never ends.
+    /// Handles all queues but that of publishes; never ends.
     pub(crate) async fn run(
         &self,
         (mapping, journal): (&MappingClient<Upstream>, &JournalClient),
         claims: &ClaimStore,
-        publisher: Publisher,
     ) {
         let normalize = |batch| normalize_batch(mapping.clone(), claims.clone(), batch);
+        tokio::join!(
+            self.normalize.run(LIMITS, normalize),
+            self.accept.run(LIMITS, |batch| accept_batch(journal.clone(), batch)),
+            self.settle.run(LIMITS, |batch| settle_batch(journal.clone(), batch)),
+            self.refusals.run(journal),
+        );
+    }
+
+    /// Publishes what is enqueued; never ends.
+    pub(crate) async fn run_publishing(&self, publisher: Publisher) {
         let publish = |batch| {
             let published = publish_batch(publisher.clone(), batch);
             async move {
@@ -117,13 +126,7 @@ impl Workers {
         };
         // One batch at a time: messages of a conversation are published in their order.
         let in_order = BatchLimits { in_flight_max: 1, ..LIMITS };
-        tokio::join!(
-            self.normalize.run(LIMITS, normalize),
-            self.accept.run(LIMITS, |batch| accept_batch(journal.clone(), batch)),
-            self.settle.run(LIMITS, |batch| settle_batch(journal.clone(), batch)),
-            self.refusals.run(journal),
-            self.publish.run(in_order, publish),
-        );
+        self.publish.run(in_order, publish).await;
     }
 }
 

@@ -11,10 +11,9 @@ use proto::journal::v1::{
     AcceptOutcome, AcceptRequest, Acceptance, BeginRequest, Begun, CloseRequest, CommandRequest,
     CommandResponse, EndRequest, Ended, Entry, FindRefusalsRequest, FindRefusalsResponse,
     FindRequest, FindResponse, GetRequest, GetResponse, JourneyRequest, JourneyResponse,
-    OpenRequest, OpenResponse, PausesRequest, RecordRequest, RecordResponse, Refusal, RenewRequest,
-    ResendRequest, ResendResponse,
+    OpenRequest, OpenResponse, PausesRequest, PausesResponse, RecordRequest, RecordResponse,
+    Refusal, RenewRequest, RenewResponse, ResendRequest, ResendResponse,
 };
-use proto::operate::v1::Pause;
 use tonic::{Response, Status};
 
 /// Largest message of a call, in both directions: a batch of bodies that all are inline.
@@ -83,24 +82,25 @@ impl JournalClient {
         Ok(self.within(client.close(CloseRequest { session })).await?.given_back)
     }
 
-    /// Says which sessions a gateway holds; those that it must end.
+    /// Says which sessions a gateway holds. The answer: those that it must end, and the channels that
+    /// make no progress.
     ///
     /// # Errors
     ///
     /// See the type.
-    pub async fn renew(&self, sessions: Vec<String>) -> Result<Vec<String>, Status> {
+    pub async fn renew(&self, sessions: Vec<String>) -> Result<RenewResponse, Status> {
         let mut client = self.client.clone();
-        Ok(self.within(client.renew(RenewRequest { sessions })).await?.unknown)
+        self.within(client.renew(RenewRequest { sessions })).await
     }
 
-    /// Reads the pauses in force.
+    /// Reads the pauses in force, and the channels that make no progress.
     ///
     /// # Errors
     ///
     /// See the type.
-    pub async fn pauses(&self) -> Result<Vec<Pause>, Status> {
+    pub async fn pauses(&self) -> Result<PausesResponse, Status> {
         let mut client = self.client.clone();
-        Ok(self.within(client.pauses(PausesRequest {})).await?.pauses)
+        self.within(client.pauses(PausesRequest {})).await
     }
 
     /// Leases messages to a session; one answer per id, in their order. `copies` are the ids of the

@@ -23,6 +23,8 @@ mod copy_digest;
 mod failure;
 #[cfg(feature = "bus")]
 mod failure_store;
+#[cfg(feature = "bus")]
+mod stall_watch;
 
 pub use client::{JournalClient, to_fault};
 #[cfg(feature = "bus")]
@@ -35,3 +37,5 @@ pub use copy_digest::{CopyDigest, copy_digest};
 pub use failure::failure;
 #[cfg(feature = "bus")]
 pub use failure_store::JournalFailureStore;
+#[cfg(feature = "bus")]
+pub use stall_watch::{StallWatch, StillStalled};

@@ -11,7 +11,7 @@ mod cluster;
 
 use std::time::Duration;
 
-use bus::{Bus, Settings};
+use bus::{Bus, CurrentBus, Settings};
 use chassis::{Clock, Upstream, health::Health};
 use journal::{Config, Service};
 use proto::journal::v1::accept_outcome::Outcome;
@@ -58,8 +58,11 @@ async fn run(name: &str, database: String) {
     let health = Health::new();
     health.unwell("journal", "not started yet");
     let (parts, outer) = ((Clock::System, health.clone()), shutdown.clone());
-    let running =
-        async move { Box::pin(journal::run(config, (service, bus), parts, outer)).await.unwrap() };
+    let running = async move {
+        Box::pin(journal::run(config, (service, CurrentBus::fixed(bus)), parts, outer))
+            .await
+            .unwrap()
+    };
     let measuring = async {
         while !health.is_ready() {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -47,7 +47,7 @@ impl DuePublisher {
     pub(crate) async fn run(
         &self,
         mut database: Database,
-        mut due: mpsc::Receiver<Vec<String>>,
+        due: &mut mpsc::Receiver<Vec<String>>,
     ) -> Result<(), DatabaseError> {
         while let Some(mut ids) = due.recv().await {
             while ids.len() < WINDOW

@@ -81,6 +81,12 @@ impl RowCache {
         current.or(previous)
     }
 
+    /// Forgets all rows, because they were changed in the database.
+    pub(crate) fn forget_rows(&mut self) {
+        self.current.clear();
+        self.previous.clear();
+    }
+
     /// Caches committed rows whose next step will come soon.
     pub(crate) fn insert(&mut self, rows: impl Iterator<Item = DeliveryRow>) {
         let moving = rows.filter(|it| it.is_moving() && it.corrupt.is_none());

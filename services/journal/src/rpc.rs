@@ -70,12 +70,14 @@ impl Journal for Service {
     ) -> Result<Response<RenewResponse>, Status> {
         let sessions = request.into_inner().sessions;
         let unknown = self.call(|reply| Call::Renew(sessions, reply)).await?;
-        Ok(Response::new(RenewResponse { unknown }))
+        let stalled_channels = self.queues()?.stalled.names();
+        Ok(Response::new(RenewResponse { unknown, stalled_channels }))
     }
 
     async fn pauses(&self, _: Request<PausesRequest>) -> Result<Response<PausesResponse>, Status> {
         let pauses = self.read(ReadCall::Pauses).await?;
-        Ok(Response::new(PausesResponse { pauses }))
+        let stalled_channels = self.queues()?.stalled.names();
+        Ok(Response::new(PausesResponse { pauses, stalled_channels }))
     }
 
     async fn begin(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bus::{Bus, Channel, Receiver};
+use bus::CurrentBus;
 use chassis::disk::DiskSpace;
 use chassis::health::Health;
 use chassis::upstream::STANDBY_HEADER;
@@ -22,19 +22,17 @@ use crate::database::error::DatabaseError;
 use crate::database::purpose::Purpose;
 use crate::last_progress::LastProgress;
 use crate::link::until_lost;
+use crate::messaging::Messaging;
 use crate::metrics::Metrics;
 use crate::pauses::Pauses;
-use crate::publish_due::DuePublisher;
+
 use crate::readers::{self, ReadCall};
 use crate::reply::{Reply, ask, unavailable};
 use crate::row_cache::RowCache;
+use crate::stalled_channels::StalledChannels;
 use crate::storage::{Storage, is_of_storage, reserve_of, storage_fault};
 use crate::sweep;
-use crate::undeliverable::UndeliverableHandler;
 use crate::writer::Writer;
-
-/// Messages of one window of the undeliverable channel.
-const WINDOW: u16 = 256;
 
 /// The largest call: a window of bodies that are all inline.
 const CALL_BYTES_MAX: usize = 192 << 20;
@@ -57,6 +55,7 @@ pub(crate) struct Queues {
     /// Number of partitions of intake.
     pub(crate) partitions: u16,
     pub(crate) last_progress: LastProgress,
+    pub(crate) stalled: StalledChannels,
 }
 
 /// The receiving ends of [`Queues`].
@@ -112,7 +111,7 @@ impl Service {
             .max_encoding_message_size(CALL_BYTES_MAX)
     }
 
-    fn open_queues(&self, cache: &RowCache) -> OpenQueues<'_> {
+    fn open_queues(&self, cache: &RowCache, stalled: &StalledChannels) -> OpenQueues<'_> {
         let (writer, calls) = WriterHandle::channel(self.calls_max);
         let (reads_sender, reads) = mpsc::channel(READS_MAX);
         let queues = Queues {
@@ -120,6 +119,7 @@ impl Service {
             reads: reads_sender,
             partitions: cache.pauses.partitions,
             last_progress: cache.last_progress.clone(),
+            stalled: stalled.clone(),
         };
         self.queues.send_replace(Some(queues));
         OpenQueues { calls, reads, writer, guard: QueuesGuard(self) }
@@ -170,7 +170,7 @@ impl Service {
 /// was answered is lost.
 pub async fn run(
     config: Config,
-    (service, bus): (Service, Bus),
+    (service, bus): (Service, CurrentBus),
     (clock, health): (chassis::Clock, Health),
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -180,7 +180,7 @@ pub async fn run(
 
 async fn run_once(
     config: Config,
-    (service, bus): (&Service, Bus),
+    (service, bus): (&Service, CurrentBus),
     (clock, health): (chassis::Clock, Health),
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -201,7 +201,6 @@ async fn run_once(
     };
     let storage = Storage::new(service.disk.clone(), health.clone(), reserve);
     let monitor_database = Database::open(&config.address(), Purpose::Read).await?;
-    let publisher_database = Database::open(&config.address(), Purpose::Read).await?;
     let reader_databases = [
         Database::open(&config.address(), Purpose::Read).await?,
         Database::open(&config.address(), Purpose::Read).await?,
@@ -209,17 +208,28 @@ async fn run_once(
     let mut cache = RowCache::open(&mut database).await?;
     let partitions = bus.settings().partitions.max(1);
     cache.pauses = Arc::new(Pauses::read(&mut database, partitions).await?);
-    let publisher = bus.publisher().await?;
     let (publishes, due) = mpsc::channel(PUBLISHES_MAX);
+    let (losses, lost) = mpsc::channel(1);
     let metrics = Metrics::new();
-    let OpenQueues { calls, reads, writer: handle, guard } = service.open_queues(&cache);
+    let stalled = StalledChannels::default();
+    let OpenQueues { calls, reads, writer: handle, guard } = service.open_queues(&cache, &stalled);
     health.well("journal");
     service.failure.send_replace(None);
+    let messaging = Messaging {
+        database: config.address(),
+        writer: handle.clone(),
+        losses,
+        due: Mutex::new(due),
+        clock: clock.clone(),
+        metrics: metrics.clone(),
+        last_progress: cache.last_progress.clone(),
+        stalled,
+    };
     let writing = async {
         let sweep_interval = Duration::from_millis(config.sweep_ms.max(10));
         let (clock, metrics) = (clock.clone(), metrics.clone());
         let writer = Writer { publishes, clock, metrics, cache, storage };
-        let ended = writer.run(&mut database, calls, (sweep_interval, &shutdown)).await;
+        let ended = writer.run(&mut database, (calls, lost), (sweep_interval, &shutdown)).await;
         drop(guard);
         ended.map_err(anyhow::Error::new)
     };
@@ -228,23 +238,15 @@ async fn run_once(
         let each = reader_databases.map(|it| readers::run(it, &reads, partitions));
         futures::future::try_join_all(each).await.map_err(anyhow::Error::new)
     };
-    let publishing = async {
-        let (bus, writer, metrics) = (bus.clone(), handle.clone(), metrics.clone());
-        let due_publisher = DuePublisher { bus, publisher, writer, metrics };
-        due_publisher.run(publisher_database, due).await.map_err(anyhow::Error::new)
-    };
-    let receiving_undeliverable = async {
-        let handler = UndeliverableHandler { writer: handle.clone(), clock: clock.clone() };
-        let (channel, failure_store) = (Channel::undeliverable(), handler.clone());
-        let receiver = Receiver { channel, window: WINDOW, failure_store };
-        bus.receive(receiver, handler, shutdown.clone()).await.map_err(anyhow::Error::new)
+    let messaging = async {
+        messaging.run(&bus, &shutdown).await;
+        anyhow::Ok(())
     };
     let outcome = tokio::select! {
         outcome = async {
-            tokio::try_join!(writing, reading, publishing, receiving_undeliverable)
+            tokio::try_join!(writing, reading, messaging)
         } => outcome.map(|_| ()),
         lost = until_lost(monitor_database) => Err(anyhow::Error::new(lost)),
-        failed = bus.publisher_failed() => Err(anyhow::Error::new(failed)),
     };
     health.unwell("journal", "closed");
     outcome
@@ -253,7 +255,7 @@ async fn run_once(
 /// Opens the database, as a standby until this is the only journal that writes.
 async fn open(
     config: &Config,
-    bus: &Bus,
+    bus: &CurrentBus,
     (clock, health): (&chassis::Clock, &Health),
 ) -> anyhow::Result<Database> {
     let mut database = Database::open(&config.address(), Purpose::Write).await?;
@@ -263,9 +265,10 @@ async fn open(
     }
     database.migrate().await?;
     connect::renew_all(&mut database, clock.now_us()).await?;
-    match bus {
-        Bus::Embedded(_) => sweep::publish_all(&mut database).await?,
-        Bus::RabbitMq(_) => sweep::publish_soon(&mut database, clock.now_us()).await?,
+    if bus.is_embedded() {
+        sweep::publish_all(&mut database).await?;
+    } else {
+        sweep::publish_soon(&mut database, clock.now_us()).await?;
     }
     Ok(database)
 }

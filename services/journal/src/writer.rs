@@ -13,6 +13,7 @@ use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::group::{self, Answer};
 use crate::metrics::Metrics;
+use crate::publish_again::{Lost, PublishAgain};
 use crate::publish_due::CHANNEL_FULL_WAIT;
 use crate::row_cache::RowCache;
 use crate::storage::{Storage, storage_fault};
@@ -46,6 +47,8 @@ enum Turn {
     /// Closes the sessions that no gateway holds any more.
     CloseUnrenewed,
     Ping,
+    /// A step of publishing again what a broker may have lost. No sweep comes in between.
+    PublishAgain,
 }
 
 /// The writer, beside its database.
@@ -65,7 +68,7 @@ impl Writer {
     pub(crate) async fn run(
         mut self,
         database: &mut Database,
-        mut calls: mpsc::Receiver<QueuedCall>,
+        (mut calls, mut losses): (mpsc::Receiver<QueuedCall>, mpsc::Receiver<Lost>),
         (sweep_interval, shutdown): (Duration, &CancellationToken),
     ) -> Result<(), DatabaseError> {
         let mut sweeps = interval(sweep_interval);
@@ -73,6 +76,7 @@ impl Writer {
         let mut pings = interval(PING_INTERVAL);
         let mut closings = interval(SESSIONS_INTERVAL);
         database.expire_lock().await?;
+        let mut again: Option<PublishAgain> = None;
         loop {
             // Biased, so that a stream of calls does not keep the sweeper from its turn.
             let turn = tokio::select! {
@@ -81,28 +85,31 @@ impl Writer {
                 _ = pings.tick() => Turn::Ping,
                 _ = refreshes.tick() => Turn::RefreshMayHold,
                 _ = closings.tick() => Turn::CloseUnrenewed,
+                () = std::future::ready(()), if again.is_some() => Turn::PublishAgain,
                 _ = sweeps.tick() => Turn::Sweep,
+                Some(lost) = losses.recv() => {
+                    again = Some(PublishAgain::new(lost, self.clock.now_us(), &self.cache));
+                    Turn::PublishAgain
+                }
                 call = calls.recv() => Turn::Call(call),
             };
             let first = match turn {
                 Turn::Call(Some(call)) => Some(call),
                 Turn::Call(None) => return Ok(()),
-                Turn::Ping => {
-                    database.ping().await?;
-                    calls.try_recv().ok()
-                }
-                Turn::RefreshMayHold => {
-                    self.cache.refresh_may_hold(database).await?;
-                    calls.try_recv().ok()
-                }
-                Turn::CloseUnrenewed => {
-                    self.close_unrenewed(database).await?;
-                    calls.try_recv().ok()
-                }
                 Turn::Sweep => {
                     self.look_at_storage(database).await?;
                     self.sweep(database, &mut sweeps).await?;
                     // A stream of sweeps does not keep calls from their turn either.
+                    calls.try_recv().ok()
+                }
+                Turn::PublishAgain => {
+                    if !self.publish_again(database, &mut again).await? {
+                        sweeps.reset_immediately();
+                    }
+                    calls.try_recv().ok()
+                }
+                Turn::Ping | Turn::RefreshMayHold | Turn::CloseUnrenewed => {
+                    self.maintain(database, &turn).await?;
                     calls.try_recv().ok()
                 }
             };
@@ -110,6 +117,41 @@ impl Writer {
             let group = collect(first, &mut calls);
             self.work(database, &group).await?;
         }
+    }
+
+    /// What is done at intervals.
+    async fn maintain(
+        &mut self,
+        database: &mut Database,
+        turn: &Turn,
+    ) -> Result<(), DatabaseError> {
+        match turn {
+            Turn::Ping => database.ping().await,
+            Turn::RefreshMayHold => self.cache.refresh_may_hold(database).await,
+            Turn::CloseUnrenewed => self.close_unrenewed(database).await,
+            Turn::Call(_) | Turn::Sweep | Turn::PublishAgain => Ok(()),
+        }
+    }
+
+    /// One step of a run over what is published again. False: the run is over.
+    async fn publish_again(
+        &mut self,
+        database: &mut Database,
+        again: &mut Option<PublishAgain>,
+    ) -> Result<bool, DatabaseError> {
+        let Some(run) = again else { return Ok(false) };
+        let has_more = match run.step(database, &mut self.cache).await {
+            // The messages have deadlines of their own.
+            Err(error) if error.storage_failure().is_some() && !error.needs_reopen() => {
+                self.storage.fail(&error);
+                false
+            }
+            stepped => stepped?,
+        };
+        if !has_more {
+            *again = None;
+        }
+        Ok(has_more)
     }
 
     /// The sweeper leaves half of the queue to the messages that calls publish.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use bus::{Handle, Message, Verdicts};
-use journal_client::JournalClient;
+use bus::{CurrentBus, Handle, Message, Verdicts};
+use chassis::health::Health;
+use journal_client::{JournalClient, StallWatch};
 use proto::operate::v1::pause_target::Kind;
 use tokio::sync::watch;
 
@@ -25,18 +26,31 @@ impl IntakePauses {
 
     /// Reads the pauses again and again. While the journal does not answer, those it named last
     /// hold.
-    pub(crate) async fn follow(&self, journal: &JournalClient) {
+    ///
+    /// The same answers name the partitions that make no progress: `bus` is then connected anew.
+    ///
+    /// # Errors
+    ///
+    /// New connections have not helped either.
+    pub(crate) async fn follow(
+        &self,
+        journal: &JournalClient,
+        (bus, health): (&CurrentBus, &Health),
+    ) -> anyhow::Result<()> {
+        let mut stall = StallWatch::new(bus.clone(), health.clone());
         let mut interval = tokio::time::interval(READ_INTERVAL);
         loop {
             interval.tick().await;
-            let pauses = match journal.pauses().await {
-                Ok(pauses) => pauses,
+            let answer = match journal.pauses().await {
+                Ok(answer) => answer,
                 Err(status) => {
                     tracing::debug!(error = status.message(), "pauses were not read");
                     continue;
                 }
             };
-            let targets = pauses.into_iter().filter_map(|it| it.target);
+            let is_mine = |it: &String| it.starts_with("intake.");
+            stall.note(answer.stalled_channels.into_iter().filter(is_mine).collect())?;
+            let targets = answer.pauses.into_iter().filter_map(|it| it.target);
             let channels: Vec<_> =
                 targets.filter(|it| it.kind() == Kind::Channel).map(|it| it.name).collect();
             self.0.send_if_modified(|known| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use bus::{Bus, Channel, ClaimStore, Receiver};
+use bus::{Bus, Channel, ClaimStore, CurrentBus, ReceiveError, Receiver};
 use chassis::health::Health;
 use chassis::{Clock, Upstream};
 use journal_client::{JournalClient, JournalFailureStore};
@@ -19,8 +19,8 @@ use crate::translate::Translator;
 /// What the service needs from the process that starts it.
 #[derive(Clone, Debug)]
 pub struct MappingDependencies {
-    /// The channels. Their topology is declared by the process.
-    pub bus: Bus,
+    /// The channels. The process connects to them and declares their topology.
+    pub bus: CurrentBus,
     /// The store of large bodies and of attachments.
     pub claims: ClaimStore,
     /// The journal.
@@ -34,11 +34,12 @@ pub struct MappingDependencies {
     pub health: Health,
 }
 
-/// Routes and translates until `shutdown`, with one receiver for each intake partition.
+/// Routes and translates until `shutdown`, with one receiver for each intake partition. While there is
+/// no connection to the broker, the service answers its calls.
 ///
 /// # Errors
 ///
-/// The broker or the journal cannot be reached; the chassis starts this again.
+/// A part of it panicked; the chassis starts this again.
 pub async fn run(
     config: Config,
     dependencies: MappingDependencies,
@@ -49,6 +50,7 @@ pub async fn run(
     let _stopped = stop.clone().drop_guard();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
     let stop_following = stop.clone();
+    let watched_health = health.clone();
     let following = service.registry.follow(registry, health, stop.clone());
     tasks.spawn(async move {
         following.await;
@@ -58,43 +60,75 @@ pub async fn run(
         () = shutdown.cancelled() => return Ok(()),
         () = service.registry.wait_until_ready() => {}
     }
-    let publisher = bus.publisher().await.context("no publisher could be opened")?;
-    let translator = Translator::new(service.codec.clone(), claims.clone(), &config);
-    let translation = (translator, claims);
-    let pipeline =
-        Pipeline::new(publisher, journal.clone(), service.registry.clone(), translation, config);
-    let time_limit = Duration::from_millis(config.journal_ms_max);
-    let journal = JournalClient::new(journal, time_limit);
-    let failure_store = JournalFailureStore::new(journal.clone(), Clock::System, "mapping", "");
+    let journal_client =
+        JournalClient::new(journal.clone(), Duration::from_millis(config.journal_ms_max));
     let pauses = IntakePauses::new();
-    let followed = pauses.clone();
-    tasks.spawn(async move { until_stopped(followed.follow(&journal), stop_following).await });
-    let settings = bus.settings().clone();
-    for partition in 0..settings.partitions {
-        let receiver = Receiver {
-            channel: Channel::intake(partition),
-            window: settings.window,
-            failure_store: failure_store.clone(),
-        };
-        let intake = receiver.channel.name().to_owned();
-        let handler = pipeline.clone().with_intake(intake.clone());
-        let handler = PausableHandler { handler, channel: intake, pauses: pauses.clone() };
-        let (bus, stop) = (bus.clone(), stop.clone());
-        tasks.spawn(async move { Ok(bus.receive(receiver, handler, stop).await?) });
-    }
+    let (followed, journal_followed) = (pauses.clone(), journal_client.clone());
+    let watched = (bus.clone(), watched_health);
+    tasks.spawn(async move {
+        let (bus, health) = &watched;
+        until_stopped(followed.follow(&journal_followed, (bus, health)), stop_following).await
+    });
+    let receivers = Receivers { config, claims, journal, journal_client, service, pauses };
+    tasks.spawn(async move {
+        bus.run("mapping", &stop, |bus| receivers.run(bus, stop.clone())).await;
+        Ok(())
+    });
     while let Some(ended) = tasks.join_next().await {
-        ended.context("a receiver panicked")??;
+        ended.context("a part of mapping panicked")??;
     }
     Ok(())
 }
 
+/// What receives while there is a connection.
+struct Receivers {
+    config: Config,
+    claims: ClaimStore,
+    journal: Upstream,
+    journal_client: JournalClient,
+    service: Service,
+    pauses: IntakePauses,
+}
+
+impl Receivers {
+    /// Receives from every partition until the first receiver fails.
+    async fn run(&self, bus: Bus, stop: CancellationToken) -> anyhow::Result<()> {
+        let publisher = bus.publisher().await.context("no publisher could be opened")?;
+        let translator =
+            Translator::new(self.service.codec.clone(), self.claims.clone(), &self.config);
+        let translation = (translator, self.claims.clone());
+        let (journal, registry) = (self.journal.clone(), self.service.registry.clone());
+        let pipeline = Pipeline::new(publisher, journal, registry, translation, self.config);
+        let journal = self.journal_client.clone();
+        let failure_store = JournalFailureStore::new(journal, Clock::System, "mapping", "");
+        let settings = bus.settings().clone();
+        let mut tasks: JoinSet<Result<(), ReceiveError>> = JoinSet::new();
+        for partition in 0..settings.partitions {
+            let receiver = Receiver {
+                channel: Channel::intake(partition),
+                window: settings.window,
+                failure_store: failure_store.clone(),
+            };
+            let intake = receiver.channel.name().to_owned();
+            let handler = pipeline.clone().with_intake(intake.clone());
+            let handler = PausableHandler { handler, channel: intake, pauses: self.pauses.clone() };
+            let (bus, stop) = (bus.clone(), stop.clone());
+            tasks.spawn(async move { bus.receive(receiver, handler, stop).await });
+        }
+        while let Some(ended) = tasks.join_next().await {
+            ended.context("a receiver panicked")??;
+        }
+        Ok(())
+    }
+}
+
 /// Awaits what never ends until the stop.
 async fn until_stopped(
-    task: impl Future<Output = ()>,
+    task: impl Future<Output = anyhow::Result<()>>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     tokio::select! {
         () = stop.cancelled() => Ok(()),
-        () = task => Ok(()),
+        outcome = task => outcome,
     }
 }

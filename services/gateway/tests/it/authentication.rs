@@ -45,7 +45,7 @@ async fn a_restarted_gateway_authenticates_before_the_registry_answers() {
     let environment = Environment::new().await;
     let dependencies = GatewayDependencies {
         disk: chassis::disk::DiskSpace::new(),
-        bus: environment.bus.clone(),
+        bus: bus::CurrentBus::fixed(environment.bus.clone()),
         claims: environment.claims.clone(),
         journal: environment.journal.upstream(),
         mapping: environment.journal.upstream(),

@@ -86,7 +86,7 @@ impl Environment {
         let disk = DiskSpace::new();
         let dependencies = GatewayDependencies {
             disk: disk.clone(),
-            bus: bus.clone(),
+            bus: bus::CurrentBus::fixed(bus.clone()),
             claims: claims.clone(),
             journal: journal.upstream(),
             mapping: Upstream::local(MappingServer::new(mapping.clone())),

@@ -537,7 +537,7 @@ async fn a_damaged_watermark_keeps_the_journal_from_starting_and_says_where() {
     let damaged = rusqlite::Connection::open(&database).unwrap();
     damaged.execute_batch("UPDATE sweep_watermark SET at = x'ff'").unwrap();
     let config = config(&database);
-    let parts = (journal::Service::new(&config), bus::Bus::embedded(bus::Settings::default()));
+    let parts = (journal::Service::new(&config), bus::CurrentBus::new(bus::Settings::default()));
     let clock = (chassis::Clock::fixed(1), chassis::health::Health::new());
     let running = journal::run(config, parts, clock, tokio_util::sync::CancellationToken::new());
     let error = tokio::time::timeout(WAIT_MAX, Box::pin(running)).await.unwrap().unwrap_err();

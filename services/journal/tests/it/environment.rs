@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use ::journal_client::{CopyDigest, to_bus_message};
 use bus::{
-    Bus, Channel, FailureStore, FailureStoreError, Handle, Receiver, Settings, Verdict, Verdicts,
+    Bus, Channel, CurrentBus, FailureStore, FailureStoreError, Handle, Receiver, Settings, Verdict,
+    Verdicts,
 };
 use chassis::disk::{DiskConfig, DiskLevel, DiskSpace};
 use chassis::{Clock, Upstream, health::Health};
@@ -120,8 +121,11 @@ impl Environment {
         let journal = JournalClient::new(Upstream::local(service.server()));
         let health = Health::new();
         health.unwell("journal", "not started yet");
-        let parts =
-            ((service.clone(), bus.clone()), (clock.clone(), health.clone()), shutdown.clone());
+        let parts = (
+            (service.clone(), CurrentBus::fixed(bus.clone())),
+            (clock.clone(), health.clone()),
+            shutdown.clone(),
+        );
         running.spawn(async move {
             Box::pin(journal::run(config, parts.0, parts.1, parts.2)).await.unwrap();
         });
@@ -187,7 +191,7 @@ impl Environment {
     /// Runs a second journal on the same database: how it ends.
     pub(crate) async fn run_second_journal(&self) -> anyhow::Result<()> {
         let config = config(&self.database);
-        let parts = (Service::new(&config), self.bus.clone());
+        let parts = (Service::new(&config), CurrentBus::fixed(self.bus.clone()));
         let clock = (self.clock.clone(), Health::new());
         Box::pin(journal::run(config, parts, clock, self.shutdown.clone())).await
     }

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use bus::{Bus, Settings};
+use bus::{Bus, CurrentBus, Settings};
 use chassis::{Clock, Upstream, health::Health};
 use journal::Service;
 use proto::fault::v1::Fault;
@@ -41,7 +41,7 @@ async fn start_journal(database: &str) -> RunningJournal {
     let journal = JournalClient::new(Upstream::local(service.server()));
     let (health, shutdown) = (Health::new(), CancellationToken::new());
     health.unwell("journal", "not started yet");
-    let parts = (service, Bus::embedded(Settings::default()));
+    let parts = (service, CurrentBus::fixed(Bus::embedded(Settings::default())));
     let clock_and_health = (Clock::fixed(1), health.clone());
     let mut running = JoinSet::new();
     let outer = shutdown.clone();
@@ -118,7 +118,7 @@ async fn tables_of_a_newer_version_are_not_opened() {
     let newer = rusqlite::Connection::open(&copy).unwrap();
     newer.execute_batch("INSERT INTO migration (number) VALUES (99)").unwrap();
     let config = config(&copy);
-    let parts = (Service::new(&config), Bus::embedded(Settings::default()));
+    let parts = (Service::new(&config), CurrentBus::fixed(Bus::embedded(Settings::default())));
     let clock_and_health = (Clock::fixed(1), Health::new());
     let ended = journal::run(config, parts, clock_and_health, CancellationToken::new());
     let error = Box::pin(ended).await.unwrap_err();

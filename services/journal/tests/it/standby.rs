@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bus::{Bus, Settings};
+use bus::{Bus, CurrentBus, Settings};
 use chassis::health::Health;
 use chassis::upstream::{Network, STANDBY_HEADER};
 use chassis::{Clock, Upstream};
@@ -53,7 +53,7 @@ impl Process {
             // As the chassis does, the journal is started again when it fails.
             loop {
                 let bus = Bus::embedded(Settings { partitions: 1, ..Settings::default() });
-                let parts = (service.clone(), bus);
+                let parts = (service.clone(), CurrentBus::fixed(bus));
                 let stands = (Clock::System, told.clone());
                 let stop = CancellationToken::new();
                 let ended = Box::pin(journal::run(config.clone(), parts, stands, stop)).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bus::{Bus, Channel, Publish as _, Settings};
+use bus::{Bus, Channel, CurrentBus, Publish as _, Settings};
 use chassis::{Clock, Upstream, health::Health};
 use journal::Service;
 use lapin::options::BasicPublishOptions;
@@ -75,8 +75,12 @@ async fn a_foreign_undeliverable_message_is_a_refusal_and_stops_nothing() {
     let mut journal = JournalClient::new(Upstream::local(service.server()));
     let (health, stop) = (Health::new(), CancellationToken::new());
     let clock_and_health = (Clock::System, health.clone());
-    let running =
-        Box::pin(journal::run(config, (service, bus.clone()), clock_and_health, stop.clone()));
+    let running = Box::pin(journal::run(
+        config,
+        (service, CurrentBus::fixed(bus.clone())),
+        clock_and_health,
+        stop.clone(),
+    ));
     let checking = async {
         let request = AcceptRequest { items: vec![item()] };
         // Calls are refused until the journal has opened its database.

@@ -1,10 +1,16 @@
 //! Declares a delivery channel for each application of the registry.
 
-use bus::Bus;
+use std::time::Duration;
+
+use bus::{Bus, ConnectError};
 use registry_client::RegistryFollower;
 use tokio_util::sync::CancellationToken;
 
-/// Declares the channels of all applications, and again whenever the registry changes.
+/// How often the queues and exchanges are looked at, because somebody may have deleted one.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Declares every queue and exchange that is missing, and the channels of all applications, whenever
+/// the registry changes and at intervals.
 ///
 /// # Errors
 ///
@@ -13,15 +19,19 @@ pub(super) async fn declare_application_channels(
     bus: Bus,
     registry: RegistryFollower,
     shutdown: CancellationToken,
-) -> anyhow::Result<()> {
+) -> Result<(), ConnectError> {
     let declaring = async {
         let mut snapshots = registry.subscribe();
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
         loop {
             let directory = snapshots.borrow_and_update().clone();
             for application in directory.applications() {
                 bus.declare_delivery(&application.id).await?;
             }
-            snapshots.changed().await?;
+            tokio::select! {
+                Ok(()) = snapshots.changed() => {}
+                _ = looks.tick() => bus.declare_topology().await?,
+            }
         }
     };
     tokio::select! {

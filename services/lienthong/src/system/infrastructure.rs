@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use bus::claim::S3;
-use bus::{Bus, ClaimStore};
+use bus::{Bus, ClaimStore, CurrentBus, ProbeError};
 use chassis::health::Health;
 use tls::KeyPairFiles;
 use tokio_util::sync::CancellationToken;
@@ -13,19 +13,41 @@ use tokio_util::sync::CancellationToken;
 use crate::settings::{Claims, Settings};
 use crate::system::encryption::named;
 
+/// The condition of the broker in health.
+const BROKER: &str = "broker";
+
 /// How often the broker is probed.
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Connects to the broker under this name, or makes channels in memory when no broker is set.
-pub(super) async fn connect_bus(settings: &Settings, name: &str) -> anyhow::Result<Bus> {
-    let settings = bus_settings(settings, name)?;
-    let bus = if settings.url.is_empty() {
-        Bus::embedded(settings)
-    } else {
-        Bus::connect(settings).await?
-    };
+/// The bus of a process with this name, over the broker or in memory when no broker is set. Nothing
+/// is connected yet.
+pub(super) fn current_bus(settings: &Settings, name: &str) -> anyhow::Result<CurrentBus> {
+    let bus = CurrentBus::new(bus_settings(settings, name)?);
     chassis::trace::set_messaging_system(bus.system());
     Ok(bus)
+}
+
+/// Connects to the broker and keeps the connection until it is lost. The owner of the topology
+/// declares it, the others compare it.
+///
+/// # Errors
+///
+/// The broker is not reached, or its queues and exchanges are not as they must be, or the connection
+/// is lost: call this again.
+pub(super) async fn keep_connected(
+    bus: CurrentBus,
+    owns_topology: bool,
+    health: Health,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let prepare = |bus: Bus| async move {
+        if owns_topology { bus.declare_topology().await } else { bus.compare_topology().await }
+    };
+    let outcome = bus.keep_connected(prepare, &shutdown).await;
+    if let Err(error) = &outcome {
+        health.unwell(BROKER, format!("{error}"));
+    }
+    Ok(outcome?)
 }
 
 /// The bus's own settings, with the content of the files that ours name.
@@ -81,29 +103,28 @@ pub(crate) async fn open_claim_store(settings: &Claims) -> anyhow::Result<ClaimS
     Ok(ClaimStore::s3(settings).await?)
 }
 
-/// Publishes and consumes a probe at intervals, and reports the outcome to health.
+/// Publishes and consumes a probe at intervals while there is a connection, and reports the outcome
+/// to health.
 pub(super) async fn probe_broker(
-    bus: Bus,
+    bus: CurrentBus,
     health: Health,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    health.unwell("broker", "not probed yet");
-    let probing = async {
-        let mut turns = tokio::time::interval(PROBE_INTERVAL);
-        loop {
-            turns.tick().await;
-            match bus.probe().await {
-                Ok(_duration) => health.well("broker"),
-                Err(error) => {
-                    let error = format!("{:#}", anyhow::Error::new(error));
-                    tracing::warn!(error, "probe of the broker failed");
-                    health.unwell("broker", error);
+    health.unwell(BROKER, "not probed yet");
+    bus.run("probe", &shutdown, |bus| {
+        let health = health.clone();
+        async move {
+            let mut turns = tokio::time::interval(PROBE_INTERVAL);
+            loop {
+                turns.tick().await;
+                if let Err(error) = bus.probe().await {
+                    health.unwell(BROKER, format!("{error}"));
+                    return Err::<(), ProbeError>(error);
                 }
+                health.well(BROKER);
             }
         }
-    };
-    tokio::select! {
-        () = shutdown.cancelled() => Ok(()),
-        () = probing => Ok(()),
-    }
+    })
+    .await;
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! One start of the roles that depend on the broker or on other roles.
 
-use bus::{Bus, ClaimStore};
+use bus::{ClaimStore, CurrentBus};
 use chassis::{Clock, Upstream};
 use proto::mapping::v1::mapping_server::MappingServer;
 use proto::registry::v1::registry_server::RegistryServer;
@@ -9,7 +9,7 @@ use tonic::service::Routes;
 use crate::cli::Role;
 use crate::system::channels::declare_application_channels;
 use crate::system::context::Context;
-use crate::system::infrastructure::{connect_bus, open_claim_store, probe_broker};
+use crate::system::infrastructure::{current_bus, keep_connected, open_claim_store, probe_broker};
 use crate::system::shutdown_order::{ShutdownOrder, TaskGroup};
 
 /// Largest message between roles: a batch of messages with inline bodies.
@@ -18,7 +18,7 @@ const INTERNAL_BYTES_MAX: usize = 128 << 20;
 /// What mapping and the gateway are started with.
 #[derive(Clone)]
 struct Shared {
-    bus: Bus,
+    bus: CurrentBus,
     claims: ClaimStore,
     journal: Upstream,
     registry: Upstream,
@@ -52,14 +52,14 @@ pub(super) async fn start_roles(
 /// Starts the roles that use the bus.
 async fn start_messaging(context: Context<'_>, order: &mut ShutdownOrder) -> anyhow::Result<()> {
     let Context { dependencies, long_lived, .. } = context;
-    let bus = connect_bus(&dependencies.settings, context.role.map_or("up", Role::name)).await?;
-    // One role owns the topology: mapping, because it publishes to the applications' channels.
-    if context.has_role(Role::Mapping) {
-        bus.declare_topology().await?;
-    } else {
-        bus.compare_topology().await?;
-    }
+    let bus = current_bus(&dependencies.settings, context.role.map_or("up", Role::name))?;
     let storage = &mut order.storage;
+    // One role owns the topology: mapping, because it publishes to the applications' channels.
+    let owns_topology = context.has_role(Role::Mapping);
+    let (connected, health) = (bus.clone(), dependencies.health.clone());
+    storage.spawn_supervised("broker connection", move |stop| {
+        keep_connected(connected.clone(), owns_topology, health.clone(), stop)
+    });
     storage.spawn(probe_broker(bus.clone(), dependencies.health.clone(), storage.token()));
     let upstreams = &dependencies.settings.upstream;
     let journal = if context.has_role(Role::Journal) {
@@ -93,7 +93,7 @@ async fn start_messaging(context: Context<'_>, order: &mut ShutdownOrder) -> any
     Ok(())
 }
 
-fn start_journal(context: Context<'_>, bus: &Bus, group: &mut TaskGroup) {
+fn start_journal(context: Context<'_>, bus: &CurrentBus, group: &mut TaskGroup) {
     let Context { dependencies, long_lived, .. } = context;
     let config = dependencies.settings.journal.clone();
     dependencies.health.unwell("journal", "its database was not opened yet");
@@ -112,8 +112,11 @@ fn start_mapping(
     let follower = long_lived.mapping_registry.clone();
     let service = mapping::Service::new(config, follower.clone(), Clock::System)?;
     let bus = shared.bus.clone();
-    group.spawn_supervised("application channels", move |stop| {
-        declare_application_channels(bus.clone(), follower.clone(), stop)
+    let stop = group.token();
+    group.spawn(async move {
+        let declare = |bus| declare_application_channels(bus, follower.clone(), stop.clone());
+        bus.run("topology", &stop, declare).await;
+        Ok(())
     });
     let Shared { bus, claims, journal, registry } = shared;
     let mapping = mapping::MappingDependencies {

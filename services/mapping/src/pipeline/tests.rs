@@ -491,7 +491,7 @@ async fn messages_are_processed_while_the_registry_is_unavailable() {
         let _channel = bus.declare_delivery(application).await.unwrap();
     }
     let dependencies = MappingDependencies {
-        bus: bus.clone(),
+        bus: bus::CurrentBus::fixed(bus.clone()),
         claims: ClaimStore::folder(folder.path()).await.unwrap(),
         journal: Upstream::local(JournalServer::new(journal.clone())),
         registry: Upstream::local(RegistryServer::new(EndingRegistry)),

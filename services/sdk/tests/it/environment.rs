@@ -189,7 +189,14 @@ async fn start_gateway(
     let mapping = Upstream::local(MappingServer::new(SimulatedMapping));
     let registry = follower.clone();
     let disk = chassis::disk::DiskSpace::new();
-    let dependencies = GatewayDependencies { bus, claims, disk, journal, mapping, registry };
+    let dependencies = GatewayDependencies {
+        bus: bus::CurrentBus::fixed(bus),
+        claims,
+        disk,
+        journal,
+        mapping,
+        registry,
+    };
     let service = Service::new(config, dependencies, Clock::System, "gateway@test".to_owned());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

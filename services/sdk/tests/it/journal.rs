@@ -37,9 +37,14 @@ impl TestJournal {
         let (watched, shutdown) = (health.clone(), CancellationToken::new());
         let mut running = JoinSet::new();
         running.spawn(async move {
-            Box::pin(journal::run(config, (service, bus), (clock, watched), shutdown))
-                .await
-                .unwrap();
+            Box::pin(journal::run(
+                config,
+                (service, bus::CurrentBus::fixed(bus)),
+                (clock, watched),
+                shutdown,
+            ))
+            .await
+            .unwrap();
         });
         wait_for(async || health.is_ready().then_some(())).await;
         let client = JournalClient::new(upstream.clone());

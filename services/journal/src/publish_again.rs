@@ -1,0 +1,129 @@
+//! Makes due at once what a broker may no longer hold.
+
+use proto::message::v1::State;
+
+use crate::database::Database;
+use crate::database::error::DatabaseError;
+use crate::delivery_row::sql_list;
+use crate::row_cache::RowCache;
+
+/// Rows that one step changes. Calls are answered between two steps.
+const STEP_MAX: usize = 5_000;
+
+/// Messages that are in a channel, as far as the journal knows.
+const IN_A_CHANNEL: [State; 2] = [State::Accepted, State::Queued];
+
+/// Which messages are published again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// All that any channel held: the broker was replaced, or has lost what it had.
+    Everything,
+    /// What changed since this time, microseconds: the connection was lost then, and a publish may
+    /// have been lost with it.
+    Since(i64),
+    /// What the channel of this application held; empty: the partitions of intake.
+    Channel(String),
+}
+
+/// A run over the messages that are published again, in steps.
+#[derive(Debug)]
+pub(crate) struct PublishAgain {
+    lost: Lost,
+    /// When the run began. What was published since is left alone.
+    begun: i64,
+}
+
+impl PublishAgain {
+    /// A run over what was lost before `now`. The sweeper must not run until it is over.
+    pub(crate) fn new(lost: Lost, now: i64, cache: &RowCache) -> Self {
+        // Above the watermark, or the sweeper would pass the rows over.
+        Self { lost, begun: now.max(cache.watermark + 1) }
+    }
+
+    /// Makes some of the messages due. False: there are no more.
+    pub(crate) async fn step(
+        &self,
+        database: &mut Database,
+        cache: &mut RowCache,
+    ) -> Result<bool, DatabaseError> {
+        let condition = match &self.lost {
+            Lost::Everything => "$3 <> ''",
+            Lost::Since(_) => "changed_at >= $3",
+            Lost::Channel(_) => "application = $3",
+        };
+        let sql = format!(
+            "UPDATE delivery_state SET due_at = $1, publishes = 0, \
+             sweep_at = CASE WHEN sweep_at > $1 THEN $1 ELSE sweep_at END WHERE row_id IN \
+             (SELECT row_id FROM delivery_state WHERE sweep_at > $2 AND due_at > $1 \
+             AND changed_at <= $1 AND state IN ({}) AND {condition} \
+             ORDER BY sweep_at LIMIT {STEP_MAX}) RETURNING row_id",
+            sql_list(&IN_A_CHANNEL)
+        );
+        let third = match &self.lost {
+            Lost::Everything => "all".into(),
+            Lost::Since(at) => (*at).into(),
+            Lost::Channel(application) => application.as_str().into(),
+        };
+        let changed =
+            database.query(&sql, vec![self.begun.into(), cache.watermark.into(), third]).await?;
+        cache.forget_rows();
+        if !changed.is_empty() {
+            tracing::info!(messages = changed.len(), lost = ?self.lost, "messages are published again");
+        }
+        Ok(changed.len() == STEP_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::delivery_row::{DeliveryRow, INSERT};
+
+    const NOW: i64 = 1_000_000;
+
+    /// The ids that are due after a run, in their order.
+    async fn due_after(lost: Lost) -> Vec<String> {
+        let (mut database, _directory) = Database::empty().await;
+        let far = 700_000_000;
+        let rows = [
+            ("old", State::Queued, 10, "a"),
+            ("new", State::Queued, 900, "b"),
+            ("accepted", State::Accepted, 950, ""),
+            ("held", State::Held, 20, "a"),
+            ("in-hand", State::InHand, 20, "a"),
+            ("taken", State::Taken, 20, "a"),
+            ("later", State::Queued, NOW + 5, "a"),
+        ];
+        let sets = (1..).zip(rows).map(|(row_id, (id, state, changed_at, application))| {
+            let (id, application) = (id.to_owned(), application.to_owned());
+            let mut row = DeliveryRow {
+                row_id,
+                id,
+                state,
+                changed_at,
+                application,
+                due_at: far,
+                publishes: 7,
+                ..DeliveryRow::default()
+            };
+            row.schedule(0);
+            row.insertion()
+        });
+        database.query_many(INSERT, sets.collect()).await.unwrap();
+        let mut cache = RowCache::open(&mut database).await.unwrap();
+        let run = PublishAgain::new(lost, NOW, &cache);
+        while run.step(&mut database, &mut cache).await.unwrap() {}
+        let sql = "SELECT id FROM delivery_state WHERE due_at = $1 AND publishes = 0 \
+                   AND sweep_at <= $1 ORDER BY row_id";
+        let found = database.query(sql, vec![NOW.into()]).await.unwrap();
+        found.into_iter().map(|mut row| row.text("id").unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_a_channel_held_is_due_at_once_and_nothing_else() {
+        assert_eq!(due_after(Lost::Everything).await, ["old", "new", "accepted"]);
+        assert_eq!(due_after(Lost::Since(900)).await, ["new", "accepted"]);
+        assert_eq!(due_after(Lost::Channel("a".to_owned())).await, ["old"]);
+        assert_eq!(due_after(Lost::Channel(String::new())).await, ["accepted"]);
+    }
+}

@@ -8,6 +8,7 @@ mod cluster;
 #[expect(dead_code, reason = "the bus's own tests and the fault rig use more of it")]
 mod node;
 
+mod altered_messages;
 mod commands;
 mod compose;
 mod crash;

@@ -1,0 +1,206 @@
+//! Messages that somebody with the broker's password takes out, changes and puts back: no application
+//! gets them, and the genuine ones arrive at once.
+
+use std::time::Duration;
+
+use adapter_sample::{ReceivedMessage, SampleApplication};
+use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use lapin::types::ShortString;
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use lienthong_tests::roles::Roles;
+use lienthong_tests::up::{Agency, write_registry};
+use proto::journal::v1::ResendRequest;
+use proto::journal::v1::journal_client::JournalClient;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Endpoint;
+
+use crate::crash::{UNLIMITED, connect, gated_application, item};
+use crate::{cluster, node};
+
+const QUEUE: &str = "delivery.hai-app";
+
+/// Partitions of intake, as configured by default.
+const PARTITIONS: usize = 8;
+
+/// The longest wait for a step. The genuine messages must not wait for a retry schedule.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+async fn open_channel(url: &str) -> (Connection, Channel) {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    (connection, channel)
+}
+
+type TakenMessage = (BasicProperties, Vec<u8>);
+
+/// Takes the next message out of a queue.
+async fn take(channel: &Channel, queue: &str) -> Option<TakenMessage> {
+    let options = BasicGetOptions { no_ack: true };
+    let taken = channel.basic_get(queue.into(), options).await.unwrap()?;
+    Some((taken.delivery.properties.clone(), taken.delivery.data.to_vec()))
+}
+
+/// Takes the next message out of one of several queues, once there is one.
+async fn take_next(channel: &Channel, queues: &[String]) -> (String, TakenMessage) {
+    let taking = async {
+        loop {
+            for queue in queues {
+                if let Some(taken) = take(channel, queue).await {
+                    return (queue.clone(), taken);
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, taking).await.unwrap()
+}
+
+async fn put(channel: &Channel, queue: &str, (properties, bytes): TakenMessage) {
+    let (exchange, queue) = (ShortString::from(""), ShortString::from(queue));
+    let options = BasicPublishOptions::default();
+    channel.basic_publish(exchange, queue, options, &bytes, properties).await.unwrap();
+}
+
+/// Replaces a text by one of the same length, so that the event stays readable.
+fn replace(bytes: &mut [u8], from: &str, to: &str) {
+    assert_eq!(from.len(), to.len());
+    let windows = bytes.windows(from.len()).enumerate();
+    let places: Vec<usize> =
+        windows.filter(|(_, it)| *it == from.as_bytes()).map(|(index, _)| index).collect();
+    assert!(!places.is_empty(), "there is no {from}");
+    for place in places {
+        bytes[place..place + to.len()].copy_from_slice(to.as_bytes());
+    }
+}
+
+struct Stand {
+    node: node::Node,
+    roles: Roles,
+    _folder: tempfile::TempDir,
+}
+
+async fn start() -> Stand {
+    let folder = tempfile::tempdir().unwrap();
+    let agencies = [
+        Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
+        Agency { key: "hai", code: "A99.2", takes: "ioffice.portal" },
+    ];
+    write_registry(&folder.path().join("registry"), &agencies);
+    let path = folder.path().to_owned();
+    let starting = tokio::task::spawn_blocking(move || {
+        let (node, database) = (node::Node::start(1), cluster::database());
+        let roles = Roles::start(&path, (&node.url(0), &database), &[]);
+        (node, roles)
+    });
+    let (node, roles) = starting.await.unwrap();
+    Stand { node, roles, _folder: folder }
+}
+
+/// The subjects of the received documents: exactly those that were sent, in any order.
+async fn assert_received(receiver: &SampleApplication, count: usize) {
+    let mut inbox = receiver.watch();
+    let arrived = inbox.wait_for(|it| it.len() >= count);
+    drop(tokio::time::timeout(WAIT_MAX, arrived).await.unwrap().unwrap());
+    // Long enough for a copy too many.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut texts: Vec<String> =
+        receiver.inbox().iter().map(|it| String::from_utf8_lossy(&it.body).into_owned()).collect();
+    texts.sort_unstable();
+    assert_eq!(texts.len(), count, "{texts:#?}");
+    for number in 0..count {
+        let subject = format!("\"Báo cáo {number}\"");
+        assert_eq!(texts.iter().filter(|it| it.contains(&subject)).count(), 1, "{texts:#?}");
+    }
+    assert!(!texts.iter().any(|it| it.contains("Bao")), "{texts:#?}");
+}
+
+/// Sends a document again, as an operator does.
+async fn resend(roles: &Roles, message_id: String) {
+    let endpoint = Endpoint::from_shared(roles.internal()).unwrap();
+    let mut journal = JournalClient::new(endpoint.connect_lazy());
+    let token = std::fs::read_to_string(roles.token_file()).unwrap();
+    let reason = "cơ quan làm mất".to_owned();
+    let message = ResendRequest { message_id, reason, ..ResendRequest::default() };
+    let mut request = tonic::Request::new(message);
+    let header = format!("Bearer {}", token.trim()).parse().unwrap();
+    request.metadata_mut().insert("authorization", header);
+    journal.resend(request).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_gets_the_genuine_documents_whatever_was_done_to_its_channel() {
+    let stand = start().await;
+    let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
+    let (sender, receiver) = (SampleApplication::new(), SampleApplication::new());
+    let from = gated_application("mot", &sender, UNLIMITED);
+    connect((stand.roles.gateway(), "mot"), &from, (&mut working, &stop));
+    for number in 0..4 {
+        tokio::time::timeout(WAIT_MAX, sender.send(item(number))).await.unwrap().unwrap();
+    }
+    let (_connection, channel) = open_channel(&stand.node.url(0)).await;
+    let mut taken = Vec::new();
+    while taken.len() < 4 {
+        taken.push(take_next(&channel, &[QUEUE.to_owned()]).await.1);
+    }
+    // The body; the sender; a new message under a new id beside the genuine one; no event at all.
+    let [mut body, mut header, genuine, mut broken] = <[_; 4]>::try_from(taken).unwrap();
+    replace(&mut body.1, "Báo cáo", "Bao  cao ");
+    replace(&mut header.1, "mot", "hai");
+    let mut foreign = genuine.clone();
+    let id = genuine.0.message_id().clone().unwrap().to_string();
+    let foreign_id = format!("00000000{}", &id[8..]);
+    replace(&mut foreign.1, &id, &foreign_id);
+    foreign.0 = foreign.0.with_message_id(foreign_id.into());
+    broken.1.truncate(20);
+    for message in [body, header, foreign, genuine, broken] {
+        put(&channel, QUEUE, message).await;
+    }
+    let to = gated_application("hai", &receiver, UNLIMITED);
+    connect((stand.roles.gateway(), "hai"), &to, (&mut working, &stop));
+    assert_received(&receiver, 4).await;
+    assert!(receiver.inbox().iter().all(|it| it.sender == "mot"));
+    stop.cancel();
+    working.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_altered_in_intake_is_not_routed() {
+    let mut stand = start().await;
+    let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
+    let (sender, receiver) = (SampleApplication::new(), SampleApplication::new());
+    let from = gated_application("mot", &sender, UNLIMITED);
+    connect((stand.roles.gateway(), "mot"), &from, (&mut working, &stop));
+    let to = gated_application("hai", &receiver, UNLIMITED);
+    connect((stand.roles.gateway(), "hai"), &to, (&mut working, &stop));
+    let receipt = tokio::time::timeout(WAIT_MAX, sender.send(item(0))).await.unwrap().unwrap();
+    assert_received(&receiver, 1).await;
+    // A copy that nobody routes yet, because mapping is down.
+    stand.roles.kill("mapping");
+    resend(&stand.roles, receipt.message_id).await;
+    let partitions: Vec<String> = (0..PARTITIONS).map(|it| format!("intake.{it}")).collect();
+    let (_connection, channel) = open_channel(&stand.node.url(0)).await;
+    let (queue, genuine) = take_next(&channel, &partitions).await;
+    let mut altered = genuine.clone();
+    replace(&mut altered.1, "Báo cáo", "Bao  cao ");
+    let mut broken = genuine;
+    broken.1.truncate(20);
+    put(&channel, &queue, broken).await;
+    put(&channel, &queue, altered).await;
+    let restarting = tokio::task::spawn_blocking(move || {
+        stand.roles.restart("mapping");
+        stand
+    });
+    let _stand = restarting.await.unwrap();
+    let genuine =
+        |it: &ReceivedMessage| String::from_utf8_lossy(&it.body).contains("\"Báo cáo 0\"");
+    let mut inbox = receiver.watch();
+    let arrived = inbox.wait_for(|it| it.len() >= 2);
+    drop(tokio::time::timeout(WAIT_MAX, arrived).await.unwrap().unwrap());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let received = receiver.inbox();
+    assert_eq!(received.len(), 2, "{received:#?}");
+    assert!(received.iter().all(genuine), "{received:#?}");
+    stop.cancel();
+    working.shutdown().await;
+}

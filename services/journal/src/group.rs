@@ -53,6 +53,7 @@ impl<'a> ByKind<'a> {
                 // A caller that went away would not hand the messages over.
                 Call::Begin(_, _, reply) if reply.is_closed() => {}
                 Call::Begin(session, copies, reply) => {
+                    kinds.undo_before_begin(session);
                     push(&mut kinds.begins, (session, copies), reply);
                 }
                 Call::End(request, reply) if settle::undoes_begin(request) => {
@@ -71,6 +72,16 @@ impl<'a> ByKind<'a> {
             }
         }
         kinds
+    }
+
+    /// Works on what takes back an earlier Begin of a session before its next Begin. It cannot name
+    /// the lease, so it would take back the next one, whose answer lets the gateway deliver.
+    fn undo_before_begin(&mut self, session: &str) {
+        let (requests, replies) = std::mem::take(&mut self.undone);
+        for (request, reply) in requests.into_iter().zip(replies) {
+            let is_its = request.session == session;
+            push(if is_its { &mut self.ends } else { &mut self.undone }, request, reply);
+        }
     }
 }
 
@@ -191,4 +202,35 @@ async fn work_on_other<'a>(
         Call::Accept(..) | Call::Record(..) | Call::Begin(..) | Call::End(..) => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::journal::v1::Settlement;
+    use proto::journal::v1::settlement::Answer as Settled;
+
+    use super::*;
+
+    fn undo(session: &str) -> Call {
+        let answer = Some(Settled::Unsent(true));
+        let settlement = Settlement { message_id: "m".to_owned(), lease: 0, answer };
+        let session = session.to_owned();
+        let settlements = vec![settlement];
+        let request = EndRequest { session, settlements, ..EndRequest::default() };
+        Call::End(request, Reply::channel().0)
+    }
+
+    #[test]
+    fn what_takes_back_a_begin_never_takes_back_the_next_one_of_its_session() {
+        let (reply, _answered) = Reply::channel();
+        let begin = Call::Begin("s".to_owned(), Vec::new(), reply);
+        let (its, other) = (undo("s"), undo("other"));
+        let counts = |group: &[&Call]| {
+            let kinds = ByKind::new(group);
+            (kinds.ends.0.len(), kinds.undone.0.len())
+        };
+        assert_eq!(counts(&[&begin, &its]), (0, 1), "its Begin is in this group");
+        assert_eq!(counts(&[&its, &begin]), (1, 0), "its Begin was before this group");
+        assert_eq!(counts(&[&other, &begin, &its]), (0, 2), "another session's");
+    }
 }

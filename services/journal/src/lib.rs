@@ -98,6 +98,8 @@ mod publish_again;
 mod publish_due;
 #[cfg(test)]
 mod random;
+#[cfg(test)]
+mod random_calls;
 mod readers;
 mod record;
 mod refusals;

@@ -81,6 +81,8 @@ fn every_stage_and_event_has_its_step() {
 /// One message, what happens to it, and what the test itself counts.
 struct World {
     random: Random,
+    /// An application that is always away for a second.
+    is_impatient: bool,
     now: i64,
     schedule: Schedule,
     step: NextStep,
@@ -99,6 +101,7 @@ impl World {
         let urgency = u32::try_from(random.below(5)).unwrap();
         let step = NextStep::Publish { deadline: publish_deadline(0, 0) };
         Self {
+            is_impatient: random.one_in(4),
             random,
             now: 0,
             schedule: Schedule { urgency, ..Schedule::default() },
@@ -158,6 +161,9 @@ impl World {
                 let wait = deadline - self.now;
                 assert!(wait > 0 && wait <= WAIT_MAX, "published without a deadline");
                 assert!(restarts || wait >= self.deadline, "a deadline shrinks");
+                let again = event == ScheduleEvent::Due && self.deadline >= REPUBLISH;
+                let doubled = (2 * self.deadline).min(WAIT_MAX);
+                assert!(!again || wait == doubled, "an absent application collects copies");
                 self.deadline = wait;
             }
             NextStep::InSession => self.deadline = 0,
@@ -169,13 +175,15 @@ impl World {
     }
 
     fn step(&mut self) {
-        let requested = match self.random.below(3) {
+        let requested = if self.is_impatient { 1 } else { self.random.below(3) };
+        let requested = match requested {
             0 => Duration::from_secs(1 + self.random.below(100_000) as u64),
             1 => Duration::from_secs(1),
             _ => BY_SCHEDULE,
         };
         // A duplicate or a late answer reaches the schedule only through the lease, which refuses it.
-        match (self.step, self.random.below(10)) {
+        let chosen = if self.is_impatient { 1 } else { self.random.below(10) };
+        match (self.step, chosen) {
             (NextStep::Publish { .. }, 0..5) => self.apply(BEGUN),
             (NextStep::Publish { .. }, 5) => self.apply(ScheduleEvent::Deferred { requested }),
             (NextStep::Publish { .. }, 6) => {

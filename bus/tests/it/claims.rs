@@ -95,21 +95,18 @@ impl TestStore {
         let concerns = |name: &str| name.ends_with(".pieces") == is_of_pieces;
         match &self.service {
             Some(service) => {
-                for (name, object) in &mut service.contents.lock().await.objects {
-                    if concerns(name) {
-                        object[index] ^= 1;
-                    }
-                }
+                let mut contents = service.contents.lock().await;
+                let stored = contents.objects.iter_mut().filter(|(name, _)| concerns(name));
+                stored.for_each(|(_, object)| object[index] ^= 1);
             }
-            None => {
-                for file in files(self.home.path()) {
-                    if concerns(&file.display().to_string()) {
-                        let mut bytes = fs::read(&file).unwrap();
-                        bytes[index] ^= 1;
-                        fs::write(file, bytes).unwrap();
-                    }
-                }
-            }
+            None => files(self.home.path())
+                .into_iter()
+                .filter(|it| concerns(&it.display().to_string()))
+                .for_each(|file| {
+                    let mut bytes = fs::read(&file).unwrap();
+                    bytes[index] ^= 1;
+                    fs::write(file, bytes).unwrap();
+                }),
         }
     }
 

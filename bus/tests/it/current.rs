@@ -18,28 +18,20 @@ async fn every_part_is_back_after_the_broker_and_knows_another_one() {
         Settings { name: "current".into(), url: node.url(0), partitions: 1, ..Settings::default() };
     let bus = CurrentBus::new(settings);
     let stop = CancellationToken::new();
+    let prepare = async |bus: Bus| bus.declare_topology().await;
     let keeping = async {
         while !stop.is_cancelled() {
-            let prepare = |bus: Bus| async move { bus.declare_topology().await };
             drop(bus.keep_connected(prepare, &stop).await);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    let (starts, mut started) = mpsc::unbounded_channel();
+    let (starts, mut started) = mpsc::channel(64);
     let part = |what: &'static str| {
-        let (starts, bus, stop) = (starts.clone(), bus.clone(), stop.clone());
-        async move {
-            let run = |connected: Bus| {
-                let starts = starts.clone();
-                async move {
-                    let is_known = connected.is_marked().await?;
-                    connected.mark().await?;
-                    starts.send((what, is_known)).unwrap();
-                    std::future::pending::<Result<(), ConnectError>>().await
-                }
-            };
-            bus.run(what, &stop, run).await;
-        }
+        let run = {
+            let starts = starts.clone();
+            move |connected: Bus| start(what, connected, starts.clone())
+        };
+        bus.run(what, &stop, run)
     };
     let breaking = async {
         let mut next_two = async || {
@@ -73,4 +65,16 @@ async fn every_part_is_back_after_the_broker_and_knows_another_one() {
         stop.cancel();
     };
     tokio::join!(keeping, part("one"), part("two"), breaking);
+}
+
+/// Reports the start of a part and whether it found a known broker; never ends by itself.
+async fn start(
+    what: &'static str,
+    connected: Bus,
+    starts: mpsc::Sender<(&'static str, bool)>,
+) -> Result<(), ConnectError> {
+    let is_known = connected.is_marked().await?;
+    connected.mark().await?;
+    starts.send((what, is_known)).await.unwrap();
+    std::future::pending().await
 }

@@ -147,7 +147,8 @@ async fn run_renewal(gateway: &Arc<Gateway>, health: Health) -> anyhow::Result<(
         match gateway.journal.renew(ids).await {
             Ok(answer) => {
                 let is_mine = |it: &String| has_channel(gateway, it);
-                stall.note(answer.stalled_channels.into_iter().filter(is_mine).collect())?;
+                let stalled: Vec<_> = answer.stalled_channels.into_iter().filter(is_mine).collect();
+                stall.note(&stalled)?;
                 for session in answer.unknown.iter().filter_map(|it| gateway.sessions.remove(it)) {
                     drop(session.close());
                 }

@@ -42,7 +42,7 @@ impl StallWatch {
     /// # Errors
     ///
     /// They still do after several new connections: the role must start again.
-    pub fn note(&mut self, channels: Vec<String>) -> Result<(), StillStalled> {
+    pub fn note(&mut self, channels: &[String]) -> Result<(), StillStalled> {
         if channels.is_empty() {
             if self.reconnected_at.take().is_some() {
                 self.reconnects = 0;
@@ -74,16 +74,16 @@ mod tests {
     async fn a_role_reconnects_then_starts_again_and_is_well_once_nothing_stands_still() {
         let health = Health::new();
         let mut watch = StallWatch::new(CurrentBus::new(bus::Settings::default()), health.clone());
-        let stalled = || vec!["intake.3".to_owned()];
+        let stalled = ["intake.3".to_owned()];
         for _ in 0..RECONNECTS_MAX {
-            watch.note(stalled()).unwrap();
-            watch.note(stalled()).unwrap();
+            watch.note(&stalled).unwrap();
+            watch.note(&stalled).unwrap();
             assert!(!health.is_ready());
             tokio::time::advance(RECONNECT_INTERVAL).await;
         }
-        assert!(watch.note(stalled()).unwrap_err().to_string().contains("intake.3"));
-        watch.note(Vec::new()).unwrap();
+        assert!(watch.note(&stalled).unwrap_err().to_string().contains("intake.3"));
+        watch.note(&[]).unwrap();
         assert!(health.is_ready());
-        watch.note(stalled()).unwrap();
+        watch.note(&stalled).unwrap();
     }
 }

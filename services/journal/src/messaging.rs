@@ -48,7 +48,8 @@ impl Messaging {
     pub(crate) async fn run(&self, bus: &CurrentBus, shutdown: &CancellationToken) {
         // Whatever was published before the last connection was well may have been lost with it.
         let well_until = AtomicI64::new(0);
-        bus.run("journal", shutdown, |bus| self.run_connected(bus, &well_until, shutdown)).await;
+        let run = |bus| Box::pin(self.run_connected(bus, &well_until, shutdown));
+        bus.run("journal", shutdown, run).await;
     }
 
     async fn run_connected(

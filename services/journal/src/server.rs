@@ -239,7 +239,7 @@ async fn run_once(
         futures::future::try_join_all(each).await.map_err(anyhow::Error::new)
     };
     let messaging = async {
-        messaging.run(&bus, &shutdown).await;
+        Box::pin(messaging.run(&bus, &shutdown)).await;
         anyhow::Ok(())
     };
     let outcome = tokio::select! {

@@ -21,10 +21,11 @@ use crate::publish_again::Lost;
 use crate::row_cache::{SELECT_WATERMARK, WATERMARK_COLUMN};
 
 /// How often the channels are looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+const LOOK_INTERVAL: Duration = Duration::from_secs(3);
 
-/// A channel without progress for this long stands still. With the interval this is below 30 s.
-const STALL: Duration = Duration::from_secs(20);
+/// A channel without progress for this long stands still. With two looks and the interval at which a
+/// service asks the journal, each knows within 30 s.
+const STALL: Duration = Duration::from_secs(12);
 
 /// Messages that are looked at; with more waiting the rest shows nothing new.
 const ROWS_MAX: usize = 20_000;
@@ -52,6 +53,21 @@ struct Waiting {
 struct Watched {
     waiting: Waiting,
     since: Instant,
+    /// Whether the broker said at the last look that it stands still.
+    stood_still: bool,
+}
+
+impl Watched {
+    /// Notes what a look found: whether nothing has left the channel for too long.
+    fn note(&mut self, waiting: Waiting, now: Instant) -> bool {
+        let has_moved = waiting.last_progress != self.waiting.last_progress
+            || waiting.messages < self.waiting.messages;
+        self.waiting = waiting;
+        if has_moved {
+            self.since = now;
+        }
+        now - self.since >= STALL
+    }
 }
 
 /// Looks at the channels as long as one connection lasts.
@@ -76,25 +92,35 @@ impl ChannelWatch {
         let mut turns = tokio::time::interval(LOOK_INTERVAL);
         loop {
             turns.tick().await;
-            let waiting = self.read_waiting().await?;
-            let now = Instant::now();
-            watched.retain(|channel, _| waiting.contains_key(channel));
-            let mut stalled = Vec::new();
-            for (channel, waiting) in waiting {
-                let of = watched.entry(channel.clone()).or_insert(Watched { waiting, since: now });
-                let has_moved = waiting.last_progress != of.waiting.last_progress
-                    || waiting.messages < of.waiting.messages;
-                of.waiting = waiting;
-                if has_moved {
-                    of.since = now;
-                } else if now - of.since >= STALL && self.stands_still(&channel).await? {
-                    looks_that_found.add(1, "channel", channel_kind(&channel));
-                    stalled.push(channel);
-                }
+            let stalled = self.look(&mut watched).await?;
+            for channel in &stalled {
+                tracing::error!(channel, "channel with work makes no progress");
+                looks_that_found.add(1, "channel", channel_kind(channel));
             }
-            stalled.sort();
             *self.stalled.0.lock() = stalled;
         }
+    }
+
+    /// The channels that stand still, in order.
+    async fn look(
+        &mut self,
+        watched: &mut HashMap<String, Watched>,
+    ) -> anyhow::Result<Vec<String>> {
+        let waiting = self.read_waiting().await?;
+        let now = Instant::now();
+        watched.retain(|channel, _| waiting.contains_key(channel));
+        let mut stalled = Vec::new();
+        for (channel, waiting) in waiting {
+            let new = Watched { waiting, since: now, stood_still: false };
+            let of = watched.entry(channel.clone()).or_insert(new);
+            let stands_still = of.note(waiting, now) && self.stands_still(&channel).await?;
+            // Twice, as an application may ask again at the moment of a look.
+            if std::mem::replace(&mut of.stood_still, stands_still) && stands_still {
+                stalled.push(channel);
+            }
+        }
+        stalled.sort();
+        Ok(stalled)
     }
 
     /// The channels whose messages were published long enough ago, without those that are paused.
@@ -150,9 +176,7 @@ impl ChannelWatch {
         if ready == 0 {
             self.publish_again(application);
         }
-        if stands_still {
-            tracing::error!(channel, ready, receivers, "channel with work makes no progress");
-        }
+        tracing::debug!(channel, ready, receivers, "broker was asked about a channel");
         Ok(stands_still)
     }
 

@@ -47,6 +47,8 @@ enum Turn {
     /// Closes the sessions that no gateway holds any more.
     CloseUnrenewed,
     Ping,
+    /// Begins to publish again what a broker may have lost.
+    Lost(Lost),
     /// A step of publishing again what a broker may have lost. No sweep comes in between.
     PublishAgain,
 }
@@ -87,15 +89,16 @@ impl Writer {
                 _ = closings.tick() => Turn::CloseUnrenewed,
                 () = std::future::ready(()), if again.is_some() => Turn::PublishAgain,
                 _ = sweeps.tick() => Turn::Sweep,
-                Some(lost) = losses.recv() => {
-                    again = Some(PublishAgain::new(lost, self.clock.now_us(), &self.cache));
-                    Turn::PublishAgain
-                }
+                Some(lost) = losses.recv() => Turn::Lost(lost),
                 call = calls.recv() => Turn::Call(call),
             };
             let first = match turn {
                 Turn::Call(Some(call)) => Some(call),
                 Turn::Call(None) => return Ok(()),
+                Turn::Lost(lost) => {
+                    again = Some(PublishAgain::new(lost, self.clock.now_us(), &self.cache));
+                    continue;
+                }
                 Turn::Sweep => {
                     self.look_at_storage(database).await?;
                     self.sweep(database, &mut sweeps).await?;
@@ -103,9 +106,7 @@ impl Writer {
                     calls.try_recv().ok()
                 }
                 Turn::PublishAgain => {
-                    if !self.publish_again(database, &mut again).await? {
-                        sweeps.reset_immediately();
-                    }
+                    self.publish_again(database, (&mut again, &mut sweeps)).await?;
                     calls.try_recv().ok()
                 }
                 Turn::Ping | Turn::RefreshMayHold | Turn::CloseUnrenewed => {
@@ -129,17 +130,17 @@ impl Writer {
             Turn::Ping => database.ping().await,
             Turn::RefreshMayHold => self.cache.refresh_may_hold(database).await,
             Turn::CloseUnrenewed => self.close_unrenewed(database).await,
-            Turn::Call(_) | Turn::Sweep | Turn::PublishAgain => Ok(()),
+            Turn::Call(_) | Turn::Sweep | Turn::Lost(_) | Turn::PublishAgain => Ok(()),
         }
     }
 
-    /// One step of a run over what is published again. False: the run is over.
+    /// One step of a run over what is published again; after the last there is none, and a sweep.
     async fn publish_again(
         &mut self,
         database: &mut Database,
-        again: &mut Option<PublishAgain>,
-    ) -> Result<bool, DatabaseError> {
-        let Some(run) = again else { return Ok(false) };
+        (again, sweeps): (&mut Option<PublishAgain>, &mut Interval),
+    ) -> Result<(), DatabaseError> {
+        let Some(run) = again else { return Ok(()) };
         let has_more = match run.step(database, &mut self.cache).await {
             // The messages have deadlines of their own.
             Err(error) if error.storage_failure().is_some() && !error.needs_reopen() => {
@@ -150,8 +151,9 @@ impl Writer {
         };
         if !has_more {
             *again = None;
+            sweeps.reset_immediately();
         }
-        Ok(has_more)
+        Ok(())
     }
 
     /// The sweeper leaves half of the queue to the messages that calls publish.

@@ -49,7 +49,8 @@ impl IntakePauses {
                 }
             };
             let is_mine = |it: &String| it.starts_with("intake.");
-            stall.note(answer.stalled_channels.into_iter().filter(is_mine).collect())?;
+            let stalled: Vec<_> = answer.stalled_channels.into_iter().filter(is_mine).collect();
+            stall.note(&stalled)?;
             let targets = answer.pauses.into_iter().filter_map(|it| it.target);
             let channels: Vec<_> =
                 targets.filter(|it| it.kind() == Kind::Channel).map(|it| it.name).collect();

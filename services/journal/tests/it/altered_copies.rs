@@ -104,7 +104,7 @@ async fn an_altered_copy_that_fails_leaves_the_genuine_message_as_it_is(mut env:
         [Disposition::Dead(DeadLetter::default()), Disposition::Parked(Park::default())];
     for disposition in dispositions {
         let response = env.record_response(vec![failed(disposition)]).await;
-        assert_eq!(response.altered, [id.clone()]);
+        assert_eq!(response.altered, std::slice::from_ref(&id));
         assert_eq!(env.state(&id).await, State::Accepted);
         assert_eq!(env.next_published().await.1, id);
     }
@@ -193,6 +193,6 @@ async fn a_message_that_is_routed_again_with_other_content_stays_as_it_is_stored
     let message = other.derived[0].message.as_mut().unwrap();
     message.body = Some(inline("translated by a newer description"));
     let again = env.record_response(vec![other]).await;
-    assert_eq!(again.ended, [id.clone()]);
+    assert_eq!(again.ended, std::slice::from_ref(&id));
     assert_eq!(env.copy(&id).await, copy);
 }

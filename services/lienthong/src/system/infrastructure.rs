@@ -111,20 +111,19 @@ pub(super) async fn probe_broker(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     health.unwell(BROKER, "not probed yet");
-    bus.run("probe", &shutdown, |bus| {
-        let health = health.clone();
-        async move {
-            let mut turns = tokio::time::interval(PROBE_INTERVAL);
-            loop {
-                turns.tick().await;
-                if let Err(error) = bus.probe().await {
-                    health.unwell(BROKER, format!("{error}"));
-                    return Err::<(), ProbeError>(error);
-                }
-                health.well(BROKER);
-            }
-        }
-    })
-    .await;
+    bus.run("probe", &shutdown, |bus| probe_connected(bus, &health)).await;
     Ok(())
+}
+
+/// Probes one connection until it fails.
+async fn probe_connected(bus: Bus, health: &Health) -> Result<(), ProbeError> {
+    let mut turns = tokio::time::interval(PROBE_INTERVAL);
+    loop {
+        turns.tick().await;
+        if let Err(error) = bus.probe().await {
+            health.unwell(BROKER, format!("{error}"));
+            return Err(error);
+        }
+        health.well(BROKER);
+    }
 }

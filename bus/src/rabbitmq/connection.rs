@@ -5,10 +5,11 @@ use std::{fmt, future::Future, ops::Deref, sync::Arc, time::Duration};
 use futures::FutureExt as _;
 use lapin::{
     Connection, ConnectionProperties,
+    options::ConfirmSelectOptions,
     tcp::{OwnedIdentity, OwnedTLSConfig},
     uri::AMQPUri,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinError};
 
 use crate::{
     error::{BrokerError, ConnectError, PublisherFailure},
@@ -115,18 +116,23 @@ impl RabbitMq {
 
     /// A link for publishing, on which every publish is confirmed.
     pub(super) async fn publishing_link(&self) -> Result<Link, BrokerError> {
-        let link = Link(self.call("open link", self.0.publishing.create_channel()).await?);
-        self.call(
-            "select confirms",
-            link.confirm_select(lapin::options::ConfirmSelectOptions::default()),
-        )
-        .await?;
-        Ok(link)
+        let bus = self.clone();
+        uninterrupted(async move {
+            let link = Link(bus.call("open link", bus.0.publishing.create_channel()).await?);
+            let selecting = link.confirm_select(ConfirmSelectOptions::default());
+            bus.call("select confirms", selecting).await?;
+            Ok(link)
+        })
+        .await
     }
 
     /// A link for receiving and for the topology.
     pub(super) async fn consuming_link(&self) -> Result<Link, BrokerError> {
-        Ok(Link(self.call("open link", self.0.consuming.create_channel()).await?))
+        let bus = self.clone();
+        uninterrupted(async move {
+            Ok(Link(bus.call("open link", bus.0.consuming.create_channel()).await?))
+        })
+        .await
     }
 
     /// The publishing connection.
@@ -175,6 +181,21 @@ async fn connect(
         Connection::connect_uri_with_config(address.clone(), properties, tls, runtime).await
     };
     within(settings.call_limit(), "connect", connecting).await
+}
+
+/// Runs a call of the client library to its end, also when the caller goes away in the middle of it:
+/// the library sometimes takes what nobody waits for any more for an error, and gives up the
+/// connection with everything on it.
+#[expect(clippy::disallowed_methods, reason = "the call has a time limit of its own")]
+pub(super) async fn uninterrupted<T: Send + 'static>(
+    call: impl Future<Output = T> + Send + 'static,
+) -> T {
+    match tokio::spawn(call).await.map_err(JoinError::try_into_panic) {
+        Ok(answered) => answered,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime ends, and the caller with it.
+        Err(Err(_cancelled)) => std::future::pending().await,
+    }
 }
 
 async fn within<T>(

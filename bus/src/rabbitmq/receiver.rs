@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    connection::{Link, RabbitMq},
+    connection::{Link, RabbitMq, uninterrupted},
     topology::{CONTROL, is_missing},
     wire,
 };
@@ -142,14 +142,17 @@ async fn open_consumer(
 ) -> Result<LinkConsumer, ReceiveError> {
     bus.call("set prefetch", link.basic_qos(prefetch, BasicQosOptions { global: false })).await?;
     let tag = format!("{}.{}", bus.settings().name, Uuid::now_v7());
-    let consuming = link.basic_consume(
-        queue.into(),
-        tag.chars().filter(char::is_ascii).take(200).collect::<String>().into(),
-        BasicConsumeOptions::default(),
-        FieldTable::default(),
-    );
-    match bus.call("consume", consuming).await {
-        Ok(deliveries) => Ok(LinkConsumer { link, deliveries, prefetch }),
+    let tag: String = tag.chars().filter(char::is_ascii).take(200).collect();
+    let (bus, queue) = (bus.clone(), queue.to_owned());
+    // A caller that goes away meanwhile lets the consumer be closed with its link, as all others are.
+    let consuming = uninterrupted(async move {
+        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+        let consuming = link.basic_consume(queue.into(), tag.into(), options, arguments);
+        let consuming = bus.call("consume", consuming).await;
+        consuming.map(|deliveries| LinkConsumer { link, deliveries, prefetch })
+    });
+    match consuming.await {
+        Ok(consumer) => Ok(consumer),
         Err(error) if is_missing(&error) => {
             Err(ReceiveError::NoChannel { channel: channel.clone() })
         }

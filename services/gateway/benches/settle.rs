@@ -105,6 +105,13 @@ impl Journal for NoJournal {
         Ok(Response::new(PausesResponse::default()))
     }
 
+    async fn publish_again(
+        &self,
+        _: Request<PublishAgainRequest>,
+    ) -> RpcResult<PublishAgainResponse> {
+        Ok(Response::new(PublishAgainResponse {}))
+    }
+
     async fn find(&self, _: Request<FindRequest>) -> RpcResult<FindResponse> {
         Err(Status::unimplemented("no bench finds"))
     }

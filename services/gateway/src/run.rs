@@ -9,6 +9,7 @@ use bus::Bus;
 use chassis::Upstream;
 use chassis::health::Health;
 use journal_client::StallWatch;
+use proto::journal::v1::publish_again_request::To;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -83,6 +84,12 @@ impl Drop for CloseWorkers<'_> {
 async fn run_publishing(gateway: &Arc<Gateway>) {
     let publishing = |bus: Bus| async move {
         let publisher = bus.publisher().await?;
+        // What an earlier process or connection had taken to publish may be lost.
+        if !gateway.bus.is_embedded()
+            && let Err(status) = gateway.journal.publish_again(To::Intake).await
+        {
+            tracing::warn!(error = status.message(), "accepted messages wait for the sweeper");
+        }
         tokio::select! {
             () = gateway.workers.run_publishing(publisher) => Ok(()),
             failed = bus.publisher_failed() => Err(anyhow::Error::new(failed)),

@@ -7,12 +7,13 @@ use chassis::Upstream;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::journal_client::JournalClient as GeneratedClient;
+use proto::journal::v1::publish_again_request::To;
 use proto::journal::v1::{
     AcceptOutcome, AcceptRequest, Acceptance, BeginRequest, Begun, CloseRequest, CommandRequest,
     CommandResponse, EndRequest, Ended, Entry, FindRefusalsRequest, FindRefusalsResponse,
     FindRequest, FindResponse, GetRequest, GetResponse, JourneyRequest, JourneyResponse,
-    OpenRequest, OpenResponse, PausesRequest, PausesResponse, RecordRequest, RecordResponse,
-    Refusal, RenewRequest, RenewResponse, ResendRequest, ResendResponse,
+    OpenRequest, OpenResponse, PausesRequest, PausesResponse, PublishAgainRequest, RecordRequest,
+    RecordResponse, Refusal, RenewRequest, RenewResponse, ResendRequest, ResendResponse,
 };
 use tonic::{Response, Status};
 
@@ -101,6 +102,17 @@ impl JournalClient {
     pub async fn pauses(&self) -> Result<PausesResponse, Status> {
         let mut client = self.client.clone();
         self.within(client.pauses(PausesRequest {})).await
+    }
+
+    /// Has published again what this role published lately and of which no word came since, because it
+    /// has started or has a new connection to the broker.
+    ///
+    /// # Errors
+    ///
+    /// See the type.
+    pub async fn publish_again(&self, to: To) -> Result<(), Status> {
+        let mut client = self.client.clone();
+        self.within(client.publish_again(PublishAgainRequest { to: to.into() })).await.map(drop)
     }
 
     /// Leases messages to a session; one answer per id, in their order. `copies` are the ids of the

@@ -35,6 +35,8 @@ pub(crate) struct Messaging {
     pub(crate) database: DatabaseAddress,
     pub(crate) writer: WriterHandle,
     pub(crate) losses: mpsc::Sender<Lost>,
+    /// Until when the journal before this one had published what it committed, microseconds.
+    pub(crate) published_until: i64,
     /// Ids of messages to publish. They wait here while there is no connection.
     pub(crate) due: Mutex<mpsc::Receiver<Vec<String>>>,
     pub(crate) clock: chassis::Clock,
@@ -47,7 +49,7 @@ impl Messaging {
     /// Runs while there is a connection, each time there is one, until `shutdown`.
     pub(crate) async fn run(&self, bus: &CurrentBus, shutdown: &CancellationToken) {
         // Whatever was published before the last connection was well may have been lost with it.
-        let well_until = AtomicI64::new(0);
+        let well_until = AtomicI64::new(self.published_until);
         let run = |bus| Box::pin(self.run_connected(bus, &well_until, shutdown));
         bus.run("journal", shutdown, run).await;
     }
@@ -113,11 +115,9 @@ impl Messaging {
         let lost = if !bus.is_marked().await? {
             tracing::warn!("broker is a new one or has lost what it held");
             Lost::Everything
-        } else if well_until > 0 {
+        } else {
             let unnoticed = i64::try_from(UNNOTICED.as_micros()).unwrap_or_default();
             Lost::Since(well_until - unnoticed)
-        } else {
-            return Ok(());
         };
         // The writer ends only together with this.
         drop(self.losses.send(lost).await);

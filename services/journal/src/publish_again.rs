@@ -10,6 +10,9 @@ use crate::row_cache::RowCache;
 /// Rows that one step changes. Calls are answered between two steps.
 const STEP_MAX: usize = 5_000;
 
+/// What a role published earlier than this has reached its channel, or is due by now, microseconds.
+const LATELY: i64 = 40_000_000;
+
 /// Messages that are in a channel, as far as the journal knows.
 const IN_A_CHANNEL: [State; 2] = [State::Accepted, State::Queued];
 
@@ -21,8 +24,20 @@ pub(crate) enum Lost {
     /// What changed since this time, microseconds: the connection was lost then, and a publish may
     /// have been lost with it.
     Since(i64),
+    /// What was published lately to channels of one kind: the role that publishes to them started anew,
+    /// or has another connection.
+    LatelyTo(ChannelKind),
     /// What the channel of this application held; empty: the partitions of intake.
     Channel(String),
+}
+
+/// Kinds of channels, by who publishes to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ChannelKind {
+    /// `intake`: gateways do.
+    Intake,
+    /// Those of applications: mapping does.
+    Delivery,
 }
 
 /// A run over the messages that are published again, in steps.
@@ -49,6 +64,8 @@ impl PublishAgain {
         let condition = match &self.lost {
             Lost::Everything => "$3 <> ''",
             Lost::Since(_) => "changed_at >= $3",
+            Lost::LatelyTo(ChannelKind::Intake) => "changed_at >= $3 AND application = ''",
+            Lost::LatelyTo(ChannelKind::Delivery) => "changed_at >= $3 AND application <> ''",
             Lost::Channel(_) => "application = $3",
         };
         let sql = format!(
@@ -62,6 +79,7 @@ impl PublishAgain {
         let third = match &self.lost {
             Lost::Everything => "all".into(),
             Lost::Since(at) => (*at).into(),
+            Lost::LatelyTo(_) => (self.begun - LATELY).into(),
             Lost::Channel(application) => application.as_str().into(),
         };
         let changed =
@@ -79,16 +97,16 @@ mod tests {
     use super::*;
     use crate::delivery_row::{DeliveryRow, INSERT};
 
-    const NOW: i64 = 1_000_000;
+    const NOW: i64 = 41_000_000;
 
     /// The ids that are due after a run, in their order.
     async fn due_after(lost: Lost) -> Vec<String> {
         let (mut database, _directory) = Database::empty().await;
         let far = 700_000_000;
         let rows = [
-            ("old", State::Queued, 10, "a"),
-            ("new", State::Queued, 900, "b"),
-            ("accepted", State::Accepted, 950, ""),
+            ("old", State::Queued, 900_000, "a"),
+            ("new", State::Queued, 1_000_000, "b"),
+            ("accepted", State::Accepted, 1_500_000, ""),
             ("held", State::Held, 20, "a"),
             ("in-hand", State::InHand, 20, "a"),
             ("taken", State::Taken, 20, "a"),
@@ -122,7 +140,10 @@ mod tests {
     #[tokio::test]
     async fn what_a_channel_held_is_due_at_once_and_nothing_else() {
         assert_eq!(due_after(Lost::Everything).await, ["old", "new", "accepted"]);
-        assert_eq!(due_after(Lost::Since(900)).await, ["new", "accepted"]);
+        assert_eq!(due_after(Lost::Since(1_000_000)).await, ["new", "accepted"]);
+        let lately = |kind| due_after(Lost::LatelyTo(kind));
+        assert_eq!(lately(ChannelKind::Intake).await, ["accepted"]);
+        assert_eq!(lately(ChannelKind::Delivery).await, ["new"]);
         assert_eq!(due_after(Lost::Channel("a".to_owned())).await, ["old"]);
         assert_eq!(due_after(Lost::Channel(String::new())).await, ["accepted"]);
     }

@@ -3,12 +3,14 @@
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::journal_server::Journal;
+use proto::journal::v1::publish_again_request::To;
 use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
     CommandRequest, CommandResponse, EndRequest, EndResponse, FindRefusalsRequest,
     FindRefusalsResponse, FindRequest, FindResponse, GetRequest, GetResponse, JourneyRequest,
-    JourneyResponse, OpenRequest, OpenResponse, PausesRequest, PausesResponse, RecordRequest,
-    RecordResponse, RenewRequest, RenewResponse, ResendRequest, ResendResponse,
+    JourneyResponse, OpenRequest, OpenResponse, PausesRequest, PausesResponse, PublishAgainRequest,
+    PublishAgainResponse, RecordRequest, RecordResponse, RenewRequest, RenewResponse,
+    ResendRequest, ResendResponse,
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
@@ -16,6 +18,7 @@ use uuid::Uuid;
 use crate::altered_copies::ReceivedCopy;
 use crate::call::Call;
 use crate::new_message::NAME_BYTES_MAX;
+use crate::publish_again::{ChannelKind, Lost};
 use crate::readers::ReadCall;
 use crate::server::Service;
 
@@ -78,6 +81,21 @@ impl Journal for Service {
         let pauses = self.read(ReadCall::Pauses).await?;
         let stalled_channels = self.queues()?.stalled.names();
         Ok(Response::new(PausesResponse { pauses, stalled_channels }))
+    }
+
+    async fn publish_again(
+        &self,
+        request: Request<PublishAgainRequest>,
+    ) -> Result<Response<PublishAgainResponse>, Status> {
+        let lost = match request.into_inner().to() {
+            To::Intake => Lost::LatelyTo(ChannelKind::Intake),
+            To::Delivery => Lost::LatelyTo(ChannelKind::Delivery),
+            To::Unspecified => {
+                return Err(Fault::new(&code::LT_JNL_006).param("part", "to").into());
+            }
+        };
+        self.publish_lost(lost).await?;
+        Ok(Response::new(PublishAgainResponse {}))
     }
 
     async fn begin(

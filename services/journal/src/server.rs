@@ -25,7 +25,7 @@ use crate::link::until_lost;
 use crate::messaging::Messaging;
 use crate::metrics::Metrics;
 use crate::pauses::Pauses;
-
+use crate::publish_again::Lost;
 use crate::readers::{self, ReadCall};
 use crate::reply::{Reply, ask, unavailable};
 use crate::row_cache::RowCache;
@@ -40,6 +40,9 @@ const CALL_BYTES_MAX: usize = 192 << 20;
 /// Lists of ids that may wait to be published, one per group; the sweeper finds the rest again.
 const PUBLISHES_MAX: usize = 64;
 
+/// Losses that may wait until the one before is published again.
+const LOSSES_MAX: usize = 16;
+
 /// Searches that may wait for a reader; more are refused and to be repeated.
 const READS_MAX: usize = 256;
 
@@ -52,6 +55,8 @@ const LOCK_INTERVAL: Duration = Duration::from_millis(250);
 pub(crate) struct Queues {
     writer: WriterHandle,
     reads: mpsc::Sender<ReadCall>,
+    /// What channels may have lost.
+    losses: mpsc::Sender<Lost>,
     /// Number of partitions of intake.
     pub(crate) partitions: u16,
     pub(crate) last_progress: LastProgress,
@@ -63,6 +68,8 @@ struct OpenQueues<'a> {
     calls: mpsc::Receiver<QueuedCall>,
     reads: mpsc::Receiver<ReadCall>,
     writer: WriterHandle,
+    losses: mpsc::Sender<Lost>,
+    lost: mpsc::Receiver<Lost>,
     guard: QueuesGuard<'a>,
 }
 
@@ -113,16 +120,18 @@ impl Service {
 
     fn open_queues(&self, cache: &RowCache, stalled: &StalledChannels) -> OpenQueues<'_> {
         let (writer, calls) = WriterHandle::channel(self.calls_max);
+        let (losses, lost) = mpsc::channel(LOSSES_MAX);
         let (reads_sender, reads) = mpsc::channel(READS_MAX);
         let queues = Queues {
             writer: writer.clone(),
             reads: reads_sender,
+            losses: losses.clone(),
             partitions: cache.pauses.partitions,
             last_progress: cache.last_progress.clone(),
             stalled: stalled.clone(),
         };
         self.queues.send_replace(Some(queues));
-        OpenQueues { calls, reads, writer, guard: QueuesGuard(self) }
+        OpenQueues { calls, reads, writer, losses, lost, guard: QueuesGuard(self) }
     }
 
     pub(crate) fn queues(&self) -> Result<Queues, Status> {
@@ -150,6 +159,12 @@ impl Service {
         // The queues are not held while waiting, so that closing them ends every wait.
         let writer = self.queues()?.writer;
         Ok(writer.call(call).await?)
+    }
+
+    /// Has published again what a channel may have lost.
+    pub(crate) async fn publish_lost(&self, lost: Lost) -> Result<(), Status> {
+        let losses = self.queues()?.losses;
+        losses.send(lost).await.map_err(|_ended| self.not_serving())
     }
 
     /// Asks a reader.
@@ -209,16 +224,17 @@ async fn run_once(
     let partitions = bus.settings().partitions.max(1);
     cache.pauses = Arc::new(Pauses::read(&mut database, partitions).await?);
     let (publishes, due) = mpsc::channel(PUBLISHES_MAX);
-    let (losses, lost) = mpsc::channel(1);
     let metrics = Metrics::new();
     let stalled = StalledChannels::default();
-    let OpenQueues { calls, reads, writer: handle, guard } = service.open_queues(&cache, &stalled);
+    let OpenQueues { calls, reads, writer: handle, losses, lost, guard } =
+        service.open_queues(&cache, &stalled);
     health.well("journal");
     service.failure.send_replace(None);
     let messaging = Messaging {
         database: config.address(),
         writer: handle.clone(),
         losses,
+        published_until: cache.watermark,
         due: Mutex::new(due),
         clock: clock.clone(),
         metrics: metrics.clone(),

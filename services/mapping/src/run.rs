@@ -7,6 +7,7 @@ use bus::{Bus, Channel, ClaimStore, CurrentBus, ReceiveError, Receiver};
 use chassis::health::Health;
 use chassis::{Clock, Upstream};
 use journal_client::{JournalClient, JournalFailureStore};
+use proto::journal::v1::publish_again_request::To;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -94,6 +95,12 @@ impl Receivers {
     /// Receives from every partition until the first receiver fails.
     async fn run(&self, bus: Bus, stop: CancellationToken) -> anyhow::Result<()> {
         let publisher = bus.publisher().await.context("no publisher could be opened")?;
+        // What an earlier process or connection had recorded and not published yet may be lost.
+        if !matches!(bus, Bus::Embedded(_))
+            && let Err(status) = self.journal_client.publish_again(To::Delivery).await
+        {
+            tracing::warn!(error = status.message(), "routed messages wait for the sweeper");
+        }
         let translator =
             Translator::new(self.service.codec.clone(), self.claims.clone(), &self.config);
         let translation = (translator, self.claims.clone());

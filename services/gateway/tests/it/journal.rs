@@ -175,6 +175,13 @@ impl Journal for RecordingJournal {
         self.journal.clone().pauses(request).await
     }
 
+    async fn publish_again(
+        &self,
+        request: Request<PublishAgainRequest>,
+    ) -> RpcResult<PublishAgainResponse> {
+        self.journal.clone().publish_again(request).await
+    }
+
     async fn begin(&self, request: Request<BeginRequest>) -> RpcResult<BeginResponse> {
         let answer = self.journal.clone().begin(request).await;
         self.deliver("begin", answer)

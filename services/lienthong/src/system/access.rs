@@ -17,6 +17,7 @@ pub(super) const ACCESS: AccessTable = &[
     ("/lienthong.journal.v1.Journal/Close", GATEWAY),
     ("/lienthong.journal.v1.Journal/Renew", GATEWAY),
     ("/lienthong.journal.v1.Journal/Pauses", GATEWAY_AND_MAPPING),
+    ("/lienthong.journal.v1.Journal/PublishAgain", GATEWAY_AND_MAPPING),
     ("/lienthong.journal.v1.Journal/Begin", GATEWAY),
     ("/lienthong.journal.v1.Journal/End", GATEWAY),
     ("/lienthong.journal.v1.Journal/Find", GATEWAY_AND_OPERATORS),

@@ -11,8 +11,9 @@ use proto::journal::v1::{
     AcceptRequest, AcceptResponse, BeginRequest, BeginResponse, CloseRequest, CloseResponse,
     CommandRequest, CommandResponse, EndRequest, EndResponse, FindRefusalsRequest,
     FindRefusalsResponse, FindRequest, FindResponse, GetRequest, GetResponse, JourneyRequest,
-    JourneyResponse, OpenRequest, OpenResponse, PausesRequest, PausesResponse, RecordRequest,
-    RecordResponse, RenewRequest, RenewResponse, ResendRequest, ResendResponse, body,
+    JourneyResponse, OpenRequest, OpenResponse, PausesRequest, PausesResponse, PublishAgainRequest,
+    PublishAgainResponse, RecordRequest, RecordResponse, RenewRequest, RenewResponse,
+    ResendRequest, ResendResponse, body,
 };
 use proto::message::v1::{MessageType, Organisation};
 use proto::registry::v1::registry_server::{Registry, RegistryServer};
@@ -94,6 +95,7 @@ journal_with_record_only! {
     open(OpenRequest) -> OpenResponse;
     close(CloseRequest) -> CloseResponse;
     renew(RenewRequest) -> RenewResponse;
+    publish_again(PublishAgainRequest) -> PublishAgainResponse;
     begin(BeginRequest) -> BeginResponse;
     end(EndRequest) -> EndResponse;
     find(FindRequest) -> FindResponse;

@@ -200,7 +200,7 @@ impl CurrentBus {
     }
 }
 
-/// Tells every part that the connection is over, however its keeper ends.
+/// Tells every part that the connection is over, however the task ends that connects.
 struct Disconnect<'a>(&'a CurrentBus);
 
 impl Drop for Disconnect<'_> {

@@ -105,7 +105,7 @@ impl Folder {
             }
             None => {
                 let all = Reader::from_file(Arc::clone(&file), claim, 0)?;
-                let pieces = Pieces::compute(all).await?;
+                let pieces = all.into_pieces().await?;
                 self.store_pieces(&claim, pieces.clone()).await;
                 pieces
             }

@@ -186,7 +186,7 @@ impl Objects {
             }
             None => {
                 let all = Reader::from_stream(self.stream(&claim, 0).await?, claim)?;
-                let pieces = Pieces::compute(all).await?;
+                let pieces = all.into_pieces().await?;
                 self.store_pieces(&claim, &pieces).await;
                 pieces
             }

@@ -5,7 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{error::ClaimError, reader::Reader, reference::Claim};
+use super::reference::Claim;
 
 /// Bytes of one piece; the last one may be shorter. A reader holds one piece in memory.
 pub(super) const PIECE_BYTES: u64 = 1 << 20;
@@ -44,16 +44,6 @@ impl Pieces {
         let (digests_whole, rest) = digests.as_chunks::<DIGEST_BYTES>();
         let is_whole = rest.is_empty() && count == claim.size.div_ceil(PIECE_BYTES);
         (is_whole && seal(claim, digests) == *found).then(|| Self(digests_whole.to_vec()))
-    }
-
-    /// Computes the digests of stored bytes from all of them, which the reader compares with their
-    /// claim.
-    pub(super) async fn compute(mut reader: Reader) -> Result<Self, ClaimError> {
-        let mut hasher = PieceHasher::default();
-        while let Some(chunk) = reader.next().await? {
-            hasher.update(&chunk);
-        }
-        Ok(hasher.finish())
     }
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{
     disk::{read_at, run_blocking},
     error::ClaimError,
-    pieces::{PIECE_BYTES, Pieces},
+    pieces::{PIECE_BYTES, PieceHasher, Pieces},
     reference::Claim,
 };
 
@@ -153,6 +153,15 @@ impl Reader {
             all.extend_from_slice(&chunk);
         }
         Ok(all.into())
+    }
+
+    /// The digests of the pieces, computed from all bytes, which are compared with their claim.
+    pub(super) async fn into_pieces(mut self) -> Result<Pieces, ClaimError> {
+        let mut hasher = PieceHasher::default();
+        while let Some(chunk) = self.next().await? {
+            hasher.update(&chunk);
+        }
+        Ok(hasher.finish())
     }
 
     /// The chunks as a stream, which ends after an error.

@@ -7,8 +7,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use journal_client::{CopyDigest, copy_digest, to_bus_message};
-use prost::Message as _;
+use journal_client::CopyDigest;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{Body, Envelope};
@@ -16,6 +15,7 @@ use proto::message::v1::{Fact, Step};
 
 use crate::database::error::{Corrupt, DatabaseError};
 use crate::database::row::Row;
+use crate::genuine_copy::genuine_digest;
 use crate::new_message::TABLE;
 use crate::transitions::{Event, Transition};
 use crate::unit_of_work::UnitOfWork;
@@ -124,17 +124,7 @@ fn read_digest(id: &str, rows: Vec<Row>) -> Result<Option<CopyDigest>, Corrupt> 
         return Err(corrupt("envelope"));
     }
     let body: Body = row.message("body").map_err(|it| corrupt(it.column))?;
-    Ok(digest_of(&envelope, body))
-}
-
-/// The digest that genuine copies of a message have; none while it has no body.
-pub(crate) fn stored_copy_digest(envelope: &Envelope, body: &[u8]) -> Option<CopyDigest> {
-    digest_of(envelope, Body::decode(body).ok()?)
-}
-
-fn digest_of(envelope: &Envelope, body: Body) -> Option<CopyDigest> {
-    let message = to_bus_message(envelope, Some(body)).ok()?;
-    Some(copy_digest(&message, &envelope.application))
+    Ok(genuine_digest(&envelope, body))
 }
 
 /// Raises the alarm about an altered copy, and publishes the genuine message where it was on a

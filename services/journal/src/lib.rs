@@ -73,6 +73,7 @@
 mod accept;
 mod altered_copies;
 mod begin;
+mod between_calls;
 mod call;
 mod command;
 mod config;
@@ -83,6 +84,7 @@ mod delivery_row;
 mod facts;
 mod family;
 mod find;
+mod genuine_copy;
 mod group;
 mod last_progress;
 mod lease;

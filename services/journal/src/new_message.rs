@@ -9,9 +9,9 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::Envelope;
 use proto::message::v1::{Index, MessageType, State};
 
-use crate::altered_copies::stored_copy_digest;
 use crate::database::row::Parameters;
 use crate::delivery_row::{DeliveryInfo, DeliveryRow};
+use crate::genuine_copy::genuine_digest_of_stored;
 
 /// The table with the content of messages.
 pub(crate) const TABLE: &str = "message_row";
@@ -120,7 +120,7 @@ impl NewMessage<'_> {
             fault: self.fault.cloned(),
             body_size: i64::try_from(self.body.len()).unwrap_or(i64::MAX),
             info: self.info,
-            copy_digest: stored_copy_digest(envelope, &self.body),
+            copy_digest: genuine_digest_of_stored(envelope, &self.body),
             row_id: self.row_id,
             reports: self.reports,
             is_childless: true,

@@ -11,12 +11,11 @@ use proto::journal::v1::entry::Disposition;
 use proto::journal::v1::{Derived, Entry, Envelope, RecordResponse, Refusal};
 use proto::message::v1::{Fact, Index, Receipt, State, Step};
 
-use crate::altered_copies::{
-    CopyCheck, CopyChecks, CopyRef, UNKNOWN_DIGEST, drop_altered_copy, stored_copy_digest,
-};
+use crate::altered_copies::{CopyCheck, CopyChecks, CopyRef, UNKNOWN_DIGEST, drop_altered_copy};
 use crate::database::error::DatabaseError;
 use crate::delivery_row::{DeliveryInfo, DeliveryRow};
 use crate::facts;
+use crate::genuine_copy::genuine_digest_of_stored;
 use crate::new_message::{Digests, NewMessage};
 use crate::retry_schedule::{FailedTry, next_try, publish_deadline};
 use crate::steps::{dead_letter, defer, release_blocked};
@@ -112,7 +111,7 @@ fn replaced_copies(
         let made = DerivedMessage::new(parent, derived)?;
         let id = made.envelope.id.clone();
         let row = unit.row(&id).filter(|it| it.body_size > 0 && !unit.is_new(&it.id))?;
-        let digest = stored_copy_digest(&made.envelope, &made.body)?;
+        let digest = genuine_digest_of_stored(&made.envelope, &made.body)?;
         let check = checks.compare(unit, (row.id.as_str(), digest.as_slice()));
         matches!(check, CopyCheck::Altered).then_some(id)
     });
@@ -316,7 +315,7 @@ fn complete(unit: &mut UnitOfWork<'_>, row: &DeliveryRow, made: DerivedMessage) 
     match made.fault {
         None => {
             let Some(Transition::To(state)) = unit.allowed(id, Event::Completed) else { return };
-            let digest = stored_copy_digest(&made.envelope, &made.body);
+            let digest = genuine_digest_of_stored(&made.envelope, &made.body);
             let (envelope, receipt) = (made.envelope.encode_to_vec(), made.receipt.encode_to_vec());
             unit.update_content(vec![id.into(), envelope.into(), made.body.into(), receipt.into()]);
             for fact in made.facts {

@@ -8,7 +8,6 @@ use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::call::{Call, QueuedCall};
-use crate::connect;
 use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::group::{self, Answer};
@@ -17,7 +16,7 @@ use crate::publish_again::{Lost, PublishAgain};
 use crate::publish_due::CHANNEL_FULL_WAIT;
 use crate::row_cache::RowCache;
 use crate::storage::{Storage, storage_fault};
-use crate::sweep::{postpone, sweep};
+use crate::sweep::postpone;
 use crate::unit_of_work::UnitOfWork;
 
 /// A group takes no more calls once it has this many messages. The next one collects while this one
@@ -38,7 +37,7 @@ const SESSIONS_INTERVAL: Duration = Duration::from_secs(15);
 const PING_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What the writer does next.
-enum Turn {
+pub(crate) enum Turn {
     /// Works on calls; none: there will be no more.
     Call(Option<QueuedCall>),
     Sweep,
@@ -120,101 +119,6 @@ impl Writer {
         }
     }
 
-    /// What is done at intervals.
-    async fn maintain(
-        &mut self,
-        database: &mut Database,
-        turn: &Turn,
-    ) -> Result<(), DatabaseError> {
-        match turn {
-            Turn::Ping => database.ping().await,
-            Turn::RefreshMayHold => self.cache.refresh_may_hold(database).await,
-            Turn::CloseUnrenewed => self.close_unrenewed(database).await,
-            Turn::Call(_) | Turn::Sweep | Turn::Lost(_) | Turn::PublishAgain => Ok(()),
-        }
-    }
-
-    /// One step of a run over what is published again; after the last there is none, and a sweep.
-    async fn publish_again(
-        &mut self,
-        database: &mut Database,
-        (again, sweeps): (&mut Option<PublishAgain>, &mut Interval),
-    ) -> Result<(), DatabaseError> {
-        let Some(run) = again else { return Ok(()) };
-        let has_more = match run.step(database, &mut self.cache).await {
-            // The messages have deadlines of their own.
-            Err(error) if error.storage_failure().is_some() && !error.needs_reopen() => {
-                self.storage.fail(&error);
-                false
-            }
-            stepped => stepped?,
-        };
-        if !has_more {
-            *again = None;
-            sweeps.reset_immediately();
-        }
-        Ok(())
-    }
-
-    /// The sweeper leaves half of the queue to the messages that calls publish.
-    fn has_capacity(&self) -> bool {
-        self.publishes.capacity() > self.publishes.max_capacity() / 2
-    }
-
-    async fn sweep(
-        &mut self,
-        database: &mut Database,
-        sweeps: &mut Interval,
-    ) -> Result<(), DatabaseError> {
-        if !self.has_capacity() {
-            return Ok(());
-        }
-        let mut unit = UnitOfWork::new(database, self.clock.now_us(), &mut self.cache);
-        unit.database.begin().await?;
-        let outcome = match sweep(&mut unit).await {
-            Ok(has_more) => unit.flush().await.map(|()| has_more),
-            Err(error) => Err(error),
-        };
-        let (has_more, due) = match finish(unit, outcome).await {
-            // The next sweep tries again; calls go on meanwhile.
-            Err(error) if error.is_of_data() => {
-                tracing::error!(error = error.describe(), "sweep failed");
-                return Ok(());
-            }
-            Err(error) if error.storage_failure().is_some() && !error.needs_reopen() => {
-                self.storage.fail(&error);
-                return Ok(());
-            }
-            finished => finished?,
-        };
-        self.publish(database, due).await?;
-        if has_more {
-            sweeps.reset_immediately();
-        }
-        Ok(())
-    }
-
-    async fn close_unrenewed(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
-        let mut unit = UnitOfWork::new(database, self.clock.now_us(), &mut self.cache);
-        unit.database.begin().await?;
-        let outcome = match connect::close_unrenewed(&mut unit).await {
-            Ok(()) => unit.flush().await,
-            Err(error) => Err(error),
-        };
-        match finish(unit, outcome).await {
-            // The next turn tries again.
-            Err(error) if error.is_of_data() => Ok(()),
-            Err(error) if error.storage_failure().is_some() && !error.needs_reopen() => {
-                self.storage.fail(&error);
-                Ok(())
-            }
-            finished => {
-                let ((), due) = finished?;
-                self.publish(database, due).await
-            }
-        }
-    }
-
     /// Works on a group. When the group cannot be written, works on each call by itself, so that
     /// only the calls with wrong or damaged data fail.
     async fn work(
@@ -265,31 +169,6 @@ impl Writer {
         if error.needs_reopen() { Err(error) } else { Ok(()) }
     }
 
-    /// Takes the reserve again when there is space, and writes to see whether the disk is well.
-    async fn look_at_storage(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
-        self.storage.take_reserve();
-        if !self.storage.needs_probe() {
-            return Ok(());
-        }
-        database.begin().await?;
-        let probed = database.batch("UPDATE sweep_watermark SET at = at").await;
-        let written = match probed {
-            Ok(()) => database.commit().await,
-            Err(error) => Err(error),
-        };
-        match written {
-            Ok(()) => self.storage.recover(),
-            Err(error) => {
-                drop(database.rollback().await);
-                if error.storage_failure().is_none() || error.needs_reopen() {
-                    return Err(error);
-                }
-                self.storage.fail(&error);
-            }
-        }
-        Ok(())
-    }
-
     async fn commit(
         &mut self,
         database: &mut Database,
@@ -337,7 +216,7 @@ impl Writer {
     }
 
     /// Publishes what a committed unit of work asks for.
-    async fn publish(
+    pub(crate) async fn publish(
         &mut self,
         database: &mut Database,
         due: Vec<String>,
@@ -404,7 +283,7 @@ fn collect(first: QueuedCall, calls: &mut mpsc::Receiver<QueuedCall>) -> Vec<Que
 }
 
 /// Commits or rolls back; with the ids to publish now.
-async fn finish<T>(
+pub(crate) async fn finish<T>(
     unit: UnitOfWork<'_>,
     outcome: Result<T, DatabaseError>,
 ) -> Result<(T, Vec<String>), DatabaseError> {

@@ -4,15 +4,16 @@
 use std::time::Duration;
 
 use adapter_sample::{ReceivedMessage, SampleApplication};
-use lapin::options::{BasicGetOptions, BasicPublishOptions};
-use lapin::types::ShortString;
+use futures::StreamExt as _;
+use futures::stream::select_all;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions};
+use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use lienthong_tests::roles::Roles;
 use lienthong_tests::up::{Agency, write_registry};
 use proto::journal::v1::ResendRequest;
 use proto::journal::v1::journal_client::JournalClient;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
@@ -35,24 +36,32 @@ async fn open_channel(url: &str) -> (Connection, Channel) {
 
 type TakenMessage = (BasicProperties, Vec<u8>);
 
-/// Takes the next message out of a queue.
-async fn take(channel: &Channel, queue: &str) -> Option<TakenMessage> {
-    let options = BasicGetOptions { no_ack: true };
-    let taken = channel.basic_get(queue.into(), options).await.unwrap()?;
-    Some((taken.delivery.properties.clone(), taken.delivery.data.to_vec()))
-}
-
-/// Takes the next message out of one of several queues, once there is one.
-async fn take_next(channel: &Channel, queues: &[String]) -> (String, TakenMessage) {
-    let until = Instant::now() + WAIT_MAX;
-    for queue in queues.iter().cycle() {
-        if let Some(taken) = take(channel, queue).await {
-            return (queue.clone(), taken);
-        }
-        assert!(Instant::now() < until, "nothing arrived in {queues:?}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+/// Takes the next `count` messages out of queues that nobody else receives from, each with the name of
+/// its queue.
+#[expect(clippy::disallowed_methods, reason = "somebody who does not go through the bus")]
+async fn take_next(
+    connection: &Connection,
+    queues: &[String],
+    count: usize,
+) -> Vec<(String, TakenMessage)> {
+    let channel = connection.create_channel().await.unwrap();
+    let mut consumers = Vec::new();
+    for queue in queues {
+        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+        let consuming = channel.basic_consume(queue.as_str().into(), "".into(), options, arguments);
+        let consumer = consuming.await.unwrap();
+        consumers.push(consumer.map(|taken| (queue.clone(), taken.unwrap())));
     }
-    unreachable!("there is a queue")
+    let mut deliveries = select_all(consumers);
+    let mut all = Vec::new();
+    while all.len() < count {
+        let next = tokio::time::timeout(WAIT_MAX, deliveries.next()).await;
+        let (queue, taken) = next.unwrap().unwrap();
+        taken.acker.ack(BasicAckOptions::default()).await.unwrap();
+        all.push((queue, (taken.properties, taken.data)));
+    }
+    channel.close(200, "done".into()).await.unwrap();
+    all
 }
 
 #[expect(clippy::disallowed_methods, reason = "somebody who does not go through the bus")]
@@ -138,11 +147,9 @@ async fn a_receiver_gets_the_genuine_documents_whatever_was_done_to_its_channel(
     for number in 0..4 {
         tokio::time::timeout(WAIT_MAX, sender.send(item(number))).await.unwrap().unwrap();
     }
-    let (_connection, channel) = open_channel(&stand.node.url(0)).await;
-    let mut taken = Vec::new();
-    while taken.len() < 4 {
-        taken.push(take_next(&channel, &[QUEUE.to_owned()]).await.1);
-    }
+    let (connection, channel) = open_channel(&stand.node.url(0)).await;
+    let taken = take_next(&connection, &[QUEUE.to_owned()], 4).await;
+    let taken: Vec<_> = taken.into_iter().map(|(_, message)| message).collect();
     // The body; the sender; a new message under a new id beside the genuine one; no event at all.
     let [mut body, mut header, genuine, mut broken] = <[_; 4]>::try_from(taken).unwrap();
     replace(&mut body.1, "Báo cáo", "Bao  cao ");
@@ -179,8 +186,8 @@ async fn what_was_altered_in_intake_is_not_routed() {
     stand.roles.kill("mapping");
     resend(&stand.roles, receipt.message_id).await;
     let partitions: Vec<String> = (0..PARTITIONS).map(|it| format!("intake.{it}")).collect();
-    let (_connection, channel) = open_channel(&stand.node.url(0)).await;
-    let (queue, genuine) = take_next(&channel, &partitions).await;
+    let (connection, channel) = open_channel(&stand.node.url(0)).await;
+    let (queue, genuine) = take_next(&connection, &partitions, 1).await.remove(0);
     let mut altered = genuine.clone();
     replace(&mut altered.1, "Báo cáo", "Bao  cao ");
     let mut broken = genuine;

@@ -10,8 +10,7 @@ use proto::journal::v1::{EndRequest, Settlement};
 use crate::gateway::Gateway;
 use crate::session::{LeaseOwner, Session};
 
-/// The settlement of a delivery that was not sent. Lease 0 stands for whichever lease the session
-/// has, because the response that named it was lost.
+/// The settlement of a delivery that was not sent.
 pub(crate) fn unsent_settlement(message_id: String, lease: u64) -> Settlement {
     Settlement { message_id, lease, answer: Some(Answer::Unsent(true)) }
 }

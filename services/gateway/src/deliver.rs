@@ -113,7 +113,8 @@ impl DeliveryHandler {
         share: Vec<Indexed>,
     ) -> (Vec<(usize, Verdict)>, Vec<Indexed>) {
         let session = reservation.session.clone();
-        match self.begin(&session, &share).await {
+        let lease = self.gateway.lease_numbers.next(self.gateway.clock.now_us());
+        match self.begin(&session, lease, &share).await {
             Ok(begun) => (self.enqueue(reservation, share, begun).await, Vec::new()),
             Err(fault) if fault.code == code::LT_JNL_004.code => {
                 // The same adapter has opened a newer session at another gateway, and the journal
@@ -124,18 +125,23 @@ impl DeliveryHandler {
             }
             Err(fault) => {
                 tracing::warn!(error = %fault, "deliveries were not begun");
-                self.revert_begin(&session, &share).await;
+                self.revert_begin(&session, lease, &share).await;
                 let retry = |(index, _)| (index, Verdict::Retry(no_session()));
                 (share.into_iter().map(retry).collect(), Vec::new())
             }
         }
     }
 
-    async fn begin(&self, session: &Session, share: &[Indexed]) -> Result<Vec<Begun>, Fault> {
+    async fn begin(
+        &self,
+        session: &Session,
+        lease: u64,
+        share: &[Indexed],
+    ) -> Result<Vec<Begun>, Fault> {
         let application = self.sessions.application.as_str();
         let copy = |it: &Message| (it.id.to_string(), copy_digest(it, application));
         let copies = share.iter().map(|(_, it)| copy(it)).collect();
-        let begun = self.gateway.journal.begin(session.id.clone(), copies).await;
+        let begun = self.gateway.journal.begin(session.id.clone(), lease, copies).await;
         let begun = begun.map_err(|status| to_fault(&status))?;
         if begun.len() == share.len() {
             return Ok(begun);
@@ -144,12 +150,10 @@ impl DeliveryHandler {
     }
 
     /// Returns messages to the journal, which may have begun them although its answer was lost. A
-    /// message that the session has from an earlier window stays in flight.
-    async fn revert_begin(&self, session: &Session, share: &[Indexed]) {
-        let ids = share.iter().map(|(_, it)| it.id.to_string());
-        let unsent = ids.filter(|id| session.in_flight(id).is_none());
-        let settlements = unsent.map(|id| unsent_settlement(id, 0)).collect();
-        self.gateway.settle_unsent(session, settlements).await;
+    /// message that the session has under another lease stays in flight.
+    async fn revert_begin(&self, session: &Session, lease: u64, share: &[Indexed]) {
+        let unsent = share.iter().map(|(_, it)| unsent_settlement(it.id.to_string(), lease));
+        self.gateway.settle_unsent(session, unsent.collect()).await;
     }
 
     /// Queues what the journal leased. What the session does not take any more goes back to the

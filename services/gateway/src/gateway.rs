@@ -16,6 +16,7 @@ use crate::active_tokens::ActiveTokens;
 use crate::config::Config;
 use crate::failure_rate::FailureRate;
 use crate::fault::{disk_full, is_of_storage};
+use crate::lease_numbers::LeaseNumbers;
 use crate::limits::MAPPING_RESPONSE_BYTES_MAX;
 use crate::memory::MemoryBudget;
 use crate::metrics::Metrics;
@@ -57,6 +58,7 @@ pub(crate) struct Gateway {
     pub(crate) disk: DiskSpace,
     pub(crate) registry: RegistryFollower,
     pub(crate) sessions: Sessions,
+    pub(crate) lease_numbers: LeaseNumbers,
     pub(crate) uploads: Uploads,
     pub(crate) metrics: Metrics,
     pub(crate) journal: JournalClient,
@@ -93,6 +95,7 @@ impl Gateway {
             disk: dependencies.disk,
             registry: dependencies.registry,
             sessions: Sessions::default(),
+            lease_numbers: LeaseNumbers::default(),
             uploads: Uploads::default(),
             metrics: Metrics::new(),
             journal: JournalClient::new(dependencies.journal, time_limit),

@@ -38,6 +38,7 @@ mod hello;
 mod http_json;
 mod json;
 mod known_item;
+mod lease_numbers;
 mod limits;
 mod lookup;
 mod memory;

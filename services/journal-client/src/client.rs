@@ -115,7 +115,8 @@ impl JournalClient {
         self.within(client.publish_again(PublishAgainRequest { to: to.into() })).await.map(drop)
     }
 
-    /// Leases messages to a session; one answer per id, in their order. `copies` are the ids of the
+    /// Leases messages to a session under the number `lease`, which the session has never used before;
+    /// one answer per id, in their order. `copies` are the ids of the
     /// copies that came from the application's channel, and their digests
     /// ([`copy_digest`](crate::copy_digest)).
     ///
@@ -125,13 +126,14 @@ impl JournalClient {
     pub async fn begin(
         &self,
         session: String,
+        lease: u64,
         copies: Vec<(String, [u8; 32])>,
     ) -> Result<Vec<Begun>, Status> {
         let mut client = self.client.clone();
         let digest = |it: [u8; 32]| Bytes::copy_from_slice(&it);
         let (message_ids, copy_digests) =
             copies.into_iter().map(|(id, copy)| (id, digest(copy))).unzip();
-        let request = BeginRequest { session, message_ids, copy_digests };
+        let request = BeginRequest { session, message_ids, copy_digests, lease };
         Ok(self.within(client.begin(request)).await?.messages)
     }
 

@@ -142,8 +142,8 @@ async fn work(
             .collect();
         journal.record(RecordRequest { entries, ..RecordRequest::default() }).await.unwrap();
         lap(1);
-        let begin =
-            BeginRequest { session: session.clone(), message_ids, ..BeginRequest::default() };
+        let copy_digests = Vec::new();
+        let begin = BeginRequest { session: session.clone(), message_ids, copy_digests, lease: 1 };
         let begun = journal.begin(begin).await.unwrap().into_inner().messages;
         lap(2);
         let settlements: Vec<Settlement> = begun.into_iter().map(settlement).collect();

@@ -1,5 +1,5 @@
 //! Begin: whether a message may be handed to a session now. Keeps the order of a conversation, and
-//! gives each delivery a lease, whose number fences off the answers of earlier ones.
+//! gives each delivery the lease that the session names, which fences off the answers to other ones.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,8 +19,21 @@ use crate::session::Session;
 use crate::transitions::{Event, Transition};
 use crate::unit_of_work::UnitOfWork;
 
-/// A session and the copies it asks for.
-pub(crate) type BeginCall<'a> = (&'a str, &'a [ReceivedCopy]);
+/// What a session asks for.
+#[derive(Debug)]
+pub(crate) struct BeginCall {
+    pub(crate) session: String,
+    /// The number that the leases of all the copies get.
+    pub(crate) lease: i64,
+    pub(crate) copies: Vec<ReceivedCopy>,
+}
+
+impl BeginCall {
+    /// The ids of the messages that it asks for.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &String> {
+        self.copies.iter().map(|it| &it.message_id)
+    }
+}
 
 /// States in which a message does not block later ones of its conversation.
 const PASSED: [State; 4] = [State::Routed, State::Taken, State::Refused, State::Withdrawn];
@@ -36,25 +49,26 @@ type Infos = HashMap<String, Result<Arc<DeliveryInfo>, Corrupt>>;
 /// Answers for each message whether it may be handed over now; none for a session that is closed.
 pub(crate) async fn begin(
     unit: &mut UnitOfWork<'_>,
-    calls: &[BeginCall<'_>],
+    calls: &[&BeginCall],
 ) -> Result<Vec<Option<Vec<Begun>>>, DatabaseError> {
-    let copies = || calls.iter().flat_map(|(_, copies)| *copies);
-    let ids = || copies().map(|it| &it.message_id);
-    let received: Vec<_> = copies().map(ReceivedCopy::as_ref).collect();
+    let ids = || calls.iter().flat_map(|it| it.ids());
+    let received: Vec<_> =
+        calls.iter().flat_map(|it| &it.copies).map(ReceivedCopy::as_ref).collect();
     let checks = CopyChecks::load(unit, received).await?;
     // Read once for the whole group, so a message that begins in this group still blocks the ones
     // behind it.
     let blocked = find_blocked(unit, ids()).await?;
     let infos = read_infos(unit, ids().filter(|it| !blocked.contains_key(*it))).await?;
     let mut answers = Vec::with_capacity(calls.len());
-    for (session, copies) in calls {
-        let session = unit.session(session);
+    for call in calls {
+        let session = unit.session(&call.session);
         answers.push(session.map(|session| {
+            let asker = (&session, call.lease);
             let begin = |copy: &ReceivedCopy| match refuse_copy(unit, &checks, copy) {
                 Some(refused) => refused,
-                None => begin_one(unit, &session, &copy.message_id, (&blocked, &infos)),
+                None => begin_one(unit, asker, &copy.message_id, (&blocked, &infos)),
             };
-            copies.iter().map(begin).collect()
+            call.copies.iter().map(begin).collect()
         }));
     }
     Ok(answers)
@@ -177,7 +191,7 @@ fn refuse_copy(
 
 fn begin_one(
     unit: &mut UnitOfWork<'_>,
-    session: &Session,
+    (session, number): (&Session, i64),
     id: &str,
     (blocked, infos): (&HashMap<String, String>, &Infos),
 ) -> Begun {
@@ -187,7 +201,8 @@ fn begin_one(
         return Begun { answer: Answer::Unknown.into(), ..begun };
     };
     let state = row.state.into();
-    let asked = LeaseEvent::Begun { session: &session.id, lasts: session.lease_ms * 1_000 };
+    let lasts = session.lease_ms * 1_000;
+    let asked = LeaseEvent::Begun { session: &session.id, number, lasts };
     let (lease, effect) = row.lease().after(asked, unit.now);
     match effect {
         LeaseEffect::AlreadyEnded => {

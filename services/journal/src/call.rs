@@ -11,7 +11,7 @@ use proto::journal::v1::{
 use proto::operate::v1::{Pause, PauseRequest, ResumeRequest};
 use tokio::sync::mpsc;
 
-use crate::altered_copies::ReceivedCopy;
+use crate::begin::BeginCall;
 use crate::reply::{Reply, ask};
 
 /// A call that writes.
@@ -27,8 +27,8 @@ pub(crate) enum Call {
     Pause(PauseRequest, Reply<(Pause, bool)>),
     /// The answer: the pause that ended.
     Resume(ResumeRequest, Reply<Option<Pause>>),
-    /// A session, and the copies that it asks for.
-    Begin(String, Vec<ReceivedCopy>, Reply<Option<Vec<Begun>>>),
+    /// The answer: none for a session that is closed.
+    Begin(BeginCall, Reply<Option<Vec<Begun>>>),
     End(EndRequest, Reply<Vec<Ended>>),
     Command(CommandRequest, Reply<CommandResponse>),
     Resend(ResendRequest, Reply<Result<ResendResponse, Fault>>),
@@ -44,7 +44,7 @@ impl Call {
         let count = match self {
             Self::Accept(items, _) => items.len(),
             Self::Record(entries, refusals, _) => entries.len() + refusals.len(),
-            Self::Begin(_, copies, _) => copies.len(),
+            Self::Begin(call, _) => call.copies.len(),
             Self::Renew(ids, _) => ids.len(),
             Self::End(request, _) => request.settlements.len(),
             Self::Command(request, _) => request.message_ids.len(),
@@ -108,7 +108,7 @@ impl Call {
             Self::Renew(_, reply) => reply.send(Err(fault)),
             Self::Pause(_, reply) => reply.send(Err(fault)),
             Self::Resume(_, reply) => reply.send(Err(fault)),
-            Self::Begin(_, _, reply) => reply.send(Err(fault)),
+            Self::Begin(_, reply) => reply.send(Err(fault)),
             Self::End(_, reply) => reply.send(Err(fault)),
             Self::Command(_, reply) => reply.send(Err(fault)),
             Self::Resend(_, reply) => reply.send(Err(fault)),

@@ -199,7 +199,7 @@ impl DeliveryRow {
                 number: self.lease,
                 until: self.due_at,
             },
-            State::Taken | State::Refused | State::Withdrawn => Lease::Ended { last: self.lease },
+            State::Taken | State::Refused | State::Withdrawn => Lease::Ended,
             State::Unspecified
             | State::Accepted
             | State::Routed
@@ -207,19 +207,19 @@ impl DeliveryRow {
             | State::Held
             | State::Parked
             | State::Dead
-            | State::InDoubt => Lease::Free { last: self.lease },
+            | State::InDoubt => Lease::Free,
         }
     }
 
     /// Writes a lease into its columns. The state of a message that leaves its session is set by the
     /// step that it takes.
     pub(crate) fn set_lease(&mut self, lease: Lease) {
-        self.lease = lease.number();
         match lease {
-            Lease::Held { session, until, .. } => {
-                (self.state, self.session, self.due_at) = (State::InHand, session, until);
+            Lease::Held { session, number, until } => {
+                (self.state, self.due_at) = (State::InHand, until);
+                (self.session, self.lease) = (session, number);
             }
-            Lease::Free { .. } | Lease::Ended { .. } => self.session.clear(),
+            Lease::Free | Lease::Ended => (self.session, self.lease) = (String::new(), 0),
         }
     }
 

@@ -1,5 +1,7 @@
 //! A group of calls, worked on kind by kind in one transaction.
 
+use std::collections::HashSet;
+
 use proto::fault::v1::Fault;
 use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::{
@@ -34,31 +36,27 @@ type Kind<'a, Q, A> = (Vec<Q>, Vec<&'a Reply<A>>);
 struct ByKind<'a> {
     accepts: Kind<'a, &'a [Acceptance], Vec<AcceptOutcome>>,
     records: Kind<'a, RecordCall<'a>, RecordResponse>,
-    begins: Kind<'a, BeginCall<'a>, Option<Vec<Begun>>>,
+    begins: Kind<'a, &'a BeginCall, Option<Vec<Begun>>>,
     ends: Kind<'a, &'a EndRequest, Vec<Ended>>,
-    /// Take back what a Begin gave whose answer was lost; that Begin may be in this very group.
-    undone: Kind<'a, &'a EndRequest, Vec<Ended>>,
     others: Vec<&'a Call>,
 }
 
 impl<'a> ByKind<'a> {
     fn new(group: &[&'a Call]) -> Self {
         let mut kinds = Self::default();
+        let unsent = unsent_leases(group);
+        let is_undone = |it: &BeginCall| {
+            u64::try_from(it.lease).is_ok_and(|lease| unsent.contains(&(&it.session, lease)))
+        };
         for call in group {
             match call {
                 Call::Accept(items, reply) => push(&mut kinds.accepts, items, reply),
                 Call::Record(entries, refusals, reply) => {
                     push(&mut kinds.records, (entries, refusals), reply);
                 }
-                // A caller that went away would not hand the messages over.
-                Call::Begin(_, _, reply) if reply.is_closed() => {}
-                Call::Begin(session, copies, reply) => {
-                    kinds.undo_before_begin(session);
-                    push(&mut kinds.begins, (session, copies), reply);
-                }
-                Call::End(request, reply) if settle::undoes_begin(request) => {
-                    push(&mut kinds.undone, request, reply);
-                }
+                // A caller that went away or has returned the lease would not hand the messages over.
+                Call::Begin(call, reply) if reply.is_closed() || is_undone(call) => {}
+                Call::Begin(call, reply) => push(&mut kinds.begins, call, reply),
                 Call::End(request, reply) => push(&mut kinds.ends, request, reply),
                 Call::Open(..)
                 | Call::Close(..)
@@ -73,16 +71,15 @@ impl<'a> ByKind<'a> {
         }
         kinds
     }
+}
 
-    /// Works on what takes back an earlier Begin of a session before its next Begin. It cannot name
-    /// the lease, so it would take back the next one, whose answer lets the gateway deliver.
-    fn undo_before_begin(&mut self, session: &str) {
-        let (requests, replies) = std::mem::take(&mut self.undone);
-        for (request, reply) in requests.into_iter().zip(replies) {
-            let is_its = request.session == session;
-            push(if is_its { &mut self.ends } else { &mut self.undone }, request, reply);
-        }
-    }
+/// The sessions and leases that are returned unsent in a group. A Begin whose lease is among them is
+/// not worked on, wherever it stands in the group: settlements are worked on first, so it would lease
+/// messages that its caller does not expect any more.
+fn unsent_leases<'a>(group: &[&'a Call]) -> HashSet<(&'a str, u64)> {
+    let ends =
+        group.iter().filter_map(|it| if let Call::End(it, _) = it { Some(it) } else { None });
+    ends.flat_map(settle::unsent_leases).collect()
 }
 
 fn push<'a, Q, A>(kind: &mut Kind<'a, Q, A>, request: Q, reply: &'a Reply<A>) {
@@ -98,12 +95,12 @@ pub(crate) async fn work<'a>(
     (group, storage): (&[&'a Call], &Storage),
     answers: &mut Vec<Answer<'a>>,
 ) -> Result<(), DatabaseError> {
-    let ByKind { accepts, records, begins, ends, undone, others } = ByKind::new(group);
+    let ByKind { accepts, records, begins, ends, others } = ByKind::new(group);
     accept_all(unit, (&accepts, storage), answers).await?;
     let entries = || records.0.iter().flat_map(|(entries, _)| *entries);
     let recorded = entries().map(|it: &Entry| it.message_id.as_str());
-    let ended = ends.0.iter().chain(&undone.0).flat_map(|it| settle::ids(it));
-    let begun = || begins.0.iter().flat_map(|(_, copies)| *copies).map(|it| it.message_id.as_str());
+    let ended = ends.0.iter().flat_map(|it| settle::ids(it));
+    let begun = || begins.0.iter().flat_map(|it| it.ids()).map(String::as_str);
     unit.load(recorded.chain(ended).chain(begun())).await?;
     let derived: Vec<_> = entries().flat_map(|it| derived_before(unit, it)).collect();
     unit.load(derived.into_iter()).await?;
@@ -114,9 +111,8 @@ pub(crate) async fn work<'a>(
     }
     // Messages that were derived in this very group have rows by now.
     unit.load(begun()).await?;
-    unit.load_sessions(begins.0.iter().map(|(session, _)| *session)).await?;
+    unit.load_sessions(begins.0.iter().map(|it| it.session.as_str())).await?;
     hold_back(answers, begins.1, begin(unit, &begins.0).await?);
-    hold_back(answers, undone.1, settle::end(unit, &undone.0).await?);
     write_reports(unit).await
 }
 
@@ -211,26 +207,31 @@ mod tests {
 
     use super::*;
 
-    fn undo(session: &str) -> Call {
-        let answer = Some(Settled::Unsent(true));
-        let settlement = Settlement { message_id: "m".to_owned(), lease: 0, answer };
-        let session = session.to_owned();
-        let settlements = vec![settlement];
+    fn end(session: &str, lease: u64, answer: Settled) -> Call {
+        let settlement = Settlement { message_id: "m".to_owned(), lease, answer: Some(answer) };
+        let (session, settlements) = (session.to_owned(), vec![settlement]);
         let request = EndRequest { session, settlements, ..EndRequest::default() };
         Call::End(request, Reply::channel().0)
     }
 
+    /// The leases of the Begins that are worked on.
+    fn begun(group: &[&Call]) -> Vec<i64> {
+        ByKind::new(group).begins.0.iter().map(|it| it.lease).collect()
+    }
+
     #[test]
-    fn what_takes_back_a_begin_never_takes_back_the_next_one_of_its_session() {
-        let (reply, _answered) = Reply::channel();
-        let begin = Call::Begin("s".to_owned(), Vec::new(), reply);
-        let (its, other) = (undo("s"), undo("other"));
-        let counts = |group: &[&Call]| {
-            let kinds = ByKind::new(group);
-            (kinds.ends.0.len(), kinds.undone.0.len())
-        };
-        assert_eq!(counts(&[&begin, &its]), (0, 1), "its Begin is in this group");
-        assert_eq!(counts(&[&its, &begin]), (1, 0), "its Begin was before this group");
-        assert_eq!(counts(&[&other, &begin, &its]), (0, 2), "another session's");
+    fn a_begin_is_left_out_where_its_own_lease_is_returned_wherever_the_calls_stand() {
+        let (lost_reply, _lost) = Reply::channel();
+        let (next_reply, _answered) = Reply::channel();
+        let begin = |lease| BeginCall { session: "s".to_owned(), lease, copies: Vec::new() };
+        let lost = Call::Begin(begin(5), lost_reply);
+        let next = Call::Begin(begin(6), next_reply);
+        let undo = end("s", 5, Settled::Unsent(true));
+        for group in [[&lost, &undo, &next], [&undo, &lost, &next], [&next, &lost, &undo]] {
+            assert_eq!(begun(&group), [6]);
+        }
+        let other_session = end("other", 5, Settled::Unsent(true));
+        let other_answer = end("s", 5, Settled::Interrupted(true));
+        assert_eq!(begun(&[&lost, &other_session, &other_answer]), [5]);
     }
 }

@@ -4,11 +4,14 @@
 //! | state | `Begun` | `Settled`, its session and number | `Settled`, another one | `Due` | `SessionClosed` | `Restarted` | `Revoked` | `Finished` |
 //! |---|---|---|---|---|---|---|---|---|
 //! | `Free` | `Held`, granted | `Free`, late | `Free`, late | – | – | – | – | `Ended` |
-//! | `Held` | –, held already | `Free` or `Ended`, settled | –, late | after its end `Free`, given back | its own: `Free`, given back | ends at once | `Free` | `Ended` |
+//! | `Held` | –, held already, also by its own session and number | `Free` or `Ended`, settled | –, late | after its end `Free`, given back | its own: `Free`, given back | ends at once | `Free` | `Ended` |
 //! | `Ended` | –, already ended | –, late | –, late | – | – | – | – | – |
 //!
-//! A number is given once and the next one is greater, also after the lease has ended and when the
-//! clock was set back: it fences off the answers of earlier leases.
+//! The gateway names the number, so it can take a lease back although the answer of its Begin was
+//! lost. Session and number together fence off the answers of other leases: a session lives in one
+//! gateway process, which uses no number twice. Numbers of different sessions are not compared,
+//! because they come from different clocks. One Begin may hold two copies of a message under one
+//! number; the second one is held already, because a second grant would deliver it twice.
 
 /// End of a lease whose channel was in the memory of the process before: any time has passed it.
 pub(crate) const END_AT_RESTART: i64 = 1;
@@ -16,22 +19,21 @@ pub(crate) const END_AT_RESTART: i64 = 1;
 /// The lease of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Lease {
-    /// No session holds the message. `last` is the number of the last lease; 0: there was none.
-    Free { last: i64 },
+    /// No session holds the message.
+    Free,
     /// A session holds it.
     Held { session: String, number: i64, until: i64 },
     /// The message is in a terminal state.
-    Ended { last: i64 },
+    Ended,
 }
 
 /// What happens to a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LeaseEvent<'a> {
     /// A session begins with the message; a lease lasts so many microseconds.
-    Begun { session: &'a str, lasts: i64 },
-    /// A session answers. Number none: whichever lease it has, because the answer that named the
-    /// number was lost. Final: the message reaches a terminal state.
-    Settled { session: &'a str, number: Option<u64>, is_final: bool },
+    Begun { session: &'a str, number: i64, lasts: i64 },
+    /// A session answers. Final: the message reaches a terminal state.
+    Settled { session: &'a str, number: u64, is_final: bool },
     /// The sweeper reads the row.
     Due,
     /// A session is closed.
@@ -66,35 +68,27 @@ impl Lease {
     /// The state after an event, and its effect.
     pub(crate) fn after(self, event: LeaseEvent<'_>, now: i64) -> (Self, LeaseEffect) {
         match self {
-            Self::Free { last } => after_free(last, event, now),
+            Self::Free => after_free(event, now),
             Self::Held { session, number, until } => {
                 after_held((session, number, until), event, now)
             }
-            Self::Ended { last } => (Self::Ended { last }, effect_when_ended(event)),
-        }
-    }
-
-    /// The number of the lease, or of the last one.
-    pub(crate) fn number(&self) -> i64 {
-        match self {
-            Self::Free { last } | Self::Ended { last } => *last,
-            Self::Held { number, .. } => *number,
+            Self::Ended => (Self::Ended, effect_when_ended(event)),
         }
     }
 }
 
-fn after_free(last: i64, event: LeaseEvent<'_>, now: i64) -> (Lease, LeaseEffect) {
+fn after_free(event: LeaseEvent<'_>, now: i64) -> (Lease, LeaseEffect) {
     match event {
-        LeaseEvent::Begun { session, lasts } => {
-            let (session, number) = (session.to_owned(), now.max(last + 1));
-            (Lease::Held { session, number, until: now + lasts }, LeaseEffect::Granted)
+        LeaseEvent::Begun { session, number, lasts } => {
+            let (session, until) = (session.to_owned(), now + lasts);
+            (Lease::Held { session, number, until }, LeaseEffect::Granted)
         }
-        LeaseEvent::Settled { .. } => (Lease::Free { last }, LeaseEffect::Late),
+        LeaseEvent::Settled { .. } => (Lease::Free, LeaseEffect::Late),
         LeaseEvent::Due
         | LeaseEvent::SessionClosed { .. }
         | LeaseEvent::Restarted
-        | LeaseEvent::Revoked => (Lease::Free { last }, LeaseEffect::Nothing),
-        LeaseEvent::Finished => (Lease::Ended { last }, LeaseEffect::Nothing),
+        | LeaseEvent::Revoked => (Lease::Free, LeaseEffect::Nothing),
+        LeaseEvent::Finished => (Lease::Ended, LeaseEffect::Nothing),
     }
 }
 
@@ -103,25 +97,26 @@ fn after_held(
     event: LeaseEvent<'_>,
     now: i64,
 ) -> (Lease, LeaseEffect) {
-    let (free, ended) = (Lease::Free { last: number }, Lease::Ended { last: number });
     let is_its = |of: &str| session == of;
     let kept = |until, effect| (Lease::Held { session: session.clone(), number, until }, effect);
     match event {
         LeaseEvent::Begun { .. } => kept(until, LeaseEffect::HeldAlready),
         LeaseEvent::Settled { session: of, number: answered, is_final } => {
-            let is_current = answered.is_none_or(|it| u64::try_from(number) == Ok(it));
+            let is_current = u64::try_from(number) == Ok(answered);
             match (is_its(of) && is_current, is_final) {
-                (true, true) => (ended, LeaseEffect::Settled),
-                (true, false) => (free, LeaseEffect::Settled),
+                (true, true) => (Lease::Ended, LeaseEffect::Settled),
+                (true, false) => (Lease::Free, LeaseEffect::Settled),
                 (false, _) => kept(until, LeaseEffect::Late),
             }
         }
-        LeaseEvent::Due if until <= now => (free, LeaseEffect::GivenBack),
-        LeaseEvent::SessionClosed { session: of } if is_its(of) => (free, LeaseEffect::GivenBack),
+        LeaseEvent::Due if until <= now => (Lease::Free, LeaseEffect::GivenBack),
+        LeaseEvent::SessionClosed { session: of } if is_its(of) => {
+            (Lease::Free, LeaseEffect::GivenBack)
+        }
         LeaseEvent::Due | LeaseEvent::SessionClosed { .. } => kept(until, LeaseEffect::Nothing),
         LeaseEvent::Restarted => kept(until.min(END_AT_RESTART), LeaseEffect::Nothing),
-        LeaseEvent::Revoked => (free, LeaseEffect::Nothing),
-        LeaseEvent::Finished => (ended, LeaseEffect::Nothing),
+        LeaseEvent::Revoked => (Lease::Free, LeaseEffect::Nothing),
+        LeaseEvent::Finished => (Lease::Ended, LeaseEffect::Nothing),
     }
 }
 

@@ -12,7 +12,7 @@
 //! - The same content again gets the first receipt; the same key with other content is a conflict.
 //! - Messages of one conversation begin at one application in the order accepted; a held message is
 //!   released in the commit that settles the one before.
-//! - A message is with one adapter at a time: the lease's number fences off earlier deliveries.
+//! - A message is with one adapter at a time: a lease fences off the answers of other ones.
 //! - A message in the undeliverable channel is recorded, and published again.
 //! - A message that is not settled is published again under the same ids until it is, or is a dead
 //!   letter.

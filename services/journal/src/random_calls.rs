@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chassis::disk::DiskSpace;
+use chassis::health::Health;
 use proto::journal::v1::body::Place;
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::entry::Disposition;
@@ -15,16 +17,19 @@ use proto::message::v1::{ReceiverClass, State};
 
 use crate::accept::accept;
 use crate::altered_copies::ReceivedCopy;
-use crate::begin::begin;
+use crate::begin::BeginCall;
+use crate::call::Call;
 use crate::command::command;
 use crate::connect;
 use crate::database::Database;
 use crate::delivery_row::{COLUMNS, DeliveryRow};
+use crate::group;
 use crate::lease::{END_AT_RESTART, LeaseEvent};
 use crate::random::{Random, seeds};
 use crate::record::record;
+use crate::reply::Reply;
 use crate::row_cache::RowCache;
-use crate::settle::end;
+use crate::storage::{Storage, reserve_of};
 use crate::sweep::{postpone, publish_all, publish_soon, sweep};
 use crate::unit_of_work::UnitOfWork;
 
@@ -34,18 +39,27 @@ const CONVERSATIONS: usize = 2;
 const LEASE_MS: i64 = 600_000;
 const SECOND: i64 = 1_000_000;
 
-/// False for an answer to another lease than the one that the row has.
+/// False for an answer to another lease than the one that the row has, and for a Begin of a message
+/// that is in hand.
 fn may_change(packet: &Packet, was: &DeliveryRow) -> bool {
-    let Packet::End(request) = packet else { return true };
+    let request = match packet {
+        Packet::Begin { id, .. } => return *id == was.id && was.state != State::InHand,
+        Packet::End(request) => request,
+        Packet::Unpublished(_)
+        | Packet::Command(..)
+        | Packet::Open(_)
+        | Packet::Close(_)
+        | Packet::Sweep => return true,
+    };
     let mut settlements = request.settlements.iter().filter(|it| it.message_id == was.id);
-    let is_current = |lease| lease == 0 || i64::try_from(lease) == Ok(was.lease);
+    let is_current = |lease| i64::try_from(lease) == Ok(was.lease);
     request.session == was.session && settlements.any(|it| is_current(it.lease))
 }
 
 /// A call on its way to the journal, perhaps twice, perhaps for long.
 #[derive(Clone, Debug)]
 enum Packet {
-    Begin { session: String, id: String },
+    Begin { session: String, lease: i64, id: String },
     End(EndRequest),
     Unpublished(String),
     Command(Action, String),
@@ -58,8 +72,8 @@ enum Packet {
 #[derive(Debug, Default)]
 struct Outcome {
     published: Vec<String>,
-    /// The lease under which a message was given to a session.
-    given: Option<u64>,
+    /// Sessions and leases under which messages were given.
+    given: Vec<(String, u64)>,
 }
 
 struct World {
@@ -67,11 +81,14 @@ struct World {
     now: i64,
     database: Database,
     cache: RowCache,
+    storage: Storage,
     class: ReceiverClass,
     /// The receiver takes nothing.
     is_away: bool,
-    /// The sessions that two adapters have.
+    /// The sessions that two adapters have, each at a gateway of its own.
     sessions: [String; 2],
+    /// The last lease of each gateway. They count alike, so both often use the same number.
+    leases: [u64; 2],
     opened: usize,
     network: Vec<Packet>,
     /// Messages in the channel.
@@ -79,8 +96,8 @@ struct World {
     rows: HashMap<String, DeliveryRow>,
     /// Messages that an operator drove again.
     driven: HashSet<String>,
-    /// Leases under which a message may have reached a receiver.
-    reached: HashMap<String, HashSet<u64>>,
+    /// Sessions and leases under which a message may have reached a receiver.
+    reached: HashMap<String, HashSet<(String, u64)>>,
     /// The watermark goes back with the clock; what was due before it waits for the clock.
     watermark_max: i64,
     /// States that messages were in.
@@ -143,9 +160,11 @@ impl World {
             now: 2,
             database,
             cache,
+            storage: Storage::new(DiskSpace::new(), Health::new(), reserve_of("", 0)),
             class,
             is_away: seed % 4 == 1,
             sessions: Default::default(),
+            leases: [0; 2],
             opened: 0,
             network: Vec::new(),
             channel: (0..MESSAGES).map(|it| message_id(1, it)).collect(),
@@ -157,7 +176,7 @@ impl World {
         };
         world.rows = world.stored().await;
         for adapter in 0..world.sessions.len() {
-            world.call(&Packet::Open(adapter)).await;
+            world.call(&[Packet::Open(adapter)]).await;
         }
         world
     }
@@ -170,38 +189,44 @@ impl World {
         read.map(|it| (it.id.clone(), it)).collect()
     }
 
-    /// Works on a call as the writer does. Now and then its commit fails, and nothing has happened.
-    async fn call(&mut self, packet: &Packet) -> Outcome {
+    /// Works on calls as the writer does: one by itself, or Begins and Ends in a group. Now and then
+    /// the commit fails, and nothing has happened.
+    async fn call(&mut self, packets: &[Packet]) -> Outcome {
         let fails = self.random.one_in(25);
         let opened = format!("s{}", self.opened + 1);
         let mut unit = UnitOfWork::new(&mut self.database, self.now, &mut self.cache);
         unit.database.begin().await.unwrap();
         let mut outcome = Outcome::default();
-        work(&mut unit, packet, (&opened, self.class), &mut outcome).await;
+        match packets {
+            [] | [Packet::Begin { .. } | Packet::End(_), ..] => {
+                outcome.given = work_group(&mut unit, packets, &self.storage).await;
+            }
+            [packet, ..] => work_alone(&mut unit, packet, (&opened, self.class)).await,
+        }
         unit.flush().await.unwrap();
-        if fails && !matches!(packet, Packet::Open(_)) {
+        if fails && !matches!(packets, [Packet::Open(_)]) {
             unit.database.rollback().await.unwrap();
             drop(unit);
-            self.random.note(format!("{} {packet:?}: not committed", self.now));
+            self.random.note(format!("{} {packets:?}: not committed", self.now));
             return Outcome::default();
         }
         unit.database.commit().await.unwrap();
         outcome.published = unit.committed();
-        self.random.note(format!("{} {packet:?}: {outcome:?}", self.now));
+        self.random.note(format!("{} {packets:?}: {outcome:?}", self.now));
         self.channel.extend(outcome.published.iter().cloned());
-        if let Packet::Open(adapter) = packet {
+        if let [Packet::Open(adapter)] = packets {
             self.opened += 1;
             self.sessions[*adapter] = opened;
         }
-        if let Packet::Command(Action::Redrive, id) = packet {
+        if let [Packet::Command(Action::Redrive, id)] = packets {
             self.driven.insert(id.clone());
         }
-        self.check(packet).await;
+        self.check(packets).await;
         outcome
     }
 
     /// Compares the stored rows with those before a call.
-    async fn check(&mut self, packet: &Packet) {
+    async fn check(&mut self, packets: &[Packet]) {
         let (before, after) = (self.rows.clone(), self.stored().await);
         self.watermark_max = self.watermark_max.max(self.cache.watermark);
         assert_eq!(after.len(), MESSAGES);
@@ -210,10 +235,10 @@ impl World {
             let was = &before[id];
             self.seen.insert(row.state);
             assert!(row.corrupt.is_none());
-            assert!(row.lease >= was.lease, "a lease number comes back: {row:?}");
             assert!((0..=8).contains(&row.tries), "tries exceed the schedule: {row:?}");
             let is_held = row.state == State::InHand;
             assert_eq!(is_held, !row.session.is_empty(), "a holder and no lease: {row:?}");
+            assert_eq!(is_held, row.lease > 0, "a number and no lease: {row:?}");
             assert!(!is_held || self.sessions.contains(&row.session), "closed, and holds {row:?}");
             assert!(!is_held || in_hand.insert(&row.conversation), "two of one conversation");
             if row.is_ended() && !was.is_ended() {
@@ -236,30 +261,36 @@ impl World {
             let changes = |it: &DeliveryRow| (it.state, it.lease, it.session.clone(), it.tries);
             let is_next = was.state == State::Held && row.state == State::Queued;
             let is_changed = changes(row) != changes(was);
-            assert!(!is_changed || is_next || may_change(packet, was), "late: {was:?} {row:?}");
+            let is_of_call = packets.iter().any(|it| may_change(it, was));
+            assert!(!is_changed || is_next || is_of_call, "late: {was:?} {row:?}");
         }
         self.rows = after;
     }
 
+    /// A Begin, and the session and the lease that it names.
+    fn next_begin(&mut self, id: String, adapter: usize) -> (Packet, (String, u64)) {
+        self.leases[adapter] += 1;
+        let (session, lease) = (self.sessions[adapter].clone(), self.leases[adapter]);
+        let number = i64::try_from(lease).unwrap();
+        (Packet::Begin { session: session.clone(), lease: number, id }, (session, lease))
+    }
+
     /// A message of the channel reaches a session, whose receiver answers later, perhaps twice.
-    async fn begin(&mut self, id: String, session: String) {
-        let packet = Packet::Begin { session: session.clone(), id: id.clone() };
-        let Some(lease) = self.call(&packet).await.given else { return };
+    async fn begin(&mut self, id: String, adapter: usize) {
+        let (packet, (session, lease)) = self.next_begin(id.clone(), adapter);
+        if self.random.one_in(6) {
+            return self.lose_answer(packet, (id, session, lease)).await;
+        }
+        let count = self.random.below(3);
+        let mut group = self.pick_packets(count);
+        group.insert(self.random.below(group.len() + 1), packet);
+        if !self.call(&group).await.given.contains(&(session.clone(), lease)) {
+            return;
+        }
         let row = &self.rows[&id];
         let earlier = self.rows.values().filter(|it| it.conversation == row.conversation);
         let waits = |it: &&DeliveryRow| it.sequence < row.sequence && !it.is_ended();
         assert_eq!(earlier.filter(waits).count(), 0, "{id} overtakes");
-        if self.random.one_in(8) {
-            // The answer was lost: nothing reached the receiver. The gateway takes the lease back before
-            // it begins the message again, because it cannot name the lease; that call may be lost too.
-            let kept = self.network.len();
-            self.send_answer((id, session), 0, Answer::Unsent(true));
-            let packet = self.network.split_off(kept).remove(0);
-            if !self.random.one_in(3) {
-                self.call(&packet).await;
-            }
-            return;
-        }
         let chosen = self.random.below(20);
         let answer = match if self.is_away { 11 + chosen % 7 } else { chosen } {
             0..10 => Answer::Taken(TakenAnswer::default()),
@@ -271,21 +302,47 @@ impl World {
             14..16 => Answer::Unsent(true),
             16 => Answer::Interrupted(true),
             _ => {
-                self.reach(&id, lease);
+                self.reach(&id, (session, lease));
                 return;
             }
         };
         // An application that is away has not taken it.
         if !matches!(answer, Answer::Unsent(_) | Answer::Unavailable(_)) {
-            self.reach(&id, lease);
+            self.reach(&id, (session.clone(), lease));
         }
         for _ in 0..=self.random.below(2) {
             self.send_answer((id.clone(), session.clone()), lease, answer.clone());
         }
     }
 
+    /// The answer of a Begin is lost, so nothing reaches the receiver. The Begin may come late, perhaps
+    /// twice. Its undo may come before it, in its group, after newer Begins, several times or never.
+    async fn lose_answer(&mut self, begin: Packet, (id, session, lease): (String, String, u64)) {
+        for _ in 0..self.random.below(4) {
+            self.send_answer((id.clone(), session.clone()), lease, Answer::Unsent(true));
+        }
+        if self.random.one_in(3) {
+            self.network.push(begin);
+        } else {
+            self.call(&[begin]).await;
+        }
+    }
+
+    /// Some of the packets on their way; a packet may come again.
+    fn pick_packets(&mut self, count: usize) -> Vec<Packet> {
+        let mut picked = Vec::new();
+        for _ in 0..count.min(self.network.len()) {
+            let chosen = self.random.below(self.network.len());
+            picked.push(self.network[chosen].clone());
+            if !self.random.one_in(4) {
+                self.network.swap_remove(chosen);
+            }
+        }
+        picked
+    }
+
     /// A message may have reached a receiver, a second time only where that is harmless.
-    fn reach(&mut self, id: &str, lease: u64) {
+    fn reach(&mut self, id: &str, lease: (String, u64)) {
         let reached = self.reached.entry(id.to_owned()).or_default();
         reached.insert(lease);
         let is_once = reached.len() == 1 || self.driven.contains(id);
@@ -323,7 +380,7 @@ impl World {
     }
 
     async fn step(&mut self) {
-        let session = self.sessions[self.random.below(2)].clone();
+        let adapter = self.random.below(2);
         let any = message_id(1, self.random.below(MESSAGES));
         match self.random.below(100) {
             0..35 if !self.channel.is_empty() => {
@@ -332,35 +389,28 @@ impl World {
                 if !self.random.one_in(5) {
                     self.channel.swap_remove(chosen);
                 }
-                self.begin(id, session).await;
+                self.begin(id, adapter).await;
             }
             35..65 if !self.network.is_empty() => {
-                let chosen = self.random.below(self.network.len());
-                let packet = self.network[chosen].clone();
-                if !self.random.one_in(4) {
-                    self.network.swap_remove(chosen);
-                }
-                self.call(&packet).await;
+                let count = 1 + self.random.below(3);
+                let group = self.pick_packets(count);
+                self.call(&group).await;
             }
-            65..75 => drop(self.call(&Packet::Sweep).await),
+            65..75 => drop(self.call(&[Packet::Sweep]).await),
             75..86 => self.now += (1 + self.random.below(120) as i64) * 5 * SECOND,
             86..89 => self.now += 6 * 3_600 * SECOND,
             89 => self.now -= self.random.below(30) as i64 * SECOND,
-            90 => {
-                let adapter = self.random.below(2);
-                self.call(&Packet::Open(adapter)).await;
-            }
+            90 => drop(self.call(&[Packet::Open(adapter)]).await),
             91 => {
-                let adapter = self.sessions.iter().position(|it| *it == session).unwrap();
-                self.call(&Packet::Close(session)).await;
-                self.call(&Packet::Open(adapter)).await;
+                self.call(&[Packet::Close(self.sessions[adapter].clone())]).await;
+                self.call(&[Packet::Open(adapter)]).await;
             }
             92 => self.restart().await,
-            93 => drop(self.call(&Packet::Unpublished(any)).await),
-            94 => drop(self.call(&Packet::Command(Action::Redrive, any)).await),
-            95 => drop(self.call(&Packet::Command(Action::Release, any)).await),
+            93 => drop(self.call(&[Packet::Unpublished(any)]).await),
+            94 => drop(self.call(&[Packet::Command(Action::Redrive, any)]).await),
+            95 => drop(self.call(&[Packet::Command(Action::Release, any)]).await),
             96 if self.random.one_in(4) => {
-                drop(self.call(&Packet::Command(Action::Withdraw, any)).await);
+                drop(self.call(&[Packet::Command(Action::Withdraw, any)]).await);
             }
             97 => self.channel.clear(),
             _ => {}
@@ -369,12 +419,13 @@ impl World {
 
     /// A message of the channel is taken at once.
     async fn take(&mut self, id: String) {
-        let session = self.sessions[0].clone();
-        let begin = Packet::Begin { session: session.clone(), id: id.clone() };
-        let Some(lease) = self.call(&begin).await.given else { return };
+        let (begin, (session, lease)) = self.next_begin(id.clone(), 0);
+        if self.call(&[begin]).await.given.is_empty() {
+            return;
+        }
         self.send_answer((id, session), lease, Answer::Taken(TakenAnswer::default()));
         for packet in std::mem::take(&mut self.network) {
-            self.call(&packet).await;
+            self.call(&[packet]).await;
         }
     }
 
@@ -384,9 +435,9 @@ impl World {
         self.network.clear();
         for _ in 0..60 {
             self.now += 6 * 3_600 * SECOND;
-            self.call(&Packet::Sweep).await;
+            self.call(&[Packet::Sweep]).await;
             for id in (0..MESSAGES).map(|it| message_id(1, it)) {
-                self.call(&Packet::Command(Action::Redrive, id)).await;
+                self.call(&[Packet::Command(Action::Redrive, id)]).await;
             }
             for id in std::mem::take(&mut self.channel) {
                 self.take(id).await;
@@ -398,26 +449,50 @@ impl World {
     }
 }
 
-async fn work(
+/// Works on Begins and Ends in one group: the sessions and leases under which messages were given.
+async fn work_group(
+    unit: &mut UnitOfWork<'_>,
+    packets: &[Packet],
+    storage: &Storage,
+) -> Vec<(String, u64)> {
+    let (mut calls, mut begins) = (Vec::new(), Vec::new());
+    for packet in packets {
+        match packet {
+            Packet::Begin { session, lease, id } => {
+                let copy = ReceivedCopy { message_id: id.clone(), digest: Default::default() };
+                let (session, lease) = (session.clone(), *lease);
+                let (reply, answered) = Reply::channel();
+                begins.push((session.clone(), answered));
+                calls.push(Call::Begin(BeginCall { session, lease, copies: vec![copy] }, reply));
+            }
+            Packet::End(request) => calls.push(Call::End(request.clone(), Reply::channel().0)),
+            Packet::Unpublished(_)
+            | Packet::Command(..)
+            | Packet::Open(_)
+            | Packet::Close(_)
+            | Packet::Sweep => panic!("{packet:?} in a group"),
+        }
+    }
+    let mut answers = Vec::new();
+    let group: Vec<&Call> = calls.iter().collect();
+    group::work(unit, (&group, storage), &mut answers).await.unwrap();
+    answers.into_iter().for_each(|answer| answer());
+    let mut given = Vec::new();
+    for (session, mut answered) in begins {
+        let begun = answered.try_recv().ok().and_then(|it| it.unwrap()).into_iter().flatten();
+        let begun = begun.filter(|it| it.answer() == begun::Answer::Deliver);
+        given.extend(begun.map(|it| (session.clone(), it.lease)));
+    }
+    given
+}
+
+async fn work_alone(
     unit: &mut UnitOfWork<'_>,
     packet: &Packet,
     (opened, class): (&str, ReceiverClass),
-    outcome: &mut Outcome,
 ) {
     match packet {
-        Packet::Begin { session, id } => {
-            unit.load([id.as_str()].into_iter()).await.unwrap();
-            unit.load_sessions([session.as_str()].into_iter()).await.unwrap();
-            let copy = ReceivedCopy { message_id: id.clone(), digest: Default::default() };
-            let answers = begin(unit, &[(session, std::slice::from_ref(&copy))]).await.unwrap();
-            let begun = answers.into_iter().flatten().flatten();
-            let given = begun.filter(|it| it.answer() == begun::Answer::Deliver);
-            outcome.given = given.map(|it| it.lease).next();
-        }
-        Packet::End(request) => {
-            unit.load(crate::settle::ids(request)).await.unwrap();
-            end(unit, &[request]).await.unwrap();
-        }
+        Packet::Begin { .. } | Packet::End(_) => panic!("{packet:?} is worked on in a group"),
         Packet::Unpublished(id) => {
             let wait = std::time::Duration::from_secs(5);
             postpone(unit, &[(id.clone(), wait)]).await.unwrap();

@@ -16,11 +16,15 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::altered_copies::ReceivedCopy;
+use crate::begin::BeginCall;
 use crate::call::Call;
 use crate::new_message::NAME_BYTES_MAX;
 use crate::publish_again::{ChannelKind, Lost};
 use crate::readers::ReadCall;
 use crate::server::Service;
+
+/// One above the highest number of a lease: JSON clients read the numbers below it exactly.
+const LEASE_END: i64 = 1 << 53;
 
 #[tonic::async_trait]
 impl Journal for Service {
@@ -102,7 +106,11 @@ impl Journal for Service {
         &self,
         request: Request<BeginRequest>,
     ) -> Result<Response<BeginResponse>, Status> {
-        let BeginRequest { session, message_ids, copy_digests } = request.into_inner();
+        let BeginRequest { session, message_ids, copy_digests, lease } = request.into_inner();
+        let lease = i64::try_from(lease).ok().filter(|it| (1..LEASE_END).contains(it));
+        let Some(lease) = lease else {
+            return Err(Fault::new(&code::LT_JNL_006).param("part", "lease").into());
+        };
         if !copy_digests.is_empty() && copy_digests.len() != message_ids.len() {
             return Err(Fault::new(&code::LT_JNL_006).param("part", "copy_digests").into());
         }
@@ -110,7 +118,8 @@ impl Journal for Service {
         let copy =
             |message_id| ReceivedCopy { message_id, digest: digests.next().unwrap_or_default() };
         let copies = message_ids.into_iter().map(copy).collect();
-        let begun = self.call(|reply| Call::Begin(session, copies, reply)).await?;
+        let call = BeginCall { session, lease, copies };
+        let begun = self.call(|reply| Call::Begin(call, reply)).await?;
         let messages = begun.ok_or_else(|| Status::from(Fault::new(&code::LT_JNL_004)))?;
         Ok(Response::new(BeginResponse { messages }))
     }

@@ -23,17 +23,15 @@ pub(crate) fn ids(request: &EndRequest) -> impl Iterator<Item = &str> {
     request.settlements.iter().map(|it| it.message_id.as_str())
 }
 
-/// True for a request that only takes back what a Begin gave whose answer was lost.
-pub(crate) fn undoes_begin(request: &EndRequest) -> bool {
-    request.settlements.iter().all(undoes_lost_begin)
+/// The sessions and leases whose messages a request returns as not delivered.
+pub(crate) fn unsent_leases(request: &EndRequest) -> impl Iterator<Item = (&str, u64)> {
+    let is_unsent = |it: &&Settlement| matches!(it.answer, Some(Answer::Unsent(_)));
+    let unsent = request.settlements.iter().filter(is_unsent);
+    unsent.map(|it| (request.session.as_str(), it.lease))
 }
 
 fn is_interrupted(settlement: &Settlement) -> bool {
     matches!(settlement.answer, Some(Answer::Interrupted(_)))
-}
-
-fn undoes_lost_begin(settlement: &Settlement) -> bool {
-    settlement.lease == 0 && matches!(settlement.answer, Some(Answer::Unsent(_)))
 }
 
 /// Settles deliveries by the answers given, and releases the messages behind them.
@@ -76,8 +74,7 @@ fn holds_lease(row: &DeliveryRow, session: &str, settlement: &Settlement) -> boo
 /// What an answer is for the lease.
 fn lease_event<'a>(session: &'a str, settlement: &Settlement) -> LeaseEvent<'a> {
     let is_final = matches!(settlement.answer, Some(Answer::Taken(_) | Answer::Refused(_)));
-    let number = Some(settlement.lease).filter(|_| !undoes_lost_begin(settlement));
-    LeaseEvent::Settled { session, number, is_final }
+    LeaseEvent::Settled { session, number: settlement.lease, is_final }
 }
 
 /// Facts of messages that are answered without their lease: a repeat of an answer is noted once.

@@ -27,6 +27,8 @@ pub(crate) struct Calls {
     pub(crate) refusals: Vec<Refusal>,
     /// Messages whose lease was returned as unsent.
     pub(crate) unsent: Vec<String>,
+    /// The calls of End, as the journal got them.
+    pub(crate) ends: Vec<EndRequest>,
     /// Sessions that were closed.
     pub(crate) closed: Vec<String>,
     /// Messages that were in flight when their session was replaced or closed.
@@ -188,15 +190,19 @@ impl Journal for RecordingJournal {
     }
 
     async fn end(&self, request: Request<EndRequest>) -> RpcResult<EndResponse> {
-        let settlements = request.get_ref().settlements.clone();
+        let call = request.get_ref().clone();
         let answer = self.journal.clone().end(request).await?;
-        let ended = settlements.iter().zip(&answer.get_ref().messages);
+        let ended = call.settlements.iter().zip(&answer.get_ref().messages);
         let is_unsent = |(settlement, ended): &(&Settlement, &Ended)| {
             matches!(settlement.answer, Some(Answer::Unsent(_)))
                 && ended.outcome() == Outcome::Closed
         };
-        let unsent = ended.filter(is_unsent).map(|(_, it)| it.message_id.clone());
-        self.calls.lock().unsent.extend(unsent);
+        let unsent: Vec<_> = ended.filter(is_unsent).map(|(_, it)| it.message_id.clone()).collect();
+        {
+            let mut calls = self.calls.lock();
+            calls.unsent.extend(unsent);
+            calls.ends.push(call);
+        }
         self.deliver("end", Ok(answer))
     }
 

@@ -476,11 +476,7 @@ async fn a_damaged_session_is_closed_and_replaced(mut env: Environment) {
         env.deliver(&session, &in_hand).await;
         let sql = format!("UPDATE session SET {} = {value} WHERE id = '{session}'", it.0);
         env.execute(&sql, &sql).await;
-        let request = BeginRequest {
-            session: session.clone(),
-            message_ids: vec![next.clone()],
-            ..BeginRequest::default()
-        };
+        let request = env.begin_request(&session, &[&next]);
         let status = env.journal.begin(request).await.unwrap_err();
         assert_eq!(Fault::from_status(&status).unwrap().code, "LT-JNL-004", "{}", it.0);
         let closed = env.journal.close(CloseRequest { session }).await.unwrap().into_inner();

@@ -1,5 +1,6 @@
 //! Begin and End: leases, order within a conversation, and the answers that settle a delivery.
 
+use proto::fault::v1::Fault;
 use proto::journal::v1::begun::Answer;
 use proto::journal::v1::command_request::Action;
 use proto::journal::v1::ended::Outcome;
@@ -29,12 +30,14 @@ on_both!(
     an_answer_with_another_lease_changes_nothing,
     a_session_begins_only_messages_of_its_application,
     begin_needs_an_open_session,
+    begin_needs_a_lease_that_json_clients_can_read,
     many_concurrent_sessions_deliver_a_message_once,
     a_message_for_an_application_without_a_channel_is_a_dead_letter,
     a_withdrawn_message_is_not_delivered,
     a_settlement_counts_before_its_session_is_closed,
     a_begin_whose_caller_went_away_takes_no_message,
     messages_of_a_lost_begin_are_given_back,
+    a_begin_that_is_undone_in_its_group_leases_nothing,
     another_application_cannot_settle,
     a_late_answer_is_noted_once,
     a_message_derived_before_its_parent_was_routed_is_known_when_recorded_again,
@@ -329,14 +332,27 @@ async fn a_session_begins_only_messages_of_its_application(mut env: Environment)
 
 async fn begin_needs_an_open_session(mut env: Environment) {
     let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
-    let request = BeginRequest {
-        session: "gone".to_owned(),
-        message_ids: vec![id],
-        ..BeginRequest::default()
-    };
+    let request = env.begin_request("gone", &[&id]);
     let status = env.journal.begin(request).await.unwrap_err();
-    let fault = proto::fault::v1::Fault::from_status(&status).unwrap();
+    let fault = Fault::from_status(&status).unwrap();
     assert_eq!(fault.code, "LT-JNL-004");
+}
+
+async fn begin_needs_a_lease_that_json_clients_can_read(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
+    let session = env.open("b-app", REPEATABLE).await;
+    for lease in [0, 1 << 53, u64::MAX] {
+        let request = BeginRequest { lease, ..env.begin_request(&session, &[&id]) };
+        let status = env.journal.begin(request).await.unwrap_err();
+        let fault = Fault::from_status(&status).unwrap();
+        assert_eq!((fault.code.as_str(), fault.params["part"].as_str()), ("LT-JNL-006", "lease"));
+    }
+    let request = BeginRequest { lease: (1 << 53) - 1, ..env.begin_request(&session, &[&id, &id]) };
+    let begun = env.journal.begin(request.clone()).await.unwrap().into_inner().messages;
+    assert_eq!((begun[0].answer(), begun[0].lease), (Answer::Deliver, request.lease));
+    assert_eq!(begun[1].answer(), Answer::InHandElsewhere, "a second copy in one window");
+    let again = env.journal.begin(request).await.unwrap().into_inner().messages;
+    assert_eq!(again[0].answer(), Answer::InHandElsewhere);
 }
 
 async fn many_concurrent_sessions_deliver_a_message_once(mut env: Environment) {
@@ -347,12 +363,10 @@ async fn many_concurrent_sessions_deliver_a_message_once(mut env: Environment) {
         sessions.push(env.open_as("b-app", &name, REPEATABLE).await.session);
     }
     let calls = sessions.into_iter().map(|session| {
-        let (mut journal, id) = (env.journal.clone(), id.clone());
-        async move {
-            let request =
-                BeginRequest { session, message_ids: vec![id], ..BeginRequest::default() };
-            journal.begin(request).await.unwrap().into_inner().messages[0].answer()
-        }
+        // Sessions of different gateways may use the same number.
+        let request = BeginRequest { lease: 7, ..env.begin_request(&session, &[&id]) };
+        let mut journal = env.journal.clone();
+        async move { journal.begin(request).await.unwrap().into_inner().messages[0].answer() }
     });
     let answers = futures::future::join_all(calls).await;
     let delivered = answers.iter().filter(|it| **it == Answer::Deliver).count();
@@ -391,11 +405,7 @@ async fn a_settlement_counts_before_its_session_is_closed(mut env: Environment) 
 async fn a_begin_whose_caller_went_away_takes_no_message(mut env: Environment) {
     let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", REPEATABLE).await;
-    let request = BeginRequest {
-        session: session.clone(),
-        message_ids: vec![id.clone()],
-        ..BeginRequest::default()
-    };
+    let request = env.begin_request(&session, &[&id]);
     let mut journal = env.journal.clone();
     let mut call = Box::pin(journal.begin(request));
     assert!(futures::poll!(call.as_mut()).is_pending());
@@ -408,24 +418,47 @@ async fn messages_of_a_lost_begin_are_given_back(mut env: Environment) {
     let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
     let session = env.open("b-app", ReceiverClass::Neither).await;
     let second_adapter = env.open_as("b-app", "beside", ReceiverClass::Neither).await.session;
-    env.deliver(&session, &id).await;
-    let ended = env.end(&second_adapter, &id, 0, Settled::Unsent(true)).await;
+    let lost = env.deliver(&session, &id).await;
+    let ended = env.end(&second_adapter, &id, lost, Settled::Unsent(true)).await;
     assert_eq!((ended.outcome(), ended.state()), (Outcome::LeaseLost, State::InHand));
-    let ended = env.end(&session, &id, 0, Settled::Unsent(true)).await;
+    // The undo comes after a copy was held already, and publishes the message for the next Begin.
+    assert_eq!(env.answers(&session, &[&id]).await, [Answer::InHandElsewhere]);
+    let ended = env.end(&session, &id, lost, Settled::Unsent(true)).await;
     assert_eq!((ended.outcome(), ended.state()), (Outcome::Closed, State::Queued));
     assert_eq!(env.next_published().await.1, id);
-    // The Begin and the End that undoes it may be in one group.
-    let begin = BeginRequest {
-        session: session.clone(),
-        message_ids: vec![id.clone()],
-        ..BeginRequest::default()
-    };
-    let end = env.end_request(&session, &id, 0, Settled::Unsent(true));
-    let (mut one, mut other) = (env.journal.clone(), env.journal.clone());
-    let (begun, ended) = futures::join!(one.begin(begin), other.end(end));
-    assert_eq!(begun.unwrap().into_inner().messages[0].answer(), Answer::Deliver);
-    assert_eq!(ended.unwrap().into_inner().messages[0].outcome(), Outcome::Closed);
-    assert_eq!(env.begin(&session, &[&id]).await[0].attempt, 1, "none of these counts as a try");
+    assert_eq!(env.begin(&session, &[&id]).await[0].attempt, 1, "it does not count as a try");
+    // A repeat of the undo does not take the lease under which the message is delivered now.
+    let ended = env.end(&session, &id, lost, Settled::Unsent(true)).await;
+    assert_eq!((ended.outcome(), ended.state()), (Outcome::LeaseLost, State::InHand));
+}
+
+async fn a_begin_that_is_undone_in_its_group_leases_nothing(mut env: Environment) {
+    let id = env.accept_and_route(item(), &["b-app"]).await.remove(0);
+    let session = env.open("b-app", ReceiverClass::Neither).await;
+    for is_undo_first in [false, true] {
+        let (lost, next) =
+            (env.begin_request(&session, &[&id]), env.begin_request(&session, &[&id]));
+        let (undo, next_lease) =
+            (env.end_request(&session, &id, lost.lease, Settled::Unsent(true)), next.lease);
+        let (mut first, mut second, mut third) =
+            (env.journal.clone(), env.journal.clone(), env.journal.clone());
+        // All calls are queued before the writer takes the first.
+        let (lost, ended, begun) = if is_undo_first {
+            let (ended, begun, lost) =
+                futures::join!(first.end(undo), second.begin(next), third.begin(lost));
+            (lost, ended, begun)
+        } else {
+            futures::join!(first.begin(lost), second.end(undo), third.begin(next))
+        };
+        let fault = Fault::from_status(&lost.unwrap_err()).unwrap();
+        assert!(fault.is_retryable(), "{fault:?}");
+        assert_eq!(ended.unwrap().into_inner().messages[0].outcome(), Outcome::LeaseLost);
+        let begun = begun.unwrap().into_inner().messages.remove(0);
+        assert_eq!((begun.answer(), begun.lease), (Answer::Deliver, next_lease));
+        assert_eq!(begun.attempt, 1, "a Begin that was undone is no try");
+        let ended = env.end(&session, &id, next_lease, Settled::Unsent(true)).await;
+        assert_eq!(ended.outcome(), Outcome::Closed);
+    }
 }
 
 async fn another_application_cannot_settle(mut env: Environment) {

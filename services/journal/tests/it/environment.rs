@@ -59,6 +59,8 @@ pub(crate) struct Environment {
     observed: mpsc::Sender<Published>,
     /// Applications of sessions.
     sessions: HashMap<String, String>,
+    /// The number of the last Begin.
+    last_lease: u64,
     shutdown: CancellationToken,
     running: JoinSet<()>,
     directory: Option<tempfile::TempDir>,
@@ -141,6 +143,7 @@ impl Environment {
             reports: Vec::new(),
             observed,
             sessions,
+            last_lease: 0,
             shutdown,
             running,
             directory,
@@ -212,10 +215,10 @@ impl Environment {
 
     /// Restarts, and runs statements on the database before the new start, when no row is cached.
     pub(crate) async fn restart_after(self, sqlite: &str, postgres: &str) -> Self {
-        let clock = self.clock.clone();
+        let (clock, last_lease) = (self.clock.clone(), self.last_lease);
         let (database, directory) = self.stop().await;
         execute(&database, sqlite, postgres).await;
-        Self::start(database, clock, directory).await
+        Self { last_lease, ..Self::start(database, clock, directory).await }
     }
 
     pub(crate) async fn accept(&mut self, items: Vec<Acceptance>) -> Vec<Outcome> {
@@ -276,10 +279,19 @@ impl Environment {
     }
 
     pub(crate) async fn begin(&mut self, session: &str, ids: &[&str]) -> Vec<Begun> {
-        let message_ids = ids.iter().map(|it| (*it).to_owned()).collect();
-        let request =
-            BeginRequest { session: session.to_owned(), message_ids, ..BeginRequest::default() };
+        let request = self.begin_request(session, ids);
         self.journal.begin(request).await.unwrap().into_inner().messages
+    }
+
+    /// A Begin under a lease of its own.
+    pub(crate) fn begin_request(&mut self, session: &str, ids: &[&str]) -> BeginRequest {
+        self.last_lease += 1;
+        BeginRequest {
+            session: session.to_owned(),
+            message_ids: ids.iter().map(|it| (*it).to_owned()).collect(),
+            copy_digests: Vec::new(),
+            lease: self.last_lease,
+        }
     }
 
     /// Begins copies, each with its digest.
@@ -288,10 +300,10 @@ impl Environment {
         session: &str,
         copies: &[(&str, CopyDigest)],
     ) -> Vec<Begun> {
+        let ids: Vec<_> = copies.iter().map(|(id, _)| *id).collect();
         let request = BeginRequest {
-            session: session.to_owned(),
-            message_ids: copies.iter().map(|(id, _)| (*id).to_owned()).collect(),
             copy_digests: copies.iter().map(|(_, it)| it.to_vec().into()).collect(),
+            ..self.begin_request(session, &ids)
         };
         self.journal.begin(request).await.unwrap().into_inner().messages
     }

@@ -396,3 +396,20 @@ fn sessions_hold_what_the_journal_leased_to_them_and_nothing_else() {
         assert!(world.sessions.iter().all(|it| it.state.reserved == 0), "capacity is lost");
     }
 }
+
+#[test]
+fn an_unsent_copy_under_an_older_lease_is_dropped_when_a_newer_one_is_queued() {
+    let mut state = SessionState::new(3, 0);
+    let reader = state.open_reader(Asking::Stream, 0).unwrap();
+    // The journal has ended the first lease before its time, so it does not expire here.
+    for (message, lease) in [(1, 7), (2, 8), (1, 9)] {
+        let (delivery, in_flight) = delivery(message, lease, LASTS);
+        state.enqueue(delivery, in_flight).unwrap();
+    }
+    assert_eq!((state.in_flight_count(), state.sent_count()), (2, 0));
+    let (taken, expired) = state.take(10, 1);
+    let leases: Vec<_> = taken.iter().map(|it| (it.message_id.as_str(), it.lease)).collect();
+    assert_eq!((leases, expired.len()), (vec![("m2", 8), ("m1", 9)], 0));
+    assert_eq!(state.sent_count(), 2);
+    assert!(state.close_reader(reader, None).is_empty());
+}

@@ -122,7 +122,7 @@ async fn work(
     };
     let session = journal.open(open).await.unwrap().into_inner().session;
     let mut steps = [Duration::ZERO; 4];
-    for _ in 0..rounds {
+    for lease in (1..).take(rounds) {
         let mut lap_start = tokio::time::Instant::now();
         let mut lap = |step: usize| {
             steps[step] += lap_start.elapsed();
@@ -143,7 +143,7 @@ async fn work(
         journal.record(RecordRequest { entries, ..RecordRequest::default() }).await.unwrap();
         lap(1);
         let copy_digests = Vec::new();
-        let begin = BeginRequest { session: session.clone(), message_ids, copy_digests, lease: 1 };
+        let begin = BeginRequest { session: session.clone(), message_ids, copy_digests, lease };
         let begun = journal.begin(begin).await.unwrap().into_inner().messages;
         lap(2);
         let settlements: Vec<Settlement> = begun.into_iter().map(settlement).collect();

@@ -100,8 +100,6 @@ mod publish_again;
 mod publish_due;
 #[cfg(test)]
 mod random;
-#[cfg(test)]
-mod random_calls;
 mod readers;
 mod record;
 mod refusals;
@@ -119,6 +117,8 @@ mod stalled_channels;
 mod steps;
 mod storage;
 mod sweep;
+#[cfg(test)]
+mod tests;
 mod transitions;
 mod undeliverable;
 mod unit_of_work;

@@ -1,0 +1,3 @@
+//! Tests of the whole writer.
+
+mod random_calls;

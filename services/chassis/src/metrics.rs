@@ -5,7 +5,7 @@
 //! small bounded set: never an id.
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Histogram, Meter};
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 
 /// Bucket boundaries of histograms in seconds, from a database commit to a slow call. The default
 /// boundaries of the OpenTelemetry SDK are meant for milliseconds: nearly every duration in seconds
@@ -49,6 +49,23 @@ impl Count {
     ) {
         let first = KeyValue::new(label, value.to_owned());
         self.0.add(by, &[first, KeyValue::new(other_label, other.to_owned())]);
+    }
+}
+
+/// A value that goes up and down.
+#[derive(Clone, Debug)]
+pub struct Level(Gauge<f64>);
+
+impl Level {
+    /// Creates a gauge with this name and unit, e.g. `lienthong.journal.channel.oldest` and `s`.
+    pub fn new(name: &'static str, unit: &'static str, description: &'static str) -> Self {
+        Self(meter().f64_gauge(name).with_unit(unit).with_description(description).build())
+    }
+
+    /// Sets the value, with one label whose values are bounded by the registry. A value stays until
+    /// it is set again.
+    pub fn set_for(&self, to: f64, label: &'static str, value: &str) {
+        self.0.record(to, &[KeyValue::new(label, value.to_owned())]);
     }
 }
 

@@ -10,7 +10,7 @@ use tonic::Status;
 use crate::call::Call;
 use crate::pauses::checked_target;
 use crate::readers::ReadCall;
-use crate::server::Service;
+use crate::server::{Queues, Service};
 
 impl Service {
     /// Stores a pause.
@@ -55,8 +55,13 @@ impl Service {
     ///
     /// The journal does not serve.
     pub async fn read_progress(&self) -> Result<ProgressResponse, Status> {
-        let last = self.queues()?.last_progress;
-        self.read(|reply| ReadCall::Progress(last, reply)).await
+        let Queues { last_progress, stalled, .. } = self.queues()?;
+        let mut progress = self.read(|reply| ReadCall::Progress(last_progress, reply)).await?;
+        let stalled = stalled.names();
+        for channel in &mut progress.channels {
+            channel.stalled = stalled.contains(&channel.channel);
+        }
+        Ok(progress)
     }
 
     /// The stored sessions.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bus::{Bus, Channel};
-use chassis::metrics::Count;
+use chassis::metrics::{Count, Level};
 use parking_lot::Mutex;
 use proto::message::v1::State;
 use tokio::sync::mpsc;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::database::Database;
 use crate::database::error::DatabaseError;
+use crate::database::row::{Row, Unreadable};
 use crate::delivery_row::sql_list;
 use crate::last_progress::{LastProgress, channel_of};
 use crate::pauses::Pauses;
@@ -27,8 +28,11 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(3);
 /// service asks the journal, each knows within 30 s.
 const STALL: Duration = Duration::from_secs(12);
 
-/// Messages that are looked at; with more waiting the rest shows nothing new.
-const ROWS_MAX: usize = 20_000;
+/// How long after the connection the first look is.
+const FIRST_LOOK: Duration = Duration::from_secs(6);
+
+/// Messages of intake that are looked at; with more waiting the rest shows nothing new.
+const UNROUTED_MAX: usize = 20_000;
 
 /// The channels that stand still. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -44,29 +48,73 @@ impl StalledChannels {
 /// What a look found about a channel with work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Waiting {
-    messages: usize,
+    messages: i64,
     last_progress: i64,
+    /// Since when one of them waits in the channel, microseconds.
+    since: i64,
+    /// When the oldest of them was accepted, microseconds.
+    oldest: i64,
 }
 
-/// A channel that has work, and since when nothing has left it.
+impl Waiting {
+    fn add(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.since = self.since.min(other.since);
+        self.oldest = self.oldest.min(other.oldest);
+    }
+}
+
+/// Adds a row to its channel, unless the channel is paused.
+fn add_row(
+    channels: &mut HashMap<String, Waiting>,
+    row: &mut Row,
+    (pauses, last, partitions): (&Pauses, &HashMap<String, i64>, u16),
+) -> Result<(), Unreadable> {
+    let (application, conversation) = (row.text("application")?, row.text("conversation")?);
+    let channel = channel_of(&application, &conversation, partitions);
+    let waiting = Waiting {
+        messages: row.number("count")?,
+        last_progress: last.get(&channel).copied().unwrap_or_default(),
+        since: row.number("since")?,
+        oldest: row.number("oldest")?,
+    };
+    let is_paused = match application.as_str() {
+        "" => pauses.of_partition(&channel).is_some(),
+        application => pauses.of_delivery(application, "").is_some(),
+    };
+    if !is_paused {
+        channels.entry(channel).and_modify(|it| it.add(waiting)).or_insert(waiting);
+    }
+    Ok(())
+}
+
+/// A channel with work, as the looks before saw it.
 #[derive(Debug)]
 struct Watched {
     waiting: Waiting,
-    since: Instant,
+    /// When fewer messages waited than at the look before.
+    moved: Option<Instant>,
     /// Whether the broker said at the last look that it stands still.
     stood_still: bool,
 }
 
 impl Watched {
-    /// Notes what a look found: whether nothing has left the channel for too long.
-    fn note(&mut self, waiting: Waiting, now: Instant) -> bool {
-        let has_moved = waiting.last_progress != self.waiting.last_progress
-            || waiting.messages < self.waiting.messages;
-        self.waiting = waiting;
-        if has_moved {
-            self.since = now;
+    fn new(waiting: Waiting) -> Self {
+        Self { waiting, moved: None, stood_still: false }
+    }
+
+    /// Notes what a look found: whether a message waits and nothing has left the channel for too long.
+    /// One that is published again waits on.
+    fn note(&mut self, waiting: Waiting, now: i64) -> bool {
+        if waiting.messages < self.waiting.messages {
+            self.moved = Some(Instant::now());
         }
-        now - self.since >= STALL
+        self.waiting = waiting;
+        let stall = i64::try_from(STALL.as_micros()).unwrap_or_default();
+        let waits_long = self.stood_still || now - waiting.since >= stall;
+        waits_long
+            && now - waiting.last_progress >= stall
+            && self.moved.is_none_or(|it| it.elapsed() >= STALL)
     }
 }
 
@@ -81,22 +129,79 @@ pub(crate) struct ChannelWatch {
     pub(crate) partitions: u16,
 }
 
+/// Forgets which channels stand still, however the watch ends.
+struct ForgetStalled(StalledChannels);
+
+impl Drop for ForgetStalled {
+    fn drop(&mut self) {
+        self.0.0.lock().clear();
+    }
+}
+
+/// What monitoring sees of each channel that has work or had it.
+struct ChannelGauges {
+    oldest: Level,
+    stalled: Level,
+    stalls: Count,
+}
+
+impl ChannelGauges {
+    fn new() -> Self {
+        Self {
+            oldest: Level::new(
+                "lienthong.journal.channel.oldest",
+                "s",
+                "age of the oldest message that waits in a channel for its receiver",
+            ),
+            stalled: Level::new(
+                "lienthong.journal.channel.stalled",
+                "{channel}",
+                "1 while a channel has work and a receiver and nothing leaves it",
+            ),
+            stalls: Count::new(
+                "lienthong.journal.channel.stalls",
+                "looks at a channel with work and a receiver that makes no progress",
+            ),
+        }
+    }
+
+    fn set(
+        &self,
+        before: &[String],
+        watched: &HashMap<String, Watched>,
+        (stalled, now): (&[String], i64),
+    ) {
+        let empty = before.iter().filter(|it| !watched.contains_key(*it));
+        let ages = watched.iter().map(|(channel, of)| (channel, now - of.waiting.oldest));
+        for (channel, age) in empty.map(|it| (it, 0)).chain(ages) {
+            let age = Duration::from_micros(u64::try_from(age).unwrap_or_default());
+            let is_stalled = stalled.contains(channel);
+            self.oldest.set_for(age.as_secs_f64(), "channel", channel);
+            self.stalled.set_for(if is_stalled { 1.0 } else { 0.0 }, "channel", channel);
+            if is_stalled {
+                self.stalls.add(1, "channel", channel_kind(channel));
+            }
+        }
+    }
+}
+
 impl ChannelWatch {
     /// Never ends but by a failure.
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
-        let looks_that_found = Count::new(
-            "lienthong.journal.channel.stalls",
-            "looks at a channel with work and a receiver that makes no progress",
-        );
+        // Nothing is known while there is no connection.
+        let _forgotten = ForgetStalled(self.stalled.clone());
+        let gauges = ChannelGauges::new();
         let mut watched: HashMap<String, Watched> = HashMap::new();
-        let mut turns = tokio::time::interval(LOOK_INTERVAL);
+        // The receivers have the same connection anew, and a while to begin.
+        let mut turns = tokio::time::interval_at(Instant::now() + FIRST_LOOK, LOOK_INTERVAL);
         loop {
             turns.tick().await;
+            let before: Vec<String> = watched.keys().cloned().collect();
             let stalled = self.look(&mut watched).await?;
             for channel in &stalled {
                 tracing::error!(channel, "channel with work makes no progress");
-                looks_that_found.add(1, "channel", channel_kind(channel));
             }
+            gauges.set(&before, &watched, (&stalled, self.clock.now_us()));
             *self.stalled.0.lock() = stalled;
         }
     }
@@ -107,12 +212,11 @@ impl ChannelWatch {
         watched: &mut HashMap<String, Watched>,
     ) -> anyhow::Result<Vec<String>> {
         let waiting = self.read_waiting().await?;
-        let now = Instant::now();
+        let now = self.clock.now_us();
         watched.retain(|channel, _| waiting.contains_key(channel));
         let mut stalled = Vec::new();
         for (channel, waiting) in waiting {
-            let new = Watched { waiting, since: now, stood_still: false };
-            let of = watched.entry(channel.clone()).or_insert(new);
+            let of = watched.entry(channel.clone()).or_insert_with(|| Watched::new(waiting));
             let stands_still = of.note(waiting, now) && self.stands_still(&channel).await?;
             // Twice, as an application may ask again at the moment of a look.
             if std::mem::replace(&mut of.stood_still, stands_still) && stands_still {
@@ -123,34 +227,30 @@ impl ChannelWatch {
         Ok(stalled)
     }
 
-    /// The channels whose messages were published long enough ago, without those that are paused.
+    /// The channels with messages, without those that are paused.
     async fn read_waiting(&mut self) -> Result<HashMap<String, Waiting>, DatabaseError> {
         let database = &mut self.database;
         let pauses = Pauses::read(database, self.partitions).await?;
         let watermark = database.query_number(SELECT_WATERMARK, WATERMARK_COLUMN).await?;
-        let sql = format!(
-            "SELECT application, conversation FROM delivery_state WHERE sweep_at > $1 \
-             AND changed_at < $2 AND state IN ({}) LIMIT {ROWS_MAX}",
+        let by_application = format!(
+            "SELECT application, '' AS conversation, COUNT(*) AS count, MIN(changed_at) AS since, \
+             MIN(accepted_at) AS oldest FROM delivery_state \
+             WHERE sweep_at > $1 AND application <> '' AND state IN ({}) GROUP BY application",
+            sql_list(&[State::Queued])
+        );
+        let unrouted = format!(
+            "SELECT application, conversation, CAST(1 AS BIGINT) AS count, changed_at AS since, \
+             accepted_at AS oldest FROM delivery_state \
+             WHERE sweep_at > $1 AND application = '' AND state IN ({}) \
+             ORDER BY sweep_at LIMIT {UNROUTED_MAX}",
             sql_list(&[State::Accepted, State::Queued])
         );
-        let before = self.clock.now_us() - i64::try_from(STALL.as_micros()).unwrap_or_default();
         let last: HashMap<_, _> = self.last_progress.all().into_iter().collect();
         let mut channels: HashMap<String, Waiting> = HashMap::new();
-        for mut row in database.query(&sql, vec![watermark.into(), before.into()]).await? {
-            let (Ok(application), Ok(conversation)) =
-                (row.text("application"), row.text("conversation"))
-            else {
-                continue;
-            };
-            let channel = channel_of(&application, &conversation, self.partitions);
-            let is_paused = match application.as_str() {
-                "" => pauses.of_partition(&channel).is_some(),
-                application => pauses.of_delivery(application, "").is_some(),
-            };
-            if !is_paused {
-                let last_progress = last.get(&channel).copied().unwrap_or_default();
-                let new = Waiting { messages: 0, last_progress };
-                channels.entry(channel).or_insert(new).messages += 1;
+        for sql in [by_application, unrouted] {
+            for mut row in database.query(&sql, vec![watermark.into()]).await? {
+                // The sweeper makes a row that cannot be read a dead letter.
+                drop(add_row(&mut channels, &mut row, (&pauses, &last, self.partitions)));
             }
         }
         Ok(channels)

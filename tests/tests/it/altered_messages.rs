@@ -20,15 +20,15 @@ use tonic::transport::Endpoint;
 use crate::crash::{UNLIMITED, connect, gated_application, item};
 use crate::{cluster, node};
 
-const QUEUE: &str = "delivery.hai-app";
+pub(crate) const QUEUE: &str = "delivery.hai-app";
 
 /// Partitions of intake, as configured by default.
-const PARTITIONS: usize = 8;
+pub(crate) const PARTITIONS: usize = 8;
 
 /// The longest wait for a step. The genuine messages must not wait for a retry schedule.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(30);
 
-async fn open_channel(url: &str) -> (Connection, Channel) {
+pub(crate) async fn open_channel(url: &str) -> (Connection, Channel) {
     let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     (connection, channel)
@@ -83,13 +83,13 @@ fn replace(bytes: &mut [u8], from: &str, to: &str) {
     }
 }
 
-struct Stand {
-    node: node::Node,
-    roles: Roles,
+pub(crate) struct Stand {
+    pub(crate) node: node::Node,
+    pub(crate) roles: Roles,
     _folder: tempfile::TempDir,
 }
 
-async fn start() -> Stand {
+pub(crate) async fn start() -> Stand {
     let folder = tempfile::tempdir().unwrap();
     let agencies = [
         Agency { key: "mot", code: "A99.1", takes: "ioffice.portal" },
@@ -107,7 +107,7 @@ async fn start() -> Stand {
 }
 
 /// The subjects of the received documents: exactly those that were sent, in any order.
-async fn assert_received(receiver: &SampleApplication, count: usize) {
+pub(crate) async fn assert_received(receiver: &SampleApplication, count: usize) {
     let mut inbox = receiver.watch();
     let arrived = inbox.wait_for(|it| it.len() >= count);
     drop(tokio::time::timeout(WAIT_MAX, arrived).await.unwrap().unwrap());

@@ -30,6 +30,7 @@ mod sample;
 mod secrecy;
 mod secrets;
 mod sessions;
+mod stalled;
 mod standby;
 mod stop;
 mod telemetry;

@@ -175,7 +175,7 @@ fn print_channels(output: Output, channels: &[ChannelProgress]) {
             output.localize("Cần xử lý", "Stopped"),
             output.localize("Cũ nhất", "Oldest"),
             output.localize("Chuyển gần nhất", "Last progress"),
-            output.localize("Tạm dừng", "Paused"),
+            output.localize("Ghi chú", "Note"),
         ],
         &rows,
     );
@@ -192,7 +192,11 @@ fn channel_row(output: Output, of: &ChannelProgress) -> Vec<String> {
         count(of.stopped),
         time(of.oldest_us),
         time(of.last_progress_us),
-        if of.paused { output.localize("có", "yes").to_owned() } else { String::new() },
+        match (of.paused, of.stalled) {
+            (true, _) => output.localize("tạm dừng", "paused").to_owned(),
+            (_, true) => output.localize("đứng yên", "stands still").to_owned(),
+            (false, false) => String::new(),
+        },
     ]
 }
 
@@ -243,6 +247,7 @@ fn answers_json(answers: &Answers) -> Value {
             "oldest": time(it.oldest_us),
             "last_progress": time(it.last_progress_us),
             "paused": it.paused,
+            "stalled": it.stalled,
         })
     };
     let test = |(address, it): &(String, ConnectionTest)| {

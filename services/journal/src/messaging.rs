@@ -95,6 +95,7 @@ impl Messaging {
                 stalled: self.stalled.clone(),
                 clock: self.clock.clone(),
                 partitions: bus.settings().partitions.max(1),
+                last_inspected: String::new(),
             };
             watch.run().await
         };

@@ -4,6 +4,7 @@ use proto::message::v1::State;
 
 use crate::database::Database;
 use crate::database::error::DatabaseError;
+use crate::database::row::Value;
 use crate::delivery_row::sql_list;
 use crate::row_cache::RowCache;
 
@@ -27,8 +28,19 @@ pub(crate) enum Lost {
     /// What was published lately to channels of one kind: the role that publishes to them started anew,
     /// or has another connection.
     LatelyTo(ChannelKind),
-    /// What the channel of this application held; empty: the partitions of intake.
-    Channel(String),
+    /// These: the broker does not hold them.
+    Messages(Vec<String>),
+}
+
+impl Lost {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Everything => "another broker",
+            Self::Since(_) => "another connection",
+            Self::LatelyTo(_) => "another publisher",
+            Self::Messages(_) => "missing at the broker",
+        }
+    }
 }
 
 /// Kinds of channels, by who publishes to them.
@@ -61,12 +73,17 @@ impl PublishAgain {
         database: &mut Database,
         cache: &mut RowCache,
     ) -> Result<bool, DatabaseError> {
-        let condition = match &self.lost {
-            Lost::Everything => "$3 <> ''",
-            Lost::Since(_) => "changed_at >= $3",
-            Lost::LatelyTo(ChannelKind::Intake) => "changed_at >= $3 AND application = ''",
-            Lost::LatelyTo(ChannelKind::Delivery) => "changed_at >= $3 AND application <> ''",
-            Lost::Channel(_) => "application = $3",
+        let (condition, selections): (_, Vec<Value>) = match &self.lost {
+            Lost::Everything => ("$3 <> ''", vec!["all".into()]),
+            Lost::Since(at) => ("changed_at >= $3", vec![(*at).into()]),
+            Lost::LatelyTo(kind) => {
+                let condition = match kind {
+                    ChannelKind::Intake => "changed_at >= $3 AND application = ''",
+                    ChannelKind::Delivery => "changed_at >= $3 AND application <> ''",
+                };
+                (condition, vec![(self.begun - LATELY).into()])
+            }
+            Lost::Messages(ids) => ("id = $3", ids.iter().map(|it| it.as_str().into()).collect()),
         };
         let sql = format!(
             "UPDATE delivery_state SET due_at = $1, publishes = 0, \
@@ -76,19 +93,19 @@ impl PublishAgain {
              ORDER BY sweep_at LIMIT {STEP_MAX}) RETURNING row_id",
             sql_list(&IN_A_CHANNEL)
         );
-        let third = match &self.lost {
-            Lost::Everything => "all".into(),
-            Lost::Since(at) => (*at).into(),
-            Lost::LatelyTo(_) => (self.begun - LATELY).into(),
-            Lost::Channel(application) => application.as_str().into(),
-        };
-        let changed =
-            database.query(&sql, vec![self.begun.into(), cache.watermark.into(), third]).await?;
+        let set = |selected| vec![self.begun.into(), cache.watermark.into(), selected];
+        let sets = selections.into_iter().map(set).collect();
+        let changed = database.query_many(&sql, sets).await?;
+        let count: usize = changed.iter().map(Vec::len).sum();
         cache.forget_rows();
-        if !changed.is_empty() {
-            tracing::info!(messages = changed.len(), lost = ?self.lost, "messages are published again");
+        if count > 0 {
+            tracing::info!(
+                messages = count,
+                reason = self.lost.name(),
+                "messages are published again"
+            );
         }
-        Ok(changed.len() == STEP_MAX)
+        Ok(count == STEP_MAX && !matches!(self.lost, Lost::Messages(_)))
     }
 }
 
@@ -144,7 +161,7 @@ mod tests {
         let lately = |kind| due_after(Lost::LatelyTo(kind));
         assert_eq!(lately(ChannelKind::Intake).await, ["accepted"]);
         assert_eq!(lately(ChannelKind::Delivery).await, ["new"]);
-        assert_eq!(due_after(Lost::Channel("a".to_owned())).await, ["old"]);
-        assert_eq!(due_after(Lost::Channel(String::new())).await, ["accepted"]);
+        let ids = ["old", "accepted", "taken", "later"].map(str::to_owned);
+        assert_eq!(due_after(Lost::Messages(ids.to_vec())).await, ["old", "accepted"]);
     }
 }

@@ -28,6 +28,15 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(3);
 /// service asks the journal, each knows within 30 s.
 const STALL: Duration = Duration::from_secs(12);
 
+/// A message that waits for this long in a channel of which the broker holds nothing may be lost.
+const LOST_AFTER: Duration = Duration::from_secs(5);
+
+/// Messages of one channel that are published again after one look.
+const LOST_MAX: usize = 5_000;
+
+/// Channels that the broker is asked about in one look.
+const INSPECTED_MAX: usize = 64;
+
 /// How long after the connection the first look is.
 const FIRST_LOOK: Duration = Duration::from_secs(6);
 
@@ -103,14 +112,14 @@ impl Watched {
         Self { waiting, moved: None, stood_still: false }
     }
 
-    /// Notes what a look found: whether a message waits and nothing has left the channel for too long.
+    /// Notes what a look found: whether a message waits long and nothing has left the channel for too long.
     /// One that is published again waits on.
     fn note(&mut self, waiting: Waiting, now: i64) -> bool {
         if waiting.messages < self.waiting.messages {
             self.moved = Some(Instant::now());
         }
         self.waiting = waiting;
-        let stall = i64::try_from(STALL.as_micros()).unwrap_or_default();
+        let stall = micros(STALL);
         let waits_long = self.stood_still || now - waiting.since >= stall;
         waits_long
             && now - waiting.last_progress >= stall
@@ -127,6 +136,8 @@ pub(crate) struct ChannelWatch {
     pub(crate) stalled: StalledChannels,
     pub(crate) clock: chassis::Clock,
     pub(crate) partitions: u16,
+    /// The channel that the broker was asked about last.
+    pub(crate) last_inspected: String,
 }
 
 /// Forgets which channels stand still, however the watch ends.
@@ -214,14 +225,29 @@ impl ChannelWatch {
         let waiting = self.read_waiting().await?;
         let now = self.clock.now_us();
         watched.retain(|channel, _| waiting.contains_key(channel));
-        let mut stalled = Vec::new();
+        let mut questionable = Vec::new();
         for (channel, waiting) in waiting {
             let of = watched.entry(channel.clone()).or_insert_with(|| Watched::new(waiting));
-            let stands_still = of.note(waiting, now) && self.stands_still(&channel).await?;
+            let is_quiet = of.note(waiting, now);
+            if is_quiet || now - waiting.since >= micros(LOST_AFTER) {
+                questionable.push((channel, is_quiet));
+            } else {
+                of.stood_still = false;
+            }
+        }
+        // Where more channels are to be looked at, each has its turn.
+        questionable.sort();
+        let first = questionable.partition_point(|(channel, _)| *channel <= self.last_inspected);
+        questionable.rotate_left(first);
+        let mut stalled = Vec::new();
+        for (channel, is_quiet) in questionable.into_iter().take(INSPECTED_MAX) {
+            let Some(of) = watched.get_mut(&channel) else { continue };
+            let stands_still = self.has_receivers(&channel).await? && is_quiet;
             // Twice, as an application may ask again at the moment of a look.
             if std::mem::replace(&mut of.stood_still, stands_still) && stands_still {
-                stalled.push(channel);
+                stalled.push(channel.clone());
             }
+            self.last_inspected = channel;
         }
         stalled.sort();
         Ok(stalled)
@@ -250,40 +276,63 @@ impl ChannelWatch {
         for sql in [by_application, unrouted] {
             for mut row in database.query(&sql, vec![watermark.into()]).await? {
                 // The sweeper makes a row that cannot be read a dead letter.
-                drop(add_row(&mut channels, &mut row, (&pauses, &last, self.partitions)));
+                let _unreadable =
+                    add_row(&mut channels, &mut row, (&pauses, &last, self.partitions));
             }
         }
         Ok(channels)
     }
 
-    /// Asks the broker about a channel from which nothing leaves. What it does not hold is published
-    /// again. True: its receivers have to start again.
-    async fn stands_still(&mut self, channel: &str) -> anyhow::Result<bool> {
+    /// Asks the broker about a channel in which a message waits for long. What it does not hold is
+    /// published again. The answer: whether the channel has receivers, or should have.
+    async fn has_receivers(&mut self, channel: &str) -> anyhow::Result<bool> {
         let application = channel.strip_prefix("delivery.").unwrap_or_default();
+        let partition = channel.strip_prefix("intake.").and_then(|it| it.parse().ok());
         let at_broker = match application {
-            "" => {
-                let partition = channel.strip_prefix("intake.").and_then(|it| it.parse().ok());
-                Channel::intake(partition.unwrap_or_default())
-            }
+            "" => Channel::intake(partition.unwrap_or_default()),
             application => Channel::delivery(application)?,
         };
-        let Some((ready, receivers)) = self.bus.inspect(&at_broker).await? else {
-            self.publish_again(application);
-            return Ok(application.is_empty());
-        };
-        // An application that is away is no stall: its messages wait for it in their channel.
-        let stands_still = receivers > 0 || application.is_empty();
+        let found = self.bus.inspect(&at_broker).await?;
+        tracing::debug!(channel, ?found, "broker was asked about a channel");
+        let (ready, receivers) = found.unwrap_or_default();
         if ready == 0 {
-            self.publish_again(application);
+            let ids = self.find_lost(channel).await?;
+            if !ids.is_empty() {
+                // When the writer is busy with another loss, the next look comes back to this one.
+                drop(self.losses.try_send(Lost::Messages(ids)));
+            }
         }
-        tracing::debug!(channel, ready, receivers, "broker was asked about a channel");
-        Ok(stands_still)
+        // An application that is away is no stall: its messages wait for it in their channel.
+        Ok(receivers > 0 || application.is_empty())
     }
 
-    fn publish_again(&self, application: &str) {
-        // When the writer is busy with another loss, the next look comes back to this one.
-        drop(self.losses.try_send(Lost::Channel(application.to_owned())));
+    /// Ids of messages that wait in a channel for long, which the broker does not hold: they are
+    /// lost, or a receiver has had them for long. Another copy does no harm.
+    async fn find_lost(&mut self, channel: &str) -> Result<Vec<String>, DatabaseError> {
+        let application = channel.strip_prefix("delivery.").unwrap_or_default();
+        let sql = format!(
+            "SELECT id, conversation FROM delivery_state WHERE sweep_at > $1 \
+             AND application = $2 AND changed_at < $3 AND state IN ({}) \
+             ORDER BY sweep_at LIMIT {UNROUTED_MAX}",
+            sql_list(&[State::Accepted, State::Queued])
+        );
+        let before = self.clock.now_us() - micros(LOST_AFTER);
+        let watermark = self.database.query_number(SELECT_WATERMARK, WATERMARK_COLUMN).await?;
+        let values = vec![watermark.into(), application.into(), before.into()];
+        let mut ids = Vec::new();
+        for mut row in self.database.query(&sql, values).await? {
+            let is_there = row.text("conversation").is_ok_and(|conversation| {
+                channel_of(application, &conversation, self.partitions) == channel
+            });
+            ids.extend(row.text("id").ok().filter(|_| is_there));
+        }
+        ids.truncate(LOST_MAX);
+        Ok(ids)
     }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn channel_kind(channel: &str) -> &'static str {

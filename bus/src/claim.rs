@@ -16,6 +16,7 @@ mod reader;
 mod reference;
 mod spool;
 mod store;
+mod upload;
 
 pub use self::{
     error::{ClaimError, StorageFailure},

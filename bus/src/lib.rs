@@ -64,6 +64,7 @@ mod publish;
 mod receive;
 mod settings;
 mod transport;
+mod uninterrupted;
 mod verdict;
 
 pub use channel::{Channel, InvalidChannel, partition};

@@ -3,12 +3,12 @@
 use std::{
     fs::{self, File},
     io::{self, Read},
-    os::fd::AsRawFd,
+    os::{fd::AsRawFd, unix::fs::FileExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use rustix::fs::{AtFlags, CWD};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -191,15 +191,20 @@ fn replace(file: &File, path: &Path) -> io::Result<()> {
     fs::rename(&temporary, path).inspect_err(|_first| drop(fs::remove_file(&temporary)))
 }
 
-/// Writes the digests of pieces, unless they are stored already, and replaces damaged ones. They are
-/// not synced: what a crash leaves of them is whole or not used.
+/// Writes the digests of pieces to a file without a name, which a crash leaves nothing of, and names it,
+/// unless they are stored already; replaces damaged ones. They are not synced: what a crash leaves of them is whole or not used.
 fn write_pieces(path: &Path, encoded: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|it| it == encoded) {
         return Ok(());
     }
-    let temporary = path.with_extension(Uuid::now_v7().to_string());
-    let written = fs::write(&temporary, encoded).and_then(|()| fs::rename(&temporary, path));
-    written.inspect_err(|_first| drop(fs::remove_file(&temporary)))
+    let folder = path.parent().unwrap_or(path);
+    let (flags, mode) = (OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
+    let file = File::from(rustix::fs::open(folder, flags, mode | Mode::RGRP)?);
+    file.write_all_at(encoded, 0)?;
+    match link_file(&file, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => replace(&file, path),
+        linked => linked,
+    }
 }
 
 /// Whether a file's content has the digest and the size of its claim.

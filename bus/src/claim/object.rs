@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
 use object_store::{
     Certificate, ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload,
-    RetryConfig, WriteMultipart,
+    RetryConfig,
     aws::{AmazonS3Builder, Checksum},
     path::Path,
 };
@@ -18,13 +18,9 @@ use super::{
     reader::{Reader, Source, piece_begin},
     reference::Claim,
     spool::Spool,
+    upload::{PART_BYTES, PartUpload},
 };
-
-/// Bytes of one part of an upload, of which two are in memory. S3 allows 10,000 parts.
-const PART_BYTES: usize = 8 * 1024 * 1024;
-
-/// Parts that are uploaded at the same time.
-const PARTS_MAX: usize = 2;
+use crate::uninterrupted::uninterrupted;
 
 /// The connection to an S3-compatible service.
 #[derive(Clone)]
@@ -158,17 +154,16 @@ impl Objects {
     }
 
     async fn upload(&self, claim: &Claim, reader: &mut Reader) -> Result<(), ClaimError> {
-        let path = path(claim);
-        let upload = self.within("begin upload", self.store.put_multipart(&path)).await?;
-        let mut upload = WriteMultipart::new_with_chunk_size(upload, PART_BYTES);
-        match self.upload_chunks(&mut upload, reader).await {
-            Ok(()) => self.within("finish upload", upload.finish()).await.map(drop),
-            Err(error) => {
-                // The first error is returned. The service deletes aborted uploads by its own rules.
-                drop(self.within("abort upload", upload.abort()).await);
-                Err(error)
-            }
+        let (objects, path) = (self.clone(), path(claim));
+        let beginning = uninterrupted(async move {
+            let beginning = PartUpload::begin(objects.store.clone(), path);
+            objects.within("begin upload", beginning).await
+        });
+        let mut upload = beginning.await?;
+        while let Some(chunk) = reader.next().await? {
+            self.within("upload", upload.write(&chunk)).await?;
         }
+        self.within("finish upload", upload.finish()).await
     }
 
     pub(super) async fn read(&self, claim: &Claim, offset: u64) -> Result<Reader, ClaimError> {
@@ -229,19 +224,6 @@ impl Objects {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Uploads the reader's chunks, at most [`PARTS_MAX`] parts at a time.
-    async fn upload_chunks(
-        &self,
-        upload: &mut WriteMultipart,
-        reader: &mut Reader,
-    ) -> Result<(), ClaimError> {
-        while let Some(chunk) = reader.next().await? {
-            self.within("upload", upload.wait_for_capacity(PARTS_MAX)).await?;
-            upload.put(chunk);
-        }
-        Ok(())
     }
 
     async fn within<T>(

@@ -9,12 +9,13 @@ use lapin::{
     tcp::{OwnedIdentity, OwnedTLSConfig},
     uri::AMQPUri,
 };
-use tokio::{sync::watch, task::JoinError};
+use tokio::sync::watch;
 
 use crate::{
     error::{BrokerError, ConnectError, PublisherFailure},
     metrics::Metrics,
     settings::Settings,
+    uninterrupted::uninterrupted,
 };
 
 /// Seconds between heartbeats: a dead peer is noticed within twice that.
@@ -115,6 +116,9 @@ impl RabbitMq {
     }
 
     /// A link for publishing, on which every publish is confirmed.
+    ///
+    /// The client library sometimes takes what nobody waits for any more for an error, and gives up
+    /// the connection with everything on it. So a link is opened to the end.
     pub(super) async fn publishing_link(&self) -> Result<Link, BrokerError> {
         let bus = self.clone();
         uninterrupted(async move {
@@ -181,21 +185,6 @@ async fn connect(
         Connection::connect_uri_with_config(address.clone(), properties, tls, runtime).await
     };
     within(settings.call_limit(), "connect", connecting).await
-}
-
-/// Runs a call of the client library to its end, also when the caller goes away in the middle of it:
-/// the library sometimes takes what nobody waits for any more for an error, and gives up the
-/// connection with everything on it.
-#[expect(clippy::disallowed_methods, reason = "the call has a time limit of its own")]
-pub(super) async fn uninterrupted<T: Send + 'static>(
-    call: impl Future<Output = T> + Send + 'static,
-) -> T {
-    match tokio::spawn(call).await.map_err(JoinError::try_into_panic) {
-        Ok(answered) => answered,
-        Err(Ok(panic)) => std::panic::resume_unwind(panic),
-        // The runtime ends, and the caller with it.
-        Err(Err(_cancelled)) => std::future::pending().await,
-    }
 }
 
 async fn within<T>(

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    connection::{Link, RabbitMq, uninterrupted},
+    connection::{Link, RabbitMq},
     topology::{CONTROL, is_missing},
     wire,
 };
@@ -29,6 +29,7 @@ use crate::{
         FailureStore, Handle, PendingWindow, ReceiveContext, Receiver, process_window,
         wait_for_capacity,
     },
+    uninterrupted::uninterrupted,
     verdict::Disposition,
 };
 

@@ -362,6 +362,27 @@ async fn a_silent_service_is_a_retryable_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_whose_caller_goes_away_in_any_call_is_aborted() {
+    let test = TestStore::objects().await;
+    let contents = &test.service.as_ref().unwrap().contents;
+    let mut spool = test.store.spool().await.unwrap();
+    spool.write_last(content(20_000_000)).await.unwrap();
+    contents.lock().await.delay = Some(Duration::from_millis(40));
+    for number in 0..16 {
+        let step = Duration::from_millis(25 * number);
+        drop(tokio::time::timeout(step, test.store.commit_or_keep(&mut spool)).await);
+    }
+    assert!(contents.lock().await.begun > 8, "most were under way");
+    let limit = Instant::now() + Duration::from_secs(10);
+    while !contents.lock().await.uploads.is_empty() {
+        assert!(Instant::now() < limit, "uploads stay open");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    contents.lock().await.delay = None;
+    test.store.commit_or_keep(&mut spool).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_upload_carries_its_digest() {
     let test = TestStore::objects().await;
     test.store.put(content(10)).await.unwrap();

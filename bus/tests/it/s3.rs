@@ -17,13 +17,18 @@ use tokio::{
 #[derive(Default)]
 pub(crate) struct Contents {
     pub(crate) objects: BTreeMap<String, Vec<u8>>,
-    uploads: HashMap<String, BTreeMap<u32, Vec<u8>>>,
+    /// Uploads that are neither finished nor aborted, and their parts.
+    pub(crate) uploads: HashMap<String, BTreeMap<u32, Vec<u8>>>,
     pub(crate) parts: usize,
+    /// Uploads in parts that began.
+    pub(crate) begun: usize,
     /// Uploads with a body, and how many of them had a digest.
     pub(crate) puts: usize,
     pub(crate) digests: usize,
     /// A pause after each tenth of a body.
     pub(crate) pause: Option<Duration>,
+    /// A pause before each answer.
+    pub(crate) delay: Option<Duration>,
     /// When true, no request is answered.
     pub(crate) is_silent: bool,
 }
@@ -65,13 +70,14 @@ struct Request {
 async fn serve(connection: TcpStream, contents: Arc<Mutex<Contents>>) {
     let mut stream = BufStream::new(connection);
     let Some(request) = read(&mut stream).await else { return };
-    let (is_silent, pause) = {
+    let (is_silent, pause, delay) = {
         let contents = contents.lock().await;
-        (contents.is_silent, contents.pause)
+        (contents.is_silent, contents.pause, contents.delay)
     };
     if is_silent {
         return std::future::pending().await;
     }
+    tokio::time::sleep(delay.unwrap_or_default()).await;
     let (status, headers, body) = answer(&request, &mut *contents.lock().await);
     let length = if request.method == "HEAD" { headers.len() } else { body.len() };
     let length = match headers.strip_prefix("length:") {
@@ -145,12 +151,19 @@ fn answer(request: &Request, contents: &mut Contents) -> (u16, String, Vec<u8>) 
         ("PUT", Some(upload)) => {
             let part = query["partNumber"].parse().unwrap();
             contents.parts += 1;
-            contents.uploads.get_mut(*upload).unwrap().insert(part, request.body.clone());
+            let Some(parts) = contents.uploads.get_mut(*upload) else {
+                return (404, none(), Vec::new());
+            };
+            parts.insert(part, request.body.clone());
             (200, none(), Vec::new())
         }
         ("PUT", None) => {
             contents.objects.insert(request.path.clone(), request.body.clone());
             (200, none(), Vec::new())
+        }
+        ("DELETE", Some(upload)) => {
+            contents.uploads.remove(*upload);
+            (204, none(), Vec::new())
         }
         ("POST", Some(upload)) => {
             let parts = contents.uploads.remove(*upload).unwrap();
@@ -160,7 +173,8 @@ fn answer(request: &Request, contents: &mut Contents) -> (u16, String, Vec<u8>) 
             (200, none(), xml.into())
         }
         ("POST", None) => {
-            let upload = format!("upload{}", contents.parts);
+            contents.begun += 1;
+            let upload = format!("upload{}", contents.begun);
             contents.uploads.insert(upload.clone(), BTreeMap::new());
             let xml = format!(
                 "<InitiateMultipartUploadResult><UploadId>{upload}</UploadId>\

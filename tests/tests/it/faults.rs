@@ -6,8 +6,9 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Faults of the short run. Each heals within the rig's limit of 30 s.
-const FAULTS: &str = "kill-journal,kill-mapping,stop-gateway,flap-database,kill-broker,\
-                      close-connections";
+const FAULTS: &str = "kill-journal,kill-mapping,kill-gateway,stop-gateway,flap-database,kill-broker,\
+                      delete-broker,close-connections,delete-exchanges,delete-intake,\
+                      delete-delivery,purge-delivery,alter-body";
 
 #[test]
 fn what_is_broken_from_outside_heals_by_itself_and_keeps_every_promise() {

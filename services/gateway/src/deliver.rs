@@ -66,6 +66,7 @@ async fn receive(
     Ok(bus.receive(receiver, handler, shutdown).await?)
 }
 
+#[derive(Clone)]
 struct DeliveryHandler {
     gateway: Arc<Gateway>,
     sessions: Arc<ApplicationSessions>,
@@ -86,7 +87,7 @@ impl Handle for DeliveryHandler {
             let shares = reservations.into_iter().map(|reservation| {
                 let rest = waiting.split_off(reservation.count.min(waiting.len()));
                 let share = std::mem::replace(&mut waiting, rest);
-                self.deliver(reservation, share)
+                self.deliver_to_the_end(reservation, share)
             });
             for (decided, undecided) in join_all(shares.collect::<Vec<_>>()).await {
                 decided.into_iter().for_each(|(index, it)| verdicts.decide(index, it));
@@ -105,6 +106,19 @@ fn no_session() -> bus::Fault {
 }
 
 impl DeliveryHandler {
+    /// Delivers in a task of its own, which ends in order when the connection to the broker is lost
+    /// meanwhile: the journal's answer names leases that somebody has to have.
+    async fn deliver_to_the_end(
+        &self,
+        reservation: Reservation,
+        share: Vec<Indexed>,
+    ) -> (Vec<(usize, Verdict)>, Vec<Indexed>) {
+        let handler = self.clone();
+        let delivering = async move { handler.deliver(reservation, share).await };
+        // Undecided messages of a task that panicked come again.
+        self.gateway.open_work.spawn(delivering).await.unwrap_or_default()
+    }
+
     /// Begins messages for a session and queues them: their verdicts, and the messages that another
     /// session may have because this one is closed.
     async fn deliver(
@@ -174,16 +188,7 @@ impl DeliveryHandler {
         let count = deliveries.len();
         let unsent = reservation.enqueue(deliveries);
         self.gateway.metrics.count_deliveries(count - unsent.len(), unsent.len());
-        let workers = &self.gateway.workers;
-        let settles = unsent.into_iter().map(|it| {
-            let settlement = unsent_settlement(it.message_id, it.lease);
-            workers.settle(session.lease_owner(), settlement)
-        });
-        for outcome in join_all(settles).await {
-            if let Err(fault) = outcome {
-                tracing::warn!(session = session.id, error = %fault, "delivery waits for its lease");
-            }
-        }
+        self.gateway.return_unsent(&session, unsent).await;
         verdicts
     }
 

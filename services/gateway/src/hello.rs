@@ -1,6 +1,7 @@
 //! Hello: compares an adapter's declaration with the registry, and opens its session.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use journal_client::to_fault;
 use proto::exchange::v1::{HelloRequest, HelloResponse, Limits};
@@ -26,7 +27,7 @@ const ADAPTER_BYTES_MAX: usize = 100;
 /// Opens a session. An older session of the same adapter ends, because an adapter that connects
 /// again has lost its stream.
 pub(crate) async fn open_session(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     caller: Caller,
     (request, address): (HelloRequest, Option<IpAddr>),
 ) -> Result<HelloResponse, Fault> {

@@ -1,6 +1,7 @@
 //! Submits an item: normalize it, store its files, accept it in the journal, publish it to intake. A
 //! repeat gets the first receipt, although its uploads are gone or it would be refused by now.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -44,7 +45,7 @@ pub(crate) type Origin = (TraceContext, Option<MemoryPermit>);
 
 /// Submits an item. A refusal leaves nothing but its code.
 pub(crate) async fn submit(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     application: &Application,
     (request, origin): (SubmitRequest, Origin),
 ) -> Result<SubmitResponse, Fault> {
@@ -85,7 +86,7 @@ pub(crate) async fn submit(
 
 /// Submits several items; each succeeds or fails as if it had come alone.
 pub(crate) async fn submit_batch(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     application: &Application,
     request: SubmitBatchRequest,
     memory: Option<MemoryPermit>,
@@ -117,7 +118,7 @@ fn named_parts(request: &SubmitRequest) -> Vec<String> {
 }
 
 async fn process(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
     application: &Application,
     (request, (context, call_memory)): (&SubmitRequest, Origin),
     refused: &mut SubmittedItem,
@@ -258,8 +259,20 @@ fn message_id(application: &str, key: &str, content_digest: &[u8]) -> String {
     Uuid::new_v5(&SUBMIT_NAMESPACE, name.as_bytes()).to_string()
 }
 
+/// Accepts an item and publishes it, in a task that ends in order when the caller hangs up meanwhile:
+/// the message would wait for the sweeper.
 async fn accept(
-    gateway: &Gateway,
+    gateway: &Arc<Gateway>,
+    acceptance: Acceptance,
+    permit: MemoryPermit,
+) -> Result<AcceptOutcome, Fault> {
+    let accepting = accept_and_publish(gateway.clone(), acceptance, permit);
+    let accepted = gateway.open_work.spawn(accepting).await;
+    accepted.unwrap_or_else(|_panicked| Err(unavailable("journal")))
+}
+
+async fn accept_and_publish(
+    gateway: Arc<Gateway>,
     acceptance: Acceptance,
     permit: MemoryPermit,
 ) -> Result<AcceptOutcome, Fault> {
@@ -268,7 +281,7 @@ async fn accept(
     match &outcome.outcome {
         Some(Outcome::Receipt(receipt)) => {
             if let Some(message) = message.filter(|_| !receipt.repeat) {
-                enqueue_publish(gateway, message, receipt, permit);
+                enqueue_publish(&gateway, message, receipt, permit);
             }
             Ok(outcome)
         }

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Faults of the short run. Each heals within the rig's limit of 30 s.
-const FAULTS: &str = "kill-journal,kill-mapping,kill-gateway,stop-gateway,flap-database,kill-broker,\
+const FAULTS: &str = "kill-mapping,kill-gateway,stop-gateway,flap-journal,flap-database,flap-broker,\
                       delete-broker,close-connections,delete-exchanges,delete-intake,\
                       delete-delivery,purge-delivery,alter-body";
 

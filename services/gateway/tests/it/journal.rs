@@ -42,6 +42,8 @@ pub(crate) struct RecordingJournal {
     pub(crate) calls: Arc<Mutex<Calls>>,
     /// Name of the call whose next answer is lost after the journal has committed it.
     lose_answer: Arc<Mutex<Option<&'static str>>>,
+    /// How many calls of End do not reach the journal.
+    unreached_ends: Arc<Mutex<usize>>,
 }
 
 /// A running journal; it is aborted when this is dropped.
@@ -80,6 +82,7 @@ impl TestJournal {
             journal: client.clone(),
             calls: Arc::default(),
             lose_answer: Arc::default(),
+            unreached_ends: Arc::default(),
         };
         Self { recording, client, _running: running }
     }
@@ -92,6 +95,11 @@ impl TestJournal {
     /// Loses the answer of the next call of this name.
     pub(crate) fn lose_answer(&self, call: &'static str) {
         *self.recording.lose_answer.lock() = Some(call);
+    }
+
+    /// Keeps the next calls of End from the journal.
+    pub(crate) fn lose_ends(&self, count: usize) {
+        *self.recording.unreached_ends.lock() = count;
     }
 
     async fn journey(&self, id: &str) -> JourneyResponse {
@@ -190,6 +198,13 @@ impl Journal for RecordingJournal {
     }
 
     async fn end(&self, request: Request<EndRequest>) -> RpcResult<EndResponse> {
+        {
+            let mut unreached = self.unreached_ends.lock();
+            if *unreached > 0 {
+                *unreached -= 1;
+                return Err(Status::unavailable("the call was lost"));
+            }
+        }
         let call = request.get_ref().clone();
         let answer = self.journal.clone().end(request).await?;
         let ended = call.settlements.iter().zip(&answer.get_ref().messages);

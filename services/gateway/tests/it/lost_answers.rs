@@ -50,6 +50,18 @@ async fn deliveries_whose_begin_was_lost_are_returned_and_delivered() {
 }
 
 #[tokio::test]
+async fn a_return_that_did_not_reach_the_journal_is_repeated_until_it_does() {
+    let mut environment = Environment::new().await;
+    environment.journal.lose_answer("begin");
+    environment.journal.lose_ends(3);
+    let session = environment.open_session("one").await;
+    let _stream = environment.receive(&session, 0).await;
+    let id = environment.publish_delivery("m1", bus::Body::Inline("x".into()), &[]).await;
+    // Nothing but the return takes the message from the session before its lease ends.
+    wait_for(async || environment.calls().unsent.contains(&id).then_some(())).await;
+}
+
+#[tokio::test]
 async fn a_settlement_whose_answer_was_lost_is_a_repeat_when_sent_again() {
     let mut environment = Environment::new().await;
     let session = environment.open_session("one").await;

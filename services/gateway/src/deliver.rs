@@ -16,6 +16,7 @@ use proto::journal::v1::begun::Answer;
 use proto::journal::v1::{Begun, Envelope};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::close::unsent_settlement;
 use crate::fault::unavailable;
@@ -116,7 +117,7 @@ impl DeliveryHandler {
         let handler = self.clone();
         let delivering = async move { handler.deliver(reservation, share).await };
         // Undecided messages of a task that panicked come again.
-        self.gateway.open_work.spawn(delivering).await.unwrap_or_default()
+        self.gateway.open_work.spawn(delivering.in_current_span()).await.unwrap_or_default()
     }
 
     /// Begins messages for a session and queues them: their verdicts, and the messages that another

@@ -267,7 +267,7 @@ async fn accept(
     permit: MemoryPermit,
 ) -> Result<AcceptOutcome, Fault> {
     let accepting = accept_and_publish(gateway.clone(), acceptance, permit);
-    let accepted = gateway.open_work.spawn(accepting).await;
+    let accepted = gateway.open_work.spawn(accepting.in_current_span()).await;
     accepted.unwrap_or_else(|_panicked| Err(unavailable("journal")))
 }
 

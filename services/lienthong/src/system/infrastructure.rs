@@ -111,7 +111,10 @@ pub(super) async fn probe_broker(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     health.unwell(BROKER, "not probed yet");
-    bus.run("probe", &shutdown, |bus| probe_connected(bus, &health)).await;
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = bus.run("probe", &shutdown, |bus| probe_connected(bus, &health)) => {}
+    }
     Ok(())
 }
 

@@ -36,6 +36,8 @@ pub struct CurrentBus {
     connected: watch::Sender<Option<Connected>>,
     /// The number of the connection that a part has found broken.
     broken: watch::Sender<u64>,
+    /// True: there is one bus for good. Where another one would be connected, its parts start again.
+    is_fixed: bool,
 }
 
 /// One connection, and its number.
@@ -53,15 +55,16 @@ impl CurrentBus {
             .url
             .is_empty()
             .then(|| Connected { bus: Bus::embedded(settings.clone()), number: 1 });
+        let is_fixed = connected.is_some();
         let (connected, broken) = (watch::Sender::new(connected), watch::Sender::new(0));
-        Self { settings, connected, broken }
+        Self { settings, connected, broken, is_fixed }
     }
 
-    /// A bus that is connected already, and never connected anew.
+    /// A bus that is connected already, and never connected anew: its parts only start again.
     pub fn fixed(bus: Bus) -> Self {
         let settings = bus.settings().clone();
         let connected = watch::Sender::new(Some(Connected { bus, number: 1 }));
-        Self { settings, connected, broken: watch::Sender::new(0) }
+        Self { settings, connected, broken: watch::Sender::new(0), is_fixed: true }
     }
 
     /// The settings.
@@ -192,6 +195,12 @@ impl CurrentBus {
     }
 
     fn give_up(&self, number: u64) {
+        if self.is_fixed {
+            let present = |it: &&mut Connected| it.number == number;
+            self.connected.send_if_modified(|connected| {
+                connected.as_mut().filter(present).map(|it| it.number += 1).is_some()
+            });
+        }
         self.broken.send_if_modified(|broken| {
             let is_new = *broken < number;
             *broken = (*broken).max(number);

@@ -106,6 +106,40 @@ pub(crate) async fn start() -> Stand {
     Stand { node, roles, _folder: folder }
 }
 
+/// Two applications, and what keeps them connected.
+pub(crate) struct Applications {
+    pub(crate) sender: SampleApplication,
+    pub(crate) receiver: SampleApplication,
+    working: JoinSet<()>,
+    stopping: CancellationToken,
+}
+
+impl Applications {
+    pub(crate) fn new() -> Self {
+        Self {
+            sender: SampleApplication::new(),
+            receiver: SampleApplication::new(),
+            working: JoinSet::new(),
+            stopping: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) fn connect_sender(&mut self, stand: &Stand) {
+        let from = gated_application("mot", &self.sender, UNLIMITED);
+        connect((stand.roles.gateway(), "mot"), &from, (&mut self.working, &self.stopping));
+    }
+
+    pub(crate) fn connect_receiver(&mut self, stand: &Stand) {
+        let to = gated_application("hai", &self.receiver, UNLIMITED);
+        connect((stand.roles.gateway(), "hai"), &to, (&mut self.working, &self.stopping));
+    }
+
+    pub(crate) async fn stop(mut self) {
+        self.stopping.cancel();
+        self.working.shutdown().await;
+    }
+}
+
 /// The subjects of the received documents: exactly those that were sent, in any order.
 pub(crate) async fn assert_received(receiver: &SampleApplication, count: usize) {
     let mut inbox = receiver.watch();
@@ -140,12 +174,13 @@ async fn resend(roles: &Roles, message_id: String) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_gets_the_genuine_documents_whatever_was_done_to_its_channel() {
     let stand = start().await;
-    let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
-    let (sender, receiver) = (SampleApplication::new(), SampleApplication::new());
-    let from = gated_application("mot", &sender, UNLIMITED);
-    connect((stand.roles.gateway(), "mot"), &from, (&mut working, &stop));
+    let mut applications = Applications::new();
+    applications.connect_sender(&stand);
     for number in 0..4 {
-        tokio::time::timeout(WAIT_MAX, sender.send(item(number))).await.unwrap().unwrap();
+        tokio::time::timeout(WAIT_MAX, applications.sender.send(item(number)))
+            .await
+            .unwrap()
+            .unwrap();
     }
     let (connection, channel) = open_channel(&stand.node.url(0)).await;
     let taken = take_next(&connection, &[QUEUE.to_owned()], 4).await;
@@ -163,25 +198,21 @@ async fn a_receiver_gets_the_genuine_documents_whatever_was_done_to_its_channel(
     for message in [body, header, foreign, genuine, broken] {
         put(&channel, QUEUE, message).await;
     }
-    let to = gated_application("hai", &receiver, UNLIMITED);
-    connect((stand.roles.gateway(), "hai"), &to, (&mut working, &stop));
-    assert_received(&receiver, 4).await;
-    assert!(receiver.inbox().iter().all(|it| it.sender == "mot"));
-    stop.cancel();
-    working.shutdown().await;
+    applications.connect_receiver(&stand);
+    assert_received(&applications.receiver, 4).await;
+    assert!(applications.receiver.inbox().iter().all(|it| it.sender == "mot"));
+    applications.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_altered_in_intake_is_not_routed() {
     let mut stand = start().await;
-    let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
-    let (sender, receiver) = (SampleApplication::new(), SampleApplication::new());
-    let from = gated_application("mot", &sender, UNLIMITED);
-    connect((stand.roles.gateway(), "mot"), &from, (&mut working, &stop));
-    let to = gated_application("hai", &receiver, UNLIMITED);
-    connect((stand.roles.gateway(), "hai"), &to, (&mut working, &stop));
-    let receipt = tokio::time::timeout(WAIT_MAX, sender.send(item(0))).await.unwrap().unwrap();
-    assert_received(&receiver, 1).await;
+    let mut applications = Applications::new();
+    applications.connect_sender(&stand);
+    applications.connect_receiver(&stand);
+    let receipt =
+        tokio::time::timeout(WAIT_MAX, applications.sender.send(item(0))).await.unwrap().unwrap();
+    assert_received(&applications.receiver, 1).await;
     // A copy that nobody routes yet, because mapping is down.
     stand.roles.kill("mapping");
     resend(&stand.roles, receipt.message_id).await;
@@ -201,13 +232,12 @@ async fn what_was_altered_in_intake_is_not_routed() {
     let _stand = restarting.await.unwrap();
     let genuine =
         |it: &ReceivedMessage| String::from_utf8_lossy(&it.body).contains("\"Báo cáo 0\"");
-    let mut inbox = receiver.watch();
+    let mut inbox = applications.receiver.watch();
     let arrived = inbox.wait_for(|it| it.len() >= 2);
     drop(tokio::time::timeout(WAIT_MAX, arrived).await.unwrap().unwrap());
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let received = receiver.inbox();
+    let received = applications.receiver.inbox();
     assert_eq!(received.len(), 2, "{received:#?}");
     assert!(received.iter().all(genuine), "{received:#?}");
-    stop.cancel();
-    working.shutdown().await;
+    applications.stop().await;
 }

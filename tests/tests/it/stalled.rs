@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use adapter_sample::SampleApplication;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lienthong_tests::up::http_get;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
 
 use crate::altered_messages::{
-    PARTITIONS, QUEUE, Stand, WAIT_MAX, assert_received, open_channel, start,
+    Applications, PARTITIONS, QUEUE, Stand, WAIT_MAX, assert_received, open_channel, start,
 };
-use crate::crash::{UNLIMITED, connect, gated_application, item};
+use crate::crash::item;
 
 /// Receives from queues and settles nothing, until it is dropped.
 async fn hold(stand: &Stand, queues: &[String]) -> (lapin::Connection, Vec<lapin::Consumer>) {
@@ -50,14 +47,11 @@ async fn wait_for_words(port: u16, path: &'static str, words: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_that_stands_still_is_known_within_30_seconds_and_heals() {
     let mut stand = start().await;
-    let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
-    let (sender, receiver) = (SampleApplication::new(), SampleApplication::new());
-    let from = gated_application("mot", &sender, UNLIMITED);
-    connect((stand.roles.gateway(), "mot"), &from, (&mut working, &stop));
-    let to = gated_application("hai", &receiver, UNLIMITED);
-    connect((stand.roles.gateway(), "hai"), &to, (&mut working, &stop));
-    timeout(WAIT_MAX, sender.send(item(0))).await.unwrap().unwrap();
-    assert_received(&receiver, 1).await;
+    let mut applications = Applications::new();
+    applications.connect_sender(&stand);
+    applications.connect_receiver(&stand);
+    timeout(WAIT_MAX, applications.sender.send(item(0))).await.unwrap().unwrap();
+    assert_received(&applications.receiver, 1).await;
     // The broker gives a partition to its first consumer alone.
     stand.roles.kill("mapping");
     let partitions: Vec<String> = (0..PARTITIONS).map(|it| format!("intake.{it}")).collect();
@@ -67,7 +61,7 @@ async fn a_partition_that_stands_still_is_known_within_30_seconds_and_heals() {
         stand
     });
     let stand = restarting.await.unwrap();
-    timeout(WAIT_MAX, sender.send(item(1))).await.unwrap().unwrap();
+    timeout(WAIT_MAX, applications.sender.send(item(1))).await.unwrap().unwrap();
     let (mapping, journal) = (stand.roles.ops_port("mapping"), stand.roles.ops_port("journal"));
     let said = wait_for_words(mapping, "/readyz", "no progress: intake.").await;
     assert!(said.starts_with("HTTP/1.1 503"), "{said}");
@@ -79,29 +73,24 @@ async fn a_partition_that_stands_still_is_known_within_30_seconds_and_heals() {
     };
     assert!(gauge("lienthong_journal_channel_stalled{") > 0.5);
     assert!(gauge("lienthong_journal_channel_oldest_seconds{") > 1.0);
-    assert_eq!(receiver.inbox().len(), 1);
+    assert_eq!(applications.receiver.inbox().len(), 1);
     drop(held);
-    assert_received(&receiver, 2).await;
+    assert_received(&applications.receiver, 2).await;
     wait_for_words(mapping, "/readyz", "HTTP/1.1 200").await;
-    stop.cancel();
-    working.shutdown().await;
+    applications.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_that_somebody_else_holds_arrives_nevertheless() {
     let stand = start().await;
-    let (mut working, stop) = (JoinSet::new(), CancellationToken::new());
-    let (sender, receiver) = (SampleApplication::new(), SampleApplication::new());
-    let from = gated_application("mot", &sender, UNLIMITED);
-    connect((stand.roles.gateway(), "mot"), &from, (&mut working, &stop));
+    let mut applications = Applications::new();
+    applications.connect_sender(&stand);
     let held = hold(&stand, &[QUEUE.to_owned()]).await;
-    timeout(WAIT_MAX, sender.send(item(0))).await.unwrap().unwrap();
+    timeout(WAIT_MAX, applications.sender.send(item(0))).await.unwrap().unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let to = gated_application("hai", &receiver, UNLIMITED);
-    connect((stand.roles.gateway(), "hai"), &to, (&mut working, &stop));
-    assert_received(&receiver, 1).await;
+    applications.connect_receiver(&stand);
+    assert_received(&applications.receiver, 1).await;
     drop(held);
-    assert_received(&receiver, 1).await;
-    stop.cancel();
-    working.shutdown().await;
+    assert_received(&applications.receiver, 1).await;
+    applications.stop().await;
 }

@@ -46,6 +46,8 @@ pub(crate) struct Environment {
     pub(crate) journal: TestJournal,
     pub(crate) mapping: SimulatedMapping,
     pub(crate) bus: Bus,
+    /// The same bus as the gateway has it.
+    pub(crate) current_bus: bus::CurrentBus,
     pub(crate) claims: ClaimStore,
     pub(crate) clock: Clock,
     /// Dropped, the registry is unavailable.
@@ -84,9 +86,10 @@ impl Environment {
         let mapping = SimulatedMapping::default();
         let follower = RegistryFollower::new("gateway.registry");
         let disk = DiskSpace::new();
+        let current_bus = bus::CurrentBus::fixed(bus.clone());
         let dependencies = GatewayDependencies {
             disk: disk.clone(),
-            bus: bus::CurrentBus::fixed(bus.clone()),
+            bus: current_bus.clone(),
             claims: claims.clone(),
             journal: journal.upstream(),
             mapping: Upstream::local(MappingServer::new(mapping.clone())),
@@ -114,6 +117,7 @@ impl Environment {
             journal,
             mapping,
             bus,
+            current_bus,
             claims,
             clock,
             registry,

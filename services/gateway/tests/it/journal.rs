@@ -14,6 +14,7 @@ use proto::journal::v1::journal_server::{Journal, JournalServer};
 use proto::journal::v1::settlement::Answer;
 use proto::journal::v1::*;
 use proto::message::v1::{State, Step};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
@@ -42,6 +43,8 @@ pub(crate) struct RecordingJournal {
     pub(crate) calls: Arc<Mutex<Calls>>,
     /// Name of the call whose next answer is lost after the journal has committed it.
     lose_answer: Arc<Mutex<Option<&'static str>>>,
+    /// True: answers of Begin are held back, after the journal has committed it.
+    holds_begun: watch::Sender<bool>,
     /// How many calls of End do not reach the journal.
     unreached_ends: Arc<Mutex<usize>>,
 }
@@ -82,6 +85,7 @@ impl TestJournal {
             journal: client.clone(),
             calls: Arc::default(),
             lose_answer: Arc::default(),
+            holds_begun: watch::Sender::new(false),
             unreached_ends: Arc::default(),
         };
         Self { recording, client, _running: running }
@@ -95,6 +99,11 @@ impl TestJournal {
     /// Loses the answer of the next call of this name.
     pub(crate) fn lose_answer(&self, call: &'static str) {
         *self.recording.lose_answer.lock() = Some(call);
+    }
+
+    /// Holds back the answers of Begin, or sends them.
+    pub(crate) fn hold_begun(&self, is_held: bool) {
+        self.recording.holds_begun.send_replace(is_held);
     }
 
     /// Keeps the next calls of End from the journal.
@@ -194,6 +203,7 @@ impl Journal for RecordingJournal {
 
     async fn begin(&self, request: Request<BeginRequest>) -> RpcResult<BeginResponse> {
         let answer = self.journal.clone().begin(request).await;
+        drop(self.holds_begun.subscribe().wait_for(|it| !it).await);
         self.deliver("begin", answer)
     }
 

@@ -62,6 +62,22 @@ async fn a_return_that_did_not_reach_the_journal_is_repeated_until_it_does() {
 }
 
 #[tokio::test]
+async fn what_was_begun_while_the_broker_was_lost_is_delivered() {
+    let mut environment = Environment::new().await;
+    environment.journal.hold_begun(true);
+    let session = environment.open_session("one").await;
+    let mut stream = environment.receive(&session, 0).await;
+    let id = environment.publish_delivery("m1", bus::Body::Inline("x".into()), &[]).await;
+    wait_for(async || (environment.state(&id).await == State::InHand).then_some(())).await;
+    environment.current_bus.reconnect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    environment.journal.hold_begun(false);
+    let delivery = timed(stream.next()).await.unwrap().unwrap();
+    assert_eq!((&delivery.message_id, delivery.attempt), (&id, 1));
+    environment.settle(&session, (&id, delivery.lease), taken()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_settlement_whose_answer_was_lost_is_a_repeat_when_sent_again() {
     let mut environment = Environment::new().await;
     let session = environment.open_session("one").await;

@@ -1,5 +1,7 @@
 //! Makes due at once what a broker may no longer hold.
 
+use std::collections::HashMap;
+
 use proto::message::v1::State;
 
 use crate::database::Database;
@@ -44,7 +46,7 @@ impl Lost {
 }
 
 /// Kinds of channels, by who publishes to them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ChannelKind {
     /// `intake`: gateways do.
     Intake,
@@ -52,19 +54,34 @@ pub(crate) enum ChannelKind {
     Delivery,
 }
 
+/// When what each kind of role had published lately was last published again.
+#[derive(Debug, Default)]
+pub(crate) struct LatelyRuns(HashMap<ChannelKind, i64>);
+
 /// A run over the messages that are published again, in steps.
 #[derive(Debug)]
 pub(crate) struct PublishAgain {
     lost: Lost,
     /// When the run began. What was published since is left alone.
     begun: i64,
+    /// For what was published lately: since when.
+    since: i64,
 }
 
 impl PublishAgain {
     /// A run over what was lost before `now`. The sweeper must not run until it is over.
-    pub(crate) fn new(lost: Lost, now: i64, cache: &RowCache) -> Self {
+    pub(crate) fn new(lost: Lost, now: i64, watermark: i64, runs: &mut LatelyRuns) -> Self {
         // Above the watermark, or the sweeper would pass the rows over.
-        Self { lost, begun: now.max(cache.watermark + 1) }
+        let begun = now.max(watermark + 1);
+        let since = match &lost {
+            // A role that fails again and again has published nothing of what the runs before took.
+            Lost::LatelyTo(kind) => {
+                let before = runs.0.insert(*kind, begun);
+                before.unwrap_or_default().max(begun - LATELY)
+            }
+            Lost::Everything | Lost::Since(_) | Lost::Messages(_) => 0,
+        };
+        Self { lost, begun, since }
     }
 
     /// Makes some of the messages due. False: there are no more.
@@ -81,7 +98,7 @@ impl PublishAgain {
                     ChannelKind::Intake => "changed_at >= $3 AND application = ''",
                     ChannelKind::Delivery => "changed_at >= $3 AND application <> ''",
                 };
-                (condition, vec![(self.begun - LATELY).into()])
+                (condition, vec![self.since.into()])
             }
             Lost::Messages(ids) => ("id = $3", ids.iter().map(|it| it.as_str().into()).collect()),
         };
@@ -146,7 +163,7 @@ mod tests {
         });
         database.query_many(INSERT, sets.collect()).await.unwrap();
         let mut cache = RowCache::open(&mut database).await.unwrap();
-        let run = PublishAgain::new(lost, NOW, &cache);
+        let run = PublishAgain::new(lost, NOW, cache.watermark, &mut LatelyRuns::default());
         while run.step(&mut database, &mut cache).await.unwrap() {}
         let sql = "SELECT id FROM delivery_state WHERE due_at = $1 AND publishes = 0 \
                    AND sweep_at <= $1 ORDER BY row_id";
@@ -163,5 +180,16 @@ mod tests {
         assert_eq!(lately(ChannelKind::Delivery).await, ["new"]);
         let ids = ["old", "accepted", "taken", "later"].map(str::to_owned);
         assert_eq!(due_after(Lost::Messages(ids.to_vec())).await, ["old", "accepted"]);
+    }
+
+    #[test]
+    fn a_role_that_starts_again_and_again_has_each_message_published_again_once() {
+        let mut runs = LatelyRuns::default();
+        let mut since =
+            |kind, now| PublishAgain::new(Lost::LatelyTo(kind), now, 0, &mut runs).since;
+        assert_eq!(since(ChannelKind::Delivery, 100 * LATELY), 99 * LATELY);
+        assert_eq!(since(ChannelKind::Delivery, 100 * LATELY + 7), 100 * LATELY);
+        assert_eq!(since(ChannelKind::Intake, 100 * LATELY + 8), 99 * LATELY + 8);
+        assert_eq!(since(ChannelKind::Delivery, 103 * LATELY), 102 * LATELY);
     }
 }

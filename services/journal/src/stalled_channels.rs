@@ -1,7 +1,7 @@
 //! Watches progress: a channel that has work and a receiver, and from which nothing leaves, stands
 //! still whatever the processes say of themselves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,6 +154,18 @@ struct ChannelGauges {
     oldest: Level,
     stalled: Level,
     stalls: Count,
+    /// Channels whose gauges are not 0.
+    shown: HashSet<String>,
+}
+
+impl Drop for ChannelGauges {
+    /// Nothing is known while there is no connection: a gauge would keep its last value.
+    fn drop(&mut self) {
+        for channel in &self.shown {
+            self.oldest.set_for(0.0, "channel", channel);
+            self.stalled.set_for(0.0, "channel", channel);
+        }
+    }
 }
 
 impl ChannelGauges {
@@ -173,16 +185,13 @@ impl ChannelGauges {
                 "lienthong.journal.channel.stalls",
                 "looks at a channel with work and a receiver that makes no progress",
             ),
+            shown: HashSet::new(),
         }
     }
 
-    fn set(
-        &self,
-        before: &[String],
-        watched: &HashMap<String, Watched>,
-        (stalled, now): (&[String], i64),
-    ) {
-        let empty = before.iter().filter(|it| !watched.contains_key(*it));
+    fn set(&mut self, watched: &HashMap<String, Watched>, (stalled, now): (&[String], i64)) {
+        let shown = std::mem::replace(&mut self.shown, watched.keys().cloned().collect());
+        let empty = shown.iter().filter(|it| !watched.contains_key(*it));
         let ages = watched.iter().map(|(channel, of)| (channel, now - of.waiting.oldest));
         for (channel, age) in empty.map(|it| (it, 0)).chain(ages) {
             let age = Duration::from_micros(u64::try_from(age).unwrap_or_default());
@@ -201,18 +210,17 @@ impl ChannelWatch {
     pub(crate) async fn run(mut self) -> anyhow::Result<()> {
         // Nothing is known while there is no connection.
         let _forgotten = ForgetStalled(self.stalled.clone());
-        let gauges = ChannelGauges::new();
+        let mut gauges = ChannelGauges::new();
         let mut watched: HashMap<String, Watched> = HashMap::new();
         // The receivers have the same connection anew, and a while to begin.
         let mut turns = tokio::time::interval_at(Instant::now() + FIRST_LOOK, LOOK_INTERVAL);
         loop {
             turns.tick().await;
-            let before: Vec<String> = watched.keys().cloned().collect();
             let stalled = self.look(&mut watched).await?;
             for channel in &stalled {
                 tracing::error!(channel, "channel with work makes no progress");
             }
-            gauges.set(&before, &watched, (&stalled, self.clock.now_us()));
+            gauges.set(&watched, (&stalled, self.clock.now_us()));
             *self.stalled.0.lock() = stalled;
         }
     }

@@ -12,7 +12,7 @@ use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::group::{self, Answer};
 use crate::metrics::Metrics;
-use crate::publish_again::{Lost, PublishAgain};
+use crate::publish_again::{LatelyRuns, Lost, PublishAgain};
 use crate::publish_due::CHANNEL_FULL_WAIT;
 use crate::row_cache::RowCache;
 use crate::storage::{Storage, storage_fault};
@@ -77,7 +77,7 @@ impl Writer {
         let mut pings = interval(PING_INTERVAL);
         let mut closings = interval(SESSIONS_INTERVAL);
         database.expire_lock().await?;
-        let mut again: Option<PublishAgain> = None;
+        let (mut again, mut runs) = (None::<PublishAgain>, LatelyRuns::default());
         loop {
             // Biased, so that a stream of calls does not keep the sweeper from its turn.
             let turn = tokio::select! {
@@ -95,7 +95,12 @@ impl Writer {
                 Turn::Call(Some(call)) => Some(call),
                 Turn::Call(None) => return Ok(()),
                 Turn::Lost(lost) => {
-                    again = Some(PublishAgain::new(lost, self.clock.now_us(), &self.cache));
+                    again = Some(PublishAgain::new(
+                        lost,
+                        self.clock.now_us(),
+                        self.cache.watermark,
+                        &mut runs,
+                    ));
                     continue;
                 }
                 Turn::Sweep => {

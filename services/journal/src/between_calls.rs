@@ -37,11 +37,13 @@ impl Writer {
             // The messages have deadlines of their own.
             Err(error) if error.storage_failure().is_some() && !error.needs_reopen() => {
                 self.storage.fail(&error);
-                false
+                *again = None;
+                return Ok(());
             }
             stepped => stepped?,
         };
         if !has_more {
+            run.finish();
             *again = None;
             sweeps.reset_immediately();
         }

@@ -5,7 +5,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use bus::{Bus, Channel, ConnectError, CurrentBus, Receiver};
+use anyhow::Context as _;
+use bus::{Bus, Channel, CurrentBus, Receiver};
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -109,19 +110,20 @@ impl Messaging {
 
     /// Publishes again what the broker may have lost since the last connection: all, when it is
     /// another broker or has lost its queues and exchanges.
-    async fn find_losses(&self, bus: &Bus, well_until: i64) -> Result<(), ConnectError> {
+    async fn find_losses(&self, bus: &Bus, well_until: i64) -> anyhow::Result<()> {
         if matches!(bus, Bus::Embedded(_)) {
             return Ok(());
         }
-        let lost = if !bus.is_marked().await? {
-            tracing::warn!("broker is a new one or has lost what it held");
-            Lost::Everything
-        } else {
+        if bus.is_marked().await? {
             let unnoticed = i64::try_from(UNNOTICED.as_micros()).unwrap_or_default();
-            Lost::Since(well_until - unnoticed)
-        };
-        // The writer ends only together with this.
-        drop(self.losses.send(lost).await);
-        bus.mark().await
+            self.losses.send(Lost::Since(well_until - unnoticed)).await?;
+            return Ok(());
+        }
+        tracing::warn!("broker is a new one or has lost what it held");
+        let (done, mut is_done) = mpsc::channel(1);
+        self.losses.send(Lost::Everything(done)).await?;
+        // Not before the end of the run: a journal that ends in between must find the losses again.
+        is_done.recv().await.context("what the broker has lost was not published again")?;
+        Ok(bus.mark().await?)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use proto::message::v1::State;
+use tokio::sync::mpsc;
 
 use crate::database::Database;
 use crate::database::error::DatabaseError;
@@ -20,10 +21,11 @@ const LATELY: i64 = 40_000_000;
 const IN_A_CHANNEL: [State; 2] = [State::Accepted, State::Queued];
 
 /// Which messages are published again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Lost {
     /// All that any channel held: the broker was replaced, or has lost what it had.
-    Everything,
+    /// Told at the end of the run: all of it is due then, whatever becomes of this process.
+    Everything(mpsc::Sender<()>),
     /// What changed since this time, microseconds: the connection was lost then, and a publish may
     /// have been lost with it.
     Since(i64),
@@ -37,7 +39,7 @@ pub(crate) enum Lost {
 impl Lost {
     const fn name(&self) -> &'static str {
         match self {
-            Self::Everything => "another broker",
+            Self::Everything(_) => "another broker",
             Self::Since(_) => "another connection",
             Self::LatelyTo(_) => "another publisher",
             Self::Messages(_) => "missing at the broker",
@@ -79,9 +81,17 @@ impl PublishAgain {
                 let before = runs.0.insert(*kind, begun);
                 before.unwrap_or_default().max(begun - LATELY)
             }
-            Lost::Everything | Lost::Since(_) | Lost::Messages(_) => 0,
+            Lost::Everything(_) | Lost::Since(_) | Lost::Messages(_) => 0,
         };
         Self { lost, begun, since }
+    }
+
+    /// Tells whoever waits that all of the messages are due.
+    pub(crate) fn finish(&self) {
+        if let Lost::Everything(done) = &self.lost {
+            // Nobody waits any more when the connection was lost meanwhile.
+            let _told = done.try_send(());
+        }
     }
 
     /// Makes some of the messages due. False: there are no more.
@@ -91,7 +101,7 @@ impl PublishAgain {
         cache: &mut RowCache,
     ) -> Result<bool, DatabaseError> {
         let (condition, selections): (_, Vec<Value>) = match &self.lost {
-            Lost::Everything => ("$3 <> ''", vec!["all".into()]),
+            Lost::Everything(_) => ("$3 <> ''", vec!["all".into()]),
             Lost::Since(at) => ("changed_at >= $3", vec![(*at).into()]),
             Lost::LatelyTo(kind) => {
                 let condition = match kind {
@@ -173,7 +183,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_channel_held_is_due_at_once_and_nothing_else() {
-        assert_eq!(due_after(Lost::Everything).await, ["old", "new", "accepted"]);
+        assert_eq!(
+            due_after(Lost::Everything(mpsc::channel(1).0)).await,
+            ["old", "new", "accepted"]
+        );
         assert_eq!(due_after(Lost::Since(1_000_000)).await, ["new", "accepted"]);
         let lately = |kind| due_after(Lost::LatelyTo(kind));
         assert_eq!(lately(ChannelKind::Intake).await, ["accepted"]);

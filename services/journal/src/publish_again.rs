@@ -138,6 +138,8 @@ impl PublishAgain {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc::error::TryRecvError;
+
     use super::*;
     use crate::delivery_row::{DeliveryRow, INSERT};
 
@@ -193,6 +195,21 @@ mod tests {
         assert_eq!(lately(ChannelKind::Delivery).await, ["new"]);
         let ids = ["old", "accepted", "taken", "later"].map(str::to_owned);
         assert_eq!(due_after(Lost::Messages(ids.to_vec())).await, ["old", "accepted"]);
+    }
+
+    #[test]
+    fn the_end_of_a_run_is_told_and_a_run_that_was_given_up_is_not_taken_for_it() {
+        for is_finished in [true, false] {
+            let (done, mut is_done) = mpsc::channel(1);
+            let mut runs = LatelyRuns::default();
+            let run = PublishAgain::new(Lost::Everything(done), NOW, 0, &mut runs);
+            assert_eq!(is_done.try_recv(), Err(TryRecvError::Empty));
+            if is_finished {
+                run.finish();
+            }
+            drop(run);
+            assert_eq!(is_done.blocking_recv().is_some(), is_finished);
+        }
     }
 
     #[test]

@@ -52,9 +52,9 @@ pub struct Format {
     pub(crate) schema: &'static MessageSchema,
     carries: Vec<MessageType>,
     pub(crate) syntax: Syntax,
-    detect: Vec<DetectRule>,
+    pub(crate) detect: Vec<DetectRule>,
     /// Native path of the records.
-    records: Vec<NodeName>,
+    pub(crate) records: Vec<NodeName>,
     unmapped: UnmappedPolicy,
     empty: Vec<String>,
     write_empty: Option<String>,
@@ -171,11 +171,20 @@ impl Format {
         if matches!(self.syntax, Syntax::CanonicalJson) {
             return canonical_json::detects(tree);
         }
+        if !self.is_detectable() {
+            return false;
+        }
         let Some(record) = tree.find_first(0, &self.records) else { return false };
         self.detect.iter().all(|it| {
             let exists = |path: &Vec<NodeName>| tree.find_first(record, path).is_some();
             it.has.as_ref().is_none_or(exists) && !it.lacks.as_ref().is_some_and(exists)
         })
+    }
+
+    /// False for a description that every JSON text would fit: it is only ever named.
+    pub(crate) fn is_detectable(&self) -> bool {
+        let is_open = matches!(self.syntax, Syntax::Json { .. }) && self.records.is_empty();
+        !is_open || self.detect.iter().any(|it| it.has.is_some())
     }
 
     pub(crate) fn scan<'a>(&self, text: &'a str) -> Result<Tree<'a>, Fault> {
@@ -218,9 +227,9 @@ impl Format {
 
 /// A native path that a record has, or lacks.
 #[derive(Debug)]
-struct DetectRule {
-    has: Option<Vec<NodeName>>,
-    lacks: Option<Vec<NodeName>>,
+pub(crate) struct DetectRule {
+    pub(crate) has: Option<Vec<NodeName>>,
+    pub(crate) lacks: Option<Vec<NodeName>>,
 }
 
 impl DetectRule {

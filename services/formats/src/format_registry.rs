@@ -5,15 +5,15 @@ use std::sync::Arc;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
+use sha2::{Digest as _, Sha256};
 
 use crate::content::BlobSink;
+use crate::detection::{Detection, detect, precedence};
 use crate::format::{DecodedMessage, Format};
-use crate::grammar::Syntax;
-use crate::scan::decode_utf8;
-use crate::tree::Tree;
+use crate::registered_format::{FormatSource, RegisteredFormat};
 
 /// The descriptions shipped with the product.
-const SHIPPED: [&str; 5] = [
+const SHIPPED: &[&str] = &[
     include_str!("../../mapping/formats/edxml.document/description.yaml"),
     include_str!("../../mapping/formats/edxml.status/description.yaml"),
     include_str!("../../mapping/formats/ioffice.portal/description.yaml"),
@@ -21,9 +21,29 @@ const SHIPPED: [&str; 5] = [
     include_str!("../../mapping/formats/canonical.json/description.yaml"),
 ];
 
+/// The text of a description that is not part of the product.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DescriptionFile {
+    /// The file, as it is shown to people.
+    pub file: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// Why a description was not loaded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DescriptionMistake {
+    /// The file of the description.
+    pub file: String,
+    /// Name of the format; empty when the text has none.
+    pub format: String,
+    /// The code, with one violation for each mistake.
+    pub fault: Fault,
+}
+
 /// Compiled formats by name; clones share them.
 #[derive(Clone, Debug)]
-pub struct FormatRegistry(Arc<Vec<Format>>);
+pub struct FormatRegistry(Arc<Vec<RegisteredFormat>>);
 
 impl FormatRegistry {
     /// Compiles the descriptions shipped with the product.
@@ -32,27 +52,99 @@ impl FormatRegistry {
     ///
     /// A shipped description has a mistake; the tests of this crate exclude that.
     pub fn shipped() -> Result<Self, Vec<String>> {
-        let formats: Result<Vec<_>, _> = SHIPPED.iter().map(|it| Format::compile(it)).collect();
+        let compile = |text: &&str| {
+            let format = Arc::new(Format::compile(text)?);
+            Ok::<_, Vec<String>>(RegisteredFormat { format, source: FormatSource::Shipped })
+        };
+        let formats: Result<Vec<_>, _> = SHIPPED.iter().map(compile).collect();
         Ok(Self(Arc::new(formats?)))
+    }
+
+    /// The texts of the descriptions shipped with the product.
+    pub fn shipped_texts() -> impl Iterator<Item = &'static str> {
+        SHIPPED.iter().copied()
+    }
+
+    /// The shipped formats with these beside them, in place of any that were loaded before; and the
+    /// mistakes of those that cannot be. A description that this registry has is not compiled again,
+    /// so formats that are in use stay shared.
+    ///
+    /// A name belongs to the product or to one file. Two formats must differ in what they are
+    /// detected by.
+    #[must_use]
+    pub fn with(&self, files: &[DescriptionFile]) -> (Self, Vec<DescriptionMistake>) {
+        let is_shipped = |it: &&RegisteredFormat| it.source == FormatSource::Shipped;
+        let mut formats: Vec<_> = self.0.iter().filter(is_shipped).cloned().collect();
+        let mut mistakes = Vec::new();
+        for it in files {
+            match self.load(it, &formats) {
+                Ok(format) => formats.push(format),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        sort_by_precedence(&mut formats);
+        (Self(Arc::new(formats)), mistakes)
+    }
+
+    fn load(
+        &self,
+        file: &DescriptionFile,
+        others: &[RegisteredFormat],
+    ) -> Result<RegisteredFormat, DescriptionMistake> {
+        let mistake = |format: &str, fault: Fault| {
+            let (file, format) = (file.file.clone(), format.to_owned());
+            DescriptionMistake { file, format, fault }
+        };
+        let format = self.compile(&file.text).map_err(|it| mistake("", mistakes_fault(&it)))?;
+        let name = format.name().to_owned();
+        if let Some(other) = others.iter().find(|it| it.format.name() == name) {
+            let fault = match &other.source {
+                FormatSource::Shipped => Fault::new(&code::LT_FMT_021).param("format", &name),
+                FormatSource::File(first) => {
+                    Fault::new(&code::LT_FMT_022).param("format", &name).param("first", first)
+                }
+            };
+            return Err(mistake(&name, fault));
+        }
+        let is_same = |it: &&RegisteredFormat| precedence(&format, &it.format).is_equal();
+        if let Some(other) = others.iter().find(is_same) {
+            let fault = Fault::new(&code::LT_FMT_023).param("format", &name);
+            return Err(mistake(&name, fault.param("other", other.format.name())));
+        }
+        Ok(RegisteredFormat { format, source: FormatSource::File(file.file.clone()) })
+    }
+
+    /// Compiles a description, unless this registry has it.
+    fn compile(&self, text: &str) -> Result<Arc<Format>, Vec<String>> {
+        let hash = hex::encode(Sha256::digest(text.as_bytes()));
+        match self.0.iter().find(|it| it.format.hash() == hash) {
+            Some(known) => Ok(Arc::clone(&known.format)),
+            None => Format::compile(text).map(Arc::new),
+        }
     }
 
     /// The format of that name.
     pub fn get(&self, name: &str) -> Option<&Format> {
-        self.0.iter().find(|it| it.name() == name)
+        self.0.iter().map(|it| &*it.format).find(|it| it.name() == name)
     }
 
     /// All formats, in the order in which they are detected.
-    pub fn all(&self) -> &[Format] {
-        &self.0
+    pub fn all(&self) -> impl ExactSizeIterator<Item = &Format> + Clone {
+        self.0.iter().map(|it| &*it.format)
+    }
+
+    /// All formats with where they come from, in the order in which they are detected.
+    pub fn sources(&self) -> impl ExactSizeIterator<Item = (&Format, &FormatSource)> + Clone {
+        self.0.iter().map(|it| (&*it.format, &it.source))
     }
 
     /// The format of that name, or for `auto` the format detected from the bytes.
     ///
     /// # Errors
     ///
-    /// No format has that name, or none is detected.
+    /// No format has that name, none is detected, or several are.
     pub fn choose(&self, name: &str, native: &[u8]) -> Result<&Format, Fault> {
-        if name == "auto" { Ok(self.detect(native)?.0) } else { self.require(name) }
+        if name == "auto" { Ok(detect(&self.0, native)?.format) } else { self.require(name) }
     }
 
     /// Decodes native bytes in the format of that name, or for `auto` in the format detected from
@@ -60,7 +152,7 @@ impl FormatRegistry {
     ///
     /// # Errors
     ///
-    /// No format has that name, none is detected, or the bytes are refused.
+    /// No format has that name, none is detected, several are, or the bytes are refused.
     pub fn decode(
         &self,
         name: &str,
@@ -72,44 +164,40 @@ impl FormatRegistry {
             let format = self.require(name)?;
             return Ok((format, format.decode(native, declared, sink)?));
         }
-        let (format, tree) = self.detect(native)?;
+        let Detection { format, tree } = detect(&self.0, native)?;
         Ok((format, format.decode_scanned(&tree, (native, declared), sink)?))
     }
 
     fn require(&self, name: &str) -> Result<&Format, Fault> {
         self.get(name).ok_or_else(|| {
-            let known: Vec<_> = self.0.iter().map(Format::name).collect();
+            let known: Vec<_> = self.all().map(Format::name).collect();
             Fault::new(&code::LT_MAP_017).param("format", name).param("known", known.join(", "))
         })
     }
+}
 
-    /// The first format that detects the bytes, and their tree.
-    fn detect<'a>(&self, native: &'a [u8]) -> Result<(&Format, Tree<'a>), Fault> {
-        let text = decode_utf8(native)?;
-        let is_xml = match text.trim_start().chars().next() {
-            Some('<') => true,
-            Some('{' | '[') => false,
-            _ => return Err(Fault::new(&code::LT_MAP_018)),
+/// Orders formats so that one with further conditions is tried before the one whose conditions it
+/// has, and otherwise the shipped ones first.
+fn sort_by_precedence(formats: &mut Vec<RegisteredFormat>) {
+    let mut rest = std::mem::take(formats);
+    while !rest.is_empty() {
+        let is_next = |at: usize, it: &RegisteredFormat| {
+            let mut others = rest.iter().enumerate().filter(|(other, _)| *other != at);
+            !others.any(|(_, other)| precedence(&other.format, &it.format).is_before())
         };
-        let mut malformed = None;
-        let mut scanned: Vec<(&Syntax, Result<Tree<'a>, Fault>)> = Vec::new();
-        for format in self.0.iter().filter(|it| is_xml == matches!(it.syntax, Syntax::Xml { .. })) {
-            // Formats with the same scan share its tree.
-            if !scanned.iter().any(|(it, _)| it.has_same_scan(&format.syntax)) {
-                scanned.push((&format.syntax, format.scan(text)));
-            }
-            match scanned.iter_mut().find(|(it, _)| it.has_same_scan(&format.syntax)) {
-                Some((_, Ok(tree))) if format.detects(tree) => {
-                    return Ok((format, std::mem::take(tree)));
-                }
-                Some((_, Err(fault))) => malformed = malformed.or(Some(fault.clone())),
-                Some((_, Ok(_))) | None => {}
-            }
-        }
-        // A syntax error says more to the sender than "unknown format".
-        if let Some(fault) = malformed {
-            return Err(fault);
-        }
-        Err(Fault::new(&code::LT_MAP_018))
+        // Precedence is a partial order, so there is always a first one.
+        let next = rest.iter().enumerate().position(|(at, it)| is_next(at, it)).unwrap_or(0);
+        formats.push(rest.remove(next));
     }
 }
+
+/// The fault of a description that does not compile.
+fn mistakes_fault(mistakes: &[String]) -> Fault {
+    mistakes.iter().fold(Fault::new(&code::LT_FMT_020), |fault, it| {
+        let (vi, en) = it.split_once(" / ").unwrap_or((it, it));
+        fault.violation("", vi, en)
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -89,6 +89,14 @@ pub(crate) enum Syntax {
 }
 
 impl Syntax {
+    pub(crate) fn is_xml(&self) -> bool {
+        matches!(self, Self::Xml { .. })
+    }
+
+    pub(crate) fn is_canonical(&self) -> bool {
+        matches!(self, Self::CanonicalJson)
+    }
+
     /// True when both syntaxes scan the same bytes to the same tree.
     pub(crate) fn has_same_scan(&self, other: &Self) -> bool {
         match (self, other) {

@@ -28,6 +28,7 @@ mod canonical_path;
 pub mod cases;
 mod content;
 mod convert;
+mod detection;
 mod diagnostic;
 mod file;
 mod format;
@@ -40,6 +41,7 @@ mod plan;
 #[cfg(test)]
 mod properties;
 mod read;
+mod registered_format;
 mod report;
 mod scan;
 mod tree;
@@ -48,4 +50,5 @@ mod write;
 
 pub use content::{BlobDigest, BlobSink, BlobSource, MemoryBlobs};
 pub use format::{DecodedMessage, EncodeContext, Format};
-pub use format_registry::FormatRegistry;
+pub use format_registry::{DescriptionFile, DescriptionMistake, FormatRegistry};
+pub use registered_format::FormatSource;

@@ -85,7 +85,7 @@ impl Codec {
             title: it.title().to_owned(),
             carries: it.carries().iter().map(|it| i32::from(*it)).collect(),
         };
-        self.0.all().iter().map(format).collect()
+        self.0.all().map(format).collect()
     }
 
     /// The native path of a canonical path, by which a refusal names the sender's own field; the

@@ -40,7 +40,7 @@ pub(crate) async fn run(
     std::fs::read_dir(&folder).map_err(|error| unreadable_path(&folder, &error))?;
     let registry =
         formats::FormatRegistry::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))?;
-    let formats: Vec<String> = registry.all().iter().map(|it| it.name().to_owned()).collect();
+    let formats: Vec<String> = registry.all().map(|it| it.name().to_owned()).collect();
     let checked = registry::check(&folder, Some(&formats));
     if !show
         && checked.is_ok()

@@ -16,7 +16,7 @@ pub(super) fn check_formats(output: Output) -> Check {
         id: "formats",
         title: output.localize("Định dạng", "Formats"),
         outcome: formats::FormatRegistry::shipped()
-            .map(|it| it.all().iter().map(formats::Format::name).collect::<Vec<_>>().join(", "))
+            .map(|it| it.all().map(formats::Format::name).collect::<Vec<_>>().join(", "))
             .map_err(|it| it.join("; ")),
         remedy: output.localize("Cài lại chương trình.", "Install the program again.").to_owned(),
     }

@@ -20,10 +20,10 @@ pub(super) fn format_json(format: &Format) -> Value {
 /// Prints all formats.
 pub(super) fn print_formats(output: Output, formats: &FormatRegistry) {
     if output.json {
-        output.print_json(&formats.all().iter().map(format_json).collect());
+        output.print_json(&formats.all().map(format_json).collect());
         return;
     }
-    let rows: Vec<Row> = formats.all().iter().map(|it| format_row(it).into()).collect();
+    let rows: Vec<Row> = formats.all().map(|it| format_row(it).into()).collect();
     output.print_table(
         &[
             output.localize("Tên", "Name"),

@@ -155,6 +155,19 @@ pub(crate) enum Requirement {
     Both,
 }
 
+/// What the writer does with a text that is longer than the native format permits.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TooLong {
+    /// It is cut, and the loss is reported. Only for descriptive texts.
+    #[default]
+    Cut,
+    /// It is written whole.
+    Carry,
+    /// The message is refused.
+    Refuse,
+}
+
 /// One value, or a list of alternatives.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
@@ -194,6 +207,9 @@ pub(crate) struct FieldRule {
     pub(crate) need: Option<Requirement>,
     /// Characters the native format permits.
     pub(crate) max: Option<usize>,
+    /// What the writer does with a text beyond `max`.
+    #[serde(default)]
+    pub(crate) too_long: TooLong,
     /// Further native texts that mean an absent value.
     #[serde(default)]
     pub(crate) empty: Vec<String>,

@@ -27,7 +27,45 @@ pub(crate) struct FieldSchema {
     /// Loss reports and rules cover the field. False for leftovers and for the directory key, which
     /// the mapping service fills in; neither reaches a receiver.
     pub(crate) is_reported: bool,
+    /// A shortened value still says the same, only less. Every other text identifies something, and
+    /// shortened it would identify something else.
+    pub(crate) is_descriptive: bool,
 }
+
+/// Names of the text fields that describe. A field that is not listed identifies, so that a new
+/// field is never cut because nobody thought of it.
+const DESCRIPTIVE: [&str; 30] = [
+    "address",
+    "annex_titles",
+    "authority",
+    "basis",
+    "description",
+    "detail",
+    "ends_when",
+    "full_name",
+    "keywords",
+    "message",
+    "name",
+    "note",
+    "parent_name",
+    "place",
+    "places",
+    "position",
+    "reason",
+    "recipient_name",
+    "register",
+    "remedy_en",
+    "remedy_vi",
+    "scope",
+    "subject",
+    "summary",
+    "text",
+    "text_en",
+    "text_vi",
+    "title",
+    "typist_mark",
+    "unit",
+];
 
 /// Type of a singular field, or of the items of a repeated one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +219,8 @@ impl SchemaBuilder {
             field_type,
             is_list: descriptor.is_list(),
             is_reported: !["leftovers", "directory_key"].contains(&descriptor.name()),
+            is_descriptive: descriptor.parent_message().name() != "Extra"
+                && DESCRIPTIVE.contains(&descriptor.name()),
         }
     }
 
@@ -199,6 +239,34 @@ impl SchemaBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of every descriptive field one exists, and of an extra nobody knows what it means.
+    #[test]
+    fn descriptive_fields_are_texts_of_the_model() {
+        let all = || model().messages.iter().flat_map(|it| &it.fields);
+        for name in DESCRIPTIVE {
+            let mut fields = all().filter(|it| it.name == name && it.is_descriptive);
+            assert!(fields.any(|it| it.field_type == FieldType::Text), "{name}");
+        }
+        let extra = message_schema("Extra").unwrap();
+        assert!(extra.fields.iter().all(|it| !it.is_descriptive));
+        for (message, field) in [
+            ("Document", "id"),
+            ("DocumentNumber", "number"),
+            ("DocumentNumber", "notation"),
+            ("DocumentNumber", "printed"),
+            ("DocumentRef", "id"),
+            ("OrganisationId", "value"),
+            ("Organisation", "email"),
+            ("Organisation", "phone"),
+            ("Attachment", "id"),
+            ("Attachment", "file_name"),
+            ("Code", "code"),
+        ] {
+            let field = message_schema(message).unwrap().field(field).unwrap();
+            assert!(!field.is_descriptive, "{message}.{}", field.name);
+        }
+    }
 
     /// A contract change that uses a type `DynMessage` cannot hold must fail here.
     #[test]

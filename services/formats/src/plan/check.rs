@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::canonical_path::CanonicalPath;
+use crate::canonical_path::{CanonicalPath, PathSegment};
 use crate::convert::Converter;
 use crate::diagnostic::{BilingualText, suggest};
-use crate::grammar::CodeList;
+use crate::grammar::{CodeList, FieldRule, TooLong};
 use crate::model::{EnumSchema, FieldSchema, FieldType};
 use crate::plan::rule::LeafRule;
 
@@ -74,6 +74,46 @@ pub(super) fn check_leaf(leaf: &LeafRule) -> Vec<BilingualText> {
         ));
     }
     mistakes
+}
+
+/// Checks that `max` cuts no text that identifies something: a cut number, code or address is that of
+/// something else.
+pub(super) fn check_length(
+    converter: &Converter,
+    target: Option<&PathSegment>,
+    rule: &FieldRule,
+) -> Option<BilingualText> {
+    let field = target?.field;
+    let Some(max) = rule.max else {
+        let is_without_max = rule.too_long != TooLong::default();
+        return is_without_max
+            .then(|| BilingualText::new("`too-long` cần `max`", "`too-long` needs a `max`"));
+    };
+    if rule.too_long != TooLong::Cut {
+        return None;
+    }
+    let may_be_cut = match converter {
+        Converter::Text | Converter::List(_) | Converter::Affix(_) => field.is_descriptive,
+        // The name of a code without a row is descriptive, the code of a row is not.
+        Converter::Code(list) => list.rows.keys().all(|it| it.chars().count() <= max),
+        Converter::Integer
+        | Converter::YesNo(..)
+        | Converter::Date(_)
+        | Converter::Time(_)
+        | Converter::OrgId
+        | Converter::MediaType
+        | Converter::FullNumber
+        | Converter::Extra
+        | Converter::Fetch
+        | Converter::Content => false,
+    };
+    let name = &field.name;
+    (!may_be_cut).then(|| {
+        BilingualText::new(
+            format!("`{name}` định danh, không được cắt; ghi `too-long: carry` hoặc `refuse`"),
+            format!("`{name}` identifies and is never cut; say `too-long: carry` or `refuse`"),
+        )
+    })
 }
 
 fn needs_selector(field: &FieldSchema) -> BilingualText {

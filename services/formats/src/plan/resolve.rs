@@ -231,6 +231,9 @@ impl Resolver<'_> {
                 if let Err(text) = check::check_type(&converter, last.field, true) {
                     self.report_mistake(&at_text, &text);
                 }
+                if let Some(text) = check::check_length(&converter, Some(&last), rule) {
+                    self.report_mistake(&at_text, &text);
+                }
                 text = Some((converter, rule.max));
             }
         }
@@ -288,6 +291,7 @@ impl Resolver<'_> {
             converter,
             need: rule.need,
             max: rule.max,
+            too_long: rule.too_long,
             empty: rule.empty.clone(),
             read_default: rule.read_default.clone(),
             write_default: rule.write_default.clone(),
@@ -295,6 +299,9 @@ impl Resolver<'_> {
             unlisted,
             declares_prefix: rule.own_prefix,
         };
+        if let Some(text) = check::check_length(&leaf.converter, leaf.to.last(), rule) {
+            self.report_mistake(&at_text, &text);
+        }
         for text in check::check_leaf(&leaf) {
             self.report_mistake(&at_text, &text);
         }

@@ -3,7 +3,7 @@
 
 use crate::canonical_path::CanonicalPath;
 use crate::convert::Converter;
-use crate::grammar::Requirement;
+use crate::grammar::{Requirement, TooLong};
 use crate::tree::NodeName;
 
 /// Maps a native node to a canonical value.
@@ -17,6 +17,8 @@ pub(crate) struct LeafRule {
     pub(crate) need: Option<Requirement>,
     /// Characters the native format permits.
     pub(crate) max: Option<usize>,
+    /// What the writer does with a text beyond `max`.
+    pub(crate) too_long: TooLong,
     pub(crate) empty: Vec<String>,
     pub(crate) read_default: Option<String>,
     pub(crate) write_default: Option<String>,

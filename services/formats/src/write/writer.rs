@@ -11,7 +11,7 @@ use crate::content::plain_extension;
 use crate::convert::{Converter, writable_text};
 use crate::diagnostic::BilingualText;
 use crate::file::{WrittenFile, digest_of_blob, file_name};
-use crate::grammar::Requirement;
+use crate::grammar::{Requirement, TooLong};
 use crate::model::{DynMessage, Value};
 use crate::plan::{GroupRule, LeafRule, ListRule, Rule};
 use crate::tree::{NodeKind, NodeName, Tree};
@@ -74,6 +74,15 @@ impl<'w> RecordWriter<'_, 'w> {
         let text =
             BilingualText::new("định dạng đích bắt buộc phải có", "the target format needs it");
         self.violations.push((name.to_owned(), text));
+    }
+
+    fn report_too_long(&mut self, leaf: &LeafRule, text: &str) {
+        let (count, max) = (text.chars().count(), leaf.max.unwrap_or_default());
+        let text = BilingualText::new(
+            format!("dài {count} ký tự, định dạng đích cho phép {max}, và không được cắt"),
+            format!("has {count} characters, the target permits {max}, and it is never cut"),
+        );
+        self.violations.push((leaf.name.clone(), text));
     }
 
     fn write_rules(&mut self, rules: &'w [Rule], parent: &LazyNode<'_, 'w>, item: ListItem<'w>) {
@@ -165,13 +174,13 @@ impl<'w> RecordWriter<'_, 'w> {
         let text =
             field_text.text().or_else(|| text_of(message, leaf.fallback.as_ref()?, leaf).text());
         match text.or_else(|| self.default_text(leaf, index)) {
-            Some(text) if is_truncated_code(leaf, &text) => {
-                let (vi, en) = ("mã dài hơn định dạng đích cho phép", "too long for the target");
-                self.violations.push((leaf.name.clone(), BilingualText::new(vi, en)));
+            Some(text) if leaf.too_long == TooLong::Refuse && is_longer(&text, leaf.max) => {
+                self.report_too_long(leaf, &text);
             }
             Some(text) => {
+                let max = leaf.max.filter(|_| leaf.too_long == TooLong::Cut);
                 let node_id = self.create_child(parent, &leaf.at);
-                self.tree.nodes[node_id].text = truncate(text, leaf.max);
+                self.tree.nodes[node_id].text = truncate(text, max);
                 self.tree.nodes[node_id].declares_prefix = leaf.declares_prefix;
             }
             None if is_required && self.requirement_applies(leaf, parent, message) => {
@@ -336,18 +345,13 @@ fn text_of<'w>(
     }
 }
 
-/// True for an organisation's code that the format would truncate: it could be the code of another
-/// organisation.
-fn is_truncated_code(leaf: &LeafRule, text: &str) -> bool {
-    matches!(leaf.converter, Converter::OrgId)
-        && leaf.max.is_some_and(|max| text.len() > max && text.chars().count() > max)
+fn is_longer(text: &str, max: Option<usize>) -> bool {
+    max.is_some_and(|max| text.len() > max && text.chars().count() > max)
 }
 
 fn truncate(text: Cow<'_, str>, max: Option<usize>) -> Cow<'_, str> {
     match max {
-        Some(max) if text.len() > max && text.chars().count() > max => {
-            Cow::Owned(text.chars().take(max).collect())
-        }
+        Some(max) if is_longer(&text, Some(max)) => Cow::Owned(text.chars().take(max).collect()),
         _ => text,
     }
 }

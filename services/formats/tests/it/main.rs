@@ -5,6 +5,7 @@ mod bad_inputs;
 mod cases;
 mod descriptions;
 mod refusals;
+mod values;
 mod writing;
 
 use std::io::Write as _;

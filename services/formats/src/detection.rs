@@ -51,15 +51,13 @@ pub(crate) fn detect<'f, 'a>(
     native: &'a [u8],
 ) -> Result<Detection<'f, 'a>, Fault> {
     let text = decode_utf8(native)?;
-    let is_xml = match text.trim_start().chars().next() {
-        Some('<') => true,
-        Some('{' | '[') => false,
-        _ => return Err(Fault::new(&code::LT_MAP_018)),
+    let Some(first) = text.trim_start().chars().next() else {
+        return Err(Fault::new(&code::LT_MAP_018));
     };
     let mut malformed = None;
     let mut scanned: Vec<(&Syntax, Result<Tree<'a>, Fault>)> = Vec::new();
-    let is_of_family = |it: &&RegisteredFormat| is_xml == it.format.syntax.is_xml();
-    for it in formats.iter().filter(is_of_family) {
+    let may_be = |it: &&RegisteredFormat| it.format.syntax.may_begin_with(first);
+    for it in formats.iter().filter(may_be) {
         let format = &*it.format;
         // Formats with the same scan share its tree.
         if !scanned.iter().any(|(it, _)| it.has_same_scan(&format.syntax)) {
@@ -70,8 +68,11 @@ pub(crate) fn detect<'f, 'a>(
                 refuse_ambiguous(formats, it, tree)?;
                 return Ok(Detection { format, tree: std::mem::take(tree) });
             }
-            Some((_, Err(fault))) => malformed = malformed.or(Some(fault.clone())),
-            Some((_, Ok(_))) | None => {}
+            // Any text is malformed in a syntax of plain text that it is not in.
+            Some((syntax, Err(fault))) if !syntax.is_flat() => {
+                malformed = malformed.or(Some(fault.clone()));
+            }
+            Some(_) | None => {}
         }
     }
     // A syntax error says more to the sender than "unknown format".

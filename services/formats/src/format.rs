@@ -10,15 +10,18 @@ use sha2::{Digest as _, Sha256};
 
 use crate::grammar::{Description, DetectCondition, Syntax, UnmappedPolicy};
 use crate::model::{DynMessage, MessageSchema, encode, message_schema};
-use crate::path_map::{PathMap, PathMapping, map_rules};
-use crate::plan::{Rule, parse_native_path, resolve};
+use crate::path_map::{PathMap, map_rules};
+use crate::plan::{Rule, native_names, parse_native_path, resolve};
 use crate::tree::{NodeName, Tree};
-use crate::unmapped::{FormatIdentity, is_xml_name};
+use crate::unmapped::FormatIdentity;
 use crate::write::json::JsonFrame;
 use crate::{canonical_json, diagnostic, scan};
 
 mod decode;
 mod encode;
+mod names;
+
+use names::check_names;
 
 /// What a format writes that the message does not contain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +58,8 @@ pub struct Format {
     pub(crate) detect: Vec<DetectRule>,
     /// Native path of the records.
     pub(crate) records: Vec<NodeName>,
+    /// Names of the nodes of a flat record, in the order of the rules.
+    names: Vec<String>,
     unmapped: UnmappedPolicy,
     empty: Vec<String>,
     write_empty: Option<String>,
@@ -93,15 +98,18 @@ impl Format {
         let schema =
             message_schema(message).ok_or_else(|| vec![format!("the contracts lack {message}")])?;
         let rules = resolve(&parsed, schema)?;
-        let (frame, records) = match &parsed.syntax {
-            Syntax::Json { records, around, count } => {
-                (JsonFrame::parse(around, records, count)?, parse_native_path(records))
+        let frame = match &parsed.syntax {
+            Syntax::Json { records, around, count } => JsonFrame::parse(around, records, count)?,
+            Syntax::Xml { .. } | Syntax::Csv(_) | Syntax::Fields(_) | Syntax::CanonicalJson => {
+                JsonFrame::default()
             }
-            Syntax::Xml { .. } | Syntax::CanonicalJson => (JsonFrame::default(), Vec::new()),
         };
+        let records = parse_native_path(parsed.syntax.records(), false);
         let (mappings, lists) = map_rules(&rules);
-        check_xml_names(&parsed.syntax, &mappings)?;
+        let names = native_names(&rules);
+        check_names(&parsed.syntax, (&mappings, &names))?;
         let hash = Sha256::digest(description.as_bytes());
+        let is_flat = parsed.syntax.is_flat();
         Ok(Self {
             name: parsed.format,
             version: parsed.version,
@@ -111,8 +119,9 @@ impl Format {
             carries,
             schema,
             syntax: parsed.syntax,
-            detect: parsed.detect.iter().map(DetectRule::new).collect(),
+            detect: parsed.detect.iter().map(|it| DetectRule::new(it, is_flat)).collect(),
             records,
+            names,
             unmapped: parsed.others,
             empty: parsed.empty,
             write_empty: parsed.write_empty,
@@ -174,16 +183,20 @@ impl Format {
         if !self.is_detectable() {
             return false;
         }
-        let Some(record) = tree.find_first(0, &self.records) else { return false };
+        let Some(record) = self.find_records(tree).first().copied() else { return false };
         self.detect.iter().all(|it| {
             let exists = |path: &Vec<NodeName>| tree.find_first(record, path).is_some();
             it.has.as_ref().is_none_or(exists) && !it.lacks.as_ref().is_some_and(exists)
         })
     }
 
-    /// False for a description that every JSON text would fit: it is only ever named.
+    /// False for a description that every text of its syntax would fit: it is only ever named.
     pub(crate) fn is_detectable(&self) -> bool {
-        let is_open = matches!(self.syntax, Syntax::Json { .. }) && self.records.is_empty();
+        let is_open = match &self.syntax {
+            Syntax::Json { .. } => self.records.is_empty(),
+            Syntax::Csv(_) | Syntax::Fields(_) => true,
+            Syntax::Xml { .. } | Syntax::CanonicalJson => false,
+        };
         !is_open || self.detect.iter().any(|it| it.has.is_some())
     }
 
@@ -191,6 +204,17 @@ impl Format {
         match &self.syntax {
             Syntax::Xml { root, namespace, .. } => scan::xml::scan(text, root, namespace),
             Syntax::Json { .. } | Syntax::CanonicalJson => scan::json::scan(text),
+            Syntax::Csv(it) => scan::csv::scan(text, it, &self.names),
+            Syntax::Fields(it) => scan::fields::scan(text, it, &self.names),
+        }
+    }
+
+    /// The nodes of the records.
+    fn find_records(&self, tree: &Tree<'_>) -> Vec<usize> {
+        if self.syntax.is_flat() {
+            tree.children(0).collect()
+        } else {
+            tree.find_all(0, &self.records)
         }
     }
 
@@ -214,13 +238,13 @@ impl Format {
     }
 
     /// What the reader of a record needs to know of the format: the texts that stand for an absent
-    /// value, and whether its syntax is XML.
+    /// value, and whether white space around a text is layout.
     fn reading(&self) -> (&[String], bool) {
-        (&self.empty, matches!(self.syntax, Syntax::Xml { .. }))
+        (&self.empty, self.syntax.is_xml() || matches!(self.syntax, Syntax::Fields(_)))
     }
 
     fn identity(&self) -> FormatIdentity<'_> {
-        let is_xml = matches!(self.syntax, Syntax::Xml { .. });
+        let is_xml = self.syntax.is_xml();
         FormatIdentity { name: &self.name, version: self.version, is_xml, lists: &self.lists }
     }
 }
@@ -233,27 +257,14 @@ pub(crate) struct DetectRule {
 }
 
 impl DetectRule {
-    fn new(condition: &DetectCondition) -> Self {
+    fn new(condition: &DetectCondition, is_flat: bool) -> Self {
         let paths = [&condition.has, &condition.lacks];
-        let [has, lacks] = paths.map(|it| it.as_deref().map(parse_native_path));
+        let parse = |it: &str| parse_native_path(it, is_flat);
+        let [has, lacks] = paths.map(|it| it.as_deref().map(parse));
         Self { has, lacks }
     }
 }
 
 fn internal_fault(detail: &str) -> Fault {
     Fault::new(&code::LT_SYS_002).param("part", "formats").detail(detail)
-}
-
-/// Checks that the native paths of an XML format are XML names.
-fn check_xml_names(syntax: &Syntax, mappings: &[PathMapping]) -> Result<(), Vec<String>> {
-    if !matches!(syntax, Syntax::Xml { .. }) {
-        return Ok(());
-    }
-    let is_name = |it: &str| it == "." || is_xml_name(it.strip_prefix('@').unwrap_or(it));
-    let mistakes: Vec<_> = mappings
-        .iter()
-        .filter(|it| !it.native.is_empty() && !it.native.split('/').all(is_name))
-        .map(|it| format!("`{}` không phải tên XML / is no XML name", it.native))
-        .collect();
-    if mistakes.is_empty() { Ok(()) } else { Err(mistakes) }
 }

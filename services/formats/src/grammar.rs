@@ -2,6 +2,12 @@
 
 use std::collections::BTreeMap;
 
+mod one_or_many;
+mod syntax;
+
+pub(crate) use one_or_many::OneOrMany;
+pub(crate) use syntax::{CsvSyntax, FieldsSyntax, Syntax};
+
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -54,62 +60,6 @@ pub(crate) enum UnmappedPolicy {
     Keep,
     /// They are dropped.
     Report,
-}
-
-/// Syntax of the native form, with its options.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
-pub(crate) enum Syntax {
-    /// XML with one namespace.
-    Xml {
-        root: String,
-        namespace: String,
-        /// Prefix of written elements.
-        prefix: String,
-        /// Name of the element that declares the prefix.
-        #[serde(rename = "declared-at")]
-        declared_at: String,
-        /// Names of elements that are neither read nor recorded as leftovers.
-        #[serde(default)]
-        ignore: Vec<String>,
-    },
-    /// JSON with a list of records; each record is a message.
-    Json {
-        /// Path of the list of records; empty: the body is one record.
-        records: String,
-        /// JSON around the records, written as it is.
-        #[serde(default)]
-        around: String,
-        /// Path of the member that contains the number of records.
-        #[serde(default)]
-        count: String,
-    },
-    /// The JSON mapping of the canonical model.
-    CanonicalJson,
-}
-
-impl Syntax {
-    pub(crate) fn is_xml(&self) -> bool {
-        matches!(self, Self::Xml { .. })
-    }
-
-    pub(crate) fn is_canonical(&self) -> bool {
-        matches!(self, Self::CanonicalJson)
-    }
-
-    /// True when both syntaxes scan the same bytes to the same tree.
-    pub(crate) fn has_same_scan(&self, other: &Self) -> bool {
-        match (self, other) {
-            (
-                Self::Xml { root, namespace, .. },
-                Self::Xml { root: other_root, namespace: other_namespace, .. },
-            ) => root == other_root && namespace == other_namespace,
-            (Self::Xml { .. }, _) | (_, Self::Xml { .. }) => false,
-            (Self::Json { .. } | Self::CanonicalJson, Self::Json { .. } | Self::CanonicalJson) => {
-                true
-            }
-        }
-    }
 }
 
 /// A native path that a record of the format has, or lacks.
@@ -166,23 +116,6 @@ pub(crate) enum TooLong {
     Carry,
     /// The message is refused.
     Refuse,
-}
-
-/// One value, or a list of alternatives.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum OneOrMany {
-    One(String),
-    Any(Vec<String>),
-}
-
-impl OneOrMany {
-    pub(crate) fn to_vec(&self) -> Vec<String> {
-        match self {
-            Self::One(value) => vec![value.clone()],
-            Self::Any(values) => values.clone(),
-        }
-    }
 }
 
 /// A rule with its line and column in the file.

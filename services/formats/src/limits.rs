@@ -5,6 +5,8 @@
 pub(crate) const DEPTH_MAX: usize = 64;
 /// Nodes of one native item.
 pub(crate) const NODES_MAX: usize = 20_000;
+/// Cells of one table, or fields of one text.
+pub(crate) const CELLS_MAX: usize = 200_000;
 /// Characters of one text that is no file: some twenty printed pages.
 pub(crate) const TEXT_CHARS_MAX: usize = 65_536;
 /// A text whose length the standard limits may be this many times longer. Beyond the standard it is

@@ -5,4 +5,4 @@ mod resolve;
 mod rule;
 
 pub(crate) use resolve::resolve;
-pub(crate) use rule::{GroupRule, LeafRule, ListRule, Rule, parse_native_path};
+pub(crate) use rule::{GroupRule, LeafRule, ListRule, Rule, native_names, parse_native_path};

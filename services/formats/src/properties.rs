@@ -2,6 +2,7 @@
 
 mod random_messages;
 mod reference_report;
+mod synthetic;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,8 @@
 //! Scans native bytes to a tree.
 
+pub(crate) mod csv;
 mod encoding;
+pub(crate) mod fields;
 pub(crate) mod json;
 pub(crate) mod xml;
 

@@ -1,5 +1,7 @@
 //! Writes a message of the canonical model to a tree, and trees to bytes.
 
+pub(crate) mod csv;
+pub(crate) mod fields;
 pub(crate) mod json;
 mod trace;
 mod writer;

@@ -12,9 +12,10 @@ use crate::content::{BlobSink, UnpackBudget, media_type_of_name};
 use crate::file::{attachments_mut, unreferenced_file};
 use crate::format::{DecodedMessage, Format};
 use crate::grammar::{Syntax, UnmappedPolicy};
-use crate::limits::RECORDS_MAX;
+use crate::limits::{FINDINGS_MAX, RECORDS_MAX};
 use crate::model::DynMessage;
 use crate::read::{FileSource, RecordReader};
+use crate::scan::csv::is_formula;
 use crate::scan::decode_utf8;
 use crate::tree::Tree;
 use crate::unmapped;
@@ -69,7 +70,7 @@ impl Format {
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
     ) -> Result<Vec<DecodedMessage>, Fault> {
-        let records = tree.find_all(0, &self.records);
+        let records = self.find_records(tree);
         if records.len() > RECORDS_MAX {
             let count = records.len();
             return Err(Fault::new(&code::LT_MAP_005).violation(
@@ -79,11 +80,11 @@ impl Format {
             ));
         }
         if records.is_empty() {
-            let Syntax::Json { records, .. } = &self.syntax else {
+            if self.syntax.is_xml() {
                 return Err(Fault::new(&code::LT_MAP_009));
-            };
+            }
             return Err(Fault::new(&code::LT_MAP_009).violation(
-                records,
+                self.syntax.records(),
                 "không có văn bản nào",
                 "holds no document",
             ));
@@ -146,6 +147,9 @@ impl Format {
         let mut canonical = self.to_canonical(&message)?;
         let (leftovers, unmapped_findings) = self.collect_unmapped(tree, record, &unreadable);
         findings.extend(unmapped_findings);
+        if matches!(self.syntax, Syntax::Csv(_)) {
+            findings.extend(formula_findings(tree, record));
+        }
         complete_attachments(&mut canonical, leftovers);
         item.sink.admit(&canonical)?;
         if !violations.is_empty() {
@@ -170,12 +174,20 @@ impl Format {
         if self.unmapped != UnmappedPolicy::Keep {
             return (None, Vec::new());
         }
-        let ignored: &[String] = match &self.syntax {
-            Syntax::Xml { ignore, .. } => ignore,
-            Syntax::Json { .. } | Syntax::CanonicalJson => &[],
-        };
+        let ignored = self.syntax.ignored();
         unmapped::collect_leftovers(tree, record, (unreadable, ignored), self.identity())
     }
+}
+
+/// A finding for every cell that a spreadsheet would evaluate.
+fn formula_findings(tree: &Tree<'_>, record: usize) -> impl Iterator<Item = Finding> {
+    let formulas = tree.children(record).filter(|it| is_formula(&tree.nodes[*it].text));
+    formulas.take(FINDINGS_MAX).map(|it| Finding {
+        code: "LT-MAP-066".to_owned(),
+        field: tree.path(it),
+        text_vi: "Ô này trông như công thức; giữ là chữ, không tính.".to_owned(),
+        text_en: "The cell looks like a formula; it is kept as text and not evaluated.".to_owned(),
+    })
 }
 
 /// State that the records of one item share.

@@ -51,17 +51,14 @@ impl Format {
         let written = distinct.as_ref().unwrap_or(&message);
         let hop = TraceHop { organisation: &organisation, now_s };
         let extended = append_trace(&self.rules, written, hop);
-        let root = match &self.syntax {
-            Syntax::Xml { root, .. } => root.as_str(),
-            Syntax::Json { .. } | Syntax::CanonicalJson => "",
-        };
-        let mut tree = Tree::new(root);
+        let mut tree = Tree::new(self.syntax.root());
         let mut writer = RecordWriter {
             tree: &mut tree,
             write_empty: self.write_empty.as_deref(),
             files: Vec::new(),
             violations: Vec::new(),
             now_s,
+            fields: if let Syntax::Fields(it) = &self.syntax { Some(it) } else { None },
         };
         writer.write_record(&self.rules, 0, extended.as_ref().unwrap_or(written));
         writer.check_violations()?;
@@ -111,6 +108,14 @@ impl Format {
                 out.extend_from_slice(self.frame.before.as_bytes());
                 write::json::write_value(tree, 0, out);
                 out.extend_from_slice(self.frame.after.as_bytes());
+                Ok(())
+            }
+            Syntax::Csv(it) => {
+                write::csv::write(tree, it, &self.names, out);
+                Ok(())
+            }
+            Syntax::Fields(it) => {
+                write::fields::write(tree, it, out);
                 Ok(())
             }
             Syntax::CanonicalJson => Ok(()),

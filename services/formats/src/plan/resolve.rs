@@ -31,6 +31,7 @@ pub(crate) fn resolve(
         mistakes: Vec::new(),
         position: String::new(),
         depth: 0,
+        is_flat: description.syntax.is_flat(),
     };
     check::check_lists(&description.lists, &mut resolver.mistakes);
     let scope = Scope { message, name: "", prefix: &[] };
@@ -45,6 +46,8 @@ struct Resolver<'a> {
     /// Line and column of the current rule.
     position: String,
     depth: usize,
+    /// A native path is one name.
+    is_flat: bool,
 }
 
 /// The message that the paths of a rule start at, and the path to it from the record's message or
@@ -120,14 +123,14 @@ impl Resolver<'_> {
     fn resolve_rule(&mut self, rule: &FieldRule, scope: Scope<'_>) -> Option<Rule> {
         let at = rule.at.as_ref().or(rule.each.as_ref()).cloned().unwrap_or_default();
         if let Some(value) = &rule.constant {
-            return Some(Rule::Constant(parse_native_path(&at), value.clone()));
+            return Some(Rule::Constant(parse_native_path(&at, self.is_flat), value.clone()));
         }
         let to = self.resolve_path(rule.to.as_ref(), scope.message, &at);
         let inner = target_schema(&to, scope.message);
         let name = join_paths(scope.name, rule.to.as_deref().unwrap_or_default());
         let to = scope.prefix.iter().cloned().chain(to).collect();
         let nested = self.nested_rules(rule, &at);
-        let paths = RulePaths { at: parse_native_path(&at), to, name };
+        let paths = RulePaths { at: parse_native_path(&at, self.is_flat), to, name };
         let resolved = if rule.each.is_some() {
             self.resolve_list(rule, paths, &nested, inner)
         } else if nested.is_empty() {

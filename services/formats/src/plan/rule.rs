@@ -106,8 +106,50 @@ impl Rule {
     }
 }
 
-/// Node names of a native path; `@` begins the name of an attribute.
-pub(crate) fn parse_native_path(text: &str) -> Vec<NodeName> {
+/// Node names of a native path; `@` begins the name of an attribute. In a flat syntax the path is
+/// one name, in which these characters have no meaning.
+pub(crate) fn parse_native_path(text: &str, is_flat: bool) -> Vec<NodeName> {
+    if is_flat {
+        return (!text.is_empty()).then(|| NodeName::new(text)).into_iter().collect();
+    }
     let separated = text.replace('@', "/@");
     separated.split('/').filter(|it| !it.is_empty()).map(NodeName::new).collect()
+}
+
+/// The first name of every native path in the rules, in their order and without repetition: the
+/// columns or fields of a flat record. Rules that are read only come last.
+pub(crate) fn native_names(rules: &[Rule]) -> Vec<String> {
+    let (mut names, mut read_only) = (Vec::new(), Vec::new());
+    collect_names(rules, &mut names, &mut read_only);
+    for it in read_only {
+        if !names.contains(&it) {
+            names.push(it);
+        }
+    }
+    names
+}
+
+fn collect_names(rules: &[Rule], names: &mut Vec<String>, read_only: &mut Vec<String>) {
+    for rule in rules {
+        let at = match rule {
+            Rule::Leaf(it) => &it.at,
+            Rule::List(it) => &it.at,
+            Rule::Constant(at, _) => at,
+            Rule::Group(it) if it.at.is_empty() => {
+                collect_names(&it.rules, names, read_only);
+                continue;
+            }
+            Rule::Group(it) => &it.at,
+            Rule::ReadOnly(it) => {
+                let mut inner = Vec::new();
+                collect_names(std::slice::from_ref(it), &mut inner, &mut Vec::new());
+                read_only.append(&mut inner);
+                continue;
+            }
+        };
+        let Some(name) = at.first().filter(|it| !it.is_self) else { continue };
+        if !names.contains(&name.text) {
+            names.push(name.text.clone());
+        }
+    }
 }

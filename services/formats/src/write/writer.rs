@@ -11,10 +11,11 @@ use crate::content::plain_extension;
 use crate::convert::{Converter, writable_text};
 use crate::diagnostic::BilingualText;
 use crate::file::{WrittenFile, digest_of_blob, file_name};
-use crate::grammar::{Requirement, TooLong};
+use crate::grammar::{FieldsSyntax, Requirement, TooLong};
 use crate::model::{DynMessage, Value};
 use crate::plan::{GroupRule, LeafRule, ListRule, Rule};
 use crate::tree::{NodeKind, NodeName, Tree};
+use crate::write::fields::writable_value;
 
 /// A native path below another one whose nodes are created when something inside is written, so
 /// that groups without content leave no empty elements.
@@ -36,6 +37,8 @@ pub(crate) struct RecordWriter<'t, 'w> {
     pub(crate) violations: Vec<(String, BilingualText)>,
     /// Seconds since 1970, for `write-default: now`.
     pub(crate) now_s: i64,
+    /// The syntax, when it cannot hold every text.
+    pub(crate) fields: Option<&'w FieldsSyntax>,
 }
 
 /// A message and its index in its list.
@@ -179,8 +182,10 @@ impl<'w> RecordWriter<'_, 'w> {
             }
             Some(text) => {
                 let max = leaf.max.filter(|_| leaf.too_long == TooLong::Cut);
+                let text = truncate(text, max);
+                let Some(text) = self.fit_text(text, (&leaf.at, &leaf.name)) else { return };
                 let node_id = self.create_child(parent, &leaf.at);
-                self.tree.nodes[node_id].text = truncate(text, max);
+                self.tree.nodes[node_id].text = text;
                 self.tree.nodes[node_id].declares_prefix = leaf.declares_prefix;
             }
             None if is_required && self.requirement_applies(leaf, parent, message) => {
@@ -191,6 +196,27 @@ impl<'w> RecordWriter<'_, 'w> {
                     let node_id = self.create_child(parent, &leaf.at);
                     self.tree.nodes[node_id].text = Cow::Borrowed(empty);
                 }
+            }
+        }
+    }
+
+    /// The text as the syntax can hold it. One that it cannot is a violation.
+    fn fit_text(
+        &mut self,
+        text: Cow<'w, str>,
+        (at, canonical): (&[NodeName], &str),
+    ) -> Option<Cow<'w, str>> {
+        let (Some(syntax), Some(name)) = (self.fields, at.last()) else { return Some(text) };
+        match writable_value(&text, &name.text, syntax) {
+            Some(Cow::Borrowed(_)) => Some(text),
+            Some(Cow::Owned(it)) => Some(Cow::Owned(it)),
+            None => {
+                let text = BilingualText::new(
+                    "có ký tự phân cách mà định dạng đích dùng để kết thúc giá trị",
+                    "holds the delimiter that ends a value in the target format",
+                );
+                self.violations.push((canonical.to_owned(), text));
+                None
             }
         }
     }
@@ -286,7 +312,9 @@ impl<'w> RecordWriter<'_, 'w> {
                 let Some(text) = converter.write(item, last.field).and_then(writable_text) else {
                     return;
                 };
-                Some(truncate(text, *max))
+                let text = truncate(text, *max);
+                let Some(text) = self.fit_text(text, (&rule.at, &rule.name)) else { return };
+                Some(text)
             }
             None => None,
         };

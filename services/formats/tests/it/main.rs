@@ -4,6 +4,7 @@
 mod bad_inputs;
 mod cases;
 mod descriptions;
+mod flat;
 mod refusals;
 mod values;
 mod writing;

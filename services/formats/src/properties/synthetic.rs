@@ -1,0 +1,61 @@
+//! Descriptions that are shipped nowhere: together they use the constructs that no shipped format
+//! needs, so that the laws hold for formats that others will write.
+
+use proptest::prelude::{ProptestConfig, any, proptest};
+
+use super::check_losses;
+use crate::Format;
+
+const FLAT_RULES: &str = "
+fields:
+  - {at: id, to: id}
+  - {at: Số, to: number.number}
+  - {at: Ký hiệu, to: number.notation, max: 10, too-long: refuse}
+  - {at: Ghi chú, to: note, max: 8}
+  - {at: Ngày, to: issued, as: date dd/MM/yyyy}
+  - {at: Trích yếu, to: subject, need: both}
+  - {at: Khẩn, to: urgency, as: code urgency}
+  - {at: Trang, to: pages, as: whole}
+  - {at: Chỉ đạo, to: directive, as: yes-no Có Không}
+  - {at: Mã gửi, to: 'sender.ids[0]', as: org-id}
+  - {at: Lạ, to: 'extras[t.la]', as: extra}
+  - {each: Nơi nhận, to: places}
+lists:
+  urgency: {rows: {Thường: NORMAL, Khẩn: URGENT, Hỏa tốc: FLASH}}
+";
+
+/// Each syntax with the rules that go with it.
+const DESCRIPTIONS: [(&str, &str); 4] = [
+    ("{kind: csv, separator: ';'}", FLAT_RULES),
+    ("{kind: csv, separator: \"\\t\", bom: yes}", FLAT_RULES),
+    ("{kind: fields, open: '[{name}]', close: '[/{name}]'}", FLAT_RULES),
+    ("{kind: fields, open: '{name}: ', line-break: ' '}", FLAT_RULES),
+];
+
+pub(super) fn formats() -> Vec<Format> {
+    let compile = |(index, (syntax, rules)): (usize, &(&str, &str))| {
+        let head = format!("format: t{index}\nversion: 1\ntitle: t\ncarries: Document\n");
+        Format::compile(&format!("{head}syntax: {syntax}\n{rules}"))
+            .unwrap_or_else(|it| panic!("{syntax}: {it:#?}"))
+    };
+    DESCRIPTIONS.iter().enumerate().map(compile).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_receiver_of_any_syntax_reads_what_the_losses_say(seed in any::<u64>()) {
+        for format in formats() {
+            check_losses(&format, seed);
+        }
+    }
+}
+
+#[test]
+fn synthetic_formats_accept_enough_random_messages() {
+    for format in formats() {
+        let accepted = (0..100).filter(|it| check_losses(&format, *it)).count();
+        assert!(accepted > 20, "{}: {accepted} of 100", format.name());
+    }
+}

@@ -143,9 +143,10 @@ impl Database {
 
     /// Brings the tables to the present version; each migration runs once.
     pub(crate) async fn migrate(&mut self) -> Result<(), DatabaseError> {
-        const MIGRATIONS: [(i64, &str); 2] = [
+        const MIGRATIONS: [(i64, &str); 3] = [
             (1, include_str!("../migrations/001_journal.sql")),
             (2, include_str!("../migrations/002_operator_action.sql")),
+            (3, include_str!("../migrations/003_format_version.sql")),
         ];
         self.batch("CREATE TABLE IF NOT EXISTS migration (number BIGINT PRIMARY KEY)").await?;
         let newest = "SELECT COALESCE(MAX(number), 0) AS number FROM migration";

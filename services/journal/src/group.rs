@@ -16,6 +16,7 @@ use crate::command::{command, note};
 use crate::connect;
 use crate::database::error::DatabaseError;
 use crate::delivery_report::write_reports;
+use crate::format_versions;
 use crate::pause_command;
 use crate::record::{RecordCall, derived_before, record};
 use crate::reply::Reply;
@@ -66,7 +67,8 @@ impl<'a> ByKind<'a> {
                 | Call::Command(..)
                 | Call::Resend(..)
                 | Call::Postpone(..)
-                | Call::Note(..) => kinds.others.push(call),
+                | Call::Note(..)
+                | Call::StoreFormats(..) => kinds.others.push(call),
             }
         }
         kinds
@@ -194,6 +196,10 @@ async fn work_on_other<'a>(
         Call::Note(actions, reply) => {
             note(unit, actions).await?;
             hold_back(answers, vec![reply], vec![()]);
+        }
+        Call::StoreFormats(formats, reply) => {
+            let response = format_versions::store(unit, formats).await?;
+            hold_back(answers, vec![reply], vec![response]);
         }
         Call::Accept(..) | Call::Record(..) | Call::Begin(..) | Call::End(..) => {}
     }

@@ -84,6 +84,8 @@ mod delivery_row;
 mod facts;
 mod family;
 mod find;
+mod format_rpc;
+mod format_versions;
 mod genuine_copy;
 mod group;
 mod last_progress;

@@ -1,8 +1,9 @@
 //! Readers: searches, journeys and bodies, beside the writer, each on a connection of its own.
 
 use proto::journal::v1::{
-    FindRefusalsRequest, FindRefusalsResponse, FindRequest, FindResponse, GetRequest, GetResponse,
-    JourneyRequest, JourneyResponse,
+    FindRefusalsRequest, FindRefusalsResponse, FindRequest, FindResponse, GetFormatResponse,
+    GetRequest, GetResponse, JourneyRequest, JourneyResponse, ListFormatsRequest,
+    ListFormatsResponse,
 };
 use proto::operate::v1::{Pause, ProgressResponse, Session};
 use tokio::sync::{Mutex, mpsc};
@@ -10,6 +11,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::database::Database;
 use crate::database::error::DatabaseError;
 use crate::find;
+use crate::format_versions;
 use crate::last_progress::LastProgress;
 use crate::pauses::Pauses;
 use crate::progress::{progress, sessions};
@@ -28,6 +30,8 @@ pub(crate) enum ReadCall {
     Progress(LastProgress, Reply<ProgressResponse>),
     Sessions(Reply<Vec<Session>>),
     Pauses(Reply<Vec<Pause>>),
+    ListFormats(ListFormatsRequest, Reply<ListFormatsResponse>),
+    GetFormat(String, Reply<Option<GetFormatResponse>>),
 }
 
 /// Answers calls until there are no more. A search that fails fails its caller; a lost connection
@@ -62,6 +66,12 @@ pub(crate) async fn run(
             ReadCall::Pauses(reply) => {
                 let pauses = Pauses::read(&mut database, partitions).await;
                 answer(&reply, pauses.map(|it| it.all))?;
+            }
+            ReadCall::ListFormats(request, reply) => {
+                answer(&reply, format_versions::list(&mut database, &request).await)?;
+            }
+            ReadCall::GetFormat(hash, reply) => {
+                answer(&reply, format_versions::get(&mut database, &hash).await)?;
             }
         }
     }

@@ -35,7 +35,7 @@ use crate::sweep;
 use crate::writer::Writer;
 
 /// The largest call: a window of bodies that are all inline.
-const CALL_BYTES_MAX: usize = 192 << 20;
+pub(crate) const CALL_BYTES_MAX: usize = 192 << 20;
 
 /// Lists of ids that may wait to be published, one per group; the sweeper finds the rest again.
 const PUBLISHES_MAX: usize = 64;

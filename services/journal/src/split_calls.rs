@@ -56,7 +56,8 @@ impl Writer {
             | Call::Command(..)
             | Call::Resend(..)
             | Call::Postpone(..)
-            | Call::Note(..)) => other.refuse(fault),
+            | Call::Note(..)
+            | Call::StoreFormats(..)) => other.refuse(fault),
         }
         Ok(())
     }

@@ -71,6 +71,7 @@ fn to_snapshot(parsed: ParsedFolder) -> Snapshot {
         applications: parsed.applications.into_iter().map(|(_, it)| it).collect(),
         rights: parsed.rights.into_iter().map(|(_, it)| it).collect(),
         code_lists: parsed.code_lists.into_iter().map(|(_, it)| it).collect(),
+        formats: Vec::new(),
     };
     snapshot.revision = hex::encode(Sha256::digest(snapshot.encode_to_vec()));
     snapshot

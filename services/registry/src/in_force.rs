@@ -234,6 +234,7 @@ impl InForce {
             pending,
             not_stored: self.not_stored.clone().unwrap_or_default(),
             forced: self.forced.clone(),
+            ..InspectResponse::default()
         }
     }
 }

@@ -19,10 +19,12 @@ use proto::journal::v1::accept_outcome::Outcome;
 use proto::journal::v1::begun::Answer;
 use proto::journal::v1::body::Place;
 use proto::journal::v1::entry::Disposition;
+use proto::journal::v1::format_store_client::FormatStoreClient;
 use proto::journal::v1::journal_client::JournalClient;
 use proto::journal::v1::settlement::Answer as Settled;
 use proto::journal::v1::*;
 use proto::message::v1::*;
+use sha2::Digest as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -180,6 +182,11 @@ impl Environment {
         let receiver = Receiver { channel, window: 256, failure_store: NoFailureStore };
         let (bus, shutdown) = (self.bus.clone(), self.shutdown.clone());
         self.running.spawn(async move { bus.receive(receiver, observer, shutdown).await.unwrap() });
+    }
+
+    /// The store of format descriptions.
+    pub(crate) fn format_store(&self) -> FormatStoreClient<Upstream> {
+        FormatStoreClient::new(Upstream::local(self.service.format_server()))
     }
 
     pub(crate) fn is_postgres(&self) -> bool {
@@ -627,4 +634,15 @@ pub(crate) fn refused() -> Settled {
 
 pub(crate) fn unavailable(retry_after_ms: u64) -> Settled {
     Settled::Unavailable(UnavailableAnswer { reason: "asleep".to_owned(), retry_after_ms })
+}
+
+/// A version of a format, loaded from a folder.
+pub(crate) fn format_of(name: &str, version: u32, text: &str) -> StoredFormat {
+    StoredFormat {
+        hash: hex::encode(sha2::Sha256::digest(text)),
+        name: name.to_owned(),
+        version,
+        text: text.to_owned(),
+        ..StoredFormat::default()
+    }
 }

@@ -11,6 +11,7 @@ mod damaged_rows;
 mod deliveries;
 mod environment;
 mod failures;
+mod format_versions;
 mod full_disk;
 mod intake;
 #[path = "../../../../bus/tests/it/node.rs"]

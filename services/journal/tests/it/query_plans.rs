@@ -108,7 +108,21 @@ async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
     for request in searches_of_refusals() {
         env.journal.find_refusals(request).await.unwrap();
     }
+    call_format_store(&env).await;
     (env, STATEMENTS.take())
+}
+
+/// Makes every call of the store of formats.
+async fn call_format_store(env: &Environment) {
+    let mut store = env.format_store();
+    let format = format_of("letter", 1, "text");
+    let request = StoreFormatsRequest { formats: vec![format.clone()] };
+    store.store_formats(request).await.unwrap();
+    for name in ["", "letter"] {
+        let request = ListFormatsRequest { name: name.to_owned(), limit: 0 };
+        store.list_formats(request).await.unwrap();
+    }
+    store.get_format(GetFormatRequest { hash: format.hash }).await.unwrap();
 }
 
 /// Every filter of a search of refused items, alone and with a page.
@@ -167,7 +181,7 @@ fn searches(id: &str) -> Vec<FindRequest> {
 }
 
 /// The tables that grow.
-const GROWING: [&str; 8] = [
+const GROWING: [&str; 9] = [
     "message_row",
     "delivery_state",
     "fact",
@@ -176,6 +190,7 @@ const GROWING: [&str; 8] = [
     "message_party",
     "subject",
     "refusal",
+    "format_version",
 ];
 
 #[tokio::test]
@@ -200,7 +215,8 @@ fn is_scan(step: &str, sql: &str) -> bool {
     let is_narrow = sql.contains(" UNION ") || sql.contains("conversation = $");
     let is_page = sql.contains("ORDER BY accepted_at DESC, id DESC LIMIT") && !is_narrow;
     let in_order = is_page && step == "SCAN message_row USING INDEX message_row_accepted"
-        || step == "SCAN refusal USING INDEX refusal_last";
+        || step == "SCAN refusal USING INDEX refusal_last"
+        || step == "SCAN format_version USING INDEX format_version_seen";
     let names = GROWING.into_iter().chain(["message", "m", "k", "s", "f", "p", "a"]);
     let words = step.contains(" VIRTUAL TABLE INDEX ");
     let scanned = step.strip_prefix("SCAN ").unwrap_or_default().split(' ').next();

@@ -7,6 +7,7 @@ const GATEWAY: &[Principal] = &[Role("gateway")];
 const GATEWAY_AND_MAPPING: &[Principal] = &[Role("gateway"), Role("mapping")];
 const GATEWAY_AND_OPERATORS: &[Principal] = &[Role("gateway"), Operator];
 const JOURNAL_WRITERS: &[Principal] = &[Role("gateway"), Role("mapping"), Role("registry")];
+const FORMAT_WRITERS: &[Principal] = &[Role("mapping"), Role("registry")];
 const OPERATORS: &[Principal] = &[Operator];
 
 /// The internal calls. What is missing here is denied to everybody.
@@ -26,6 +27,9 @@ pub(super) const ACCESS: AccessTable = &[
     ("/lienthong.journal.v1.Journal/Get", GATEWAY_AND_OPERATORS),
     ("/lienthong.journal.v1.Journal/Command", OPERATORS),
     ("/lienthong.journal.v1.Journal/Resend", OPERATORS),
+    ("/lienthong.journal.v1.FormatStore/StoreFormats", FORMAT_WRITERS),
+    ("/lienthong.journal.v1.FormatStore/ListFormats", OPERATORS),
+    ("/lienthong.journal.v1.FormatStore/GetFormat", OPERATORS),
     ("/lienthong.mapping.v1.Mapping/Normalize", GATEWAY),
     ("/lienthong.mapping.v1.Mapping/Formats", GATEWAY),
     ("/lienthong.operate.v1.Operate/Status", OPERATORS),

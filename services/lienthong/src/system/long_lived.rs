@@ -78,7 +78,8 @@ fn start_answering(context: Context<'_>, group: &mut TaskGroup) {
         });
     }
     if context.has_role(Role::Journal) {
-        routes = routes.add_service(long_lived.journal.server());
+        let journal = &long_lived.journal;
+        routes = routes.add_service(journal.server()).add_service(journal.format_server());
     }
     if !context.listeners.has_internal() {
         return;

@@ -8,7 +8,7 @@ use proto::fault::v1::Fault;
 use proto::message::v1::{Finding, MessageType};
 use sha2::{Digest as _, Sha256};
 
-use crate::grammar::{Description, DetectCondition, Syntax, UnmappedPolicy};
+use crate::grammar::{Description, DetectCondition, Direction, Syntax, UnmappedPolicy};
 use crate::model::{DynMessage, MessageSchema, encode, message_schema};
 use crate::path_map::{PathMap, map_rules};
 use crate::plan::{Rule, native_names, parse_native_path, resolve};
@@ -61,6 +61,8 @@ pub struct Format {
     /// Names of the nodes of a flat record, in the order of the rules.
     names: Vec<String>,
     unmapped: UnmappedPolicy,
+    direction: Direction,
+    dialect: Option<String>,
     empty: Vec<String>,
     write_empty: Option<String>,
     frame: JsonFrame,
@@ -123,6 +125,8 @@ impl Format {
             records,
             names,
             unmapped: parsed.others,
+            direction: parsed.direction,
+            dialect: parsed.dialect,
             empty: parsed.empty,
             write_empty: parsed.write_empty,
             frame,
@@ -155,6 +159,11 @@ impl Format {
     /// Types of messages the format carries.
     pub fn carries(&self) -> &[MessageType] {
         &self.carries
+    }
+
+    /// False for a format that is only read.
+    pub fn is_written(&self) -> bool {
+        self.direction == Direction::Both
     }
 
     /// The native path that a canonical path maps to, for messages to people, with the index of the
@@ -198,6 +207,12 @@ impl Format {
             Syntax::Xml { .. } | Syntax::CanonicalJson => false,
         };
         !is_open || self.detect.iter().any(|it| it.has.is_some())
+    }
+
+    /// True when the format detects native bytes by itself, whatever other formats there are.
+    pub fn detects_native(&self, native: &[u8]) -> bool {
+        let tree = scan::decode_utf8(native).and_then(|it| self.scan(it));
+        tree.is_ok_and(|it| self.detects(&it))
     }
 
     pub(crate) fn scan<'a>(&self, text: &'a str) -> Result<Tree<'a>, Fault> {

@@ -22,6 +22,11 @@ pub(crate) struct Description {
     pub(crate) title: String,
     /// Message type: `Document`, `Status` or `Canonical`.
     pub(crate) carries: String,
+    /// The directions in which the format is used.
+    #[serde(default)]
+    pub(crate) direction: Direction,
+    /// Name of the dialect; every message that is read reports it.
+    pub(crate) dialect: Option<String>,
     #[serde(default)]
     pub(crate) others: UnmappedPolicy,
     /// Native texts that mean an absent value.
@@ -49,6 +54,17 @@ pub(crate) struct Description {
 
 fn empty_text() -> Vec<String> {
     vec![String::new()]
+}
+
+/// The directions in which a format is used.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Direction {
+    /// It is read and written.
+    #[default]
+    Both,
+    /// It is read; a message for it is refused.
+    Read,
 }
 
 /// What happens to native texts that no rule maps.

@@ -150,6 +150,7 @@ impl Format {
         if matches!(self.syntax, Syntax::Csv(_)) {
             findings.extend(formula_findings(tree, record));
         }
+        findings.extend(self.dialect.as_deref().map(|it| report_dialect(it, tree.path(record))));
         complete_attachments(&mut canonical, leftovers);
         item.sink.admit(&canonical)?;
         if !violations.is_empty() {
@@ -188,6 +189,16 @@ fn formula_findings(tree: &Tree<'_>, record: usize) -> impl Iterator<Item = Find
         text_vi: "Ô này trông như công thức; giữ là chữ, không tính.".to_owned(),
         text_en: "The cell looks like a formula; it is kept as text and not evaluated.".to_owned(),
     })
+}
+
+/// The finding that a message is not in the form that its standard requires.
+fn report_dialect(dialect: &str, field: String) -> Finding {
+    Finding {
+        code: "LT-MAP-080".to_owned(),
+        field,
+        text_vi: format!("Đọc theo dạng {dialect}; không phải dạng chuẩn."),
+        text_en: format!("Read as {dialect}, which is not the standard form."),
+    }
 }
 
 /// State that the records of one item share.

@@ -36,6 +36,9 @@ impl Format {
         source: &dyn BlobSource,
         out: &mut Vec<u8>,
     ) -> Result<Vec<Loss>, Fault> {
+        if !self.is_written() {
+            return Err(Fault::new(&code::LT_MAP_081).param("format", &self.name));
+        }
         if matches!(self.syntax, Syntax::CanonicalJson) {
             out.extend_from_slice(canonical_json::write(canonical)?.as_bytes());
             return Ok(Vec::new());

@@ -18,7 +18,7 @@ use crate::diagnostic::BilingualText;
 use crate::file::{attachments_mut, blob_from_digest, claimed_digest, unreferenced_file};
 use crate::limits::{FINDINGS_MAX, TEXT_CHARS_MAX};
 use crate::scan;
-use crate::tree::Tree;
+use crate::tree::{NodeKind, Tree};
 
 fn descriptor() -> Result<MessageDescriptor, Fault> {
     proto::descriptors()
@@ -29,7 +29,10 @@ fn descriptor() -> Result<MessageDescriptor, Fault> {
 /// True for a JSON object with a canonical body.
 pub(crate) fn detects(tree: &Tree<'_>) -> bool {
     let bodies = ["document", "status", "receipt", "delivery_report", "deliveryReport"];
-    bodies.iter().any(|it| tree.children_named(0, it).next().is_some())
+    // A body is an object; other formats have a text of that name, such as the state of a document.
+    let is_object =
+        |it: usize| tree.nodes[it].text.is_empty() && tree.nodes[it].kind != NodeKind::Item;
+    bodies.iter().any(|it| tree.children_named(0, it).next().is_some_and(is_object))
 }
 
 /// Reads a message and checks it against the rules of the model.

@@ -16,7 +16,15 @@ use crate::registered_format::{FormatSource, RegisteredFormat};
 const SHIPPED: &[&str] = &[
     include_str!("../../mapping/formats/edxml.document/description.yaml"),
     include_str!("../../mapping/formats/edxml.status/description.yaml"),
+    include_str!("../../mapping/formats/edxml.envelope/description.yaml"),
+    include_str!("../../mapping/formats/edxml.govn/description.yaml"),
+    include_str!("../../mapping/formats/voffice.register/description.yaml"),
     include_str!("../../mapping/formats/ioffice.portal/description.yaml"),
+    include_str!("../../mapping/formats/coyeu.document/description.yaml"),
+    include_str!("../../mapping/formats/eoffice.laocai/description.yaml"),
+    include_str!("../../mapping/formats/edxml.json/description.yaml"),
+    include_str!("../../mapping/formats/edxml.json.status/description.yaml"),
+    include_str!("../../mapping/formats/letter/description.yaml"),
     include_str!("../../mapping/formats/delivery.report/description.yaml"),
     include_str!("../../mapping/formats/canonical.json/description.yaml"),
 ];

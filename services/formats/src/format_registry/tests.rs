@@ -23,17 +23,17 @@ fn codes(files: &[DescriptionFile]) -> Vec<(String, String)> {
 #[test]
 fn a_loaded_format_stands_beside_the_shipped_ones() {
     let shipped = FormatRegistry::shipped().unwrap();
-    let (registry, mistakes) = shipped.with(&[file("letter", "{has: letter}")]);
+    let (registry, mistakes) = shipped.with(&[file("memo", "{has: letter}")]);
     assert_eq!(mistakes, []);
     assert_eq!(registry.all().len(), shipped.all().len() + 1);
     let source = |name: &str| registry.sources().find(|(it, _)| it.name() == name).unwrap().1;
-    assert_eq!(*source("letter"), FormatSource::File("letter.yaml".to_owned()));
+    assert_eq!(*source("memo"), FormatSource::File("memo.yaml".to_owned()));
     assert_eq!(*source("edxml.document"), FormatSource::Shipped);
     let native = br#"{"letter": 1, "subject_line": "b"}"#;
     let mut sink = MemoryBlobs::default();
-    assert_eq!(registry.decode("auto", native, &[], &mut sink).unwrap().0.name(), "letter");
+    assert_eq!(registry.decode("auto", native, &[], &mut sink).unwrap().0.name(), "memo");
     let (without, _) = registry.with(&[]);
-    assert!(without.get("letter").is_none());
+    assert!(without.get("memo").is_none());
 }
 
 #[test]
@@ -50,14 +50,14 @@ fn each_mistake_is_reported_for_its_file_and_the_others_are_loaded() {
     let found = codes(&[
         broken,
         file("edxml.status", "{has: a}"),
-        file("letter", "{has: letter}"),
-        file("letter", "{has: other}"),
+        file("memo", "{has: letter}"),
+        file("memo", "{has: other}"),
         file("same", "{has: ./letter}"),
     ]);
     let expected = [
         ("", "LT-FMT-020"),
         ("edxml.status", "LT-FMT-021"),
-        ("letter", "LT-FMT-022"),
+        ("memo", "LT-FMT-022"),
         ("same", "LT-FMT-023"),
     ];
     let found: Vec<_> = found.iter().map(|(name, code)| (name.as_str(), code.as_str())).collect();

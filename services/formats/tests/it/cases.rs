@@ -3,22 +3,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use formats::Format;
 use formats::cases::{Case, CaseFailure, check_cases, run_case};
 
-use crate::registry;
-
-fn formats() -> PathBuf {
+pub(crate) fn formats() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../mapping/formats")
 }
 
-fn sorted(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn sorted(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<_> = entries.map(|it| it.unwrap().path()).collect();
     paths.sort();
     paths
 }
 
-fn name(path: &Path) -> String {
+pub(crate) fn name(path: &Path) -> String {
     path.file_name().unwrap().to_string_lossy().into_owned()
 }
 
@@ -27,7 +26,7 @@ fn native(case: &Path) -> PathBuf {
     sorted(case).into_iter().find(is_native).unwrap()
 }
 
-fn load(folder: &Path) -> Case {
+pub(crate) fn load(folder: &Path) -> Case {
     let text = |name: &str| fs::read_to_string(folder.join(name));
     Case {
         name: name(folder),
@@ -45,10 +44,10 @@ fn load(folder: &Path) -> Case {
 /// With `UPDATE_EXPECT=1` the expected files are updated, except the classes.
 #[test]
 fn every_shipped_case_has_the_result_of_its_class() {
-    let registry = registry();
     let mut classes = std::collections::BTreeMap::<String, usize>::new();
     for folder in sorted(&formats()) {
-        let format = registry.get(&name(&folder)).unwrap();
+        let description = fs::read_to_string(folder.join("description.yaml")).unwrap();
+        let format = &Format::compile(&description).unwrap();
         for case in sorted(&folder.join("cases")) {
             let actual = run_case(format, &load(&case));
             let expect = |file: &str, actual: &str| {
@@ -64,7 +63,6 @@ fn every_shipped_case_has_the_result_of_its_class() {
             }
         }
         let cases: Vec<_> = sorted(&folder.join("cases")).iter().map(|it| load(it)).collect();
-        let description = fs::read_to_string(folder.join("description.yaml")).unwrap();
         let failures = check_cases(&description, &cases);
         assert!(failures.is_empty(), "{}: {failures:#?}", folder.display());
         for it in &cases {

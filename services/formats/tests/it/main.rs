@@ -6,6 +6,7 @@ mod cases;
 mod descriptions;
 mod flat;
 mod refusals;
+mod shipped;
 mod values;
 mod writing;
 

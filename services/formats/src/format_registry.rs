@@ -20,6 +20,7 @@ const SHIPPED: &[&str] = &[
     include_str!("../../mapping/formats/edxml.govn/description.yaml"),
     include_str!("../../mapping/formats/voffice.register/description.yaml"),
     include_str!("../../mapping/formats/ioffice.portal/description.yaml"),
+    include_str!("../../mapping/formats/ioffice.directory/description.yaml"),
     include_str!("../../mapping/formats/coyeu.document/description.yaml"),
     include_str!("../../mapping/formats/eoffice.laocai/description.yaml"),
     include_str!("../../mapping/formats/edxml.json/description.yaml"),

@@ -1,10 +1,17 @@
-//! Files inside a body: decoded from base64, unwrapped from a ZIP with one entry, and encoded back.
+//! Files inside a body: decoded from base64, unwrapped from a ZIP with one entry, told by their
+//! content, and encoded back.
 
+mod archive;
+mod base64_writer;
 mod blob;
-mod media_type;
+mod file_type;
+mod form;
+mod inspect;
+mod judge;
 mod memory;
 mod pack;
 mod unpack;
+mod wrapping;
 
 #[cfg(test)]
 mod tests;
@@ -12,7 +19,10 @@ mod tests;
 pub use blob::{BlobDigest, BlobSink, BlobSource};
 pub use memory::MemoryBlobs;
 
+pub(crate) use archive::SaidOfFile;
 pub(crate) use blob::{NullSink, digest_reference};
-pub(crate) use media_type::{media_type_of_content, media_type_of_name};
-pub(crate) use pack::{pack, plain_extension};
-pub(crate) use unpack::{UnpackBudget, UnpackedFile, empty_file, unpack};
+pub(crate) use file_type::media_type_of;
+pub(crate) use form::{pack, packed_media_type};
+pub(crate) use inspect::FileTraits;
+pub(crate) use judge::judge;
+pub(crate) use unpack::{UnpackBudget, empty_file, unpack};

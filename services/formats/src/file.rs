@@ -6,17 +6,17 @@ use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
 
 use crate::canonical_path::{PathSegment, find_value};
-use crate::content::{BlobDigest, digest_reference};
+use crate::content::{BlobDigest, FileTraits, digest_reference};
 use crate::model::{DynMessage, Value};
 
 /// A file whose bytes a written body contains.
 #[derive(Clone, Debug)]
 pub(crate) struct WrittenFile {
     pub(crate) digest: BlobDigest,
-    /// Extension of the entry in the ZIP.
-    pub(crate) extension: String,
-    /// First bytes; empty until the file is written.
-    pub(crate) head: Vec<u8>,
+    pub(crate) name: String,
+    pub(crate) media_type: String,
+    /// What its bytes show; none until the file is written, and for a file beside the body.
+    pub(crate) traits: Option<FileTraits>,
 }
 
 /// The digest and size that a `Blob` message refers to; none when it refers to no digest.
@@ -27,15 +27,18 @@ pub(crate) fn digest_of_blob(blob: &DynMessage<'_>) -> Option<BlobDigest> {
     Some(BlobDigest { sha256, size })
 }
 
-/// The file name beside the blob at the end of a path.
-pub(crate) fn file_name<'m>(message: &'m DynMessage<'_>, to_blob: &[PathSegment]) -> &'m str {
-    let parent = to_blob.get(..to_blob.len().saturating_sub(1)).unwrap_or_default();
+/// The file name and the media type beside the field at the end of a path.
+pub(crate) fn name_and_type<'m>(
+    message: &'m DynMessage<'_>,
+    to_field: &[PathSegment],
+) -> (&'m str, &'m str) {
+    let parent = to_field.get(..to_field.len().saturating_sub(1)).unwrap_or_default();
     let attachment = if parent.is_empty() {
         Some(message)
     } else {
         find_value(message, parent).and_then(Value::as_message)
     };
-    attachment.map_or("", |it| it.text("file_name"))
+    attachment.map_or(("", ""), |it| (it.text("file_name"), it.text("media_type")))
 }
 
 /// The attachments of the body, mutable.

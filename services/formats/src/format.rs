@@ -8,7 +8,7 @@ use proto::fault::v1::Fault;
 use proto::message::v1::{Finding, MessageType};
 use sha2::{Digest as _, Sha256};
 
-use crate::grammar::{Description, DetectCondition, Direction, Syntax, UnmappedPolicy};
+use crate::grammar::{Description, DetectCondition, Direction, FileForm, Syntax, UnmappedPolicy};
 use crate::model::{DynMessage, MessageSchema, encode, message_schema};
 use crate::path_map::{PathMap, map_rules};
 use crate::plan::{Rule, native_names, parse_native_path, resolve};
@@ -65,6 +65,7 @@ pub struct Format {
     dialect: Option<String>,
     empty: Vec<String>,
     write_empty: Option<String>,
+    file_form: FileForm,
     frame: JsonFrame,
     rules: Vec<Rule>,
     pub(crate) path_map: PathMap,
@@ -129,6 +130,7 @@ impl Format {
             dialect: parsed.dialect,
             empty: parsed.empty,
             write_empty: parsed.write_empty,
+            file_form: parsed.file_form,
             frame,
             rules,
             path_map: PathMap::new(mappings, schema),

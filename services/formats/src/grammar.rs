@@ -35,6 +35,9 @@ pub(crate) struct Description {
     /// Text that is written for an absent value; none: the node is omitted.
     pub(crate) write_empty: Option<String>,
     pub(crate) syntax: Syntax,
+    /// How the files inside a written body lie in it.
+    #[serde(default)]
+    pub(crate) file_form: FileForm,
     /// All of these hold for content in this format.
     #[serde(default)]
     pub(crate) detect: Vec<DetectCondition>,
@@ -65,6 +68,18 @@ pub(crate) enum Direction {
     Both,
     /// It is read; a message for it is refused.
     Read,
+}
+
+/// How a written file lies in a body.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FileForm {
+    /// As it is, with its own media type.
+    #[default]
+    Raw,
+    /// In a ZIP with one entry, as the library of the national axis writes it. A file named `.zip`
+    /// stays as it is.
+    Zip,
 }
 
 /// What happens to native texts that no rule maps.

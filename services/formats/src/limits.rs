@@ -28,3 +28,6 @@ pub(crate) const FILES_MAX: usize = 200;
 pub(crate) const UNZIPPED_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// Ratio of a file's size to that of the ZIP it was unwrapped from.
 pub(crate) const UNZIP_RATIO_MAX: u64 = 100;
+/// Below this many bytes a file may have any ratio: a blank scanned page has a high one, and nothing
+/// this small is a bomb.
+pub(crate) const UNZIP_RATIO_FLOOR_BYTES: u64 = 1024 * 1024;

@@ -57,9 +57,6 @@ pub(crate) fn digest_reference(sha256: &[u8]) -> String {
     format!("sha256:{}", hex::encode(sha256))
 }
 
-/// Bytes at the beginning of a file that are enough to recognise its media type.
-pub(super) const HEAD_BYTES: usize = 64;
-
 /// A sink that discards files.
 pub(crate) struct NullSink;
 

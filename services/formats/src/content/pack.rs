@@ -1,42 +1,45 @@
-//! Encodes a file as base64 of a ZIP with one stored entry, in one pass with bounded memory.
+//! Encodes a file as base64 of its bytes, or of a ZIP with one entry, with bounded memory.
 //!
-//! An own writer, because the `zip` crate seeks back to the local header, which base64 output does
-//! not allow, and because the same file must give the same bytes with every version of the crate.
+//! An own writer of ZIP, because the `zip` crate seeks back to the local header, which base64 output
+//! does not allow.
+
+use std::io::Write as _;
 
 use base64_simd::STANDARD;
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use crate::content::blob::{BlobDigest, BlobSource, HEAD_BYTES};
+use crate::content::base64_writer::Base64Writer;
+use crate::content::blob::{BlobDigest, BlobSource};
+use crate::content::inspect::{FileTraits, Inspector};
 
-/// Appends base64 of the pushed bytes. Groups of three bytes are encoded at once; up to two bytes
-/// wait for the next push.
-struct Base64Writer<'o> {
-    out: &'o mut Vec<u8>,
-    pending: Vec<u8>,
+/// How the bytes of a ZIP entry lie in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Stored,
+    Deflated,
 }
 
-impl Base64Writer<'_> {
-    fn push(&mut self, mut bytes: &[u8]) {
-        if !self.pending.is_empty() {
-            let missing = (3 - self.pending.len() % 3) % 3;
-            let (first, rest) = bytes.split_at(missing.min(bytes.len()));
-            self.pending.extend_from_slice(first);
-            bytes = rest;
-            if !self.pending.len().is_multiple_of(3) {
-                return;
-            }
-            let whole = std::mem::take(&mut self.pending);
-            STANDARD.encode_append(&whole, self.out);
+impl Method {
+    /// Version of the ZIP format that a reader needs, times ten.
+    fn version(self) -> u64 {
+        match self {
+            Self::Stored => 10,
+            Self::Deflated => 20,
         }
-        let (whole, rest) = bytes.split_at(bytes.len() - bytes.len() % 3);
-        STANDARD.encode_append(whole, self.out);
-        self.pending.extend_from_slice(rest);
     }
+}
 
-    fn finish(self) {
-        STANDARD.encode_append(&self.pending, self.out);
-    }
+/// The fields that the local header and the central directory share.
+#[derive(Clone, Copy, Debug)]
+struct Entry<'n> {
+    name: &'n str,
+    method: Method,
+    crc32: u32,
+    size: u64,
+    packed_size: u64,
 }
 
 /// Appends a number in little-endian order, as ZIP stores all numbers.
@@ -46,33 +49,34 @@ fn push_number(header: &mut Vec<u8>, width: usize, number: u64) {
 
 /// Appends the fields that the local header and the central directory share: version, flags,
 /// method, time, checksum, sizes, name length.
-fn push_common_fields(header: &mut Vec<u8>, crc32: u32, size: u64, entry: &str) {
-    // Version 1.0, no flags, stored; a constant time, so that the same file gives the same bytes.
-    for number in [10, 0, 0, 0, 0x21] {
+fn push_common_fields(header: &mut Vec<u8>, entry: &Entry<'_>) {
+    let method = if entry.method == Method::Deflated { 8 } else { 0 };
+    // No flags; a constant time, so that the same file gives the same bytes.
+    for number in [entry.method.version(), 0, method, 0, 0x21] {
         push_number(header, 2, number);
     }
-    push_number(header, 4, u64::from(crc32));
-    push_number(header, 4, size);
-    push_number(header, 4, size);
-    push_number(header, 2, entry.len() as u64);
+    push_number(header, 4, u64::from(entry.crc32));
+    push_number(header, 4, entry.packed_size);
+    push_number(header, 4, entry.size);
+    push_number(header, 2, entry.name.len() as u64);
     push_number(header, 2, 0);
 }
 
-fn local_header(crc32: u32, size: u64, entry: &str) -> Vec<u8> {
+fn local_header(entry: &Entry<'_>) -> Vec<u8> {
     let mut header = b"PK\x03\x04".to_vec();
-    push_common_fields(&mut header, crc32, size, entry);
-    header.extend_from_slice(entry.as_bytes());
+    push_common_fields(&mut header, entry);
+    header.extend_from_slice(entry.name.as_bytes());
     header
 }
 
-fn central_directory(crc32: u32, size: u64, entry: &str, offset: u64) -> Vec<u8> {
+fn central_directory(entry: &Entry<'_>, offset: u64) -> Vec<u8> {
     let mut header = b"PK\x01\x02".to_vec();
-    push_number(&mut header, 2, 10);
-    push_common_fields(&mut header, crc32, size, entry);
+    push_number(&mut header, 2, entry.method.version());
+    push_common_fields(&mut header, entry);
     for (width, number) in [(2, 0), (2, 0), (2, 0), (4, 0), (4, 0)] {
         push_number(&mut header, width, number);
     }
-    header.extend_from_slice(entry.as_bytes());
+    header.extend_from_slice(entry.name.as_bytes());
     let length = header.len() as u64;
     header.extend_from_slice(b"PK\x05\x06");
     for (width, number) in [(2, 0), (2, 0), (2, 1), (2, 1), (4, length), (4, offset), (2, 0)] {
@@ -81,50 +85,177 @@ fn central_directory(crc32: u32, size: u64, entry: &str, offset: u64) -> Vec<u8>
     header
 }
 
-/// Appends a file to `out` and returns its first bytes. The local header contains the checksum of
-/// the bytes that follow, so the header is written again once the checksum is known.
+/// Passes the bytes of a file to `into`, and looks at them.
 ///
 /// # Errors
 ///
-/// The file cannot be read, has another size than its digest says, or exceeds the 4 GiB of a ZIP
-/// without extensions.
-pub(crate) fn pack(
+/// The file cannot be read, or has another size than its digest says.
+fn read_file(
     file: BlobDigest,
-    extension: &str,
     source: &dyn BlobSource,
-    out: &mut Vec<u8>,
-) -> Result<Vec<u8>, Fault> {
-    let too_large = |_error| Fault::new(&code::LT_MAP_005);
-    u32::try_from(file.size).map_err(too_large)?;
-    let entry = entry_name(&file, extension);
-    let begin = out.len();
-    let header = local_header(0, file.size, &entry);
-    let (mut head, mut crc32, mut size) = (Vec::new(), crc32fast::Hasher::new(), 0);
-    let mut encoder = Base64Writer { out, pending: Vec::new() };
-    encoder.push(&header);
+    into: &mut dyn FnMut(&[u8]),
+) -> Result<FileTraits, Fault> {
+    let (mut inspector, mut size) = (Inspector::default(), 0);
     source.read(file.sha256, file.size, &mut |piece| {
-        let missing = HEAD_BYTES.saturating_sub(head.len()).min(piece.len());
-        head.extend_from_slice(piece.get(..missing).unwrap_or_default());
-        crc32.update(piece);
+        inspector.inspect(piece);
         size += piece.len() as u64;
-        encoder.push(piece);
+        into(piece);
     })?;
     if size != file.size {
         let words = format!("a file of {} bytes came with {size}", file.size);
         return Err(Fault::new(&code::LT_SYS_002).param("part", "formats").detail(words));
     }
-    let crc32 = crc32.finalize();
-    encoder.push(&central_directory(crc32, size, &entry, header.len() as u64 + size));
+    Ok(inspector.finish())
+}
+
+/// Appends base64 of a file as it is.
+///
+/// # Errors
+///
+/// The file cannot be read, or has another size than its digest says.
+pub(crate) fn pack_raw(
+    file: BlobDigest,
+    source: &dyn BlobSource,
+    out: &mut Vec<u8>,
+) -> Result<FileTraits, Fault> {
+    let mut encoder = Base64Writer::new(out);
+    let traits = read_file(file, source, &mut |piece| encoder.push(piece))?;
     encoder.finish();
+    Ok(traits)
+}
+
+/// Appends base64 of a ZIP with the file as its entry, which is deflated where that makes it
+/// smaller.
+///
+/// # Errors
+///
+/// The file cannot be read, has another size than its digest says, or exceeds the 4 GiB of a ZIP
+/// without extensions.
+pub(crate) fn pack_zip(
+    file: BlobDigest,
+    extension: &str,
+    source: &dyn BlobSource,
+    out: &mut Vec<u8>,
+) -> Result<FileTraits, Fault> {
+    let too_large = |_error| Fault::new(&code::LT_MAP_005);
+    u32::try_from(file.size).map_err(too_large)?;
+    let begin = out.len();
+    if let Some(traits) = write_zip((file, extension), EntryBody::new, source, out)? {
+        return Ok(traits);
+    }
+    // The sample promised more than the whole file kept.
+    out.truncate(begin);
+    let traits = write_zip((file, extension), EntryBody::stored, source, out)?;
+    traits.ok_or_else(|| Fault::new(&code::LT_SYS_002).param("part", "formats"))
+}
+
+/// Bytes at the begin of a file that tell whether it can be deflated.
+const SAMPLE_BYTES: usize = 32 * 1024;
+
+/// The bytes of an entry on their way into the ZIP. Whether they are deflated is decided by a sample,
+/// so that images and compressed documents cost no time.
+enum EntryBody<'o> {
+    Sampling(Base64Writer<'o>, Vec<u8>),
+    Stored(Base64Writer<'o>),
+    Deflated(Box<DeflateEncoder<Base64Writer<'o>>>),
+}
+
+impl<'o> EntryBody<'o> {
+    fn new(writer: Base64Writer<'o>) -> Self {
+        Self::Sampling(writer, Vec::new())
+    }
+
+    fn stored(writer: Base64Writer<'o>) -> Self {
+        Self::Stored(writer)
+    }
+
+    fn push(self, piece: &[u8]) -> Self {
+        match self {
+            Self::Sampling(writer, mut sample) => {
+                sample.extend_from_slice(piece);
+                let body = Self::Sampling(writer, sample);
+                if body.is_sampled() { body.decide() } else { body }
+            }
+            Self::Stored(mut writer) => {
+                writer.push(piece);
+                Self::Stored(writer)
+            }
+            Self::Deflated(mut writer) => {
+                // The sink is a vector, and a write to it cannot fail.
+                writer.write_all(piece).unwrap_or_default();
+                Self::Deflated(writer)
+            }
+        }
+    }
+
+    fn is_sampled(&self) -> bool {
+        matches!(self, Self::Sampling(_, sample) if sample.len() >= SAMPLE_BYTES)
+    }
+
+    /// Deflates when that makes the sample smaller by a twentieth.
+    fn decide(self) -> Self {
+        let Self::Sampling(writer, sample) = self else { return self };
+        let mut probe = DeflateEncoder::new(Vec::new(), Compression::fast());
+        let packed = probe.write_all(&sample).and_then(|()| probe.finish());
+        let helps = packed.is_ok_and(|it| it.len() + sample.len() / 20 < sample.len());
+        let body = if helps {
+            Self::Deflated(Box::new(DeflateEncoder::new(writer, Compression::default())))
+        } else {
+            Self::Stored(writer)
+        };
+        body.push(&sample)
+    }
+
+    /// The writer behind the entry; none when the bytes could not be deflated.
+    fn finish(self) -> Option<(Base64Writer<'o>, Method)> {
+        match self.decide() {
+            Self::Sampling(..) => None,
+            Self::Stored(writer) => Some((writer, Method::Stored)),
+            Self::Deflated(writer) => Some((writer.finish().ok()?, Method::Deflated)),
+        }
+    }
+}
+
+/// Appends the ZIP; none when a deflated one is not smaller than a stored one. The local header has
+/// the checksum and the size of the bytes that follow, so it is written again once they are known.
+fn write_zip<'o>(
+    (file, extension): (BlobDigest, &str),
+    body: fn(Base64Writer<'o>) -> EntryBody<'o>,
+    source: &dyn BlobSource,
+    out: &'o mut Vec<u8>,
+) -> Result<Option<FileTraits>, Fault> {
+    let name = entry_name(&file, extension);
+    let begin = out.len();
+    let (method, size) = (Method::Stored, file.size);
+    let mut entry = Entry { name: &name, method, crc32: 0, size, packed_size: 0 };
+    let header_size = local_header(&entry).len() as u64;
+    let mut crc32 = crc32fast::Hasher::new();
+    let mut encoder = Base64Writer::new(out);
+    encoder.push(&local_header(&entry));
+    let mut entry_body = Some(body(encoder));
+    let traits = read_file(file, source, &mut |piece| {
+        crc32.update(piece);
+        entry_body = entry_body.take().map(|it| it.push(piece));
+    })?;
+    let Some((mut encoder, method)) = entry_body.and_then(EntryBody::finish) else {
+        return Ok(None);
+    };
+    let packed_size = encoder.pushed() - header_size;
+    if method == Method::Deflated && packed_size >= size {
+        return Ok(None);
+    }
+    entry = Entry { method, crc32: crc32.finalize(), packed_size, ..entry };
+    encoder.push(&central_directory(&entry, header_size + packed_size));
+    let out = encoder.finish();
     // The last group may share base64 digits with the content, and holds no byte of the checksum.
-    let header = local_header(crc32, size, &entry);
+    let header = local_header(&entry);
     let mut encoded = Vec::new();
     let whole_groups = header.get(..header.len() - header.len() % 3).unwrap_or_default();
     STANDARD.encode_append(whole_groups, &mut encoded);
     if let Some(placeholder) = out.get_mut(begin..begin + encoded.len()) {
         placeholder.copy_from_slice(&encoded);
     }
-    Ok(head)
+    Ok(Some(traits))
 }
 
 /// The name of the ZIP entry: the first half of the digest in the form of a UUID, as the kits of

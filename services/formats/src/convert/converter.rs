@@ -31,6 +31,8 @@ pub(crate) enum Converter {
     OrgId,
     /// A media type, in lower case.
     MediaType,
+    /// The media type of a file as it lies in the body: that of a ZIP where it is wrapped in one.
+    PackedType,
     /// Several texts with this separator.
     List(String),
     /// A text that is read with or without this prefix and written with it.
@@ -74,6 +76,7 @@ impl Converter {
             })?),
             "org-id" => Self::OrgId,
             "media-type" => Self::MediaType,
+            "packed-type" => Self::PackedType,
             "list" if !rest.is_empty() => Self::List(rest.to_owned()),
             "affix" if !rest.is_empty() => Self::Affix(rest.to_owned()),
             "full-number" => Self::FullNumber,
@@ -110,7 +113,7 @@ impl Converter {
             Self::Time(format) => read_moment(&text, format, field),
             Self::Code(list) => read_code(text, list, field),
             Self::OrgId => read_organisation_id(as_written, field),
-            Self::MediaType => Ok(Value::Text(to_lowercase(text))),
+            Self::MediaType | Self::PackedType => Ok(Value::Text(to_lowercase(text))),
             Self::List(separator) => Ok(Value::List(split_items(text, separator))),
             Self::Affix(prefix) => Ok(Value::Text(strip_prefix(text, prefix))),
             Self::FullNumber => message_with_text("printed", text, field),
@@ -147,7 +150,7 @@ impl Converter {
         field: &FieldSchema,
     ) -> Option<Cow<'w, str>> {
         match self {
-            Self::Text | Self::MediaType | Self::Fetch => plain_text(value),
+            Self::Text | Self::MediaType | Self::PackedType | Self::Fetch => plain_text(value),
             Self::Integer => plain_text(value).filter(|it| it != "0"),
             Self::YesNo(yes, no) => {
                 let Value::Bool(is_true) = value else { return None };
@@ -178,7 +181,7 @@ impl Converter {
 }
 
 /// Names of the converters in a description.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "text",
     "whole",
     "yes-no",
@@ -187,6 +190,7 @@ const NAMES: [&str; 14] = [
     "code",
     "org-id",
     "media-type",
+    "packed-type",
     "list",
     "affix",
     "full-number",

@@ -8,7 +8,7 @@ use proto::message::v1::Finding;
 use sha2::{Digest as _, Sha256};
 
 use crate::canonical_json;
-use crate::content::{BlobSink, UnpackBudget, media_type_of_name};
+use crate::content::{BlobSink, UnpackBudget};
 use crate::file::{attachments_mut, unreferenced_file};
 use crate::format::{DecodedMessage, Format};
 use crate::grammar::{Syntax, UnmappedPolicy};
@@ -162,7 +162,7 @@ impl Format {
             return Err(fault);
         }
         let reader = self.new_reader(tree, item.declared);
-        reader.decode_files(&mut canonical, item.sink, &mut item.budget)?;
+        findings.extend(reader.decode_files(&mut canonical, item.sink, &mut item.budget)?);
         Ok(DecodedMessage { canonical, findings })
     }
 
@@ -210,8 +210,7 @@ struct ItemState<'s> {
     budget: UnpackBudget,
 }
 
-/// Adds leftovers, and gives attachments an id and a media type where the source has none that can
-/// be used.
+/// Adds leftovers, and gives attachments an id where the source has none that can be used.
 pub(super) fn complete_attachments(canonical: &mut Canonical, leftovers: Option<Leftovers>) {
     let all_leftovers = match &mut canonical.body {
         Some(Body::Document(it)) => &mut it.leftovers,
@@ -229,13 +228,5 @@ pub(super) fn complete_attachments(canonical: &mut Canonical, leftovers: Option<
             number += 1;
         }
         used.insert(it.id.clone());
-        let by_name = media_type_of_name(&it.file_name);
-        let unknown = it.media_type.is_empty().then_some(UNKNOWN_MEDIA_TYPE);
-        if let Some(media_type) = by_name.or(unknown) {
-            media_type.clone_into(&mut it.media_type);
-        }
     }
 }
-
-/// Media type of arbitrary bytes (RFC 2046).
-const UNKNOWN_MEDIA_TYPE: &str = "application/octet-stream";

@@ -59,6 +59,7 @@ impl Format {
             tree: &mut tree,
             write_empty: self.write_empty.as_deref(),
             files: Vec::new(),
+            file_form: self.file_form,
             violations: Vec::new(),
             now_s,
             fields: if let Syntax::Fields(it) = &self.syntax { Some(it) } else { None },
@@ -104,7 +105,8 @@ impl Format {
             Syntax::Xml { namespace, prefix, declared_at, .. } => {
                 out.reserve(4_096);
                 let naming = write::xml::XmlNaming { namespace, prefix, declared_at };
-                write::xml::write(tree, naming, files, out)
+                let (files, source) = files;
+                write::xml::write(tree, naming, (files, self.file_form, source), out)
             }
             Syntax::Json { .. } => {
                 out.reserve(2_048);
@@ -194,8 +196,9 @@ fn collect_referenced_files(message: &DynMessage<'_>, into: &mut Vec<WrittenFile
         let content = item.as_message().and_then(|it| it.get_by_name("content")?.as_message());
         into.extend(content.and_then(digest_of_blob).map(|digest| WrittenFile {
             digest,
-            extension: String::new(),
-            head: Vec::new(),
+            name: String::new(),
+            media_type: String::new(),
+            traits: None,
         }));
     }
 }

@@ -105,7 +105,8 @@ pub(super) fn check_length(
         | Converter::FullNumber
         | Converter::Extra
         | Converter::Fetch
-        | Converter::Content => false,
+        | Converter::Content
+        | Converter::PackedType => false,
     };
     let name = &field.name;
     (!may_be_cut).then(|| {
@@ -137,9 +138,11 @@ pub(super) fn check_type(
         return Err(needs_selector(field));
     }
     let fits = match converter {
-        Converter::Text | Converter::MediaType | Converter::Affix(_) | Converter::Fetch => {
-            field_type == FieldType::Text
-        }
+        Converter::Text
+        | Converter::MediaType
+        | Converter::PackedType
+        | Converter::Affix(_)
+        | Converter::Fetch => field_type == FieldType::Text,
         Converter::Integer => field_type == FieldType::Uint32 || field_type == FieldType::Uint64,
         Converter::YesNo(..) => field_type == FieldType::Bool,
         Converter::Date(_) => holds_message("Date"),

@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use proto::canonical::v1::{Attachment, Canonical};
 use proto::fault::code;
 use proto::fault::v1::Fault;
+use proto::message::v1::Finding;
 
 use crate::canonical_path::{PathSegment, find_value};
 use crate::content::{
-    BlobSink, UnpackBudget, UnpackedFile, digest_reference, empty_file, media_type_of_content,
-    unpack,
+    BlobSink, FileTraits, SaidOfFile, UnpackBudget, digest_reference, empty_file, judge,
+    media_type_of, unpack,
 };
-use crate::file::{WrittenFile, attachments_mut, blob_from_digest, claimed_digest};
+use crate::file::{attachments_mut, blob_from_digest, claimed_digest};
 use crate::model::{DynMessage, Value};
 use crate::plan::LeafRule;
 use crate::read::put::{find_or_create_message, put_blob};
@@ -82,7 +83,8 @@ impl<'t> RecordReader<'t> {
         put_blob(message, content, digest);
     }
 
-    /// Decodes the files whose bytes are in the tree, in the order of their attachments.
+    /// Decodes the files whose bytes are in the tree, in the order of their attachments, and tells
+    /// the media type of each. Returns what its content contradicts.
     ///
     /// # Errors
     ///
@@ -92,55 +94,79 @@ impl<'t> RecordReader<'t> {
         canonical: &mut Canonical,
         sink: &mut dyn BlobSink,
         budget: &mut UnpackBudget,
-    ) -> Result<(), Fault> {
+    ) -> Result<Vec<Finding>, Fault> {
+        let mut findings = Vec::new();
         for attachment in attachments_mut(canonical) {
             let reference = attachment.content.as_ref().map_or("", |it| &it.r#ref);
             let node_id = reference.strip_prefix(NODE_REFERENCE).and_then(|it| it.parse().ok());
-            let Some(node_id) = node_id.filter(|it: &usize| *it < self.tree.nodes.len()) else {
-                continue;
-            };
-            let file = match self.files {
-                FileSource::Written(files) => self.written_file(node_id, files),
-                FileSource::Received(_) => {
+            let node_id = node_id.filter(|it: &usize| *it < self.tree.nodes.len());
+            let traits = match (node_id, self.files) {
+                (Some(node_id), FileSource::Written(files)) => {
+                    let file = self.tree.nodes[node_id].file_index.and_then(|it| files.get(it));
+                    attachment.content = file.map(|it| blob_from_digest(&it.digest));
+                    file.and_then(|it| it.traits.clone())
+                }
+                (Some(node_id), FileSource::Received(_)) => {
                     Some(self.decode_file((node_id, attachment), budget, sink)?)
                 }
+                (None, _) => None,
             };
-            let Some(file) = file else { continue };
-            if let Some(recognised) = media_type_of_content(&file.head, &attachment.file_name) {
-                recognised.clone_into(&mut attachment.media_type);
+            let head = traits.as_ref().map(|it| it.head.as_slice());
+            attachment.media_type =
+                media_type_of(head, &attachment.media_type, &attachment.file_name);
+            let found = traits.and_then(|it| judge(&it, &attachment.file_name));
+            if let (Some((code, text_vi, text_en)), Some(node_id)) = (found, node_id) {
+                let (code, field) = (code.to_owned(), self.tree.path(node_id));
+                findings.push(Finding { code, field, text_vi, text_en });
             }
-            attachment.content = Some(blob_from_digest(&file.digest));
         }
-        Ok(())
-    }
-
-    fn written_file(&self, node_id: usize, files: &[WrittenFile]) -> Option<UnpackedFile> {
-        let file = files.get(self.tree.nodes[node_id].file_index?)?;
-        Some(UnpackedFile { digest: file.digest, head: file.head.clone(), packed_size: 0 })
+        Ok(findings)
     }
 
     fn decode_file(
         &self,
-        (node_id, attachment): (usize, &Attachment),
+        (node_id, attachment): (usize, &mut Attachment),
         budget: &mut UnpackBudget,
         sink: &mut dyn BlobSink,
-    ) -> Result<UnpackedFile, Fault> {
+    ) -> Result<FileTraits, Fault> {
         let field = self.tree.path(node_id);
-        let name = &attachment.file_name;
-        let label = if name.is_empty() { &field } else { name };
-        let file = unpack(&self.tree.nodes[node_id].text, label, budget, sink)?;
+        let names = [&attachment.file_name, &attachment.id, &field];
+        let label = names.into_iter().find(|it| !it.is_empty()).unwrap_or(&field);
+        let media_type = attachment.media_type.as_str();
+        let said = SaidOfFile {
+            name: &attachment.file_name,
+            label,
+            media_type,
+            says_zip: is_zip_type(media_type) || self.says_zip_beside(node_id),
+        };
+        let file = unpack(&self.tree.nodes[node_id].text, &said, budget, sink)?;
         if file.digest.size == 0 {
             return Err(empty_file(label, &field));
         }
         // Senders state the size of the file or that of the ZIP around it.
         let stated = attachment.content.as_ref().map_or(0, |it| it.size);
-        let matches = stated == 0 || stated == file.digest.size || stated == file.packed_size;
-        if matches {
-            Ok(file)
-        } else {
-            Err(size_mismatch((label, field.clone()), stated, file.digest.size))
+        if stated != 0 && stated != file.digest.size && stated != file.packed_size {
+            return Err(size_mismatch((label, field.clone()), stated, file.digest.size));
         }
+        attachment.content = Some(blob_from_digest(&file.digest));
+        Ok(file.traits)
     }
+
+    /// True when a field beside the content says that it is a ZIP: each of the two records of a file
+    /// may say another type.
+    fn says_zip_beside(&self, node_id: usize) -> bool {
+        let parent = self.tree.nodes[node_id].parent;
+        self.tree.children(parent).any(|it| {
+            let node = &self.tree.nodes[it];
+            node.is_mapped.get() && is_zip_type(&node.text.trim().to_ascii_lowercase())
+        })
+    }
+}
+
+/// True for the media types by which senders mean a ZIP.
+fn is_zip_type(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim_end();
+    ["application/zip", "application/x-zip", "application/x-zip-compressed"].contains(&essence)
 }
 
 fn size_mismatch((name, field): (&str, String), stated: u64, actual: u64) -> Fault {

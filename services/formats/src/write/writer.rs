@@ -7,11 +7,10 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 
 use crate::canonical_path::{PathSegment, find_list, find_value, selects};
-use crate::content::plain_extension;
 use crate::convert::{Converter, writable_text};
 use crate::diagnostic::BilingualText;
-use crate::file::{WrittenFile, digest_of_blob, file_name};
-use crate::grammar::{FieldsSyntax, Requirement, TooLong};
+use crate::file::WrittenFile;
+use crate::grammar::{FieldsSyntax, FileForm, Requirement, TooLong};
 use crate::model::{DynMessage, Value};
 use crate::plan::{GroupRule, LeafRule, ListRule, Rule};
 use crate::tree::{NodeKind, NodeName, Tree};
@@ -20,7 +19,7 @@ use crate::write::fields::writable_value;
 /// A native path below another one whose nodes are created when something inside is written, so
 /// that groups without content leave no empty elements.
 #[derive(Debug)]
-struct LazyNode<'s, 'w> {
+pub(super) struct LazyNode<'s, 'w> {
     parent: Option<&'s LazyNode<'s, 'w>>,
     at: &'w [NodeName],
     /// The node, once it exists.
@@ -33,6 +32,7 @@ pub(crate) struct RecordWriter<'t, 'w> {
     /// Text of absent values, for formats whose readers expect every node.
     pub(crate) write_empty: Option<&'w str>,
     pub(crate) files: Vec<WrittenFile>,
+    pub(crate) file_form: FileForm,
     /// Values the format requires and cannot write, by canonical path.
     pub(crate) violations: Vec<(String, BilingualText)>,
     /// Seconds since 1970, for `write-default: now`.
@@ -73,7 +73,7 @@ impl<'w> RecordWriter<'_, 'w> {
             .fold(fault, |fault, (path, text)| fault.violation(path, &text.vi, &text.en)))
     }
 
-    fn report_missing(&mut self, name: &str) {
+    pub(super) fn report_missing(&mut self, name: &str) {
         let text =
             BilingualText::new("định dạng đích bắt buộc phải có", "the target format needs it");
         self.violations.push((name.to_owned(), text));
@@ -149,7 +149,7 @@ impl<'w> RecordWriter<'_, 'w> {
         node_id
     }
 
-    fn create_child(&mut self, parent: &LazyNode<'_, 'w>, at: &'w [NodeName]) -> usize {
+    pub(super) fn create_child(&mut self, parent: &LazyNode<'_, 'w>, at: &'w [NodeName]) -> usize {
         let parent = self.create_node(parent);
         self.tree.find_or_create(parent, at)
     }
@@ -162,6 +162,10 @@ impl<'w> RecordWriter<'_, 'w> {
     ) {
         if matches!(leaf.converter, Converter::Content) {
             self.write_content(leaf, parent, message);
+            return;
+        }
+        if matches!(leaf.converter, Converter::PackedType) {
+            self.write_packed_type(leaf, parent, message);
             return;
         }
         let is_required = matches!(leaf.need, Some(Requirement::Write | Requirement::Both));
@@ -249,24 +253,6 @@ impl<'w> RecordWriter<'_, 'w> {
         !is_optional
             || find_value(message, parents).is_some()
             || self.existing_node(parent).is_some()
-    }
-
-    fn write_content(
-        &mut self,
-        leaf: &'w LeafRule,
-        parent: &LazyNode<'_, 'w>,
-        message: &DynMessage<'_>,
-    ) {
-        let blob = find_value(message, &leaf.to).and_then(Value::as_message);
-        let Some(digest) = blob.and_then(digest_of_blob) else {
-            self.report_missing(&leaf.name);
-            return;
-        };
-        let node_id = self.create_child(parent, &leaf.at);
-        self.tree.nodes[node_id].file_index = Some(self.files.len());
-        self.tree.nodes[node_id].declares_prefix = leaf.declares_prefix;
-        let extension = plain_extension(file_name(message, &leaf.to));
-        self.files.push(WrittenFile { digest, extension, head: Vec::new() });
     }
 
     fn write_list(

@@ -5,6 +5,7 @@ use proto::fault::v1::Fault;
 
 use crate::content::{BlobSource, pack};
 use crate::file::WrittenFile;
+use crate::grammar::FileForm;
 use crate::tree::Tree;
 
 /// Namespace and prefix of the elements.
@@ -24,11 +25,11 @@ pub(crate) struct XmlNaming<'a> {
 pub(crate) fn write(
     tree: &Tree<'_>,
     naming: XmlNaming<'_>,
-    (files, source): (&mut [WrittenFile], &dyn BlobSource),
+    (files, file_form, source): (&mut [WrittenFile], FileForm, &dyn BlobSource),
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let mut writer = XmlWriter { tree, naming, files, source, out };
+    let mut writer = XmlWriter { tree, naming, files, file_form, source, out };
     writer.write_element(0, 0)
 }
 
@@ -36,6 +37,7 @@ struct XmlWriter<'w, 't> {
     tree: &'w Tree<'t>,
     naming: XmlNaming<'w>,
     files: &'w mut [WrittenFile],
+    file_form: FileForm,
     source: &'w dyn BlobSource,
     out: &'w mut Vec<u8>,
 }
@@ -121,7 +123,8 @@ impl XmlWriter<'_, '_> {
 
     fn write_file(&mut self, file_index: usize) -> Result<(), Fault> {
         let Some(file) = self.files.get_mut(file_index) else { return Ok(()) };
-        file.head = pack(file.digest, &file.extension, self.source, self.out)?;
+        let said = (self.file_form, file.name.as_str(), file.media_type.as_str());
+        file.traits = Some(pack(file.digest, said, self.source, self.out)?);
         Ok(())
     }
 }

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::diagnostic::{BilingualText, suggest};
+use proto::fault::code;
+
+use crate::diagnostic::{Defect, suggest};
 use crate::model::{DynMessage, FieldSchema, MessageSchema, Value};
 
 /// Selects items of a repeated field.
@@ -32,7 +34,7 @@ pub(crate) type CanonicalPath = Vec<PathSegment>;
 pub(crate) fn parse_path(
     text: &str,
     from: &'static MessageSchema,
-) -> Result<CanonicalPath, BilingualText> {
+) -> Result<CanonicalPath, Defect> {
     let mut path = Vec::new();
     let mut message = Some(from);
     for segment in split_segments(text) {
@@ -41,7 +43,8 @@ pub(crate) fn parse_path(
             None => (segment, None),
         };
         let within = message.take().ok_or_else(|| {
-            BilingualText::new(
+            Defect::new(
+                &code::LT_FMT_005,
                 format!("trước `{name}` là một giá trị, bên trong không có gì"),
                 format!("nothing is inside a value before `{name}`"),
             )
@@ -50,7 +53,8 @@ pub(crate) fn parse_path(
         message = field.message_schema();
         let selector = selector_text.map(|it| parse_selector(it, field)).transpose()?;
         if selector.is_some() && !field.is_list {
-            return Err(BilingualText::new(
+            return Err(Defect::new(
+                &code::LT_FMT_005,
                 format!("`{name}` là trường đơn, không có phần tử"),
                 format!("`{name}` is a single field and has no items"),
             ));
@@ -79,29 +83,32 @@ fn split_segments(text: &str) -> Vec<&str> {
     segments
 }
 
-fn unknown_field(name: &str, within: &MessageSchema) -> BilingualText {
+fn unknown_field(name: &str, within: &MessageSchema) -> Defect {
     let names: Vec<_> = within.fields.iter().map(|it| it.name.as_str()).collect();
     let (suggestion, of) = (suggest(name, &names), &within.name);
     let known = names.join(", ");
-    BilingualText::new(
+    Defect::new(
+        &code::LT_FMT_005,
         format!("{of} không có trường `{name}`{}; có {known}", suggestion.vi),
         format!("{of} has no field `{name}`{}; it has {known}", suggestion.en),
     )
 }
 
-fn parse_selector(text: &str, field: &FieldSchema) -> Result<Selector, BilingualText> {
+fn parse_selector(text: &str, field: &FieldSchema) -> Result<Selector, Defect> {
     if text == "0" {
         return Ok(Selector::First);
     }
     let Some(item) = field.message_schema() else {
         let name = &field.name;
-        return Err(BilingualText::new(
+        return Err(Defect::new(
+            &code::LT_FMT_005,
             format!("phần tử của `{name}` không có trường"),
             format!("items of `{name}` have no fields"),
         ));
     };
     if field.name == "extras" {
-        let malformed = || BilingualText::new("extra phải là chủ.tên", "an extra is owner.name");
+        let malformed =
+            || Defect::new(&code::LT_FMT_005, "extra phải là chủ.tên", "an extra is owner.name");
         let (owner, name) = text.split_once('.').ok_or_else(malformed)?;
         return Ok(Selector::Extra(owner.to_owned(), name.to_owned()));
     }
@@ -109,7 +116,8 @@ fn parse_selector(text: &str, field: &FieldSchema) -> Result<Selector, Bilingual
     let item_field = item.field(name).ok_or_else(|| unknown_field(name, item))?;
     let Some(value) = value else { return Ok(Selector::Has(item_field)) };
     let Some(schema) = item_field.enum_schema() else {
-        return Err(BilingualText::new(
+        return Err(Defect::new(
+            &code::LT_FMT_005,
             format!("`{name}` không phải enum"),
             format!("`{name}` is no enum"),
         ));
@@ -117,7 +125,8 @@ fn parse_selector(text: &str, field: &FieldSchema) -> Result<Selector, Bilingual
     let number = schema.number(value).ok_or_else(|| {
         let all: Vec<_> = schema.values.iter().map(|(_, it)| it.as_str()).collect();
         let (suggestion, of) = (suggest(value, &all), &schema.name);
-        BilingualText::new(
+        Defect::new(
+            &code::LT_FMT_005,
             format!("`{value}` không thuộc {of}{}", suggestion.vi),
             format!("`{value}` is no value of {of}{}", suggestion.en),
         )

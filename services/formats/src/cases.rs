@@ -64,7 +64,7 @@ pub fn check_cases(description: &str, cases: &[Case]) -> Vec<CaseFailure> {
         Err(mistakes) => {
             return mistakes
                 .into_iter()
-                .map(|text| CaseFailure { case: String::new(), text })
+                .map(|it| CaseFailure { case: String::new(), text: it.to_string() })
                 .collect();
         }
     };

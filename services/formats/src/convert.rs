@@ -3,9 +3,11 @@
 mod calendar;
 mod converter;
 mod error;
+mod table;
 mod text;
 
 pub(crate) use calendar::is_date;
 pub(crate) use converter::Converter;
 pub(crate) use error::ConvertError;
+pub(crate) use table::{CodeLists, parse_converter};
 pub(crate) use text::{normalize_text, writable_text};

@@ -1,4 +1,8 @@
-//! Errors of a description, in Vietnamese and English for the person who wrote it.
+//! Mistakes of a description, in Vietnamese and English for the person who wrote it.
+
+use std::fmt;
+
+use proto::fault::Code;
 
 /// A text in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,41 +18,99 @@ impl BilingualText {
     }
 }
 
+/// A text in both languages, in a table of the program.
+#[derive(Clone, Copy, Debug)]
+pub struct Wording {
+    /// Vietnamese.
+    pub vi: &'static str,
+    /// English.
+    pub en: &'static str,
+}
+
+/// What is wrong, without the position.
+#[derive(Clone, Debug)]
+pub(crate) struct Defect {
+    pub(crate) code: Code,
+    pub(crate) text: BilingualText,
+}
+
+impl Defect {
+    /// A defect from its two translations.
+    pub(crate) fn new(code: Code, vi: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { code, text: BilingualText::new(vi, en) }
+    }
+}
+
+/// Line and column in a description, both from 1; 0 where the whole file is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourcePosition {
+    /// The line.
+    pub line: u64,
+    /// The column, in characters.
+    pub column: u64,
+}
+
+/// A mistake in a description.
+#[derive(Clone, Debug)]
+pub struct SourceMistake {
+    /// The code, with cause and remedy.
+    pub code: Code,
+    /// Where the key or the value stands.
+    pub position: SourcePosition,
+    /// The native place, list or key that it is about; may be empty.
+    pub subject: String,
+    /// What is wrong, in Vietnamese.
+    pub text_vi: String,
+    /// What is wrong, in English.
+    pub text_en: String,
+    /// The description can be used all the same.
+    pub is_warning: bool,
+}
+
+impl SourceMistake {
+    /// A mistake that refuses the description.
+    pub(crate) fn new(position: SourcePosition, subject: &str, defect: Defect) -> Self {
+        Self {
+            code: defect.code,
+            position,
+            subject: subject.to_owned(),
+            text_vi: defect.text.vi,
+            text_en: defect.text.en,
+            is_warning: false,
+        }
+    }
+}
+
+impl fmt::Display for SourceMistake {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SourcePosition { line, column } = self.position;
+        write!(formatter, "{line}:{column}: {}: ", self.code.code)?;
+        if !self.subject.is_empty() {
+            write!(formatter, "{}: ", self.subject)?;
+        }
+        write!(formatter, "{} / {}", self.text_vi, self.text_en)
+    }
+}
+
 /// "Did you mean" for an unknown name, to append to an error; empty when no known name is near.
 pub(crate) fn suggest(unknown: &str, known: &[impl AsRef<str>]) -> BilingualText {
-    let unknown = unknown.to_lowercase();
-    let nearest = known
-        .iter()
-        .map(|it| (strsim::levenshtein(&unknown, &it.as_ref().to_lowercase()), it.as_ref()))
-        .min()
-        .filter(|(distance, it)| *distance <= 1 + it.chars().count() / 3);
-    match nearest {
-        Some((_, it)) => {
+    match nearest(unknown, known) {
+        Some(it) => {
             BilingualText::new(format!("; có phải `{it}`?"), format!("; did you mean `{it}`?"))
         }
         None => BilingualText::new("", ""),
     }
 }
 
-/// An error of the YAML parser with line and column in front and a suggestion behind.
-pub(crate) fn yaml_error_text(error: &serde_saphyr::Error) -> String {
-    let location =
-        error.location().map_or_else(String::new, |it| format!("{}:{}: ", it.line(), it.column()));
-    let message = error.without_snippet().to_string();
-    let plain = message.replace('`', "");
-    // serde's text for an unknown key: "unknown field x, expected one of a, b at line 1".
-    let names =
-        plain.split_once("unknown ").and_then(|(_, it)| it.split_once(", expected one of "));
-    let suggestion = match names {
-        Some((unknown, known)) => {
-            let known = known.split(" at line ").next().unwrap_or_default();
-            let known: Vec<&str> = known.split(", ").collect();
-            suggest(unknown.rsplit(' ').next().unwrap_or_default(), &known)
-        }
-        None => BilingualText::new("", ""),
-    };
-    let BilingualText { vi, en } = suggestion;
-    format!("{location}mô tả không đúng ngữ pháp{vi} / not of the grammar{en}: {message}")
+/// The known name that an unknown one was probably meant to be.
+pub(crate) fn nearest<'k>(unknown: &str, known: &'k [impl AsRef<str>]) -> Option<&'k str> {
+    let unknown = unknown.to_lowercase();
+    known
+        .iter()
+        .map(|it| (strsim::damerau_levenshtein(&unknown, &it.as_ref().to_lowercase()), it.as_ref()))
+        .min()
+        .filter(|(distance, it)| *distance <= 1 + it.chars().count() / 3)
+        .map(|(_, it)| it)
 }
 
 #[cfg(test)]

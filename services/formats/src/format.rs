@@ -8,14 +8,17 @@ use proto::fault::v1::Fault;
 use proto::message::v1::{Finding, MessageType};
 use sha2::{Digest as _, Sha256};
 
+use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
 use crate::grammar::{Description, DetectCondition, Direction, FileForm, Syntax, UnmappedPolicy};
+use crate::grammar_check::check_grammar;
 use crate::model::{DynMessage, MessageSchema, encode, message_schema};
 use crate::path_map::{PathMap, map_rules};
 use crate::plan::{Rule, native_names, parse_native_path, resolve};
 use crate::tree::{NodeName, Tree};
 use crate::unmapped::FormatIdentity;
 use crate::write::json::JsonFrame;
-use crate::{canonical_json, diagnostic, scan};
+use crate::yaml_tree::{SourceMap, parse_yaml, syntax_error};
+use crate::{canonical_json, scan};
 
 mod decode;
 mod encode;
@@ -78,42 +81,63 @@ impl Format {
     ///
     /// # Errors
     ///
-    /// Every mistake in the description: line and column, then Vietnamese, then English. A mistake
-    /// in the YAML is the only one reported.
-    pub fn compile(description: &str) -> Result<Self, Vec<String>> {
-        let parsed: Description = serde_saphyr::from_str(description)
-            .map_err(|error| vec![diagnostic::yaml_error_text(&error)])?;
-        let (message, carries) = match parsed.carries.as_str() {
-            "Document" => ("Document", vec![MessageType::Document]),
-            "Status" => ("Status", vec![MessageType::Status]),
-            "DeliveryReport" => ("DeliveryReport", vec![MessageType::DeliveryReport]),
-            // The JSON mapping has no rules; the type is not used.
-            "Canonical" => (
-                "Document",
-                vec![MessageType::Document, MessageType::Status, MessageType::DeliveryReport],
-            ),
-            other => {
-                return Err(vec![format!(
-                    "carries: không có loại nội dung `{other}` / there is no canonical message `{other}`"
-                )]);
+    /// Every mistake that refuses the description, in the order of the file.
+    pub fn compile(description: &str) -> Result<Self, Vec<SourceMistake>> {
+        let (format, mistakes) = Self::check(description);
+        format.ok_or(mistakes)
+    }
+
+    /// Compiles a description and reports every mistake in it, warnings among them, in the order of
+    /// the file. There is no format where a mistake is no warning.
+    pub fn check(description: &str) -> (Option<Self>, Vec<SourceMistake>) {
+        let root = match parse_yaml(description) {
+            Ok(root) => root,
+            Err(error) => return (None, vec![yaml_mistake(error)]),
+        };
+        let mut mistakes = check_grammar(&root);
+        let format = match serde_saphyr::from_str::<Description>(description) {
+            Ok(parsed) => Self::build(description, parsed, &SourceMap::new(&root), &mut mistakes),
+            Err(error) => {
+                if mistakes.is_empty() {
+                    mistakes.push(yaml_mistake(syntax_error(&error)));
+                }
+                None
             }
         };
-        let schema =
-            message_schema(message).ok_or_else(|| vec![format!("the contracts lack {message}")])?;
-        let rules = resolve(&parsed, schema)?;
+        mistakes.sort_by_key(|it| it.position);
+        let is_refused = mistakes.iter().any(|it| !it.is_warning);
+        (format.filter(|_| !is_refused), mistakes)
+    }
+
+    fn build(
+        description: &str,
+        parsed: Description,
+        source: &SourceMap,
+        mistakes: &mut Vec<SourceMistake>,
+    ) -> Option<Self> {
+        let (message, carries) = carried_message(&parsed.carries)?;
+        let schema = message_schema(message)?;
+        let (rules, rule_mistakes) = resolve(&parsed, schema, source);
+        mistakes.extend(rule_mistakes);
         let frame = match &parsed.syntax {
-            Syntax::Json { records, around, count } => JsonFrame::parse(around, records, count)?,
+            Syntax::Json { records, around, count } => JsonFrame::parse(around, records, count)
+                .unwrap_or_else(|defects| {
+                    let position = source.path(&["syntax", "around"]);
+                    let mistake = |it| SourceMistake::new(position, "around", it);
+                    mistakes.extend(defects.into_iter().map(mistake));
+                    JsonFrame::default()
+                }),
             Syntax::Xml { .. } | Syntax::Csv(_) | Syntax::Fields(_) | Syntax::CanonicalJson => {
                 JsonFrame::default()
             }
         };
         let records = parse_native_path(parsed.syntax.records(), false);
         let (mappings, lists) = map_rules(&rules);
+        mistakes.extend(check_names(&parsed.syntax, source));
         let names = native_names(&rules);
-        check_names(&parsed.syntax, (&mappings, &names))?;
         let hash = Sha256::digest(description.as_bytes());
         let is_flat = parsed.syntax.is_flat();
-        Ok(Self {
+        Some(Self {
             name: parsed.format,
             version: parsed.version,
             title: parsed.title,
@@ -284,4 +308,29 @@ impl DetectRule {
 
 fn internal_fault(detail: &str) -> Fault {
     Fault::new(&code::LT_SYS_002).param("part", "formats").detail(detail)
+}
+
+/// The message type that the rules map, and the types of messages, for a value of `carries`; none
+/// for another word, which the check of the grammar reports.
+fn carried_message(carries: &str) -> Option<(&'static str, Vec<MessageType>)> {
+    Some(match carries {
+        "Document" => ("Document", vec![MessageType::Document]),
+        "Status" => ("Status", vec![MessageType::Status]),
+        "DeliveryReport" => ("DeliveryReport", vec![MessageType::DeliveryReport]),
+        // The JSON mapping has no rules; the type is not used.
+        "Canonical" => (
+            "Document",
+            vec![MessageType::Document, MessageType::Status, MessageType::DeliveryReport],
+        ),
+        _ => return None,
+    })
+}
+
+fn yaml_mistake((position, message): (SourcePosition, String)) -> SourceMistake {
+    let defect = Defect::new(
+        &code::LT_FMT_001,
+        format!("không đúng YAML: {message}"),
+        format!("this is not YAML: {message}"),
+    );
+    SourceMistake::new(position, "", defect)
 }

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::content::BlobSink;
 use crate::detection::{Detection, detect, precedence};
+use crate::diagnostic::{SourceMistake, SourcePosition};
 use crate::format::{DecodedMessage, Format};
 use crate::registered_format::{FormatSource, RegisteredFormat};
 
@@ -63,10 +64,13 @@ impl FormatRegistry {
     pub fn shipped() -> Result<Self, Vec<String>> {
         let compile = |text: &&str| {
             let format = Arc::new(Format::compile(text)?);
-            Ok::<_, Vec<String>>(RegisteredFormat { format, source: FormatSource::Shipped })
+            Ok::<_, Vec<SourceMistake>>(RegisteredFormat { format, source: FormatSource::Shipped })
         };
         let formats: Result<Vec<_>, _> = SHIPPED.iter().map(compile).collect();
-        Ok(Self(Arc::new(formats?)))
+        match formats {
+            Ok(formats) => Ok(Self(Arc::new(formats))),
+            Err(mistakes) => Err(mistakes.iter().map(ToString::to_string).collect()),
+        }
     }
 
     /// The texts of the descriptions shipped with the product.
@@ -124,7 +128,7 @@ impl FormatRegistry {
     }
 
     /// Compiles a description, unless this registry has it.
-    fn compile(&self, text: &str) -> Result<Arc<Format>, Vec<String>> {
+    fn compile(&self, text: &str) -> Result<Arc<Format>, Vec<SourceMistake>> {
         let hash = hex::encode(Sha256::digest(text.as_bytes()));
         match self.0.iter().find(|it| it.format.hash() == hash) {
             Some(known) => Ok(Arc::clone(&known.format)),
@@ -201,10 +205,11 @@ fn sort_by_precedence(formats: &mut Vec<RegisteredFormat>) {
 }
 
 /// The fault of a description that does not compile.
-fn mistakes_fault(mistakes: &[String]) -> Fault {
+fn mistakes_fault(mistakes: &[SourceMistake]) -> Fault {
     mistakes.iter().fold(Fault::new(&code::LT_FMT_020), |fault, it| {
-        let (vi, en) = it.split_once(" / ").unwrap_or((it, it));
-        fault.violation("", vi, en)
+        let SourcePosition { line, column } = it.position;
+        let field = format!("{line}:{column} {}", it.subject);
+        fault.violation(field.trim_end(), &it.text_vi, &it.text_en)
     })
 }
 

@@ -1,4 +1,5 @@
-//! Grammar of a format description (YAML): one file for both directions.
+//! Grammar of a format description (YAML): one file for both directions. The table in `constructs`
+//! names the same keys; unknown ones are refused by the check that is made from it.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use serde_saphyr::Spanned;
 
 /// A description file.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Description {
     /// Name of the format.
     pub(crate) format: String,
@@ -95,7 +96,7 @@ pub(crate) enum UnmappedPolicy {
 
 /// A native path that a record of the format has, or lacks.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct DetectCondition {
     pub(crate) has: Option<String>,
     pub(crate) lacks: Option<String>,
@@ -103,7 +104,7 @@ pub(crate) struct DetectCondition {
 
 /// Native codes and their canonical values.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct CodeList {
     /// Name of the canonical list, for fields of the type `Code`.
     pub(crate) list: Option<String>,
@@ -154,7 +155,7 @@ pub(crate) type SpannedRule = Spanned<FieldRule>;
 
 /// A rule: a native path, the canonical field it maps to, and how the text is converted.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct FieldRule {
     /// Native path of a node.
     pub(crate) at: Option<String>,

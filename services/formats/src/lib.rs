@@ -26,6 +26,7 @@
 mod canonical_json;
 mod canonical_path;
 pub mod cases;
+mod constructs;
 mod content;
 mod convert;
 mod detection;
@@ -34,6 +35,7 @@ mod file;
 mod format;
 mod format_registry;
 mod grammar;
+mod grammar_check;
 mod limits;
 mod model;
 mod path_map;
@@ -47,8 +49,10 @@ mod scan;
 mod tree;
 mod unmapped;
 mod write;
+mod yaml_tree;
 
 pub use content::{BlobDigest, BlobSink, BlobSource, MemoryBlobs};
+pub use diagnostic::{SourceMistake, SourcePosition, Wording};
 pub use format::{DecodedMessage, EncodeContext, Format};
 pub use format_registry::{DescriptionFile, DescriptionMistake, FormatRegistry};
 pub use registered_format::FormatSource;

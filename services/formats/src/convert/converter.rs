@@ -8,7 +8,6 @@ use secrecy_marks::means_no_secrecy;
 use crate::convert::calendar::{DateFormat, read_date, read_moment, write_date, write_moment};
 use crate::convert::error::{ConvertError, new_message};
 use crate::convert::text::normalize_text;
-use crate::diagnostic::{BilingualText, suggest};
 use crate::grammar::CodeList;
 use crate::model::{DynMessage, FieldSchema, FieldType, Value};
 
@@ -48,45 +47,6 @@ pub(crate) enum Converter {
 }
 
 impl Converter {
-    /// Parses the `as` of a rule; `list` looks up a code list by name.
-    pub(crate) fn parse(
-        spec: &str,
-        list: impl Fn(&str) -> Option<Arc<CodeList>>,
-    ) -> Result<Self, BilingualText> {
-        let (name, rest) = spec.split_once(' ').unwrap_or((spec, ""));
-        Ok(match name {
-            "text" => Self::Text,
-            "whole" => Self::Integer,
-            "yes-no" => {
-                let (yes, no) = rest.split_once(' ').ok_or_else(|| {
-                    BilingualText::new("yes-no cần hai từ", "yes-no needs two words")
-                })?;
-                Self::YesNo(yes.to_owned(), no.to_owned())
-            }
-            "date" => {
-                let formats = rest.split('|').map(|it| DateFormat::parse(it.trim(), "yMd"));
-                Self::Date(formats.collect::<Result<_, _>>()?)
-            }
-            "time" => Self::Time(DateFormat::parse(rest, "yMdHm")?),
-            "code" => Self::Code(list(rest).ok_or_else(|| {
-                BilingualText::new(
-                    format!("không có danh mục `{rest}`"),
-                    format!("there is no list `{rest}`"),
-                )
-            })?),
-            "org-id" => Self::OrgId,
-            "media-type" => Self::MediaType,
-            "packed-type" => Self::PackedType,
-            "list" if !rest.is_empty() => Self::List(rest.to_owned()),
-            "affix" if !rest.is_empty() => Self::Affix(rest.to_owned()),
-            "full-number" => Self::FullNumber,
-            "extra" => Self::Extra,
-            "fetch" => Self::Fetch,
-            "content" => Self::Content,
-            _ => return Err(unknown_converter(spec, name)),
-        })
-    }
-
     /// The value of a text. Files are no texts: the record reader decodes them.
     pub(crate) fn read<'t>(
         &'t self,
@@ -178,33 +138,6 @@ impl Converter {
             Self::Content => None,
         }
     }
-}
-
-/// Names of the converters in a description.
-const NAMES: [&str; 15] = [
-    "text",
-    "whole",
-    "yes-no",
-    "date",
-    "time",
-    "code",
-    "org-id",
-    "media-type",
-    "packed-type",
-    "list",
-    "affix",
-    "full-number",
-    "extra",
-    "fetch",
-    "content",
-];
-
-fn unknown_converter(spec: &str, name: &str) -> BilingualText {
-    let suggestion = suggest(name, &NAMES);
-    BilingualText::new(
-        format!("không có bộ đổi `{spec}`{}", suggestion.vi),
-        format!("there is no converter `{spec}`{}", suggestion.en),
-    )
 }
 
 fn to_lowercase(text: Cow<'_, str>) -> Cow<'_, str> {

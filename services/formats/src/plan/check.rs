@@ -3,77 +3,105 @@
 
 use std::collections::BTreeMap;
 
+use proto::fault::{Code, code};
+
 use crate::canonical_path::{CanonicalPath, PathSegment};
 use crate::convert::Converter;
-use crate::diagnostic::{BilingualText, suggest};
+use crate::diagnostic::{Defect, suggest};
 use crate::grammar::{CodeList, FieldRule, TooLong};
 use crate::model::{EnumSchema, FieldSchema, FieldType};
 use crate::plan::rule::LeafRule;
 
 /// The number of an enum value.
-pub(super) fn enum_number(schema: &EnumSchema, value: &str) -> Result<i32, BilingualText> {
+pub(super) fn enum_number(schema: &EnumSchema, value: &str, code: Code) -> Result<i32, Defect> {
     schema.number(value).ok_or_else(|| {
         let known: Vec<_> = schema.values.iter().map(|(_, it)| it.as_str()).collect();
         let (suggestion, of) = (suggest(value, &known), &schema.name);
-        BilingualText::new(
-            format!("`{value}` không thuộc {of}{}", suggestion.vi),
-            format!("`{value}` is no {of}{}", suggestion.en),
+        let known = known.join(", ");
+        Defect::new(
+            code,
+            format!("`{value}` không thuộc {of}{}; có {known}", suggestion.vi),
+            format!("`{value}` is no {of}{}; there are {known}", suggestion.en),
         )
     })
 }
 
-/// Checks that every code list is invertible, and that a gate permits one of its codes.
-pub(super) fn check_lists(lists: &BTreeMap<String, CodeList>, mistakes: &mut Vec<String>) {
-    for (name, list) in lists {
-        let mut codes = BTreeMap::new();
-        for (native, canonical) in &list.rows {
-            if let Some(other) = codes.insert(canonical, native) {
-                mistakes.push(format!(
-                    "lists/{name}: `{other}` và `{native}` cùng là `{canonical}` / \
-                     `{other}` and `{native}` both mean `{canonical}`"
-                ));
-            }
-        }
-        if let Some(gate) = list.gate.as_ref().filter(|it| !codes.contains_key(it)) {
-            mistakes.push(format!(
-                "lists/{name}: không mã nào là `{gate}` / no code means `{gate}`, which alone may pass"
-            ));
+/// What is wrong with a code list, each with the key that it is about: whether it is invertible,
+/// and whether a gate permits one of its codes.
+pub(super) fn check_list(list: &CodeList) -> Vec<(ListKey<'_>, Defect)> {
+    let mut defects = Vec::new();
+    let mut codes = BTreeMap::new();
+    for (native, canonical) in &list.rows {
+        if let Some(other) = codes.insert(canonical, native) {
+            let defect = Defect::new(
+                &code::LT_FMT_008,
+                format!("`{other}` và `{native}` cùng là `{canonical}`"),
+                format!("`{other}` and `{native}` both mean `{canonical}`"),
+            );
+            defects.push((ListKey::Row(native), defect));
         }
     }
+    if let Some(gate) = list.gate.as_ref().filter(|it| !codes.contains_key(it)) {
+        let defect = Defect::new(
+            &code::LT_FMT_008,
+            format!("không mã nào là `{gate}`, giá trị duy nhất được phép"),
+            format!("no code means `{gate}`, which alone may pass"),
+        );
+        defects.push((ListKey::Key("gate"), defect));
+    }
+    defects
 }
 
-/// Every mistake in a leaf rule.
-pub(super) fn check_leaf(leaf: &LeafRule) -> Vec<BilingualText> {
-    let mut mistakes = Vec::new();
+/// The part of a code list that a mistake is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ListKey<'l> {
+    Key(&'static str),
+    /// The row of a native code.
+    Row(&'l str),
+}
+
+/// What is wrong with a leaf rule, each with the key that it is about.
+pub(super) fn check_leaf(leaf: &LeafRule) -> Vec<(&'static str, Defect)> {
+    let mut defects = Vec::new();
     let (Some(last), Some((_, parents))) = (leaf.to.last(), leaf.to.split_last()) else {
-        return mistakes;
+        return defects;
     };
     for segment in parents.iter().filter(|it| it.field.is_list && it.selector.is_none()) {
-        mistakes.push(needs_selector(segment.field));
+        defects.push(("to", needs_selector(segment.field)));
     }
     let is_item = last.selector.is_some();
-    mistakes.extend(check_type(&leaf.converter, last.field, is_item).err());
+    let mut push =
+        |key, defect: Result<(), Defect>| defects.extend(defect.err().map(|it| (key, it)));
+    push("as", check_type(&leaf.converter, last.field, is_item));
     if let Some(other) = leaf.fallback.as_ref().and_then(|it| it.last()) {
-        mistakes.extend(check_type(&leaf.converter, other.field, other.selector.is_some()).err());
+        push("else", check_type(&leaf.converter, other.field, other.selector.is_some()));
     }
     if let (Some(default), Some(schema)) = (&leaf.read_default, last.field.enum_schema()) {
-        mistakes.extend(enum_number(schema, default).err());
+        push("read-default", enum_number(schema, default, &code::LT_FMT_018).map(drop));
     } else if leaf.read_default.is_some() {
-        mistakes.push(BilingualText::new(
-            "`read-default` chỉ dùng cho enum",
-            "a `read-default` needs an enum",
+        defects.push((
+            "read-default",
+            Defect::new(
+                &code::LT_FMT_018,
+                "`read-default` chỉ dùng cho enum",
+                "a `read-default` needs an enum",
+            ),
         ));
     }
     let is_text =
         |it: &CanonicalPath| it.last().is_some_and(|it| it.field.field_type == FieldType::Text);
     let other = leaf.converter.code_list().and_then(|it| it.other.as_ref());
     if other.is_some() != leaf.unlisted.as_ref().is_some_and(is_text) {
-        mistakes.push(BilingualText::new(
-            "`other` của danh mục và `unlisted` của dòng (một trường chữ) đi cùng nhau",
-            "a list's `other` and a line's `unlisted` (a text field) go together",
+        defects.push((
+            "unlisted",
+            Defect::new(
+                &code::LT_FMT_018,
+                "`other` của danh mục và `unlisted` của dòng (một trường chữ) đi cùng nhau",
+                "a list's `other` and a line's `unlisted` (a text field) go together",
+            ),
         ));
     }
-    mistakes
+    defects
 }
 
 /// Checks that `max` cuts no text that identifies something: a cut number, code or address is that of
@@ -82,12 +110,13 @@ pub(super) fn check_length(
     converter: &Converter,
     target: Option<&PathSegment>,
     rule: &FieldRule,
-) -> Option<BilingualText> {
+) -> Option<(&'static str, Defect)> {
     let field = target?.field;
     let Some(max) = rule.max else {
         let is_without_max = rule.too_long != TooLong::default();
-        return is_without_max
-            .then(|| BilingualText::new("`too-long` cần `max`", "`too-long` needs a `max`"));
+        let needs_max =
+            || Defect::new(&code::LT_FMT_018, "`too-long` cần `max`", "`too-long` needs a `max`");
+        return is_without_max.then(|| ("too-long", needs_max()));
     };
     if rule.too_long != TooLong::Cut {
         return None;
@@ -110,18 +139,21 @@ pub(super) fn check_length(
     };
     let name = &field.name;
     (!may_be_cut).then(|| {
-        BilingualText::new(
+        let defect = Defect::new(
+            &code::LT_FMT_018,
             format!("`{name}` định danh, không được cắt; ghi `too-long: carry` hoặc `refuse`"),
             format!("`{name}` identifies and is never cut; say `too-long: carry` or `refuse`"),
-        )
+        );
+        ("max", defect)
     })
 }
 
-fn needs_selector(field: &FieldSchema) -> BilingualText {
+fn needs_selector(field: &FieldSchema) -> Defect {
     let name = &field.name;
-    BilingualText::new(
-        format!("`{name}` là danh sách; cần nêu phần tử nào"),
-        format!("`{name}` is a list; say which item"),
+    Defect::new(
+        &code::LT_FMT_005,
+        format!("`{name}` là danh sách; cần nêu phần tử nào, như `{name}[0]`, hoặc dùng `each`"),
+        format!("`{name}` is a list; say which item, such as `{name}[0]`, or use `each`"),
     )
 }
 
@@ -130,7 +162,7 @@ pub(super) fn check_type(
     converter: &Converter,
     field: &FieldSchema,
     is_item: bool,
-) -> Result<(), BilingualText> {
+) -> Result<(), Defect> {
     let field_type = field.field_type;
     let holds_message = |name: &str| field.message_schema().is_some_and(|it| it.name == name);
     let is_many = matches!(converter, Converter::List(_));
@@ -154,28 +186,67 @@ pub(super) fn check_type(
         Converter::Extra => holds_message("Extra"),
         Converter::Content => holds_message("Blob"),
     };
-    let name = &field.name;
-    let mismatch = || {
-        BilingualText::new(
-            format!("bộ đổi không hợp với kiểu của `{name}`"),
-            format!("the converter does not fit the type of `{name}`"),
-        )
-    };
-    if fits { Ok(()) } else { Err(mismatch()) }
+    if fits { Ok(()) } else { Err(type_mismatch(field)) }
 }
 
 /// Checks that the canonical values of a list are values of the field.
-fn check_code_list(list: &CodeList, field: &FieldSchema) -> Result<(), BilingualText> {
+fn check_code_list(list: &CodeList, field: &FieldSchema) -> Result<(), Defect> {
     if let Some(schema) = field.enum_schema() {
         return list
             .rows
             .values()
             .chain(&list.other)
-            .try_for_each(|it| enum_number(schema, it).map(drop));
+            .try_for_each(|it| enum_number(schema, it, &code::LT_FMT_008).map(drop));
     }
     if field.message_schema().is_some_and(|it| it.name == "Code") && list.other.is_none() {
         return Ok(());
     }
     let name = &field.name;
-    Err(BilingualText::new(format!("`{name}` không giữ mã"), format!("`{name}` holds no code")))
+    Err(Defect::new(
+        &code::LT_FMT_007,
+        format!("`{name}` không giữ mã"),
+        format!("`{name}` holds no code"),
+    ))
+}
+
+/// The converter does not give what the field holds; names those that do.
+fn type_mismatch(field: &FieldSchema) -> Defect {
+    let name = &field.name;
+    let (holds, fitting) = match field.field_type {
+        FieldType::Text if field.is_list => ("text[]".to_owned(), "text, list, affix"),
+        FieldType::Text => ("text".to_owned(), "text, affix, media-type, fetch"),
+        FieldType::Uint32 | FieldType::Uint64 => ("number".to_owned(), "whole"),
+        FieldType::Bool => ("boolean".to_owned(), "yes-no"),
+        FieldType::Enum(_) => {
+            (field.enum_schema().map_or_else(String::new, |it| it.name.clone()), "code")
+        }
+        FieldType::Message(_) => message_and_converter(field),
+        FieldType::Bytes | FieldType::Int32 | FieldType::Int64 | FieldType::Other => {
+            Default::default()
+        }
+    };
+    let (vi, en) = match fitting {
+        "" => (String::new(), String::new()),
+        _ => (format!("; dùng được: {fitting}"), format!("; what fits: {fitting}")),
+    };
+    Defect::new(
+        &code::LT_FMT_007,
+        format!("bộ đổi không hợp với kiểu của `{name}` ({holds}){vi}"),
+        format!("the converter does not fit the type of `{name}` ({holds}){en}"),
+    )
+}
+
+fn message_and_converter(field: &FieldSchema) -> (String, &'static str) {
+    let name = field.message_schema().map(|it| it.name.clone()).unwrap_or_default();
+    let fitting = match name.as_str() {
+        "Date" => "date",
+        "Moment" => "time",
+        "Code" => "code",
+        "OrganisationId" => "org-id",
+        "DocumentNumber" => "full-number",
+        "Extra" => "extra",
+        "Blob" => "content",
+        _ => "",
+    };
+    (name, fitting)
 }

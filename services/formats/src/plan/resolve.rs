@@ -3,48 +3,50 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use proto::fault::code;
+
 use crate::canonical_path::{CanonicalPath, PathSegment, parse_path, target_schema};
-use crate::convert::Converter;
-use crate::diagnostic::{BilingualText, suggest};
-use crate::grammar::{CodeList, Description, FieldRule, SpannedRule};
+use crate::convert::{CodeLists, Converter, parse_converter};
+use crate::diagnostic::{Defect, SourceMistake, SourcePosition, suggest};
+use crate::grammar::{Description, FieldRule, SpannedRule};
 use crate::model::MessageSchema;
-use crate::plan::check;
+use crate::plan::check::{self, ListKey};
 use crate::plan::rule::{GroupRule, LeafRule, ListRule, Rule, parse_native_path};
 use crate::tree::{NodeName, join_names};
+use crate::yaml_tree::{SourceMap, position_of};
 
 /// Levels of parts that use parts; deeper ones use each other in a cycle.
 const PART_DEPTH_MAX: usize = 20;
 
-/// Resolves the rules of a description.
-///
-/// # Errors
-///
-/// Every mistake in the description, with line and column, in Vietnamese and English.
+/// Resolves the rules of a description. What cannot be resolved is left out and reported.
 pub(crate) fn resolve(
     description: &Description,
     message: &'static MessageSchema,
-) -> Result<Vec<Rule>, Vec<String>> {
+    source: &SourceMap,
+) -> (Vec<Rule>, Vec<SourceMistake>) {
     let lists = description.lists.iter().map(|(name, it)| (name.clone(), Arc::new(it.clone())));
     let mut resolver = Resolver {
         parts: &description.parts,
         lists: lists.collect(),
+        source,
         mistakes: Vec::new(),
-        position: String::new(),
+        position: SourcePosition::default(),
         depth: 0,
         is_flat: description.syntax.is_flat(),
     };
-    check::check_lists(&description.lists, &mut resolver.mistakes);
+    resolver.check_lists();
     let scope = Scope { message, name: "", prefix: &[] };
     let rules = resolver.resolve_rules(&description.fields, scope);
-    if resolver.mistakes.is_empty() { Ok(rules) } else { Err(resolver.mistakes) }
+    (rules, resolver.mistakes)
 }
 
 struct Resolver<'a> {
     parts: &'a BTreeMap<String, Vec<SpannedRule>>,
-    lists: BTreeMap<String, Arc<CodeList>>,
-    mistakes: Vec<String>,
-    /// Line and column of the current rule.
-    position: String,
+    lists: CodeLists,
+    source: &'a SourceMap,
+    mistakes: Vec<SourceMistake>,
+    /// Where the current rule begins.
+    position: SourcePosition,
     depth: usize,
     /// A native path is one name.
     is_flat: bool,
@@ -69,12 +71,13 @@ struct RulePaths {
 impl Resolver<'_> {
     fn resolve_rules(&mut self, rules: &[SpannedRule], scope: Scope<'_>) -> Vec<Rule> {
         if self.depth >= PART_DEPTH_MAX {
-            let text = BilingualText::new(
+            let defect = Defect::new(
+                &code::LT_FMT_018,
                 "các phần dùng lẫn nhau không dứt",
                 "parts use each other without end",
             );
-            if !self.mistakes.iter().any(|it| it.contains(&text.en)) {
-                self.report_mistake("", &text);
+            if !self.mistakes.iter().any(|it| it.text_en == defect.text.en) {
+                self.report("use", "", defect);
             }
             return Vec::new();
         }
@@ -82,7 +85,7 @@ impl Resolver<'_> {
         let resolved = rules
             .iter()
             .filter_map(|it| {
-                let outer = std::mem::replace(&mut self.position, position_of(it));
+                let outer = std::mem::replace(&mut self.position, position_of(it.defined));
                 let rule = self.resolve_rule(&it.value, scope);
                 self.position = outer;
                 rule
@@ -92,19 +95,46 @@ impl Resolver<'_> {
         resolved
     }
 
-    fn report_mistake(&mut self, at: &str, text: &BilingualText) {
-        self.mistakes.push(format!("{}: {at}: {} / {}", self.position, text.vi, text.en));
+    /// Reports a mistake at the value of a key of the current rule.
+    fn report(&mut self, key: &str, at: &str, defect: Defect) {
+        let position = self.source.value(self.position, key).unwrap_or(self.position);
+        self.report_at(position, at, defect);
+    }
+
+    fn report_at(&mut self, position: SourcePosition, at: &str, defect: Defect) {
+        let mistake = SourceMistake::new(position, at, defect);
+        // Rules of a part are resolved for each use; what is wrong with them is reported once.
+        let is_known = |it: &SourceMistake| {
+            it.position == position
+                && it.code.code == mistake.code.code
+                && it.text_en == mistake.text_en
+        };
+        if !self.mistakes.iter().any(is_known) {
+            self.mistakes.push(mistake);
+        }
+    }
+
+    fn check_lists(&mut self) {
+        for (name, list) in &self.lists.clone() {
+            for (key, defect) in check::check_list(list) {
+                let position = match key {
+                    ListKey::Key(key) => self.source.path(&["lists", name, key]),
+                    ListKey::Row(native) => self.source.path(&["lists", name, "rows", native]),
+                };
+                self.report_at(position, &format!("lists/{name}"), defect);
+            }
+        }
     }
 
     fn resolve_path(
         &mut self,
         text: Option<&String>,
         from: &'static MessageSchema,
-        at: &str,
+        (key, at): (&str, &str),
     ) -> CanonicalPath {
         let Some(text) = text else { return CanonicalPath::new() };
-        parse_path(text, from).unwrap_or_else(|error| {
-            self.report_mistake(at, &error);
+        parse_path(text, from).unwrap_or_else(|defect| {
+            self.report(key, at, defect);
             CanonicalPath::new()
         })
     }
@@ -114,9 +144,9 @@ impl Resolver<'_> {
         &mut self,
         text: Option<&String>,
         scope: Scope<'_>,
-        at: &str,
+        key: (&str, &str),
     ) -> CanonicalPath {
-        let relative = self.resolve_path(text, scope.message, at);
+        let relative = self.resolve_path(text, scope.message, key);
         scope.prefix.iter().cloned().chain(relative).collect()
     }
 
@@ -125,7 +155,7 @@ impl Resolver<'_> {
         if let Some(value) = &rule.constant {
             return Some(Rule::Constant(parse_native_path(&at, self.is_flat), value.clone()));
         }
-        let to = self.resolve_path(rule.to.as_ref(), scope.message, &at);
+        let to = self.resolve_path(rule.to.as_ref(), scope.message, ("to", &at));
         let inner = target_schema(&to, scope.message);
         let name = join_paths(scope.name, rule.to.as_deref().unwrap_or_default());
         let to = scope.prefix.iter().cloned().chain(to).collect();
@@ -147,11 +177,12 @@ impl Resolver<'_> {
         self.parts.get(part).cloned().unwrap_or_else(|| {
             let known: Vec<_> = self.parts.keys().map(String::as_str).collect();
             let suggestion = suggest(part, &known);
-            let text = BilingualText::new(
+            let defect = Defect::new(
+                &code::LT_FMT_009,
                 format!("không có phần `{part}`{}", suggestion.vi),
                 format!("there is no part `{part}`{}", suggestion.en),
             );
-            self.report_mistake(at, &text);
+            self.report("use", at, defect);
             Vec::new()
         })
     }
@@ -165,16 +196,17 @@ impl Resolver<'_> {
     ) -> Option<Rule> {
         let at_text = join_names(&at);
         let Some(inner) = inner else {
-            let text = BilingualText::new(
+            let defect = Defect::new(
+                &code::LT_FMT_005,
                 format!("`{name}` không có trường con"),
                 format!("`{name}` has no fields inside"),
             );
-            self.report_mistake(&at_text, &text);
+            self.report("to", &at_text, defect);
             return None;
         };
         let mut when = Vec::new();
         for (field, values) in &rule.when {
-            let path = self.resolve_full_path(Some(field), scope, &at_text);
+            let path = self.resolve_full_path(Some(field), scope, ("when", &at_text));
             when.push(self.resolve_condition(path, &values.to_vec(), &at_text));
         }
         let inner_scope = Scope { message: inner, name: &name, prefix: &to };
@@ -191,16 +223,19 @@ impl Resolver<'_> {
         at: &str,
     ) -> (CanonicalPath, Vec<i32>) {
         let Some(schema) = path.last().and_then(|it| it.field.enum_schema()) else {
-            let text =
-                BilingualText::new("điều kiện phải là một enum", "a condition needs an enum");
-            self.report_mistake(at, &text);
+            let defect = Defect::new(
+                &code::LT_FMT_015,
+                "điều kiện phải là một enum",
+                "a condition needs an enum",
+            );
+            self.report("when", at, defect);
             return (path, Vec::new());
         };
         let mut numbers = Vec::new();
         for value in values {
-            match check::enum_number(schema, value) {
+            match check::enum_number(schema, value, &code::LT_FMT_015) {
                 Ok(it) => numbers.push(it),
-                Err(text) => self.report_mistake(at, &text),
+                Err(defect) => self.report("when", at, defect),
             }
         }
         (path, numbers)
@@ -215,34 +250,37 @@ impl Resolver<'_> {
     ) -> Option<Rule> {
         let at_text = join_names(&at);
         let Some(last) = to.last().filter(|it| it.field.is_list).cloned() else {
-            let text = BilingualText::new(
+            let defect = Defect::new(
+                &code::LT_FMT_005,
                 format!("`{name}` không phải danh sách"),
                 format!("`{name}` is no list"),
             );
-            self.report_mistake(&at_text, &text);
+            self.report("to", &at_text, defect);
             return None;
         };
         let (mut text, mut key, mut rules) = (None, None, Vec::new());
         match inner {
             Some(inner) => {
-                key = rule.key.as_ref().map(|it| self.resolve_path(Some(it), inner, &at_text));
+                let at = ("match", at_text.as_str());
+                key = rule.key.as_ref().map(|it| self.resolve_path(Some(it), inner, at));
                 let scope = Scope { message: inner, name: &format!("{name}[]"), prefix: &[] };
                 rules = self.resolve_rules(nested, scope);
             }
             None => {
                 let converter = self.parse_converter(rule, &at)?;
-                if let Err(text) = check::check_type(&converter, last.field, true) {
-                    self.report_mistake(&at_text, &text);
+                if let Err(defect) = check::check_type(&converter, last.field, true) {
+                    self.report("as", &at_text, defect);
                 }
-                if let Some(text) = check::check_length(&converter, Some(&last), rule) {
-                    self.report_mistake(&at_text, &text);
+                if let Some((key, defect)) = check::check_length(&converter, Some(&last), rule) {
+                    self.report(key, &at_text, defect);
                 }
                 text = Some((converter, rule.max));
             }
         }
         if rule.pair && key.is_none() {
-            let text = BilingualText::new("`pair` cần `match`", "`pair` needs a `match`");
-            self.report_mistake(&at_text, &text);
+            let defect =
+                Defect::new(&code::LT_FMT_018, "`pair` cần `match`", "`pair` needs a `match`");
+            self.report("pair", &at_text, defect);
         }
         Some(Rule::List(ListRule {
             at,
@@ -263,8 +301,8 @@ impl Resolver<'_> {
 
     fn parse_converter(&mut self, rule: &FieldRule, at: &[NodeName]) -> Option<Converter> {
         let spec = rule.converter.as_deref().unwrap_or("text");
-        let parsed = Converter::parse(spec, |name| self.lists.get(name).cloned());
-        parsed.map_err(|text| self.report_mistake(&join_names(at), &text)).ok()
+        let parsed = parse_converter(spec, &self.lists);
+        parsed.map_err(|defect| self.report("as", &join_names(at), defect)).ok()
     }
 
     fn resolve_leaf(
@@ -276,17 +314,21 @@ impl Resolver<'_> {
         let at_text = join_names(&at);
         if to.len() <= scope.prefix.len() {
             if rule.to.is_none() {
-                let text = BilingualText::new("không có đích `to`", "the target `to` is missing");
-                self.report_mistake(&at_text, &text);
+                let defect = Defect::new(
+                    &code::LT_FMT_003,
+                    "không có đích `to`",
+                    "the target `to` is missing",
+                );
+                self.report("to", &at_text, defect);
             }
             return None;
         }
         let converter = self.parse_converter(rule, &at)?;
-        let resolve_optional = |it: &mut Self, text: &Option<String>| {
-            text.as_ref().map(|text| it.resolve_full_path(Some(text), scope, &at_text))
+        let resolve_optional = |it: &mut Self, key: &str, text: &Option<String>| {
+            text.as_ref().map(|text| it.resolve_full_path(Some(text), scope, (key, &at_text)))
         };
-        let fallback = resolve_optional(self, &rule.otherwise);
-        let unlisted = resolve_optional(self, &rule.unlisted);
+        let fallback = resolve_optional(self, "else", &rule.otherwise);
+        let unlisted = resolve_optional(self, "unlisted", &rule.unlisted);
         let leaf = LeafRule {
             at,
             to,
@@ -302,19 +344,14 @@ impl Resolver<'_> {
             unlisted,
             declares_prefix: rule.own_prefix,
         };
-        if let Some(text) = check::check_length(&leaf.converter, leaf.to.last(), rule) {
-            self.report_mistake(&at_text, &text);
+        if let Some((key, defect)) = check::check_length(&leaf.converter, leaf.to.last(), rule) {
+            self.report(key, &at_text, defect);
         }
-        for text in check::check_leaf(&leaf) {
-            self.report_mistake(&at_text, &text);
+        for (key, defect) in check::check_leaf(&leaf) {
+            self.report(key, &at_text, defect);
         }
         Some(Rule::Leaf(leaf))
     }
-}
-
-/// Line and column of a rule in the file.
-fn position_of(rule: &SpannedRule) -> String {
-    format!("{}:{}", rule.defined.line(), rule.defined.column())
 }
 
 fn join_paths(outer: &str, inner: &str) -> String {

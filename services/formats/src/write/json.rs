@@ -1,5 +1,8 @@
 //! Writes a tree as JSON: containers become objects, items of one name a list, in document order.
 
+use proto::fault::code;
+
+use crate::diagnostic::Defect;
 use crate::tree::{NodeKind, Tree};
 
 /// Constant JSON around the records of a written body.
@@ -20,7 +23,7 @@ impl JsonFrame {
     /// # Errors
     ///
     /// `around` is no JSON or lacks one of the paths.
-    pub(crate) fn parse(around: &str, records: &str, count: &str) -> Result<Self, Vec<String>> {
+    pub(crate) fn parse(around: &str, records: &str, count: &str) -> Result<Self, Vec<Defect>> {
         if around.is_empty() && records.is_empty() {
             // The body is the record itself.
             return Ok(Self::default());
@@ -33,7 +36,11 @@ impl JsonFrame {
         } else {
             let list = frame;
             frame = serde_json::from_str(around).map_err(|error| {
-                vec![format!("syntax: `around` không phải JSON / is no JSON: {error}")]
+                vec![Defect::new(
+                    &code::LT_FMT_004,
+                    format!("`around` không phải JSON: {error}"),
+                    format!("`around` is no JSON: {error}"),
+                )]
             })?;
             let values = [(records, list), (count, 1.into())];
             let missing: Vec<_> = values
@@ -44,8 +51,10 @@ impl JsonFrame {
                         *placeholder = value;
                         None
                     }
-                    None => Some(format!(
-                        "syntax: `around` không có chỗ `{path}` / has no place `{path}`"
+                    None => Some(Defect::new(
+                        &code::LT_FMT_019,
+                        format!("`around` không có chỗ `{path}`"),
+                        format!("`around` has no place `{path}`"),
                     )),
                 })
                 .collect();

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formats::Format;
-use formats::cases::{Case, CaseFailure, check_cases, run_case};
+use formats::cases::{Case, check_cases, run_case};
 
 pub(crate) fn formats() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../mapping/formats")
@@ -89,5 +89,5 @@ fn a_case_with_another_result_is_a_failure() {
     let refused = texts(Case { native: b"<a".to_vec(), ..good });
     assert!(refused.iter().any(|it| it.contains("should be `refused`")), "{refused:?}");
     let failures = check_cases("format: x", &[]);
-    assert!(matches!(failures.as_slice(), [CaseFailure { case, .. }] if case.is_empty()));
+    assert!(!failures.is_empty() && failures.iter().all(|it| it.case.is_empty()), "{failures:?}");
 }

@@ -15,16 +15,71 @@ fields:
   - {at: B, to: issued, as: date}
   - {at: C, to: "recipients[role=NOBODY]"}
 "#;
-    let mistakes = Format::compile(text).unwrap_err();
-    assert_eq!(mistakes.len(), 3, "{mistakes:#?}");
-    assert!(mistakes[0].starts_with("8:5: A: "), "line and column: {}", mistakes[0]);
-    assert!(mistakes[0].contains("did you mean `subject`?"), "{}", mistakes[0]);
-    assert!(mistakes[1].starts_with("9:5: B: "), "{}", mistakes[1]);
-    let key = text.replace("subjekt", "subject").replace("as: date", "az: date");
-    let mistakes = Format::compile(&key).unwrap_err();
-    assert!(
-        mistakes[0].starts_with("9:") && mistakes[0].contains("did you mean `as`?"),
-        "{mistakes:?}"
+    assert_eq!(
+        mistakes_of(text),
+        [
+            "8:17: LT-FMT-005: A: Document has no field `subjekt`; did you mean `subject`?",
+            "9:29: LT-FMT-006: B: a form is missing, such as dd/MM/yyyy or yyyy/MM/dd HH:mm:ss",
+            "10:17: LT-FMT-005: C: `NOBODY` is no value of Role",
+        ]
+    );
+}
+
+/// Code and position of each mistake, and its English text up to the list of what there is.
+fn mistakes_of(text: &str) -> Vec<String> {
+    let line = |it: &SourceMistake| {
+        let text = it.text_en.split("; it has").next().unwrap();
+        let text = text.split("; there are").next().unwrap();
+        let SourcePosition { line, column } = it.position;
+        format!("{line}:{column}: {}: {}: {text}", it.code.code, it.subject)
+    };
+    Format::check(text).1.iter().map(line).collect()
+}
+
+/// Keys and values of the wrong form are found together, and with what the rules get wrong.
+#[test]
+fn a_mistake_in_a_key_does_not_hide_the_others() {
+    let text = r#"
+format: x
+version: 1
+titel: X
+carries: Dokument
+syntax: {kind: jsom, records: a}
+lists:
+  u: {rows: {"0": NORMAL}, opn: yes}
+fields:
+  - {at: A, too: subject}
+  - {at: B, to: subject, max: many, need: reed}
+  - {at: C, to: note, to: subject}
+  - {at: D, to: note, empty: [null]}
+  - [a]
+"#;
+    assert_eq!(
+        mistakes_of(text),
+        [
+            "4:1: LT-FMT-002: : there is no key `titel` here; did you mean `title`?",
+            "5:10: LT-FMT-004: carries: `Dokument` is none of Document, Status, DeliveryReport, Canonical; did you mean `Document`?",
+            "6:16: LT-FMT-004: kind: `jsom` is none of xml, json, csv, fields, canonical-json; did you mean `json`?",
+            "8:28: LT-FMT-002: lists/u: there is no key `opn` here; did you mean `open`?",
+            "10:13: LT-FMT-002: A: there is no key `too` here; did you mean `to`?",
+            "11:31: LT-FMT-004: max: `max` takes a whole number, here is a text",
+            "11:43: LT-FMT-004: need: `reed` is none of read, write, both; did you mean `read`?",
+            "12:23: LT-FMT-001: C: the key `to` stands in line 12 already",
+            "13:31: LT-FMT-004: empty: YAML reads `null` as nothing; write \"null\" if it is a text",
+            "14:5: LT-FMT-004: fields: `fields` takes `key: value`, here is a list",
+        ]
+    );
+    let unknown_key = "format: x\nversion: 1\ntitle: X\ncarries: Document\nsyntax: {kind: json, records: a}\nfields:\n  - {at: A, to: subjekt, mex: 1}\n";
+    assert_eq!(
+        mistakes_of(unknown_key),
+        [
+            "7:17: LT-FMT-005: A: Document has no field `subjekt`; did you mean `subject`?",
+            "7:26: LT-FMT-002: A: there is no key `mex` here; did you mean `max`?",
+        ]
+    );
+    assert_eq!(
+        mistakes_of("format: [x\n"),
+        ["1:9: LT-FMT-001: : this is not YAML: unclosed bracket '['"]
     );
 }
 
@@ -36,7 +91,10 @@ fn a_rule_that_cannot_work_does_not_compile() {
         let text = format!(
             "format: x\nversion: 1\ntitle: X\ncarries: Document\nsyntax: {{kind: json, records: a}}\nlists: {{{lists}}}\nfields:\n  - {line}\n"
         );
-        Format::compile(&text).map(|_| ()).map_err(|it| it.join("\n"))
+        let joined = |it: &Vec<SourceMistake>| {
+            it.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        Format::compile(&text).map(|_| ()).map_err(|it| joined(&it))
     };
     for (lists, line, words) in [
         ("", "{at: X, to: subject, as: yes-no a b}", "does not fit the type"),

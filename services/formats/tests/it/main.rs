@@ -13,7 +13,9 @@ mod writing;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use formats::{BlobSink, EncodeContext, Format, FormatRegistry, MemoryBlobs};
+use formats::{
+    BlobSink, EncodeContext, Format, FormatRegistry, MemoryBlobs, SourceMistake, SourcePosition,
+};
 use proto::canonical::v1::{Canonical, Document, canonical::Body};
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;

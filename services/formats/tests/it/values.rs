@@ -67,7 +67,8 @@ fn a_rule_that_would_cut_an_identity_does_not_compile() {
             "format: x\nversion: 1\ntitle: X\ncarries: Document\nsyntax: {{kind: json, records: a}}\n\
              lists: {{t: {{open: yes, rows: {{abcdef: x}}}}}}\nfields:\n  - {rule}\n"
         );
-        Format::compile(&text).err().unwrap_or_default()
+        let mistakes = Format::compile(&text).err().unwrap_or_default();
+        mistakes.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     for target in [
         "to: id",

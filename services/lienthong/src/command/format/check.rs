@@ -30,7 +30,10 @@ pub(super) fn check_description(output: Output, path: &Path) -> anyhow::Result<E
             let cases = run_cases(&text, load_cases(path)?);
             CheckedDescription { mistakes: Vec::new(), format: Some(format), cases }
         }
-        Err(mistakes) => CheckedDescription { mistakes, format: None, cases: Vec::new() },
+        Err(mistakes) => {
+            let mistakes = mistakes.iter().map(ToString::to_string).collect();
+            CheckedDescription { mistakes, format: None, cases: Vec::new() }
+        }
     };
     let failed = checked.cases.iter().filter(|(_, mistakes)| !mistakes.is_empty()).count();
     if output.json {

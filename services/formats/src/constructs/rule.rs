@@ -1,0 +1,201 @@
+//! Keys of a rule.
+
+use super::{Construct, ValueShape, words};
+
+/// Keys of a rule.
+pub(crate) const RULE_KEYS: &[Construct] = &[
+    Construct::optional(
+        "at",
+        ValueShape::Text,
+        words(
+            "chỗ trong định dạng: a/b là b trong a, @x là thuộc tính x, \".\" là chính bản ghi",
+            "native place: a/b is b inside a, @x is the attribute x, \".\" is the record itself",
+        ),
+        "fields:\n  - {at: ThongTin/TrichYeu, to: subject}\n",
+    ),
+    Construct::optional(
+        "each",
+        ValueShape::Text,
+        words(
+            "chỗ lặp lại; mỗi lần là một phần tử của danh sách chuẩn",
+            "a repeated place; each is an item of the canonical list",
+        ),
+        "fields:\n  - each: NoiNhan\n    to: \"recipients[role=MAIN]\"\n    fields:\n      - {at: Ten, to: organisation.name}\n",
+    ),
+    Construct::optional(
+        "to",
+        ValueShape::Text,
+        words(
+            "trường chuẩn, tính từ nhóm chứa dòng này; [0] phần tử đầu, [role=MAIN] phần tử có giá trị ấy",
+            "canonical field, from the group around the rule; [0] the first item, [role=MAIN] items with that value",
+        ),
+        "fields:\n  - {at: TrichYeu, to: subject}\n  - {at: NguoiKy, to: \"signers[role=SIGNER].full_name\"}\n",
+    ),
+    Construct::optional(
+        "as",
+        ValueShape::Text,
+        words(
+            "bộ đổi và tham số của nó; không có thì là `text`",
+            "converter with its arguments; `text` where absent",
+        ),
+        "fields:\n  - {at: NgayBanHanh, to: issued, as: date dd/MM/yyyy}\n",
+    ),
+    Construct::optional(
+        "fields",
+        ValueShape::Rules,
+        words("các dòng bên trong nhóm hay phần tử", "the rules inside the group or the item"),
+        "fields:\n  - at: ThongTin\n    fields:\n      - {at: TrichYeu, to: subject}\n",
+    ),
+    Construct::optional(
+        "use",
+        ValueShape::Text,
+        words(
+            "tên phần trong `parts` có các dòng bên trong",
+            "name of the part in `parts` whose rules apply inside",
+        ),
+        "parts:\n  co-quan: [{at: Ten, to: name}]\nfields:\n  - {at: NoiGui, to: sender, use: co-quan}\n",
+    ),
+    Construct::optional(
+        "need",
+        ValueShape::Word(&["read", "write", "both"]),
+        words(
+            "bắt buộc khi đọc, khi ghi, hay cả hai; thiếu thì từ chối",
+            "needed when reading, when writing, or both; refused where it is missing",
+        ),
+        "fields:\n  - {at: TrichYeu, to: subject, need: both}\n",
+    ),
+    Construct::optional(
+        "max",
+        ValueShape::Whole,
+        words("số ký tự mà định dạng cho phép", "characters that the format permits"),
+        "fields:\n  - {at: TrichYeu, to: subject, max: 500}\n",
+    ),
+    Construct::optional(
+        "too-long",
+        ValueShape::Word(&["cut", "carry", "refuse"]),
+        words(
+            "chữ dài hơn `max` khi ghi: cut cắt và báo, carry ghi đủ, refuse từ chối; chữ định danh không bao giờ cắt",
+            "a text beyond `max` when writing: cut and reported, carried whole, or refused; identities are never cut",
+        ),
+        "fields:\n  - {at: SoHieu, to: number.number, max: 20, too-long: refuse}\n",
+    ),
+    Construct::optional(
+        "empty",
+        ValueShape::Texts,
+        words(
+            "thêm những chữ nghĩa là không có, chỉ ở chỗ này",
+            "further texts that mean absent, at this place only",
+        ),
+        "fields:\n  - {at: GhiChu, to: note, empty: [\"không\"]}\n",
+    ),
+    Construct::optional(
+        "read-default",
+        ValueShape::Text,
+        words("giá trị enum khi chỗ này không có", "enum value where the place is missing"),
+        "lists:\n  do-khan: {rows: {\"0\": NORMAL, \"1\": URGENT}}\n\
+         fields:\n  - {at: DoKhan, to: urgency, as: code do-khan, read-default: NORMAL}\n",
+    ),
+    Construct::optional(
+        "write-default",
+        ValueShape::Text,
+        words(
+            "ghi gì khi không có giá trị: một chữ, `index` số thứ tự, `now` lúc ghi",
+            "what is written for an absent value: a text, `index`, or `now`",
+        ),
+        "fields:\n  - {at: LoaiVanBan, to: \"extras[phanmem.Loai]\", as: extra, write-default: \"2\"}\n",
+    ),
+    Construct::optional(
+        "else",
+        ValueShape::Text,
+        words(
+            "trường được ghi thay khi `to` vắng",
+            "canonical field that is written when `to` is absent",
+        ),
+        "fields:\n  - {at: CoQuanBanHanh, to: issuer.name, else: sender.name}\n",
+    ),
+    Construct::optional(
+        "const",
+        ValueShape::Text,
+        words(
+            "chữ luôn được ghi ở đây khi nhóm chứa nó được ghi",
+            "a text that is always written here, where the group around it is written",
+        ),
+        "fields:\n  - at: ThongTin\n    fields:\n      - {at: TrichYeu, to: subject}\n      - {at: PhienBan, const: \"1.0\"}\n",
+    ),
+    Construct::optional(
+        "when",
+        ValueShape::TextsMap,
+        words(
+            "nhóm chỉ được đọc và ghi khi trường enum này có một trong các giá trị này",
+            "the group is read and written only where the enum field has one of the values",
+        ),
+        "lists:\n  loai: {rows: {\"1\": REVOKE, \"2\": UPDATE}}\n\
+         fields:\n  - {at: Loai, to: change.kind, as: code loai}\n  - to: change\n    when: {change.kind: [REVOKE, UPDATE]}\n    fields:\n      - {at: MaGoc, to: target.id}\n",
+    ),
+    Construct::optional(
+        "match",
+        ValueShape::Text,
+        words(
+            "khóa trong phần tử: các bản ghi cùng khóa là một phần tử",
+            "the key inside an item: records with the same key are one item",
+        ),
+        MATCH_EXAMPLE,
+    ),
+    Construct::optional(
+        "pair",
+        ValueShape::Boolean,
+        words(
+            "mỗi bản ghi phải có một bản ghi cùng khóa ở `each` kia của danh sách; cần `match`",
+            "each record needs one with the same key in the other `each` of the list; it needs a `match`",
+        ),
+        MATCH_EXAMPLE,
+    ),
+    Construct::optional(
+        "unlisted",
+        ValueShape::Text,
+        words(
+            "trường chữ nhận mã ngoài danh mục, khi danh mục có `other`",
+            "text field that takes a code outside the list, where the list has `other`",
+        ),
+        "carries: Status\nlists:\n  loai: {other: OTHER, rows: {\"01\": ARRIVED}}\n\
+         fields:\n  - {at: MaTrangThai, to: kind, as: code loai, unlisted: code.code}\n",
+    ),
+    Construct::optional(
+        "read-only",
+        ValueShape::Boolean,
+        words("chỉ đọc, không bao giờ ghi", "the rule is read and never written"),
+        "fields:\n  - {at: TrichYeu, to: subject}\n  - {at: TieuDeCu, to: subject, read-only: yes}\n",
+    ),
+    Construct::optional(
+        "append",
+        ValueShape::Boolean,
+        words(
+            "khi ghi thêm một chặng cho cơ quan của mình",
+            "when writing, a hop for the own organisation is added",
+        ),
+        "fields:\n  - each: Vet\n    to: trace\n    append: yes\n    fields:\n\
+        \u{20}     - {at: Ma, to: \"organisation.ids[0]\", as: org-id}\n      - {at: Luc, to: at, as: \"time yyyy/MM/dd HH:mm:ss\"}\n",
+    ),
+    Construct::optional(
+        "bare",
+        ValueShape::Boolean,
+        words(
+            "XML: phần tử này và bên trong không có tiền tố",
+            "XML: the elements and what is inside have no prefix",
+        ),
+        "syntax: {kind: xml, root: a, namespace: \"urn:vi-du\", prefix: p, declared-at: a}\n\
+         fields:\n  - each: Tep\n    to: attachments\n    bare: yes\n    fields:\n      - {at: Ten, to: file_name}\n",
+    ),
+    Construct::optional(
+        "own-prefix",
+        ValueShape::Boolean,
+        words(
+            "XML: phần tử có tiền tố dù nhóm chứa nó là `bare`",
+            "XML: the element has the prefix although an outer one is `bare`",
+        ),
+        "syntax: {kind: xml, root: a, namespace: \"urn:vi-du\", prefix: p, declared-at: a}\n\
+         fields:\n  - each: Tep\n    to: attachments\n    bare: yes\n    fields:\n      - {at: Ten, to: file_name}\n      - {at: NoiDung, to: content, as: content, own-prefix: yes}\n",
+    ),
+];
+
+const MATCH_EXAMPLE: &str = "fields:\n  - each: DanhMuc\n    to: attachments\n    match: id\n    pair: yes\n    fields:\n      - {at: Ma, to: id, need: both}\n      - {at: Ten, to: file_name}\n  - each: Tep\n    to: attachments\n    match: id\n    pair: yes\n    fields:\n      - {at: Ma, to: id, need: both}\n      - {at: NoiDung, to: content, as: content}\n";

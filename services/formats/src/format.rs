@@ -12,7 +12,7 @@ use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
 use crate::grammar::{Description, DetectCondition, Direction, FileForm, Syntax, UnmappedPolicy};
 use crate::grammar_check::check_grammar;
 use crate::model::{DynMessage, MessageSchema, encode, message_schema};
-use crate::path_map::{PathMap, map_rules};
+use crate::path_map::{MappedPaths, PathMap, map_rules};
 use crate::plan::{Rule, native_names, parse_native_path, resolve};
 use crate::tree::{NodeName, Tree};
 use crate::unmapped::FormatIdentity;
@@ -74,6 +74,8 @@ pub struct Format {
     pub(crate) path_map: PathMap,
     /// Native paths of repeated nodes.
     lists: Vec<String>,
+    /// Those among them whose records complete the items of another list rule.
+    second_records: Vec<String>,
 }
 
 impl Format {
@@ -132,7 +134,7 @@ impl Format {
             }
         };
         let records = parse_native_path(parsed.syntax.records(), false);
-        let (mappings, lists) = map_rules(&rules);
+        let MappedPaths { mappings, lists, second_records, .. } = map_rules(&rules);
         mistakes.extend(check_names(&parsed.syntax, source));
         let names = native_names(&rules);
         let hash = Sha256::digest(description.as_bytes());
@@ -159,6 +161,7 @@ impl Format {
             rules,
             path_map: PathMap::new(mappings, schema),
             lists,
+            second_records,
         })
     }
 
@@ -195,6 +198,12 @@ impl Format {
     /// The native path that a canonical path maps to, for messages to people, with the index of the
     /// item in a repeated node; the canonical path itself when the format does not map it.
     pub fn native_path(&self, canonical: &str) -> String {
+        // A leftover's path ends in its native path.
+        if let Some((_, native)) =
+            canonical.strip_prefix("leftovers[").and_then(|it| it.split_once("]."))
+        {
+            return native.to_owned();
+        }
         let Some(mapping) = self.path_map.find(canonical) else { return canonical.to_owned() };
         let native = &mapping.native;
         let list = self.lists.iter().find(|it| {
@@ -286,7 +295,13 @@ impl Format {
 
     fn identity(&self) -> FormatIdentity<'_> {
         let is_xml = self.syntax.is_xml();
-        FormatIdentity { name: &self.name, version: self.version, is_xml, lists: &self.lists }
+        FormatIdentity {
+            name: &self.name,
+            version: self.version,
+            is_xml,
+            lists: &self.lists,
+            second_records: &self.second_records,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::canonical_path::Selector;
 use crate::convert::Converter;
 use crate::model::{FieldSchema, MessageSchema};
-use crate::plan::Rule;
+use crate::plan::{GroupRule, Rule};
 use crate::tree::{NodeName, join_names};
 
 /// A canonical path and the native path it maps to.
@@ -75,11 +75,38 @@ impl PathMapCursor<'_> {
     }
 }
 
+/// What the rules of a description map.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MappedPaths {
+    pub(crate) mappings: Vec<PathMapping>,
+    /// Native paths of repeated nodes.
+    pub(crate) lists: Vec<String>,
+    /// Those among them whose records complete the items of another list rule.
+    pub(crate) second_records: Vec<String>,
+    /// Canonical paths of the lists that are joined by a key.
+    joined: Vec<String>,
+}
+
 /// The mappings of rules, and the native paths of the repeated nodes among them.
-pub(crate) fn map_rules(rules: &[Rule]) -> (Vec<PathMapping>, Vec<String>) {
-    let mut collected = (Vec::new(), Vec::new());
+pub(crate) fn map_rules(rules: &[Rule]) -> MappedPaths {
+    let mut collected = MappedPaths::default();
     collect_mappings(rules, "", MappingTraits::default(), &mut collected);
     collected
+}
+
+/// The native paths of the lists in a group of rules.
+pub(crate) fn lists_in(group: &GroupRule, within: &str) -> Vec<String> {
+    let mut collected = MappedPaths::default();
+    let within = native_path(within, &group.at);
+    collect_mappings(&group.rules, &within, MappingTraits::default(), &mut collected);
+    collected.lists
+}
+
+/// The native path of a rule inside another one.
+pub(crate) fn native_path(within: &str, at: &[NodeName]) -> String {
+    let at = join_names(at);
+    let names = [within, &at].into_iter().filter(|it| !it.is_empty() && *it != ".");
+    names.collect::<Vec<_>>().join("/")
 }
 
 impl PathMap {
@@ -139,17 +166,7 @@ impl PathNode {
     }
 }
 
-fn collect_mappings(
-    rules: &[Rule],
-    within: &str,
-    traits: MappingTraits,
-    into: &mut (Vec<PathMapping>, Vec<String>),
-) {
-    let native_path = |at: &[NodeName]| {
-        let at = join_names(at);
-        let names = [within, &at].into_iter().filter(|it| !it.is_empty() && *it != ".");
-        names.collect::<Vec<_>>().join("/")
-    };
+fn collect_mappings(rules: &[Rule], within: &str, traits: MappingTraits, into: &mut MappedPaths) {
     for rule in rules {
         match rule {
             Rule::Leaf(it) => {
@@ -162,9 +179,9 @@ fn collect_mappings(
                         || matches!(it.converter, Converter::FullNumber),
                     ..traits
                 };
-                into.0.push(PathMapping {
+                into.mappings.push(PathMapping {
                     canonical: strip_selectors(&it.name),
-                    native: native_path(&it.at),
+                    native: native_path(within, &it.at),
                     traits,
                 });
             }
@@ -173,10 +190,10 @@ fn collect_mappings(
                     is_conditional: traits.is_conditional || !it.when.is_empty(),
                     ..traits
                 };
-                collect_mappings(&it.rules, &native_path(&it.at), traits, into);
+                collect_mappings(&it.rules, &native_path(within, &it.at), traits, into);
             }
             Rule::List(it) => {
-                let native = native_path(&it.at);
+                let native = native_path(within, &it.at);
                 let is_selected = it.to.last().is_some_and(|it| it.selector.is_some());
                 let traits = MappingTraits {
                     is_selected,
@@ -184,12 +201,18 @@ fn collect_mappings(
                     is_single: false,
                     ..traits
                 };
-                into.0.push(PathMapping {
+                into.mappings.push(PathMapping {
                     canonical: strip_selectors(&it.name),
                     native: native.clone(),
                     traits,
                 });
-                into.1.push(native.clone());
+                into.lists.push(native.clone());
+                if it.key.is_some() {
+                    if into.joined.contains(&it.list) {
+                        into.second_records.push(native.clone());
+                    }
+                    into.joined.push(it.list.clone());
+                }
                 collect_mappings(&it.rules, &native, traits, into);
             }
             Rule::ReadOnly(rule) => {

@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 
+mod binding;
 mod name;
 
+pub(crate) use binding::{CanonicalItem, ItemBindings};
 pub(crate) use name::{NodeName, join_names};
 use name::{filter_bit, fingerprint};
 
@@ -46,6 +48,8 @@ pub(crate) struct Node<'a> {
     pub(crate) is_unprefixed: bool,
     /// XML: written with the prefix and its declaration, although an ancestor is unprefixed.
     pub(crate) declares_prefix: bool,
+    /// JSON: the text is a number or a truth value, which stands without quotation marks.
+    pub(crate) is_literal: bool,
     /// Index of the file whose bytes are the content.
     pub(crate) file_index: Option<usize>,
 }
@@ -108,6 +112,14 @@ impl<'a> Tree<'a> {
         self.nodes[node_id].first_child == 0
     }
 
+    /// True for a node in which anything stands: a text, an attribute or a file, at any depth.
+    pub(crate) fn says_something(&self, node_id: usize) -> bool {
+        let node = &self.nodes[node_id];
+        node.file_index.is_some()
+            || !node.text.trim().is_empty()
+            || self.children(node_id).any(|it| self.says_something(it))
+    }
+
     /// Children of this name in document order.
     pub(crate) fn children_named(&self, parent: usize, name: &str) -> impl Iterator<Item = usize> {
         self.children_matching(parent, name, fingerprint(name))
@@ -156,6 +168,16 @@ impl<'a> Tree<'a> {
         Some(node_id)
     }
 
+    /// The first node at the end of a path in which something stands, else the first one: an empty
+    /// node says no more than a missing one.
+    pub(crate) fn find_said(&self, from: usize, path: &[NodeName]) -> Option<usize> {
+        let first = self.find_first(from, path)?;
+        if path.is_empty() || self.says_something(first) {
+            return Some(first);
+        }
+        self.find_all(from, path).into_iter().find(|it| self.says_something(*it)).or(Some(first))
+    }
+
     /// The first node at the end of a path; missing nodes are created.
     pub(crate) fn find_or_create(&mut self, from: usize, path: &'a [NodeName]) -> usize {
         let mut node_id = from;
@@ -200,7 +222,7 @@ impl<'a> Tree<'a> {
 }
 
 /// Escapes the characters that structure a path, as JSON Pointer (RFC 6901) does.
-fn escape_name<'n>(name: &'n str) -> Cow<'n, str> {
+pub(crate) fn escape_name<'n>(name: &'n str) -> Cow<'n, str> {
     if name.contains(['~', '/', '[']) {
         Cow::Owned(name.replace('~', "~0").replace('/', "~1").replace('[', "~2"))
     } else {

@@ -18,7 +18,7 @@ use crate::read::{FileSource, RecordReader};
 use crate::scan::csv::is_formula;
 use crate::scan::decode_utf8;
 use crate::tree::Tree;
-use crate::unmapped;
+use crate::unmapped::{self, CollectedRecord};
 
 impl Format {
     /// Decodes native bytes; each record is a message. The sink receives the files that the body
@@ -141,11 +141,10 @@ impl Format {
         let mut message = DynMessage::new(self.schema);
         let mut reader = self.new_reader(tree, item.declared);
         reader.read_record(&self.rules, record, &mut message)?;
-        let (mut findings, unreadable) = (reader.findings, reader.unreadable);
-        let (violations, fault) = (reader.violations, reader.fault);
         item.referenced.append(&mut reader.referenced);
         let mut canonical = self.to_canonical(&message)?;
-        let (leftovers, unmapped_findings) = self.collect_unmapped(tree, record, &unreadable);
+        let (leftovers, unmapped_findings) = self.collect_unmapped(&reader, record);
+        let (mut findings, violations, fault) = (reader.findings, reader.violations, reader.fault);
         findings.extend(unmapped_findings);
         if matches!(self.syntax, Syntax::Csv(_)) {
             findings.extend(formula_findings(tree, record));
@@ -166,17 +165,24 @@ impl Format {
         Ok(DecodedMessage { canonical, findings })
     }
 
-    fn collect_unmapped(
+    /// The leftovers of a record that was read.
+    pub(super) fn collect_unmapped(
         &self,
-        tree: &Tree<'_>,
+        reader: &RecordReader<'_>,
         record: usize,
-        unreadable: &[usize],
     ) -> (Option<Leftovers>, Vec<Finding>) {
         if self.unmapped != UnmappedPolicy::Keep {
             return (None, Vec::new());
         }
-        let ignored = self.syntax.ignored();
-        unmapped::collect_leftovers(tree, record, (unreadable, ignored), self.identity())
+        let read = CollectedRecord {
+            record,
+            unreadable: &reader.unreadable,
+            others: &reader.others,
+            spellings: &reader.spellings,
+            bindings: &reader.bindings,
+            ignored: self.syntax.ignored(),
+        };
+        unmapped::collect_leftovers(reader.tree, read, self.identity())
     }
 }
 

@@ -18,9 +18,10 @@ use crate::grammar::Syntax;
 use crate::model::{DynMessage, Value, decode};
 use crate::read::{FileSource, RecordReader};
 use crate::report::compare;
-use crate::tree::Tree;
+use crate::tree::{ItemBindings, Tree};
+use crate::unmapped::{self, WrittenTree, leftovers_of, lost_leftovers};
 use crate::write::{RecordWriter, TraceHop, append_trace};
-use crate::{canonical_json, unmapped, write};
+use crate::{canonical_json, write};
 
 impl Format {
     /// Encodes a message. The losses, applied to the message, give exactly what the receiver will
@@ -54,6 +55,7 @@ impl Format {
         let written = distinct.as_ref().unwrap_or(&message);
         let hop = TraceHop { organisation: &organisation, now_s };
         let extended = append_trace(&self.rules, written, hop);
+        let has_leftovers = !leftovers_of(canonical).is_empty();
         let mut tree = Tree::new(self.syntax.root());
         let mut writer = RecordWriter {
             tree: &mut tree,
@@ -63,15 +65,26 @@ impl Format {
             violations: Vec::new(),
             now_s,
             fields: if let Syntax::Fields(it) = &self.syntax { Some(it) } else { None },
+            bindings: ItemBindings::default(),
+            defaulted: Vec::new(),
+            inactive_lists: has_leftovers.then(Vec::new),
         };
         writer.write_record(&self.rules, 0, extended.as_ref().unwrap_or(written));
         writer.check_violations()?;
-        let mut files = writer.files;
-        unmapped::restore_leftovers(&mut tree, canonical, self.identity());
+        let RecordWriter { mut files, bindings, defaulted, inactive_lists, .. } = writer;
+        if has_leftovers {
+            let written = WrittenTree {
+                tree: &mut tree,
+                bindings: &bindings,
+                defaulted: &defaulted,
+                inactive_lists: inactive_lists.as_deref().unwrap_or_default(),
+            };
+            unmapped::restore_leftovers(written, canonical, self.identity());
+        }
         let begin = out.len();
         let losses = self
             .write_tree(&tree, (&mut files, source), out)
-            .and_then(|()| self.find_losses(&tree, files, &message));
+            .and_then(|()| self.find_losses(&tree, files, (canonical, &message)));
         if losses.is_err() {
             out.truncate(begin);
         }
@@ -132,7 +145,7 @@ impl Format {
         &self,
         tree: &Tree<'_>,
         mut files: Vec<WrittenFile>,
-        message: &DynMessage<'_>,
+        (canonical, message): (&Canonical, &DynMessage<'_>),
     ) -> Result<Vec<Loss>, Fault> {
         collect_referenced_files(message, &mut files);
         let mut read_back = DynMessage::new(self.schema);
@@ -148,14 +161,20 @@ impl Format {
             return Err(fault);
         }
         // Without attachments there is nothing to complete, and the second conversion is saved.
-        if read_back.get_by_name("attachments").is_none() {
-            return Ok(compare(message, &read_back, &self.path_map));
+        let mut losses = if read_back.get_by_name("attachments").is_none() {
+            compare(message, &read_back, &self.path_map)
+        } else {
+            let mut completed = self.to_canonical(&read_back)?;
+            complete_attachments(&mut completed, None);
+            reader.decode_files(&mut completed, &mut NullSink, &mut UnpackBudget::per_item())?;
+            let bytes = self.encode_body(&completed)?;
+            compare(message, &self.decode_body(&bytes)?, &self.path_map)
+        };
+        if !leftovers_of(canonical).is_empty() {
+            let (written, _) = self.collect_unmapped(&reader, 0);
+            losses.extend(lost_leftovers(canonical, written.as_ref(), self.identity()));
         }
-        let mut canonical = self.to_canonical(&read_back)?;
-        complete_attachments(&mut canonical, None);
-        reader.decode_files(&mut canonical, &mut NullSink, &mut UnpackBudget::per_item())?;
-        let bytes = self.encode_body(&canonical)?;
-        Ok(compare(message, &self.decode_body(&bytes)?, &self.path_map))
+        Ok(losses)
     }
 }
 

@@ -30,6 +30,13 @@ pub(crate) struct LeafRule {
     pub(crate) declares_prefix: bool,
 }
 
+impl LeafRule {
+    /// A missing node has a value.
+    pub(crate) fn has_default(&self) -> bool {
+        self.read_default.is_some()
+    }
+}
+
 /// Groups rules below a native node, a canonical message, or both.
 #[derive(Clone, Debug)]
 pub(crate) struct GroupRule {

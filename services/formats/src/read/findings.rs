@@ -4,8 +4,11 @@ use proto::fault::code;
 use proto::fault::v1::{Fault, FieldViolation};
 use proto::message::v1::Finding;
 
+use crate::canonical_path::{PathSegment, find_value};
 use crate::convert::ConvertError;
 use crate::limits::{FINDINGS_MAX, LENGTH_FACTOR_MAX, LIMITED_TEXT_CHARS_MIN, TEXT_CHARS_MAX};
+use crate::model::{DynMessage, Value};
+use crate::read::put::contradicts;
 use crate::read::reader::{FileSource, Location, RecordReader};
 use crate::tree::{NodeName, join_names};
 
@@ -63,6 +66,43 @@ impl RecordReader<'_> {
             let en = format!("\"{quoted}\" {}; kept as it was, taken as not said.", error.en);
             self.report_finding("LT-MAP-020", field, vi, en);
         }
+    }
+
+    /// Reports the values of a second record that differ from those of the first one.
+    pub(super) fn report_others(
+        &mut self,
+        first: &DynMessage<'_>,
+        second: &DynMessage<'_>,
+        trail: &[(usize, &[PathSegment])],
+    ) {
+        for (node_id, path) in trail {
+            if let (Some(existing), Some(other)) =
+                (find_value(first, path), find_value(second, path))
+                && contradicts(existing, other)
+            {
+                let text = self.tree.nodes[*node_id].text.trim();
+                self.report_other(*node_id, existing, text);
+            }
+        }
+    }
+
+    /// Reports a second value for a field, which becomes a leftover.
+    pub(super) fn report_other(&mut self, node_id: usize, existing: &Value<'_>, text: &str) {
+        self.others.push(node_id);
+        let quote = |it: &str| it.chars().take(QUOTED_CHARS_MAX).collect::<String>();
+        let text = quote(text);
+        let (mut vi, mut en) = (
+            format!("“{text}” khác giá trị đã đọc ở chỗ khác"),
+            format!("\"{text}\" differs from the value that stands elsewhere"),
+        );
+        if let Some(existing) = existing.as_text().map(quote) {
+            vi += &format!(" (“{existing}”)");
+            en += &format!(" (\"{existing}\")");
+        }
+        let field = self.tree.path(node_id);
+        vi += "; giữ nguyên văn.";
+        en += "; kept as it was.";
+        self.report_finding("LT-MAP-031", field, vi, en);
     }
 
     /// True for a text far beyond any length the field has a use for. It is a fault, which names the

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use crate::canonical_path::{find_list, new_item};
+use crate::canonical_path::{PathSegment, find_list, new_item};
 use crate::convert::Converter;
 use crate::limits::FILES_MAX;
 use crate::model::{DynMessage, Value};
@@ -32,6 +32,10 @@ impl<'t> RecordReader<'t> {
         let mut count = 0;
         for node_id in node_ids {
             self.tree.nodes[node_id].is_mapped.set(true);
+            // A record in which nothing stands is none.
+            if !self.tree.says_something(node_id) {
+                continue;
+            }
             let is_item = match &rule.text {
                 Some(text) => self.read_text_item(node_id, text, (rule, message))?,
                 None => self.read_message_item(rule, node_id, message)?,
@@ -59,13 +63,18 @@ impl<'t> RecordReader<'t> {
         }
         self.report_too_long(node_id, text, *max);
         match converter.read(text, last.field) {
-            Ok(value) => push_item(message, &rule.to, value),
+            Ok(value) => {
+                let index = find_list(message, &rule.to).len();
+                self.bindings.bind(node_id, (&last.field.name, index));
+                push_item(message, &rule.to, value);
+            }
             Err(error) => self.report_unreadable(node_id, text, &error, false),
         }
         Ok(true)
     }
 
-    /// Reads a node into an item that is a message; false when no field of it is present.
+    /// Reads a node into an item that is a message; false when nothing was said. An item of which
+    /// nothing could be read stays, because what was said is bound to it.
     fn read_message_item(
         &mut self,
         rule: &'t ListRule,
@@ -75,11 +84,13 @@ impl<'t> RecordReader<'t> {
         let Some(last) = rule.to.last() else { return Ok(false) };
         let Some(schema) = last.field.message_schema() else { return Ok(false) };
         let mut item = new_item(last.selector.as_ref(), schema);
-        let outer = std::mem::take(&mut self.joins);
+        let joins = std::mem::take(&mut self.joins);
+        let trail = std::mem::replace(&mut self.trail, rule.key.as_ref().map(|_| Vec::new()));
         self.read_rules(&rule.rules, Location::Present(node_id), &mut item)?;
         self.check_pairs();
-        self.joins = outer;
-        if item == new_item(last.selector.as_ref(), schema) {
+        self.joins = joins;
+        let trail = std::mem::replace(&mut self.trail, trail).unwrap_or_default();
+        if item == new_item(last.selector.as_ref(), schema) && !self.has_leftover(node_id) {
             return Ok(false);
         }
         if schema.name == "Attachment" {
@@ -93,8 +104,12 @@ impl<'t> RecordReader<'t> {
             }
         }
         match key_of(rule, Some(&item)) {
-            Some(key) => self.join_item(rule, (key, node_id), (item, message)),
-            None => push_item(message, &rule.to, Value::Message(item)),
+            Some(key) => self.join_item(rule, (key, node_id, trail), (item, message)),
+            None => {
+                let index = find_list(message, &rule.to).len();
+                self.bindings.bind(node_id, (&last.field.name, index));
+                push_item(message, &rule.to, Value::Message(item));
+            }
         }
         Ok(true)
     }
@@ -112,15 +127,20 @@ impl<'t> RecordReader<'t> {
     fn join_item(
         &mut self,
         rule: &'t ListRule,
-        (key, node_id): (Cow<'t, str>, usize),
+        (key, node_id, trail): (Cow<'t, str>, usize, Vec<(usize, &'t [PathSegment])>),
         (item, message): (DynMessage<'t>, &mut DynMessage<'t>),
     ) {
         let join = self.join_of(rule);
         join.index_items(rule, message);
         let index = match join.items.get(&key) {
             Some(index) => {
-                merge_item(message, &rule.to, *index, &item);
-                *index
+                let index = *index;
+                let existing = find_list(message, &rule.to).get(index).and_then(Value::as_message);
+                if let Some(existing) = existing {
+                    self.report_others(existing, &item, &trail);
+                }
+                merge_item(message, &rule.to, index, &item);
+                index
             }
             None => {
                 let index = find_list(message, &rule.to).len();
@@ -128,6 +148,10 @@ impl<'t> RecordReader<'t> {
                 index
             }
         };
+        if let Some(last) = rule.to.last() {
+            self.bindings.bind(node_id, (&last.field.name, index));
+        }
+        let join = self.join_of(rule);
         let side = join.sides.last_mut().filter(|_| rule.is_paired);
         if side.is_some_and(|it| it.records.insert(index, node_id).is_some()) {
             let field = self.tree.path(node_id);

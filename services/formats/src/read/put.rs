@@ -16,7 +16,7 @@ pub(super) fn push_item<'a>(message: &mut DynMessage<'a>, to: &'a [PathSegment],
     }
 }
 
-/// Completes an item from a second record with the same key; fields that are present stay.
+/// Completes an item from a second record with the same key; values that are present stay.
 pub(super) fn merge_item<'a>(
     message: &mut DynMessage<'a>,
     to: &'a [PathSegment],
@@ -25,11 +25,30 @@ pub(super) fn merge_item<'a>(
 ) {
     let item = find_list_mut(message, to).and_then(|it| it.get_mut(index)?.as_message_mut());
     let Some(item) = item else { return };
-    for (field, value) in record.fields() {
-        if item.get(field).is_none() {
-            item.set(field, value.clone());
+    complete_message(item, record);
+}
+
+/// Adds the values of another message; values that are present stay.
+pub(super) fn complete_message<'a>(message: &mut DynMessage<'a>, other: &DynMessage<'a>) {
+    for (field, value) in other.fields() {
+        match (message.get(field), value) {
+            (None, _) => message.set(field, value.clone()),
+            (Some(Value::Message(_)), Value::Message(other)) => {
+                if let Some(inner) = message.message_mut(field) {
+                    complete_message(inner, other);
+                }
+            }
+            (Some(_), _) => {}
         }
     }
+}
+
+/// True when two values for one field disagree: messages only in a field that both have.
+pub(super) fn contradicts(value: &Value<'_>, other: &Value<'_>) -> bool {
+    let (Some(message), Some(other)) = (value.as_message(), other.as_message()) else {
+        return value != other;
+    };
+    other.fields().any(|(field, other)| message.get(field).is_some_and(|it| contradicts(it, other)))
 }
 
 /// Sets a value. An `Extra` becomes an item with the owner and name of its selector; the first

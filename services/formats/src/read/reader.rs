@@ -4,10 +4,11 @@ use proto::fault::v1::{Fault, FieldViolation};
 use proto::mapping::v1::DeclaredAttachment;
 use proto::message::v1::Finding;
 
+use crate::canonical_path::PathSegment;
 use crate::file::WrittenFile;
 use crate::grammar::Requirement;
 use crate::read::join::Join;
-use crate::tree::{NodeName, Tree};
+use crate::tree::{ItemBindings, NodeName, Tree};
 
 /// Where the bytes of files are.
 #[derive(Clone, Copy)]
@@ -39,6 +40,14 @@ pub(crate) struct RecordReader<'t> {
     pub(crate) fault: Option<Fault>,
     /// Nodes whose text no converter could read.
     pub(crate) unreadable: Vec<usize>,
+    /// Nodes with a second, differing value for a field that was read before.
+    pub(crate) others: Vec<usize>,
+    /// Nodes whose text says explicitly what an absent value means, with the canonical path.
+    pub(crate) spellings: Vec<(usize, &'t str)>,
+    /// Which records stand for which items.
+    pub(crate) bindings: ItemBindings,
+    /// Nodes that were read into the current item of a list that is joined by a key.
+    pub(super) trail: Option<Vec<(usize, &'t [PathSegment])>>,
     /// References of declared attachments that the record names.
     pub(crate) referenced: Vec<String>,
     /// Lists whose records are joined by a key.
@@ -64,16 +73,20 @@ impl<'t> RecordReader<'t> {
             violations: Vec::new(),
             fault: None,
             unreadable: Vec::new(),
+            others: Vec::new(),
+            spellings: Vec::new(),
+            bindings: ItemBindings::default(),
+            trail: None,
             referenced: Vec::new(),
             joins: Vec::new(),
             half_attachments: 0,
         }
     }
 
-    /// The first node at the end of a path, marked as mapped.
+    /// The first node at the end of a path in which something stands, marked as mapped.
     pub(super) fn find_node(&self, from: Location<'_>, at: &[NodeName]) -> Option<usize> {
         let Location::Present(from) = from else { return None };
-        let node_id = self.tree.find_first(from, at)?;
+        let node_id = self.tree.find_said(from, at)?;
         self.tree.nodes[node_id].is_mapped.set(true);
         Some(node_id)
     }
@@ -98,6 +111,14 @@ impl<'t> RecordReader<'t> {
     pub(super) fn code_text(&self, node_id: usize) -> &'t str {
         let text = self.tree.nodes[node_id].text.as_ref();
         if self.is_xml { text.trim_matches([' ', '\t', '\r', '\n']) } else { text }
+    }
+
+    /// True when a text inside the node was not read, or not understood.
+    pub(super) fn has_leftover(&self, node_id: usize) -> bool {
+        let node = &self.tree.nodes[node_id];
+        let is_unread = !node.is_read.get() || self.unreadable.contains(&node_id);
+        (is_unread && !node.text.trim().is_empty())
+            || self.tree.children(node_id).any(|it| self.has_leftover(it))
     }
 
     /// True for a text that the format, or the rule, writes for an absent value.

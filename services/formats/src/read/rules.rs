@@ -9,7 +9,7 @@ use crate::canonical_path::{find_value, set_value};
 use crate::convert::Converter;
 use crate::model::{DynMessage, Value};
 use crate::plan::{GroupRule, LeafRule, Rule};
-use crate::read::put::put_value;
+use crate::read::put::{complete_message, contradicts, put_value};
 use crate::read::reader::{Location, RecordReader};
 
 impl<'t> RecordReader<'t> {
@@ -125,8 +125,7 @@ impl<'t> RecordReader<'t> {
                     let is_present = |it: &str| !self.is_empty_text(it, &leaf.empty);
                     items.retain(|it| it.as_text().is_none_or(is_present));
                 }
-                set_unlisted_code(leaf, (&value, text), message);
-                put_value(message, &leaf.to, value, &leaf.converter);
+                self.put(leaf, (node_id, text, value), message);
                 Ok(())
             }
             Err(error) if error.is_secret => {
@@ -141,6 +140,37 @@ impl<'t> RecordReader<'t> {
                 Ok(())
             }
         }
+    }
+}
+
+impl<'t> RecordReader<'t> {
+    /// Puts the value of a node into the message. A value that another node gave before stays, and a
+    /// differing one becomes a leftover; so does a text for a value that counts as absent, because
+    /// the sender wrote it.
+    fn put(
+        &mut self,
+        leaf: &'t LeafRule,
+        (node_id, text, mut value): (usize, &'t str, Value<'t>),
+        message: &mut DynMessage<'t>,
+    ) {
+        if let Some(trail) = &mut self.trail {
+            trail.push((node_id, &leaf.to));
+        }
+        if value.is_default() && value.as_list().is_none() {
+            self.spellings.push((node_id, &leaf.name));
+            return;
+        }
+        if let Some(existing) = find_value(message, &leaf.to).filter(|_| !leaf.has_default()) {
+            if contradicts(existing, &value) {
+                self.report_other(node_id, existing, text);
+                return;
+            }
+            if let (Some(existing), Value::Message(read)) = (existing.as_message(), &mut value) {
+                complete_message(read, existing);
+            }
+        }
+        set_unlisted_code(leaf, (&value, text), message);
+        put_value(message, &leaf.to, value, &leaf.converter);
     }
 }
 

@@ -126,6 +126,7 @@ impl<'a> Scanner<'a> {
             Some(b'-' | b'0'..=b'9') => {
                 let text = self.scan_number()?;
                 self.tree.nodes[node_id].text = Cow::Borrowed(text);
+                self.tree.nodes[node_id].is_literal = true;
                 Ok(())
             }
             _ => self.scan_literal(node_id),
@@ -139,6 +140,7 @@ impl<'a> Scanner<'a> {
         self.position += literal.len();
         if literal != "null" {
             self.tree.nodes[node_id].text = Cow::Borrowed(literal);
+            self.tree.nodes[node_id].is_literal = true;
         }
         Ok(())
     }

@@ -73,7 +73,11 @@ impl JsonFrame {
 pub(crate) fn write_value(tree: &Tree<'_>, node_id: usize, out: &mut Vec<u8>) {
     let node = &tree.nodes[node_id];
     if tree.is_leaf(node_id) && node_id != 0 {
-        write_string(&node.text, out);
+        if node.is_literal {
+            out.extend_from_slice(node.text.as_bytes());
+        } else {
+            write_string(&node.text, out);
+        }
         return;
     }
     out.push(b'{');

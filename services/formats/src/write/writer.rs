@@ -12,8 +12,9 @@ use crate::diagnostic::BilingualText;
 use crate::file::WrittenFile;
 use crate::grammar::{FieldsSyntax, FileForm, Requirement, TooLong};
 use crate::model::{DynMessage, Value};
+use crate::path_map::{lists_in, native_path};
 use crate::plan::{GroupRule, LeafRule, ListRule, Rule};
-use crate::tree::{NodeKind, NodeName, Tree};
+use crate::tree::{ItemBindings, NodeKind, NodeName, Tree};
 use crate::write::fields::writable_value;
 
 /// A native path below another one whose nodes are created when something inside is written, so
@@ -24,6 +25,14 @@ pub(super) struct LazyNode<'s, 'w> {
     at: &'w [NodeName],
     /// The node, once it exists.
     node_id: Cell<Option<usize>>,
+}
+
+impl LazyNode<'_, '_> {
+    /// The native path from the record's node.
+    fn native_path(&self) -> String {
+        let within = self.parent.map(LazyNode::native_path).unwrap_or_default();
+        native_path(&within, self.at)
+    }
 }
 
 /// Writes one record.
@@ -39,6 +48,12 @@ pub(crate) struct RecordWriter<'t, 'w> {
     pub(crate) now_s: i64,
     /// The syntax, when it cannot hold every text.
     pub(crate) fields: Option<&'w FieldsSyntax>,
+    /// Which records stand for which items.
+    pub(crate) bindings: ItemBindings,
+    /// Nodes whose text is the default for an absent value.
+    pub(crate) defaulted: Vec<usize>,
+    /// Native paths of the lists whose condition does not hold; none when nobody asks.
+    pub(crate) inactive_lists: Option<Vec<String>>,
 }
 
 /// A message and its index in its list.
@@ -116,6 +131,9 @@ impl<'w> RecordWriter<'_, 'w> {
             value.is_some_and(|it| values.contains(&it))
         });
         if !applies {
+            if let Some(lists) = &mut self.inactive_lists {
+                lists.extend(lists_in(group, &parent.native_path()));
+            }
             return;
         }
         let inner = LazyNode { parent: Some(parent), at: &group.at, node_id: Cell::new(None) };
@@ -180,6 +198,7 @@ impl<'w> RecordWriter<'_, 'w> {
         }
         let text =
             field_text.text().or_else(|| text_of(message, leaf.fallback.as_ref()?, leaf).text());
+        let is_default = text.is_none();
         match text.or_else(|| self.default_text(leaf, index)) {
             Some(text) if leaf.too_long == TooLong::Refuse && is_longer(&text, leaf.max) => {
                 self.report_too_long(leaf, &text);
@@ -191,6 +210,9 @@ impl<'w> RecordWriter<'_, 'w> {
                 let node_id = self.create_child(parent, &leaf.at);
                 self.tree.nodes[node_id].text = text;
                 self.tree.nodes[node_id].declares_prefix = leaf.declares_prefix;
+                if is_default {
+                    self.defaulted.push(node_id);
+                }
             }
             None if is_required && self.requirement_applies(leaf, parent, message) => {
                 self.report_missing(&leaf.name)
@@ -263,10 +285,15 @@ impl<'w> RecordWriter<'_, 'w> {
     ) {
         let Some(last) = rule.to.last() else { return };
         let selector = last.selector.as_ref();
-        let is_selected = |it: &&Value<'_>| rule.text.is_some() || selects(selector, it);
+        let is_selected = |it: &Value<'_>| rule.text.is_some() || selects(selector, it);
         let mut count = 0;
-        for item in find_list(message, &rule.to).iter().filter(is_selected) {
-            self.write_item(rule, parent, (item, count));
+        for (index, item) in find_list(message, &rule.to).iter().enumerate() {
+            if !is_selected(item) {
+                continue;
+            }
+            if let Some(node_id) = self.write_item(rule, parent, (item, count)) {
+                self.bindings.bind(node_id, (&last.field.name, index));
+            }
             count += 1;
         }
         if count == 0 {
@@ -289,18 +316,12 @@ impl<'w> RecordWriter<'_, 'w> {
         rule: &'w ListRule,
         parent: &LazyNode<'_, 'w>,
         (item, index): (&'w Value<'w>, usize),
-    ) {
-        let (Some((name, parents)), Some(last)) = (rule.at.split_last(), rule.to.last()) else {
-            return;
-        };
+    ) -> Option<usize> {
+        let ((name, parents), last) = (rule.at.split_last()?, rule.to.last()?);
         let text = match &rule.text {
             Some((converter, max)) => {
-                let Some(text) = converter.write(item, last.field).and_then(writable_text) else {
-                    return;
-                };
-                let text = truncate(text, *max);
-                let Some(text) = self.fit_text(text, (&rule.at, &rule.name)) else { return };
-                Some(text)
+                let text = converter.write(item, last.field).and_then(writable_text)?;
+                Some(self.fit_text(truncate(text, *max), (&rule.at, &rule.name))?)
             }
             None => None,
         };
@@ -318,6 +339,7 @@ impl<'w> RecordWriter<'_, 'w> {
             }
             (None, None) => {}
         }
+        Some(node_id)
     }
 }
 

@@ -84,6 +84,9 @@ impl XmlWriter<'_, '_> {
         } else if children.peek().is_none() {
             self.push_escaped(&node.text);
         } else {
+            if !node.text.is_empty() {
+                self.push_escaped(&node.text);
+            }
             self.push("\n");
             for child in children {
                 self.write_element(child, depth + 1)?;

@@ -79,7 +79,7 @@ fn leftovers_cannot_change_mapped_content() {
     let mut canonical = read(edxml, PACKET.as_bytes(), &mut files).unwrap();
     let Some(Body::Document(document)) = &mut canonical.body else { panic!("no document") };
     let header = "edXMLEnvelope/edXMLHeader/MessageHeader";
-    let item = |at: &str, raw: &str| proto::canonical::v1::Leftover {
+    let item = |at: &str, raw: &str| Leftover {
         at: format!("{header}/{at}"),
         raw: raw.to_owned(),
         ..Default::default()

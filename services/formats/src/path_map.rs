@@ -207,12 +207,9 @@ fn collect_mappings(rules: &[Rule], within: &str, traits: MappingTraits, into: &
                     traits,
                 });
                 into.lists.push(native.clone());
-                if it.key.is_some() {
-                    if into.joined.contains(&it.list) {
-                        into.second_records.push(native.clone());
-                    }
-                    into.joined.push(it.list.clone());
-                }
+                let completes = it.key.is_some() && into.joined.contains(&it.list);
+                into.second_records.extend(completes.then(|| native.clone()));
+                into.joined.extend(it.key.as_ref().map(|_| it.list.clone()));
                 collect_mappings(&it.rules, &native, traits, into);
             }
             Rule::ReadOnly(rule) => {

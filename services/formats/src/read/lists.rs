@@ -5,14 +5,14 @@ use std::borrow::Cow;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use crate::canonical_path::{PathSegment, find_list, new_item};
+use crate::canonical_path::{find_list, new_item};
 use crate::convert::Converter;
 use crate::limits::FILES_MAX;
 use crate::model::{DynMessage, Value};
 use crate::plan::ListRule;
 use crate::read::join::{Join, JoinSide, key_of};
 use crate::read::put::{merge_item, push_item};
-use crate::read::reader::{Location, RecordReader};
+use crate::read::reader::{Location, RecordReader, Trail};
 
 impl<'t> RecordReader<'t> {
     pub(super) fn read_list(
@@ -127,7 +127,7 @@ impl<'t> RecordReader<'t> {
     fn join_item(
         &mut self,
         rule: &'t ListRule,
-        (key, node_id, trail): (Cow<'t, str>, usize, Vec<(usize, &'t [PathSegment])>),
+        (key, node_id, trail): (Cow<'t, str>, usize, Trail<'t>),
         (item, message): (DynMessage<'t>, &mut DynMessage<'t>),
     ) {
         let join = self.join_of(rule);

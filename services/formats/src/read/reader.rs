@@ -26,6 +26,9 @@ pub(crate) enum Location<'l> {
     Absent(&'l Location<'l>, &'l [NodeName]),
 }
 
+/// Nodes, and the canonical paths that they were read to.
+pub(super) type Trail<'t> = Vec<(usize, &'t [PathSegment])>;
+
 /// Reads one record of a tree.
 pub(crate) struct RecordReader<'t> {
     pub(crate) tree: &'t Tree<'t>,
@@ -47,7 +50,7 @@ pub(crate) struct RecordReader<'t> {
     /// Which records stand for which items.
     pub(crate) bindings: ItemBindings,
     /// Nodes that were read into the current item of a list that is joined by a key.
-    pub(super) trail: Option<Vec<(usize, &'t [PathSegment])>>,
+    pub(super) trail: Option<Trail<'t>>,
     /// References of declared attachments that the record names.
     pub(crate) referenced: Vec<String>,
     /// Lists whose records are joined by a key.

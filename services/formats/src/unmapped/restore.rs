@@ -76,26 +76,34 @@ impl<'w> Restorer<'_, 'w, '_> {
                 native.push('/');
             }
             native.push_str(&step.name);
-            let tree = &*self.written.tree;
-            let mut siblings = tree.children_named(node_id, &step.name);
-            let position = match &step.position {
+            node_id = match &step.position {
                 StepPosition::Item(list, index) => {
-                    let is_bound = |it: &usize| {
-                        self.items.get(it).is_some_and(|it| it.0 == list && it.1 == *index)
-                    };
-                    node_id = siblings.find(is_bound)?;
-                    continue;
+                    self.find_record(node_id, &step.name, (list, *index))?
                 }
-                StepPosition::Plain(position) => *position,
-            };
-            let plain: Vec<usize> = siblings.filter(|it| !self.items.contains_key(it)).collect();
-            node_id = match plain.get(position.unwrap_or_default()) {
-                Some(found) => *found,
-                None if why == Why::Other || !self.may_create(node_id, &native) => return None,
-                None => self.create(node_id, step, (&plain, position))?,
+                StepPosition::Plain(position) => {
+                    let plain = self.plain_nodes(node_id, &step.name);
+                    match plain.get(position.unwrap_or_default()) {
+                        Some(found) => *found,
+                        None if why == Why::Other => return None,
+                        None if !self.may_create(node_id, &native) => return None,
+                        None => self.create(node_id, step, (&plain, *position))?,
+                    }
+                }
             };
         }
         Some(node_id)
+    }
+
+    /// The record of a canonical item.
+    fn find_record(&self, parent: usize, name: &str, item: (&str, usize)) -> Option<usize> {
+        let mut records = self.written.tree.children_named(parent, name);
+        records.find(|it| self.items.get(it).is_some_and(|it| (it.0, it.1) == item))
+    }
+
+    /// The children of a name that stand for no canonical item.
+    fn plain_nodes(&self, parent: usize, name: &str) -> Vec<usize> {
+        let children = self.written.tree.children_named(parent, name);
+        children.filter(|it| !self.items.contains_key(it)).collect()
     }
 
     fn may_create(&self, parent: usize, native: &str) -> bool {
@@ -103,9 +111,8 @@ impl<'w> Restorer<'_, 'w, '_> {
         let is_attribute = native.rsplit('/').next().is_some_and(|it| it.starts_with('@'));
         // In XML, elements may stand beside a text; none is added to the text of a rule.
         let is_foreign = is_attribute || self.restored.contains(&parent);
-        let has_content = node.file_index.is_some()
-            || node.kind == NodeKind::EmptyList
-            || (!node.text.is_empty() && !(self.format.is_xml && is_foreign));
+        let is_text = !(node.text.is_empty() || self.format.is_xml && is_foreign);
+        let has_content = is_text || node.file_index.is_some() || node.kind == NodeKind::EmptyList;
         let is_record = self.format.lists.iter().any(|it| it == native)
             && !self.written.inactive_lists.iter().any(|it| it == native);
         !has_content && !is_record

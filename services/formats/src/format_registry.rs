@@ -131,9 +131,13 @@ impl FormatRegistry {
     fn compile(&self, text: &str) -> Result<Arc<Format>, Vec<SourceMistake>> {
         let hash = hex::encode(Sha256::digest(text.as_bytes()));
         match self.0.iter().find(|it| it.format.hash() == hash) {
-            Some(known) => Ok(Arc::clone(&known.format)),
-            None => Format::compile(text).map(Arc::new),
+            Some(known) => return Ok(Arc::clone(&known.format)),
+            // A description is read in every role; none may end it.
+            None => std::panic::catch_unwind(|| Format::compile(text)).unwrap_or_else(|_panic| {
+                Err(vec!["lỗi bên trong bộ máy định dạng / the engine failed".to_owned()])
+            }),
         }
+        .map(Arc::new)
     }
 
     /// The format of that name.

@@ -15,6 +15,7 @@ pub(crate) fn layer_data_folder(layers: Layers, data: &Path) -> Layers {
     let path = |name: &str| data.join(name).display().to_string();
     layers
         .base("registry.folder", path("registry"))
+        .base("formats.folder", path("formats"))
         .base("claims.folder", path("claims"))
         .base("journal.database", path("journal.sqlite"))
         .base("listen.internal_token_file", path(TOKEN_FILE))

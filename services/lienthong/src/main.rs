@@ -11,6 +11,7 @@ mod endpoint_check;
 mod exit_status;
 mod exposed_links;
 mod fault;
+mod format_engine;
 mod io_words;
 mod journal_access;
 mod labels;

@@ -14,7 +14,7 @@ use crate::client_settings::CLIENT_DEFAULTS;
 use crate::io_words::io_words;
 
 /// Every section with its defaults, in the order of `config show`.
-pub(crate) const SECTIONS: [(&str, &str); 14] = [
+pub(crate) const SECTIONS: [(&str, &str); 15] = [
     ("client", CLIENT_DEFAULTS),
     ("bus", include_str!("../config/bus.toml")),
     ("claims", include_str!("../config/claims.toml")),
@@ -25,6 +25,7 @@ pub(crate) const SECTIONS: [(&str, &str); 14] = [
     ("upstream", include_str!("../config/upstream.toml")),
     ("telemetry", chassis::telemetry::DEFAULTS),
     ("registry", registry::DEFAULTS),
+    ("formats", registry::FORMATS_DEFAULTS),
     ("journal", journal::DEFAULTS),
     ("mapping", mapping::DEFAULTS),
     ("gateway", gateway::DEFAULTS),
@@ -112,6 +113,7 @@ pub(crate) struct Settings {
     pub(crate) upstream: Upstreams,
     pub(crate) telemetry: chassis::telemetry::TelemetrySettings,
     pub(crate) registry: registry::Config,
+    pub(crate) formats: registry::FormatsConfig,
     pub(crate) journal: journal::Config,
     pub(crate) mapping: mapping::Config,
     pub(crate) gateway: gateway::Config,
@@ -133,6 +135,7 @@ impl Settings {
             upstream: layers.section("upstream", defaults("upstream"))?,
             telemetry: layers.section("telemetry", defaults("telemetry"))?,
             registry: layers.section("registry", defaults("registry"))?,
+            formats: layers.section("formats", defaults("formats"))?,
             journal: layers.section("journal", defaults("journal"))?,
             mapping: layers.section("mapping", defaults("mapping"))?,
             gateway: layers.section("gateway", defaults("gateway"))?,

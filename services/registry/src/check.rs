@@ -7,6 +7,7 @@ use proto::registry::v1::{FileContent, Snapshot};
 use sha2::{Digest as _, Sha256};
 
 use crate::consistency::check_consistency;
+use crate::format_engine::KnownFormats;
 use crate::mistake::Mistake;
 use crate::parse::{ParsedFolder, parse_file};
 use crate::yaml_files::read_texts;
@@ -25,14 +26,14 @@ pub(crate) struct CheckedFolder {
 /// # Errors
 ///
 /// Every mistake in every file, ordered by file and line.
-pub fn check(folder: &Path, formats: Option<&[String]>) -> Result<Snapshot, Vec<Mistake>> {
+pub fn check(folder: &Path, formats: Option<&KnownFormats>) -> Result<Snapshot, Vec<Mistake>> {
     check_folder(folder, formats).map(|it| it.snapshot)
 }
 
 /// As [`check`], with what each file holds.
 pub(crate) fn check_folder(
     folder: &Path,
-    formats: Option<&[String]>,
+    formats: Option<&KnownFormats>,
 ) -> Result<CheckedFolder, Vec<Mistake>> {
     let mut parsed = ParsedFolder::default();
     let mut names = Vec::new();
@@ -73,6 +74,11 @@ fn to_snapshot(parsed: ParsedFolder) -> Snapshot {
         code_lists: parsed.code_lists.into_iter().map(|(_, it)| it).collect(),
         formats: Vec::new(),
     };
-    snapshot.revision = hex::encode(Sha256::digest(snapshot.encode_to_vec()));
+    snapshot.revision = revision_of(&snapshot);
     snapshot
+}
+
+/// The digest of the content of a snapshot that has no revision yet.
+pub(crate) fn revision_of(snapshot: &Snapshot) -> String {
+    hex::encode(Sha256::digest(snapshot.encode_to_vec()))
 }

@@ -9,11 +9,12 @@ use proto::message::v1::Organisation;
 use proto::registry::v1::{Application, CodeList};
 use proto::scheme::fits;
 
+use crate::format_engine::KnownFormats;
 use crate::mistake::{EntryPositions, Mistake, Position};
 use crate::parse::ParsedFolder;
 
 /// Adds the mistakes of all checks.
-pub(crate) fn check_consistency(parsed: &mut ParsedFolder, formats: Option<&[String]>) {
+pub(crate) fn check_consistency(parsed: &mut ParsedFolder, formats: Option<&KnownFormats>) {
     let mut mistakes = Vec::new();
     check_unique_names(parsed, &mut mistakes);
     check_codes(&parsed.organisations, &mut mistakes);
@@ -172,7 +173,7 @@ fn check_successions(
 fn check_formats(
     positions: &EntryPositions,
     application: &Application,
-    formats: Option<&[String]>,
+    formats: Option<&KnownFormats>,
     mistakes: &mut Vec<Mistake>,
 ) {
     let mut types = BTreeSet::new();
@@ -189,13 +190,23 @@ fn check_formats(
     let gives = application.gives.iter().enumerate();
     named.extend(gives.map(|(row, it)| (format!("gives[{row}]"), it.as_str())));
     let Some(known) = formats else { return };
-    for (path, format) in named.iter().filter(|(_, it)| !known.iter().any(|known| known == it)) {
-        mistakes.push(
-            Mistake::new(&positions.at(path), &code::LT_REG_017)
-                .param("format", *format)
-                .param("known", known.join(", ")),
-        );
+    for (path, format) in named.iter().filter(|(_, it)| !known.names.iter().any(|of| of == it)) {
+        let position = positions.at(path);
+        mistakes.push(unknown_format(&position, format, known));
     }
+}
+
+fn unknown_format(position: &Position, format: &str, known: &KnownFormats) -> Mistake {
+    if let Some((_, file)) = known.unloaded.iter().find(|(name, _)| name == format) {
+        let mistake = Mistake::new(position, &code::LT_REG_022);
+        return mistake.param("format", format).param("file", file);
+    }
+    let distance = |it: &&String| strsim::levenshtein(it, format);
+    let nearest = known.names.iter().min_by_key(distance).map_or("–", String::as_str);
+    Mistake::new(position, &code::LT_REG_017)
+        .param("format", format)
+        .param("nearest", nearest)
+        .param("known", known.names.join(", "))
 }
 
 /// A code stands in a list once at a time.

@@ -6,11 +6,12 @@ use chassis::Clock;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::registry::v1::{
-    ApplyRequest, ForcedChange, InspectResponse, Losses, PendingChange, StoredRegistry,
+    ApplyRequest, ForcedChange, FormatDescription, InspectResponse, Losses, PendingChange,
+    Snapshot, StoredRegistry,
 };
 use uuid::Uuid;
 
-use crate::check::{CheckedFolder, check_folder};
+use crate::check::{CheckedFolder, check_folder, revision_of};
 use crate::losses::find_accident;
 use crate::stored;
 
@@ -26,7 +27,10 @@ pub fn find_waiting_losses(folder: &Path, state_file: &Path) -> Option<Losses> {
 /// The state of the registry, beside its snapshot for watchers.
 #[derive(Debug, Default)]
 pub(crate) struct InForce {
+    /// The registry's folder; its snapshot has no formats.
     folder: CheckedFolder,
+    /// The formats beside the shipped ones.
+    formats: Vec<FormatDescription>,
     applied_at_us: i64,
     pending: Option<Pending>,
     forced: Vec<ForcedChange>,
@@ -59,7 +63,28 @@ impl InForce {
         &self.folder
     }
 
-    fn has_revision(&self) -> bool {
+    /// The formats in force beside the shipped ones.
+    pub(crate) fn formats(&self) -> &[FormatDescription] {
+        &self.formats
+    }
+
+    /// What is in force, as it is sent to watchers.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        with_formats(self.folder.snapshot.clone(), &self.formats)
+    }
+
+    /// Puts other formats in force.
+    pub(crate) fn change_formats(&mut self, formats: Vec<FormatDescription>) {
+        if formats != self.formats {
+            self.formats = formats;
+            self.applied_at_us = Clock::System.now_us();
+            if self.has_revision() {
+                self.store();
+            }
+        }
+    }
+
+    pub(crate) fn has_revision(&self) -> bool {
         !self.folder.snapshot.revision.is_empty()
     }
 
@@ -72,8 +97,9 @@ impl InForce {
         match stored::read(state_file) {
             Ok(None) => {}
             Ok(Some(stored)) => {
-                let snapshot = stored.snapshot.unwrap_or_default();
+                let (snapshot, formats) = without_formats(stored.snapshot.unwrap_or_default());
                 self.folder = CheckedFolder { snapshot, files: stored.files };
+                self.formats = formats;
                 (self.applied_at_us, self.forced) = (stored.applied_at_us, stored.forced);
             }
             Err(error) => {
@@ -147,7 +173,7 @@ impl InForce {
             is_recorded: false,
         };
         let mut next = self.to_stored();
-        next.snapshot = Some(pending.folder.snapshot.clone());
+        next.snapshot = Some(with_formats(pending.folder.snapshot.clone(), &self.formats));
         next.files.clone_from(&pending.folder.files);
         next.applied_at_us = change.at_us;
         next.forced.push(change.clone());
@@ -208,7 +234,7 @@ impl InForce {
 
     fn to_stored(&self) -> StoredRegistry {
         StoredRegistry {
-            snapshot: Some(self.folder.snapshot.clone()),
+            snapshot: Some(self.snapshot()),
             files: self.folder.files.clone(),
             applied_at_us: self.applied_at_us,
             forced: self.forced.clone(),
@@ -226,7 +252,7 @@ impl InForce {
             applications: count(it.folder.snapshot.applications.len()),
         });
         InspectResponse {
-            revision: self.folder.snapshot.revision.clone(),
+            revision: self.snapshot().revision,
             applied_at_us: self.applied_at_us,
             organisations: count(self.folder.snapshot.organisations.len()),
             applications: count(self.folder.snapshot.applications.len()),
@@ -234,9 +260,34 @@ impl InForce {
             pending,
             not_stored: self.not_stored.clone().unwrap_or_default(),
             forced: self.forced.clone(),
+            loaded_formats: self.formats.iter().map(without_text).collect(),
             ..InspectResponse::default()
         }
     }
+}
+
+/// A format for a list.
+pub(crate) fn without_text(format: &FormatDescription) -> FormatDescription {
+    FormatDescription { text: String::new(), ..format.clone() }
+}
+
+/// A snapshot with formats. Its revision changes with each of them.
+fn with_formats(mut snapshot: Snapshot, formats: &[FormatDescription]) -> Snapshot {
+    if !formats.is_empty() {
+        snapshot.formats = formats.to_vec();
+        snapshot.revision = revision_of(&snapshot);
+    }
+    snapshot
+}
+
+/// The parts of a snapshot: the registry, and the formats beside it.
+fn without_formats(mut snapshot: Snapshot) -> (Snapshot, Vec<FormatDescription>) {
+    let formats = std::mem::take(&mut snapshot.formats);
+    if !formats.is_empty() {
+        snapshot.revision.clear();
+        snapshot.revision = revision_of(&snapshot);
+    }
+    (snapshot, formats)
 }
 
 /// Losses in one line for health and the log.

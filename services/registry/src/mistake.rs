@@ -22,6 +22,11 @@ impl Mistake {
         Self { file: position.file.clone(), line: position.line, fault: Fault::new(code) }
     }
 
+    /// A mistake of a file whose error is known.
+    pub(crate) fn of_fault(position: &Position, fault: Fault) -> Self {
+        Self { file: position.file.clone(), line: position.line, fault }
+    }
+
     /// Sets a placeholder of the error's texts.
     #[must_use]
     pub(crate) fn param(mut self, name: &str, value: impl Into<String>) -> Self {

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use crate::format_follower::FormatSources;
 use crate::in_force::InForce;
 use crate::mistake::Mistake;
 
@@ -47,7 +48,9 @@ pub struct Service {
     pub(crate) in_force: Arc<Mutex<InForce>>,
     /// Ends the watches when the current run ends.
     run_end: watch::Sender<CancellationToken>,
-    pub(crate) formats: Option<Arc<[String]>>,
+    /// The mistakes in the folder of format descriptions.
+    pub(crate) format_mistakes: watch::Sender<Arc<Vec<Mistake>>>,
+    pub(crate) formats: Option<FormatSources>,
     /// The journal, which keeps operators' actions.
     pub(crate) journal: Option<Upstream>,
 }
@@ -57,6 +60,7 @@ impl Default for Service {
         Self {
             snapshot: watch::Sender::new(Arc::default()),
             mistakes: watch::Sender::new(Arc::default()),
+            format_mistakes: watch::Sender::new(Arc::default()),
             in_force: Arc::default(),
             run_end: watch::Sender::new(CancellationToken::new()),
             formats: None,
@@ -71,10 +75,19 @@ impl Service {
         Self::default()
     }
 
-    /// The same registry, which accepts only these formats in its applications.
+    /// The same registry, which loads formats and accepts only loaded and shipped ones in its
+    /// applications.
     #[must_use]
-    pub fn with_formats(self, formats: impl IntoIterator<Item = String>) -> Self {
-        Self { formats: Some(formats.into_iter().collect()), ..self }
+    pub fn with_formats(self, formats: FormatSources) -> Self {
+        Self { formats: Some(formats), ..self }
+    }
+
+    /// The same registry, which loads a format once this store keeps it.
+    #[must_use]
+    pub fn with_format_store(self, store: Upstream) -> Self {
+        let formats = self.formats.clone();
+        let formats = formats.map(|it| FormatSources { store: Some(store), ..it });
+        Self { formats, ..self }
     }
 
     /// The same registry, which records operators' actions in this journal.
@@ -92,6 +105,11 @@ impl Service {
     /// force.
     pub fn mistakes(&self) -> Arc<Vec<Mistake>> {
         self.mistakes.borrow().clone()
+    }
+
+    /// The mistakes in the folder of format descriptions as it is now.
+    pub fn format_mistakes(&self) -> Arc<Vec<Mistake>> {
+        self.format_mistakes.borrow().clone()
     }
 
     /// The token that ends the watches of this run; a new one when the last run has ended.
@@ -125,7 +143,14 @@ impl Service {
             fault: Some(it.fault.clone()),
         };
         let mistakes = self.mistakes().iter().map(mistake).collect();
-        InspectResponse { mistakes, ..self.in_force.lock().inspect() }
+        let format_mistakes = self.format_mistakes().iter().map(mistake).collect();
+        let shipped_formats = self.formats.as_ref().map(|it| it.engine.shipped());
+        InspectResponse {
+            mistakes,
+            format_mistakes,
+            shipped_formats: shipped_formats.unwrap_or_default(),
+            ..self.in_force.lock().inspect()
+        }
     }
 }
 
@@ -182,7 +207,7 @@ impl RegistryAdministration for Service {
         let applying = move || {
             let mut in_force = service.in_force.lock();
             let change = in_force.force(&request)?;
-            service.publish(&in_force.folder().snapshot);
+            service.publish(&in_force.snapshot());
             Ok::<_, Fault>(change)
         };
         let applied = tokio::task::spawn_blocking(applying).await;
@@ -195,6 +220,9 @@ impl RegistryAdministration for Service {
         _request: Request<ExportRequest>,
     ) -> Result<Response<ExportResponse>, Status> {
         let mut snapshot = Snapshot::clone(&self.snapshot());
+        for format in &mut snapshot.formats {
+            format.text.clear();
+        }
         for application in &mut snapshot.applications {
             application.token_sha256.clear();
         }

@@ -81,11 +81,18 @@ pub(crate) fn folder_state(folder: &Path) -> FolderState {
             let path = entry.path();
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => folders.push(path),
-                Ok(metadata) => state.push((path, metadata.len(), metadata.modified().ok())),
-                Err(_unreadable) => state.push((path, 0, None)),
+                Ok(_) | Err(_) => state.push(file_state(path)),
             }
         }
     }
     state.sort();
     state
+}
+
+/// The state of one file.
+pub(crate) fn file_state(path: PathBuf) -> (PathBuf, u64, Option<SystemTime>) {
+    match fs::metadata(&path) {
+        Ok(metadata) => (path, metadata.len(), metadata.modified().ok()),
+        Err(_unreadable) => (path, 0, None),
+    }
 }

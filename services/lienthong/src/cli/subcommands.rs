@@ -70,11 +70,17 @@ pub(crate) enum Registry {
     Check {
         /// Thư mục / Folder
         folder: PathBuf,
+        /// Thư mục mô tả định dạng; nếu không nêu: thư mục formats bên cạnh / Folder of format descriptions; default: the folder formats beside it
+        #[arg(long, value_name = "DIR")]
+        formats: Option<PathBuf>,
     },
     /// Xem nội dung / Show what it says
     Show {
         /// Thư mục / Folder
         folder: PathBuf,
+        /// Thư mục mô tả định dạng; nếu không nêu: thư mục formats bên cạnh / Folder of format descriptions; default: the folder formats beside it
+        #[arg(long, value_name = "DIR")]
+        formats: Option<PathBuf>,
     },
     /// Tìm cơ quan hay ứng dụng theo mã, khóa, tên; ai được gửi gì / Look up an organisation or application; who may send what
     #[command(after_help = "Ví dụ / Examples:\n  lienthong registry lookup 000.00.01.A99\n  \

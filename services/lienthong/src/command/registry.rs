@@ -14,6 +14,7 @@ use crate::cli::{Link, Registry};
 use crate::client_settings::ClientSettings;
 use crate::exit_status::ExitStatus;
 use crate::fault::{fault_json, unreadable_path};
+use crate::format_engine::{check_formats_folder, formats_in};
 use crate::output::Output;
 use crate::settings::state_file_beside;
 use crate::table::Row;
@@ -25,9 +26,9 @@ pub(crate) async fn run(
     client: impl FnOnce(&Link) -> anyhow::Result<ClientSettings>,
     command: Registry,
 ) -> anyhow::Result<ExitStatus> {
-    let (folder, show) = match command {
-        Registry::Check { folder } => (folder, false),
-        Registry::Show { folder } => (folder, true),
+    let (folder, formats, show) = match command {
+        Registry::Check { folder, formats } => (folder, formats, false),
+        Registry::Show { folder, formats } => (folder, formats, true),
         Registry::Token => return Ok(print_token(output)),
         Registry::Lookup { text, link } => {
             return lookup::lookup(output, &client(&link)?, &text.join(" ")).await;
@@ -38,10 +39,9 @@ pub(crate) async fn run(
         }
     };
     std::fs::read_dir(&folder).map_err(|error| unreadable_path(&folder, &error))?;
-    let registry =
-        formats::FormatRegistry::shipped().map_err(|it| anyhow::anyhow!(it.join("; ")))?;
-    let formats: Vec<String> = registry.all().map(|it| it.name().to_owned()).collect();
-    let checked = registry::check(&folder, Some(&formats));
+    let formats = formats.unwrap_or_else(|| formats_beside(&folder));
+    let known = check_formats_folder(&formats_in(&formats)?)?.known;
+    let checked = registry::check(&folder, Some(&known));
     if !show
         && checked.is_ok()
         && let Some(losses) = registry::find_waiting_losses(&folder, &state_file_of(&folder))
@@ -65,6 +65,12 @@ pub(crate) async fn run(
         Err(mistakes) => return Ok(print_mistakes(output, &mistakes)),
     }
     Ok(ExitStatus::Done)
+}
+
+/// The folder of format descriptions beside a registry's folder, as `up` has it.
+fn formats_beside(folder: &Path) -> PathBuf {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    folder.with_file_name("formats")
 }
 
 /// The file beside a folder in which the registry of `up` stores what is in force.

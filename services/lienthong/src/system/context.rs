@@ -1,5 +1,6 @@
 //! What the starts of one process have in common.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::Upstream;
@@ -9,10 +10,12 @@ use chassis::health::Health;
 use chassis::secret::Secret;
 use chassis::telemetry::Telemetry;
 use chassis::upstream::Network;
+use registry::FormatSources;
 use registry_client::RegistryFollower;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Role;
+use crate::format_engine::ProductFormats;
 use crate::settings::Settings;
 use crate::system::access::ACCESS;
 use crate::system::current_gateway::CurrentGateway;
@@ -79,11 +82,8 @@ pub(super) struct LongLived {
 
 impl LongLived {
     pub(super) fn new(settings: &Settings) -> Self {
-        // Formats with mistakes stop mapping, which reports them; the registry then knows none.
-        let formats = formats::FormatRegistry::shipped();
-        let names = formats.iter().flat_map(|it| it.all()).map(|it| it.name().to_owned());
         Self {
-            registry: registry::Service::new().with_formats(names),
+            registry: registry_service(settings),
             journal: journal::Service::new(&settings.journal),
             claims_disk: DiskSpace::new(),
             mapping_registry: RegistryFollower::new("mapping.registry"),
@@ -91,6 +91,24 @@ impl LongLived {
             gateway: CurrentGateway::default(),
             mapping_routes: CurrentRoutes::default(),
             internal_calls_answered: CancellationToken::new(),
+        }
+    }
+}
+
+/// The registry, which loads the formats of its folder. Shipped formats with mistakes stop mapping,
+/// which reports them; the registry then loads none.
+fn registry_service(settings: &Settings) -> registry::Service {
+    let service = registry::Service::new();
+    match ProductFormats::new() {
+        Ok(engine) => service.with_formats(FormatSources {
+            config: settings.formats.clone(),
+            engine: Arc::new(engine),
+            store: None,
+        }),
+        Err(error) => {
+            let error = format!("{error:#}");
+            tracing::error!(error, "no format is loaded");
+            service
         }
     }
 }

@@ -45,13 +45,15 @@ pub(super) fn start_long_lived(context: Context<'_>, shutdown: &CancellationToke
     group
 }
 
-/// The journal, which keeps operators' actions.
-fn journal_of(context: Context<'_>) -> anyhow::Result<Upstream> {
+/// The journal, which keeps operators' actions, and its store of formats.
+fn journal_of(context: Context<'_>) -> anyhow::Result<(Upstream, Upstream)> {
     let Context { dependencies, long_lived, .. } = context;
     if context.has_role(Role::Journal) {
-        return Ok(Upstream::local(long_lived.journal.server()));
+        let journal = &long_lived.journal;
+        return Ok((Upstream::local(journal.server()), Upstream::local(journal.format_server())));
     }
-    dependencies.upstream(dependencies.settings.upstream.journal.reveal())
+    let journal = dependencies.upstream(dependencies.settings.upstream.journal.reveal())?;
+    Ok((journal.clone(), journal))
 }
 
 /// Starts what answers calls of other processes also while this one starts again.
@@ -60,10 +62,12 @@ fn start_answering(context: Context<'_>, group: &mut TaskGroup) {
     let mut routes = Routes::default();
     if context.has_role(Role::Registry) {
         let service = match journal_of(context) {
-            Ok(journal) => long_lived.registry.clone().with_journal(journal),
+            Ok((journal, formats)) => {
+                long_lived.registry.clone().with_journal(journal).with_format_store(formats)
+            }
             Err(error) => {
                 let error = format!("{error:#}");
-                tracing::warn!(error, "operators' changes of the registry are not recorded");
+                tracing::warn!(error, "the registry's changes and formats are not kept");
                 long_lived.registry.clone()
             }
         };

@@ -3,6 +3,7 @@
 
 mod bare_codes;
 mod emptied;
+mod formats;
 
 use std::fs;
 use std::time::Duration;
@@ -183,12 +184,17 @@ fn unknown_formats_are_mistakes_with_their_line() {
     let text = text.replace("gives: [edxml.document]", "gives: [edxml.document, portal]");
     let folder = folder(&text);
     assert!(registry::check(folder.path(), None).is_ok());
-    let known = ["edxml.document", "edxml.status"].map(str::to_owned);
+    let known = registry::KnownFormats {
+        names: ["edxml.document", "edxml.status"].map(str::to_owned).to_vec(),
+        unloaded: vec![("portal".to_owned(), "portal.yaml".to_owned())],
+    };
     assert!(registry::check(self::folder(GOOD).path(), Some(&known)).is_ok());
     let found = registry::check(folder.path(), Some(&known)).unwrap_err();
-    let found: Vec<_> =
-        found.iter().map(|it| (it.fault.params["format"].as_str(), it.line)).collect();
-    assert_eq!(found, [("portal", 13), ("edxml.statu", 14)]);
+    let found: Vec<_> = found.iter().map(|it| (it.fault.code.as_str(), it.line)).collect();
+    assert_eq!(found, [("LT-REG-022", 13), ("LT-REG-017", 14)]);
+    let found = registry::check(folder.path(), Some(&known)).unwrap_err();
+    assert_eq!(found[0].fault.params["file"], "portal.yaml");
+    assert_eq!(found[1].fault.params["nearest"], "edxml.status");
 }
 
 #[test]

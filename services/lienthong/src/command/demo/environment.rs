@@ -230,6 +230,7 @@ fn settings(folder: &Path, arguments: &Demo) -> anyhow::Result<Settings> {
     let database = arguments.database.as_ref().map_or_else(|| path("journal.sqlite"), reveal);
     let mut layers = Layers::from_parts(None, BTreeMap::new())?
         .flag("registry.folder", path("registry"))
+        .flag("formats.folder", path("formats"))
         .flag("claims.folder", path("claims"))
         .flag("journal.database", database)
         .flag("listen.vendors", "127.0.0.1:0")

@@ -8,6 +8,7 @@ use proto::fault::Lang;
 
 use crate::command::doctor::check::Check;
 use crate::command::registry::state::waiting_fault;
+use crate::format_engine;
 use crate::output::Output;
 use crate::settings::Settings;
 
@@ -46,6 +47,7 @@ pub(super) fn check_folders(output: Output, settings: &Settings) -> Vec<Check> {
         checks.push(check_folder(output, settings, ("database_folder", title, folder)));
     }
     checks.push(check_registry_folder(output, &settings.registry));
+    checks.push(check_formats_folder(output, &settings.formats));
     checks
 }
 
@@ -88,6 +90,32 @@ fn check_folder(
                 "Free space on this disk, or let the user that runs lienthong write there; or name another folder by --data, claims.folder or journal.database.",
             )
             .to_owned(),
+    }
+}
+
+/// Checks the descriptions that are loaded beside the shipped ones.
+fn check_formats_folder(output: Output, config: &registry::FormatsConfig) -> Check {
+    let folder = config.folder.display();
+    let outcome = match format_engine::check_formats_folder(config) {
+        Err(error) => Err(format!("{error:#}")),
+        Ok(checked) => match checked.mistakes.first() {
+            Some(first) => {
+                let (code, title) = (&first.fault.code, first.fault.title(output.lang));
+                let others = checked.mistakes.len() - 1;
+                let more = if others == 0 { String::new() } else { format!(" (+{others})") };
+                Err(format!("{folder}/{}: {code}: {title}{more}", first.file))
+            }
+            None => {
+                let loaded = output.localize("định dạng nạp thêm", "loaded formats");
+                Ok(format!("{folder}, {} {loaded}", checked.formats.len()))
+            }
+        },
+    };
+    Check {
+        id: "formats_folder",
+        title: output.localize("Thư mục định dạng", "Formats folder"),
+        outcome,
+        remedy: "lienthong format check".to_owned(),
     }
 }
 

@@ -3,7 +3,8 @@
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::registry::v1::{
-    ApplyRequest, FileMistake, ForcedChange, InspectRequest, InspectResponse, Losses, PendingChange,
+    ApplyRequest, FileMistake, ForcedChange, FormatDescription, InspectRequest, InspectResponse,
+    Losses, PendingChange,
 };
 use serde_json::{Value, json};
 use tonic::Status;
@@ -83,7 +84,8 @@ pub(super) async fn print_status(
 ) -> anyhow::Result<ExitStatus> {
     let state = inspect(client).await?;
     let fault = find_fault(output, &state);
-    let exit_status = if fault.is_none() { ExitStatus::Done } else { ExitStatus::Refused };
+    let is_well = fault.is_none() && state.format_mistakes.is_empty();
+    let exit_status = if is_well { ExitStatus::Done } else { ExitStatus::Refused };
     if output.json {
         output.print_json(&state_json(&state));
         return Ok(exit_status);
@@ -94,6 +96,20 @@ pub(super) async fn print_status(
         let fault = it.fault.clone().unwrap_or_default();
         let title = fault.title(output.lang);
         output.print_line(&format!("✗ {}:{}: {} {title}", it.file, it.line, fault.code));
+    }
+    for it in &state.loaded_formats {
+        let loaded = output.localize("✓ Định dạng", "✓ Format");
+        let hash: String = it.hash.chars().take(8).collect();
+        output.print_line(&format!("{loaded} {} v{} {hash}: {}", it.name, it.version, it.file));
+    }
+    for it in &state.format_mistakes {
+        let fault = it.fault.clone().unwrap_or_default();
+        let title = fault.title(output.lang);
+        output.print_line(&format!("✗ {}: {} {title}", it.file, fault.code));
+        for it in &fault.violations {
+            let text = output.localize(&it.description_vi, &it.description_en);
+            output.print_line(&format!("    {text}"));
+        }
     }
     if let Some(pending) = &state.pending {
         print_pending(output, pending);
@@ -206,8 +222,14 @@ fn state_json(state: &InspectResponse) -> Value {
         "organisations": state.organisations, "applications": state.applications,
         "mistakes": state.mistakes.iter().map(mistake).collect::<Vec<_>>(),
         "pending": pending, "not_stored": state.not_stored,
+        "loaded_formats": state.loaded_formats.iter().map(format_json).collect::<Vec<_>>(),
+        "format_mistakes": state.format_mistakes.iter().map(mistake).collect::<Vec<_>>(),
         "forced": state.forced.iter().map(change_json).collect::<Vec<_>>(),
     })
+}
+
+fn format_json(of: &FormatDescription) -> Value {
+    json!({ "name": of.name, "version": of.version, "hash": of.hash, "file": of.file })
 }
 
 fn change_json(of: &ForcedChange) -> Value {

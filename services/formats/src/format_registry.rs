@@ -1,5 +1,6 @@
 //! The formats of an installation, by name or detected from native content.
 
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use proto::fault::code;
@@ -9,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::content::BlobSink;
 use crate::detection::{Detection, detect, precedence};
-use crate::diagnostic::{SourceMistake, SourcePosition};
+use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
 use crate::format::{DecodedMessage, Format};
 use crate::registered_format::{FormatSource, RegisteredFormat};
 
@@ -130,14 +131,19 @@ impl FormatRegistry {
     /// Compiles a description, unless this registry has it.
     fn compile(&self, text: &str) -> Result<Arc<Format>, Vec<SourceMistake>> {
         let hash = hex::encode(Sha256::digest(text.as_bytes()));
-        match self.0.iter().find(|it| it.format.hash() == hash) {
-            Some(known) => return Ok(Arc::clone(&known.format)),
-            // A description is read in every role; none may end it.
-            None => std::panic::catch_unwind(|| Format::compile(text)).unwrap_or_else(|_panic| {
-                Err(vec!["lỗi bên trong bộ máy định dạng / the engine failed".to_owned()])
-            }),
+        if let Some(known) = self.0.iter().find(|it| it.format.hash() == hash) {
+            return Ok(Arc::clone(&known.format));
         }
-        .map(Arc::new)
+        // A description is compiled in every role; none may end it.
+        let compiled = catch_unwind(|| Format::compile(text)).unwrap_or_else(|_panic| {
+            let defect = Defect::new(
+                &code::LT_SYS_001,
+                "lỗi bên trong bộ máy định dạng",
+                "the format engine failed",
+            );
+            Err(vec![SourceMistake::new(SourcePosition::default(), "", defect)])
+        });
+        compiled.map(Arc::new)
     }
 
     /// The format of that name.

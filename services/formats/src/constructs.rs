@@ -35,7 +35,6 @@ pub(crate) enum ValueShape {
 }
 
 /// A key of a description.
-#[expect(dead_code, reason = "`format explain` prints the example")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Construct {
     pub(crate) key: &'static str,

@@ -9,5 +9,5 @@ mod text;
 pub(crate) use calendar::is_date;
 pub(crate) use converter::Converter;
 pub(crate) use error::ConvertError;
-pub(crate) use table::{CodeLists, parse_converter};
+pub(crate) use table::{CONVERTERS, CodeLists, parse_converter};
 pub(crate) use text::{normalize_text, writable_text};

@@ -14,6 +14,7 @@ use crate::grammar_check::check_grammar;
 use crate::model::{DynMessage, MessageSchema, encode, message_schema};
 use crate::path_map::{MappedPaths, PathMap, map_rules};
 use crate::plan::{Rule, native_names, parse_native_path, resolve};
+use crate::rule_check::check_rules;
 use crate::tree::{NodeName, Tree};
 use crate::unmapped::FormatIdentity;
 use crate::write::json::JsonFrame;
@@ -70,7 +71,7 @@ pub struct Format {
     write_empty: Option<String>,
     file_form: FileForm,
     frame: JsonFrame,
-    rules: Vec<Rule>,
+    pub(crate) rules: Vec<Rule>,
     pub(crate) path_map: PathMap,
     /// Native paths of repeated nodes.
     lists: Vec<String>,
@@ -136,6 +137,7 @@ impl Format {
         let records = parse_native_path(parsed.syntax.records(), false);
         let MappedPaths { mappings, lists, second_records, .. } = map_rules(&rules);
         mistakes.extend(check_names(&parsed.syntax, source));
+        mistakes.extend(check_rules(&rules, &parsed, source));
         let names = native_names(&rules);
         let hash = Sha256::digest(description.as_bytes());
         let is_flat = parsed.syntax.is_flat();

@@ -221,12 +221,12 @@ fn collect_mappings(rules: &[Rule], within: &str, traits: MappingTraits, into: &
 }
 
 /// True for a selector of one item.
-fn selects_one(selector: Option<&Selector>) -> bool {
+pub(crate) fn selects_one(selector: Option<&Selector>) -> bool {
     matches!(selector, Some(Selector::First | Selector::Equals(..) | Selector::Has(_)))
 }
 
 /// A canonical path without its selectors.
-fn strip_selectors(path: &str) -> String {
+pub(crate) fn strip_selectors(path: &str) -> String {
     let mut depth = 0;
     let is_outside = |it: &char| {
         match it {

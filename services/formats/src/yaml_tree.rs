@@ -133,6 +133,18 @@ impl SourceMap {
         self.entry(map, key).map(|(_, value)| value)
     }
 
+    /// The position of the value of a key in the innermost map with such a key around a position.
+    pub(crate) fn enclosing_value(
+        &self,
+        inside: SourcePosition,
+        key: &str,
+    ) -> Option<SourcePosition> {
+        let begins_before = |it: &&SourcePosition| **it <= inside;
+        let mut maps: Vec<_> = self.maps.keys().filter(begins_before).collect();
+        maps.sort_unstable();
+        maps.iter().rev().find_map(|it| self.value(**it, key))
+    }
+
     /// The position of a value, by the keys from the top of the description; that of the nearest
     /// key that exists where one does not.
     pub(crate) fn path(&self, keys: &[&str]) -> SourcePosition {

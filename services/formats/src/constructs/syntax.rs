@@ -4,12 +4,13 @@ use super::{Construct, ValueShape, words};
 use crate::diagnostic::Wording;
 
 /// A syntax: a value of `kind`.
-#[expect(dead_code, reason = "`format explain` prints the meaning")]
 #[derive(Debug)]
 pub(crate) struct SyntaxEntry {
     pub(crate) kind: &'static str,
     pub(crate) meaning: Wording,
     pub(crate) keys: &'static [Construct],
+    /// Sections of a description that use it.
+    pub(crate) example: &'static str,
 }
 
 /// Every syntax.
@@ -18,6 +19,7 @@ pub(crate) const SYNTAXES: &[SyntaxEntry] = &[
         kind: "xml",
         meaning: words("XML có một không gian tên", "XML with one namespace"),
         keys: XML,
+        example: XML_EXAMPLE,
     },
     SyntaxEntry {
         kind: "json",
@@ -26,6 +28,7 @@ pub(crate) const SYNTAXES: &[SyntaxEntry] = &[
             "JSON: one object, or a list of records",
         ),
         keys: JSON,
+        example: "syntax: {kind: json, records: Value/Data}\n",
     },
     SyntaxEntry {
         kind: "csv",
@@ -34,6 +37,7 @@ pub(crate) const SYNTAXES: &[SyntaxEntry] = &[
             "delimited text such as Excel's CSV; each row is a message, each column a place",
         ),
         keys: CSV,
+        example: "syntax: {kind: csv, separator: [\";\", \",\"]}\nfields:\n  - {at: Trích yếu, to: subject}\n",
     },
     SyntaxEntry {
         kind: "fields",
@@ -42,6 +46,7 @@ pub(crate) const SYNTAXES: &[SyntaxEntry] = &[
             "text with named fields, such as `Name: value` or `[name]value[/name]`",
         ),
         keys: FIELDS,
+        example: "syntax: {kind: fields, open: \"[{name}]\", close: \"[/{name}]\"}\nfields:\n  - {at: TrichYeu, to: subject}\n",
     },
     SyntaxEntry {
         kind: "canonical-json",
@@ -50,6 +55,7 @@ pub(crate) const SYNTAXES: &[SyntaxEntry] = &[
             "the canonical model itself as JSON; there are no rules",
         ),
         keys: &[],
+        example: "carries: Canonical\nsyntax: {kind: canonical-json}\n",
     },
 ];
 

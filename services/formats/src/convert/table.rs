@@ -15,7 +15,6 @@ use crate::grammar::CodeList;
 pub(crate) type CodeLists = BTreeMap<String, Arc<CodeList>>;
 
 /// A converter as the grammar describes it, and how its arguments are parsed.
-#[expect(dead_code, reason = "`format explain` prints meaning and example")]
 pub(crate) struct ConverterEntry {
     pub(crate) name: &'static str,
     /// The arguments behind the name; empty: there are none.
@@ -127,7 +126,7 @@ pub(crate) const CONVERTERS: &[ConverterEntry] = &[
             vi: "loại của tệp như nó nằm trong nội dung: loại của ZIP khi tệp được bọc trong ZIP",
             en: "the media type of a file as it lies in the body: that of a ZIP where it is wrapped in one",
         },
-        example: "fields:\n  - each: Tep\n    to: attachments\n    fields:\n      - {at: Ten, to: file_name}\n      - {at: Loai, to: media_type, as: packed-type}\n      - {at: NoiDung, to: content, as: content}\n",
+        example: "fields:\n  - each: Tep\n    to: attachments\n    fields:\n      - {at: NoiDung, to: content, as: content}\n      - {at: Loai, to: media_type, as: packed-type}\n",
         parse: |_, _| Ok(Converter::PackedType),
     },
     ConverterEntry {

@@ -283,6 +283,8 @@ impl Resolver<'_> {
             self.report("pair", &at_text, defect);
         }
         Some(Rule::List(ListRule {
+            position: self.position,
+            spec: spec_of(rule),
             at,
             to,
             list: name.split('[').next().unwrap_or_default().to_owned(),
@@ -300,8 +302,7 @@ impl Resolver<'_> {
     }
 
     fn parse_converter(&mut self, rule: &FieldRule, at: &[NodeName]) -> Option<Converter> {
-        let spec = rule.converter.as_deref().unwrap_or("text");
-        let parsed = parse_converter(spec, &self.lists);
+        let parsed = parse_converter(&spec_of(rule), &self.lists);
         parsed.map_err(|defect| self.report("as", &join_names(at), defect)).ok()
     }
 
@@ -330,6 +331,8 @@ impl Resolver<'_> {
         let fallback = resolve_optional(self, "else", &rule.otherwise);
         let unlisted = resolve_optional(self, "unlisted", &rule.unlisted);
         let leaf = LeafRule {
+            position: self.position,
+            spec: spec_of(rule),
             at,
             to,
             name,
@@ -352,6 +355,11 @@ impl Resolver<'_> {
         }
         Some(Rule::Leaf(leaf))
     }
+}
+
+/// The converter of a rule as the description writes it.
+fn spec_of(rule: &FieldRule) -> String {
+    rule.converter.clone().unwrap_or_else(|| "text".to_owned())
 }
 
 fn join_paths(outer: &str, inner: &str) -> String {

@@ -3,12 +3,17 @@
 
 use crate::canonical_path::CanonicalPath;
 use crate::convert::Converter;
+use crate::diagnostic::SourcePosition;
 use crate::grammar::{Requirement, TooLong};
 use crate::tree::NodeName;
 
 /// Maps a native node to a canonical value.
 #[derive(Clone, Debug)]
 pub(crate) struct LeafRule {
+    /// Where the rule begins in the description.
+    pub(crate) position: SourcePosition,
+    /// The converter as the description writes it.
+    pub(crate) spec: String,
     pub(crate) at: Vec<NodeName>,
     pub(crate) to: CanonicalPath,
     /// The canonical path as the description writes it, from the record's message.
@@ -55,6 +60,10 @@ pub(crate) struct GroupRule {
 /// Maps repeated native nodes to the items of a canonical list.
 #[derive(Clone, Debug)]
 pub(crate) struct ListRule {
+    /// Where the rule begins in the description.
+    pub(crate) position: SourcePosition,
+    /// For items that are texts: the converter as the description writes it.
+    pub(crate) spec: String,
     pub(crate) at: Vec<NodeName>,
     pub(crate) to: CanonicalPath,
     pub(crate) name: String,

@@ -123,3 +123,106 @@ fn a_rule_that_cannot_work_does_not_compile() {
     }
     assert_eq!(compiled("", "{each: X, to: places}"), Ok(()));
 }
+
+/// Rules with the keys that every description needs, in its first five lines.
+fn with_head(rules: &str) -> String {
+    format!(
+        "format: x\nversion: 1\ntitle: X\ncarries: Document\nsyntax: {{kind: json, records: a}}\n{rules}"
+    )
+}
+
+/// What only several rules together get wrong, each at the key or value that is wrong.
+#[test]
+fn rules_that_contradict_each_other_do_not_compile() {
+    for (rules, expected) in [
+        (
+            "fields:\n  - {at: A, to: subject}\n  - {at: B, to: subject}\n",
+            "8:17: LT-FMT-010: B: `subject` is filled from `A` in line 7 already",
+        ),
+        (
+            "fields:\n  - {at: A, to: number, as: full-number}\n  - {at: B, to: number.number}\n",
+            "8:17: LT-FMT-010: B: `number.number` is filled from `A` in line 7 already",
+        ),
+        (
+            "fields:\n  - {at: A, to: subject}\n  - {at: A, to: summary}\n",
+            "8:10: LT-FMT-011: A: `A` is mapped to `subject` and to `summary`",
+        ),
+        (
+            "fields:\n  - at: G\n    fields:\n      - {at: A, to: subject}\n      - {at: A, const: x}\n",
+            "9:14: LT-FMT-011: G/A: `G/A` is mapped to `subject` and to `const`",
+        ),
+        (
+            "fields:\n  - {at: A, to: subject, need: read}\n",
+            "7:32: LT-FMT-012: A: `A` is needed when reading, and may be missing when writing",
+        ),
+        (
+            "empty: [\"\", \"0\"]\nlists: {u: {rows: {\"0\": NORMAL}}}\nfields:\n  - {at: A, to: urgency, as: code u}\n",
+            "6:8: LT-FMT-013: empty: `0` means absent, and is a code of `A` too",
+        ),
+        (
+            "fields:\n  - {at: A, to: directive, as: yes-no x y, empty: [y]}\n",
+            "7:51: LT-FMT-013: A: `y` means absent, and is a code of `A` too",
+        ),
+        (
+            "lists: {s: {list: secrecy, rows: {\"0\": none}}}\nfields:\n  - {at: A, to: secrecy, as: code s}\n",
+            "8:30: LT-FMT-014: A: this place holds secrecy, and its list has no `gate`",
+        ),
+    ] {
+        let mistakes = mistakes_of(&with_head(rules));
+        assert!(mistakes.iter().any(|it| it == expected), "{expected}\n{mistakes:#?}");
+    }
+}
+
+/// A kind of change with two of its values, and its rule.
+const CHANGE: &str = "lists:\n  k: {rows: {\"1\": REVOKE, \"2\": UPDATE}}\nfields:\n  - {at: K, to: change.kind, as: code k}\n";
+
+#[test]
+fn rules_that_can_never_apply_do_not_compile() {
+    let change = CHANGE;
+    for (rules, expected) in [
+        (
+            "fields:\n  - to: change\n    when: {change.kind: UPDATE}\n    fields:\n      - {at: A, to: reason}\n",
+            "8:11: LT-FMT-015: A: `change.kind: UPDATE`: the format does not read `change.kind`, so the condition never holds",
+        ),
+        (
+            &format!(
+                "{change}  - to: change\n    when: {{change.kind: REPLACE}}\n    fields:\n      - {{at: A, to: reason}}\n"
+            ),
+            "11:11: LT-FMT-015: A: `change.kind: REPLACE`: no code of `K` means `REPLACE`",
+        ),
+        (
+            "lists: {u: {rows: {\" 0\": NORMAL}}}\nfields:\n  - {at: A, to: urgency, as: code u}\n",
+            "6:26: LT-FMT-008: lists/u: the code ` 0` is never read: it has white space around it, or is not composed (NFC)",
+        ),
+        (
+            "fields:\n  - each: F\n    to: attachments\n    match: id\n    fields:\n      - {at: A, to: file_name}\n",
+            "9:12: LT-FMT-018: F: no rule inside fills `id`, the key of `match`",
+        ),
+        (
+            "fields:\n  - {at: A, to: subject, as: text x}\n",
+            "7:30: LT-FMT-006: A: `text` takes no argument; leave out `x`",
+        ),
+        (
+            "fields:\n  - {at: A, to: sender, use: cq}\nparts: {co-quan: []}\n",
+            "7:30: LT-FMT-009: A: there is no part `cq`",
+        ),
+    ] {
+        let mistakes = mistakes_of(&with_head(rules));
+        assert!(mistakes.iter().any(|it| it == expected), "{expected}\n{mistakes:#?}");
+    }
+}
+
+#[test]
+fn conditions_selectors_and_keys_keep_places_apart() {
+    let change = CHANGE;
+    for rules in [
+        &format!(
+            "{change}  - to: change\n    when: {{change.kind: REVOKE}}\n    fields: [{{at: A, to: reason}}]\n  - to: change\n    when: {{change.kind: UPDATE}}\n    fields: [{{at: B, to: reason}}]\n"
+        ),
+        "fields:\n  - {each: A, to: \"recipients[role=MAIN]\", fields: [{at: N, to: organisation.name}]}\n  - {each: B, to: \"recipients[role=COPY]\", fields: [{at: N, to: organisation.name}]}\n",
+        "fields:\n  - {at: A, to: subject}\n  - {at: B, to: subject, read-only: yes}\n",
+        "fields:\n  - {each: A, to: attachments, match: id, fields: [{at: I, to: id}, {at: N, to: file_name}]}\n  - {each: B, to: attachments, match: id, fields: [{at: I, to: id}, {at: N, to: file_name}]}\n",
+    ] {
+        assert_eq!(mistakes_of(&with_head(rules)), [""; 0], "{rules}");
+    }
+}

@@ -1,0 +1,410 @@
+//! What a format maps, place by place: for its page, for the table of what formats carry, and for
+//! what is lost between two of them.
+
+use std::collections::BTreeSet;
+
+use crate::canonical_path::CanonicalPath;
+use crate::convert::Converter;
+use crate::diagnostic::SourcePosition;
+use crate::format::Format;
+use crate::grammar::{Requirement, TooLong};
+use crate::grammar_page::{CanonicalField, canonical_fields};
+use crate::model::FieldSchema;
+use crate::path_map::{selects_one, strip_selectors};
+use crate::plan::{LeafRule, ListRule, Rule};
+use crate::tree::{NodeName, join_names};
+
+/// A rule of a format with everything around it resolved.
+#[derive(Clone, Debug)]
+pub(crate) struct FlatRule<'r> {
+    /// Native path from the record.
+    pub(crate) native: String,
+    /// Canonical path from the message, with selectors.
+    pub(crate) canonical: String,
+    pub(crate) kind: FlatKind<'r>,
+    /// Every `when` around the rule.
+    pub(crate) conditions: Vec<&'r (CanonicalPath, Vec<i32>)>,
+    pub(crate) is_read_only: bool,
+    /// The lists around the rule, outermost first.
+    pub(crate) lists: Vec<&'r ListRule>,
+}
+
+/// What a flat rule maps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum FlatKind<'r> {
+    Leaf(&'r LeafRule),
+    List(&'r ListRule),
+    Constant,
+}
+
+impl FlatRule<'_> {
+    /// Where the rule begins in the description.
+    pub(crate) fn position(&self) -> SourcePosition {
+        match self.kind {
+            FlatKind::Leaf(it) => it.position,
+            FlatKind::List(it) => it.position,
+            FlatKind::Constant => SourcePosition::default(),
+        }
+    }
+
+    /// The leaf; none for another rule.
+    pub(crate) fn leaf(&self) -> Option<&LeafRule> {
+        if let FlatKind::Leaf(it) = self.kind { Some(it) } else { None }
+    }
+
+    /// The converter of a value or of a list of texts.
+    pub(crate) fn converter(&self) -> Option<&Converter> {
+        match self.kind {
+            FlatKind::Leaf(it) => Some(&it.converter),
+            FlatKind::List(it) => it.text.as_ref().map(|(it, _)| it),
+            FlatKind::Constant => None,
+        }
+    }
+
+    /// The canonical path without selectors.
+    pub(crate) fn path(&self) -> String {
+        strip_selectors(&self.canonical)
+    }
+
+    /// True when both rules can apply to one record.
+    pub(crate) fn can_meet(&self, other: &Self) -> bool {
+        let excludes = |one: &(CanonicalPath, Vec<i32>), two: &(CanonicalPath, Vec<i32>)| {
+            let name = |it: &CanonicalPath| it.iter().map(|it| it.field.number).collect::<Vec<_>>();
+            name(&one.0) == name(&two.0) && !one.1.iter().any(|it| two.1.contains(it))
+        };
+        !self.conditions.iter().any(|one| other.conditions.iter().any(|two| excludes(one, two)))
+    }
+}
+
+/// The rules of a plan with everything around them resolved, in the order of the description.
+pub(crate) fn flatten(rules: &[Rule]) -> Vec<FlatRule<'_>> {
+    let mut flat = Vec::new();
+    let around = Around {
+        native: String::new(),
+        conditions: Vec::new(),
+        lists: Vec::new(),
+        is_read_only: false,
+    };
+    flatten_into(rules, &around, &mut flat);
+    flat
+}
+
+#[derive(Clone)]
+struct Around<'r> {
+    native: String,
+    conditions: Vec<&'r (CanonicalPath, Vec<i32>)>,
+    lists: Vec<&'r ListRule>,
+    is_read_only: bool,
+}
+
+impl<'r> Around<'r> {
+    fn native_of(&self, at: &[NodeName]) -> String {
+        let at = join_names(at);
+        let names =
+            [self.native.as_str(), &at].into_iter().filter(|it| !it.is_empty() && *it != ".");
+        names.collect::<Vec<_>>().join("/")
+    }
+
+    fn flat(&self, at: &[NodeName], canonical: &str, kind: FlatKind<'r>) -> FlatRule<'r> {
+        FlatRule {
+            native: self.native_of(at),
+            canonical: canonical.to_owned(),
+            kind,
+            conditions: self.conditions.clone(),
+            is_read_only: self.is_read_only,
+            lists: self.lists.clone(),
+        }
+    }
+}
+
+fn flatten_into<'r>(rules: &'r [Rule], around: &Around<'r>, into: &mut Vec<FlatRule<'r>>) {
+    for rule in rules {
+        match rule {
+            Rule::Leaf(it) => into.push(around.flat(&it.at, &it.name, FlatKind::Leaf(it))),
+            Rule::Constant(at, _) => into.push(around.flat(at, "", FlatKind::Constant)),
+            Rule::Group(it) => {
+                let mut inner = around.clone();
+                inner.native = around.native_of(&it.at);
+                inner.conditions.extend(&it.when);
+                flatten_into(&it.rules, &inner, into);
+            }
+            Rule::List(it) => {
+                into.push(around.flat(&it.at, &it.name, FlatKind::List(it)));
+                let mut inner = around.clone();
+                inner.native = around.native_of(&it.at);
+                inner.lists.push(it);
+                flatten_into(&it.rules, &inner, into);
+            }
+            Rule::ReadOnly(it) => {
+                let inner = Around { is_read_only: true, ..around.clone() };
+                flatten_into(std::slice::from_ref(it), &inner, into);
+            }
+        }
+    }
+}
+
+/// A native place with the canonical field that it maps to.
+#[derive(Clone, Debug)]
+pub struct MappedPlace {
+    /// Native path from the record.
+    pub native: String,
+    /// Canonical path from the message, with selectors.
+    pub canonical: String,
+    /// The converter as the description writes it.
+    pub converter: String,
+    /// `read`, `write` or `both` where a value is needed; else empty.
+    pub need: &'static str,
+    /// Characters the format permits.
+    pub max: Option<usize>,
+    /// A longer text is cut.
+    pub is_cut: bool,
+    /// Where the place is read and written only: a field with its values.
+    pub conditions: Vec<String>,
+    /// The place is repeated.
+    pub is_list: bool,
+    /// The place is never written.
+    pub is_read_only: bool,
+    /// Only one item of a canonical list is mapped.
+    pub is_single: bool,
+    /// The codes of the place's list.
+    pub codes: Vec<MappedCode>,
+    /// Values of the field's enum without a code.
+    pub uncoded: Vec<String>,
+    /// Line in the description.
+    pub line: u64,
+}
+
+/// A native code and its canonical value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedCode {
+    /// The code in the format.
+    pub native: String,
+    /// The canonical value.
+    pub canonical: String,
+}
+
+/// A value that a format cannot carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownLoss {
+    /// Canonical path without selectors.
+    pub path: String,
+    /// `no-place`, `first-only`, `not-admitted`, `no-code` or `cut`, as in the report of a loss.
+    pub reason: &'static str,
+    /// The values without a code, or the number of characters.
+    pub detail: String,
+}
+
+/// What a format maps.
+#[derive(Clone, Debug)]
+pub struct Inventory {
+    /// The message that the format carries by rules.
+    pub message: &'static str,
+    /// Its places, in the order of the description.
+    pub places: Vec<MappedPlace>,
+}
+
+impl Format {
+    /// What the format maps.
+    pub fn inventory(&self) -> Inventory {
+        let places = flatten(&self.rules).iter().filter_map(mapped_place).collect();
+        Inventory { message: &self.schema.name, places }
+    }
+}
+
+fn mapped_place(rule: &FlatRule<'_>) -> Option<MappedPlace> {
+    let (need, max, spec, is_cut) = match rule.kind {
+        FlatKind::Leaf(it) => (it.need, it.max, it.spec.clone(), it.too_long == TooLong::Cut),
+        FlatKind::List(it) => {
+            let (spec, max) = match &it.text {
+                Some((_, max)) => (it.spec.clone(), *max),
+                None => (String::new(), None),
+            };
+            (it.need, max, spec, true)
+        }
+        FlatKind::Constant => return None,
+    };
+    let leaf = rule.leaf();
+    let field = leaf.and_then(|it| it.to.last()).map(|it| it.field);
+    let is_single = leaf.is_some_and(|it| it.to.iter().any(|it| selects_one(it.selector.as_ref())));
+    Some(MappedPlace {
+        native: rule.native.clone(),
+        canonical: rule.canonical.clone(),
+        converter: spec,
+        need: need_word(need),
+        max,
+        is_cut: is_cut && max.is_some(),
+        conditions: rule.conditions.iter().map(|it| condition_text(it)).collect(),
+        is_list: matches!(rule.kind, FlatKind::List(_)),
+        is_read_only: rule.is_read_only,
+        is_single,
+        codes: codes_of(rule.converter()),
+        uncoded: uncoded_values(rule.converter(), field),
+        line: rule.position().line,
+    })
+}
+
+fn need_word(need: Option<Requirement>) -> &'static str {
+    match need {
+        None => "",
+        Some(Requirement::Read) => "read",
+        Some(Requirement::Write) => "write",
+        Some(Requirement::Both) => "both",
+    }
+}
+
+/// A condition as the pages write it.
+pub(crate) fn condition_text((path, numbers): &(CanonicalPath, Vec<i32>)) -> String {
+    let names: Vec<_> = path.iter().map(|it| it.field.name.as_str()).collect();
+    let schema = path.last().and_then(|it| it.field.enum_schema());
+    let value = |it: &i32| schema.and_then(|schema| schema.value_name(*it)).unwrap_or_default();
+    let values: Vec<_> = numbers.iter().map(value).collect();
+    format!("{}: {}", names.join("."), values.join(", "))
+}
+
+fn codes_of(converter: Option<&Converter>) -> Vec<MappedCode> {
+    let Some(list) = converter.and_then(Converter::code_list) else { return Vec::new() };
+    let code = |(native, canonical): (&String, &String)| MappedCode {
+        native: native.clone(),
+        canonical: canonical.clone(),
+    };
+    list.rows.iter().map(code).collect()
+}
+
+/// Values of an enum field for which the list has no code.
+fn uncoded_values(converter: Option<&Converter>, field: Option<&FieldSchema>) -> Vec<String> {
+    let list = converter.and_then(Converter::code_list);
+    let schema = field.and_then(FieldSchema::enum_schema);
+    let (Some(list), Some(schema)) = (list, schema) else { return Vec::new() };
+    // The value of the number 0 means that nothing is said.
+    let values = schema.values.iter().filter(|(number, _)| *number != 0);
+    let is_uncoded = |it: &&String| list.native(it).is_none() && list.other.as_ref() != Some(*it);
+    values.map(|(_, name)| name).filter(is_uncoded).cloned().collect()
+}
+
+impl Inventory {
+    /// The places that the format writes.
+    fn written(&self) -> impl Iterator<Item = &MappedPlace> {
+        self.places.iter().filter(|it| !it.is_read_only)
+    }
+
+    /// How much of a canonical field the format carries.
+    pub fn coverage_of(&self, path: &str) -> Coverage {
+        let mut coverage = Coverage::None;
+        for place in self.places.iter().filter(|it| !it.is_list || !it.converter.is_empty()) {
+            let mapped = strip_selectors(&place.canonical);
+            let is_inside = |outer: &str, inner: &str| {
+                inner.strip_prefix(outer).is_some_and(|it| it.is_empty() || it.starts_with('.'))
+            };
+            let found = match (is_inside(&mapped, path), is_inside(path, &mapped)) {
+                (false, false) => continue,
+                _ if place.is_read_only => Coverage::Read,
+                (true, _) => Coverage::Whole,
+                (false, true) => Coverage::Part,
+            };
+            coverage = coverage.max(found);
+        }
+        coverage
+    }
+
+    /// The canonical fields that the format cannot carry at all; a message field stands for those
+    /// inside it.
+    pub fn uncarried(&self) -> Vec<CanonicalField> {
+        let mut uncarried: Vec<CanonicalField> = Vec::new();
+        for field in canonical_fields(self.message) {
+            let path = strip_selectors(&field.path);
+            let is_inside = |it: &CanonicalField| {
+                path.strip_prefix(&strip_selectors(&it.path)).is_some_and(|it| it.starts_with('.'))
+            };
+            if !uncarried.iter().any(is_inside) && self.coverage_of(&path) <= Coverage::Read {
+                uncarried.push(field);
+            }
+        }
+        uncarried
+    }
+
+    /// What the format itself cannot carry, whatever the other format is, besides fields without a
+    /// place.
+    pub fn known_losses(&self) -> Vec<KnownLoss> {
+        let mut losses = Vec::new();
+        for place in self.written() {
+            let path = strip_selectors(&place.canonical);
+            if !place.uncoded.is_empty() {
+                let detail = place.uncoded.join(", ");
+                losses.push(KnownLoss { path: path.clone(), reason: "no-code", detail });
+            }
+            if place.is_single {
+                losses.push(KnownLoss {
+                    path: path.clone(),
+                    reason: "first-only",
+                    detail: String::new(),
+                });
+            }
+            if let Some(max) = place.max.filter(|_| place.is_cut) {
+                losses.push(KnownLoss { path, reason: "cut", detail: max.to_string() });
+            }
+        }
+        losses
+    }
+
+    /// What this format can carry and another cannot.
+    pub fn losses_to(&self, other: &Self) -> Vec<KnownLoss> {
+        let mut losses = Vec::new();
+        let mut seen = BTreeSet::new();
+        for place in &self.places {
+            let is_container = place.is_list && place.converter.is_empty();
+            let path = strip_selectors(&place.canonical);
+            if is_container || !seen.insert(place.canonical.clone()) {
+                continue;
+            }
+            losses.extend(loss_at(place, &path, other));
+        }
+        losses
+    }
+}
+
+fn loss_at(place: &MappedPlace, path: &str, other: &Inventory) -> Option<KnownLoss> {
+    let loss =
+        |reason: &'static str, detail: String| KnownLoss { path: path.to_owned(), reason, detail };
+    let is_inside = |outer: &str, inner: &str| {
+        inner.strip_prefix(outer).is_some_and(|it| it.is_empty() || it.starts_with('.'))
+    };
+    let targets: Vec<&MappedPlace> = other
+        .written()
+        .filter(|it| !it.is_list || !it.converter.is_empty())
+        .filter(|it| {
+            let target = strip_selectors(&it.canonical);
+            is_inside(&target, path) || is_inside(path, &target)
+        })
+        .collect();
+    if targets.is_empty() {
+        return Some(loss("no-place", String::new()));
+    }
+    let codes =
+        |it: &MappedPlace| it.codes.iter().map(|it| it.canonical.clone()).collect::<Vec<_>>();
+    let missing: Vec<String> = codes(place)
+        .into_iter()
+        .filter(|value| targets.iter().all(|it| !it.codes.is_empty() && !codes(it).contains(value)))
+        .collect();
+    if !missing.is_empty() {
+        return Some(loss("no-code", missing.join(", ")));
+    }
+    if !place.is_single && targets.iter().all(|it| it.is_single) {
+        return Some(loss("first-only", String::new()));
+    }
+    let widest = targets.iter().map(|it| it.max.filter(|_| it.is_cut).unwrap_or(usize::MAX)).max();
+    let widest = widest.unwrap_or(usize::MAX);
+    (place.max.unwrap_or(usize::MAX) > widest).then(|| loss("cut", widest.to_string()))
+}
+
+/// How much of a canonical field a format carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Coverage {
+    /// Nothing.
+    None,
+    /// It is read and never written.
+    Read,
+    /// Some fields inside it.
+    Part,
+    /// The whole field.
+    Whole,
+}

@@ -11,11 +11,14 @@ use proto::canonical::v1::{Attachment, Canonical, canonical::Body};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::Finding;
 
 use crate::content::{BlobSink, empty_file};
 use crate::convert::{is_date, normalize_text};
 use crate::diagnostic::BilingualText;
-use crate::file::{attachments_mut, blob_from_digest, claimed_digest, unreferenced_file};
+use crate::file::{
+    attachments_mut, blob_from_digest, find_upload, make_names_plain, unreferenced_file,
+};
 use crate::limits::{FINDINGS_MAX, TEXT_CHARS_MAX};
 use crate::scan;
 use crate::tree::{NodeKind, Tree};
@@ -44,7 +47,7 @@ pub(crate) fn read(
     text: &str,
     declared: &[DeclaredAttachment],
     sink: &mut dyn BlobSink,
-) -> Result<Canonical, Fault> {
+) -> Result<(Canonical, Vec<Finding>), Fault> {
     // prost-reflect accepts repeated keys and any depth, the scanner refuses them.
     let tree = scan::json::scan(text)?;
     check_spellings(&tree, 0, &descriptor()?)?;
@@ -68,6 +71,9 @@ pub(crate) fn read(
     let within =
         if matches!(canonical.body, Some(Body::Status(_))) { "status" } else { "document" };
     assign_ids(attachments_mut(&mut canonical), within, &mut violations);
+    let findings = make_names_plain(&mut canonical, |index| {
+        format!("{within}.attachments[{index}].file_name")
+    });
     sink.admit(&canonical)?;
     if !violations.is_empty() {
         let fault = Fault::new(&code::LT_MAP_014);
@@ -77,7 +83,7 @@ pub(crate) fn read(
         );
     }
     resolve_files(attachments_mut(&mut canonical), within, declared)?;
-    Ok(canonical)
+    Ok((canonical, findings))
 }
 
 /// Refuses a field that stands in both of its spellings (`file_name` and `fileName`): it is a
@@ -205,15 +211,8 @@ fn resolve_files(
     let mut referenced = Vec::new();
     for (index, it) in attachments.iter_mut().enumerate() {
         let stated = it.content.clone().unwrap_or_default();
-        let upload = declared.iter().find(|file| file.reference == stated.r#ref);
         let field = format!("{within}.attachments[{index}].content.ref");
-        let Some(digest) = upload.and_then(claimed_digest) else {
-            return Err(Fault::new(&code::LT_MAP_008).param("name", &stated.r#ref).violation(
-                &field,
-                "tệp được nêu nhưng không gửi kèm",
-                "the file is named but did not come along",
-            ));
-        };
+        let (upload, digest) = find_upload(declared, &stated.r#ref, &field)?;
         let is_sha256 = |it: &&proto::canonical::v1::Digest| {
             it.algorithm.is_empty() || it.algorithm.eq_ignore_ascii_case("sha256")
         };
@@ -230,10 +229,10 @@ fn resolve_files(
         if digest.size == 0 {
             return Err(empty_file(&stated.r#ref, &field));
         }
-        referenced.push(stated.r#ref.clone());
+        referenced.push(&upload.reference);
         it.content = Some(blob_from_digest(&digest));
     }
-    let extra = declared.iter().find(|it| !referenced.contains(&it.reference));
+    let extra = declared.iter().find(|it| !referenced.contains(&&it.reference));
     extra.map_or(Ok(()), |it| Err(unreferenced_file(it)))
 }
 

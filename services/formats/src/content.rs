@@ -9,6 +9,7 @@ mod form;
 mod inspect;
 mod judge;
 mod memory;
+mod name;
 mod pack;
 mod unpack;
 mod wrapping;
@@ -17,12 +18,15 @@ mod wrapping;
 mod tests;
 
 pub use blob::{BlobDigest, BlobSink, BlobSource};
+pub use file_type::HEAD_BYTES;
 pub use memory::MemoryBlobs;
+pub use name::{NameMatch, match_file_name};
 
 pub(crate) use archive::SaidOfFile;
 pub(crate) use blob::{NullSink, digest_reference};
 pub(crate) use file_type::media_type_of;
-pub(crate) use form::{pack, packed_media_type};
+pub(crate) use form::{Packing, pack, packed_media_type};
 pub(crate) use inspect::FileTraits;
 pub(crate) use judge::judge;
+pub(crate) use name::plain_file_name;
 pub(crate) use unpack::{UnpackBudget, empty_file, unpack};

@@ -4,9 +4,12 @@ use proto::canonical::v1::{Attachment, Blob, Canonical, Digest, canonical::Body}
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
+use proto::message::v1::Finding;
 
 use crate::canonical_path::{PathSegment, find_value};
-use crate::content::{BlobDigest, FileTraits, digest_reference};
+use crate::content::{
+    BlobDigest, FileTraits, NameMatch, digest_reference, match_file_name, plain_file_name,
+};
 use crate::model::{DynMessage, Value};
 
 /// A file whose bytes a written body contains.
@@ -63,9 +66,70 @@ pub(crate) fn blob_from_digest(digest: &BlobDigest) -> Blob {
 }
 
 /// The digest and size under which a declared attachment was uploaded; none without a valid claim.
-pub(crate) fn claimed_digest(declared: &DeclaredAttachment) -> Option<BlobDigest> {
+fn claimed_digest(declared: &DeclaredAttachment) -> Option<BlobDigest> {
     let claim = declared.claim.as_ref()?;
     Some(BlobDigest { sha256: claim.sha256.as_ref().try_into().ok()?, size: claim.size })
+}
+
+/// The upload that a reference of the body means.
+///
+/// # Errors
+///
+/// None fits, or several fit equally well: LT-MAP-008.
+pub(crate) fn find_upload<'d>(
+    declared: &'d [DeclaredAttachment],
+    reference: &str,
+    field: &str,
+) -> Result<(&'d DeclaredAttachment, BlobDigest), Fault> {
+    let fault = Fault::new(&code::LT_MAP_008).param("name", reference);
+    // Nearly every reference is exact, and then no name is folded.
+    let exact = declared.iter().position(|it| it.reference == reference);
+    let found = exact.map_or_else(
+        || {
+            let names: Vec<&str> = declared.iter().map(|it| it.reference.as_str()).collect();
+            match_file_name(reference, &names)
+        },
+        NameMatch::One,
+    );
+    let index = match found {
+        NameMatch::One(index) => Some(index),
+        NameMatch::None => None,
+        NameMatch::Several => {
+            return Err(fault.violation(
+                field,
+                "có nhiều tệp gửi kèm cùng hợp với tên này",
+                "several of the files that came along fit this name",
+            ));
+        }
+    };
+    let upload = index.and_then(|it| declared.get(it));
+    upload.and_then(|it| Some((it, claimed_digest(it)?))).ok_or_else(|| {
+        fault.violation(
+            field,
+            "tệp được nêu nhưng không gửi kèm",
+            "the file is named but did not come along",
+        )
+    })
+}
+
+/// Makes the names of the attachments plain (LT-MAP-042). `field_of` tells the sender's field of an
+/// attachment's name.
+pub(crate) fn make_names_plain(
+    canonical: &mut Canonical,
+    field_of: impl Fn(usize) -> String,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, it) in attachments_mut(canonical).iter_mut().enumerate() {
+        let Some(name) = plain_file_name(&it.file_name) else { continue };
+        findings.push(Finding {
+            code: "LT-MAP-042".to_owned(),
+            field: field_of(index),
+            text_vi: format!("Tên tệp “{}” thành “{name}”.", it.file_name),
+            text_en: format!("The file name \"{}\" becomes \"{name}\".", it.file_name),
+        });
+        it.file_name = name;
+    }
+    findings
 }
 
 /// The refusal of a file that was uploaded but that the body does not name.

@@ -8,8 +8,9 @@ use proto::fault::v1::Fault;
 use proto::message::v1::{Finding, MessageType};
 use sha2::{Digest as _, Sha256};
 
+use crate::content::Packing;
 use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
-use crate::grammar::{Description, DetectCondition, Direction, FileForm, Syntax, UnmappedPolicy};
+use crate::grammar::{Description, DetectCondition, Direction, Syntax, UnmappedPolicy};
 use crate::grammar_check::check_grammar;
 use crate::model::{DynMessage, MessageSchema, encode, message_schema};
 use crate::path_map::{MappedPaths, PathMap, map_rules};
@@ -69,7 +70,7 @@ pub struct Format {
     dialect: Option<String>,
     empty: Vec<String>,
     write_empty: Option<String>,
-    file_form: FileForm,
+    packing: Packing,
     frame: JsonFrame,
     pub(crate) rules: Vec<Rule>,
     pub(crate) path_map: PathMap,
@@ -158,7 +159,10 @@ impl Format {
             dialect: parsed.dialect,
             empty: parsed.empty,
             write_empty: parsed.write_empty,
-            file_form: parsed.file_form,
+            packing: Packing {
+                form: parsed.file_form,
+                is_told: rules.iter().any(Rule::tells_packing),
+            },
             frame,
             rules,
             path_map: PathMap::new(mappings, schema),

@@ -55,7 +55,9 @@ mod unmapped;
 mod write;
 mod yaml_tree;
 
-pub use content::{BlobDigest, BlobSink, BlobSource, MemoryBlobs};
+pub use content::{
+    BlobDigest, BlobSink, BlobSource, HEAD_BYTES, MemoryBlobs, NameMatch, match_file_name,
+};
 pub use diagnostic::{SourceMistake, SourcePosition, Wording};
 pub use format::{DecodedMessage, EncodeContext, Format};
 pub use format_registry::{DescriptionFile, DescriptionMistake, FormatRegistry};

@@ -8,5 +8,6 @@ mod trace;
 mod writer;
 pub(crate) mod xml;
 
+pub(crate) use content::FileWriter;
 pub(crate) use trace::{TraceHop, append_trace};
 pub(crate) use writer::RecordWriter;

@@ -28,15 +28,16 @@ pub(crate) async fn declared_attachments(
                 "two files have the same reference",
             ));
         }
-        let claim = gateway.uploads.claim(&application.id, &it.part).await;
-        let claim =
-            claim.map_err(|fault| upload_fault(fault, format!("attachments[{index}].part")))?;
+        let upload = gateway.uploads.claim_and_head(&application.id, &it.part).await;
+        let (claim, head) =
+            upload.map_err(|fault| upload_fault(fault, format!("attachments[{index}].part")))?;
         check_sha256(&it.sha256, claim.sha256, &format!("attachments[{index}].sha256"))?;
         declared.push(DeclaredAttachment {
             reference: it.reference.clone(),
             file_name: it.file_name.clone(),
             media_type: it.media_type.clone(),
             claim: Some(to_journal_claim(&claim)),
+            head,
         });
     }
     Ok(declared)

@@ -165,6 +165,17 @@ impl Uploads {
         upload.claim(part)
     }
 
+    /// The digest and size of a complete upload, and its first bytes.
+    pub(crate) async fn claim_and_head(
+        &self,
+        application: &str,
+        part: &str,
+    ) -> Result<(bus::Claim, Bytes), Fault> {
+        let upload = self.find(application, part)?;
+        let upload = upload.lock().await;
+        Ok((upload.claim(part)?, upload.head()))
+    }
+
     /// Reads all bytes of a complete upload.
     pub(crate) async fn read_all(
         &self,

@@ -173,7 +173,7 @@ const PROGRAMS: [&str; 6] = ["exe", "dll", "com", "scr", "sys", "so"];
 
 /// Bytes at the beginning of a file in which a PDF may have its header (ISO 32000-1, annex H.3.4.1),
 /// and which are enough to recognise every shape.
-pub(crate) const HEAD_BYTES: usize = 1_024;
+pub const HEAD_BYTES: usize = 1_024;
 
 /// The shape that the first bytes of a file show; none for a plain text and for unknown bytes.
 pub(crate) fn shape_of(head: &[u8]) -> Option<Shape> {

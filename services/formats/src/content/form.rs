@@ -15,19 +15,28 @@ const ZIP_TYPE: &str = "application/zip";
 /// Another name for it, by which that library unwraps nothing.
 const OTHER_ZIP_TYPE: &str = "application/x-zip-compressed";
 
+/// How a format has the files in its bodies.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Packing {
+    pub(crate) form: FileForm,
+    /// The body says beside each file whether it is in a ZIP.
+    pub(crate) is_told: bool,
+}
+
 /// True when a file is put into a ZIP. A file named `.zip` never is: no reader would unwrap it.
-fn is_wrapped(form: FileForm, file_name: &str, media_type: &str) -> bool {
-    let is_raw = form == FileForm::Raw && media_type != ZIP_TYPE;
-    !is_zip_name(file_name) && !is_raw
+fn is_wrapped(packing: Packing, file_name: &str, media_type: &str) -> bool {
+    // A raw file under the type of a ZIP would be unwrapped.
+    let is_misread = packing.is_told && media_type == ZIP_TYPE;
+    !is_zip_name(file_name) && (packing.form == FileForm::Zip || is_misread)
 }
 
 /// The content type that a body says beside a file, so that a reader knows whether to unwrap it.
 pub(crate) fn packed_media_type<'m>(
-    form: FileForm,
+    packing: Packing,
     file_name: &str,
     media_type: &'m str,
 ) -> &'m str {
-    if is_wrapped(form, file_name, media_type) {
+    if is_wrapped(packing, file_name, media_type) {
         return ZIP_TYPE;
     }
     match media_type {
@@ -46,22 +55,22 @@ pub(crate) fn packed_media_type<'m>(
 /// The file cannot be read, or is too large for a ZIP.
 pub(crate) fn pack(
     file: BlobDigest,
-    (form, file_name, media_type): (FileForm, &str, &str),
+    (packing, file_name, media_type): (Packing, &str, &str),
     source: &dyn BlobSource,
     out: &mut Vec<u8>,
 ) -> Result<FileTraits, Fault> {
     let extension = plain_extension(file_name);
-    if is_wrapped(form, file_name, media_type) {
+    if is_wrapped(packing, file_name, media_type) {
         return pack_zip(file, &extension, source, out);
     }
     let begin = out.len();
     let traits = pack_raw(file, source, out)?;
     let said = SaidOfFile {
         name: file_name,
-        media_type: packed_media_type(form, file_name, media_type),
+        media_type: packed_media_type(packing, file_name, media_type),
         ..SaidOfFile::default()
     };
-    if is_unwrapped(&traits, out.get(begin..).unwrap_or_default(), &said) {
+    if packing.is_told && is_unwrapped(&traits, out.get(begin..).unwrap_or_default(), &said) {
         out.truncate(begin);
         return pack_zip(file, &extension, source, out);
     }

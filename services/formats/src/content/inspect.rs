@@ -15,7 +15,6 @@ pub(crate) struct FileTraits {
 }
 
 impl FileTraits {
-    #[cfg(test)]
     /// The traits of a file of which no more than the first bytes are at hand.
     pub(crate) fn of_head(head: &[u8]) -> Self {
         let mut inspector = Inspector::default();

@@ -10,6 +10,7 @@ use proto::message::v1::Claim;
 use sha2::{Digest as _, Sha256};
 
 use crate::content::blob::{BlobDigest, BlobSink, BlobSource, digest_reference};
+use crate::content::file_type::HEAD_BYTES;
 
 /// A sink and source of files that keeps them in memory by SHA-256.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,7 @@ impl MemoryBlobs {
             reference: reference.to_owned(),
             file_name: reference.to_owned(),
             claim: Some(Claim { sha256: sha256.to_vec().into(), size }),
+            head: bytes.get(..HEAD_BYTES).unwrap_or(bytes).to_vec().into(),
             ..Default::default()
         }
     }

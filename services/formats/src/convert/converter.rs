@@ -145,12 +145,15 @@ fn to_lowercase(text: Cow<'_, str>) -> Cow<'_, str> {
     if is_lowercase { text } else { Cow::Owned(text.to_lowercase()) }
 }
 
+/// A text without a prefix, which senders write in any case (`CID:1`).
 fn strip_prefix<'t>(text: Cow<'t, str>, prefix: &str) -> Cow<'t, str> {
-    match &text {
-        Cow::Borrowed(it) => Cow::Borrowed(it.strip_prefix(prefix).unwrap_or(it)),
-        Cow::Owned(it) => {
-            it.strip_prefix(prefix).map(|it| Cow::Owned(it.to_owned())).unwrap_or(text)
-        }
+    let begin = text.get(..prefix.len());
+    if !begin.is_some_and(|it| it.eq_ignore_ascii_case(prefix)) {
+        return text;
+    }
+    match text {
+        Cow::Borrowed(it) => Cow::Borrowed(it.get(prefix.len()..).unwrap_or_default()),
+        Cow::Owned(it) => Cow::Owned(it.get(prefix.len()..).unwrap_or_default().to_owned()),
     }
 }
 

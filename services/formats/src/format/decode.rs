@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::canonical_json;
 use crate::content::{BlobSink, UnpackBudget};
-use crate::file::{attachments_mut, unreferenced_file};
+use crate::file::{attachments_mut, make_names_plain, unreferenced_file};
 use crate::format::{DecodedMessage, Format};
 use crate::grammar::{Syntax, UnmappedPolicy};
 use crate::limits::{FINDINGS_MAX, RECORDS_MAX};
@@ -46,9 +46,9 @@ impl Format {
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
     ) -> Result<Vec<DecodedMessage>, Fault> {
-        let mut canonical = canonical_json::read(text, declared, sink)?;
+        let (mut canonical, findings) = canonical_json::read(text, declared, sink)?;
         self.set_origin(&mut canonical, native);
-        Ok(vec![DecodedMessage { canonical, findings: Vec::new() }])
+        Ok(vec![DecodedMessage { canonical, findings }])
     }
 
     /// Decodes native bytes whose tree was scanned to detect the format.
@@ -141,7 +141,7 @@ impl Format {
         let mut message = DynMessage::new(self.schema);
         let mut reader = self.new_reader(tree, item.declared);
         reader.read_record(&self.rules, record, &mut message)?;
-        item.referenced.append(&mut reader.referenced);
+        item.referenced.extend(reader.referenced.iter().map(|(_, it)| (*it).to_owned()));
         let mut canonical = self.to_canonical(&message)?;
         let (leftovers, unmapped_findings) = self.collect_unmapped(&reader, record);
         let (mut findings, violations, fault) = (reader.findings, reader.violations, reader.fault);
@@ -151,6 +151,9 @@ impl Format {
         }
         findings.extend(self.dialect.as_deref().map(|it| report_dialect(it, tree.path(record))));
         complete_attachments(&mut canonical, leftovers);
+        findings.extend(make_names_plain(&mut canonical, |index| {
+            self.native_path(&format!("attachments[{index}].file_name"))
+        }));
         item.sink.admit(&canonical)?;
         if !violations.is_empty() {
             let mut fault = Fault::new(&code::LT_MAP_014);
@@ -161,7 +164,9 @@ impl Format {
             return Err(fault);
         }
         let reader = self.new_reader(tree, item.declared);
-        findings.extend(reader.decode_files(&mut canonical, item.sink, &mut item.budget)?);
+        let field_of = |index| self.native_path(&format!("attachments[{index}].content.ref"));
+        let (sink, budget) = (&mut *item.sink, &mut item.budget);
+        findings.extend(reader.decode_files(&mut canonical, sink, budget, &field_of)?);
         Ok(DecodedMessage { canonical, findings })
     }
 

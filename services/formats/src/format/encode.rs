@@ -11,7 +11,7 @@ use proto::message::v1::{Loss, MessageType};
 
 use crate::content::{BlobSource, NullSink, UnpackBudget};
 use crate::convert::{normalize_text, writable_text};
-use crate::file::{WrittenFile, digest_of_blob};
+use crate::file::{WrittenFile, digest_of_blob, make_names_plain};
 use crate::format::decode::complete_attachments;
 use crate::format::{EncodeContext, Format, internal_fault};
 use crate::grammar::Syntax;
@@ -20,7 +20,7 @@ use crate::read::{FileSource, RecordReader};
 use crate::report::compare;
 use crate::tree::{ItemBindings, Tree};
 use crate::unmapped::{self, WrittenTree, leftovers_of, lost_leftovers};
-use crate::write::{RecordWriter, TraceHop, append_trace};
+use crate::write::{FileWriter, RecordWriter, TraceHop, append_trace};
 use crate::{canonical_json, write};
 
 impl Format {
@@ -61,7 +61,7 @@ impl Format {
             tree: &mut tree,
             write_empty: self.write_empty.as_deref(),
             files: Vec::new(),
-            file_form: self.file_form,
+            packing: self.packing,
             violations: Vec::new(),
             now_s,
             fields: if let Syntax::Fields(it) = &self.syntax { Some(it) } else { None },
@@ -111,20 +111,20 @@ impl Format {
     fn write_tree(
         &self,
         tree: &Tree<'_>,
-        files: (&mut [WrittenFile], &dyn BlobSource),
+        (files, source): (&mut [WrittenFile], &dyn BlobSource),
         out: &mut Vec<u8>,
     ) -> Result<(), Fault> {
+        let mut files = FileWriter { files, packing: self.packing, source };
         match &self.syntax {
             Syntax::Xml { namespace, prefix, declared_at, .. } => {
                 out.reserve(4_096);
                 let naming = write::xml::XmlNaming { namespace, prefix, declared_at };
-                let (files, source) = files;
-                write::xml::write(tree, naming, (files, self.file_form, source), out)
+                write::xml::write(tree, naming, files, out)
             }
             Syntax::Json { .. } => {
                 out.reserve(2_048);
                 out.extend_from_slice(self.frame.before.as_bytes());
-                write::json::write_value(tree, 0, out);
+                write::json::write_value(tree, 0, &mut files, out)?;
                 out.extend_from_slice(self.frame.after.as_bytes());
                 Ok(())
             }
@@ -166,7 +166,9 @@ impl Format {
         } else {
             let mut completed = self.to_canonical(&read_back)?;
             complete_attachments(&mut completed, None);
-            reader.decode_files(&mut completed, &mut NullSink, &mut UnpackBudget::per_item())?;
+            make_names_plain(&mut completed, |_index| String::new());
+            let budget = &mut UnpackBudget::per_item();
+            reader.decode_files(&mut completed, &mut NullSink, budget, &|_index| String::new())?;
             let bytes = self.encode_body(&completed)?;
             compare(message, &self.decode_body(&bytes)?, &self.path_map)
         };

@@ -111,6 +111,16 @@ impl Rule {
         }
     }
 
+    /// True when the rule or one inside it says whether a file is in a ZIP.
+    pub(crate) fn tells_packing(&self) -> bool {
+        match self {
+            Self::Leaf(it) => matches!(it.converter, Converter::PackedType),
+            Self::Group(it) => it.rules.iter().any(Self::tells_packing),
+            Self::List(it) => it.rules.iter().any(Self::tells_packing),
+            Self::ReadOnly(_) | Self::Constant(..) => false,
+        }
+    }
+
     /// True when the rule or one inside it maps the bytes of a file.
     pub(crate) fn holds_file(&self) -> bool {
         match self {

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use proto::canonical::v1::{Attachment, Canonical};
 use proto::fault::code;
 use proto::fault::v1::Fault;
+use proto::mapping::v1::DeclaredAttachment;
 use proto::message::v1::Finding;
 
 use crate::canonical_path::{PathSegment, find_value};
@@ -12,7 +13,7 @@ use crate::content::{
     BlobSink, FileTraits, SaidOfFile, UnpackBudget, digest_reference, empty_file, judge,
     media_type_of, unpack,
 };
-use crate::file::{attachments_mut, blob_from_digest, claimed_digest};
+use crate::file::{attachments_mut, blob_from_digest, find_upload};
 use crate::model::{DynMessage, Value};
 use crate::plan::LeafRule;
 use crate::read::put::{find_or_create_message, put_blob};
@@ -44,32 +45,30 @@ impl<'t> RecordReader<'t> {
     /// Resolves the reference of a file that was uploaded beside the body.
     pub(super) fn resolve_reference(
         &mut self,
-        (node_id, text): (usize, &str),
+        (node_id, text): (usize, &'t str),
         to: &'t [PathSegment],
         message: &mut DynMessage<'t>,
     ) {
         // The path ends in `content.ref`; the whole blob is set.
         let content = to.get(..to.len().saturating_sub(1)).unwrap_or_default();
-        let digest = match self.files {
+        let field = self.tree.path(node_id);
+        let found = match self.files {
             FileSource::Written(files) => {
                 let mut digests = files.iter().map(|it| it.digest);
-                digests.find(|it| digest_reference(&it.sha256) == text)
+                let found = digests.find(|it| digest_reference(&it.sha256) == text);
+                found.map(|it| (text, it)).ok_or_else(|| Fault::new(&code::LT_MAP_008))
             }
-            FileSource::Received(declared) => {
-                declared.iter().find(|it| it.reference == text).and_then(claimed_digest)
+            FileSource::Received(declared) => find_upload(declared, text, &field)
+                .map(|(upload, digest)| (upload.reference.as_str(), digest)),
+        };
+        let (reference, digest) = match found {
+            Ok(found) => found,
+            Err(fault) => {
+                self.fault.get_or_insert(fault);
+                return;
             }
         };
-        let field = self.tree.path(node_id);
-        let Some(digest) = digest else {
-            let fault = Fault::new(&code::LT_MAP_008).param("name", text).violation(
-                field,
-                "tệp được nêu nhưng không gửi kèm",
-                "the file is named but did not come along",
-            );
-            self.fault.get_or_insert(fault);
-            return;
-        };
-        self.referenced.push(text.to_owned());
+        self.note_upload((text, reference), &field);
         if digest.size == 0 && matches!(self.files, FileSource::Received(_)) {
             self.fault.get_or_insert(empty_file(text, &field));
         }
@@ -83,8 +82,23 @@ impl<'t> RecordReader<'t> {
         put_blob(message, content, digest);
     }
 
+    /// Notes that the record names an upload. Two texts that mean one upload are one file too few: the
+    /// second text would get the bytes of the first.
+    fn note_upload(&mut self, (text, reference): (&'t str, &'t str), field: &str) {
+        if self.referenced.iter().any(|(other, it)| *it == reference && *other != text) {
+            let fault = Fault::new(&code::LT_MAP_008).param("name", text).violation(
+                field,
+                "tệp gửi kèm này đã thuộc về một tên khác trong nội dung",
+                "the file that came along belongs to another name of the body",
+            );
+            self.fault.get_or_insert(fault);
+        }
+        self.referenced.push((text, reference));
+    }
+
     /// Decodes the files whose bytes are in the tree, in the order of their attachments, and tells
-    /// the media type of each. Returns what its content contradicts.
+    /// the media type of each. Returns what its content contradicts; `field_of` tells the sender's
+    /// field of an upload.
     ///
     /// # Errors
     ///
@@ -94,9 +108,10 @@ impl<'t> RecordReader<'t> {
         canonical: &mut Canonical,
         sink: &mut dyn BlobSink,
         budget: &mut UnpackBudget,
+        field_of: &dyn Fn(usize) -> String,
     ) -> Result<Vec<Finding>, Fault> {
         let mut findings = Vec::new();
-        for attachment in attachments_mut(canonical) {
+        for (index, attachment) in attachments_mut(canonical).iter_mut().enumerate() {
             let reference = attachment.content.as_ref().map_or("", |it| &it.r#ref);
             let node_id = reference.strip_prefix(NODE_REFERENCE).and_then(|it| it.parse().ok());
             let node_id = node_id.filter(|it: &usize| *it < self.tree.nodes.len());
@@ -109,18 +124,31 @@ impl<'t> RecordReader<'t> {
                 (Some(node_id), FileSource::Received(_)) => {
                     Some(self.decode_file((node_id, attachment), budget, sink)?)
                 }
-                (None, _) => None,
+                (None, _) => self.traits_of_upload(attachment),
             };
             let head = traits.as_ref().map(|it| it.head.as_slice());
             attachment.media_type =
                 media_type_of(head, &attachment.media_type, &attachment.file_name);
-            let found = traits.and_then(|it| judge(&it, &attachment.file_name));
-            if let (Some((code, text_vi, text_en)), Some(node_id)) = (found, node_id) {
-                let (code, field) = (code.to_owned(), self.tree.path(node_id));
-                findings.push(Finding { code, field, text_vi, text_en });
+            if let Some((code, text_vi, text_en)) =
+                traits.and_then(|it| judge(&it, &attachment.file_name))
+            {
+                let field = node_id.map_or_else(|| field_of(index), |it| self.tree.path(it));
+                findings.push(Finding { code: code.to_owned(), field, text_vi, text_en });
             }
         }
         Ok(findings)
+    }
+
+    /// What the first bytes of an upload show; none when they are not at hand.
+    fn traits_of_upload(&self, attachment: &Attachment) -> Option<FileTraits> {
+        let FileSource::Received(declared) = self.files else { return None };
+        let reference = &attachment.content.as_ref()?.r#ref;
+        let is_same = |it: &&DeclaredAttachment| {
+            let claim = it.claim.as_ref();
+            claim.is_some_and(|it| digest_reference(&it.sha256) == *reference)
+        };
+        let head = &declared.iter().find(is_same)?.head;
+        (!head.is_empty()).then(|| FileTraits::of_head(head))
     }
 
     fn decode_file(

@@ -25,8 +25,8 @@ pub(super) struct Join<'t> {
 #[derive(Debug, Default)]
 pub(super) struct JoinSide {
     pub(super) holds_files: bool,
-    /// Node of the record by the index of the item.
-    pub(super) records: HashMap<usize, usize>,
+    /// Node of the record, and what a person knows it by, by the index of the item.
+    pub(super) records: HashMap<usize, (usize, Option<String>)>,
 }
 
 impl<'t> Join<'t> {
@@ -45,15 +45,19 @@ impl<'t> Join<'t> {
         self.indexed = items.len();
     }
 
-    /// The first node of a record without a counterpart, and whether the counterpart would have had
-    /// the bytes of the file.
-    pub(super) fn unpaired(&self) -> Option<(usize, bool)> {
-        let missing = |one: &JoinSide, other: &JoinSide| {
+    /// The first node of a record without a counterpart, what a person knows it by, and whether the
+    /// counterpart would have had the bytes of the file.
+    pub(super) fn unpaired(&self) -> Option<(usize, Option<&str>, bool)> {
+        let missing = |one: &'_ JoinSide, other: &JoinSide| {
             let records = one.records.iter().filter(|(it, _)| !other.records.contains_key(it));
-            records.map(|(_, node_id)| (*node_id, other.holds_files)).min()
+            records.map(|(item, (node_id, _))| (*node_id, *item, other.holds_files)).min()
         };
         let [one, other] = self.sides.as_slice() else { return None };
-        missing(one, other).into_iter().chain(missing(other, one)).min()
+        let sides = [(one, missing(one, other)), (other, missing(other, one))];
+        let found = sides.into_iter().filter_map(|(side, it)| Some((it?, side)));
+        let ((node_id, item, lacks_bytes), side) = found.min_by_key(|(it, _)| it.0)?;
+        let label = side.records.get(&item).and_then(|(_, it)| it.as_deref());
+        Some((node_id, label, lacks_bytes))
     }
 }
 

@@ -130,6 +130,7 @@ impl<'t> RecordReader<'t> {
         (key, node_id, trail): (Cow<'t, str>, usize, Trail<'t>),
         (item, message): (DynMessage<'t>, &mut DynMessage<'t>),
     ) {
+        let label = label_of(&item).map(str::to_owned);
         let join = self.join_of(rule);
         join.index_items(rule, message);
         let index = match join.items.get(&key) {
@@ -153,7 +154,7 @@ impl<'t> RecordReader<'t> {
         }
         let join = self.join_of(rule);
         let side = join.sides.last_mut().filter(|_| rule.is_paired);
-        if side.is_some_and(|it| it.records.insert(index, node_id).is_some()) {
+        if side.is_some_and(|it| it.records.insert(index, (node_id, label)).is_some()) {
             let field = self.tree.path(node_id);
             self.report_violation(field, "mã này đã có ở mục khác", "another record has this id");
         }
@@ -162,16 +163,17 @@ impl<'t> RecordReader<'t> {
     /// Records a fault when a record of a pair lacks its counterpart.
     pub(super) fn check_pairs(&mut self) {
         let unpaired = self.joins.iter().filter_map(Join::unpaired).min();
-        let Some((node_id, lacks_bytes)) = unpaired else { return };
+        let Some((node_id, label, lacks_bytes)) = unpaired else { return };
         let field = self.tree.path(node_id);
+        let name = label.unwrap_or(&field);
         let fault = if lacks_bytes {
-            Fault::new(&code::LT_MAP_008).param("name", &field).violation(
+            Fault::new(&code::LT_MAP_008).param("name", name).violation(
                 field,
                 "tệp được nêu nhưng không có trong gói tin",
                 "the file is named but is not in the packet",
             )
         } else {
-            Fault::new(&code::LT_MAP_013).param("name", &field).violation(
+            Fault::new(&code::LT_MAP_013).param("name", name).violation(
                 field,
                 "tệp có trong gói tin nhưng không được nêu",
                 "the file is in the packet but is not named",
@@ -179,4 +181,9 @@ impl<'t> RecordReader<'t> {
         };
         self.fault.get_or_insert(fault);
     }
+}
+
+/// What a person knows a file by: its name, else its id.
+fn label_of<'m>(item: &'m DynMessage<'_>) -> Option<&'m str> {
+    [item.text("file_name"), item.text("id")].into_iter().find(|it| !it.is_empty())
 }

@@ -51,8 +51,8 @@ pub(crate) struct RecordReader<'t> {
     pub(crate) bindings: ItemBindings,
     /// Nodes that were read into the current item of a list that is joined by a key.
     pub(super) trail: Option<Trail<'t>>,
-    /// References of declared attachments that the record names.
-    pub(crate) referenced: Vec<String>,
+    /// Texts of the record that name an upload, each with the reference of the upload.
+    pub(crate) referenced: Vec<(&'t str, &'t str)>,
     /// Lists whose records are joined by a key.
     pub(super) joins: Vec<Join<'t>>,
     /// Attachment records so far; the two halves of a paired attachment count one each, another

@@ -1,9 +1,11 @@
 //! Writes a tree as JSON: containers become objects, items of one name a list, in document order.
 
 use proto::fault::code;
+use proto::fault::v1::Fault;
 
 use crate::diagnostic::Defect;
 use crate::tree::{NodeKind, Tree};
+use crate::write::content::FileWriter;
 
 /// Constant JSON around the records of a written body.
 #[derive(Clone, Debug, Default)]
@@ -70,15 +72,30 @@ impl JsonFrame {
 }
 
 /// Writes the value of a node.
-pub(crate) fn write_value(tree: &Tree<'_>, node_id: usize, out: &mut Vec<u8>) {
+///
+/// # Errors
+///
+/// A file cannot be read.
+pub(crate) fn write_value(
+    tree: &Tree<'_>,
+    node_id: usize,
+    files: &mut FileWriter<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     let node = &tree.nodes[node_id];
+    if let Some(file_index) = node.file_index {
+        out.push(b'"');
+        files.write(file_index, out)?;
+        out.push(b'"');
+        return Ok(());
+    }
     if tree.is_leaf(node_id) && node_id != 0 {
         if node.is_literal {
             out.extend_from_slice(node.text.as_bytes());
         } else {
             write_string(&node.text, out);
         }
-        return;
+        return Ok(());
     }
     out.push(b'{');
     for child in tree.children(node_id) {
@@ -96,22 +113,29 @@ pub(crate) fn write_value(tree: &Tree<'_>, node_id: usize, out: &mut Vec<u8>) {
         out.push(b':');
         match node.kind {
             NodeKind::EmptyList => out.extend_from_slice(b"[]"),
-            NodeKind::Item => write_list(tree, node_id, &node.name, out),
-            NodeKind::Text | NodeKind::Container => write_value(tree, child, out),
+            NodeKind::Item => write_list(tree, (node_id, &node.name), files, out)?,
+            NodeKind::Text | NodeKind::Container => write_value(tree, child, files, out)?,
         }
     }
     out.push(b'}');
+    Ok(())
 }
 
-fn write_list(tree: &Tree<'_>, parent: usize, name: &str, out: &mut Vec<u8>) {
+fn write_list(
+    tree: &Tree<'_>,
+    (parent, name): (usize, &str),
+    files: &mut FileWriter<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     out.push(b'[');
     for item in tree.children_named(parent, name) {
         if out.last() != Some(&b'[') {
             out.push(b',');
         }
-        write_value(tree, item, out);
+        write_value(tree, item, files, out)?;
     }
     out.push(b']');
+    Ok(())
 }
 
 /// Writes a JSON string. Serialising a text to a vector cannot fail.

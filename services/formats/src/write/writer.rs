@@ -7,10 +7,11 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 
 use crate::canonical_path::{PathSegment, find_list, find_value, selects};
+use crate::content::Packing;
 use crate::convert::{Converter, writable_text};
 use crate::diagnostic::BilingualText;
 use crate::file::WrittenFile;
-use crate::grammar::{FieldsSyntax, FileForm, Requirement, TooLong};
+use crate::grammar::{FieldsSyntax, Requirement, TooLong};
 use crate::model::{DynMessage, Value};
 use crate::path_map::{lists_in, native_path};
 use crate::plan::{GroupRule, LeafRule, ListRule, Rule};
@@ -41,7 +42,7 @@ pub(crate) struct RecordWriter<'t, 'w> {
     /// Text of absent values, for formats whose readers expect every node.
     pub(crate) write_empty: Option<&'w str>,
     pub(crate) files: Vec<WrittenFile>,
-    pub(crate) file_form: FileForm,
+    pub(crate) packing: Packing,
     /// Values the format requires and cannot write, by canonical path.
     pub(crate) violations: Vec<(String, BilingualText)>,
     /// Seconds since 1970, for `write-default: now`.

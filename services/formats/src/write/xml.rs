@@ -3,10 +3,8 @@
 
 use proto::fault::v1::Fault;
 
-use crate::content::{BlobSource, pack};
-use crate::file::WrittenFile;
-use crate::grammar::FileForm;
 use crate::tree::Tree;
+use crate::write::content::FileWriter;
 
 /// Namespace and prefix of the elements.
 #[derive(Clone, Copy, Debug)]
@@ -25,20 +23,18 @@ pub(crate) struct XmlNaming<'a> {
 pub(crate) fn write(
     tree: &Tree<'_>,
     naming: XmlNaming<'_>,
-    (files, file_form, source): (&mut [WrittenFile], FileForm, &dyn BlobSource),
+    files: FileWriter<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let mut writer = XmlWriter { tree, naming, files, file_form, source, out };
+    let mut writer = XmlWriter { tree, naming, files, out };
     writer.write_element(0, 0)
 }
 
 struct XmlWriter<'w, 't> {
     tree: &'w Tree<'t>,
     naming: XmlNaming<'w>,
-    files: &'w mut [WrittenFile],
-    file_form: FileForm,
-    source: &'w dyn BlobSource,
+    files: FileWriter<'w>,
     out: &'w mut Vec<u8>,
 }
 
@@ -80,7 +76,7 @@ impl XmlWriter<'_, '_> {
         self.push(">");
         let mut children = tree.children(node_id).filter(|it| !is_attribute(it)).peekable();
         if let Some(file_index) = node.file_index {
-            self.write_file(file_index)?;
+            self.files.write(file_index, self.out)?;
         } else if children.peek().is_none() {
             self.push_escaped(&node.text);
         } else {
@@ -122,12 +118,5 @@ impl XmlWriter<'_, '_> {
                 other => self.out.push(other),
             }
         }
-    }
-
-    fn write_file(&mut self, file_index: usize) -> Result<(), Fault> {
-        let Some(file) = self.files.get_mut(file_index) else { return Ok(()) };
-        let said = (self.file_form, file.name.as_str(), file.media_type.as_str());
-        file.traits = Some(pack(file.digest, said, self.source, self.out)?);
-        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Conversions through the public interface: real packets, both directions, refusals.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod attachments;
 mod bad_inputs;
 mod bag;
 mod cases;

@@ -49,8 +49,8 @@ fn the_portal_refers_to_declared_files() {
     let declared = [DeclaredAttachment {
         reference: "/u/a.pdf".into(),
         file_name: "a.pdf".into(),
-        media_type: String::new(),
         claim: Some(claim),
+        ..DeclaredAttachment::default()
     }];
     let sink = &mut MemoryBlobs::default();
     let one = r#"{"Id":3,"FileName":"a.pdf","FileSize":"5","FilePath":"/u/a.pdf"}"#;

@@ -12,6 +12,9 @@ use crate::fault::from_claim_error;
 use crate::memory::MemoryBudget;
 use crate::shared_bound::Held;
 
+/// Bytes at the beginning of a file by which its type is told.
+const HEAD_BYTES: usize = 1_024;
+
 /// What the calls of an upload need.
 #[derive(Clone, Copy)]
 pub(crate) struct UploadContext<'a> {
@@ -41,6 +44,8 @@ pub(super) struct Upload {
     size: u64,
     sha256: [u8; 32],
     received: u64,
+    /// First bytes, by which the mapping service tells the type of the file.
+    head: Vec<u8>,
     /// All bytes were received and have the declared digest.
     is_complete: bool,
     pub(super) last_call_us: i64,
@@ -54,6 +59,7 @@ impl Upload {
             size,
             sha256,
             received: 0,
+            head: Vec::new(),
             // No chunk follows that would complete an empty upload; `check_request` has compared
             // its digest.
             is_complete: size == 0,
@@ -92,6 +98,11 @@ impl Upload {
                 .param("expected", received));
         }
         Ok(bus::Claim { sha256: self.sha256, size: self.size })
+    }
+
+    /// The first bytes of the upload.
+    pub(super) fn head(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.head)
     }
 
     /// Receives the next chunk, or reports the progress when the request has no data.
@@ -140,6 +151,8 @@ impl Upload {
             self.content = Content::Broken;
             return Err(Fault::new(&code::LT_EX_007).param("part", &request.part));
         }
+        let missing = HEAD_BYTES.saturating_sub(self.head.len());
+        self.head.extend(request.data.iter().take(missing));
         self.is_complete = claim.is_some();
         self.received = received;
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use formats::{BlobSink, BlobSource, Format};
+use formats::{BlobSink, BlobSource, Format, HEAD_BYTES};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
@@ -66,6 +66,7 @@ impl AttachmentFolder {
                 file_name,
                 media_type: String::new(),
                 claim: Some(self.add(&bytes)?),
+                head: bytes.iter().take(HEAD_BYTES).copied().collect(),
             });
         }
         Ok(declared)

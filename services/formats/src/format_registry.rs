@@ -83,7 +83,8 @@ impl FormatRegistry {
     /// mistakes of those that cannot be. A description that this registry has is not compiled again,
     /// so formats that are in use stay shared.
     ///
-    /// A name belongs to the product or to one file. Two formats must differ in what they are
+    /// Of a file with a mistake, the format that this registry has of it stays. A name belongs to the
+    /// product or to one file. Two formats must differ in what they are
     /// detected by.
     #[must_use]
     pub fn with(&self, files: &[DescriptionFile]) -> (Self, Vec<DescriptionMistake>) {
@@ -93,11 +94,26 @@ impl FormatRegistry {
         for it in files {
             match self.load(it, &formats) {
                 Ok(format) => formats.push(format),
-                Err(mistake) => mistakes.push(mistake),
+                Err(mistake) => {
+                    mistakes.push(mistake);
+                    formats.extend(self.last_good(it, &formats));
+                }
             }
         }
         sort_by_precedence(&mut formats);
         (Self(Arc::new(formats)), mistakes)
+    }
+
+    /// What this registry has of a file that has a mistake now.
+    fn last_good(
+        &self,
+        file: &DescriptionFile,
+        others: &[RegisteredFormat],
+    ) -> Option<RegisteredFormat> {
+        let source = FormatSource::File(file.file.clone());
+        let last = self.0.iter().find(|it| it.source == source)?;
+        let is_free = others.iter().all(|it| it.format.name() != last.format.name());
+        is_free.then(|| last.clone())
     }
 
     fn load(

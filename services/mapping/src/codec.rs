@@ -69,7 +69,18 @@ impl BlobSource for StoredFiles {
 }
 
 impl Codec {
+    /// Decodes and encodes in these formats.
+    pub(crate) fn new(formats: FormatRegistry) -> Self {
+        Self(formats)
+    }
+
+    /// The formats.
+    pub(crate) fn formats(&self) -> &FormatRegistry {
+        &self.0
+    }
+
     /// The formats shipped with the product.
+    #[cfg(test)]
     pub(crate) fn with_shipped_formats() -> anyhow::Result<Self> {
         FormatRegistry::shipped()
             .map(Self)

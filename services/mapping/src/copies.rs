@@ -1,6 +1,7 @@
 //! Recipient list: one derived copy of a message for each receiving application.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bus::{Channel, Message, MessageId};
 use bytes::Bytes;
@@ -12,8 +13,10 @@ use proto::canonical::v1::Canonical;
 use proto::fault::v1::Fault;
 use proto::journal::v1::{Derived, Envelope};
 use proto::message::v1::{Attachment, Fact, Step};
+use registry_client::Directory;
 use tracing::{Instrument as _, Span};
 
+use crate::codec::Codec;
 use crate::facts::new_fact;
 use crate::loss_policy::refuse_losses;
 use crate::metrics::Metrics;
@@ -32,7 +35,11 @@ pub(crate) struct ParentMessage {
 
 /// The translations of one message by format. Applications that take the same format share one,
 /// because nothing in a translation depends on the application.
-pub(crate) type TranslationCache = HashMap<String, Result<Translation, Fault>>;
+pub(crate) struct TranslationCache {
+    /// The formats of the snapshot by which the message is routed.
+    codec: Arc<Codec>,
+    pub(crate) by_format: HashMap<String, Result<Translation, Fault>>,
+}
 
 /// A copy of a message: its row for the journal, and the message to publish. A copy that is held
 /// back by a fault has a row only.
@@ -52,6 +59,11 @@ pub(crate) struct CopyMaker {
 impl CopyMaker {
     pub(crate) fn new(translator: Translator, clock: Clock, metrics: Metrics) -> Self {
         Self { translator, clock, metrics }
+    }
+
+    /// No translations yet of a message that is routed by a snapshot of the registry.
+    pub(crate) fn new_cache(&self, directory: &Directory) -> TranslationCache {
+        TranslationCache { codec: self.translator.codec(directory), by_format: HashMap::new() }
     }
 
     /// Makes the copy for one route. Its id is derived from the parent's id and the channel, so
@@ -112,7 +124,7 @@ impl CopyMaker {
         cache: &mut TranslationCache,
     ) -> Result<Translation, Fault> {
         let format = route.format.as_deref().map_err(Clone::clone)?;
-        if let Some(translation) = cache.get(format) {
+        if let Some(translation) = cache.by_format.get(format) {
             return translation.clone();
         }
         // The time of acceptance, and not the time now: a repeated translation gives the same
@@ -120,8 +132,9 @@ impl CopyMaker {
         let context =
             EncodeContext { now_us: parent.envelope.accepted_at_us, ..EncodeContext::default() };
         let (encoded, attachments) = (&parent.encoded, &parent.attachments);
-        let translation = self.translator.translate(encoded, attachments, format, context).await;
-        cache.insert(format.to_owned(), translation.clone());
+        let format_of = (&cache.codec, format);
+        let translation = self.translator.translate(encoded, attachments, format_of, context).await;
+        cache.by_format.insert(format.to_owned(), translation.clone());
         translation
     }
 

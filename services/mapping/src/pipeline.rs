@@ -23,7 +23,7 @@ use tracing::Instrument as _;
 
 use crate::attachments::list_attachments;
 use crate::config::Config;
-use crate::copies::{CopyMaker, ParentMessage, TranslationCache};
+use crate::copies::{CopyMaker, ParentMessage};
 use crate::facts::{new_fact, status_findings};
 use crate::fault::from_claim_error;
 use crate::metrics::Metrics;
@@ -103,7 +103,7 @@ impl<P: Publish> Pipeline<P> {
         let routes = deny_copies(routes, (envelope, &directory, &day));
         let mut copies = Vec::new();
         let mut derived = Vec::new();
-        let mut cache = TranslationCache::new();
+        let mut cache = self.copy_maker.new_cache(&directory);
         for route in &routes {
             let copy = self.copy_maker.make_copy(&parent, route, &mut cache).await;
             copies.extend(copy.message);

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::keep_formats::keep_formats;
 use crate::pauses::{IntakePauses, PausableHandler};
 use crate::pipeline::Pipeline;
 use crate::server::Service;
@@ -26,6 +27,8 @@ pub struct MappingDependencies {
     pub claims: ClaimStore,
     /// The journal.
     pub journal: Upstream,
+    /// The journal's store of formats.
+    pub format_store: Upstream,
     /// The registry.
     pub registry: Upstream,
     /// The gRPC server, whose formats and snapshot of the registry the receivers use as well. The
@@ -46,7 +49,8 @@ pub async fn run(
     dependencies: MappingDependencies,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let MappingDependencies { bus, claims, journal, registry, service, health } = dependencies;
+    let MappingDependencies { bus, claims, journal, format_store, registry, service, health } =
+        dependencies;
     let stop = shutdown.child_token();
     let _stopped = stop.clone().drop_guard();
     let mut tasks: JoinSet<anyhow::Result<()>> = JoinSet::new();
@@ -57,6 +61,8 @@ pub async fn run(
         following.await;
         Ok(())
     });
+    let keeping = keep_formats(service.clone(), format_store, watched_health.clone());
+    tasks.spawn(until_stopped(keeping, stop.clone()));
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
         () = service.registry.wait_until_ready() => {}
@@ -102,7 +108,7 @@ impl Receivers {
             tracing::warn!(error = status.message(), "routed messages wait for the sweeper");
         }
         let translator =
-            Translator::new(self.service.codec.clone(), self.claims.clone(), &self.config);
+            Translator::new(self.service.formats.clone(), self.claims.clone(), &self.config);
         let translation = (translator, self.claims.clone());
         let (journal, registry) = (self.journal.clone(), self.service.registry.clone());
         let pipeline = Pipeline::new(publisher, journal, registry, translation, self.config);

@@ -22,8 +22,8 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::codec::Codec;
 use crate::config::Config;
+use crate::formats_in_force::FormatsInForce;
 use crate::item::{ReceivedItem, answer_item, panicked};
 use crate::metrics::Metrics;
 
@@ -36,7 +36,7 @@ const PERMIT_BYTES: u64 = 1024;
 /// The mapping service. Clones share limits, formats and the snapshot of the registry.
 #[derive(Clone, Debug)]
 pub struct Service {
-    pub(crate) codec: Arc<Codec>,
+    pub(crate) formats: Arc<FormatsInForce>,
     pub(crate) registry: RegistryFollower,
     pub(crate) config: Config,
     clock: Clock,
@@ -56,7 +56,7 @@ impl Service {
     pub fn new(config: Config, registry: RegistryFollower, clock: Clock) -> anyhow::Result<Self> {
         let memory_permits = usize::try_from(config.reading_bytes_max / PERMIT_BYTES)?;
         Ok(Self {
-            codec: Arc::new(Codec::with_shipped_formats()?),
+            formats: Arc::new(FormatsInForce::shipped()?),
             registry,
             config,
             clock,
@@ -75,7 +75,8 @@ impl Service {
     ) -> Box<dyn Iterator<Item = NormalizeResponse> + Send + 'a> {
         let directory = self.registry.directory();
         let today = day_in_vietnam(self.clock.now_us());
-        let frames = answer_item(&self.codec, &directory, &today, item);
+        let formats = self.formats.of(&directory);
+        let frames = answer_item(&formats, &directory, &today, item);
         let metrics = self.metrics.clone();
         Box::new(frames.inspect(move |it| match &it.frame {
             Some(Frame::Normalized(_)) => metrics.count_item(None),
@@ -263,7 +264,8 @@ impl Mapping for Service {
         &self,
         _request: Request<FormatsRequest>,
     ) -> Result<Response<FormatsResponse>, Status> {
-        Ok(Response::new(FormatsResponse { formats: self.codec.list_formats() }))
+        let formats = self.formats.of(&self.registry.directory());
+        Ok(Response::new(FormatsResponse { formats: formats.list_formats() }))
     }
 }
 

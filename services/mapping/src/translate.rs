@@ -9,17 +9,19 @@ use chassis::Clock;
 use formats::EncodeContext;
 use proto::fault::v1::Fault;
 use proto::message::v1::{Attachment, Loss};
+use registry_client::Directory;
 use tokio::sync::Semaphore;
 
 use crate::codec::{Codec, EncodedMessage};
 use crate::config::Config;
 use crate::fault::{from_claim_error, from_panic};
 use crate::files::StoredFiles;
+use crate::formats_in_force::FormatsInForce;
 
 /// Encodes messages for applications. Clones share formats, claim store and permits.
 #[derive(Clone, Debug)]
 pub(crate) struct Translator {
-    codec: Arc<Codec>,
+    formats: Arc<FormatsInForce>,
     claims: ClaimStore,
     /// Bounds the large translations that run at the same time.
     blocking_permits: Arc<Semaphore>,
@@ -38,14 +40,19 @@ pub(crate) struct Translation {
 }
 
 impl Translator {
-    pub(crate) fn new(codec: Arc<Codec>, claims: ClaimStore, config: &Config) -> Self {
+    pub(crate) fn new(formats: Arc<FormatsInForce>, claims: ClaimStore, config: &Config) -> Self {
         Self {
-            codec,
+            formats,
             claims,
             blocking_permits: Arc::new(Semaphore::new(config.aside_max.max(1))),
             blocking_bytes_min: config.aside_bytes_min,
             clock: Clock::System,
         }
+    }
+
+    /// The formats of a snapshot of the registry.
+    pub(crate) fn codec(&self, directory: &Directory) -> Arc<Codec> {
+        self.formats.of(directory)
     }
 
     /// Translates a message into a format. A native body above the bus's limit for inline bodies is
@@ -54,7 +61,7 @@ impl Translator {
         &self,
         canonical: &Bytes,
         attachments: &[Attachment],
-        format: &str,
+        (codec, format): (&Arc<Codec>, &str),
         context: EncodeContext,
     ) -> Result<Translation, Fault> {
         let begin_us = self.clock.now_us();
@@ -63,10 +70,11 @@ impl Translator {
         let canonical_bytes = u64::try_from(canonical.len()).unwrap_or(u64::MAX);
         let size = attachment_bytes.saturating_add(canonical_bytes);
         let encoded = if attachments.is_empty() && size < self.blocking_bytes_min {
-            let encode = || self.codec.encode(format, canonical, context, &StoredFiles::none());
+            let encode = || codec.encode(format, canonical, context, &StoredFiles::none());
             catch_unwind(AssertUnwindSafe(encode)).unwrap_or_else(|_panic| Err(panicked()))?
         } else {
-            self.encode_blocking(canonical.clone(), format.to_owned(), context, size).await?
+            let codec = (Arc::clone(codec), format.to_owned());
+            self.encode_blocking(canonical.clone(), codec, context, size).await?
         };
         let native = Bytes::from(encoded.native);
         let body = if native.len() <= INLINE_BYTES_MAX {
@@ -90,13 +98,12 @@ impl Translator {
     async fn encode_blocking(
         &self,
         canonical: Bytes,
-        format: String,
+        (codec, format): (Arc<Codec>, String),
         context: EncodeContext,
         size: u64,
     ) -> Result<EncodedMessage, Fault> {
         let is_large = size >= self.blocking_bytes_min;
         let _permit = if is_large { self.blocking_permits.acquire().await.ok() } else { None };
-        let codec = Arc::clone(&self.codec);
         let files = StoredFiles::new(self.claims.clone(), tokio::runtime::Handle::current());
         let encode = move || codec.encode(&format, &canonical, context, &files);
         tokio::task::spawn_blocking(encode).await.unwrap_or_else(|_panic| Err(panicked()))

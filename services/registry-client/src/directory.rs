@@ -6,7 +6,8 @@ use std::sync::Arc;
 use name_folding::{fold_code, fold_name};
 use proto::exchange::v1::LookedUp;
 use proto::message::v1::{MessageType, Organisation, OrganisationCode};
-use proto::registry::v1::{Application, Right, Snapshot};
+use proto::registry::v1::{Application, FormatDescription, Right, Snapshot};
+use sha2::{Digest as _, Sha256};
 
 use crate::day::{covers, day_in_vietnam};
 use crate::token::TokenDigest;
@@ -28,6 +29,8 @@ pub struct Directory {
     applications: Vec<Arc<Application>>,
     index_by_token: HashMap<TokenDigest, usize>,
     rights: Vec<Right>,
+    formats: Vec<FormatDescription>,
+    formats_digest: [u8; 32],
 }
 
 /// The period in which a code belongs to an organisation.
@@ -103,6 +106,8 @@ impl Directory {
             applications: snapshot.applications.into_iter().map(Arc::new).collect(),
             index_by_token,
             rights: snapshot.rights,
+            formats_digest: formats_digest(&snapshot.formats),
+            formats: snapshot.formats,
         }
     }
 
@@ -114,6 +119,16 @@ impl Directory {
     /// True before the first snapshot. Nothing is allowed then.
     pub fn is_empty(&self) -> bool {
         self.revision.is_empty()
+    }
+
+    /// The formats beside those that are shipped with the product.
+    pub fn formats(&self) -> &[FormatDescription] {
+        &self.formats
+    }
+
+    /// Equal for equal formats.
+    pub fn formats_digest(&self) -> [u8; 32] {
+        self.formats_digest
     }
 
     /// Every application, disabled ones included.
@@ -264,6 +279,14 @@ impl Directory {
                 && covers(&it.valid_from, &it.valid_to, day)
         })
     }
+}
+
+fn formats_digest(formats: &[FormatDescription]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for it in formats {
+        digest.update(format!("{}\n{}\n{}\n", it.hash, it.name, it.file));
+    }
+    digest.finalize().into()
 }
 
 fn is_organisation_in_force(organisation: &Organisation, day: &str) -> bool {

@@ -65,6 +65,14 @@ fn each_mistake_is_reported_for_its_file_and_the_others_are_loaded() {
 }
 
 #[test]
+fn a_file_with_a_mistake_keeps_the_format_that_was_loaded_of_it() {
+    let (first, _) = FormatRegistry::shipped().unwrap().with(&[file("a", "{has: a}")]);
+    let broken = DescriptionFile { text: "format: [".to_owned(), ..file("a", "") };
+    let (second, mistakes) = first.with(&[broken]);
+    assert_eq!((mistakes.len(), second.get("a").is_some()), (1, true));
+}
+
+#[test]
 fn a_format_with_further_conditions_is_detected_first_and_a_doubt_is_refused() {
     let shipped = FormatRegistry::shipped().unwrap();
     let files = [

@@ -21,6 +21,7 @@ struct Shared {
     bus: CurrentBus,
     claims: ClaimStore,
     journal: Upstream,
+    format_store: Upstream,
     registry: Upstream,
 }
 
@@ -62,11 +63,13 @@ async fn start_messaging(context: Context<'_>, order: &mut ShutdownOrder) -> any
     });
     storage.spawn(probe_broker(bus.clone(), dependencies.health.clone(), storage.token()));
     let upstreams = &dependencies.settings.upstream;
-    let journal = if context.has_role(Role::Journal) {
+    let (journal, format_store) = if context.has_role(Role::Journal) {
         start_journal(context, &bus, storage);
-        Upstream::local(long_lived.journal.server())
+        let journal = &long_lived.journal;
+        (Upstream::local(journal.server()), Upstream::local(journal.format_server()))
     } else {
-        dependencies.upstream(upstreams.journal.reveal())?
+        let journal = dependencies.upstream(upstreams.journal.reveal())?;
+        (journal.clone(), journal)
     };
     if context.role == Some(Role::Journal) {
         return Ok(());
@@ -77,7 +80,7 @@ async fn start_messaging(context: Context<'_>, order: &mut ShutdownOrder) -> any
         dependencies.upstream(upstreams.registry.reveal())?
     };
     let claims = open_claim_store(&dependencies.settings.claims).await?;
-    let shared = Shared { bus, claims, journal, registry };
+    let shared = Shared { bus, claims, journal, format_store, registry };
     let mapping = if context.has_role(Role::Mapping) {
         let service = start_mapping(context, shared.clone(), &mut order.processing)?;
         if context.role == Some(Role::Mapping) {
@@ -118,11 +121,12 @@ fn start_mapping(
         bus.run("topology", &stop, declare).await;
         Ok(())
     });
-    let Shared { bus, claims, journal, registry } = shared;
+    let Shared { bus, claims, journal, format_store, registry } = shared;
     let mapping = mapping::MappingDependencies {
         bus,
         claims,
         journal,
+        format_store,
         registry,
         service: service.clone(),
         health: dependencies.health.clone(),
@@ -146,7 +150,7 @@ fn mapping_server(service: mapping::Service) -> MappingServer<mapping::Service> 
 fn start_gateway(context: Context<'_>, shared: Shared, mapping: Upstream, group: &mut TaskGroup) {
     let Context { dependencies, listeners, long_lived, .. } = context;
     let config = dependencies.settings.gateway.clone();
-    let Shared { bus, claims, journal, registry } = shared;
+    let Shared { bus, claims, journal, registry, .. } = shared;
     let follower = long_lived.gateway_registry.clone();
     let service = gateway::Service::new(
         config,

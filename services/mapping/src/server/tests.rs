@@ -13,6 +13,7 @@ use proto::registry::v1::{self as registry, Application, Right, Takes};
 use registry_client::Directory;
 
 use super::*;
+use crate::codec::Codec;
 use crate::codec::tests::{FORMAT, encode_native};
 use crate::files::{ExtractedFiles, StoredFiles};
 

@@ -1,0 +1,159 @@
+//! The formats in force: those that are shipped with the product, and those that the registry sends.
+
+use std::sync::Arc;
+
+use formats::{DescriptionFile, FormatRegistry};
+use parking_lot::RwLock;
+use proto::journal::v1::StoredFormat;
+use proto::registry::v1::FormatDescription;
+use registry_client::Directory;
+
+use crate::codec::Codec;
+
+/// Sets of formats that are remembered: messages in progress may still have the one before the last.
+const SETS_MAX: usize = 2;
+
+/// The formats of each snapshot of the registry. A message takes the snapshot once, so one decision
+/// sees the applications and the formats of one moment, and a message keeps the versions it began with.
+#[derive(Debug)]
+pub(crate) struct FormatsInForce {
+    shipped: FormatRegistry,
+    /// The last sets by their digests, the newest first.
+    sets: RwLock<Vec<([u8; 32], Arc<Codec>)>>,
+}
+
+impl FormatsInForce {
+    /// The formats shipped with the product.
+    ///
+    /// # Errors
+    ///
+    /// A shipped description does not compile.
+    pub(crate) fn shipped() -> anyhow::Result<Self> {
+        let shipped = FormatRegistry::shipped().map_err(|mistakes| {
+            let texts: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("a format does not compile: {}", texts.join("; "))
+        })?;
+        Ok(Self { shipped, sets: RwLock::new(Vec::new()) })
+    }
+
+    /// The formats of a snapshot. A description is compiled once, when the first message needs it.
+    pub(crate) fn of(&self, directory: &Directory) -> Arc<Codec> {
+        let digest = directory.formats_digest();
+        let find = |sets: &[([u8; 32], Arc<Codec>)]| {
+            sets.iter().find(|(of, _)| *of == digest).map(|(_, codec)| Arc::clone(codec))
+        };
+        if let Some(codec) = find(&self.sets.read()) {
+            return codec;
+        }
+        let mut sets = self.sets.write();
+        if let Some(codec) = find(&sets) {
+            return codec;
+        }
+        let newest = sets.first().map_or(&self.shipped, |(_, codec)| codec.formats());
+        let codec = Arc::new(Codec::new(load(newest, directory)));
+        sets.insert(0, (digest, Arc::clone(&codec)));
+        sets.truncate(SETS_MAX);
+        codec
+    }
+
+    /// The versions that are used with a snapshot, for the journal to keep.
+    pub(crate) fn versions(&self, directory: &Directory) -> Vec<StoredFormat> {
+        let shipped = self.shipped.all().zip(FormatRegistry::shipped_texts());
+        let shipped = shipped.map(|(format, text)| StoredFormat {
+            hash: format.hash().to_owned(),
+            name: format.name().to_owned(),
+            version: format.version(),
+            shipped: true,
+            text: text.to_owned(),
+            ..StoredFormat::default()
+        });
+        let loaded = directory.formats().iter().map(|it| StoredFormat {
+            hash: it.hash.clone(),
+            name: it.name.clone(),
+            version: it.version,
+            text: it.text.clone(),
+            ..StoredFormat::default()
+        });
+        shipped.chain(loaded).collect()
+    }
+}
+
+/// Loads the formats of a snapshot. What the registry could load and this process cannot, because it
+/// is of another version, is logged, and its last version stays.
+fn load(newest: &FormatRegistry, directory: &Directory) -> FormatRegistry {
+    let file =
+        |it: &FormatDescription| DescriptionFile { file: it.file.clone(), text: it.text.clone() };
+    let files: Vec<_> = directory.formats().iter().map(file).collect();
+    let (formats, mistakes) = newest.with(&files);
+    for it in mistakes {
+        let file = it.file.as_str();
+        tracing::error!(file, error = %it.fault, "format of the registry cannot be loaded");
+    }
+    let loaded = files.len();
+    tracing::info!(loaded, "formats are in force");
+    formats
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::registry::v1::Snapshot;
+    use sha2::{Digest as _, Sha256};
+
+    use super::*;
+
+    fn description(version: u32) -> FormatDescription {
+        let text = format!(
+            "format: own.letter\nversion: {version}\ntitle: Thư\ncarries: Document\n\
+             syntax: {{kind: json, records: \"\"}}\ndetect: [{{has: letter}}]\n\
+             fields:\n  - {{at: line, to: subject}}\n"
+        );
+        FormatDescription {
+            name: "own.letter".to_owned(),
+            version,
+            hash: format!("{version}"),
+            file: "own.letter.yaml".to_owned(),
+            text,
+            ..FormatDescription::default()
+        }
+    }
+
+    fn directory(formats: Vec<FormatDescription>) -> Directory {
+        Directory::new(Snapshot { revision: "1".to_owned(), formats, ..Snapshot::default() })
+    }
+
+    fn version(of: &Codec) -> Option<u32> {
+        of.list_formats().into_iter().find(|it| it.name == "own.letter").map(|it| it.version)
+    }
+
+    #[test]
+    fn each_snapshot_has_its_own_formats_while_messages_of_the_one_before_are_in_progress() {
+        let formats = FormatsInForce::shipped().unwrap();
+        let (none, first, second) =
+            (directory(vec![]), directory(vec![description(1)]), directory(vec![description(2)]));
+        assert_eq!(version(&formats.of(&none)), None);
+        let in_progress = formats.of(&first);
+        assert!(Arc::ptr_eq(&in_progress, &formats.of(&first)), "it is compiled once");
+        assert_eq!(version(&formats.of(&second)), Some(2));
+        assert_eq!(version(&formats.of(&first)), Some(1), "for messages that took it before");
+        assert_eq!(version(&formats.of(&none)), None);
+        assert_eq!(version(&in_progress), Some(1));
+    }
+
+    #[test]
+    fn what_cannot_be_loaded_keeps_its_last_version() {
+        let formats = FormatsInForce::shipped().unwrap();
+        formats.of(&directory(vec![description(1)]));
+        let broken = FormatDescription { text: "format: [".to_owned(), ..description(2) };
+        assert_eq!(version(&formats.of(&directory(vec![broken]))), Some(1));
+    }
+
+    #[test]
+    fn every_version_that_is_used_is_named_by_the_hash_of_its_text() {
+        let formats = FormatsInForce::shipped().unwrap();
+        let versions = formats.versions(&directory(vec![]));
+        for it in &versions {
+            assert_eq!(format!("{:x}", Sha256::digest(&it.text)), it.hash, "{}", it.name);
+        }
+        assert_eq!(versions.len(), formats.shipped.all().len());
+    }
+}

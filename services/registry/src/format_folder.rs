@@ -83,7 +83,7 @@ fn read_description(
         let expected = file.replace(".yml", ".yaml");
         Err(Fault::new(&code::LT_FMT_029).param("file", &file).param("expected", expected))
     } else if index >= config.descriptions_max {
-        Err(bound_fault("formats.descriptions_max", config.descriptions_max))
+        Err(bound_fault("formats.descriptions_max", &config.descriptions_max))
     } else {
         read_text(&path, config, total)
     };
@@ -97,17 +97,17 @@ fn read_description(
 fn read_text(path: &Path, config: &FormatsConfig, total: &mut u64) -> Result<String, Fault> {
     let size = fs::metadata(path).map_err(|error| unreadable_fault(&error))?.len();
     if size > config.description_bytes_max {
-        return Err(bound_fault("formats.description_bytes_max", config.description_bytes_max));
+        return Err(bound_fault("formats.description_bytes_max", &config.description_bytes_max));
     }
     if *total + size > config.total_bytes_max {
-        return Err(bound_fault("formats.total_bytes_max", config.total_bytes_max));
+        return Err(bound_fault("formats.total_bytes_max", &config.total_bytes_max));
     }
     let text = fs::read_to_string(path).map_err(|error| unreadable_fault(&error))?;
     *total += size;
     Ok(text)
 }
 
-fn bound_fault(setting: &str, limit: impl ToString) -> Fault {
+fn bound_fault(setting: &str, limit: &impl ToString) -> Fault {
     Fault::new(&code::LT_FMT_025).param("setting", setting).param("limit", limit.to_string())
 }
 

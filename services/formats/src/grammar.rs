@@ -111,6 +111,12 @@ pub(crate) struct CodeList {
     /// Canonical value by native code.
     #[serde(default)]
     pub(crate) rows: BTreeMap<String, String>,
+    /// Further native codes that are read and never written.
+    #[serde(default)]
+    pub(crate) also: BTreeMap<String, String>,
+    /// The native code that is written for a canonical value without one; reported as a change.
+    #[serde(default)]
+    pub(crate) near: BTreeMap<String, String>,
     /// Texts outside the rows are read as names.
     #[serde(default)]
     pub(crate) open: bool,
@@ -122,9 +128,15 @@ pub(crate) struct CodeList {
 }
 
 impl CodeList {
+    /// The canonical value of a native code.
+    pub(crate) fn canonical(&self, native: &str) -> Option<&str> {
+        self.rows.get(native).or_else(|| self.also.get(native)).map(String::as_str)
+    }
+
     /// The native code of a canonical one.
     pub(crate) fn native(&self, canonical: &str) -> Option<&str> {
-        self.rows.iter().find(|(_, it)| *it == canonical).map(|(native, _)| native.as_str())
+        let row = self.rows.iter().find(|(_, it)| *it == canonical).map(|(native, _)| native);
+        row.or_else(|| self.near.get(canonical)).map(String::as_str)
     }
 }
 
@@ -178,17 +190,30 @@ pub(crate) struct FieldRule {
     /// Further native texts that mean an absent value.
     #[serde(default)]
     pub(crate) empty: Vec<String>,
-    /// Enum value of a missing node.
+    /// Value of a missing node: an enum's value, else a native text.
     pub(crate) read_default: Option<String>,
     /// Native text of an absent value: `index`, `now`, or a literal.
     pub(crate) write_default: Option<String>,
     /// Canonical path that is written when `to` is absent.
     #[serde(rename = "else")]
     pub(crate) otherwise: Option<String>,
-    /// Text that is written below an existing parent.
+    /// Template that splits one text into fields of the message `to`: `{number}/{notation}`; `" | "`
+    /// separates alternatives.
+    pub(crate) pattern: Option<String>,
+    /// The characters of a part of the template, as ranges: `0-9 a-z`.
+    #[serde(default, rename = "where")]
+    pub(crate) classes: BTreeMap<String, String>,
+    /// The field that keeps the text of a template as it stood.
+    pub(crate) whole: Option<String>,
+    /// No: reading keeps only the whole text.
+    pub(crate) split: Option<bool>,
+    /// Text that is written below an existing parent; another one that is read is a finding.
     #[serde(rename = "const")]
     pub(crate) constant: Option<String>,
-    /// Values of enum fields in which the rules inside apply.
+    /// The constant is only written: other texts are read without a finding.
+    #[serde(default)]
+    pub(crate) unchecked: bool,
+    /// Canonical values with which the rule applies; `has` and `lacks` name paths instead.
     #[serde(default)]
     pub(crate) when: BTreeMap<String, OneOrMany>,
     /// Path inside an item of the key that joins native records.

@@ -153,7 +153,7 @@ fn given_type(description: &str) -> String {
             Rule::Group(it) => last_field(&it.rules),
             Rule::List(it) => last_field(&it.rules),
             Rule::ReadOnly(it) => last_field(std::slice::from_ref(it)),
-            Rule::Constant(..) => None,
+            Rule::Constant(_) => None,
         }
     }
     let format = Format::compile(description).ok();

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::canonical_path::CanonicalPath;
 use crate::convert::Converter;
 use crate::diagnostic::SourcePosition;
 use crate::format::Format;
@@ -11,7 +10,7 @@ use crate::grammar::{Requirement, TooLong};
 use crate::grammar_page::{CanonicalField, canonical_fields};
 use crate::model::FieldSchema;
 use crate::path_map::{selects_one, strip_selectors};
-use crate::plan::{LeafRule, ListRule, Rule};
+use crate::plan::{Condition, LeafRule, ListRule, Rule};
 use crate::tree::{NodeName, join_names};
 
 /// A rule of a format with everything around it resolved.
@@ -23,7 +22,7 @@ pub(crate) struct FlatRule<'r> {
     pub(crate) canonical: String,
     pub(crate) kind: FlatKind<'r>,
     /// Every `when` around the rule.
-    pub(crate) conditions: Vec<&'r (CanonicalPath, Vec<i32>)>,
+    pub(crate) conditions: Vec<&'r Condition>,
     pub(crate) is_read_only: bool,
     /// The lists around the rule, outermost first.
     pub(crate) lists: Vec<&'r ListRule>,
@@ -68,11 +67,8 @@ impl FlatRule<'_> {
 
     /// True when both rules can apply to one record.
     pub(crate) fn can_meet(&self, other: &Self) -> bool {
-        let excludes = |one: &(CanonicalPath, Vec<i32>), two: &(CanonicalPath, Vec<i32>)| {
-            let name = |it: &CanonicalPath| it.iter().map(|it| it.field.number).collect::<Vec<_>>();
-            name(&one.0) == name(&two.0) && !one.1.iter().any(|it| two.1.contains(it))
-        };
-        !self.conditions.iter().any(|one| other.conditions.iter().any(|two| excludes(one, two)))
+        let excludes = |one: &&Condition| other.conditions.iter().any(|two| one.excludes(two));
+        !self.conditions.iter().any(excludes)
     }
 }
 
@@ -92,7 +88,7 @@ pub(crate) fn flatten(rules: &[Rule]) -> Vec<FlatRule<'_>> {
 #[derive(Clone)]
 struct Around<'r> {
     native: String,
-    conditions: Vec<&'r (CanonicalPath, Vec<i32>)>,
+    conditions: Vec<&'r Condition>,
     lists: Vec<&'r ListRule>,
     is_read_only: bool,
 }
@@ -121,7 +117,7 @@ fn flatten_into<'r>(rules: &'r [Rule], around: &Around<'r>, into: &mut Vec<FlatR
     for rule in rules {
         match rule {
             Rule::Leaf(it) => into.push(around.flat(&it.at, &it.name, FlatKind::Leaf(it))),
-            Rule::Constant(at, _) => into.push(around.flat(at, "", FlatKind::Constant)),
+            Rule::Constant(it) => into.push(around.flat(&it.at, "", FlatKind::Constant)),
             Rule::Group(it) => {
                 let mut inner = around.clone();
                 inner.native = around.native_of(&it.at);
@@ -233,7 +229,7 @@ fn mapped_place(rule: &FlatRule<'_>) -> Option<MappedPlace> {
         need: need_word(need),
         max,
         is_cut: is_cut && max.is_some(),
-        conditions: rule.conditions.iter().map(|it| condition_text(it)).collect(),
+        conditions: rule.conditions.iter().map(|it| it.text()).collect(),
         is_list: matches!(rule.kind, FlatKind::List(_)),
         is_read_only: rule.is_read_only,
         is_single,
@@ -250,15 +246,6 @@ fn need_word(need: Option<Requirement>) -> &'static str {
         Some(Requirement::Write) => "write",
         Some(Requirement::Both) => "both",
     }
-}
-
-/// A condition as the pages write it.
-pub(crate) fn condition_text((path, numbers): &(CanonicalPath, Vec<i32>)) -> String {
-    let names: Vec<_> = path.iter().map(|it| it.field.name.as_str()).collect();
-    let schema = path.last().and_then(|it| it.field.enum_schema());
-    let value = |it: &i32| schema.and_then(|schema| schema.value_name(*it)).unwrap_or_default();
-    let values: Vec<_> = numbers.iter().map(value).collect();
-    format!("{}: {}", names.join("."), values.join(", "))
 }
 
 fn codes_of(converter: Option<&Converter>) -> Vec<MappedCode> {

@@ -6,7 +6,7 @@ use proto::fault::{Code, code};
 use crate::convert::{Converter, normalize_text};
 use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
 use crate::grammar::{Description, Direction, Requirement};
-use crate::inventory::{FlatKind, FlatRule, condition_text, flatten};
+use crate::inventory::{FlatKind, FlatRule, flatten};
 use crate::path_map::strip_selectors;
 use crate::plan::{ListRule, Rule};
 use crate::yaml_tree::SourceMap;
@@ -40,6 +40,17 @@ struct RuleChecker<'s> {
     source: &'s SourceMap,
     is_written: bool,
     mistakes: Vec<SourceMistake>,
+}
+
+/// True for a rule that reads a field of a condition, or a part of it. Inside a list the field may be
+/// that of the item.
+fn is_read_for(rule: &FlatRule<'_>, field: &str, is_in_list: bool) -> bool {
+    let path = rule.path();
+    let is_within = |outer: &str, inner: &str| {
+        inner.strip_prefix(outer).is_some_and(|it| it.is_empty() || it.starts_with('.'))
+    };
+    let is_item_field = || is_in_list && path.ends_with(&format!(".{field}"));
+    is_within(field, &path) || is_within(&path, field) || is_item_field()
 }
 
 impl RuleChecker<'_> {
@@ -203,10 +214,9 @@ impl RuleChecker<'_> {
     /// The field of a `when` is read by the format, and each of its values has a code.
     fn check_conditions(&mut self, rule: &FlatRule<'_>, flat: &[FlatRule<'_>]) {
         for condition in &rule.conditions {
-            let names: Vec<_> = condition.0.iter().map(|it| it.field.name.as_str()).collect();
-            let field = names.join(".");
-            let source = flat.iter().find(|it| it.leaf().is_some() && it.path() == field);
-            let text = condition_text(condition);
+            let (field, text) = (condition.field(), condition.text());
+            let is_source = |it: &&FlatRule<'_>| is_read_for(it, &field, !rule.lists.is_empty());
+            let source = flat.iter().find(is_source);
             let Some(source) = source else {
                 self.report_condition(rule, (
                     format!("`{text}`: định dạng không đọc `{field}`, nên điều kiện không bao giờ đúng"),
@@ -215,12 +225,12 @@ impl RuleChecker<'_> {
                 continue;
             };
             let list = source.converter().and_then(Converter::code_list);
-            let schema = condition.0.last().and_then(|it| it.field.enum_schema());
-            let (Some(list), Some(schema)) = (list, schema) else { continue };
-            let names = condition.1.iter().filter_map(|it| schema.value_name(*it));
+            let Some(list) = list else { continue };
+            let names = condition.enum_values();
             let default = source.leaf().and_then(|it| it.read_default.as_deref());
             let is_dead = |it: &&str| {
                 list.native(it).is_none()
+                    && !list.also.values().any(|other| other == it)
                     && list.other.as_deref() != Some(*it)
                     && default != Some(*it)
             };

@@ -178,6 +178,26 @@ pub(crate) const LIST_KEYS: &[Construct] = &[
          fields:\n  - {at: LoaiVanBan, to: type, as: code loai}\n",
     ),
     Construct::optional(
+        "also",
+        ValueShape::TextMap,
+        words(
+            "thêm mã được đọc như `rows` và không bao giờ được ghi",
+            "further codes that are read as those of `rows` and never written",
+        ),
+        "lists:\n  do-khan: {rows: {\"0\": NORMAL, \"1\": URGENT}, also: {\"01\": URGENT}}\n\
+         fields:\n  - {at: DoKhan, to: urgency, as: code do-khan}\n",
+    ),
+    Construct::optional(
+        "near",
+        ValueShape::TextMap,
+        words(
+            "mã được ghi cho giá trị chuẩn không có mã riêng; báo là đã đổi",
+            "the code that is written for a canonical value without one; reported as a change",
+        ),
+        "lists:\n  do-khan: {rows: {\"0\": NORMAL, \"3\": FLASH}, near: {FLASH_TIMED: \"3\"}}\n\
+         fields:\n  - {at: DoKhan, to: urgency, as: code do-khan}\n",
+    ),
+    Construct::optional(
         "open",
         ValueShape::Boolean,
         words(

@@ -2,6 +2,8 @@
 
 use super::{Construct, ValueShape, words};
 
+const PATTERN_EXAMPLE: &str = "fields:\n  - at: SoKyHieu\n    to: number\n    pattern: \"{number}/{notation} | {number}-{notation}\"\n    where: {number: 0-9 a-z}\n    whole: printed\n";
+
 /// Keys of a rule.
 pub(crate) const RULE_KEYS: &[Construct] = &[
     Construct::optional(
@@ -91,7 +93,10 @@ pub(crate) const RULE_KEYS: &[Construct] = &[
     Construct::optional(
         "read-default",
         ValueShape::Text,
-        words("giá trị enum khi chỗ này không có", "enum value where the place is missing"),
+        words(
+            "giá trị khi chỗ này không có: giá trị enum, hay chữ như định dạng ghi",
+            "value where the place is missing: an enum value, or a text as the format writes it",
+        ),
         "lists:\n  do-khan: {rows: {\"0\": NORMAL, \"1\": URGENT}}\n\
          fields:\n  - {at: DoKhan, to: urgency, as: code do-khan, read-default: NORMAL}\n",
     ),
@@ -123,11 +128,56 @@ pub(crate) const RULE_KEYS: &[Construct] = &[
         "fields:\n  - at: ThongTin\n    fields:\n      - {at: TrichYeu, to: subject}\n      - {at: PhienBan, const: \"1.0\"}\n",
     ),
     Construct::optional(
+        "unchecked",
+        ValueShape::Boolean,
+        words(
+            "chữ khác `const` được đọc mà không báo",
+            "a text that differs from the `const` is read without a finding",
+        ),
+        "fields:\n  - at: ThongTin\n    fields:\n      - {at: TrichYeu, to: subject}\n      - {at: PhienBan, const: \"1.0\", unchecked: yes}\n",
+    ),
+    Construct::optional(
+        "pattern",
+        ValueShape::Text,
+        words(
+            "mẫu tách một chữ thành các trường của `to` và ghép lại; \" | \" ngăn các cách viết",
+            "a template that splits one text into fields of `to` and joins them; \" | \" separates alternatives",
+        ),
+        PATTERN_EXAMPLE,
+    ),
+    Construct::optional(
+        "where",
+        ValueShape::TextMap,
+        words(
+            "những ký tự mà một phần của mẫu có thể có, như `0-9 a-z`",
+            "the characters that a part of the pattern may hold, such as `0-9 a-z`",
+        ),
+        PATTERN_EXAMPLE,
+    ),
+    Construct::optional(
+        "whole",
+        ValueShape::Text,
+        words(
+            "trường giữ nguyên cả chữ của mẫu",
+            "the field that keeps the text of the pattern as it stood",
+        ),
+        PATTERN_EXAMPLE,
+    ),
+    Construct::optional(
+        "split",
+        ValueShape::Boolean,
+        words(
+            "no: khi đọc chỉ giữ cả chữ vào `whole`, không tách",
+            "no: reading only keeps the text in `whole` and does not split it",
+        ),
+        "fields:\n  - {at: SoKyHieu, to: number, pattern: \"{number}/{notation}\", whole: printed, split: no}\n",
+    ),
+    Construct::optional(
         "when",
         ValueShape::TextsMap,
         words(
-            "nhóm chỉ được đọc và ghi khi trường enum này có một trong các giá trị này",
-            "the group is read and written only where the enum field has one of the values",
+            "dòng chỉ được đọc và ghi khi trường chuẩn có một trong các giá trị này; `has`, `lacks`: khi có, khi không có",
+            "the rule is read and written only where the canonical field has one of the values; `has`, `lacks`: is there, is not",
         ),
         "lists:\n  loai: {rows: {\"1\": REVOKE, \"2\": UPDATE}}\n\
          fields:\n  - {at: Loai, to: change.kind, as: code loai}\n  - to: change\n    when: {change.kind: [REVOKE, UPDATE]}\n    fields:\n      - {at: MaGoc, to: target.id}\n",

@@ -7,6 +7,7 @@ use secrecy_marks::means_no_secrecy;
 
 use crate::convert::calendar::{DateFormat, read_date, read_moment, write_date, write_moment};
 use crate::convert::error::{ConvertError, new_message};
+use crate::convert::pattern::Pattern;
 use crate::convert::text::normalize_text;
 use crate::grammar::CodeList;
 use crate::model::{DynMessage, FieldSchema, FieldType, Value};
@@ -36,8 +37,8 @@ pub(crate) enum Converter {
     List(String),
     /// A text that is read with or without this prefix and written with it.
     Affix(String),
-    /// Number and notation of a document in one text, as printed.
-    FullNumber,
+    /// Several fields of a message in one text.
+    Pattern(Arc<Pattern>),
     /// The value of an `Extra`.
     Extra,
     /// The reference of a file that was uploaded beside the body.
@@ -76,12 +77,19 @@ impl Converter {
             Self::MediaType | Self::PackedType => Ok(Value::Text(to_lowercase(text))),
             Self::List(separator) => Ok(Value::List(split_items(text, separator))),
             Self::Affix(prefix) => Ok(Value::Text(strip_prefix(text, prefix))),
-            Self::FullNumber => message_with_text("printed", text, field),
+            Self::Pattern(pattern) => pattern.read(text, field),
             Self::Extra => message_with_text("value", text, field),
             Self::Fetch | Self::Content => {
                 Err(ConvertError::new("tệp không có ở đây", "the file is not here"))
             }
         }
+    }
+
+    /// True for a list of which an item holds the separator: it would be read as two.
+    pub(crate) fn joins_separator(&self, value: &Value<'_>) -> bool {
+        let (Self::List(separator), Some(items)) = (self, value.as_list()) else { return false };
+        let mark = if separator.trim().is_empty() { separator } else { separator.trim() };
+        items.iter().filter_map(Value::as_text).any(|it| it.contains(mark))
     }
 
     /// The code list; none for another converter.
@@ -133,7 +141,7 @@ impl Converter {
                 let text = plain_text(value).filter(|it| !it.is_empty())?;
                 Some(Cow::Owned(format!("{prefix}{text}")))
             }
-            Self::FullNumber => write_full_number(value.as_message()?),
+            Self::Pattern(pattern) => pattern.write(value.as_message()?),
             Self::OrgId | Self::Extra => non_empty(value.as_message()?, "value").map(Cow::Borrowed),
             Self::Content => None,
         }
@@ -159,7 +167,8 @@ fn strip_prefix<'t>(text: Cow<'t, str>, prefix: &str) -> Cow<'t, str> {
 
 fn split_items<'t>(text: Cow<'t, str>, separator: &str) -> Vec<Value<'t>> {
     fn items<'p>(text: &'p str, separator: &str) -> impl Iterator<Item = &'p str> {
-        text.split(separator).map(str::trim).filter(|it| !it.is_empty())
+        let mark = if separator.trim().is_empty() { separator } else { separator.trim() };
+        text.split(mark).map(str::trim).filter(|it| !it.is_empty())
     }
     match text {
         Cow::Borrowed(it) => items(it, separator).map(|it| Value::Text(it.into())).collect(),
@@ -205,20 +214,12 @@ fn non_empty<'m>(message: &'m DynMessage<'_>, name: &str) -> Option<&'m str> {
     Some(message.text(name)).filter(|it| !it.is_empty())
 }
 
-fn write_full_number<'m>(number: &'m DynMessage<'_>) -> Option<Cow<'m, str>> {
-    if let Some(printed) = non_empty(number, "printed") {
-        return Some(Cow::Borrowed(printed));
-    }
-    let (number, notation) = (non_empty(number, "number")?, non_empty(number, "notation")?);
-    Some(Cow::Owned(format!("{number}/{notation}")))
-}
-
 fn read_code<'t>(
     text: Cow<'t, str>,
     list: &'t CodeList,
     field: &FieldSchema,
 ) -> Result<Value<'t>, ConvertError> {
-    let row = list.rows.get(text.as_ref()).map(String::as_str);
+    let row = list.canonical(&text);
     let says_none = || list.gate.as_deref().filter(|_| means_no_secrecy(&text));
     let row = row.or_else(says_none);
     if let Some(permitted) = &list.gate

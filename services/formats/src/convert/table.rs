@@ -156,16 +156,6 @@ pub(crate) const CONVERTERS: &[ConverterEntry] = &[
         },
     },
     ConverterEntry {
-        name: "full-number",
-        arguments: "",
-        meaning: Wording {
-            vi: "số và ký hiệu trong một ô, như 45-CV/TU, giữ đúng như in",
-            en: "number and notation in one place, such as 45-CV/TU, kept as printed",
-        },
-        example: "fields:\n  - {at: SoKyHieu, to: number, as: full-number}\n",
-        parse: |_, _| Ok(Converter::FullNumber),
-    },
-    ConverterEntry {
         name: "extra",
         arguments: "",
         meaning: Wording {

@@ -41,6 +41,28 @@ pub(super) fn check_list(list: &CodeList) -> Vec<(ListKey<'_>, Defect)> {
             defects.push((ListKey::Row(native), defect));
         }
     }
+    let unknown = list.near.iter().filter(|(canonical, native)| {
+        codes.contains_key(canonical) || !list.rows.contains_key(*native)
+    });
+    defects.extend(unknown.map(|(canonical, native)| {
+        let defect = Defect::new(
+            &code::LT_FMT_008,
+            format!("`near` `{canonical}: {native}` cần một mã của `rows`, cho giá trị chưa có mã"),
+            format!(
+                "`near` `{canonical}: {native}` needs a code of `rows`, for a value without one"
+            ),
+        );
+        (ListKey::Key("near"), defect)
+    }));
+    let repeated = list.also.keys().filter(|it| list.rows.contains_key(*it));
+    defects.extend(repeated.map(|it| {
+        let defect = Defect::new(
+            &code::LT_FMT_008,
+            format!("`{it}` có cả trong `rows` và `also`"),
+            format!("`{it}` is in `rows` and in `also`"),
+        );
+        (ListKey::Key("also"), defect)
+    }));
     if let Some(gate) = list.gate.as_ref().filter(|it| !codes.contains_key(it)) {
         let defect = Defect::new(
             &code::LT_FMT_008,
@@ -76,18 +98,8 @@ pub(super) fn check_leaf(leaf: &LeafRule) -> Vec<(&'static str, Defect)> {
     if let Some(other) = leaf.fallback.as_ref().and_then(|it| it.last()) {
         push("else", check_type(&leaf.converter, other.field, other.selector.is_some()));
     }
-    if let (Some(default), Some(schema)) = (&leaf.read_default, last.field.enum_schema()) {
-        push("read-default", enum_number(schema, default, &code::LT_FMT_018).map(drop));
-    } else if leaf.read_default.is_some() {
-        defects.push((
-            "read-default",
-            Defect::new(
-                &code::LT_FMT_018,
-                "`read-default` chỉ dùng cho enum",
-                "a `read-default` needs an enum",
-            ),
-        ));
-    }
+    push("read-default", check_read_default(leaf, last.field));
+    push("write-default", check_write_default(leaf, last.field));
     let is_text =
         |it: &CanonicalPath| it.last().is_some_and(|it| it.field.field_type == FieldType::Text);
     let other = leaf.converter.code_list().and_then(|it| it.other.as_ref());
@@ -131,7 +143,7 @@ pub(super) fn check_length(
         | Converter::Time(_)
         | Converter::OrgId
         | Converter::MediaType
-        | Converter::FullNumber
+        | Converter::Pattern(_)
         | Converter::Extra
         | Converter::Fetch
         | Converter::Content
@@ -146,6 +158,42 @@ pub(super) fn check_length(
         );
         ("max", defect)
     })
+}
+
+/// Checks that a default for reading is a value of the field: an enum's value, else a native text
+/// that the converter reads.
+fn check_read_default(leaf: &LeafRule, field: &FieldSchema) -> Result<(), Defect> {
+    let Some(default) = leaf.read_default.as_deref() else { return Ok(()) };
+    match field.enum_schema() {
+        Some(schema) => enum_number(schema, default, &code::LT_FMT_018).map(drop),
+        None if is_native_value(leaf, field, default) => Ok(()),
+        None => Err(no_default("read-default", default, field)),
+    }
+}
+
+/// Checks that a default for writing is a native text that is read as a value: the code of a list is
+/// named by its canonical value.
+fn check_write_default(leaf: &LeafRule, field: &FieldSchema) -> Result<(), Defect> {
+    let Some(default) = leaf.write_default.as_deref() else { return Ok(()) };
+    let is_value = match leaf.converter.code_list() {
+        Some(list) => list.native(default).is_some(),
+        None => ["index", "now"].contains(&default) || is_native_value(leaf, field, default),
+    };
+    if is_value { Ok(()) } else { Err(no_default("write-default", default, field)) }
+}
+
+fn is_native_value(leaf: &LeafRule, field: &FieldSchema, text: &str) -> bool {
+    let is_file = matches!(leaf.converter, Converter::Content | Converter::Fetch);
+    !is_file && leaf.converter.read(text, field).is_ok()
+}
+
+fn no_default(key: &str, default: &str, field: &FieldSchema) -> Defect {
+    let name = &field.name;
+    Defect::new(
+        &code::LT_FMT_018,
+        format!("`{key}: {default}` không phải giá trị của `{name}`"),
+        format!("`{key}: {default}` is no value of `{name}`"),
+    )
 }
 
 fn needs_selector(field: &FieldSchema) -> Defect {
@@ -181,7 +229,8 @@ pub(super) fn check_type(
         Converter::Time(_) => holds_message("Moment"),
         Converter::Code(list) => return check_code_list(list, field),
         Converter::OrgId => holds_message("OrganisationId"),
-        Converter::FullNumber => holds_message("DocumentNumber"),
+        // The fields of its parts were checked when the pattern was parsed.
+        Converter::Pattern(_) => field.message_schema().is_some(),
         Converter::List(_) => field_type == FieldType::Text && field.is_list && !is_item,
         Converter::Extra => holds_message("Extra"),
         Converter::Content => holds_message("Blob"),
@@ -195,6 +244,8 @@ fn check_code_list(list: &CodeList, field: &FieldSchema) -> Result<(), Defect> {
         return list
             .rows
             .values()
+            .chain(list.also.values())
+            .chain(list.near.keys())
             .chain(&list.other)
             .try_for_each(|it| enum_number(schema, it, &code::LT_FMT_008).map(drop));
     }
@@ -243,7 +294,7 @@ fn message_and_converter(field: &FieldSchema) -> (String, &'static str) {
         "Moment" => "time",
         "Code" => "code",
         "OrganisationId" => "org-id",
-        "DocumentNumber" => "full-number",
+        "DocumentNumber" => "pattern",
         "Extra" => "extra",
         "Blob" => "content",
         _ => "",

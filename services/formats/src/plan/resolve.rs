@@ -11,7 +11,9 @@ use crate::diagnostic::{Defect, SourceMistake, SourcePosition, suggest};
 use crate::grammar::{Description, FieldRule, SpannedRule};
 use crate::model::MessageSchema;
 use crate::plan::check::{self, ListKey};
-use crate::plan::rule::{GroupRule, LeafRule, ListRule, Rule, parse_native_path};
+use crate::plan::condition::Condition;
+use crate::plan::pattern;
+use crate::plan::rule::{ConstantRule, GroupRule, LeafRule, ListRule, Rule, parse_native_path};
 use crate::tree::{NodeName, join_names};
 use crate::yaml_tree::{SourceMap, position_of};
 
@@ -152,8 +154,14 @@ impl Resolver<'_> {
 
     fn resolve_rule(&mut self, rule: &FieldRule, scope: Scope<'_>) -> Option<Rule> {
         let at = rule.at.as_ref().or(rule.each.as_ref()).cloned().unwrap_or_default();
+        let conditions = self.resolve_conditions(rule, scope, &at);
         if let Some(value) = &rule.constant {
-            return Some(Rule::Constant(parse_native_path(&at, self.is_flat), value.clone()));
+            let rule = Rule::Constant(ConstantRule {
+                at: parse_native_path(&at, self.is_flat),
+                text: value.clone(),
+                is_checked: !rule.unchecked,
+            });
+            return Some(rule.with_conditions(conditions));
         }
         let to = self.resolve_path(rule.to.as_ref(), scope.message, ("to", &at));
         let inner = target_schema(&to, scope.message);
@@ -166,8 +174,9 @@ impl Resolver<'_> {
         } else if nested.is_empty() {
             self.resolve_leaf(rule, paths, scope)
         } else {
-            self.resolve_group(rule, paths, (&nested, inner), scope)
+            self.resolve_group(rule, paths, (&nested, inner))
         };
+        let resolved = resolved.map(|it| it.with_conditions(conditions));
         resolved.map(|it| if rule.read_only { Rule::ReadOnly(Box::new(it)) } else { it })
     }
 
@@ -192,7 +201,6 @@ impl Resolver<'_> {
         rule: &FieldRule,
         RulePaths { at, to, name }: RulePaths,
         (nested, inner): (&[SpannedRule], Option<&'static MessageSchema>),
-        scope: Scope<'_>,
     ) -> Option<Rule> {
         let at_text = join_names(&at);
         let Some(inner) = inner else {
@@ -204,41 +212,39 @@ impl Resolver<'_> {
             self.report("to", &at_text, defect);
             return None;
         };
-        let mut when = Vec::new();
-        for (field, values) in &rule.when {
-            let path = self.resolve_full_path(Some(field), scope, ("when", &at_text));
-            when.push(self.resolve_condition(path, &values.to_vec(), &at_text));
-        }
         let inner_scope = Scope { message: inner, name: &name, prefix: &to };
         let rules = self.resolve_rules(nested, inner_scope);
         let (need, is_message) = (rule.need, rule.to.is_some());
         let has_gate = rules.iter().any(Rule::has_gate);
+        let when = Vec::new();
         Some(Rule::Group(GroupRule { at, name, is_message, need, when, has_gate, rules }))
     }
 
-    fn resolve_condition(
+    /// The conditions of a rule; `has` and `lacks` name paths, every other key is a path itself.
+    fn resolve_conditions(
         &mut self,
-        path: CanonicalPath,
-        values: &[String],
+        rule: &FieldRule,
+        scope: Scope<'_>,
         at: &str,
-    ) -> (CanonicalPath, Vec<i32>) {
-        let Some(schema) = path.last().and_then(|it| it.field.enum_schema()) else {
-            let defect = Defect::new(
-                &code::LT_FMT_015,
-                "điều kiện phải là một enum",
-                "a condition needs an enum",
-            );
-            self.report("when", at, defect);
-            return (path, Vec::new());
-        };
-        let mut numbers = Vec::new();
-        for value in values {
-            match check::enum_number(schema, value, &code::LT_FMT_015) {
-                Ok(it) => numbers.push(it),
+    ) -> Vec<Condition> {
+        let mut conditions = Vec::new();
+        for (key, values) in &rule.when {
+            let values = values.to_vec();
+            if key == "has" || key == "lacks" {
+                let path = |it: &String| self.resolve_full_path(Some(it), scope, ("when", at));
+                let paths: Vec<_> = values.iter().map(path).collect();
+                let conditions_of = |it| Condition::presence(it, key == "has");
+                conditions.extend(paths.into_iter().map(conditions_of));
+                continue;
+            }
+            let path = self.resolve_full_path(Some(key), scope, ("when", at));
+            let condition = (!path.is_empty()).then(|| Condition::listed(path, values));
+            match condition.transpose() {
+                Ok(it) => conditions.extend(it),
                 Err(defect) => self.report("when", at, defect),
             }
         }
-        (path, numbers)
+        conditions
     }
 
     fn resolve_list(
@@ -267,7 +273,7 @@ impl Resolver<'_> {
                 rules = self.resolve_rules(nested, scope);
             }
             None => {
-                let converter = self.parse_converter(rule, &at)?;
+                let converter = self.parse_converter(rule, (&at, to.last()))?;
                 if let Err(defect) = check::check_type(&converter, last.field, true) {
                     self.report("as", &at_text, defect);
                 }
@@ -301,7 +307,15 @@ impl Resolver<'_> {
         }))
     }
 
-    fn parse_converter(&mut self, rule: &FieldRule, at: &[NodeName]) -> Option<Converter> {
+    fn parse_converter(
+        &mut self,
+        rule: &FieldRule,
+        (at, target): (&[NodeName], Option<&PathSegment>),
+    ) -> Option<Converter> {
+        if let Some(template) = &rule.pattern {
+            let parsed = pattern::parse(template, rule, target);
+            return parsed.map_err(|it| self.report("pattern", &join_names(at), it)).ok();
+        }
         let parsed = parse_converter(&spec_of(rule), &self.lists);
         parsed.map_err(|defect| self.report("as", &join_names(at), defect)).ok()
     }
@@ -324,7 +338,7 @@ impl Resolver<'_> {
             }
             return None;
         }
-        let converter = self.parse_converter(rule, &at)?;
+        let converter = self.parse_converter(rule, (&at, to.last()))?;
         let resolve_optional = |it: &mut Self, key: &str, text: &Option<String>| {
             text.as_ref().map(|text| it.resolve_full_path(Some(text), scope, (key, &at_text)))
         };

@@ -5,6 +5,7 @@ use crate::canonical_path::CanonicalPath;
 use crate::convert::Converter;
 use crate::diagnostic::SourcePosition;
 use crate::grammar::{Requirement, TooLong};
+use crate::plan::condition::Condition;
 use crate::tree::NodeName;
 
 /// Maps a native node to a canonical value.
@@ -50,8 +51,8 @@ pub(crate) struct GroupRule {
     /// The group maps to a canonical message of its own.
     pub(crate) is_message: bool,
     pub(crate) need: Option<Requirement>,
-    /// Enum fields and the values in which the group applies.
-    pub(crate) when: Vec<(CanonicalPath, Vec<i32>)>,
+    /// The group applies when all of these hold.
+    pub(crate) when: Vec<Condition>,
     /// A rule inside reads a secrecy mark.
     pub(crate) has_gate: bool,
     pub(crate) rules: Vec<Rule>,
@@ -87,14 +88,22 @@ pub(crate) struct ListRule {
     pub(crate) rules: Vec<Rule>,
 }
 
+/// Writes a constant text.
+#[derive(Clone, Debug)]
+pub(crate) struct ConstantRule {
+    pub(crate) at: Vec<NodeName>,
+    pub(crate) text: String,
+    /// Another text that is read is a finding.
+    pub(crate) is_checked: bool,
+}
+
 /// A rule of a plan.
 #[derive(Clone, Debug)]
 pub(crate) enum Rule {
     Leaf(LeafRule),
     Group(GroupRule),
     List(ListRule),
-    /// Writes a constant text; reading ignores the node.
-    Constant(Vec<NodeName>, String),
+    Constant(ConstantRule),
     /// Applies to reading only.
     ReadOnly(Box<Rule>),
 }
@@ -118,6 +127,19 @@ impl Rule {
             Self::Group(it) => it.rules.iter().any(Self::tells_packing),
             Self::List(it) => it.rules.iter().any(Self::tells_packing),
             Self::ReadOnly(_) | Self::Constant(..) => false,
+        }
+    }
+
+    /// The rule, applied only when the conditions hold.
+    pub(super) fn with_conditions(self, when: Vec<Condition>) -> Self {
+        match self {
+            _ if when.is_empty() => self,
+            Self::Group(group) => Self::Group(GroupRule { when, ..group }),
+            Self::Leaf(_) | Self::List(_) | Self::Constant(_) | Self::ReadOnly(_) => {
+                let (has_gate, rules) = (self.has_gate(), vec![self]);
+                let (at, name, need) = (Vec::new(), String::new(), None);
+                Self::Group(GroupRule { at, name, is_message: false, need, when, has_gate, rules })
+            }
         }
     }
 
@@ -160,7 +182,7 @@ fn collect_names(rules: &[Rule], names: &mut Vec<String>, read_only: &mut Vec<St
         let at = match rule {
             Rule::Leaf(it) => &it.at,
             Rule::List(it) => &it.at,
-            Rule::Constant(at, _) => at,
+            Rule::Constant(it) => &it.at,
             Rule::Group(it) if it.at.is_empty() => {
                 collect_names(&it.rules, names, read_only);
                 continue;

@@ -24,8 +24,42 @@ lists:
   urgency: {rows: {Thường: NORMAL, Khẩn: URGENT, Hỏa tốc: FLASH}}
 ";
 
+/// Constructs that no shipped format uses, below the record and inside a list.
+const JSON_RULES: &str = "
+fields:
+  - {at: Loại, to: type, as: code type}
+  - {at: Id, to: id}
+  - {at: Số ký hiệu, to: number, pattern: '{number}/{notation} | {number}-{notation}', where: {number: 0-9 a-z A-Z}, whole: printed}
+  - {at: Trích yếu, to: subject, need: both}
+  - {at: Nơi nhận, to: places, as: list ;}
+  - {at: Khẩn, to: urgency, as: code urgency, read-default: URGENT, write-default: NORMAL}
+  - {at: Trang, to: pages, as: whole, read-default: '7'}
+  - {at: Mật khẩu, const: x1}
+  - {at: Ghi chú, to: note, when: {has: id}}
+  - {at: Tóm tắt, to: summary, when: {lacks: [id, note]}}
+  - when: {urgency: [URGENT, VERY_URGENT]}
+    fields:
+      - {at: Hạn/Ngày, to: due, as: date d/M/yyyy}
+      - {at: Hạn/Lý do, to: change.reason}
+  - {at: Địa điểm, to: place, when: {type: cong-van}}
+  - {at: Chỉ đạo, to: directive, as: yes-no Có Không}
+  - {at: Ngôn ngữ, to: language, when: {directive: 'true'}}
+  - {at: Cơ quan, to: issuer.name, else: sender.name}
+  - each: Người/Ký
+    to: 'signers[role=SIGNER]'
+    fields:
+      - {at: Tên, to: full_name, need: both}
+      - {at: Chức vụ, to: position, when: {has: unit}}
+      - {at: Đơn vị, to: unit}
+  - {each: Từ khóa, to: keywords}
+lists:
+  type: {list: document-type, open: yes, rows: {CV: cong-van, QD: quyet-dinh}, also: {cv: cong-van}}
+  urgency: {rows: {'0': NORMAL, '1': URGENT, '3': FLASH}, near: {VERY_URGENT: '3', FLASH_TIMED: '3'}}
+";
+
 /// Each syntax with the rules that go with it.
-const DESCRIPTIONS: [(&str, &str); 4] = [
+const DESCRIPTIONS: [(&str, &str); 5] = [
+    ("{kind: json, records: a}", JSON_RULES),
     ("{kind: csv, separator: ';'}", FLAT_RULES),
     ("{kind: csv, separator: \"\\t\", bom: yes}", FLAT_RULES),
     ("{kind: fields, open: '[{name}]', close: '[/{name}]'}", FLAT_RULES),

@@ -105,6 +105,15 @@ impl RecordReader<'_> {
         self.report_finding("LT-MAP-031", field, vi, en);
     }
 
+    /// Reports a text where the format has a constant.
+    pub(super) fn report_constant(&mut self, node_id: usize, text: &str, constant: &str) {
+        let field = self.tree.path(node_id);
+        let quoted: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+        let vi = format!("Định dạng ghi “{constant}” ở đây, bên gửi ghi “{quoted}”; không dùng.");
+        let en = format!("The format has \"{constant}\" here, the sender \"{quoted}\"; not used.");
+        self.report_finding("LT-MAP-067", field, vi, en);
+    }
+
     /// True for a text far beyond any length the field has a use for. It is a fault, which names the
     /// bound and how far it was passed, and is returned after the sink has seen the message.
     pub(super) fn is_beyond_bound(

@@ -59,6 +59,12 @@ pub(super) fn put_value<'a>(
     value: Value<'a>,
     converter: &Converter,
 ) {
+    if let (Converter::Pattern(_), Value::Message(parts)) = (converter, &value) {
+        // Other rules may have set other fields of the message.
+        let Some(whole) = find_or_create_message(message, to) else { return };
+        parts.fields().for_each(|(field, part)| whole.set(field, part.clone()));
+        return;
+    }
     let (Converter::Extra, Some(PathSegment { field, selector })) = (converter, to.last()) else {
         return set_value(message, to, value);
     };

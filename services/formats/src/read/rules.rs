@@ -8,7 +8,7 @@ use proto::fault::v1::Fault;
 use crate::canonical_path::{find_value, set_value};
 use crate::convert::Converter;
 use crate::model::{DynMessage, Value};
-use crate::plan::{GroupRule, LeafRule, Rule};
+use crate::plan::{ConstantRule, GroupRule, LeafRule, Rule};
 use crate::read::put::{complete_message, contradicts, put_value};
 use crate::read::reader::{Location, RecordReader};
 
@@ -54,12 +54,18 @@ impl<'t> RecordReader<'t> {
             Rule::Group(group) => self.read_group(group, from, message),
             Rule::List(list) => self.read_list(list, from, message),
             Rule::ReadOnly(rule) => self.read_rule(rule, from, message),
-            Rule::Constant(at, _) => {
-                if let Some(node_id) = self.find_node(from, at) {
-                    self.tree.nodes[node_id].is_read.set(true);
-                }
+            Rule::Constant(rule) => {
+                self.check_constant(rule, from);
                 Ok(())
             }
+        }
+    }
+
+    /// Reports a text that differs from the constant at its node.
+    fn check_constant(&mut self, rule: &ConstantRule, from: Location<'_>) {
+        let Some((node_id, text)) = self.read_text(from, &rule.at, &[]) else { return };
+        if rule.is_checked && text != rule.text {
+            self.report_constant(node_id, text, &rule.text);
         }
     }
 
@@ -69,11 +75,7 @@ impl<'t> RecordReader<'t> {
         from: Location<'_>,
         message: &mut DynMessage<'t>,
     ) -> Result<(), Fault> {
-        let applies = group.when.iter().all(|(path, values)| {
-            let value = find_value(message, path).and_then(Value::as_enum);
-            value.is_some_and(|it| values.contains(&it))
-        });
-        if !applies {
+        if !group.when.iter().all(|it| it.holds(message)) {
             return Ok(());
         }
         if group.at.is_empty() {
@@ -186,9 +188,11 @@ fn set_unlisted_code<'t>(
     }
 }
 
-fn set_default<'t>(default: &str, leaf: &'t LeafRule, message: &mut DynMessage<'t>) {
+fn set_default<'t>(default: &'t str, leaf: &'t LeafRule, message: &mut DynMessage<'t>) {
     let Some(last) = leaf.to.last() else { return };
     if let Some(number) = last.field.enum_schema().and_then(|it| it.number(default)) {
         set_value(message, &leaf.to, Value::Enum(number));
+    } else if let Ok(value) = leaf.converter.read(default, last.field) {
+        put_value(message, &leaf.to, value, &leaf.converter);
     }
 }

@@ -45,7 +45,7 @@ impl RecordReader<'_> {
         let marks = self.tree.find_all(from, &leaf.at);
         let is_permitted = |node_id: usize| {
             let text = self.tree.nodes[node_id].text.trim();
-            let is_listed = match list.rows.get(text) {
+            let is_listed = match list.canonical(text) {
                 Some(row) => row == permitted,
                 None => means_no_secrecy(text),
             };

@@ -14,7 +14,7 @@ use crate::file::WrittenFile;
 use crate::grammar::{FieldsSyntax, Requirement, TooLong};
 use crate::model::{DynMessage, Value};
 use crate::path_map::{lists_in, native_path};
-use crate::plan::{GroupRule, LeafRule, ListRule, Rule};
+use crate::plan::{ConstantRule, GroupRule, LeafRule, ListRule, Rule};
 use crate::tree::{ItemBindings, NodeKind, NodeName, Tree};
 use crate::write::fields::writable_value;
 
@@ -110,28 +110,24 @@ impl<'w> RecordWriter<'_, 'w> {
                 Rule::Leaf(leaf) => self.write_leaf(leaf, parent, item),
                 Rule::Group(group) => self.write_group(group, parent, item),
                 Rule::List(list) => self.write_list(list, parent, item.0),
-                Rule::Constant(at, value) => self.write_constant(at, value, parent),
+                Rule::Constant(it) => self.write_constant(it, parent),
                 Rule::ReadOnly(_) => {}
             }
         }
     }
 
     /// Writes a constant text below a node that exists: constants alone create no node.
-    fn write_constant(&mut self, at: &'w [NodeName], value: &'w str, parent: &LazyNode<'_, 'w>) {
-        let Some((name, parents)) = at.split_last() else { return };
+    fn write_constant(&mut self, rule: &'w ConstantRule, parent: &LazyNode<'_, 'w>) {
+        let Some((name, parents)) = rule.at.split_last() else { return };
         let parent = self.existing_node(parent).and_then(|it| self.tree.find_first(it, parents));
         if let Some(parent) = parent {
             let node_id = self.tree.find_or_create(parent, std::slice::from_ref(name));
-            self.tree.nodes[node_id].text = Cow::Borrowed(value);
+            self.tree.nodes[node_id].text = Cow::Borrowed(&rule.text);
         }
     }
 
     fn write_group(&mut self, group: &'w GroupRule, parent: &LazyNode<'_, 'w>, item: ListItem<'w>) {
-        let applies = group.when.iter().all(|(path, values)| {
-            let value = find_value(item.0, path).and_then(Value::as_enum);
-            value.is_some_and(|it| values.contains(&it))
-        });
-        if !applies {
+        if !group.when.iter().all(|it| it.holds(item.0)) {
             if let Some(lists) = &mut self.inactive_lists {
                 lists.extend(lists_in(group, &parent.native_path()));
             }
@@ -194,6 +190,12 @@ impl<'w> RecordWriter<'_, 'w> {
             is_required || leaf.read_default.is_some() || leaf.write_default.is_some();
         if matches!(field_text, FieldText::NoCode) && code_matters {
             let (vi, en) = ("định dạng đích không có mã cho giá trị này", "the target has no code");
+            self.violations.push((leaf.name.clone(), BilingualText::new(vi, en)));
+            return;
+        }
+        if matches!(field_text, FieldText::Unseparable) {
+            let vi = "một mục chứa ký tự ngăn cách các mục của định dạng đích";
+            let en = "an item holds the separator of the target format";
             self.violations.push((leaf.name.clone(), BilingualText::new(vi, en)));
             return;
         }
@@ -350,13 +352,15 @@ enum FieldText<'w> {
     Absent,
     /// The format has no code for the value.
     NoCode,
+    /// An item of a list holds the separator between the items.
+    Unseparable,
 }
 
 impl<'w> FieldText<'w> {
     fn text(self) -> Option<Cow<'w, str>> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Absent | Self::NoCode => None,
+            Self::Absent | Self::NoCode | Self::Unseparable => None,
         }
     }
 }
@@ -369,6 +373,9 @@ fn text_of<'w>(
     let (Some(value), Some(last)) = (find_value(message, path), path.last()) else {
         return FieldText::Absent;
     };
+    if leaf.converter.joins_separator(value) {
+        return FieldText::Unseparable;
+    }
     let text = match &leaf.unlisted {
         Some(unlisted) if leaf.converter.is_unlisted_value(value, last.field) => {
             find_value(message, unlisted).and_then(Value::as_text).map(Cow::Borrowed)

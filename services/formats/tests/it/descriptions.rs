@@ -140,7 +140,7 @@ fn rules_that_contradict_each_other_do_not_compile() {
             "8:17: LT-FMT-010: B: `subject` is filled from `A` in line 7 already",
         ),
         (
-            "fields:\n  - {at: A, to: number, as: full-number}\n  - {at: B, to: number.number}\n",
+            "fields:\n  - {at: A, to: number, pattern: \"{number}/{notation}\"}\n  - {at: B, to: number.number}\n",
             "8:17: LT-FMT-010: B: `number.number` is filled from `A` in line 7 already",
         ),
         (

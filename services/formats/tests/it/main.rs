@@ -5,6 +5,7 @@ mod attachments;
 mod bad_inputs;
 mod bag;
 mod cases;
+mod constructs;
 mod descriptions;
 mod flat;
 mod refusals;

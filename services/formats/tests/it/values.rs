@@ -73,7 +73,7 @@ fn a_rule_that_would_cut_an_identity_does_not_compile() {
     for target in [
         "to: id",
         "to: number.number",
-        "to: number, as: full-number",
+        "to: number, pattern: '{number}/{notation}'",
         "to: sender.email",
         "to: sender.phone",
         "to: \"sender.ids[0]\", as: org-id",

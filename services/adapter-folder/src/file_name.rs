@@ -46,6 +46,12 @@ pub(crate) fn sanitize(requested: &str) -> String {
     let last = requested.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = last.chars().filter(|it| !is_invisible(*it)).collect();
     let plain = plain.replace(['<', '>', ':', '"', '|', '?', '*'], "_");
+    let plain = plain.trim();
+    // A name that is only an ending keeps it, so that the file still opens.
+    let ending = plain.strip_prefix('.').filter(|it| is_ending(it));
+    if let Some(ending) = ending {
+        return format!("{DEFAULT_NAME}.{ending}");
+    }
     let plain = plain.trim_matches(|it: char| it == '.' || it.is_whitespace());
     if plain.is_empty() {
         return DEFAULT_NAME.to_owned();
@@ -53,6 +59,11 @@ pub(crate) fn sanitize(requested: &str) -> String {
     let stem = plain.split('.').next().unwrap_or_default().trim_end();
     let is_device = DEVICES.iter().any(|it| it.eq_ignore_ascii_case(stem));
     truncate(&if is_device { format!("_{plain}") } else { plain.to_owned() })
+}
+
+/// True for the usual form of an extension without its point.
+fn is_ending(text: &str) -> bool {
+    (1..=5).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_alphanumeric())
 }
 
 /// Control characters, and marks of the writing direction, which can disguise an extension.
@@ -97,6 +108,8 @@ mod tests {
             ("dòng\n1\0.pdf", "dòng1.pdf"),
             ("lật\u{202e}fdp.exe", "lậtfdp.exe"),
             (".ẩn", "ẩn"),
+            (".pdf", "tep-dinh-kem.pdf"),
+            (".cau-hinh", "cau-hinh"),
         ];
         for (requested, expected) in cases {
             assert_eq!(sanitize(requested), expected, "{requested:?}");

@@ -17,6 +17,8 @@ pub(crate) struct SaidOfFile<'s> {
     pub(crate) media_type: &'s str,
     /// One of the fields beside the content says `application/zip`.
     pub(crate) says_zip: bool,
+    /// The format has files as they are: only a name that stands for no ZIP shows a wrapping.
+    pub(crate) is_raw: bool,
 }
 
 /// The refusal of a file that cannot be opened.

@@ -246,6 +246,8 @@ fn named_type(file_name: &str) -> Option<&'static NamedType> {
 
 /// The row of a media type, which may be written in any case (RFC 2045).
 fn type_named(media_type: &str) -> Option<&'static NamedType> {
+    let is_zip = ["application/x-zip-compressed", "application/x-zip"].contains(&media_type);
+    let media_type = if is_zip { "application/zip" } else { media_type };
     NAMED_TYPES.iter().find(|it| it.media_type.eq_ignore_ascii_case(media_type))
 }
 

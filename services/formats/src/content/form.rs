@@ -23,6 +23,13 @@ pub(crate) struct Packing {
     pub(crate) is_told: bool,
 }
 
+impl Packing {
+    /// True when a reader has to look for wrapped files.
+    pub(crate) fn may_wrap(self) -> bool {
+        self.form == FileForm::Zip || self.is_told
+    }
+}
+
 /// True when a file is put into a ZIP. A file named `.zip` never is: no reader would unwrap it.
 fn is_wrapped(packing: Packing, file_name: &str, media_type: &str) -> bool {
     // A raw file under the type of a ZIP would be unwrapped.

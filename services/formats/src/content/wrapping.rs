@@ -23,10 +23,10 @@ pub(crate) fn find_wrapped(bytes: &[u8], said: &SaidOfFile<'_>) -> Result<Option
     if !bytes.starts_with(b"PK\x03\x04") && !bytes.starts_with(b"PK\x05\x06") {
         return Ok(None);
     }
-    let is_zip = is_zip_name(said.name);
     let promise = zip_promise(said.name, said.media_type);
+    let is_zip = is_zip_name(said.name) || (said.is_raw && promise != Promise::NoZip);
     let Ok(archive) = Archive::new(std::io::Cursor::new(bytes)) else {
-        return if promise == Promise::NoZip || (said.says_zip && !is_zip) {
+        return if !is_zip && (promise == Promise::NoZip || said.says_zip) {
             Err(damaged(said.label))
         } else {
             Ok(None)

@@ -114,7 +114,9 @@ impl Format {
         tree: &'r Tree<'r>,
         declared: &'r [DeclaredAttachment],
     ) -> RecordReader<'r> {
-        RecordReader::new(tree, FileSource::Received(declared), self.reading())
+        let mut reader = RecordReader::new(tree, FileSource::Received(declared), self.reading());
+        reader.may_wrap = self.packing.may_wrap();
+        reader
     }
 
     fn set_origin(&self, canonical: &mut Canonical, native: &[u8]) {

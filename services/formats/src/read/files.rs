@@ -165,6 +165,7 @@ impl<'t> RecordReader<'t> {
             name: &attachment.file_name,
             label,
             media_type,
+            is_raw: !self.may_wrap,
             says_zip: is_zip_type(media_type) || self.says_zip_beside(node_id),
         };
         let file = unpack(&self.tree.nodes[node_id].text, &said, budget, sink)?;

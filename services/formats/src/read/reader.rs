@@ -35,6 +35,8 @@ pub(crate) struct RecordReader<'t> {
     pub(crate) files: FileSource<'t>,
     /// Texts that the format writes for an absent value.
     pub(crate) empty: &'t [String],
+    /// The format may wrap a file in a ZIP.
+    pub(crate) may_wrap: bool,
     /// The tree was XML.
     is_xml: bool,
     pub(crate) findings: Vec<Finding>,
@@ -71,6 +73,7 @@ impl<'t> RecordReader<'t> {
             tree,
             files,
             empty,
+            may_wrap: true,
             is_xml,
             findings: Vec::new(),
             violations: Vec::new(),

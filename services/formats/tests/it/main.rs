@@ -7,6 +7,7 @@ mod bag;
 mod cases;
 mod constructs;
 mod descriptions;
+mod file_laws;
 mod flat;
 mod refusals;
 mod shipped;

@@ -6,7 +6,6 @@ use proto::fault::v1::Fault;
 use crate::format::Format;
 use crate::grammar::Syntax;
 use crate::registered_format::{FormatSource, RegisteredFormat};
-use crate::scan::decode_utf8;
 use crate::tree::{NodeName, Tree};
 
 /// The format that was detected, and the tree of the bytes.
@@ -38,7 +37,7 @@ impl Precedence {
     }
 }
 
-/// The first format that detects the bytes, and their tree.
+/// The first format that detects the text of the bytes, and their tree.
 ///
 /// Between a loaded format and another one that detects the bytes as well, only further conditions
 /// decide; a guess could read an agency's item in the format of another.
@@ -48,9 +47,8 @@ impl Precedence {
 /// No format detects them, several do, or they are malformed.
 pub(crate) fn detect<'f, 'a>(
     formats: &'f [RegisteredFormat],
-    native: &'a [u8],
+    text: &'a str,
 ) -> Result<Detection<'f, 'a>, Fault> {
-    let text = decode_utf8(native)?;
     let Some(first) = text.trim_start().chars().next() else {
         return Err(Fault::new(&code::LT_MAP_018));
     };

@@ -252,8 +252,8 @@ impl Format {
 
     /// True when the format detects native bytes by itself, whatever other formats there are.
     pub fn detects_native(&self, native: &[u8]) -> bool {
-        let tree = scan::decode_utf8(native).and_then(|it| self.scan(it));
-        tree.is_ok_and(|it| self.detects(&it))
+        let text = scan::decode_text(native, self.syntax.charset());
+        text.is_ok_and(|it| self.scan(&it.text).is_ok_and(|it| self.detects(&it)))
     }
 
     pub(crate) fn scan<'a>(&self, text: &'a str) -> Result<Tree<'a>, Fault> {

@@ -13,6 +13,7 @@ use crate::detection::{Detection, detect, precedence};
 use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
 use crate::format::{DecodedMessage, Format};
 use crate::registered_format::{FormatSource, RegisteredFormat};
+use crate::scan::decode_text;
 
 /// The descriptions shipped with the product.
 const SHIPPED: &[&str] = &[
@@ -183,7 +184,13 @@ impl FormatRegistry {
     ///
     /// No format has that name, none is detected, or several are.
     pub fn choose(&self, name: &str, native: &[u8]) -> Result<&Format, Fault> {
-        if name == "auto" { Ok(detect(&self.0, native)?.format) } else { self.require(name) }
+        if name != "auto" {
+            return self.require(name);
+        }
+        match decode_text(native, None) {
+            Ok(text) => Ok(detect(&self.0, &text.text)?.format),
+            Err(fault) => self.detect_by_charset(native).ok_or(fault),
+        }
     }
 
     /// Decodes native bytes in the format of that name, or for `auto` in the format detected from
@@ -203,8 +210,25 @@ impl FormatRegistry {
             let format = self.require(name)?;
             return Ok((format, format.decode(native, declared, sink)?));
         }
-        let Detection { format, tree } = detect(&self.0, native)?;
-        Ok((format, format.decode_scanned(&tree, (native, declared), sink)?))
+        let text = match decode_text(native, None) {
+            Ok(text) => text,
+            Err(fault) => {
+                let format = self.detect_by_charset(native).ok_or(fault)?;
+                return Ok((format, format.decode(native, declared, sink)?));
+            }
+        };
+        let Detection { format, tree } = detect(&self.0, &text.text)?;
+        Ok((format, format.decode_scanned(&tree, &text, (native, declared), sink)?))
+    }
+
+    /// The first format whose description says the charset of bytes that are no Unicode, and that
+    /// detects them.
+    fn detect_by_charset(&self, native: &[u8]) -> Option<&Format> {
+        self.0.iter().map(|it| &*it.format).find(|it| {
+            let charset = it.syntax.charset();
+            let text = charset.and_then(|_| decode_text(native, charset).ok());
+            text.is_some_and(|text| it.scan(&text.text).is_ok_and(|tree| it.detects(&tree)))
+        })
     }
 
     fn require(&self, name: &str) -> Result<&Format, Fault> {

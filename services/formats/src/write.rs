@@ -1,5 +1,6 @@
 //! Writes a message of the canonical model to a tree, and trees to bytes.
 
+pub(crate) mod charset;
 mod content;
 pub(crate) mod csv;
 pub(crate) mod fields;

@@ -34,32 +34,27 @@ pub struct Reading {
     pub unclear: Option<Step>,
 }
 
-/// Reads a text; none for ordinary Unicode, which stays as it is.
+/// Reads a text; none for ordinary Unicode, which stays as it is. A text that was read is ordinary, so
+/// reading it again changes nothing.
 pub fn read(text: &str) -> Option<Reading> {
     if !may_be_legacy(text) {
         return None;
     }
     let mut reading = Reading::default();
-    reading.take_composed(text);
-    let current = reading.text.clone().unwrap_or_else(|| text.to_owned());
-    if let Some(undone) = twice::undo(&current) {
-        let step = Step { spelling: undone.spelling, confidence: undone.confidence };
-        reading.take(step, undone.text.clone());
-        if step.confidence >= CONFIDENCE_MIN {
-            reading.take_composed(&undone.text);
+    for _ in 0..PASSES_MAX {
+        let current = reading.text.clone().unwrap_or_else(|| text.to_owned());
+        let steps = reading.steps.len();
+        reading.unclear = None;
+        reading.read_once(&current);
+        if reading.steps.len() == steps {
+            break;
         }
-    }
-    let current = reading.text.clone().unwrap_or_else(|| text.to_owned());
-    if let Some((step, converted)) = read_words(&current) {
-        reading.take(step, converted);
-    }
-    if let Some(text) = &mut reading.text
-        && text.contains(is_c1)
-    {
-        *text = text.chars().map(punctuation_of_windows).collect();
     }
     (!reading.steps.is_empty() || reading.unclear.is_some()).then_some(reading)
 }
+
+/// How often a text is read anew: each pass may undo two encodings and one charset.
+const PASSES_MAX: usize = 4;
 
 /// True for a control character that is a byte of punctuation in windows-1252.
 fn is_c1(it: char) -> bool {
@@ -73,6 +68,27 @@ fn punctuation_of_windows(it: char) -> char {
 }
 
 impl Reading {
+    fn read_once(&mut self, text: &str) {
+        self.take_composed(text);
+        let current = self.text.clone().unwrap_or_else(|| text.to_owned());
+        if let Some(undone) = twice::undo(&current) {
+            let step = Step { spelling: undone.spelling, confidence: undone.confidence };
+            self.take(step, undone.text.clone());
+            if step.confidence >= CONFIDENCE_MIN {
+                self.take_composed(&undone.text);
+            }
+        }
+        let current = self.text.clone().unwrap_or_else(|| text.to_owned());
+        if let Some((step, converted)) = read_words(&current) {
+            self.take(step, converted);
+        }
+        if let Some(text) = &mut self.text
+            && text.contains(is_c1)
+        {
+            *text = text.chars().map(punctuation_of_windows).collect();
+        }
+    }
+
     /// Takes a converted text if it is sure enough, and else says that it is unclear.
     fn take(&mut self, step: Step, text: String) {
         if step.confidence >= CONFIDENCE_MIN {

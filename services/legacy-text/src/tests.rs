@@ -249,3 +249,25 @@ fn innocent_texts_stay() {
     assert!(changed.is_empty(), "{}", changed.join("\n"));
     assert!(unclear.len() * 20 < texts, "{}", unclear.join("\n"));
 }
+
+#[test]
+fn what_was_read_is_read_no_further() {
+    for line in lines(VIETNAMESE).chain(lines(INNOCENT)) {
+        for it in &SPOILED {
+            let spoiled = (it.spoil)(line).0;
+            let Some(text) = read(&spoiled).and_then(|it| it.text) else { continue };
+            let again = read(&text).and_then(|it| it.text);
+            assert_eq!(again, None, "{}: {spoiled}", it.name);
+        }
+    }
+}
+
+proptest::proptest! {
+    /// No text makes the reader fail, and what was read is ordinary.
+    #[test]
+    fn any_text_is_read_once(text in "[\u{20}-\u{17f}\u{1ea0}-\u{1ef9}\u{300}-\u{323}]{0,40}") {
+        if let Some(text) = read(&text).and_then(|it| it.text) {
+            proptest::prop_assert_eq!(read(&text).and_then(|it| it.text), None);
+        }
+    }
+}

@@ -16,7 +16,7 @@ use crate::limits::{FINDINGS_MAX, RECORDS_MAX};
 use crate::model::DynMessage;
 use crate::read::{FileSource, RecordReader};
 use crate::scan::csv::is_formula;
-use crate::scan::decode_utf8;
+use crate::scan::{NativeText, decode_text};
 use crate::tree::Tree;
 use crate::unmapped::{self, CollectedRecord};
 
@@ -33,11 +33,12 @@ impl Format {
         declared: &[DeclaredAttachment],
         sink: &mut dyn BlobSink,
     ) -> Result<Vec<DecodedMessage>, Fault> {
-        let text = decode_utf8(native)?;
-        if matches!(self.syntax, Syntax::CanonicalJson) {
-            return self.decode_canonical(text, (native, declared), sink);
-        }
-        self.decode_tree(&self.scan(text)?, (native, declared), sink)
+        let NativeText { text, finding } = decode_text(native, self.syntax.charset())?;
+        let decoded = match self.syntax.is_canonical() {
+            true => self.decode_canonical(&text, (native, declared), sink),
+            false => self.decode_tree(&self.scan(&text)?, (native, declared), sink),
+        };
+        Ok(with_finding(decoded?, finding.as_ref()))
     }
 
     fn decode_canonical(
@@ -55,13 +56,15 @@ impl Format {
     pub(crate) fn decode_scanned(
         &self,
         tree: &Tree<'_>,
+        text: &NativeText<'_>,
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
     ) -> Result<Vec<DecodedMessage>, Fault> {
-        if matches!(self.syntax, Syntax::CanonicalJson) {
-            return self.decode_canonical(decode_utf8(native)?, (native, declared), sink);
-        }
-        self.decode_tree(tree, (native, declared), sink)
+        let decoded = match self.syntax.is_canonical() {
+            true => self.decode_canonical(&text.text, (native, declared), sink),
+            false => self.decode_tree(tree, (native, declared), sink),
+        };
+        Ok(with_finding(decoded?, text.finding.as_ref()))
     }
 
     fn decode_tree(
@@ -191,6 +194,17 @@ impl Format {
         };
         unmapped::collect_leftovers(reader.tree, read, self.identity())
     }
+}
+
+/// The messages, each with a finding about the whole item.
+fn with_finding(
+    mut decoded: Vec<DecodedMessage>,
+    finding: Option<&Finding>,
+) -> Vec<DecodedMessage> {
+    for it in &mut decoded {
+        it.findings.extend(finding.cloned());
+    }
+    decoded
 }
 
 /// A finding for every cell that a spreadsheet would evaluate.

@@ -20,6 +20,7 @@ use crate::read::{FileSource, RecordReader};
 use crate::report::compare;
 use crate::tree::{ItemBindings, Tree};
 use crate::unmapped::{self, WrittenTree, leftovers_of, lost_leftovers};
+use crate::write::charset::{limit_to_charset, transcode};
 use crate::write::{FileWriter, RecordWriter, TraceHop, append_trace};
 use crate::{canonical_json, write};
 
@@ -81,10 +82,16 @@ impl Format {
             };
             unmapped::restore_leftovers(written, canonical, self.identity());
         }
+        let charset = self.syntax.charset();
+        if let Some(charset) = charset {
+            limit_to_charset(&mut tree, charset);
+        }
         let begin = out.len();
-        let losses = self
-            .write_tree(&tree, (&mut files, source), out)
-            .and_then(|()| self.find_losses(&tree, files, (canonical, &message)));
+        let written = self.write_tree(&tree, (&mut files, source), out);
+        if let Some(charset) = charset {
+            transcode(out, begin, charset);
+        }
+        let losses = written.and_then(|()| self.find_losses(&tree, files, (canonical, &message)));
         if losses.is_err() {
             out.truncate(begin);
         }

@@ -1,5 +1,6 @@
 //! Syntaxes of native content, with their options.
 
+use legacy_text::Charset;
 use serde::Deserialize;
 
 use crate::grammar::one_or_many::OneOrMany;
@@ -54,6 +55,9 @@ pub(crate) struct CsvSyntax {
     /// their number, from 1.
     #[serde(default = "yes")]
     pub(crate) header: bool,
+    /// The charset of content that is no Unicode, and of what is written; none: UTF-8.
+    #[serde(default)]
+    pub(crate) charset: Option<TextCharset>,
     /// A byte order mark is written, by which Excel knows UTF-8.
     #[serde(default)]
     pub(crate) bom: bool,
@@ -68,6 +72,9 @@ pub(crate) struct FieldsSyntax {
     /// What stands after a value, with or without `{name}`; empty: the value ends with its line.
     #[serde(default)]
     pub(crate) close: String,
+    /// The charset of content that is no Unicode, and of what is written; none: UTF-8.
+    #[serde(default)]
+    pub(crate) charset: Option<TextCharset>,
     /// What is written between fields.
     #[serde(default = "line_feed")]
     pub(crate) between: String,
@@ -77,6 +84,27 @@ pub(crate) struct FieldsSyntax {
     /// Records are separated by an empty line; else the whole text is one record.
     #[serde(default)]
     pub(crate) blank_line: bool,
+}
+
+/// A charset of plain text from before Unicode, by its name.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
+pub(crate) struct TextCharset(pub(crate) Charset);
+
+impl TryFrom<String> for TextCharset {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        let known = Charset::ALL.map(Charset::name);
+        let found = Charset::ALL.into_iter().find(|it| it.name() == name);
+        let known = || {
+            format!(
+                "không có bảng mã `{name}` / there is no charset `{name}`: {}",
+                known.join(", ")
+            )
+        };
+        found.map(Self).ok_or_else(known)
+    }
 }
 
 /// The place of the field's name in a pattern.
@@ -167,6 +195,16 @@ impl Syntax {
     /// name.
     pub(crate) fn is_flat(&self) -> bool {
         matches!(self, Self::Csv(_) | Self::Fields(_))
+    }
+
+    /// The charset of plain text from before Unicode.
+    pub(crate) fn charset(&self) -> Option<Charset> {
+        let charset = match self {
+            Self::Csv(it) => it.charset,
+            Self::Fields(it) => it.charset,
+            Self::Xml { .. } | Self::Json { .. } | Self::CanonicalJson => None,
+        };
+        charset.map(|it| it.0)
     }
 
     /// Name of the outermost node.

@@ -10,6 +10,7 @@ use quick_xml::events::{BytesDecl, BytesStart, Event};
 use secrecy_marks::find_in_text;
 
 use crate::limits::{DEPTH_MAX, NODES_MAX};
+use crate::scan::declared_encoding::DeclaredEncoding;
 use crate::tree::{NodeKind, Tree};
 
 /// Scans XML. The root must have this name, and this namespace or none.
@@ -100,16 +101,15 @@ fn second_root(reader: &Reader<&[u8]>) -> Fault {
     )
 }
 
-/// Refuses a declared encoding that nobody knows: the text would be read by a guess. Known ones
-/// (WHATWG Encoding, which has the registered names of IANA that are in use) pass here, because the
-/// bytes were UTF-8: .NET writes `utf-16` in front of them.
+/// Refuses a declared encoding that nobody knows: the text would be read by a guess. Known ones pass
+/// here: the bytes were read by them, or were Unicode for sure.
 fn check_declaration(declaration: &BytesDecl<'_>) -> Result<(), Fault> {
     let declared = match declaration.encoding() {
         None => return Ok(()),
         Some(Ok(declared)) => declared,
         Some(Err(_)) => Cow::Borrowed("?"),
     };
-    if encoding_rs::Encoding::for_label(declared.as_bytes()).is_some() {
+    if DeclaredEncoding::from_name(&declared).is_some() {
         return Ok(());
     }
     let name: String = declared.chars().take(ENCODING_CHARS_MAX).collect();

@@ -10,7 +10,7 @@ use crate::tree::Tree;
 /// that only leftovers have follow.
 pub(crate) fn write(tree: &Tree<'_>, syntax: &CsvSyntax, columns: &[String], out: &mut Vec<u8>) {
     let row = cells(tree, columns);
-    if syntax.bom {
+    if syntax.bom && syntax.charset.is_none() {
         out.extend_from_slice("\u{feff}".as_bytes());
     }
     if syntax.header {

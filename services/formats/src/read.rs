@@ -8,5 +8,7 @@ mod put;
 mod reader;
 mod rules;
 mod secrecy_gate;
+mod spelling;
 
 pub(crate) use reader::{FileSource, RecordReader};
+pub(crate) use spelling::unicode_of;

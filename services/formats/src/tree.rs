@@ -2,7 +2,7 @@
 //! the input. All nodes lie in one vector and refer to each other by index.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
 mod binding;
 mod name;
@@ -44,6 +44,8 @@ pub(crate) struct Node<'a> {
     pub(crate) is_mapped: Cell<bool>,
     /// A rule read the text.
     pub(crate) is_read: Cell<bool>,
+    /// The text in Unicode, when it was read from an old charset.
+    pub(crate) unicode: OnceCell<String>,
     /// XML: written without the namespace prefix, descendants included.
     pub(crate) is_unprefixed: bool,
     /// XML: written with the prefix and its declaration, although an ancestor is unprefixed.

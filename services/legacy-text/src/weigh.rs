@@ -214,6 +214,8 @@ fn costs(
         _ if it.word.text.is_ascii() => vietnamese,
         Some(decoded) if !is_changed(decoded, it) => vietnamese,
         _ if it.surface.kind == SurfaceKind::Signs && !is_of_fit(decoded, Fit::Syllable) => strange,
+        // The other letters of such a text are Unicode.
+        None if candidate.spelling == Spelling::EthForD => vietnamese,
         None => f64::INFINITY,
         Some(decoded) => match decoded.fit {
             Fit::Syllable if is_ambiguous => rarity(&decoded.text, AMBIGUOUS),

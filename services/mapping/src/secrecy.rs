@@ -56,7 +56,8 @@ pub(crate) fn find_mark(canonical: &Canonical) -> Option<PositionedMark> {
 
 fn find_in_unmapped(leftovers: &Leftovers) -> Option<PositionedMark> {
     leftovers.items.iter().find_map(|it: &Leftover| {
-        let mark = find_in_field(it.at.split('/'), &it.raw, it.why() == Why::Invalid)?;
+        let is_known = !matches!(it.why(), Why::Unspecified | Why::Unknown);
+        let mark = find_in_field(it.at.split('/'), &it.raw, is_known)?;
         Some(PositionedMark { mark, position: MarkPosition::Native(it.at.clone()) })
     })
 }

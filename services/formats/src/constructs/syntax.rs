@@ -124,6 +124,9 @@ const JSON: &[Construct] = &[
     ),
 ];
 
+/// Names of the charsets that plain text may be in.
+const CHARSETS: &[&str] = &["tcvn3", "vni", "viscii", "windows-1258"];
+
 const CSV: &[Construct] = &[
     Construct::optional(
         "separator",
@@ -148,6 +151,15 @@ const CSV: &[Construct] = &[
             "the first row has the titles; with no, a place is the number of its column, from 1",
         ),
         "syntax: {kind: csv, header: no}\nfields:\n  - {at: \"1\", to: subject}\n",
+    ),
+    Construct::optional(
+        "charset",
+        ValueShape::Word(CHARSETS),
+        words(
+            "bảng mã của nội dung không phải Unicode, và của tệp được ghi; không có thì UTF-8",
+            "charset of content that is no Unicode, and of what is written; UTF-8 without it",
+        ),
+        "syntax: {kind: csv, charset: tcvn3}\n",
     ),
     Construct::optional(
         "bom",
@@ -178,6 +190,15 @@ const FIELDS: &[Construct] = &[
             "what stands behind a value; without it the value ends with its line",
         ),
         "syntax: {kind: fields, open: \"[{name}]\", close: \"[/{name}]\"}\n",
+    ),
+    Construct::optional(
+        "charset",
+        ValueShape::Word(CHARSETS),
+        words(
+            "bảng mã của nội dung không phải Unicode, và của tệp được ghi; không có thì UTF-8",
+            "charset of content that is no Unicode, and of what is written; UTF-8 without it",
+        ),
+        "syntax: {kind: fields, open: \"{name}: \", charset: vni}\n",
     ),
     Construct::optional(
         "between",

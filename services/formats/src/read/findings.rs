@@ -13,7 +13,7 @@ use crate::read::reader::{FileSource, Location, RecordReader};
 use crate::tree::{NodeName, join_names};
 
 /// Characters of the sender's text that a report quotes.
-const QUOTED_CHARS_MAX: usize = 40;
+pub(super) const QUOTED_CHARS_MAX: usize = 40;
 
 impl RecordReader<'_> {
     /// The native path of a node, whether it is present or not.

@@ -62,8 +62,10 @@ impl<'t> RecordReader<'t> {
             return Ok(true);
         }
         self.report_too_long(node_id, text, *max);
+        let text = self.unicode_text((node_id, text), (converter, &rule.to));
         match converter.read(text, last.field) {
             Ok(value) => {
+                self.note_spelling(node_id, &rule.name);
                 let index = find_list(message, &rule.to).len();
                 self.bindings.bind(node_id, (&last.field.name, index));
                 push_item(message, &rule.to, value);

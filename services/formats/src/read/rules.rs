@@ -120,6 +120,7 @@ impl<'t> RecordReader<'t> {
             return Ok(());
         }
         let Some(last) = leaf.to.last() else { return Ok(()) };
+        let text = self.unicode_text((node_id, text), (&leaf.converter, &leaf.to));
         match leaf.converter.read(text, last.field) {
             Ok(mut value) => {
                 self.report_too_long(node_id, text, leaf.max);
@@ -171,6 +172,7 @@ impl<'t> RecordReader<'t> {
                 complete_message(read, existing);
             }
         }
+        self.note_spelling(node_id, &leaf.name);
         set_unlisted_code(leaf, (&value, text), message);
         put_value(message, &leaf.to, value, &leaf.converter);
     }

@@ -43,8 +43,11 @@ pub(crate) fn decode_text(
     if let Ok(text) = simdutf8::basic::from_utf8(bytes) {
         let said = declared.or_else(|| charset.map(DeclaredEncoding::Legacy));
         let differs = |it: &DeclaredEncoding| !it.is_unicode() && !text.is_ascii();
-        let finding = said.filter(differs).map(|it| differing(&it.name(), "UTF-8"));
-        return Ok(NativeText { text: Cow::Borrowed(text), finding });
+        let differing = said.filter(differs);
+        if has_mark || differing.is_none() || is_office_text(text) {
+            let finding = differing.map(|it| differing_finding(&it.name(), "UTF-8"));
+            return Ok(NativeText { text: Cow::Borrowed(text), finding });
+        }
     }
     let text = match (declared, charset) {
         _ if has_mark => return Err(not_utf8(bytes)),
@@ -55,6 +58,14 @@ pub(crate) fn decode_text(
         _ => return Err(not_utf8(bytes)),
     };
     Ok(NativeText { text: Cow::Owned(text), finding: None })
+}
+
+/// True for a text with the letters of Vietnamese and western languages alone. Two letters of another
+/// charset may happen to be one of UTF-8, but then seldom one of these.
+fn is_office_text(text: &str) -> bool {
+    let is_of_office =
+        |it: char| matches!(it, ..'\u{370}' | '\u{1e00}'..='\u{1eff}' | '\u{2000}'..='\u{23ff}');
+    text.chars().all(is_of_office)
 }
 
 fn is_utf16(encoding: &Encoding) -> bool {
@@ -90,7 +101,7 @@ fn decode_utf16(
     let declared = declared_encoding(text.as_bytes());
     let differs =
         |it: &DeclaredEncoding| !matches!(it, DeclaredEncoding::Known(it) if is_utf16(it));
-    let finding = declared.filter(differs).map(|it| differing(&it.name(), encoding.name()));
+    let finding = declared.filter(differs).map(|it| differing_finding(&it.name(), encoding.name()));
     Ok(NativeText { text: Cow::Owned(text), finding })
 }
 
@@ -135,7 +146,7 @@ fn not_of_charset(bytes: &[u8], at: usize, charset: &str) -> Fault {
 }
 
 /// The finding that a declaration is not true of the bytes.
-fn differing(declared: &str, read: &str) -> Finding {
+fn differing_finding(declared: &str, read: &str) -> Finding {
     Finding {
         code: "LT-MAP-062".to_owned(),
         field: "encoding".to_owned(),

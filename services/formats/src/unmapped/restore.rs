@@ -7,6 +7,7 @@ use proto::canonical::v1::{Canonical, Leftover, leftover::Why};
 
 use crate::convert::writable_text;
 use crate::limits::{LEFTOVERS_MAX, NODES_MAX};
+use crate::read::unicode_of;
 use crate::scan;
 use crate::tree::{CanonicalItem, ItemBindings, NodeKind, Tree};
 use crate::unmapped::path::{PathStep, StepPosition, parse_path};
@@ -56,7 +57,12 @@ impl<'w> Restorer<'_, 'w, '_> {
         let replaces = match item.why() {
             Why::Invalid => self.written.defaulted.contains(&node_id),
             Why::Other => self.is_in_second_record(&steps),
-            Why::Unspecified | Why::Unknown | Why::Spelling | Why::NotCarried => false,
+            // The value is still the one that this spelling was read as.
+            Why::Spelling => {
+                let node = &self.written.tree.nodes[node_id];
+                unicode_of(&text).is_some_and(|it| it == node.text)
+            }
+            Why::Unspecified | Why::Unknown | Why::NotCarried => false,
         };
         let is_free = self.is_unused(node_id);
         let node = &mut self.written.tree.nodes[node_id];

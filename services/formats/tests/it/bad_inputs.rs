@@ -40,7 +40,7 @@ fn read_packet(native: &str) -> (Document, MemoryBlobs) {
 #[test]
 fn an_encoding_that_nobody_knows_is_refused_by_its_name() {
     let declared = |name: &str| PACKET.replacen("encoding=\"UTF-8\"", name, 1);
-    for name in ["klingon", "UTF-7", "TCVN3", "VNI", "utf8mb4", "", "UTF-8\u{200b}", "utf-64"] {
+    for name in ["klingon", "UTF-7", "TCVN4", "VPS", "utf8mb4", "", "UTF-8\u{200b}", "utf-64"] {
         let (code, field, text) =
             refusal("edxml.document", declared(&format!("encoding=\"{name}\"")));
         assert_eq!((&*code, &*field), ("LT-MAP-023", "encoding"), "{name}");

@@ -9,6 +9,7 @@ mod constructs;
 mod descriptions;
 mod file_laws;
 mod flat;
+mod legacy_text;
 mod refusals;
 mod shipped;
 mod values;

@@ -59,7 +59,8 @@ fn content_beyond_a_bound_is_refused() {
     assert_eq!(fault.code, "LT-MAP-005");
     assert_eq!(fault.violations[0].description_en, "the depth is beyond the bound of 64");
     let fault = edxml.decode(b"\xff\xfe<", &[], &mut MemoryBlobs::default()).unwrap_err();
-    assert_eq!(fault.code, "LT-MAP-016");
+    assert_eq!(fault.code, "LT-MAP-063");
+    assert_eq!(fault.violations[0].description_en, "the byte 3C is no character of UTF-16LE");
 }
 
 /// A sink that admits no item. Its code shows whether it saw the content.

@@ -81,7 +81,15 @@ fn is_prose(converter: &Converter, to: &[PathSegment]) -> Option<bool> {
             Some(!to.last().is_some_and(is_identifier))
         }
         Converter::Code(_) | Converter::Extra => Some(true),
-        _ => None,
+        Converter::Integer
+        | Converter::YesNo(..)
+        | Converter::Date(_)
+        | Converter::Time(_)
+        | Converter::OrgId
+        | Converter::MediaType
+        | Converter::PackedType
+        | Converter::Fetch
+        | Converter::Content => None,
     }
 }
 

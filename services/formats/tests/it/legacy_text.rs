@@ -7,6 +7,7 @@ use proto::canonical::v1::{Document, canonical::Body, leftover::Why};
 use proto::fault::v1::Fault;
 
 /// A file of the shared cases; none when the folder is absent.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn shared_case(name: &str) -> Option<Vec<u8>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases");
     let native = std::fs::read(folder.join(name)).ok();

@@ -76,11 +76,13 @@ impl<'t> RecordReader<'t> {
 /// True for a text that people read, false for an identifier, none for another value.
 fn is_prose(converter: &Converter, to: &[PathSegment]) -> Option<bool> {
     match converter {
-        Converter::Text | Converter::List(_) | Converter::Affix(_) | Converter::FullNumber => {
+        Converter::Text | Converter::List(_) | Converter::Affix(_) => {
             let is_identifier = |it: &PathSegment| IDENTIFIERS.contains(&it.field.name.as_str());
             Some(!to.last().is_some_and(is_identifier))
         }
         Converter::Code(_) | Converter::Extra => Some(true),
+        // Its parts are those of a document's number.
+        Converter::Pattern(_) => Some(false),
         Converter::Integer
         | Converter::YesNo(..)
         | Converter::Date(_)

@@ -10,7 +10,7 @@ use crate::guarded::Guarded;
 use crate::up::{http_get, program, wait_for_port, wait_until_ready};
 
 /// Roles in the order they are started.
-const ROLES: [&str; 4] = ["registry", "journal", "mapping", "gateway"];
+const ROLES: [&str; 4] = ["journal", "registry", "mapping", "gateway"];
 
 /// A second journal on the same database.
 const STANDBY: &str = "standby";
@@ -101,7 +101,7 @@ impl Roles {
     ///
     /// One ends, or one that is no standby does not become ready within a minute.
     pub fn start_with_standby(folder: &Path, stands: (&str, &str)) -> Self {
-        let roles = ["registry", "journal", STANDBY, "mapping", "gateway"];
+        let roles = ["journal", STANDBY, "registry", "mapping", "gateway"];
         Self::start_roles(folder, stands, (&roles, &[], None))
     }
 
@@ -125,6 +125,7 @@ impl Roles {
                 .env("LIENTHONG__LISTEN__OPS", at(0))
                 .env("LIENTHONG__LISTEN__INTERNAL_TOKEN_FILE", folder.join("internal.token"))
                 .env("LIENTHONG__REGISTRY__FOLDER", folder.join("registry"))
+                .env("LIENTHONG__FORMATS__FOLDER", folder.join("formats"))
                 .env("LIENTHONG__CLAIMS__FOLDER", folder.join("claims"))
                 .env("LIENTHONG__JOURNAL__DATABASE", database)
                 .env("LIENTHONG__BUS__URL", broker);

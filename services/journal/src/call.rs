@@ -7,7 +7,7 @@ use proto::fault::v1::Fault;
 use proto::journal::v1::{
     AcceptOutcome, Acceptance, Begun, CommandRequest, CommandResponse, EndRequest, Ended, Entry,
     OpenRequest, OperatorAction, RecordResponse, Refusal, ResendRequest, ResendResponse,
-    StoreFormatsResponse, StoredFormat,
+    StoreFormatsRequest, StoreFormatsResponse,
 };
 use proto::operate::v1::{Pause, PauseRequest, ResumeRequest};
 use tokio::sync::mpsc;
@@ -35,7 +35,7 @@ pub(crate) enum Call {
     Resend(ResendRequest, Reply<Result<ResendResponse, Fault>>),
     /// Operators' actions that concern no message.
     Note(Vec<OperatorAction>, Reply<()>),
-    StoreFormats(Vec<StoredFormat>, Reply<StoreFormatsResponse>),
+    StoreFormats(StoreFormatsRequest, Reply<StoreFormatsResponse>),
     /// Messages that could not be published, and how long each waits.
     Postpone(Vec<(String, Duration)>, Reply<()>),
 }
@@ -52,7 +52,7 @@ impl Call {
             Self::Command(request, _) => request.message_ids.len(),
             Self::Postpone(failed, _) => failed.len(),
             Self::Note(actions, _) => actions.len(),
-            Self::StoreFormats(formats, _) => formats.len(),
+            Self::StoreFormats(request, _) => request.formats.len(),
             Self::Open(..)
             | Self::Close(..)
             | Self::Pause(..)
@@ -74,7 +74,7 @@ impl Call {
             Self::Command(request, _) => request.encoded_len(),
             Self::Resend(request, _) => request.encoded_len(),
             Self::Note(actions, _) => actions.iter().map(OperatorAction::encoded_len).sum(),
-            Self::StoreFormats(formats, _) => formats.iter().map(StoredFormat::encoded_len).sum(),
+            Self::StoreFormats(request, _) => request.encoded_len(),
             Self::Open(..)
             | Self::Close(..)
             | Self::Renew(..)

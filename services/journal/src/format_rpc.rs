@@ -31,11 +31,11 @@ impl FormatStore for Service {
         &self,
         request: Request<StoreFormatsRequest>,
     ) -> Result<Response<StoreFormatsResponse>, Status> {
-        let formats = request.into_inner().formats;
-        if let Some(part) = find_invalid(&formats) {
+        let request = request.into_inner();
+        if let Some(part) = find_invalid(&request.formats) {
             return Err(Fault::new(&code::LT_JNL_006).param("part", part).into());
         }
-        let stored = self.call(|reply| Call::StoreFormats(formats, reply)).await?;
+        let stored = self.call(|reply| Call::StoreFormats(request, reply)).await?;
         Ok(Response::new(stored))
     }
 

@@ -1,7 +1,8 @@
 //! Every version of a format's description that was ever in force.
 
 use proto::journal::v1::{
-    GetFormatResponse, ListFormatsRequest, ListFormatsResponse, StoreFormatsResponse, StoredFormat,
+    GetFormatResponse, ListFormatsRequest, ListFormatsResponse, StoreFormatsRequest,
+    StoreFormatsResponse, StoredFormat,
 };
 
 use crate::database::Database;
@@ -32,10 +33,10 @@ const OF_HASH: &str = "SELECT hash, name, version, shipped, first_seen, descript
      FROM format_version WHERE hash = $1";
 
 /// Stores the versions that are not stored yet. A loaded one whose name and version number another
-/// content has already is not stored.
+/// content has already is not stored, unless it is in use.
 pub(crate) async fn store(
     unit: &mut UnitOfWork<'_>,
-    formats: &[StoredFormat],
+    StoreFormatsRequest { formats, in_use }: &StoreFormatsRequest,
 ) -> Result<StoreFormatsResponse, DatabaseError> {
     let keys: Vec<Parameters> =
         formats.iter().map(|it| vec![it.name.clone().into(), version_of(it).into()]).collect();
@@ -45,11 +46,14 @@ pub(crate) async fn store(
     for (format, rows) in formats.iter().zip(found) {
         let same: Vec<StoredFormat> = rows.into_iter().map(stored).collect::<Result<_, _>>()?;
         let is_known = same.iter().any(|it| it.hash == format.hash);
-        match same.into_iter().next() {
-            Some(other) if !is_known && !format.shipped => response.conflicts.push(other),
-            _ if is_known => {}
-            _ => inserts.push(insertion(format, unit.now)),
+        if is_known {
+            continue;
         }
+        let conflict = same.into_iter().next().filter(|_| !format.shipped);
+        if *in_use || conflict.is_none() {
+            inserts.push(insertion(format, unit.now));
+        }
+        response.conflicts.extend(conflict);
     }
     unit.database.query_many(INSERT, inserts).await?;
     Ok(response)

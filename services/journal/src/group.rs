@@ -197,8 +197,8 @@ async fn work_on_other<'a>(
             note(unit, actions).await?;
             hold_back(answers, vec![reply], vec![()]);
         }
-        Call::StoreFormats(formats, reply) => {
-            let response = format_versions::store(unit, formats).await?;
+        Call::StoreFormats(request, reply) => {
+            let response = format_versions::store(unit, request).await?;
             hold_back(answers, vec![reply], vec![response]);
         }
         Call::Accept(..) | Call::Record(..) | Call::Begin(..) | Call::End(..) => {}

@@ -39,7 +39,7 @@ pub(crate) async fn keep_formats(
         while kept != Some(digest) {
             let formats = service.formats.versions(&directory);
             let mut client = FormatStoreClient::new(store.clone());
-            let storing = client.store_formats(StoreFormatsRequest { formats });
+            let storing = client.store_formats(StoreFormatsRequest { formats, in_use: true });
             match tokio::time::timeout(LIMIT, storing).await {
                 Ok(Ok(_stored)) => {
                     kept = Some(digest);

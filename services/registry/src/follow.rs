@@ -26,9 +26,6 @@ const STATE_CONDITION: &str = "registry.state";
 /// The condition of the folder of format descriptions.
 const FORMATS_CONDITION: &str = "registry.formats";
 
-/// How soon the very first start looks again while its formats wait for the journal.
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-
 /// Reads the folders, and again whenever they change, until `shutdown`. A folder with mistakes changes
 /// nothing, and one that loses much waits for an operator.
 ///
@@ -53,12 +50,12 @@ pub async fn run(
         registry_revision: service.in_force.lock().folder().snapshot.revision.clone(),
     };
     loop {
-        let wait = follower.poll().await?;
+        follower.poll().await?;
         report_state(&service, &health);
         record_forced(&service).await;
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(Duration::from_millis(config.poll_ms)) => {}
         }
     }
 }
@@ -84,8 +81,8 @@ struct FormatDecision {
 }
 
 impl Follower<'_> {
-    /// Looks at both folders, and puts in force what has changed; the time until the next look.
-    async fn poll(&mut self) -> anyhow::Result<Duration> {
+    /// Looks at both folders, and puts in force what has changed.
+    async fn poll(&mut self) -> anyhow::Result<()> {
         let is_first = self.service.snapshot().revision.is_empty();
         let revision = self.service.in_force.lock().folder().snapshot.revision.clone();
         // An operator may have put a registry in force that uses other formats.
@@ -103,10 +100,6 @@ impl Follower<'_> {
             let candidate = check_in_background(self.config, None).await?;
             let used = candidate.as_ref().ok().map(|it| used_formats(&it.snapshot));
             let decision = self.decide(used).await;
-            if is_first && decision.as_ref().is_some_and(|it| it.is_waiting) {
-                self.report_formats(decision.map(|it| it.loaded).unwrap_or_default().mistakes);
-                return Ok(FIRST_WAIT.min(Duration::from_millis(self.config.poll_ms)));
-            }
             let checked = self.check_formats(candidate, decision.as_ref()).await?;
             if is_first || look(self.config).await? == state {
                 self.apply(checked, decision)?;
@@ -118,7 +111,7 @@ impl Follower<'_> {
             self.apply_formats(decision, false, &mut in_force);
         }
         self.watch.see(state);
-        Ok(Duration::from_millis(self.config.poll_ms))
+        Ok(())
     }
 
     /// Decides which formats may come into force beside a registry that names these; none: beside the
@@ -130,7 +123,8 @@ impl Follower<'_> {
             (in_force.formats().to_vec(), used_formats(&in_force.folder().snapshot))
         };
         let used = used.unwrap_or_else(|| named.clone());
-        let (loaded, is_waiting) = formats.load(&in_force, &used).await;
+        let is_first = !self.service.in_force.lock().has_revision();
+        let (loaded, is_waiting) = formats.load(&in_force, &used, is_first).await;
         let is_covered = named.keys().all(|it| used.contains_key(it));
         let fallback = if is_covered {
             loaded.clone()

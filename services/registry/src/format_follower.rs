@@ -80,11 +80,12 @@ impl FormatFollower {
     }
 
     /// Decides which formats may come into force, and has the journal store them. The second value
-    /// is true while one waits for the journal.
+    /// is true while one waits for the journal; at the very first start none does.
     pub(crate) async fn load(
         &mut self,
         in_force: &[FormatDescription],
         used: &UsedFormats,
+        is_first: bool,
     ) -> (LoadedFormats, bool) {
         self.waiting.clear();
         let loaded = self.resolve(in_force, used).await;
@@ -104,6 +105,13 @@ impl FormatFollower {
                 if conflicts.is_empty() {
                     return (loaded, false);
                 }
+            }
+            // The roles that the journal waits for wait for the registry. Mapping has every version
+            // kept that it uses.
+            Err(status) if is_first => {
+                let error = status.message();
+                tracing::warn!(error, "formats are in force before the journal keeps them");
+                return (loaded, false);
             }
             Err(status) => {
                 let waits = |it: FormatDescription| {

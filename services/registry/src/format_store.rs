@@ -22,7 +22,7 @@ pub(crate) async fn store_formats(
 ) -> Result<Vec<StoredFormat>, Status> {
     let formats = formats.iter().map(to_stored).collect();
     let mut client = FormatStoreClient::new(store);
-    let storing = client.store_formats(StoreFormatsRequest { formats });
+    let storing = client.store_formats(StoreFormatsRequest { formats, in_use: false });
     match tokio::time::timeout(LIMIT, storing).await {
         Ok(stored) => Ok(stored?.into_inner().conflicts),
         Err(_elapsed) => Err(Status::deadline_exceeded("no answer in time")),

@@ -14,7 +14,7 @@ on_both!(
 
 /// Stores versions; the answer: the hashes of those that contradict them.
 async fn store(env: &Environment, formats: &[StoredFormat]) -> Result<Vec<String>, Fault> {
-    let request = StoreFormatsRequest { formats: formats.to_vec() };
+    let request = StoreFormatsRequest { formats: formats.to_vec(), in_use: false };
     let stored = env.format_store().store_formats(request).await;
     let stored = stored.map_err(|it| Fault::from_status(&it).unwrap())?.into_inner();
     Ok(stored.conflicts.into_iter().map(|it| it.hash).collect())
@@ -60,6 +60,11 @@ async fn a_version_number_belongs_to_one_content_unless_it_was_shipped(env: Envi
     let shipped = StoredFormat { shipped: true, ..other };
     assert_eq!(store(&env, &[shipped]).await.unwrap(), [""; 0]);
     assert_eq!(list(&env, "letter", 0).await.len(), 3);
+    let used = format_of("letter", 1, "d");
+    let request = StoreFormatsRequest { formats: vec![used.clone()], in_use: true };
+    let stored = env.format_store().store_formats(request).await.unwrap().into_inner();
+    assert_eq!(stored.conflicts.len(), 1, "it is named, and kept");
+    assert!(list(&env, "letter", 0).await.iter().any(|it| it.hash == used.hash));
 }
 
 async fn a_hash_has_to_identify_its_text(env: Environment) {

@@ -116,7 +116,7 @@ async fn statements(kind: Kind) -> (Environment, BTreeSet<String>) {
 async fn call_format_store(env: &Environment) {
     let mut store = env.format_store();
     let format = format_of("letter", 1, "text");
-    let request = StoreFormatsRequest { formats: vec![format.clone()] };
+    let request = StoreFormatsRequest { formats: vec![format.clone()], in_use: false };
     store.store_formats(request).await.unwrap();
     for name in ["", "letter"] {
         let request = ListFormatsRequest { name: name.to_owned(), limit: 0 };

@@ -264,4 +264,6 @@ fn mistakes_fault(mistakes: &[SourceMistake]) -> Fault {
 }
 
 #[cfg(test)]
+mod mutated_descriptions;
+#[cfg(test)]
 mod tests;

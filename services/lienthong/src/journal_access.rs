@@ -10,6 +10,7 @@ use proto::exchange::v1::exchange_client::ExchangeClient;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::journal::v1::FindRequest;
+use proto::journal::v1::format_store_client::FormatStoreClient;
 use proto::operate::v1::StatusRequest;
 use proto::operate::v1::operate_client::OperateClient;
 use proto::registry::v1::InspectRequest;
@@ -40,6 +41,13 @@ const GATEWAY_SETTING: &str = "--gateway (client.gateway)";
 pub(crate) async fn connect_journal(client: &ClientSettings) -> anyhow::Result<JournalClient> {
     let time_limit = Duration::from_millis(client.call_ms_max);
     Ok(JournalClient::new(connect_service(client, Service::Journal).await?, time_limit))
+}
+
+/// A client of the journal's store of format descriptions.
+pub(crate) async fn connect_format_store(
+    client: &ClientSettings,
+) -> anyhow::Result<FormatStoreClient<Upstream>> {
+    Ok(FormatStoreClient::new(connect_service(client, Service::Journal).await?))
 }
 
 /// A client of operate/v1 where the journal serves, which keeps the pauses.

@@ -208,8 +208,11 @@ fn dependencies_become_ready_and_mounted_files_exist() {
         for mount in texts(&service["volumes"]) {
             let (from, to) = mount.split_once(':').unwrap();
             if let Some(path) = from.strip_prefix("./") {
-                // The folder of the registry is the operator's own.
-                assert!(path == "registry" || root().join(path).exists(), "{name}: {path}");
+                // The folders of the registry and of formats are the operator's own.
+                assert!(
+                    ["registry", "formats"].contains(&path) || root().join(path).exists(),
+                    "{name}: {path}"
+                );
             } else {
                 assert!(volumes.contains_key(from), "{name}: there is no volume {from}");
             }

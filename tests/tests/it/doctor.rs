@@ -49,6 +49,8 @@ fn every_link_is_checked_and_every_failed_check_has_a_remedy() {
         "database",
         "database_folder",
         "formats",
+        "formats_folder",
+        "formats_state",
         "internal",
         "journal",
         "journal.database",

@@ -16,6 +16,7 @@ mod doctor;
 mod encryption;
 mod faults;
 mod folder;
+mod formats;
 mod house;
 mod http_door;
 mod journey;

@@ -97,6 +97,10 @@ pub(crate) enum Registry {
         #[command(flatten)]
         link: Link,
     },
+    /// Định dạng đang có hiệu lực, và mọi bản từng có / The formats in force, and every version ever in force
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong registry formats --history\n  \
+        lienthong registry formats --hash 5d41… > mo-ta.yaml")]
+    Formats(RegistryFormats),
     /// Cho thay đổi đang chờ có hiệu lực / Put the change in force that waits
     #[command(
         after_help = "Ví dụ / Example:\n  lienthong registry apply --force --reason \"sáp nhập tỉnh\""
@@ -104,6 +108,19 @@ pub(crate) enum Registry {
     Apply(ApplyRegistry),
     /// Tạo khóa truy cập mới và dòng băm để dán vào sổ / Make a token and its hash line
     Token,
+}
+
+/// Arguments of `registry formats`.
+#[derive(Args, Debug)]
+pub(crate) struct RegistryFormats {
+    /// Mọi bản mà sổ hành trình giữ / Every version that the journal keeps
+    #[arg(long, conflicts_with = "hash")]
+    pub(crate) history: bool,
+    /// In bản mô tả mang mã băm này / Print the description that has this hash
+    #[arg(long, value_name = "ID")]
+    pub(crate) hash: Option<String>,
+    #[command(flatten)]
+    pub(crate) link: Link,
 }
 
 /// Commands on certificates.

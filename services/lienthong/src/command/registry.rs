@@ -1,6 +1,7 @@
 //! `registry`: checks a folder, prints its content, shows what is in force, puts in force what
 //! waits, and draws tokens.
 
+mod formats;
 mod lookup;
 pub(crate) mod state;
 
@@ -32,6 +33,9 @@ pub(crate) async fn run(
         Registry::Token => return Ok(print_token(output)),
         Registry::Lookup { text, link } => {
             return lookup::lookup(output, &client(&link)?, &text.join(" ")).await;
+        }
+        Registry::Formats(arguments) => {
+            return formats::print_formats(output, &client(&arguments.link)?, &arguments).await;
         }
         Registry::Status { link } => return state::print_status(output, &client(&link)?).await,
         Registry::Apply(arguments) => {

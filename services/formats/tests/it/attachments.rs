@@ -341,3 +341,33 @@ fn a_file_that_went_through_a_text_is_a_finding() {
     assert_eq!(found.code, "LT-MAP-041");
     assert!(found.text_vi.contains(&it.file_name), "{found:?}");
 }
+
+/// Whether a signature covers its file is another part's task; here, its file is carried as it is
+/// and nothing is said of the signature.
+#[test]
+fn a_signed_pdf_is_carried_to_the_last_byte() {
+    let Some(folder) = cases("N11-pdf-byte-range") else { return };
+    for name in ["no-contents.pdf", "not-from-start.pdf", "zero.pdf"] {
+        let bytes = fs::read(folder.join(name)).unwrap();
+        let (it, read, findings) = first_file(packet(name, "application/pdf", &bytes).as_bytes());
+        assert_eq!((it.media_type.as_str(), &read), ("application/pdf", &bytes), "{name}");
+        assert_eq!(findings, [], "{name}");
+    }
+}
+
+/// Real packets hold deflated ZIPs; with stored ones they grew by up to 42 %.
+#[test]
+fn a_real_packet_does_not_grow_when_it_is_written() {
+    let registry = registry();
+    let edxml = registry.get("edxml.document").unwrap();
+    for (name, native) in samples().into_iter().filter(|(it, _)| it.starts_with("edoc_")) {
+        let (decoded, files) = decode(&native).unwrap();
+        let mut written = Vec::new();
+        edxml.encode(&decoded.canonical, EncodeContext::default(), &files, &mut written).unwrap();
+        let percent = written.len() * 100 / native.len();
+        let said =
+            format!("{name}: {} bytes, written {} ({percent} %)\n", native.len(), written.len());
+        io::stderr().write_all(said.as_bytes()).unwrap();
+        assert!(percent <= 102, "{said}");
+    }
+}

@@ -61,6 +61,8 @@ pub struct Format {
     carries: Vec<MessageType>,
     pub(crate) syntax: Syntax,
     pub(crate) detect: Vec<DetectRule>,
+    /// The format is never detected.
+    is_named_only: bool,
     /// Native path of the records.
     pub(crate) records: Vec<NodeName>,
     /// Names of the nodes of a flat record, in the order of the rules.
@@ -151,6 +153,7 @@ impl Format {
             carries,
             schema,
             syntax: parsed.syntax,
+            is_named_only: parsed.named,
             detect: parsed.detect.iter().map(|it| DetectRule::new(it, is_flat)).collect(),
             records,
             names,
@@ -247,7 +250,7 @@ impl Format {
             Syntax::Csv(_) | Syntax::Fields(_) => true,
             Syntax::Xml { .. } | Syntax::CanonicalJson => false,
         };
-        !is_open || self.detect.iter().any(|it| it.has.is_some())
+        !self.is_named_only && (!is_open || self.detect.iter().any(|it| it.has.is_some()))
     }
 
     /// True when the format detects native bytes by itself, whatever other formats there are.

@@ -39,6 +39,9 @@ pub(crate) struct Description {
     /// How the files inside a written body lie in it.
     #[serde(default)]
     pub(crate) file_form: FileForm,
+    /// The format is used only where its name is given, and never detected.
+    #[serde(default)]
+    pub(crate) named: bool,
     /// All of these hold for content in this format.
     #[serde(default)]
     pub(crate) detect: Vec<DetectCondition>,
@@ -207,6 +210,9 @@ pub(crate) struct FieldRule {
     pub(crate) whole: Option<String>,
     /// No: reading keeps only the whole text.
     pub(crate) split: Option<bool>,
+    /// JSON: a number, `true` or `false` is written without quotes.
+    #[serde(default)]
+    pub(crate) literal: bool,
     /// Text that is written below an existing parent; another one that is read is a finding.
     #[serde(rename = "const")]
     pub(crate) constant: Option<String>,

@@ -43,6 +43,7 @@ mod limits;
 mod model;
 mod path_map;
 mod plan;
+mod profile;
 #[cfg(test)]
 mod properties;
 mod read;
@@ -63,4 +64,5 @@ pub use format::{DecodedMessage, EncodeContext, Format};
 pub use format_registry::{DescriptionFile, DescriptionMistake, FormatRegistry};
 pub use grammar_schema::grammar_schema;
 pub use inventory::{Coverage, Inventory, KnownLoss, MappedCode, MappedPlace};
+pub use profile::expand_profile;
 pub use registered_format::FormatSource;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chassis::config::Layers;
-use formats::{DescriptionFile, Format, FormatRegistry, FormatSource};
+use formats::{DescriptionFile, Format, FormatRegistry, FormatSource, expand_profile};
 use proto::fault::v1::Fault;
 use proto::registry::v1::FormatDescription;
 use registry::{CheckedFormats, FormatEngine, FormatFile, FormatsConfig};
@@ -51,22 +51,31 @@ impl FormatEngine for ProductFormats {
     }
 
     fn load(&self, files: &[FormatFile]) -> Vec<Result<FormatDescription, Fault>> {
-        let to_description =
-            |it: &FormatFile| DescriptionFile { file: it.file.clone(), text: it.text.clone() };
-        let descriptions: Vec<_> = files.iter().map(to_description).collect();
-        let (loaded, mistakes) = self.0.with(&descriptions);
-        let outcome = |it: &FormatFile| {
+        // A profile is known everywhere else by the description that it stands for.
+        let mut all: Vec<&str> = FormatRegistry::shipped_texts().collect();
+        all.extend(files.iter().map(|it| it.text.as_str()));
+        let text_of = |it: &FormatFile| {
+            expand_profile(&it.text, all.iter().copied()).unwrap_or_else(|| Ok(it.text.clone()))
+        };
+        let texts: Vec<_> = files.iter().map(text_of).collect();
+        let descriptions = files.iter().zip(&texts).filter_map(|(it, text)| {
+            let text = text.as_ref().ok()?.clone();
+            Some(DescriptionFile { file: it.file.clone(), text })
+        });
+        let (loaded, mistakes) = self.0.with(&descriptions.collect::<Vec<_>>());
+        let outcome = |(it, text): (&FormatFile, Result<String, Fault>)| {
+            let text = text?;
             let is_file = |source: &FormatSource| *source == FormatSource::File(it.file.clone());
             match mistakes.iter().find(|mistake| mistake.file == it.file) {
                 Some(mistake) => Err(mistake.fault.clone()),
                 None => loaded
                     .sources()
                     .find(|(_, source)| is_file(source))
-                    .map(|(format, _)| describe(format, &it.file, &it.text))
+                    .map(|(format, _)| describe(format, &it.file, &text))
                     .ok_or_else(Fault::default),
             }
         };
-        files.iter().map(outcome).collect()
+        files.iter().zip(texts).map(outcome).collect()
     }
 }
 

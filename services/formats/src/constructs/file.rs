@@ -104,6 +104,15 @@ pub(crate) const FILE_KEYS: &[Construct] = &[
         "write-empty: \"\"\n",
     ),
     Construct::optional(
+        "named",
+        ValueShape::Boolean,
+        words(
+            "chỉ dùng khi nêu tên định dạng, không bao giờ tự nhận ra",
+            "the format is used only where its name is given, and never detected",
+        ),
+        "named: yes\n",
+    ),
+    Construct::optional(
         "lists",
         ValueShape::Lists,
         words(

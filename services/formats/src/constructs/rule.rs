@@ -128,6 +128,15 @@ pub(crate) const RULE_KEYS: &[Construct] = &[
         "fields:\n  - at: ThongTin\n    fields:\n      - {at: TrichYeu, to: subject}\n      - {at: PhienBan, const: \"1.0\"}\n",
     ),
     Construct::optional(
+        "literal",
+        ValueShape::Boolean,
+        words(
+            "JSON: số, true, false được ghi không có dấu nháy",
+            "JSON: a number, true or false is written without quotes",
+        ),
+        "fields:\n  - {at: SoTrang, to: pages, as: whole, literal: yes}\n",
+    ),
+    Construct::optional(
         "unchecked",
         ValueShape::Boolean,
         words(

@@ -359,6 +359,7 @@ impl Resolver<'_> {
             write_default: rule.write_default.clone(),
             fallback,
             unlisted,
+            is_literal: rule.literal,
             declares_prefix: rule.own_prefix,
         };
         if let Some((key, defect)) = check::check_length(&leaf.converter, leaf.to.last(), rule) {

@@ -32,6 +32,8 @@ pub(crate) struct LeafRule {
     pub(crate) fallback: Option<CanonicalPath>,
     /// Canonical path of the text field that carries a code outside the list.
     pub(crate) unlisted: Option<CanonicalPath>,
+    /// JSON: a number, `true` or `false` is written without quotes.
+    pub(crate) is_literal: bool,
     /// XML: the element is prefixed although an ancestor is not.
     pub(crate) declares_prefix: bool,
 }

@@ -26,6 +26,11 @@ pub(crate) fn scan(text: &str) -> Result<Tree<'_>, Fault> {
     }
 }
 
+/// True for a text that is a number, `true`, `false` or `null` of JSON.
+pub(crate) fn is_literal(text: &str) -> bool {
+    scan(text).is_ok_and(|it| it.nodes[0].is_literal)
+}
+
 /// Number of keys from which an object's keys are hashed: below it, comparison is faster.
 const HASHED_KEYS_MIN: usize = 48;
 

@@ -67,7 +67,7 @@ impl<'w> Restorer<'_, 'w, '_> {
         let is_free = self.is_unused(node_id);
         let node = &mut self.written.tree.nodes[node_id];
         if is_free || (replaces && node.file_index.is_none()) {
-            node.is_literal = item.is_literal && is_json_literal(&text);
+            node.is_literal = item.is_literal && scan::json::is_literal(&text);
             node.text = text;
             self.restored.insert(node_id);
         }
@@ -177,10 +177,4 @@ impl<'w> Restorer<'_, 'w, '_> {
             && node.kind != NodeKind::EmptyList
             && (self.format.is_xml || tree.children(node_id).all(is_attribute))
     }
-}
-
-/// True for the text of a JSON number or truth value. A sender may write any text there, so it is
-/// scanned.
-fn is_json_literal(text: &str) -> bool {
-    scan::json::scan(text).is_ok_and(|it| it.nodes[0].is_literal)
 }

@@ -15,6 +15,7 @@ use crate::grammar::{FieldsSyntax, Requirement, TooLong};
 use crate::model::{DynMessage, Value};
 use crate::path_map::{lists_in, native_path};
 use crate::plan::{ConstantRule, GroupRule, LeafRule, ListRule, Rule};
+use crate::scan::json;
 use crate::tree::{ItemBindings, NodeKind, NodeName, Tree};
 use crate::write::fields::writable_value;
 
@@ -211,6 +212,7 @@ impl<'w> RecordWriter<'_, 'w> {
                 let text = truncate(text, max);
                 let Some(text) = self.fit_text(text, (&leaf.at, &leaf.name)) else { return };
                 let node_id = self.create_child(parent, &leaf.at);
+                self.tree.nodes[node_id].is_literal = leaf.is_literal && json::is_literal(&text);
                 self.tree.nodes[node_id].text = text;
                 self.tree.nodes[node_id].declares_prefix = leaf.declares_prefix;
                 if is_default {
@@ -223,6 +225,8 @@ impl<'w> RecordWriter<'_, 'w> {
             None => {
                 if let Some(empty) = self.write_empty {
                     let node_id = self.create_child(parent, &leaf.at);
+                    let is_null = empty == "null" || json::is_literal(empty);
+                    self.tree.nodes[node_id].is_literal = leaf.is_literal && is_null;
                     self.tree.nodes[node_id].text = Cow::Borrowed(empty);
                 }
             }

@@ -155,3 +155,18 @@ fn further_codes_are_read_and_near_ones_written_with_a_report() {
     assert!(list("also: {'0': FLASH}").contains("`also`"));
     assert!(list("also: {'1': FLAHS}").contains("did you mean `FLASH`"));
 }
+
+#[test]
+fn numbers_and_truth_values_are_written_as_such_where_the_format_says() {
+    let format = format(
+        "write-empty: 'null'\nempty: ['', 'null']\n\
+         fields: [{at: P, to: pages, as: whole, literal: yes}, {at: D, to: directive, as: yes-no true false, literal: yes}, \
+         {at: S, to: number.number, literal: yes}, {at: T, to: subject}]",
+    );
+    let native = r#"{"P":5,"D":true,"S":"0045","T":"7"}"#;
+    let (document, _) = decode(&format, native).unwrap();
+    assert_eq!((document.pages, document.directive), (5, true));
+    assert_eq!(encode(&format, document).unwrap().0, native, "a leading zero is no JSON number");
+    let absent = Document { subject: "a".into(), ..Document::default() };
+    assert!(encode(&format, absent).unwrap().0.starts_with(r#"{"P":null,"#));
+}

@@ -10,6 +10,7 @@ mod descriptions;
 mod file_laws;
 mod flat;
 mod legacy_text;
+mod profiles;
 mod refusals;
 mod shipped;
 mod values;

@@ -10,6 +10,12 @@
 //! The outcome lists findings too. A case whose class is weaker than its result is a failure as
 //! well.
 
+mod coverage;
+mod difference;
+
+pub use coverage::untouched;
+pub use difference::{CaseDifference, DifferenceLine, differences};
+
 use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;

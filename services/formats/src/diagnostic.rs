@@ -103,14 +103,20 @@ pub(crate) fn suggest(unknown: &str, known: &[impl AsRef<str>]) -> BilingualText
 }
 
 /// The known name that an unknown one was probably meant to be.
-pub(crate) fn nearest<'k>(unknown: &str, known: &'k [impl AsRef<str>]) -> Option<&'k str> {
+pub fn nearest<'k>(unknown: &str, known: &'k [impl AsRef<str>]) -> Option<&'k str> {
     let unknown = unknown.to_lowercase();
+    let first = unknown.chars().next();
     known
         .iter()
-        .map(|it| (strsim::damerau_levenshtein(&unknown, &it.as_ref().to_lowercase()), it.as_ref()))
+        .map(|it| {
+            let known = it.as_ref().to_lowercase();
+            // Of two equally near names, the one that begins alike.
+            let differs = known.chars().next() != first;
+            (strsim::damerau_levenshtein(&unknown, &known), differs, it.as_ref())
+        })
         .min()
-        .filter(|(distance, it)| *distance <= 1 + it.chars().count() / 3)
-        .map(|(_, it)| it)
+        .filter(|(distance, _, it)| *distance <= 1 + it.chars().count() / 3)
+        .map(|(.., it)| it)
 }
 
 #[cfg(test)]
@@ -123,6 +129,7 @@ mod tests {
         assert!(suggest("SUBJECT", &["summary", "subject"]).en.contains("`subject`"));
         assert_eq!(suggest("zzzz", &["summary", "subject"]).en, "");
         assert_eq!(suggest("", &["abc"]).en, "");
+        assert!(suggest("dat", &["at", "date"]).en.contains("`date`"), "both are one letter away");
         assert!(
             suggest("sitting", &["kitten"]).en.contains("`kitten`"),
             "three edits of six letters"

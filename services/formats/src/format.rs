@@ -1,5 +1,7 @@
 //! A compiled format: reads and writes by one plan.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use prost::Message as _;
 use proto::canonical::v1::{Canonical, canonical::Body};
@@ -68,6 +70,7 @@ pub struct Format {
     /// Names of the nodes of a flat record, in the order of the rules.
     names: Vec<String>,
     unmapped: UnmappedPolicy,
+    described_losses: BTreeMap<String, String>,
     direction: Direction,
     dialect: Option<String>,
     empty: Vec<String>,
@@ -158,6 +161,7 @@ impl Format {
             records,
             names,
             unmapped: parsed.others,
+            described_losses: parsed.loss,
             direction: parsed.direction,
             dialect: parsed.dialect,
             empty: parsed.empty,
@@ -197,6 +201,27 @@ impl Format {
     /// Types of messages the format carries.
     pub fn carries(&self) -> &[MessageType] {
         &self.carries
+    }
+
+    /// The syntax, as descriptions name it.
+    pub fn syntax_name(&self) -> &'static str {
+        match self.syntax {
+            Syntax::Xml { .. } => "xml",
+            Syntax::Json { .. } => "json",
+            Syntax::Csv(_) => "csv",
+            Syntax::Fields(_) => "fields",
+            Syntax::CanonicalJson => "canonical-json",
+        }
+    }
+
+    /// True for a format with rules: false for the canonical model itself.
+    pub fn has_rules(&self) -> bool {
+        !matches!(self.syntax, Syntax::CanonicalJson)
+    }
+
+    /// What the description itself says that the format cannot carry, by reason.
+    pub fn described_losses(&self) -> &BTreeMap<String, String> {
+        &self.described_losses
     }
 
     /// False for a format that is only read.
@@ -269,7 +294,7 @@ impl Format {
     }
 
     /// The nodes of the records.
-    fn find_records(&self, tree: &Tree<'_>) -> Vec<usize> {
+    pub(crate) fn find_records(&self, tree: &Tree<'_>) -> Vec<usize> {
         if self.syntax.is_flat() {
             tree.children(0).collect()
         } else {

@@ -12,16 +12,21 @@ pub(crate) use syntax::{CsvSyntax, FieldsSyntax, Syntax};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
-/// A description file.
+/// A description file. What a description must have is checked by the table, so that a missing key
+/// does not hide the other mistakes.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Description {
     /// Name of the format.
+    #[serde(default)]
     pub(crate) format: String,
+    #[serde(default)]
     pub(crate) version: u32,
     /// Name for people, Vietnamese.
+    #[serde(default)]
     pub(crate) title: String,
     /// Message type: `Document`, `Status` or `Canonical`.
+    #[serde(default)]
     pub(crate) carries: String,
     /// The directions in which the format is used.
     #[serde(default)]
@@ -55,7 +60,6 @@ pub(crate) struct Description {
     pub(crate) fields: Vec<SpannedRule>,
     /// What the format cannot carry, in words for people, by loss reason.
     #[serde(default)]
-    #[expect(dead_code, reason = "documentation for people; parsing checks its form")]
     pub(crate) loss: BTreeMap<String, String>,
 }
 

@@ -59,7 +59,7 @@ mod yaml_tree;
 pub use content::{
     BlobDigest, BlobSink, BlobSource, HEAD_BYTES, MemoryBlobs, NameMatch, match_file_name,
 };
-pub use diagnostic::{SourceMistake, SourcePosition, Wording};
+pub use diagnostic::{SourceMistake, SourcePosition, Wording, nearest};
 pub use format::{DecodedMessage, EncodeContext, Format};
 pub use format_registry::{DescriptionFile, DescriptionMistake, FormatRegistry};
 pub use grammar_schema::grammar_schema;

@@ -61,6 +61,11 @@ impl DateFormat {
         offset.iter().filter_map(literal).eq("+07:00".chars())
     }
 
+    /// True for a text in this format.
+    pub(crate) fn reads(&self, text: &str) -> bool {
+        self.read(text).is_some()
+    }
+
     /// Year, month, day, hour, minute and second of a text in this format.
     fn read(&self, text: &str) -> Option<[i32; 6]> {
         let mut numbers = [0; 6];

@@ -1,5 +1,7 @@
 //! Descriptions that do not compile; every mistake is reported.
 
+use formats::cases::{Case, CaseOutcome, run_case, untouched};
+
 use crate::*;
 
 #[test]
@@ -225,4 +227,54 @@ fn conditions_selectors_and_keys_keep_places_apart() {
     ] {
         assert_eq!(mistakes_of(&with_head(rules)), [""; 0], "{rules}");
     }
+}
+
+/// The description and the native text of the page, as a newcomer copies them.
+#[test]
+fn the_page_on_writing_a_format_shows_one_that_works() {
+    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../mapping/writing-a-format.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let block = |before: &str| {
+        let rest = page.split_once(before).unwrap().1;
+        rest.split_once("```").unwrap().0.to_owned()
+    };
+    let description = block("```yaml\n");
+    let native = block("native.txt`:\n\n```\n");
+    assert_eq!(mistakes_of(&description), [""; 0]);
+    let format = Format::compile(&description).unwrap();
+    let case = Case { native: native.into_bytes(), ..Case::default() };
+    let outcome = run_case(&format, &case);
+    assert_eq!((outcome.class, outcome.outcome.as_str()), ("same", ""));
+    let warnings = untouched(&format, &description, &[(case, outcome)]);
+    let texts: Vec<_> = warnings.iter().map(|it| it.text_en.as_str()).collect();
+    assert_eq!(texts, ["no case reads or writes the code `thường`"], "the page says so");
+}
+
+#[test]
+fn what_no_case_touches_is_named_in_each_direction() {
+    let description = with_head(
+        "lists:\n  u: {rows: {\"0\": NORMAL, \"1\": URGENT}}\nfields:\n  \
+         - {at: A, to: subject}\n  - {at: B, to: issued, as: date dd/MM/yyyy | yyyy-MM-dd}\n  \
+         - {at: C, to: urgency, as: code u}\n  - {at: D, to: note}\n  \
+         - {at: E, to: subject, read-only: yes}\n",
+    );
+    let format = Format::compile(&description).unwrap();
+    let native = br#"{"a":[{"A":"x","B":"2026-11-20","C":"1"}]}"#;
+    let case = Case { native: native.to_vec(), ..Case::default() };
+    let outcome: CaseOutcome = run_case(&format, &case);
+    let found = untouched(&format, &description, &[(case, outcome)]);
+    let line = |it: &SourceMistake| {
+        let SourcePosition { line, column } = it.position;
+        format!("{line}:{column} {}", it.text_en)
+    };
+    assert!(found.iter().all(|it| it.is_warning && it.code.code == "LT-FMT-016"));
+    assert_eq!(
+        found.iter().map(line).collect::<Vec<_>>(),
+        [
+            "10:29 no case reads the form `dd/MM/yyyy`",
+            "7:19 no case reads or writes the code `0`",
+            "12:10 no case reads or writes `D`",
+            "13:10 no case reads `E`",
+        ]
+    );
 }

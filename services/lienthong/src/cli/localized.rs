@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, Command, Error};
 use proto::fault::Lang;
 
 /// Names of values in help, in both languages.
-const VALUE_NAMES: [(&str, &str); 21] = [
+const VALUE_NAMES: [(&str, &str); 22] = [
     ("FILE", "TỆP"),
     ("FILES", "TỆP"),
     ("DIR", "THƯ_MỤC"),
@@ -25,6 +25,7 @@ const VALUE_NAMES: [(&str, &str); 21] = [
     ("FORMAT", "ĐỊNH_DẠNG"),
     ("CANONICAL", "DẠNG_CHUẨN"),
     ("DESCRIPTION", "MÔ_TẢ"),
+    ("TOPIC", "MỤC"),
     ("ROLE", "VAI_TRÒ"),
     ("LIMIT", "SỐ"),
     ("DAYS", "SỐ_NGÀY"),

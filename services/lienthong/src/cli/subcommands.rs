@@ -10,14 +10,20 @@ use crate::cli::arguments::Link;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Format {
     /// Định dạng của một tệp / Which format a file has
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong format detect cong-van.edxml\n  \
+        lienthong format detect vb.csv --with phanmem/description.yaml")]
     Detect {
         /// Tệp / File
         file: PathBuf,
+        /// Tệp mô tả để nhận ra thêm; nhiều lần / Further description file; may be repeated
+        #[arg(long = "with", value_name = "DESCRIPTION")]
+        descriptions: Vec<String>,
     },
     /// Đọc một tệp thành dạng chuẩn (JSON) / Read a file into canonical JSON
-    #[command(after_help = "Ví dụ / Example:\n  lienthong format read auto cong-van.edxml")]
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong format read auto cong-van.edxml\n  \
+        lienthong format read phanmem/description.yaml vb.csv")]
     Read {
-        /// Định dạng, hoặc auto / Format, or auto
+        /// Định dạng, tệp mô tả, hoặc auto / Format, description file, or auto
         format: String,
         /// Tệp / File
         file: PathBuf,
@@ -30,7 +36,7 @@ pub(crate) enum Format {
         after_help = "Ví dụ / Example:\n  lienthong format write ioffice.portal vb.json > ioffice.json"
     )]
     Write {
-        /// Định dạng / Format
+        /// Định dạng, hoặc tệp mô tả / Format, or description file
         format: String,
         /// Tệp dạng chuẩn / Canonical JSON
         canonical: PathBuf,
@@ -43,11 +49,11 @@ pub(crate) enum Format {
         after_help = "Ví dụ / Example:\n  lienthong format try auto cong-van.edxml --to ioffice.portal"
     )]
     Try {
-        /// Định dạng nguồn, hoặc auto / Source format, or auto
+        /// Định dạng nguồn, tệp mô tả, hoặc auto / Source format, description file, or auto
         format: String,
         /// Tệp / File
         file: PathBuf,
-        /// Định dạng đích / Target format
+        /// Định dạng đích, hoặc tệp mô tả / Target format, or description file
         #[arg(long)]
         to: String,
         /// Thư mục để ghi tệp đính kèm lấy ra / Folder for the attachments found
@@ -55,11 +61,57 @@ pub(crate) enum Format {
         attachments: Option<PathBuf>,
     },
     /// Các định dạng có sẵn / The formats there are
+    #[command(
+        after_help = "Ví dụ / Examples:\n  lienthong format list\n  lienthong format list --json"
+    )]
     List,
+    /// Trang của một định dạng: chỗ, trường, bộ đổi, mã, gì bị mất / The page of a format
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong format show ioffice.portal\n  \
+        lienthong format show edxml.document --to ioffice.portal")]
+    Show {
+        /// Định dạng, hoặc tệp mô tả / Format, or description file
+        format: String,
+        /// Thay vào đó: mất gì khi sang định dạng này / Instead: what is lost to this format
+        #[arg(long, value_name = "FORMAT")]
+        to: Option<String>,
+    },
+    /// Trường chuẩn nào có trong định dạng nào / Which canonical field is in which format
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong format coverage\n  \
+        lienthong format coverage --all --json")]
+    Coverage {
+        /// Cả các trường bên trong / The fields inside too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Ngữ pháp của mô tả, có ví dụ / The grammar of descriptions, with examples
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong format explain\n  \
+        lienthong format explain date\n  lienthong format explain when\n  \
+        lienthong format explain fields")]
+    Explain {
+        /// Một khóa, bộ đổi, cú pháp, hoặc fields: mọi trường chuẩn / A key, converter, syntax, or fields: every canonical field
+        topic: Option<String>,
+    },
+    /// JSON Schema của mô tả, cho trình soạn thảo / JSON Schema of descriptions, for editors
+    #[command(after_help = "Ví dụ / Example:\n  lienthong format schema > mo-ta.schema.json")]
+    Schema,
     /// Kiểm tra mô tả và các ca mẫu bên cạnh / Check a description and the cases beside it
+    #[command(
+        after_help = "Ví dụ / Examples:\n  lienthong format check phanmem/description.yaml\n  \
+        lienthong format check phanmem --bless"
+    )]
     Check {
-        /// Tệp mô tả (YAML) / Description file
+        /// Tệp mô tả (YAML), hoặc thư mục có description.yaml / Description file, or its folder
         description: PathBuf,
+        /// Ghi tệp mong đợi của các ca mẫu theo kết quả / Write the expected files of the cases
+        #[arg(long)]
+        bless: bool,
+    },
+    /// Chạy mọi ca mẫu / Run all cases
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong format test\n  \
+        lienthong format test ioffice.portal\n  lienthong format test phanmem/description.yaml")]
+    Test {
+        /// Một định dạng, hoặc tệp mô tả / One format, or a description file
+        format: Option<String>,
     },
 }
 

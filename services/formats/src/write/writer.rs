@@ -176,13 +176,10 @@ impl<'w> RecordWriter<'_, 'w> {
         parent: &LazyNode<'_, 'w>,
         (message, index): ListItem<'w>,
     ) {
-        if matches!(leaf.converter, Converter::Content) {
-            self.write_content(leaf, parent, message);
-            return;
-        }
-        if matches!(leaf.converter, Converter::PackedType) {
-            self.write_packed_type(leaf, parent, message);
-            return;
+        match leaf.converter {
+            Converter::Content => return self.write_content(leaf, parent, message),
+            Converter::PackedType => return self.write_packed_type(leaf, parent, message),
+            _ => {}
         }
         let is_required = matches!(leaf.need, Some(Requirement::Write | Requirement::Both));
         let field_text = text_of(message, &leaf.to, leaf);

@@ -59,7 +59,8 @@ fn canonical_leaves(format: &Format, canonical: &Canonical) -> Leaves {
 
 /// Applies losses to a message: lost values are removed, and the items after a lost one move up.
 fn apply_losses(mut leaves: Leaves, losses: &[Loss]) -> Leaves {
-    for it in losses {
+    // Leftovers are no leaves; a lost one has no place among what was written.
+    for it in losses.iter().filter(|it| !it.path.starts_with("leftovers")) {
         match it.kind() {
             loss::Kind::Lost => {
                 leaves.remove(&it.path).unwrap();

@@ -6,6 +6,7 @@ use proto::fault::v1::Fault;
 use crate::format::Format;
 use crate::grammar::Syntax;
 use crate::registered_format::{FormatSource, RegisteredFormat};
+use crate::scan::refuse_html;
 use crate::tree::{NodeName, Tree};
 
 /// The format that was detected, and the tree of the bytes.
@@ -52,6 +53,7 @@ pub(crate) fn detect<'f, 'a>(
     let Some(first) = text.trim_start().chars().next() else {
         return Err(Fault::new(&code::LT_MAP_018));
     };
+    refuse_html(text)?;
     let mut malformed = None;
     let mut scanned: Vec<(&Syntax, Result<Tree<'a>, Fault>)> = Vec::new();
     let may_be = |it: &&RegisteredFormat| it.format.syntax.may_begin_with(first);

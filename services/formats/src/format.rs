@@ -263,8 +263,15 @@ impl Format {
         }
         let Some(record) = self.find_records(tree).first().copied() else { return false };
         self.detect.iter().all(|it| {
-            let exists = |path: &Vec<NodeName>| tree.find_first(record, path).is_some();
-            it.has.as_ref().is_none_or(exists) && !it.lacks.as_ref().is_some_and(exists)
+            // An element in which nothing stands says no more than a missing one; a JSON key with an
+            // empty text still tells the format.
+            let is_said = |path: &Vec<NodeName>| {
+                tree.find_said(record, path).is_some_and(|it| tree.says_something(it))
+            };
+            let exists = |path: &Vec<NodeName>| {
+                is_said(path) || !self.syntax.is_xml() && tree.find_first(record, path).is_some()
+            };
+            it.has.as_ref().is_none_or(exists) && !it.lacks.as_ref().is_some_and(is_said)
         })
     }
 
@@ -285,6 +292,9 @@ impl Format {
     }
 
     pub(crate) fn scan<'a>(&self, text: &'a str) -> Result<Tree<'a>, Fault> {
+        if !self.syntax.is_flat() {
+            scan::refuse_html(text)?;
+        }
         match &self.syntax {
             Syntax::Xml { root, namespace, .. } => scan::xml::scan(text, root, namespace),
             Syntax::Json { .. } | Syntax::CanonicalJson => scan::json::scan(text),

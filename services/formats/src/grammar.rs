@@ -234,6 +234,15 @@ pub(crate) struct FieldRule {
     pub(crate) pair: bool,
     /// Canonical path of the text field that carries a code outside the list.
     pub(crate) unlisted: Option<String>,
+    /// Without the value the item means another thing: a misspelt or misplaced node is read, with a
+    /// finding, or refused.
+    #[serde(default)]
+    pub(crate) decides: bool,
+    /// Canonical path of the value that is read for a missing node, when there is exactly one.
+    pub(crate) read_else: Option<String>,
+    /// A missing value is a finding.
+    #[serde(default)]
+    pub(crate) expect: bool,
     /// The rule applies to reading only.
     #[serde(default)]
     pub(crate) read_only: bool,

@@ -23,6 +23,7 @@
 //!
 //! Files on disk, clocks, networks, expressions, look-ups.
 
+mod absent;
 mod canonical_json;
 mod canonical_path;
 pub mod cases;

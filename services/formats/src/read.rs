@@ -1,5 +1,6 @@
 //! Reads a tree of native content into a message of the canonical model, by the rules of a plan.
 
+mod decisive;
 mod files;
 mod findings;
 mod join;

@@ -220,6 +220,32 @@ pub(crate) const RULE_KEYS: &[Construct] = &[
          fields:\n  - {at: MaTrangThai, to: kind, as: code loai, unlisted: code.code}\n",
     ),
     Construct::optional(
+        "decides",
+        ValueShape::Boolean,
+        words(
+            "thiếu nó thì mục có nghĩa khác: tên gần giống hay sai chỗ vẫn được đọc, kèm lưu ý, hoặc bị từ chối",
+            "without it the item means another thing: a misspelt or misplaced node is read, with a finding, or refused",
+        ),
+        "lists:\n  loai: {rows: {\"0\": NEW, \"1\": REVOKE}}\n\
+         fields:\n  - {at: LoaiNghiepVu, to: change.kind, as: code loai, decides: yes}\n",
+    ),
+    Construct::optional(
+        "read-else",
+        ValueShape::Text,
+        words(
+            "trường chuẩn được đọc thay khi chỗ này không có, nếu chỉ có một giá trị",
+            "canonical field that is read where the node is missing, when it has one value",
+        ),
+        "fields:\n  - {at: TraLoi, to: \"relations[kind=ANSWERS].target.id\"}\n\
+        \u{20} - {at: MaGoc, to: change.target.id, read-else: \"relations[kind=ANSWERS].target.id\"}\n",
+    ),
+    Construct::optional(
+        "expect",
+        ValueShape::Boolean,
+        words("thiếu thì là một lưu ý, không từ chối", "its absence is a finding, no refusal"),
+        "fields:\n  - {at: MaGoc, to: change.target.id, expect: yes}\n",
+    ),
+    Construct::optional(
         "read-only",
         ValueShape::Boolean,
         words("chỉ đọc, không bao giờ ghi", "the rule is read and never written"),

@@ -14,9 +14,10 @@ use crate::format::{DecodedMessage, Format};
 use crate::grammar::{Syntax, UnmappedPolicy};
 use crate::limits::{FINDINGS_MAX, RECORDS_MAX};
 use crate::model::DynMessage;
+use crate::plan::parse_native_path;
 use crate::read::{FileSource, RecordReader};
 use crate::scan::csv::is_formula;
-use crate::scan::{NativeText, decode_text};
+use crate::scan::{NativeText, decode_text, refuse_html};
 use crate::tree::Tree;
 use crate::unmapped::{self, CollectedRecord};
 
@@ -47,6 +48,7 @@ impl Format {
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
     ) -> Result<Vec<DecodedMessage>, Fault> {
+        refuse_html(text)?;
         let (mut canonical, findings) = canonical_json::read(text, declared, sink)?;
         self.set_origin(&mut canonical, native);
         Ok(vec![DecodedMessage { canonical, findings }])
@@ -97,11 +99,14 @@ impl Format {
             self.new_reader(tree, declared).check_secrecy(&self.rules, *record)?;
         }
         unmapped::check_outside(tree, &records)?;
-        let budget = UnpackBudget::per_item();
+        let (budget, count) = (UnpackBudget::per_item(), records.len());
         let mut item = ItemState { declared, sink, referenced: Vec::new(), budget };
         let mut decoded = Vec::new();
         for record in records {
             decoded.push(self.decode_record(tree, record, &mut item)?);
+        }
+        if let Some(first) = decoded.first_mut() {
+            first.findings.extend(self.count_finding(tree, count));
         }
         if let Some(extra) = declared.iter().find(|it| !item.referenced.contains(&it.reference)) {
             return Err(unreferenced_file(extra));
@@ -110,6 +115,21 @@ impl Format {
             self.set_origin(&mut it.canonical, native);
         }
         Ok(decoded)
+    }
+
+    /// A finding when the body says that there are more or fewer records than it holds: it is a
+    /// page of a longer list, and the rest would be missed in silence.
+    fn count_finding(&self, tree: &Tree<'_>, count: usize) -> Option<Finding> {
+        let Syntax::Json { count: path, .. } = &self.syntax else { return None };
+        let node_id = tree.find_first(0, &parse_native_path(path, false)).filter(|it| *it != 0)?;
+        let said = tree.nodes[node_id].text.trim();
+        let differs = said.parse::<usize>().is_ok_and(|it| it != count);
+        differs.then(|| Finding {
+            code: "LT-MAP-033".to_owned(),
+            field: tree.path(node_id),
+            text_vi: format!("Ghi có {said} mục, ở đây có {count}; phần còn lại không có ở đây."),
+            text_en: format!("Says there are {said} records, {count} are here."),
+        })
     }
 
     fn new_reader<'r>(

@@ -24,6 +24,11 @@ enum Test {
 }
 
 impl Condition {
+    /// The canonical path of the value.
+    pub(crate) fn path(&self) -> &CanonicalPath {
+        &self.path
+    }
+
     /// A condition on the presence of a value.
     pub(super) fn presence(path: CanonicalPath, is_present: bool) -> Self {
         Self { path, test: Test::Present(is_present) }

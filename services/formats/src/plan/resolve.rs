@@ -216,8 +216,8 @@ impl Resolver<'_> {
         let rules = self.resolve_rules(nested, inner_scope);
         let (need, is_message) = (rule.need, rule.to.is_some());
         let has_gate = rules.iter().any(Rule::has_gate);
-        let when = Vec::new();
-        Some(Rule::Group(GroupRule { at, name, is_message, need, when, has_gate, rules }))
+        let (when, decides) = (Vec::new(), rule.decides);
+        Some(Rule::Group(GroupRule { at, name, is_message, need, decides, when, has_gate, rules }))
     }
 
     /// The conditions of a rule; `has` and `lacks` name paths, every other key is a path itself.
@@ -344,6 +344,7 @@ impl Resolver<'_> {
         };
         let fallback = resolve_optional(self, "else", &rule.otherwise);
         let unlisted = resolve_optional(self, "unlisted", &rule.unlisted);
+        let substitute = resolve_optional(self, "read-else", &rule.read_else);
         let leaf = LeafRule {
             position: self.position,
             spec: spec_of(rule),
@@ -360,6 +361,9 @@ impl Resolver<'_> {
             fallback,
             unlisted,
             is_literal: rule.literal,
+            decides: rule.decides,
+            substitute,
+            is_expected: rule.expect,
             declares_prefix: rule.own_prefix,
         };
         if let Some((key, defect)) = check::check_length(&leaf.converter, leaf.to.last(), rule) {

@@ -34,6 +34,12 @@ pub(crate) struct LeafRule {
     pub(crate) unlisted: Option<CanonicalPath>,
     /// JSON: a number, `true` or `false` is written without quotes.
     pub(crate) is_literal: bool,
+    /// Without the value the item means another thing.
+    pub(crate) decides: bool,
+    /// Canonical path of the value that is read for a missing node.
+    pub(crate) substitute: Option<CanonicalPath>,
+    /// A missing value is a finding.
+    pub(crate) is_expected: bool,
     /// XML: the element is prefixed although an ancestor is not.
     pub(crate) declares_prefix: bool,
 }
@@ -53,6 +59,8 @@ pub(crate) struct GroupRule {
     /// The group maps to a canonical message of its own.
     pub(crate) is_message: bool,
     pub(crate) need: Option<Requirement>,
+    /// Without the group the item means another thing.
+    pub(crate) decides: bool,
     /// The group applies when all of these hold.
     pub(crate) when: Vec<Condition>,
     /// A rule inside reads a secrecy mark.
@@ -140,7 +148,16 @@ impl Rule {
             Self::Leaf(_) | Self::List(_) | Self::Constant(_) | Self::ReadOnly(_) => {
                 let (has_gate, rules) = (self.has_gate(), vec![self]);
                 let (at, name, need) = (Vec::new(), String::new(), None);
-                Self::Group(GroupRule { at, name, is_message: false, need, when, has_gate, rules })
+                Self::Group(GroupRule {
+                    at,
+                    name,
+                    is_message: false,
+                    need,
+                    decides: false,
+                    when,
+                    has_gate,
+                    rules,
+                })
             }
         }
     }

@@ -39,7 +39,7 @@ impl RecordReader<'_> {
         }
     }
 
-    fn report_finding(&mut self, code: &str, field: String, vi: String, en: String) {
+    pub(super) fn report_finding(&mut self, code: &str, field: String, vi: String, en: String) {
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(Finding { code: code.to_owned(), field, text_vi: vi, text_en: en });
         }
@@ -66,6 +66,14 @@ impl RecordReader<'_> {
             let en = format!("\"{quoted}\" {}; kept as it was, taken as not said.", error.en);
             self.report_finding("LT-MAP-020", field, vi, en);
         }
+    }
+
+    /// Reports a word that stands for nothing.
+    pub(super) fn report_word(&mut self, node_id: usize, text: &str) {
+        let field = self.tree.path(node_id);
+        let vi = format!("Chữ “{text}” được coi như không ghi.");
+        let en = format!("The word \"{text}\" is taken as not said.");
+        self.report_finding("LT-MAP-034", field, vi, en);
     }
 
     /// Reports the values of a second record that differ from those of the first one.

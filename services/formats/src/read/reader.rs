@@ -4,7 +4,8 @@ use proto::fault::v1::{Fault, FieldViolation};
 use proto::mapping::v1::DeclaredAttachment;
 use proto::message::v1::Finding;
 
-use crate::canonical_path::PathSegment;
+use crate::absent::{Absence, absence_of};
+use crate::canonical_path::{CanonicalPath, PathSegment};
 use crate::file::WrittenFile;
 use crate::grammar::Requirement;
 use crate::read::join::Join;
@@ -49,6 +50,10 @@ pub(crate) struct RecordReader<'t> {
     pub(crate) others: Vec<usize>,
     /// Nodes whose text says explicitly what an absent value means, with the canonical path.
     pub(crate) spellings: Vec<(usize, &'t str)>,
+    /// The node of the record.
+    pub(super) record: usize,
+    /// Canonical paths of decisive values that have their default.
+    pub(super) decided_by_default: Vec<&'t CanonicalPath>,
     /// Which records stand for which items.
     pub(crate) bindings: ItemBindings,
     /// Nodes that were read into the current item of a list that is joined by a key.
@@ -81,6 +86,8 @@ impl<'t> RecordReader<'t> {
             unreadable: Vec::new(),
             others: Vec::new(),
             spellings: Vec::new(),
+            record: 0,
+            decided_by_default: Vec::new(),
             bindings: ItemBindings::default(),
             trail: None,
             referenced: Vec::new(),
@@ -99,7 +106,7 @@ impl<'t> RecordReader<'t> {
 
     /// The node at the end of a path and its text; none when the node is missing or empty.
     pub(super) fn read_text(
-        &self,
+        &mut self,
         from: Location<'_>,
         at: &[NodeName],
         empty: &[String],
@@ -108,7 +115,14 @@ impl<'t> RecordReader<'t> {
         let node = &self.tree.nodes[node_id];
         node.is_read.set(true);
         let text = node.text.trim();
-        (!self.is_empty_text(text, empty)).then_some((node_id, text))
+        match self.absence_of(text, empty) {
+            Absence::Value => Some((node_id, text)),
+            Absence::Declared => None,
+            Absence::Word => {
+                self.report_word(node_id, text);
+                None
+            }
+        }
     }
 
     /// The text of a code, which is carried as it was written: around it, only the white space with
@@ -127,9 +141,14 @@ impl<'t> RecordReader<'t> {
             || self.tree.children(node_id).any(|it| self.has_leftover(it))
     }
 
-    /// True for a text that the format, or the rule, writes for an absent value.
+    /// How a text stands for an absent value. `empty` are the texts of the rule.
+    pub(super) fn absence_of(&self, text: &str, empty: &[String]) -> Absence {
+        absence_of(text, empty.iter().chain(self.empty))
+    }
+
+    /// True for a text that stands for an absent value.
     pub(super) fn is_empty_text(&self, text: &str, empty: &[String]) -> bool {
-        text.is_empty() || empty.iter().chain(self.empty).any(|it| it == text)
+        self.absence_of(text, empty) != Absence::Value
     }
 
     /// True when a value is required here. A requirement on senders (`need: read`) does not apply

@@ -25,6 +25,7 @@ impl<'t> RecordReader<'t> {
         record: usize,
         message: &mut DynMessage<'t>,
     ) -> Result<(), Fault> {
+        self.record = record;
         self.tree.nodes[record].is_mapped.set(true);
         self.read_rules(rules, Location::Present(record), message)?;
         self.check_pairs();
@@ -76,12 +77,23 @@ impl<'t> RecordReader<'t> {
         message: &mut DynMessage<'t>,
     ) -> Result<(), Fault> {
         if !group.when.iter().all(|it| it.holds(message)) {
+            self.check_undecided(group, from);
             return Ok(());
         }
         if group.at.is_empty() {
             return self.read_rules(&group.rules, from, message);
         }
-        match self.find_node(from, &group.at) {
+        let mut found = self.find_node(from, &group.at);
+        if let (true, Some(name)) = (group.decides, group.at.last()) {
+            found = match found.filter(|it| self.tree.says_something(*it)) {
+                Some(own) => {
+                    self.report_resembling(own, name);
+                    Some(own)
+                }
+                None => self.find_meant(from, &group.at).or(found),
+            };
+        }
+        match found {
             Some(node_id) => self.read_rules(&group.rules, Location::Present(node_id), message),
             None if self.is_required(group.need) => {
                 self.report_missing(from, &group.at);
@@ -102,11 +114,19 @@ impl<'t> RecordReader<'t> {
             return Ok(());
         }
         let is_required = self.is_required(leaf.need);
-        let Some((node_id, text)) = self.read_text(from, &leaf.at, &leaf.empty) else {
+        let mut found = self.read_text(from, &leaf.at, &leaf.empty);
+        if found.is_none() && leaf.decides {
+            let meant = self.find_meant(from, &leaf.at);
+            found = meant.and_then(|it| self.read_text(Location::Present(it), &[], &leaf.empty));
+        }
+        let Some((node_id, text)) = found else {
             if is_required {
                 self.report_missing(from, &leaf.at);
             } else if let Some(default) = &leaf.read_default {
+                self.note_default(leaf);
                 set_default(default, leaf, message);
+            } else {
+                self.read_substitute(leaf, from, message);
             }
             return Ok(());
         };

@@ -1,4 +1,5 @@
-//! Scans XML to a tree with local names. Document types and custom entities are refused, so nothing
+//! Scans XML to a tree: a name of the packet's namespace or of none is the local one, another one is
+//! `{namespace}name`. Document types and custom entities are refused, so nothing
 //! is fetched or expanded.
 
 use std::borrow::Cow;
@@ -11,6 +12,7 @@ use secrecy_marks::find_in_text;
 
 use crate::limits::{DEPTH_MAX, NODES_MAX};
 use crate::scan::declared_encoding::DeclaredEncoding;
+use crate::scan::namespaces::{NameScope, Namespaces};
 use crate::tree::{NodeKind, Tree};
 
 /// Scans XML. The root must have this name, and this namespace or none.
@@ -23,22 +25,24 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
     let mut tree: Option<Tree<'a>> = None;
     let mut open: Vec<usize> = Vec::with_capacity(16);
     let mut ended = false;
-    let expected = (root, namespace);
+    let mut names = Namespaces::new(namespace);
     loop {
         let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
         let event = reader.read_event().map_err(|error| malformed(&reader, &error.to_string()))?;
         match event {
             Event::Start(start) if !ended => {
                 let name = local_name_at(text, at, start.name().as_ref());
-                open_element(&reader, &mut tree, &mut open, (&start, name, expected))?;
+                open_element(&reader, (&mut tree, &mut open), (&start, name, root), &mut names)?;
             }
             Event::Empty(start) if !ended => {
                 let name = local_name_at(text, at, start.name().as_ref());
-                open_element(&reader, &mut tree, &mut open, (&start, name, expected))?;
+                open_element(&reader, (&mut tree, &mut open), (&start, name, root), &mut names)?;
+                names.leave();
                 open.pop();
                 ended = open.is_empty();
             }
             Event::End(_) => {
+                names.leave();
                 open.pop();
                 ended = open.is_empty();
             }
@@ -56,9 +60,10 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
             Event::GeneralRef(it) => {
                 let name = it.into_inner();
                 check_outside(&name, at, (&open, ended))?;
-                append_text(&mut tree, &open, Cow::Owned(resolve_entity(&name, &reader)?));
+                let text = resolve_entity(&name, &reader, (tree.as_ref(), &open))?;
+                append_text(&mut tree, &open, Cow::Owned(text));
             }
-            Event::DocType(_) => return Err(Fault::new(&code::LT_MAP_003)),
+            Event::DocType(_) => return Err(document_type(at)),
             Event::Decl(declaration) if tree.is_none() => check_declaration(&declaration)?,
             Event::Start(_) | Event::Empty(_) | Event::Decl(_) => return Err(second_root(&reader)),
             Event::Comment(it) => keep_marked(&mut tree, &open, &it.into_inner()),
@@ -126,10 +131,12 @@ const ENCODING_CHARS_MAX: usize = 40;
 
 fn open_element<'a>(
     reader: &Reader<&'a [u8]>,
-    tree: &mut Option<Tree<'a>>,
-    open: &mut Vec<usize>,
-    (start, name, (root, namespace)): (&BytesStart<'_>, Cow<'a, str>, (&str, &str)),
+    (tree, open): (&mut Option<Tree<'a>>, &mut Vec<usize>),
+    (start, name, root): (&BytesStart<'_>, Cow<'a, str>, &str),
+    names: &mut Namespaces<'_>,
 ) -> Result<(), Fault> {
+    names.enter(start);
+    let scope = names.of_element(start.name().as_ref());
     let node_id = match tree {
         None => {
             if name != root {
@@ -137,7 +144,11 @@ fn open_element<'a>(
                     .param("root", name)
                     .param("expected", root));
             }
-            check_namespace(start, namespace)?;
+            if let NameScope::Foreign(namespace) = scope {
+                return Err(Fault::new(&code::LT_MAP_006)
+                    .param("namespace", namespace)
+                    .param("expected", names.packet()));
+            }
             *tree = Some(Tree::new(name));
             0
         }
@@ -147,7 +158,10 @@ fn open_element<'a>(
                 return Err(beyond("độ sâu", "depth", DEPTH_MAX));
             }
             check_node_count(tree)?;
-            tree.add_child(parent, name)
+            match scope {
+                NameScope::Foreign(namespace) => tree.add_child(parent, qualify(namespace, &name)),
+                NameScope::Packet | NameScope::Markup => tree.add_child(parent, name),
+            }
         }
     };
     open.push(node_id);
@@ -156,12 +170,15 @@ fn open_element<'a>(
     }
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| malformed(reader, &error.to_string()))?;
-        let name = attribute.key.as_ref();
-        let ignored = ["xmlns", "xml:", "xsi:", "xlink:"];
-        if ignored.iter().any(|it| name.starts_with(it)) {
+        let key = attribute.key.as_ref();
+        if key == "xmlns" || key.starts_with("xmlns:") {
             continue;
         }
-        let name = local_name(name);
+        let name = match names.of_attribute(key) {
+            NameScope::Packet => Cow::Borrowed(local_name(key)),
+            NameScope::Markup => continue,
+            NameScope::Foreign(namespace) => Cow::Owned(qualify(namespace, local_name(key))),
+        };
         if let Some(tree) = tree {
             check_node_count(tree)?;
             let attribute_id = tree.add_child(node_id, format!("@{name}"));
@@ -171,6 +188,11 @@ fn open_element<'a>(
         }
     }
     Ok(())
+}
+
+/// The name of a node of another namespace.
+fn qualify(namespace: &str, name: &str) -> String {
+    format!("{{{namespace}}}{name}")
 }
 
 fn check_node_count(tree: &Tree<'_>) -> Result<(), Fault> {
@@ -187,25 +209,6 @@ fn beyond(vi: &str, en: &str, max: usize) -> Fault {
         format!("{vi} vượt giới hạn {max}"),
         format!("the {en} is beyond the bound of {max}"),
     )
-}
-
-fn check_namespace(start: &BytesStart<'_>, namespace: &str) -> Result<(), Fault> {
-    // A prefixed root declares its namespace under that prefix.
-    let qualified = start.name();
-    let declaration = match qualified.as_ref().split_once(':') {
-        Some((prefix, _)) => format!("xmlns:{prefix}"),
-        None => "xmlns".to_owned(),
-    };
-    let declared = start.attributes().flatten().find(|it| it.key.as_ref() == declaration);
-    let declared = declared.map(|it| it.value.clone().into_owned());
-    match declared {
-        Some(declared) if declared != namespace && !namespace.is_empty() => {
-            Err(Fault::new(&code::LT_MAP_006)
-                .param("namespace", declared)
-                .param("expected", namespace))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The local name of the element whose `<` is at a byte position; borrowed from the text, because
@@ -247,7 +250,11 @@ fn append_text<'a>(tree: &mut Option<Tree<'a>>, open: &[usize], text: Cow<'a, st
 }
 
 /// The character of a predefined entity or a character reference; others are refused.
-fn resolve_entity(name: &str, reader: &Reader<&[u8]>) -> Result<String, Fault> {
+fn resolve_entity(
+    name: &str,
+    reader: &Reader<&[u8]>,
+    (tree, open): (Option<&Tree<'_>>, &[usize]),
+) -> Result<String, Fault> {
     let character = match name {
         "amp" => Some('&'),
         "lt" => Some('<'),
@@ -259,11 +266,27 @@ fn resolve_entity(name: &str, reader: &Reader<&[u8]>) -> Result<String, Fault> {
             digits.unwrap_or_else(|| it.parse()).ok().and_then(char::from_u32)
         }),
     };
-    let character = character.ok_or_else(|| Fault::new(&code::LT_MAP_003).param("entity", name))?;
+    let character = character.ok_or_else(|| {
+        let path = open.last().and_then(|it| Some(tree?.path(*it))).unwrap_or_default();
+        Fault::new(&code::LT_MAP_003).param("entity", name).violation(
+            path,
+            format!("thực thể &{name}; không có trong XML"),
+            format!("the entity &{name}; is none of XML"),
+        )
+    })?;
     if character < ' ' && !['\n', '\r', '\t'].contains(&character) {
         return Err(malformed(reader, "a control character"));
     }
     Ok(character.to_string())
+}
+
+/// The refusal of a document type.
+fn document_type(at: usize) -> Fault {
+    Fault::new(&code::LT_MAP_003).violation(
+        format!("byte {at}"),
+        "có khai báo DOCTYPE",
+        "holds a DOCTYPE declaration",
+    )
 }
 
 fn malformed(reader: &Reader<&[u8]>, detail: &str) -> Fault {

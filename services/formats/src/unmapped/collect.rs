@@ -9,9 +9,9 @@ use proto::message::v1::Finding;
 use secrecy_marks::{SecrecyMark, find_in_field};
 
 use crate::limits::{FINDINGS_MAX, LEFTOVER_BYTES_MAX, LEFTOVERS_MAX};
-use crate::tree::{CanonicalItem, ItemBindings, Tree};
+use crate::tree::{ItemBindings, Tree};
 use crate::unmapped::FormatIdentity;
-use crate::unmapped::path::path_of;
+use crate::unmapped::path::LeftoverPaths;
 
 /// A record that was read, and what its reader noted of the nodes.
 #[derive(Clone, Copy)]
@@ -35,7 +35,10 @@ pub(crate) fn collect_leftovers(
     read: CollectedRecord<'_>,
     format: FormatIdentity<'_>,
 ) -> (Option<Leftovers>, Vec<Finding>) {
-    let is_ignored = |it: &usize| read.ignored.iter().any(|name| tree.nodes[*it].name == *name);
+    let is_ignored = |it: &usize| {
+        let local = local_name(&tree.nodes[*it].name);
+        read.ignored.iter().any(|name| name == local)
+    };
     let ignored: Vec<usize> = match read.ignored {
         [] => Vec::new(),
         _ => (0..tree.nodes.len()).filter(is_ignored).collect(),
@@ -49,7 +52,7 @@ pub(crate) fn collect_leftovers(
         tree,
         read,
         reasons,
-        bound: None,
+        paths: None,
         items: Vec::new(),
         findings: Vec::new(),
         dropped: Vec::new(),
@@ -72,8 +75,8 @@ struct Collector<'t, 'a> {
     read: CollectedRecord<'t>,
     /// Why a node that a rule read is a leftover all the same.
     reasons: HashMap<usize, (Why, &'t str)>,
-    /// Canonical items by the nodes of their records; built for the first leftover.
-    bound: Option<HashMap<usize, CanonicalItem>>,
+    /// Built for the first leftover.
+    paths: Option<LeftoverPaths<'t, 'a>>,
     items: Vec<Leftover>,
     findings: Vec<Finding>,
     /// Nodes beyond the bounds.
@@ -131,9 +134,9 @@ impl Collector<'_, '_> {
     }
 
     fn path_of(&mut self, node_id: usize) -> String {
-        let bindings = self.read.bindings;
-        let items = self.bound.get_or_insert_with(|| bindings.by_node());
-        path_of(self.tree, items, (self.read.record, node_id))
+        let (tree, read) = (self.tree, self.read);
+        let paths = self.paths.get_or_insert_with(|| LeftoverPaths::new(tree, read.bindings));
+        paths.path(read.record, node_id)
     }
 
     fn push_item(&mut self, node_id: usize, (why, of): (Why, &str)) {
@@ -208,6 +211,14 @@ fn mapped_names_in<'t>(tree: &'t Tree<'_>, node_id: usize) -> HashSet<&'t str> {
     children.filter(is_mapped).map(|it| it.name.as_ref()).collect()
 }
 
+/// A name without the namespace that it may be in.
+fn local_name(name: &str) -> &str {
+    match name.strip_prefix('{').and_then(|it| it.split_once('}')) {
+        Some((_, local)) => local,
+        None => name,
+    }
+}
+
 /// The secrecy mark of a node, by its name, the names around it, and its text.
 fn find_mark(tree: &Tree<'_>, node_id: usize, is_known: bool) -> Option<SecrecyMark> {
     let node = &tree.nodes[node_id];
@@ -218,7 +229,7 @@ fn find_mark(tree: &Tree<'_>, node_id: usize, is_known: bool) -> Option<SecrecyM
     let mut names = Vec::new();
     let mut ancestor = node_id;
     while ancestor != 0 {
-        names.push(tree.nodes[ancestor].name.as_ref());
+        names.push(local_name(&tree.nodes[ancestor].name));
         ancestor = tree.nodes[ancestor].parent;
     }
     find_in_field(names, text, is_known)

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use crate::limits::DEPTH_MAX;
-use crate::tree::{CanonicalItem, NodeKind, Tree, escape_name, unescape_name};
+use crate::tree::{CanonicalItem, ItemBindings, NodeKind, Tree, escape_name, unescape_name};
 use crate::unmapped::FormatIdentity;
 
 /// Where a node stands among the siblings of its name.
@@ -26,45 +26,58 @@ pub(super) struct PathStep {
     pub(super) position: StepPosition,
 }
 
-/// The path of a node from the node of its record.
-pub(super) fn path_of(
-    tree: &Tree<'_>,
-    items: &HashMap<usize, CanonicalItem>,
-    (record, mut node_id): (usize, usize),
-) -> String {
-    let mut steps = Vec::new();
-    while node_id != 0 && node_id != record {
-        let node = &tree.nodes[node_id];
-        let name = escape_name(&node.name);
-        steps.push(match items.get(&node_id) {
-            Some((list, index)) => format!("{name}[{list}.{index}]"),
-            None => match plain_position(tree, items, node_id) {
-                Some(position) => format!("{name}[{position}]"),
-                None => name.into_owned(),
-            },
-        });
-        node_id = node.parent;
-    }
-    steps.reverse();
-    steps.join("/")
+/// The paths of the leftovers of a tree.
+pub(super) struct LeftoverPaths<'t, 'a> {
+    tree: &'t Tree<'a>,
+    items: HashMap<usize, CanonicalItem>,
+    /// Positions of nodes that stand for no item; computed for all siblings of a name at once.
+    positions: HashMap<usize, Option<usize>>,
 }
 
-/// The position of a node that stands for no item; none where there is no other of its name. A node
-/// that a rule names is first, because the writer puts it there.
-fn plain_position(
-    tree: &Tree<'_>,
-    items: &HashMap<usize, CanonicalItem>,
-    node_id: usize,
-) -> Option<usize> {
-    let node = &tree.nodes[node_id];
-    let siblings = tree.children_named(node.parent, &node.name);
-    let plain: Vec<usize> = siblings.filter(|it| !items.contains_key(it)).collect();
-    let is_mapped = |it: &&usize| tree.nodes[**it].is_mapped.get();
-    let own = is_mapped(&&node_id);
-    let others = plain.iter().filter(|it| is_mapped(it) != own);
-    let before = plain.iter().filter(|it| is_mapped(it) == own && **it < node_id).count();
-    let position = before + if own { 0 } else { others.count() };
-    (plain.len() > 1 || node.kind == NodeKind::Item).then_some(position)
+impl<'t, 'a> LeftoverPaths<'t, 'a> {
+    pub(super) fn new(tree: &'t Tree<'a>, bindings: &ItemBindings) -> Self {
+        Self { tree, items: bindings.by_node(), positions: HashMap::new() }
+    }
+
+    /// The path of a node from the node of its record.
+    pub(super) fn path(&mut self, record: usize, mut node_id: usize) -> String {
+        let tree = self.tree;
+        let mut steps = Vec::new();
+        while node_id != 0 && node_id != record {
+            let node = &tree.nodes[node_id];
+            let name = escape_name(&node.name);
+            let item = self.items.get(&node_id).copied();
+            steps.push(match item {
+                Some((list, index)) => format!("{name}[{list}.{index}]"),
+                None => match self.position(node_id) {
+                    Some(position) => format!("{name}[{position}]"),
+                    None => name.into_owned(),
+                },
+            });
+            node_id = node.parent;
+        }
+        steps.reverse();
+        steps.join("/")
+    }
+
+    /// The position of a node that stands for no item; none where there is no other of its name. A
+    /// node that a rule names is first, because the writer puts it there.
+    fn position(&mut self, node_id: usize) -> Option<usize> {
+        if let Some(known) = self.positions.get(&node_id) {
+            return *known;
+        }
+        let node = &self.tree.nodes[node_id];
+        let siblings = self.tree.children_named(node.parent, &node.name);
+        let plain: Vec<usize> = siblings.filter(|it| !self.items.contains_key(it)).collect();
+        let is_mapped = |it: &usize| self.tree.nodes[*it].is_mapped.get();
+        let (mapped, other): (Vec<usize>, Vec<usize>) = plain.into_iter().partition(is_mapped);
+        let is_single = mapped.len() + other.len() == 1;
+        for (position, it) in mapped.into_iter().chain(other).enumerate() {
+            let is_item = self.tree.nodes[it].kind == NodeKind::Item;
+            self.positions.insert(it, (is_item || !is_single).then_some(position));
+        }
+        self.positions.get(&node_id).copied().flatten()
+    }
 }
 
 /// Parses a leftover's path; none when it is malformed or has names that the syntax forbids,

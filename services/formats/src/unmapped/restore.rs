@@ -91,7 +91,7 @@ impl<'w> Restorer<'_, 'w, '_> {
                     match plain.get(position.unwrap_or_default()) {
                         Some(found) => *found,
                         None if why == Why::Other => return None,
-                        None if !self.may_create(node_id, &native) => return None,
+                        None if !self.may_create(node_id, (&native, &step.name)) => return None,
                         None => self.create(node_id, step, (&plain, *position))?,
                     }
                 }
@@ -112,9 +112,9 @@ impl<'w> Restorer<'_, 'w, '_> {
         children.filter(|it| !self.items.contains_key(it)).collect()
     }
 
-    fn may_create(&self, parent: usize, native: &str) -> bool {
+    fn may_create(&self, parent: usize, (native, name): (&str, &str)) -> bool {
         let node = &self.written.tree.nodes[parent];
-        let is_attribute = native.rsplit('/').next().is_some_and(|it| it.starts_with('@'));
+        let is_attribute = name.starts_with('@');
         // In XML, elements may stand beside a text; none is added to the text of a rule.
         let is_foreign = is_attribute || self.restored.contains(&parent);
         let is_text = !(node.text.is_empty() || self.format.is_xml && is_foreign);

@@ -3,6 +3,7 @@
 
 use proto::fault::v1::Fault;
 
+use crate::scan::namespaces::XML_NAMESPACE;
 use crate::tree::Tree;
 use crate::write::content::FileWriter;
 
@@ -31,6 +32,14 @@ pub(crate) fn write(
     writer.write_element(0, 0)
 }
 
+/// Prefix of names of other namespaces; each element and attribute declares it for itself.
+const FOREIGN_PREFIX: &str = "ns";
+
+/// The namespace and the local name of a node of another namespace.
+fn split_namespace(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix('{')?.split_once('}')
+}
+
 struct XmlWriter<'w, 't> {
     tree: &'w Tree<'t>,
     naming: XmlNaming<'w>,
@@ -46,6 +55,12 @@ impl XmlWriter<'_, '_> {
     fn push_name(&mut self, node_id: usize) {
         let tree = self.tree;
         let node = &tree.nodes[node_id];
+        if let Some((_, local)) = split_namespace(&node.name) {
+            self.push(FOREIGN_PREFIX);
+            self.push(":");
+            self.push(local);
+            return;
+        }
         if node_id != 0 && (!node.is_unprefixed || node.declares_prefix) {
             self.push(self.naming.prefix);
             self.push(":");
@@ -65,13 +80,8 @@ impl XmlWriter<'_, '_> {
         self.push("<");
         self.push_name(node_id);
         self.push_declarations(node_id);
-        for attribute in tree.children(node_id).filter(is_attribute) {
-            let node = &tree.nodes[attribute];
-            self.push(" ");
-            self.push(node.name.trim_start_matches('@'));
-            self.push("=\"");
-            self.push_escaped(&node.text);
-            self.push("\"");
+        for (index, attribute) in tree.children(node_id).filter(is_attribute).enumerate() {
+            self.push_attribute(index, attribute);
         }
         self.push(">");
         let mut children = tree.children(node_id).filter(|it| !is_attribute(it)).peekable();
@@ -95,9 +105,37 @@ impl XmlWriter<'_, '_> {
         Ok(())
     }
 
+    fn push_attribute(&mut self, index: usize, node_id: usize) {
+        let tree = self.tree;
+        let node = &tree.nodes[node_id];
+        let name = node.name.trim_start_matches('@');
+        self.push(" ");
+        match split_namespace(name) {
+            Some((XML_NAMESPACE, local)) => {
+                self.push("xml:");
+                self.push(local);
+            }
+            Some((namespace, local)) => {
+                self.push(&format!("xmlns:{FOREIGN_PREFIX}{index}=\""));
+                self.push_escaped(namespace);
+                self.push(&format!("\" {FOREIGN_PREFIX}{index}:{local}"));
+            }
+            None => self.push(name),
+        }
+        self.push("=\"");
+        self.push_escaped(&node.text);
+        self.push("\"");
+    }
+
     fn push_declarations(&mut self, node_id: usize) {
         let node = &self.tree.nodes[node_id];
         let XmlNaming { namespace, prefix, declared_at } = self.naming;
+        if let Some((namespace, _)) = split_namespace(&node.name) {
+            self.push(&format!(" xmlns:{FOREIGN_PREFIX}=\""));
+            self.push_escaped(namespace);
+            self.push("\"");
+            return;
+        }
         if node_id == 0 {
             [" xmlns=\"", namespace, "\""].iter().for_each(|it| self.push(it));
         }

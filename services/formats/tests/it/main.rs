@@ -12,6 +12,7 @@ mod flat;
 mod legacy_text;
 mod profiles;
 mod refusals;
+mod said;
 mod shipped;
 mod values;
 mod writing;

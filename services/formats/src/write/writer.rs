@@ -291,10 +291,8 @@ impl<'w> RecordWriter<'_, 'w> {
         let selector = last.selector.as_ref();
         let is_selected = |it: &Value<'_>| rule.text.is_some() || selects(selector, it);
         let mut count = 0;
-        for (index, item) in find_list(message, &rule.to).iter().enumerate() {
-            if !is_selected(item) {
-                continue;
-            }
+        let items = find_list(message, &rule.to).iter().enumerate();
+        for (index, item) in items.filter(|(_, it)| is_selected(it)) {
             if let Some(node_id) = self.write_item(rule, parent, (item, count)) {
                 self.bindings.bind(node_id, (&last.field.name, index));
             }

@@ -79,14 +79,6 @@ impl Codec {
         &self.0
     }
 
-    /// The formats shipped with the product.
-    #[cfg(test)]
-    pub(crate) fn with_shipped_formats() -> anyhow::Result<Self> {
-        FormatRegistry::shipped()
-            .map(Self)
-            .map_err(|it| anyhow::anyhow!("a format does not compile: {}", it.join("; ")))
-    }
-
     /// Every format as the contract lists it.
     pub(crate) fn list_formats(&self) -> Vec<Format> {
         let format = |it: &CompiledFormat| Format {
@@ -154,6 +146,15 @@ pub(crate) mod tests {
     //! The native form in which other tests write messages.
 
     use super::*;
+
+    impl Codec {
+        /// The formats shipped with the product.
+        pub(crate) fn with_shipped_formats() -> anyhow::Result<Self> {
+            FormatRegistry::shipped()
+                .map(Self)
+                .map_err(|it| anyhow::anyhow!("a format does not compile: {}", it.join("; ")))
+        }
+    }
 
     /// A format that loses nothing.
     pub(crate) const FORMAT: &str = "canonical.json";

@@ -1,3 +1,5 @@
+//! Loading descriptions beside the shipped ones, and detection among them.
+
 use super::*;
 use crate::MemoryBlobs;
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod connections;
+mod formats_state;
 mod links;
 mod machine;
 

@@ -1,3 +1,5 @@
+//! Which formats are in force, with an engine of words.
+
 use super::*;
 
 /// An engine of texts `NAME VERSION [CLASH]`: two texts with one clash cannot be loaded together.

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 
 use crate::client_settings::ClientSettings;
 use crate::command::doctor::check::{Check, within_limit};
+use crate::command::doctor::formats_state::check_formats_state;
 use crate::command::registry::state::{find_fault, inspect};
 use crate::endpoint_check::{Address, printed_addresses};
 use crate::journal_access::{InternalEndpoint, client_tls, connect_journal, connect_operate};
@@ -201,7 +202,7 @@ async fn check_roles(
                 .to_owned(),
         });
         checks.push(check_registry_state(output, client).await);
-        checks.push(check_formats_state(output, client).await);
+        checks.push(check_formats_state(output, within_limit(output, inspect(client)).await));
         checks.push(check_pauses(output, client).await);
     }
     checks
@@ -250,39 +251,6 @@ async fn check_registry_state(output: Output, client: &ClientSettings) -> Check 
             )),
         },
         remedy,
-    }
-}
-
-/// Checks that the running registry has every description of its folder in force.
-async fn check_formats_state(output: Output, client: &ClientSettings) -> Check {
-    let state = within_limit(output, inspect(client)).await;
-    let mistake = state.as_ref().ok().and_then(|it| it.format_mistakes.first().cloned());
-    let fault = mistake.as_ref().and_then(|it| it.fault.clone());
-    let outcome = match (state, mistake) {
-        (Err(error), _) => Err(error),
-        (Ok(_), Some(mistake)) => {
-            let fault = mistake.fault.unwrap_or_default();
-            Err(format!("{}: {}: {}", mistake.file, fault.code, fault.title(output.lang)))
-        }
-        (Ok(state), None) => {
-            let shipped = output.localize("đi kèm", "shipped");
-            let loaded: Vec<_> = state
-                .loaded_formats
-                .iter()
-                .map(|it| format!("{} v{}", it.name, it.version))
-                .collect();
-            let count = state.shipped_formats.len();
-            let all =
-                if loaded.is_empty() { String::new() } else { format!(", {}", loaded.join(", ")) };
-            Ok(format!("{count} {shipped}{all}"))
-        }
-    };
-    Check {
-        id: "formats_state",
-        title: output.localize("Định dạng đang có hiệu lực", "Formats in force"),
-        outcome,
-        remedy: fault
-            .map_or_else(|| "lienthong format list".to_owned(), |it| it.remedy(output.lang)),
     }
 }
 

@@ -10,9 +10,11 @@
 //! The outcome lists findings too. A case whose class is weaker than its result is a failure as
 //! well.
 
+mod case;
 mod coverage;
 mod difference;
 
+pub use case::{Case, CaseOutcome};
 pub use coverage::untouched;
 pub use difference::{CaseDifference, DifferenceLine, differences};
 
@@ -24,23 +26,6 @@ use crate::canonical_json;
 use crate::content::{MemoryBlobs, digest_reference};
 use crate::format::{DecodedMessage, EncodeContext, Format};
 
-/// An example beside a description.
-#[derive(Clone, Debug, Default)]
-pub struct Case {
-    /// Name of the case.
-    pub name: String,
-    /// `exact`, `same`, `report` or `refused`.
-    pub class: String,
-    /// The native bytes.
-    pub native: Vec<u8>,
-    /// Expected canonical JSON; none for a refusal.
-    pub canonical: Option<String>,
-    /// Expected findings and losses, or the refusal.
-    pub outcome: String,
-    /// Files uploaded beside the body, by the reference that the body has.
-    pub files: Vec<(String, Vec<u8>)>,
-}
-
 /// A failed case, or a mistake in the description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaseFailure {
@@ -48,19 +33,6 @@ pub struct CaseFailure {
     pub case: String,
     /// Vietnamese, then English.
     pub text: String,
-}
-
-/// The actual result of a case.
-#[derive(Clone, Debug, Default)]
-pub struct CaseOutcome {
-    /// Canonical JSON of the decoded message.
-    pub canonical: Option<String>,
-    /// Findings and losses, or the refusal.
-    pub outcome: String,
-    /// The bytes that the message encodes to.
-    pub native: Vec<u8>,
-    /// The strongest class that holds.
-    pub class: &'static str,
 }
 
 /// Compiles a description and runs its cases; returns every failure.

@@ -3,6 +3,7 @@
 pub(crate) mod charset;
 mod content;
 pub(crate) mod csv;
+mod field_text;
 pub(crate) mod fields;
 pub(crate) mod json;
 mod trace;

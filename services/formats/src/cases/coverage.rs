@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proto::fault::code;
 
-use crate::cases::{Case, CaseOutcome};
+use crate::cases::case::{Case, CaseOutcome};
 use crate::convert::{Converter, normalize_text};
 use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
 use crate::format::Format;

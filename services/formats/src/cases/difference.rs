@@ -1,6 +1,6 @@
 //! The differences between the expected files of a case and its result.
 
-use crate::cases::{Case, CaseOutcome};
+use crate::cases::case::{Case, CaseOutcome};
 
 /// Lines on each side up to which lines are matched one by one; longer texts differ as a whole.
 const LINES_MAX: usize = 2_000;

@@ -1,6 +1,6 @@
 //! Keys at the top of a description, of its code lists, and of what it is detected by.
 
-use super::{Construct, ValueShape, words};
+use super::construct::{Construct, ValueShape, words};
 
 /// The canonical messages that a description may carry.
 const CARRIES: &[&str] = &["Document", "Status", "DeliveryReport", "Canonical"];

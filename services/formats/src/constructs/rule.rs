@@ -1,6 +1,6 @@
 //! Keys of a rule.
 
-use super::{Construct, ValueShape, words};
+use super::construct::{Construct, ValueShape, words};
 
 const PATTERN_EXAMPLE: &str = "fields:\n  - at: SoKyHieu\n    to: number\n    pattern: \"{number}/{notation} | {number}-{notation}\"\n    where: {number: 0-9 a-z}\n    whole: printed\n";
 

@@ -1,6 +1,6 @@
 //! The syntaxes of native content, with their options.
 
-use super::{Construct, ValueShape, words};
+use super::construct::{Construct, ValueShape, words};
 use crate::diagnostic::Wording;
 
 /// A syntax: a value of `kind`.

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use crate::canonical_path::{PathSegment, find_list, find_value, selects};
+use crate::canonical_path::{find_list, find_value, selects};
 use crate::content::Packing;
 use crate::convert::{Converter, writable_text};
 use crate::diagnostic::BilingualText;
@@ -17,6 +17,7 @@ use crate::path_map::{lists_in, native_path};
 use crate::plan::{ConstantRule, GroupRule, LeafRule, ListRule, Rule};
 use crate::scan::json;
 use crate::tree::{ItemBindings, NodeKind, NodeName, Tree};
+use crate::write::field_text::{FieldText, is_longer, text_of, truncate};
 use crate::write::fields::writable_value;
 
 /// A native path below another one whose nodes are created when something inside is written, so
@@ -176,10 +177,11 @@ impl<'w> RecordWriter<'_, 'w> {
         parent: &LazyNode<'_, 'w>,
         (message, index): ListItem<'w>,
     ) {
-        match leaf.converter {
-            Converter::Content => return self.write_content(leaf, parent, message),
-            Converter::PackedType => return self.write_packed_type(leaf, parent, message),
-            _ => {}
+        if matches!(leaf.converter, Converter::Content) {
+            return self.write_content(leaf, parent, message);
+        }
+        if matches!(leaf.converter, Converter::PackedType) {
+            return self.write_packed_type(leaf, parent, message);
         }
         let is_required = matches!(leaf.need, Some(Requirement::Write | Requirement::Both));
         let field_text = text_of(message, &leaf.to, leaf);
@@ -342,59 +344,5 @@ impl<'w> RecordWriter<'_, 'w> {
             (None, None) => {}
         }
         Some(node_id)
-    }
-}
-
-/// The native text of a field.
-enum FieldText<'w> {
-    Text(Cow<'w, str>),
-    Absent,
-    /// The format has no code for the value.
-    NoCode,
-    /// An item of a list holds the separator between the items.
-    Unseparable,
-}
-
-impl<'w> FieldText<'w> {
-    fn text(self) -> Option<Cow<'w, str>> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Absent | Self::NoCode | Self::Unseparable => None,
-        }
-    }
-}
-
-fn text_of<'w>(
-    message: &'w DynMessage<'_>,
-    path: &[PathSegment],
-    leaf: &'w LeafRule,
-) -> FieldText<'w> {
-    let (Some(value), Some(last)) = (find_value(message, path), path.last()) else {
-        return FieldText::Absent;
-    };
-    if leaf.converter.joins_separator(value) {
-        return FieldText::Unseparable;
-    }
-    let text = match &leaf.unlisted {
-        Some(unlisted) if leaf.converter.is_unlisted_value(value, last.field) => {
-            find_value(message, unlisted).and_then(Value::as_text).map(Cow::Borrowed)
-        }
-        _ => leaf.converter.write(value, last.field),
-    };
-    match (text.and_then(writable_text), &leaf.converter) {
-        (Some(text), _) => FieldText::Text(text),
-        (None, Converter::Code(_)) => FieldText::NoCode,
-        (None, _) => FieldText::Absent,
-    }
-}
-
-fn is_longer(text: &str, max: Option<usize>) -> bool {
-    max.is_some_and(|max| text.len() > max && text.chars().count() > max)
-}
-
-fn truncate(text: Cow<'_, str>, max: Option<usize>) -> Cow<'_, str> {
-    match max {
-        Some(max) if is_longer(&text, Some(max)) => Cow::Owned(text.chars().take(max).collect()),
-        _ => text,
     }
 }

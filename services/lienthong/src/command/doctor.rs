@@ -5,6 +5,7 @@ mod connections;
 mod formats_state;
 mod links;
 mod machine;
+mod readiness;
 
 use chassis::config::{ConfigError, Layers};
 use proto::fault::v1::Fault;

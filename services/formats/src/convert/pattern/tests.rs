@@ -1,3 +1,5 @@
+//! Tests of patterns: what they split and join, and what is ambiguous.
+
 use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
 use super::*;

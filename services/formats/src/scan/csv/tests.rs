@@ -1,3 +1,5 @@
+//! Tests of the scanner of delimited text.
+
 use proptest::prelude::{prop_assert_eq, proptest};
 
 use super::*;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use chassis::Clock;
 use formats::{DecodedMessage, EncodeContext, Format, FormatRegistry};
 use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::v1::Fault;
@@ -18,6 +19,11 @@ use crate::output::Output;
 
 /// The format of canonical JSON.
 const CANONICAL_JSON: &str = "canonical.json";
+
+/// Hops and times that a format adds are those of the command.
+fn written_now() -> EncodeContext {
+    EncodeContext { now_us: Clock::System.now_us(), ..EncodeContext::default() }
+}
 
 /// Reads a file in the format of this name, or for `auto` in the one it has.
 pub(super) fn read_native(
@@ -113,7 +119,7 @@ pub(super) fn print_native(
     let message = Canonical { origin: None, ..messages.remove(0).canonical };
     let format = formats.choose(format, &[])?;
     let mut native = Vec::new();
-    let losses = format.encode(&message, EncodeContext::default(), attachments, &mut native)?;
+    let losses = format.encode(&message, written_now(), attachments, &mut native)?;
     if output.json {
         output.print_json(&native_json(&native, &losses));
     } else {
@@ -135,7 +141,7 @@ pub(super) fn print_translation(
     for it in messages {
         let message = with_sender(&it.canonical, target);
         let mut native = Vec::new();
-        let losses = target.encode(&message, EncodeContext::default(), attachments, &mut native)?;
+        let losses = target.encode(&message, written_now(), attachments, &mut native)?;
         if output.json {
             translated.push(native_json(&native, &losses));
         } else {

@@ -113,14 +113,13 @@ fn encode_again(
         .map(|it| format!("{} {}: {}\n", it.code, it.field, it.text_en))
         .collect();
     let mut native = Vec::new();
-    let losses =
-        match format.encode(&decoded.canonical, EncodeContext::default(), files, &mut native) {
-            Ok(losses) => losses,
-            Err(fault) => {
-                outcome += &refusal(&fault).outcome;
-                return CaseOutcome { canonical, outcome, native, class: "report" };
-            }
-        };
+    let losses = match format.encode(&decoded.canonical, written_at(), files, &mut native) {
+        Ok(losses) => losses,
+        Err(fault) => {
+            outcome += &refusal(&fault).outcome;
+            return CaseOutcome { canonical, outcome, native, class: "report" };
+        }
+    };
     for it in &losses {
         outcome +=
             &format!("{} {} {} {:?}\n", it.kind().as_str_name(), it.path, it.reason, it.value);
@@ -166,4 +165,9 @@ fn decode_again(
     let mut message = format.decode(native, &declared, files).ok()?.into_iter().next()?.canonical;
     message.origin = None;
     Some(message)
+}
+
+/// Cases are written at one fixed time, 2026-01-01 00:00 in Vietnam, so that they stay the same.
+fn written_at() -> EncodeContext {
+    EncodeContext { now_us: 1_767_200_400_000_000, ..EncodeContext::default() }
 }

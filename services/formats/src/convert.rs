@@ -2,6 +2,9 @@
 
 mod calendar;
 mod converter;
+mod date_format;
+mod date_text;
+mod digits;
 mod error;
 mod pattern;
 mod table;
@@ -9,7 +12,7 @@ mod text;
 
 pub(crate) use calendar::is_date;
 pub(crate) use converter::Converter;
-pub(crate) use error::ConvertError;
+pub(crate) use error::{ConvertError, Converted, ReadNote};
 pub(crate) use pattern::{Pattern, PatternSpec};
 pub(crate) use table::{CONVERTERS, CodeLists, parse_converter};
 pub(crate) use text::{normalize_text, writable_text};

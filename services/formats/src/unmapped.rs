@@ -10,7 +10,9 @@ mod compare;
 mod path;
 mod restore;
 
-use proto::canonical::v1::{Canonical, Leftovers, canonical::Body};
+use std::collections::HashSet;
+
+use proto::canonical::v1::{Canonical, Leftovers, canonical::Body, leftover::Why};
 
 pub(crate) use collect::{CollectedRecord, check_outside, collect_leftovers};
 pub(crate) use compare::lost_leftovers;
@@ -37,4 +39,21 @@ pub(crate) fn leftovers_of(canonical: &Canonical) -> &[Leftovers] {
         Some(Body::DeliveryReport(it)) => &it.leftovers,
         Some(Body::Receipt(_)) | None => &[],
     }
+}
+
+/// Canonical paths of the values that no converter could read. They are not absent, so nothing else
+/// may be written in their place. In a list only those of another format count: leftovers of this one
+/// are written back to the items they belong to.
+pub(crate) fn unread_paths<'c>(
+    canonical: &'c Canonical,
+    format: FormatIdentity<'_>,
+) -> HashSet<&'c str> {
+    let mut paths = HashSet::new();
+    for leftovers in leftovers_of(canonical) {
+        let is_own = leftovers.format == format.name && leftovers.version == format.version;
+        let unread = leftovers.items.iter().filter(|it| it.why() == Why::Invalid);
+        let is_other = |it: &&str| !(it.is_empty() || is_own && it.contains("[]"));
+        paths.extend(unread.map(|it| it.of.as_str()).filter(is_other));
+    }
+    paths
 }

@@ -206,7 +206,7 @@ impl Toucher<'_, '_> {
         let mut details = Vec::new();
         if let Converter::Date(forms) = converter {
             let written = spec.strip_prefix("date ").unwrap_or_default().split('|');
-            let reads = forms.iter().zip(written).filter(|(it, _)| it.reads(&text));
+            let reads = forms.reading(&text).into_iter().zip(written).filter(|(it, _)| *it);
             details.extend(reads.map(|(_, form)| form.trim().to_owned()));
         } else if converter.code_list().is_some() {
             details.push(text.into_owned());

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use secrecy_marks::means_no_secrecy;
 
-use crate::convert::calendar::{DateFormat, read_date, read_moment, write_date, write_moment};
-use crate::convert::error::{ConvertError, new_message};
+use crate::convert::calendar::{DateForms, read_date, read_moment, write_date, write_moment};
+use crate::convert::digits::{integer_digits, read_as, row_of_digits};
+use crate::convert::error::{ConvertError, Converted, ReadNote, new_message};
 use crate::convert::pattern::Pattern;
 use crate::convert::text::normalize_text;
 use crate::grammar::CodeList;
@@ -21,10 +22,10 @@ pub(crate) enum Converter {
     Integer,
     /// A boolean: the words for true and false.
     YesNo(String, String),
-    /// A date in any of these formats; the first one is written.
-    Date(Vec<DateFormat>),
-    /// A point in time, in Vietnam's time zone.
-    Time(DateFormat),
+    /// A date.
+    Date(DateForms),
+    /// A point in time; without a zone it is in Vietnam's.
+    Time(DateForms),
     /// A code of a list.
     Code(Arc<CodeList>),
     /// An organisation code; its scheme follows from its form.
@@ -53,36 +54,38 @@ impl Converter {
         &'t self,
         text: &'t str,
         field: &FieldSchema,
-    ) -> Result<Value<'t>, ConvertError> {
+    ) -> Result<Converted<'t>, ConvertError> {
         let as_written = text;
         let text = normalize_text(text)?;
-        match self {
-            Self::Text if field.field_type == FieldType::Text => Ok(Value::Text(text)),
-            Self::Text => Err(ConvertError::new("không phải chữ", "is no text")),
-            Self::Integer => read_integer(&text, field),
+        let value = match self {
+            Self::Text if field.field_type == FieldType::Text => Value::Text(text),
+            Self::Text => return Err(ConvertError::new("không phải chữ", "is no text")),
+            Self::Integer => return read_integer(&text, field),
             Self::YesNo(yes, no) => {
                 let matches = |it: &str| text.eq_ignore_ascii_case(it);
                 match (matches(yes), matches(no)) {
-                    (true, _) => Ok(Value::Bool(true)),
-                    (_, true) => Ok(Value::Bool(false)),
+                    (true, _) => Value::Bool(true),
+                    (_, true) => Value::Bool(false),
                     _ => {
-                        Err(ConvertError::new("không phải có hoặc không", "is neither yes nor no"))
+                        let (vi, en) = ("không phải có hoặc không", "is neither yes nor no");
+                        return Err(ConvertError::new(vi, en));
                     }
                 }
             }
-            Self::Date(formats) => read_date(&text, formats, field),
-            Self::Time(format) => read_moment(&text, format, field),
-            Self::Code(list) => read_code(text, list, field),
-            Self::OrgId => read_organisation_id(as_written, field),
-            Self::MediaType | Self::PackedType => Ok(Value::Text(to_lowercase(text))),
-            Self::List(separator) => Ok(Value::List(split_items(text, separator))),
-            Self::Affix(prefix) => Ok(Value::Text(strip_prefix(text, prefix))),
-            Self::Pattern(pattern) => pattern.read(text, field),
-            Self::Extra => message_with_text("value", text, field),
+            Self::Date(forms) => return read_date(&text, forms, field),
+            Self::Time(forms) => read_moment(&text, forms, field)?,
+            Self::Code(list) => return read_code(text, list, field),
+            Self::OrgId => read_organisation_id(as_written, field)?,
+            Self::MediaType | Self::PackedType => Value::Text(to_lowercase(text)),
+            Self::List(separator) => Value::List(split_items(text, separator)),
+            Self::Affix(prefix) => Value::Text(strip_prefix(text, prefix)),
+            Self::Pattern(pattern) => pattern.read(text, field)?,
+            Self::Extra => message_with_text("value", text, field)?,
             Self::Fetch | Self::Content => {
-                Err(ConvertError::new("tệp không có ở đây", "the file is not here"))
+                return Err(ConvertError::new("tệp không có ở đây", "the file is not here"));
             }
-        }
+        };
+        Ok(value.into())
     }
 
     /// True for a list of which an item holds the separator: it would be read as two.
@@ -107,8 +110,8 @@ impl Converter {
 
     /// The text of a point in time, seconds since 1970; none for another converter.
     pub(crate) fn write_seconds(&self, seconds: i64) -> Option<String> {
-        let Self::Time(format) = self else { return None };
-        format.write_seconds(seconds)
+        let Self::Time(forms) = self else { return None };
+        forms.write_seconds(seconds)
     }
 
     /// The text of a value; none when this converter has no text for it.
@@ -124,10 +127,8 @@ impl Converter {
                 let Value::Bool(is_true) = value else { return None };
                 Some(Cow::Borrowed(if *is_true { yes } else { no }))
             }
-            Self::Date(formats) => {
-                write_date(value.as_message()?, formats.first()?).map(Cow::Owned)
-            }
-            Self::Time(format) => write_moment(value.as_message()?, format).map(Cow::Owned),
+            Self::Date(forms) => write_date(value.as_message()?, forms).map(Cow::Owned),
+            Self::Time(forms) => write_moment(value.as_message()?, forms).map(Cow::Owned),
             Self::Code(list) => match value.as_enum() {
                 Some(number) => list.native(field.enum_schema()?.value_name(number)?),
                 None => code_of_value(value, list),
@@ -178,18 +179,18 @@ fn split_items<'t>(text: Cow<'t, str>, separator: &str) -> Vec<Value<'t>> {
     }
 }
 
-fn read_integer<'t>(text: &str, field: &FieldSchema) -> Result<Value<'t>, ConvertError> {
+fn read_integer<'t>(text: &str, field: &FieldSchema) -> Result<Converted<'t>, ConvertError> {
     let not_integer = || ConvertError::new("không phải số nguyên", "is no whole number");
-    let is_number = (1..=18).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
-    if !is_number {
-        return Err(not_integer());
-    }
-    let number: u64 = text.parse().map_err(|_error| not_integer())?;
-    if field.field_type == FieldType::Uint64 {
-        return Ok(Value::U64(number));
-    }
-    let number = u32::try_from(number).ok().filter(|_| field.field_type == FieldType::Uint32);
-    number.map(Value::U32).ok_or_else(not_integer)
+    let digits = integer_digits(text).ok_or_else(not_integer)?;
+    let note = (digits != text).then(|| read_as(&digits));
+    let number: u64 = digits.parse().map_err(|_error| not_integer())?;
+    let value = if field.field_type == FieldType::Uint64 {
+        Value::U64(number)
+    } else {
+        let number = u32::try_from(number).ok().filter(|_| field.field_type == FieldType::Uint32);
+        number.map(Value::U32).ok_or_else(not_integer)?
+    };
+    Ok(Converted { value, note })
 }
 
 fn plain_text<'w>(value: &'w Value<'_>) -> Option<Cow<'w, str>> {
@@ -218,7 +219,7 @@ fn read_code<'t>(
     text: Cow<'t, str>,
     list: &'t CodeList,
     field: &FieldSchema,
-) -> Result<Value<'t>, ConvertError> {
+) -> Result<Converted<'t>, ConvertError> {
     let row = list.canonical(&text);
     let says_none = || list.gate.as_deref().filter(|_| means_no_secrecy(&text));
     let row = row.or_else(says_none);
@@ -228,10 +229,18 @@ fn read_code<'t>(
         let error = ConvertError::new("có độ mật", "bears a secrecy mark");
         return Err(ConvertError { is_secret: true, ..error });
     }
+    let respelled = if row.is_none() { row_of_digits(&text, &list.rows) } else { None };
+    let row = row.or(respelled.map(|(_, row)| row));
+    let note = match (respelled, row) {
+        (Some((native, _)), _) => Some(read_as(native)),
+        (None, None) => unlisted_note(&text, list),
+        (None, Some(_)) => None,
+    };
     let not_listed = || ConvertError::new("mã không có trong danh sách", "is no code of the list");
     if let Some(schema) = field.enum_schema() {
         let row = row.or(list.other.as_deref());
-        return row.and_then(|it| schema.number(it)).map(Value::Enum).ok_or_else(not_listed);
+        let number = row.and_then(|it| schema.number(it)).ok_or_else(not_listed)?;
+        return Ok(Converted { value: Value::Enum(number), note });
     }
     let mut code = new_message(field).map_err(|_other| not_listed())?;
     match row {
@@ -243,7 +252,19 @@ fn read_code<'t>(
         None if list.open => code.set_by_name("name", Value::Text(text)),
         None => return Err(not_listed()),
     }
-    Ok(Value::Message(code))
+    Ok(Converted { value: Value::Message(code), note })
+}
+
+/// The finding about a code without a row. In an open list without codes of its own, or beside a
+/// name, nothing is missing.
+fn unlisted_note(text: &str, list: &CodeList) -> Option<ReadNote> {
+    let is_code = list.other.is_some() || !list.rows.is_empty() && integer_digits(text).is_some();
+    is_code.then_some(ReadNote {
+        code: "LT-MAP-051",
+        vi: Cow::Borrowed("không có trong danh mục; mang đi nguyên văn"),
+        en: Cow::Borrowed("is in no row of the list; carried as it stands"),
+        is_partial: false,
+    })
 }
 
 fn code_of_value<'w>(value: &'w Value<'_>, list: &'w CodeList) -> Option<&'w str> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use proto::fault::code;
 
-use crate::convert::calendar::DateFormat;
+use crate::convert::calendar::DateForms;
 use crate::convert::converter::Converter;
 use crate::diagnostic::{BilingualText, Defect, Wording, suggest};
 use crate::grammar::CodeList;
@@ -65,26 +65,23 @@ pub(crate) const CONVERTERS: &[ConverterEntry] = &[
     },
     ConverterEntry {
         name: "date",
-        arguments: "FORM | FORM …",
+        arguments: "[exactly] FORM | FORM …",
         meaning: Wording {
-            vi: "ngày, theo một trong các dạng; y năm, M tháng, d ngày; dạng đầu được dùng khi ghi",
-            en: "a day in any of the forms; y year, M month, d day; the first one is written",
+            vi: "ngày; y năm, M tháng, d ngày; dạng đầu được dùng khi ghi. Mọi dạng chỉ có một cách đọc cũng được nhận (2026-11-20, 20/11/2026, 20.11.2026, 20261120, có cả giờ và múi giờ, /Date(ms)/); `exactly` chỉ nhận các dạng được nêu",
+            en: "a day; y year, M month, d day; the first form is written. Every form with one reading is taken too (2026-11-20, 20/11/2026, 20.11.2026, 20261120, with time and zone, /Date(ms)/); `exactly` takes the named ones only",
         },
         example: "fields:\n  - {at: NgayBanHanh, to: issued, as: date dd/MM/yyyy | yyyy-MM-dd}\n",
-        parse: |rest, _| {
-            let forms = rest.split('|').map(|it| parse_form(it.trim(), "yMd"));
-            forms.collect::<Result<_, _>>().map(Converter::Date)
-        },
+        parse: |rest, _| parse_forms(rest, "yMd").map(Converter::Date),
     },
     ConverterEntry {
         name: "time",
-        arguments: "FORM",
+        arguments: "[exactly] FORM | FORM …",
         meaning: Wording {
-            vi: "ngày giờ Việt Nam; y M d như `date`, H giờ, m phút, s giây",
-            en: "a point in time in Vietnam's zone; y M d as in `date`, H hour, m minute, s second",
+            vi: "thời điểm; y M d như `date`, H giờ, m phút, s giây; không ghi múi giờ là giờ Việt Nam. Mọi dạng chỉ có một cách đọc cũng được nhận, trừ khi có `exactly`",
+            en: "a point in time; y M d as in `date`, H hour, m minute, s second; without a zone it is Vietnam's. Every form with one reading is taken too, except with `exactly`",
         },
         example: "carries: Status\nfields:\n  - {at: ThoiGian, to: at, as: \"time yyyy/MM/dd HH:mm:ss\"}\n",
-        parse: |rest, _| parse_form(rest, "yMdHm").map(Converter::Time),
+        parse: |rest, _| parse_forms(rest, "yMdHm").map(Converter::Time),
     },
     ConverterEntry {
         name: "code",
@@ -201,14 +198,14 @@ pub(crate) fn parse_converter(spec: &str, lists: &CodeLists) -> Result<Converter
     (entry.parse)(rest, lists)
 }
 
-fn parse_form(form: &str, required: &str) -> Result<DateFormat, Defect> {
-    if form.is_empty() {
+fn parse_forms(forms: &str, required: &str) -> Result<DateForms, Defect> {
+    if forms.is_empty() {
         return Err(argument_defect(
             "thiếu dạng, như dd/MM/yyyy hay yyyy/MM/dd HH:mm:ss",
             "a form is missing, such as dd/MM/yyyy or yyyy/MM/dd HH:mm:ss",
         ));
     }
-    DateFormat::parse(form, required).map_err(|text| Defect { code: &code::LT_FMT_006, text })
+    DateForms::parse(forms, required).map_err(|text| Defect { code: &code::LT_FMT_006, text })
 }
 
 fn argument_defect(vi: impl Into<String>, en: impl Into<String>) -> Defect {

@@ -65,6 +65,7 @@ impl Format {
             packing: self.packing,
             violations: Vec::new(),
             now_s,
+            unread: unmapped::unread_paths(canonical, self.identity()),
             fields: if let Syntax::Fields(it) = &self.syntax { Some(it) } else { None },
             bindings: ItemBindings::default(),
             defaulted: Vec::new(),

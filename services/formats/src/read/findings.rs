@@ -5,7 +5,7 @@ use proto::fault::v1::{Fault, FieldViolation};
 use proto::message::v1::Finding;
 
 use crate::canonical_path::{PathSegment, find_value};
-use crate::convert::ConvertError;
+use crate::convert::{ConvertError, ReadNote};
 use crate::limits::{FINDINGS_MAX, LENGTH_FACTOR_MAX, LIMITED_TEXT_CHARS_MIN, TEXT_CHARS_MAX};
 use crate::model::{DynMessage, Value};
 use crate::read::put::contradicts;
@@ -15,7 +15,7 @@ use crate::tree::{NodeName, join_names};
 /// Characters of the sender's text that a report quotes.
 pub(super) const QUOTED_CHARS_MAX: usize = 40;
 
-impl RecordReader<'_> {
+impl<'t> RecordReader<'t> {
     /// The native path of a node, whether it is present or not.
     pub(super) fn display_path(&self, from: Location<'_>, at: &[NodeName]) -> String {
         let parent = match from {
@@ -49,22 +49,51 @@ impl RecordReader<'_> {
     /// finding, and the text becomes a leftover.
     pub(super) fn report_unreadable(
         &mut self,
-        node_id: usize,
-        text: &str,
+        (node_id, text): (usize, &str),
         error: &ConvertError,
+        of: &'t str,
         is_required: bool,
     ) {
         let field = self.tree.path(node_id);
-        let quoted: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+        let quoted = quote(text);
         if is_required {
             let (vi, en) =
                 (format!("“{quoted}” {}", error.vi), format!("\"{quoted}\" {}", error.en));
             self.report_violation(field, &vi, &en);
         } else {
-            self.unreadable.push(node_id);
+            self.unreadable.push((node_id, of));
             let vi = format!("“{quoted}” {}; giữ nguyên văn, coi như không ghi.", error.vi);
             let en = format!("\"{quoted}\" {}; kept as it was, taken as not said.", error.en);
-            self.report_finding("LT-MAP-020", field, vi, en);
+            self.report_finding(error.code, field, vi, en);
+        }
+    }
+
+    /// Reports how a text was read, where its converter has something to say.
+    pub(super) fn report_note(
+        &mut self,
+        (node_id, text): (usize, &str),
+        note: Option<ReadNote>,
+        of: &'t str,
+    ) {
+        let Some(note) = note else { return };
+        if note.is_partial {
+            self.spellings.push((node_id, of));
+        }
+        let (field, quoted) = (self.tree.path(node_id), quote(text));
+        let vi = format!("“{quoted}” {}.", note.vi);
+        let en = format!("\"{quoted}\" {}.", note.en);
+        self.report_finding(note.code, field, vi, en);
+    }
+
+    /// Reports a text with the character that programs write for one they could not read. What stood
+    /// there is lost, and only the sender has it.
+    pub(super) fn report_damaged(&mut self, node_id: usize, text: &str) {
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            let count = text.chars().filter(|it| *it == char::REPLACEMENT_CHARACTER).count();
+            let vi = format!("Chữ đã hỏng trước khi đến đây: có {count} ký tự thay thế U+FFFD.");
+            let en = format!("Damaged before it came here: {count} replacement characters U+FFFD.");
+            let field = self.tree.path(node_id);
+            self.report_finding("LT-MAP-052", field, vi, en);
         }
     }
 
@@ -97,7 +126,6 @@ impl RecordReader<'_> {
     /// Reports a second value for a field, which becomes a leftover.
     pub(super) fn report_other(&mut self, node_id: usize, existing: &Value<'_>, text: &str) {
         self.others.push(node_id);
-        let quote = |it: &str| it.chars().take(QUOTED_CHARS_MAX).collect::<String>();
         let text = quote(text);
         let (mut vi, mut en) = (
             format!("“{text}” khác giá trị đã đọc ở chỗ khác"),
@@ -158,4 +186,9 @@ impl RecordReader<'_> {
             self.report_finding("LT-MAP-021", field, vi, en);
         }
     }
+}
+
+/// The beginning of a text, for a report.
+fn quote(text: &str) -> String {
+    text.chars().take(QUOTED_CHARS_MAX).collect()
 }

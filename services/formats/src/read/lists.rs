@@ -6,7 +6,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 
 use crate::canonical_path::{find_list, new_item};
-use crate::convert::Converter;
+use crate::convert::{Converted, Converter};
 use crate::limits::FILES_MAX;
 use crate::model::{DynMessage, Value};
 use crate::plan::ListRule;
@@ -62,15 +62,17 @@ impl<'t> RecordReader<'t> {
             return Ok(true);
         }
         self.report_too_long(node_id, text, *max);
+        self.report_damaged(node_id, text);
         let text = self.unicode_text((node_id, text), (converter, &rule.to));
         match converter.read(text, last.field) {
-            Ok(value) => {
+            Ok(Converted { value, note }) => {
                 self.note_spelling(node_id, &rule.name);
+                self.report_note((node_id, text), note, &rule.name);
                 let index = find_list(message, &rule.to).len();
                 self.bindings.bind(node_id, (&last.field.name, index));
                 push_item(message, &rule.to, value);
             }
-            Err(error) => self.report_unreadable(node_id, text, &error, false),
+            Err(error) => self.report_unreadable((node_id, text), &error, &rule.name, false),
         }
         Ok(true)
     }

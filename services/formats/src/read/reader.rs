@@ -44,11 +44,12 @@ pub(crate) struct RecordReader<'t> {
     pub(crate) violations: Vec<FieldViolation>,
     /// The first fault of a file. It is returned only after the sink has admitted the item.
     pub(crate) fault: Option<Fault>,
-    /// Nodes whose text no converter could read.
-    pub(crate) unreadable: Vec<usize>,
+    /// Nodes whose text no converter could read, with the canonical path.
+    pub(crate) unreadable: Vec<(usize, &'t str)>,
     /// Nodes with a second, differing value for a field that was read before.
     pub(crate) others: Vec<usize>,
-    /// Nodes whose text says explicitly what an absent value means, with the canonical path.
+    /// Nodes whose text says explicitly what an absent value means, or more than its value, with the
+    /// canonical path.
     pub(crate) spellings: Vec<(usize, &'t str)>,
     /// The node of the record.
     pub(super) record: usize,
@@ -136,7 +137,7 @@ impl<'t> RecordReader<'t> {
     /// True when a text inside the node was not read, or not understood.
     pub(super) fn has_leftover(&self, node_id: usize) -> bool {
         let node = &self.tree.nodes[node_id];
-        let is_unread = !node.is_read.get() || self.unreadable.contains(&node_id);
+        let is_unread = !node.is_read.get() || self.unreadable.iter().any(|(it, _)| *it == node_id);
         (is_unread && !node.text.trim().is_empty())
             || self.tree.children(node_id).any(|it| self.has_leftover(it))
     }

@@ -6,7 +6,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 
 use crate::canonical_path::{find_value, set_value};
-use crate::convert::Converter;
+use crate::convert::{Converted, Converter};
 use crate::model::{DynMessage, Value};
 use crate::plan::{ConstantRule, GroupRule, LeafRule, Rule};
 use crate::read::put::{complete_message, contradicts, put_value};
@@ -140,10 +140,12 @@ impl<'t> RecordReader<'t> {
             return Ok(());
         }
         let Some(last) = leaf.to.last() else { return Ok(()) };
+        self.report_damaged(node_id, text);
         let text = self.unicode_text((node_id, text), (&leaf.converter, &leaf.to));
         match leaf.converter.read(text, last.field) {
-            Ok(mut value) => {
+            Ok(Converted { mut value, note }) => {
                 self.report_too_long(node_id, text, leaf.max);
+                self.report_note((node_id, text), note, &leaf.name);
                 if let Value::List(items) = &mut value {
                     let is_present = |it: &str| !self.is_empty_text(it, &leaf.empty);
                     items.retain(|it| it.as_text().is_none_or(is_present));
@@ -159,7 +161,7 @@ impl<'t> RecordReader<'t> {
                 // With a default, absence has a meaning, so an unreadable text may not count as
                 // absent.
                 let is_required = is_required || leaf.read_default.is_some();
-                self.report_unreadable(node_id, text, &error, is_required);
+                self.report_unreadable((node_id, text), &error, &leaf.name, is_required);
                 Ok(())
             }
         }
@@ -214,7 +216,7 @@ fn set_default<'t>(default: &'t str, leaf: &'t LeafRule, message: &mut DynMessag
     let Some(last) = leaf.to.last() else { return };
     if let Some(number) = last.field.enum_schema().and_then(|it| it.number(default)) {
         set_value(message, &leaf.to, Value::Enum(number));
-    } else if let Ok(value) = leaf.converter.read(default, last.field) {
-        put_value(message, &leaf.to, value, &leaf.converter);
+    } else if let Ok(read) = leaf.converter.read(default, last.field) {
+        put_value(message, &leaf.to, read.value, &leaf.converter);
     }
 }

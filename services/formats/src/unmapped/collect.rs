@@ -17,11 +17,11 @@ use crate::unmapped::path::LeftoverPaths;
 #[derive(Clone, Copy)]
 pub(crate) struct CollectedRecord<'r> {
     pub(crate) record: usize,
-    /// Nodes whose text no converter could read.
-    pub(crate) unreadable: &'r [usize],
+    /// Nodes whose text no converter could read, with the canonical path.
+    pub(crate) unreadable: &'r [(usize, &'r str)],
     /// Nodes with a second, differing value for a field.
     pub(crate) others: &'r [usize],
-    /// Nodes whose text the model does not tell from an absent one, with the canonical path.
+    /// Nodes whose text says more than the model holds of it, with the canonical path.
     pub(crate) spellings: &'r [(usize, &'r str)],
     pub(crate) bindings: &'r ItemBindings,
     /// Names of nodes that are not carried.
@@ -45,7 +45,7 @@ pub(crate) fn collect_leftovers(
     };
     ignored.iter().for_each(|it| tree.mark_read(*it));
     let mut reasons: HashMap<usize, (Why, &str)> = HashMap::new();
-    reasons.extend(read.unreadable.iter().map(|it| (*it, (Why::Invalid, ""))));
+    reasons.extend(read.unreadable.iter().map(|(it, of)| (*it, (Why::Invalid, *of))));
     reasons.extend(read.others.iter().map(|it| (*it, (Why::Other, ""))));
     reasons.extend(read.spellings.iter().map(|(it, of)| (*it, (Why::Spelling, *of))));
     let mut collector = Collector {

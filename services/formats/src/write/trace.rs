@@ -80,7 +80,7 @@ fn missing_hops<'a>(
     let mut own = DynMessage::new(organisation.message_schema()?);
     let ids = own.schema.field("ids")?;
     if let Ok(id) = ORG_ID.read(hop.organisation, ids) {
-        own.set(ids, Value::List(vec![id]));
+        own.set(ids, Value::List(vec![id.value]));
         hops.push(new_hop(Value::Message(own)));
     }
     Some(hops)

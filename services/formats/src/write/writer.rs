@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::HashSet;
 
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -49,6 +50,9 @@ pub(crate) struct RecordWriter<'t, 'w> {
     pub(crate) violations: Vec<(String, BilingualText)>,
     /// Seconds since 1970, for `write-default: now`.
     pub(crate) now_s: i64,
+    /// Canonical paths of values whose native texts could not be read. They are not absent, so
+    /// nothing else is written in their place.
+    pub(crate) unread: HashSet<&'w str>,
     /// The syntax, when it cannot hold every text.
     pub(crate) fields: Option<&'w FieldsSyntax>,
     /// Which records stand for which items.
@@ -199,10 +203,12 @@ impl<'w> RecordWriter<'_, 'w> {
             self.violations.push((leaf.name.clone(), BilingualText::new(vi, en)));
             return;
         }
-        let text =
-            field_text.text().or_else(|| text_of(message, leaf.fallback.as_ref()?, leaf).text());
+        let may_substitute = !self.unread.contains(leaf.name.as_str());
+        let fallback = leaf.fallback.as_ref().filter(|_| may_substitute);
+        let text = field_text.text().or_else(|| text_of(message, fallback?, leaf).text());
         let is_default = text.is_none();
-        match text.or_else(|| self.default_text(leaf, index)) {
+        let default = || if may_substitute { self.default_text(leaf, index) } else { None };
+        match text.or_else(default) {
             Some(text) if leaf.too_long == TooLong::Refuse && is_longer(&text, leaf.max) => {
                 self.report_too_long(leaf, &text);
             }

@@ -142,16 +142,6 @@ impl Codec {
 }
 
 #[cfg(test)]
-impl Codec {
-    /// The formats shipped with the product.
-    pub(crate) fn with_shipped_formats() -> anyhow::Result<Self> {
-        FormatRegistry::shipped()
-            .map(Self)
-            .map_err(|it| anyhow::anyhow!("a format does not compile: {}", it.join("; ")))
-    }
-}
-
-#[cfg(test)]
 pub(crate) mod tests {
     //! The native form in which other tests write messages.
 

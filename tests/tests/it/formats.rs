@@ -136,6 +136,7 @@ impl System {
 }
 
 /// Waits for something, and says how long it took.
+#[expect(clippy::print_stdout, reason = "the figure is read with --nocapture")]
 fn measure(what: &str, found: impl Fn() -> bool) {
     let begun = Instant::now();
     while !found() {
@@ -195,7 +196,7 @@ fn exercise(system: &System) {
     for _ in 0..5 {
         fs::write(&path, "").unwrap();
         std::thread::sleep(Duration::from_millis(200));
-        fs::write(&path, &text[..text.len() / 2]).unwrap();
+        fs::write(&path, &text.as_bytes()[..text.len() / 2]).unwrap();
         std::thread::sleep(Duration::from_millis(200));
     }
     fs::write(&path, description(3, "noi_dung")).unwrap();

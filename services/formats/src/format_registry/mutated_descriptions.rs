@@ -76,6 +76,7 @@ fn mutate(text: &str, mutation: &Mutation) -> String {
 
 /// Number of mutated descriptions; `MUTATED_DESCRIPTIONS` asks for more.
 fn cases() -> u32 {
+    #[expect(clippy::disallowed_methods, reason = "a longer run is asked for by its command")]
     let asked = std::env::var("MUTATED_DESCRIPTIONS").ok().and_then(|it| it.parse().ok());
     asked.unwrap_or(300)
 }

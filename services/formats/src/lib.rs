@@ -33,6 +33,7 @@ mod convert;
 mod detection;
 mod diagnostic;
 mod file;
+mod flat_rules;
 mod format;
 mod format_registry;
 mod grammar;

@@ -2,6 +2,7 @@
 
 mod check;
 mod condition;
+mod enum_value;
 mod pattern;
 mod resolve;
 mod rule;

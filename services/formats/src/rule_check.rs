@@ -5,8 +5,8 @@ use proto::fault::{Code, code};
 
 use crate::convert::{Converter, normalize_text};
 use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
+use crate::flat_rules::{FlatKind, FlatRule, flatten};
 use crate::grammar::{Description, Direction, Requirement};
-use crate::inventory::{FlatKind, FlatRule, flatten};
 use crate::path_map::strip_selectors;
 use crate::plan::{ListRule, Rule};
 use crate::yaml_tree::SourceMap;

@@ -7,39 +7,19 @@
 
 mod collect;
 mod compare;
+mod owner;
 mod path;
 mod restore;
 
 use std::collections::HashSet;
 
-use proto::canonical::v1::{Canonical, Leftovers, canonical::Body, leftover::Why};
+use proto::canonical::v1::{Canonical, leftover::Why};
 
 pub(crate) use collect::{CollectedRecord, check_outside, collect_leftovers};
 pub(crate) use compare::lost_leftovers;
+pub(crate) use owner::{FormatIdentity, leftovers_of};
 pub(crate) use path::is_xml_name;
 pub(crate) use restore::{WrittenTree, restore_leftovers};
-
-/// The format that leftovers belong to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FormatIdentity<'f> {
-    pub(crate) name: &'f str,
-    pub(crate) version: u32,
-    pub(crate) is_xml: bool,
-    /// Native paths of repeated nodes. Leftovers create no further record of them.
-    pub(crate) lists: &'f [String],
-    /// Those among them whose records complete the items of another list rule.
-    pub(crate) second_records: &'f [String],
-}
-
-/// The leftovers of a message, by format.
-pub(crate) fn leftovers_of(canonical: &Canonical) -> &[Leftovers] {
-    match &canonical.body {
-        Some(Body::Document(it)) => &it.leftovers,
-        Some(Body::Status(it)) => &it.leftovers,
-        Some(Body::DeliveryReport(it)) => &it.leftovers,
-        Some(Body::Receipt(_)) | None => &[],
-    }
-}
 
 /// Canonical paths of the values that no converter could read. They are not absent, so nothing else
 /// may be written in their place. In a list only those of another format count: leftovers of this one

@@ -22,7 +22,8 @@ fn description(version: u32, subject: &str) -> String {
         "format: so.thu\nversion: {version}\ntitle: Sổ thư\ncarries: Document\n\
          syntax: {{kind: json, records: \"\"}}\ndetect: [{{has: so_thu}}]\nfields:\n  \
          - at: so_thu\n    fields:\n      \
-         - {{at: so, to: number, as: full-number, need: both}}\n      \
+         - at: so\n        to: number\n        need: both\n        \
+           pattern: \"{{number}}/{{notation}}\"\n        whole: printed\n        split: no\n      \
          - {{at: {subject}, to: subject, need: both}}\n      \
          - {{at: ngay, to: issued, as: \"date dd/MM/yyyy\", need: both}}\n      \
          - at: gui\n        to: sender\n        fields:\n          \

@@ -3,28 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use proto::fault::{Code, code};
+use proto::fault::code;
 
 use crate::canonical_path::{CanonicalPath, PathSegment};
 use crate::convert::Converter;
-use crate::diagnostic::{Defect, suggest};
+use crate::diagnostic::Defect;
 use crate::grammar::{CodeList, FieldRule, TooLong};
-use crate::model::{EnumSchema, FieldSchema, FieldType};
+use crate::model::{FieldSchema, FieldType};
+use crate::plan::enum_value::enum_number;
 use crate::plan::rule::LeafRule;
-
-/// The number of an enum value.
-pub(super) fn enum_number(schema: &EnumSchema, value: &str, code: Code) -> Result<i32, Defect> {
-    schema.number(value).ok_or_else(|| {
-        let known: Vec<_> = schema.values.iter().map(|(_, it)| it.as_str()).collect();
-        let (suggestion, of) = (suggest(value, &known), &schema.name);
-        let known = known.join(", ");
-        Defect::new(
-            code,
-            format!("`{value}` không thuộc {of}{}; có {known}", suggestion.vi),
-            format!("`{value}` is no {of}{}; there are {known}", suggestion.en),
-        )
-    })
-}
 
 /// What is wrong with a code list, each with the key that it is about: whether it is invertible,
 /// and whether a gate permits one of its codes.

@@ -5,7 +5,7 @@ use proto::fault::code;
 use crate::canonical_path::{CanonicalPath, find_value};
 use crate::diagnostic::Defect;
 use crate::model::{DynMessage, FieldType, Value};
-use crate::plan::check::enum_number;
+use crate::plan::enum_value::enum_number;
 
 /// A condition on one canonical value.
 #[derive(Clone, Debug)]

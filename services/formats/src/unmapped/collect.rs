@@ -10,7 +10,7 @@ use secrecy_marks::{SecrecyMark, find_in_field};
 
 use crate::limits::{FINDINGS_MAX, LEFTOVER_BYTES_MAX, LEFTOVERS_MAX};
 use crate::tree::{ItemBindings, Tree};
-use crate::unmapped::FormatIdentity;
+use crate::unmapped::owner::FormatIdentity;
 use crate::unmapped::path::LeftoverPaths;
 
 /// A record that was read, and what its reader noted of the nodes.

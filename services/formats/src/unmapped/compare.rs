@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use proto::canonical::v1::{Canonical, Leftover, Leftovers, leftover::Why};
 use proto::message::v1::{Loss, loss};
 
-use crate::unmapped::{FormatIdentity, leftovers_of};
+use crate::unmapped::owner::{FormatIdentity, leftovers_of};
 
 /// The losses among the leftovers of a message. `written` has the leftovers of what was written.
 ///

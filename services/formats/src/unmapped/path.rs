@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::limits::DEPTH_MAX;
 use crate::tree::{CanonicalItem, ItemBindings, NodeKind, Tree, escape_name, unescape_name};
-use crate::unmapped::FormatIdentity;
+use crate::unmapped::owner::FormatIdentity;
 
 /// Where a node stands among the siblings of its name.
 #[derive(Debug, PartialEq, Eq)]

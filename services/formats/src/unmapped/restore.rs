@@ -10,8 +10,8 @@ use crate::limits::{LEFTOVERS_MAX, NODES_MAX};
 use crate::read::unicode_of;
 use crate::scan;
 use crate::tree::{CanonicalItem, ItemBindings, NodeKind, Tree};
+use crate::unmapped::owner::{FormatIdentity, leftovers_of};
 use crate::unmapped::path::{PathStep, StepPosition, parse_path};
-use crate::unmapped::{FormatIdentity, leftovers_of};
 
 /// A tree that the rules of a format wrote, and what is known of its nodes.
 pub(crate) struct WrittenTree<'t, 'w> {

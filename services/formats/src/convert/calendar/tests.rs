@@ -1,3 +1,5 @@
+//! Tests of days and times: every day, sentinels, spellings.
+
 use super::*;
 use crate::model::message_schema;
 

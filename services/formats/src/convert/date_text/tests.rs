@@ -1,3 +1,5 @@
+//! Tests of the forms in which days and times are written.
+
 use proptest::prelude::{any, prop_assert, proptest};
 
 use super::*;

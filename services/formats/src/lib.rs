@@ -68,3 +68,10 @@ pub use grammar_schema::grammar_schema;
 pub use inventory::{Coverage, Inventory, KnownLoss, MappedCode, MappedPlace};
 pub use profile::expand_profile;
 pub use registered_format::FormatSource;
+
+/// The text of bytes that no format could read, as well as it can be read, for a search in it: by
+/// their byte order mark, the encoding that their XML declaration names, or both as UTF-8 and as
+/// Latin-1. What is no letter becomes U+FFFD.
+pub fn readable_text(native: &[u8]) -> std::borrow::Cow<'_, str> {
+    scan::readable_text(native)
+}

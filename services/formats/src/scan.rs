@@ -8,7 +8,7 @@ pub(crate) mod json;
 pub(crate) mod namespaces;
 pub(crate) mod xml;
 
-pub(crate) use encoding::{NativeText, decode_text};
+pub(crate) use encoding::{NativeText, decode_text, readable_text};
 
 use proto::fault::code;
 use proto::fault::v1::Fault;

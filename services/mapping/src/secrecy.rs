@@ -4,6 +4,7 @@
 mod document;
 mod parts;
 
+use formats::readable_text;
 use proto::canonical::v1::{Canonical, Leftover, Leftovers, canonical::Body, leftover::Why};
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -56,7 +57,7 @@ pub(crate) fn find_mark(canonical: &Canonical) -> Option<PositionedMark> {
 
 fn find_in_unmapped(leftovers: &Leftovers) -> Option<PositionedMark> {
     leftovers.items.iter().find_map(|it: &Leftover| {
-        let is_known = !matches!(it.why(), Why::Unspecified | Why::Unknown);
+        let is_known = matches!(it.why(), Why::Invalid | Why::Spelling | Why::Other);
         let mark = find_in_field(it.at.split('/'), &it.raw, is_known)?;
         Some(PositionedMark { mark, position: MarkPosition::Native(it.at.clone()) })
     })
@@ -133,11 +134,7 @@ pub fn redact_decode_fault(native: &[u8], fault: Fault) -> Fault {
         return fault;
     }
     let head = native.get(..UNDECODABLE_BYTES_MAX).unwrap_or(native);
-    if find_in_text(&String::from_utf8_lossy(head)).is_some() {
-        Fault::new(&code::LT_MAP_210)
-    } else {
-        fault
-    }
+    if find_in_text(&readable_text(head)).is_some() { Fault::new(&code::LT_MAP_210) } else { fault }
 }
 
 #[cfg(test)]

@@ -60,6 +60,27 @@ pub(crate) fn decode_text(
     Ok(NativeText { text: Cow::Owned(text), finding: None })
 }
 
+/// The text of bytes that were refused, as well as it can be read: what is no letter becomes U+FFFD.
+pub(crate) fn readable_text(native: &[u8]) -> Cow<'_, str> {
+    if let Some((encoding, begin)) = utf16_of(native) {
+        let bytes = native.get(begin..).unwrap_or_default();
+        return encoding.decode_without_bom_handling(bytes).0;
+    }
+    if let Ok(text) = simdutf8::basic::from_utf8(native) {
+        return Cow::Borrowed(text);
+    }
+    match declared_encoding(native) {
+        Some(DeclaredEncoding::Known(it)) => it.decode_without_bom_handling(native).0,
+        // Letters of old charsets are known as those of Latin-1 too.
+        Some(DeclaredEncoding::Legacy(_)) => encoding_rs::mem::decode_latin1(native),
+        None => Cow::Owned(format!(
+            "{}\n{}",
+            String::from_utf8_lossy(native),
+            encoding_rs::mem::decode_latin1(native)
+        )),
+    }
+}
+
 /// True for a text with the letters of Vietnamese and western languages alone. Two letters of another
 /// charset may happen to be one of UTF-8, but then seldom one of these.
 fn is_office_text(text: &str) -> bool {

@@ -95,6 +95,28 @@ fn a_mark_outside_the_records_of_a_list_is_refused() {
     }
 }
 
+#[test]
+fn a_mark_is_refused_in_every_encoding_of_a_body_whole_or_cut_off() {
+    let registry = FormatRegistry::shipped().unwrap();
+    let utf16 = |text: &str, unit: fn(u16) -> [u8; 2]| {
+        text.encode_utf16().flat_map(unit).collect::<Vec<u8>>()
+    };
+    for (subject, is_marked) in [("TUYỆT MẬT: phương án", true), ("Báo cáo tháng", false)]
+    {
+        let text = packet(subject, "", "");
+        let little = utf16(&text, u16::to_le_bytes);
+        let with_mark = [b"\xff\xfe".as_slice(), &little].concat();
+        let bodies = [little, with_mark, utf16(&text, u16::to_be_bytes), text.into_bytes()];
+        for (index, body) in bodies.iter().enumerate() {
+            let half = body.len() / 4 * 2;
+            for native in [body.as_slice(), body.get(..half).unwrap()] {
+                let code = refusal_code(&registry, native);
+                assert_eq!(code.is_some(), is_marked, "{subject}, body {index}, {}", native.len());
+            }
+        }
+    }
+}
+
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut paths: Vec<PathBuf> = entries.map(|it| it.unwrap().path()).collect();

@@ -1,6 +1,6 @@
 //! Cases of a format: examples with their expected result, checked in both directions.
 //!
-//! A case consists of native bytes, the canonical JSON that they decode to, and a class:
+//! A case consists of native bytes, the canonical JSON of each message that they decode to, and a class:
 //!
 //! - `exact`: encoding the message gives the same bytes;
 //! - `same`: encoding and decoding it again gives the same message, without losses;
@@ -78,17 +78,32 @@ fn compare(case: &Case, actual: &CaseOutcome) -> Vec<CaseFailure> {
     failures
 }
 
-/// Decodes a case, encodes the message again, and returns the result.
+/// Decodes a case, encodes each of its messages again, and returns the result of all.
 pub fn run_case(format: &Format, case: &Case) -> CaseOutcome {
     let mut files = MemoryBlobs::default();
     let declared: Vec<_> =
         case.files.iter().map(|(name, bytes)| files.declare(name, bytes)).collect();
     let decoded = match format.decode(&case.native, &declared, &mut files) {
-        Ok(mut decoded) if !decoded.is_empty() => decoded.remove(0),
-        Ok(_) => return CaseOutcome { class: "refused", ..CaseOutcome::default() },
+        Ok(decoded) => decoded,
         Err(fault) => return refusal(&fault),
     };
-    encode_again(format, case, (decoded, &declared), &mut files)
+    let encoded =
+        decoded.into_iter().map(|it| encode_again(format, case, (it, &declared), &mut files));
+    let joined = encoded.reduce(join);
+    joined.unwrap_or_else(|| CaseOutcome { class: "refused", ..CaseOutcome::default() })
+}
+
+/// The results of a message and of those before it. A message alone is never all of a body, so
+/// several are the same at best.
+fn join(before: CaseOutcome, next: CaseOutcome) -> CaseOutcome {
+    let canonical = before.canonical.zip(next.canonical).map(|(before, next)| before + &next);
+    let is_same = before.class != "report" && next.class != "report";
+    CaseOutcome {
+        canonical,
+        outcome: before.outcome + &next.outcome,
+        native: [before.native, next.native].concat(),
+        class: if is_same { "same" } else { "report" },
+    }
 }
 
 fn refusal(fault: &Fault) -> CaseOutcome {

@@ -9,7 +9,7 @@ pub struct Case {
     pub class: String,
     /// The native bytes.
     pub native: Vec<u8>,
-    /// Expected canonical JSON; none for a refusal.
+    /// Expected canonical JSON of each message, one behind the other; none for a refusal.
     pub canonical: Option<String>,
     /// Expected findings and losses, or the refusal.
     pub outcome: String,
@@ -20,11 +20,11 @@ pub struct Case {
 /// The actual result of a case.
 #[derive(Clone, Debug, Default)]
 pub struct CaseOutcome {
-    /// Canonical JSON of the decoded message.
+    /// Canonical JSON of each decoded message, one behind the other.
     pub canonical: Option<String>,
     /// Findings and losses, or the refusal.
     pub outcome: String,
-    /// The bytes that the message encodes to.
+    /// The bytes that each message encodes to, one behind the other.
     pub native: Vec<u8>,
     /// The strongest class that holds.
     pub class: &'static str,

@@ -19,6 +19,7 @@ use self::reference_report::ReportedLoss;
 use crate::model::{decode, encode, message_schema};
 use crate::path_map::PathMap;
 use crate::report::compare;
+use crate::unmapped::leftovers_of;
 use crate::{EncodeContext, Format, FormatRegistry, MemoryBlobs};
 
 /// Shipped formats with rules.
@@ -59,7 +60,7 @@ fn canonical_leaves(format: &Format, canonical: &Canonical) -> Leaves {
 
 /// Applies losses to a message: lost values are removed, and the items after a lost one move up.
 fn apply_losses(mut leaves: Leaves, losses: &[Loss]) -> Leaves {
-    // Leftovers are no leaves; a lost one has no place among what was written.
+    // Leftovers are no leaves; `check_leftovers` counts them.
     for it in losses.iter().filter(|it| !it.path.starts_with("leftovers")) {
         match it.kind() {
             loss::Kind::Lost => {
@@ -152,7 +153,7 @@ fn check_second_pass(
 ) {
     let encode = |canonical: &Canonical| {
         let mut native = Vec::new();
-        let context = EncodeContext { now_us: 7, ..EncodeContext::default() };
+        let context = EncodeContext { now_us: 1_780_000_000_000_000, ..EncodeContext::default() };
         let losses = format.encode(canonical, context, files, &mut native);
         losses.map(|losses| (native, losses))
     };
@@ -164,8 +165,21 @@ fn check_second_pass(
         canonical_leaves(format, &again),
         "{losses:?}"
     );
+    check_leftovers((decoded, &again), &losses);
     let (third, _) = encode(&again).unwrap();
     assert_eq!(second, third, "the same message gives the same bytes");
+}
+
+/// Checks that each leftover is either read again or reported as lost.
+fn check_leftovers((before, after): (&Canonical, &Canonical), losses: &[Loss]) {
+    let raw = |it: &Canonical| -> Vec<String> {
+        let all = leftovers_of(it).iter().flat_map(|it| &it.items);
+        all.map(|it| it.raw.clone()).collect()
+    };
+    let lost = losses.iter().filter(|it| it.path.starts_with("leftovers[")).count();
+    let (before, after) = (raw(before), raw(after));
+    assert_eq!(before.len(), after.len() + lost, "{before:?} {after:?} {losses:?}");
+    assert!(after.iter().all(|it| before.contains(it)), "{before:?} {after:?}");
 }
 
 proptest! {

@@ -32,10 +32,18 @@ fn descriptor() -> Result<MessageDescriptor, Fault> {
 /// True for a JSON object with a canonical body.
 pub(crate) fn detects(tree: &Tree<'_>) -> bool {
     let bodies = ["document", "status", "receipt", "delivery_report", "deliveryReport"];
-    // A body is an object; other formats have a text of that name, such as the state of a document.
+    // A body is an object, and nothing but the origin stands beside it; in other formats a state of
+    // that name does.
+    let name = |it: usize| tree.nodes[it].name.as_ref();
     let is_object =
-        |it: usize| tree.nodes[it].text.is_empty() && tree.nodes[it].kind != NodeKind::Item;
-    bodies.iter().any(|it| tree.children_named(0, it).next().is_some_and(is_object))
+        |it: &usize| tree.nodes[*it].text.is_empty() && tree.nodes[*it].kind != NodeKind::Item;
+    let (mut has_body, mut has_other) = (false, false);
+    for it in tree.children(0) {
+        let is_body = bodies.contains(&name(it)) && is_object(&it);
+        has_body |= is_body;
+        has_other |= !is_body && name(it) != "origin";
+    }
+    has_body && !has_other
 }
 
 /// Reads a message and checks it against the rules of the model.

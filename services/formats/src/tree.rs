@@ -11,6 +11,10 @@ pub(crate) use binding::{CanonicalItem, ItemBindings};
 pub(crate) use name::{NodeName, join_names};
 use name::{filter_bit, fingerprint};
 
+/// Name of the items of a list that is the whole content, and in a description the path of its
+/// records.
+pub(crate) const ROOT_LIST: &str = "[]";
+
 /// What a node is in the syntaxes that distinguish texts, objects and lists.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum NodeKind {
@@ -203,7 +207,8 @@ impl<'a> Tree<'a> {
             let same_name: Vec<usize> =
                 self.children_matching(node.parent, &node.name, node.fingerprint).collect();
             let index = same_name.iter().position(|it| *it == node_id).unwrap_or_default();
-            let name = escape_name(&node.name);
+            let is_root_list = node.kind == NodeKind::Item && node.name == ROOT_LIST;
+            let name = if is_root_list { Cow::Borrowed("") } else { escape_name(&node.name) };
             names.push(if same_name.len() > 1 || node.kind == NodeKind::Item {
                 format!("{name}[{index}]")
             } else {

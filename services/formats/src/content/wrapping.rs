@@ -24,7 +24,8 @@ pub(crate) fn find_wrapped(bytes: &[u8], said: &SaidOfFile<'_>) -> Result<Option
         return Ok(None);
     }
     let promise = zip_promise(said.name, said.media_type);
-    let is_zip = is_zip_name(said.name) || (said.is_raw && promise != Promise::NoZip);
+    // Where files lie as they are, a ZIP is the file.
+    let is_zip = said.is_raw || is_zip_name(said.name);
     let Ok(archive) = Archive::new(std::io::Cursor::new(bytes)) else {
         return if !is_zip && (promise == Promise::NoZip || said.says_zip) {
             Err(damaged(said.label))

@@ -3,7 +3,9 @@
 use prost::Message as _;
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, ReflectMessage as _, Value};
 use proto::canonical::v1::{Canonical, DeliveryReport, Document, Status, canonical::Body};
+use proto::message::v1::MessageType;
 
+use crate::file::attachments_mut;
 use crate::{Format, MemoryBlobs};
 
 /// A generator of messages. The random numbers are SplitMix64, so that a seed gives the same
@@ -18,6 +20,33 @@ impl RandomMessages {
         it = (it ^ (it >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         it = (it ^ (it >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         (it ^ (it >> 31)) % bound
+    }
+
+    /// A random index of a list.
+    pub(super) fn index_below(&mut self, length: usize) -> usize {
+        usize::try_from(self.number_below(length.max(1) as u64)).unwrap()
+    }
+
+    /// A text that is hard to read or to write.
+    pub(super) fn hostile_text(&mut self) -> String {
+        self.text()
+    }
+
+    /// The bytes with a few places changed, cut, doubled or filled with syntax.
+    pub(super) fn damage(&mut self, native: &[u8]) -> Vec<u8> {
+        let mut native = native.to_vec();
+        for _ in 0..1 + self.number_below(4) {
+            let at = self.index_below(native.len());
+            match self.number_below(4) {
+                0 if !native.is_empty() => {
+                    native[at] = u8::try_from(self.number_below(256)).unwrap();
+                }
+                1 => native.truncate(at.max(1)),
+                2 => native.splice(at..at, *b"<a>{[\"&#0;").for_each(drop),
+                _ => native.extend_from_within(at..),
+            }
+        }
+        native
     }
 
     fn text(&mut self) -> String {
@@ -227,10 +256,13 @@ impl RandomMessages {
             Body::Document(it)
         } else {
             let mut it = Status::decode(bytes.as_slice()).unwrap();
-            it.attachments.clear();
-            if it.kind == 0 || it.kind > 16 {
-                it.kind = 1;
+            if !super::description(format).contains("to: attachments") {
+                it.attachments.clear();
             }
+            // Every other status is one that all formats have a code for.
+            let has_code = (1..=16).contains(&it.kind) && self.number_below(2) > 0;
+            let known = [2, 6][usize::try_from(self.number_below(2)).unwrap()];
+            it.kind = if has_code { it.kind } else { known };
             let about = it.about.get_or_insert_default();
             about.id = "A99.1,2026/11/20,45/CV/TU".into();
             about.number.get_or_insert_default().printed = "45-CV/TU".into();
@@ -239,19 +271,17 @@ impl RandomMessages {
             Body::Status(it)
         };
         let mut canonical = Canonical { origin: None, body: Some(body) };
-        if let Some(Body::Document(it)) = &mut canonical.body {
-            for (index, it) in it.attachments.iter_mut().enumerate() {
-                let bytes = self.file_bytes(index);
-                let sha256 = files.insert(&bytes).sha256;
-                it.content = Some(proto::canonical::v1::Blob {
-                    r#ref: format!("sha256:{}", hex::encode(sha256)),
-                    size: bytes.len() as u64,
-                    digests: vec![proto::canonical::v1::Digest {
-                        algorithm: "sha256".into(),
-                        value: sha256.to_vec().into(),
-                    }],
-                });
-            }
+        for (index, it) in attachments_mut(&mut canonical).iter_mut().enumerate() {
+            let bytes = self.file_bytes(index);
+            let sha256 = files.insert(&bytes).sha256;
+            it.content = Some(proto::canonical::v1::Blob {
+                r#ref: format!("sha256:{}", hex::encode(sha256)),
+                size: bytes.len() as u64,
+                digests: vec![proto::canonical::v1::Digest {
+                    algorithm: "sha256".into(),
+                    value: sha256.to_vec().into(),
+                }],
+            });
         }
         let bytes = match canonical.body.as_ref().unwrap() {
             Body::Document(it) => it.encode_to_vec(),
@@ -267,9 +297,9 @@ impl RandomMessages {
 
 /// The type of the messages that a format carries.
 pub(super) fn descriptor_of(format: &Format) -> MessageDescriptor {
-    let name = match format.name() {
-        "edxml.status" => "Status",
-        "delivery.report" => "DeliveryReport",
+    let name = match format.carries().first() {
+        Some(MessageType::Status) => "Status",
+        Some(MessageType::DeliveryReport) => "DeliveryReport",
         _ => "Document",
     };
     let name = format!("lienthong.canonical.v1.{name}");

@@ -10,7 +10,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 
 use crate::limits::{DEPTH_MAX, NODES_MAX};
-use crate::tree::{NodeKind, Tree};
+use crate::tree::{NodeKind, ROOT_LIST, Tree};
 
 /// Scans JSON; the root is the outermost value.
 ///
@@ -192,13 +192,13 @@ impl<'a> Scanner<'a> {
     /// empty.
     fn scan_list(&mut self, node_id: usize, depth: usize) -> Result<(), SyntaxError> {
         self.position += 1;
-        let (name, parent) =
-            (self.tree.nodes[node_id].name.clone(), self.tree.nodes[node_id].parent);
         if self.consume(b']') {
             self.tree.nodes[node_id].kind = NodeKind::EmptyList;
             return Ok(());
         }
-        let mut item = node_id;
+        // The root is no item of a list: nothing stands beside it.
+        let mut item = if node_id == 0 { self.tree.add_child(0, ROOT_LIST) } else { node_id };
+        let (name, parent) = (self.tree.nodes[item].name.clone(), self.tree.nodes[item].parent);
         loop {
             self.tree.nodes[item].kind = NodeKind::Item;
             self.scan_value(item, depth + 1)?;

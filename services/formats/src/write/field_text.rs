@@ -56,7 +56,11 @@ pub(super) fn is_longer(text: &str, max: Option<usize>) -> bool {
 
 pub(super) fn truncate(text: Cow<'_, str>, max: Option<usize>) -> Cow<'_, str> {
     match max {
-        Some(max) if is_longer(&text, Some(max)) => Cow::Owned(text.chars().take(max).collect()),
+        Some(max) if is_longer(&text, Some(max)) => {
+            // A reader trims, and would write another text the next time.
+            let cut: String = text.chars().take(max).collect();
+            Cow::Owned(cut.trim_end().to_owned())
+        }
         _ => text,
     }
 }

@@ -4,7 +4,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 
 use crate::diagnostic::Defect;
-use crate::tree::{NodeKind, Tree};
+use crate::tree::{NodeKind, ROOT_LIST, Tree};
 use crate::write::content::FileWriter;
 
 /// Constant JSON around the records of a written body.
@@ -32,7 +32,7 @@ impl JsonFrame {
         }
         let mut frame = serde_json::Value::Array(vec![RECORD.into()]);
         if around.is_empty() {
-            for name in records.rsplit('/').filter(|it| !it.is_empty()) {
+            for name in records.rsplit('/').filter(|it| !it.is_empty() && *it != ROOT_LIST) {
                 frame = serde_json::json!({ name: frame });
             }
         } else {

@@ -46,13 +46,13 @@ mod model;
 mod path_map;
 mod plan;
 mod profile;
-#[cfg(test)]
-mod properties;
 mod read;
 mod registered_format;
 mod report;
 mod rule_check;
 mod scan;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod unmapped;
 mod write;

@@ -1,7 +1,7 @@
 //! Protobuf encoding of dynamic messages; decoded texts borrow from the bytes.
 //!
 //! An own codec, because every conversion passes through it twice: prost-reflect allocates each
-//! text and keeps fields in a tree map. `properties.rs` checks it against prost-reflect.
+//! text and keeps fields in a tree map. the tests check it against prost-reflect.
 
 use std::borrow::Cow;
 

@@ -81,6 +81,13 @@ fn the_top_level_is_the_fixed_one_and_the_map_names_every_crate() {
 }
 
 #[test]
+fn the_readme_is_a_landing_page() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let lines = readme.lines().count();
+    assert!(lines <= 300, "{lines} lines: a longer text lies beside what it describes");
+}
+
+#[test]
 fn every_promise_of_the_readme_names_a_test_that_exists() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
     let promises = readme.split("\n## ").find(|it| it.starts_with("The promises"));

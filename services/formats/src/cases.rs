@@ -7,7 +7,8 @@
 //! - `report`: the outcome lists the losses of encoding it;
 //! - `refused`: the outcome has the code and the violations; there is no canonical JSON.
 //!
-//! The outcome lists findings too. A case whose class is weaker than its result is a failure as
+//! A body of several records has the outcomes of all; one in which a record is refused and another is
+//! not is a `report`. The outcome lists findings too. A case whose class is weaker than its result is a failure as
 //! well.
 
 mod case;
@@ -83,26 +84,34 @@ pub fn run_case(format: &Format, case: &Case) -> CaseOutcome {
     let mut files = MemoryBlobs::default();
     let declared: Vec<_> =
         case.files.iter().map(|(name, bytes)| files.declare(name, bytes)).collect();
-    let decoded = match format.decode(&case.native, &declared, &mut files) {
-        Ok(decoded) => decoded,
+    let records = match format.decode_records(&case.native, &declared, &mut files) {
+        Ok(records) => records,
         Err(fault) => return refusal(&fault),
     };
-    let encoded =
-        decoded.into_iter().map(|it| encode_again(format, case, (it, &declared), &mut files));
-    let joined = encoded.reduce(join);
+    let outcomes = records.into_iter().map(|it| match it.outcome {
+        Ok(message) => encode_again(format, case, (message, &declared), &mut files),
+        Err(fault) => refusal(&fault),
+    });
+    let joined = outcomes.reduce(join);
     joined.unwrap_or_else(|| CaseOutcome { class: "refused", ..CaseOutcome::default() })
 }
 
-/// The results of a message and of those before it. A message alone is never all of a body, so
+/// The results of a record and of those before it. A message alone is never all of a body, so
 /// several are the same at best.
 fn join(before: CaseOutcome, next: CaseOutcome) -> CaseOutcome {
-    let canonical = before.canonical.zip(next.canonical).map(|(before, next)| before + &next);
-    let is_same = before.class != "report" && next.class != "report";
+    let has_class = |class: &str| [before.class, next.class].map(|it| it == class);
+    let class = match (has_class("refused"), has_class("report")) {
+        ([true, true], _) => "refused",
+        ([false, false], [false, false]) => "same",
+        _ => "report",
+    };
+    let canonical =
+        [before.canonical, next.canonical].into_iter().flatten().reduce(|it, next| it + &next);
     CaseOutcome {
         canonical,
         outcome: before.outcome + &next.outcome,
         native: [before.native, next.native].concat(),
-        class: if is_same { "same" } else { "report" },
+        class,
     }
 }
 

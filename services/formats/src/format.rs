@@ -28,6 +28,7 @@ mod decode;
 mod encode;
 mod names;
 
+pub(crate) use decode::messages_of;
 use names::check_names;
 
 /// What a format writes that the message does not contain.
@@ -41,7 +42,17 @@ pub struct EncodeContext {
     pub organisation: String,
 }
 
-/// One record of a native item, read.
+/// One record of a native item: a message, or refused by itself.
+#[derive(Clone, Debug)]
+pub struct DecodedRecord {
+    /// Where the record stands in the item: its path with its index, such as `data[2]`, or the line
+    /// at which it begins, such as `line 3`; empty when the item is the record.
+    pub place: String,
+    /// The message, or the fault of this record alone, with the sender's own field.
+    pub outcome: Result<DecodedMessage, Fault>,
+}
+
+/// The message of a record.
 #[derive(Clone, Debug)]
 pub struct DecodedMessage {
     /// The canonical message.
@@ -261,7 +272,9 @@ impl Format {
         if !self.is_detectable() {
             return false;
         }
-        let Some(record) = self.find_records(tree).first().copied() else { return false };
+        let records = self.find_records(tree);
+        let whole = records.iter().find(|it| tree.defect_of(**it).is_none());
+        let Some(record) = whole.or(records.first()).copied() else { return false };
         self.detect.iter().all(|it| {
             // An element in which nothing stands says no more than a missing one; a JSON key with an
             // empty text still tells the format.

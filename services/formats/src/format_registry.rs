@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::content::BlobSink;
 use crate::detection::{Detection, detect, precedence};
 use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
-use crate::format::{DecodedMessage, Format};
+use crate::format::{DecodedMessage, DecodedRecord, Format, messages_of};
 use crate::registered_format::{FormatSource, RegisteredFormat};
 use crate::scan::decode_text;
 
@@ -198,12 +198,11 @@ impl FormatRegistry {
         }
     }
 
-    /// Decodes native bytes in the format of that name, or for `auto` in the format detected from
-    /// them; detection and decoding share one scan.
+    /// Decodes native bytes of which every record is a message, as [`Self::decode_records`] does.
     ///
     /// # Errors
     ///
-    /// No format has that name, none is detected, several are, or the bytes are refused.
+    /// Those of [`Self::decode_records`], or the first record is refused.
     pub fn decode(
         &self,
         name: &str,
@@ -211,15 +210,33 @@ impl FormatRegistry {
         declared: &[DeclaredAttachment],
         sink: &mut dyn BlobSink,
     ) -> Result<(&Format, Vec<DecodedMessage>), Fault> {
+        let (format, records) = self.decode_records(name, native, declared, sink)?;
+        Ok((format, messages_of(records)?))
+    }
+
+    /// Decodes native bytes in the format of that name, or for `auto` in the format detected from
+    /// them; detection and decoding share one scan. Each record is a message, or is refused by
+    /// itself.
+    ///
+    /// # Errors
+    ///
+    /// No format has that name, none is detected, several are, or the item is refused as a whole.
+    pub fn decode_records(
+        &self,
+        name: &str,
+        native: &[u8],
+        declared: &[DeclaredAttachment],
+        sink: &mut dyn BlobSink,
+    ) -> Result<(&Format, Vec<DecodedRecord>), Fault> {
         if name != "auto" {
             let format = self.require(name)?;
-            return Ok((format, format.decode(native, declared, sink)?));
+            return Ok((format, format.decode_records(native, declared, sink)?));
         }
         let text = match decode_text(native, None) {
             Ok(text) => text,
             Err(fault) => {
                 let format = self.detect_by_charset(native).ok_or(fault)?;
-                return Ok((format, format.decode(native, declared, sink)?));
+                return Ok((format, format.decode_records(native, declared, sink)?));
             }
         };
         let Detection { format, tree } = detect(&self.0, &text.text)?;

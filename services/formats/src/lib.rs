@@ -11,7 +11,8 @@
 //!
 //! # Promises
 //!
-//! - Every input ends in a message, or in a coded refusal that names the sender's own field.
+//! - Every record of an input ends in a message, or in a coded refusal that names the sender's own
+//!   field, whatever the other records are.
 //! - The loss report comes from reading back what was written: applied to the message, it gives
 //!   what the receiver will read.
 //! - A secrecy mark in its field is reported before anything else of the item; the sink may refuse
@@ -62,7 +63,7 @@ pub use content::{
     BlobDigest, BlobSink, BlobSource, HEAD_BYTES, MemoryBlobs, NameMatch, match_file_name,
 };
 pub use diagnostic::{SourceMistake, SourcePosition, Wording, nearest};
-pub use format::{DecodedMessage, EncodeContext, Format};
+pub use format::{DecodedMessage, DecodedRecord, EncodeContext, Format};
 pub use format_registry::{DescriptionFile, DescriptionMistake, FormatRegistry};
 pub use grammar_schema::grammar_schema;
 pub use inventory::{Coverage, Inventory, KnownLoss, MappedCode, MappedPlace};

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell};
 
+use proto::fault::v1::Fault;
+
 mod binding;
 mod name;
 
@@ -64,6 +66,8 @@ pub(crate) struct Node<'a> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tree<'a> {
     pub(crate) nodes: Vec<Node<'a>>,
+    /// Records that the text of the syntax breaks, with what is wrong, in document order.
+    pub(crate) defects: Vec<(usize, Fault)>,
 }
 
 impl<'a> Tree<'a> {
@@ -73,7 +77,13 @@ impl<'a> Tree<'a> {
         let name = name.into();
         let fingerprint = fingerprint(&name);
         nodes.push(Node { name, fingerprint, kind: NodeKind::Container, ..Node::default() });
-        Self { nodes }
+        Self { nodes, defects: Vec::new() }
+    }
+
+    /// What is wrong with a record whose text is not as the syntax requires.
+    pub(crate) fn defect_of(&self, record: usize) -> Option<&Fault> {
+        let index = self.defects.binary_search_by_key(&record, |(it, _)| *it).ok()?;
+        self.defects.get(index).map(|(_, fault)| fault)
     }
 
     /// Appends a child.
@@ -197,6 +207,15 @@ impl<'a> Tree<'a> {
     /// Path of a node from the root, for messages to people; a repeated name carries its index.
     pub(crate) fn path(&self, node_id: usize) -> String {
         self.path_from(0, node_id)
+    }
+
+    /// Path of the list that a node is an item of: that of the node without its index.
+    pub(crate) fn list_path(&self, node_id: usize) -> String {
+        let path = self.path(node_id);
+        match path.rsplit_once('[') {
+            Some((list, _)) => list.to_owned(),
+            None => path,
+        }
     }
 
     /// Path of a node from one of its ancestors.

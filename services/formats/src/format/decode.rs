@@ -10,11 +10,11 @@ use sha2::{Digest as _, Sha256};
 use crate::canonical_json;
 use crate::content::{BlobSink, UnpackBudget};
 use crate::file::{attachments_mut, make_names_plain, unreferenced_file};
-use crate::format::{DecodedMessage, Format};
+use crate::format::{DecodedMessage, DecodedRecord, Format};
 use crate::grammar::{Syntax, UnmappedPolicy};
 use crate::limits::{FINDINGS_MAX, RECORDS_MAX};
 use crate::model::DynMessage;
-use crate::plan::parse_native_path;
+use crate::plan::{Rule, parse_native_path};
 use crate::read::{FileSource, RecordReader};
 use crate::scan::csv::is_formula;
 use crate::scan::{NativeText, decode_text, refuse_html};
@@ -22,18 +22,33 @@ use crate::tree::Tree;
 use crate::unmapped::{self, CollectedRecord};
 
 impl Format {
-    /// Decodes native bytes; each record is a message. The sink receives the files that the body
-    /// contains, in their order; `declared` lists those that were uploaded beside it.
+    /// Decodes native bytes of which every record is a message. The sink receives the files that
+    /// the body contains, in their order; `declared` lists those that were uploaded beside it.
     ///
     /// # Errors
     ///
-    /// The first reason to refuse the item, with the sender's own field.
+    /// The first reason to refuse the item or one of its records, with the sender's own field.
     pub fn decode(
         &self,
         native: &[u8],
         declared: &[DeclaredAttachment],
         sink: &mut dyn BlobSink,
     ) -> Result<Vec<DecodedMessage>, Fault> {
+        messages_of(self.decode_records(native, declared, sink)?)
+    }
+
+    /// Decodes native bytes; each record is a message, or is refused by itself.
+    ///
+    /// # Errors
+    ///
+    /// The first reason to refuse the item as a whole: its text is not of the syntax, exceeds a
+    /// bound, bears a secrecy mark anywhere, or what is needed to read it fails at present.
+    pub fn decode_records(
+        &self,
+        native: &[u8],
+        declared: &[DeclaredAttachment],
+        sink: &mut dyn BlobSink,
+    ) -> Result<Vec<DecodedRecord>, Fault> {
         let NativeText { text, finding } = decode_text(native, self.syntax.charset())?;
         let decoded = match self.syntax.is_canonical() {
             true => self.decode_canonical(&text, (native, declared), sink),
@@ -47,11 +62,12 @@ impl Format {
         text: &str,
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
-    ) -> Result<Vec<DecodedMessage>, Fault> {
+    ) -> Result<Vec<DecodedRecord>, Fault> {
         refuse_html(text)?;
         let (mut canonical, findings) = canonical_json::read(text, declared, sink)?;
         self.set_origin(&mut canonical, native);
-        Ok(vec![DecodedMessage { canonical, findings }])
+        let outcome = Ok(DecodedMessage { canonical, findings });
+        Ok(vec![DecodedRecord { place: String::new(), outcome }])
     }
 
     /// Decodes native bytes whose tree was scanned to detect the format.
@@ -61,7 +77,7 @@ impl Format {
         text: &NativeText<'_>,
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
-    ) -> Result<Vec<DecodedMessage>, Fault> {
+    ) -> Result<Vec<DecodedRecord>, Fault> {
         let decoded = match self.syntax.is_canonical() {
             true => self.decode_canonical(&text.text, (native, declared), sink),
             false => self.decode_tree(tree, (native, declared), sink),
@@ -74,47 +90,76 @@ impl Format {
         tree: &Tree<'_>,
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
-    ) -> Result<Vec<DecodedMessage>, Fault> {
+    ) -> Result<Vec<DecodedRecord>, Fault> {
         let records = self.find_records(tree);
-        if records.len() > RECORDS_MAX {
-            let count = records.len();
+        self.check_record_count(records.len())?;
+        self.check_secrecy(tree, &records, declared)?;
+        let (referenced, budget) = (Vec::new(), UnpackBudget::per_item());
+        let mut item = ItemState { declared, sink, referenced, budget };
+        let mut decoded = Vec::with_capacity(records.len());
+        for (record, place) in records.iter().zip(record_places(tree, &records)) {
+            let outcome = match self.decode_record(tree, *record, &mut item) {
+                Ok(message) => Ok(message),
+                Err(RecordFailure::Record(fault)) => Err(fault),
+                Err(RecordFailure::Item(fault)) => return Err(fault),
+            };
+            decoded.push(DecodedRecord { place, outcome });
+        }
+        // A record that was refused may have named what no other one names.
+        let is_complete = decoded.iter().all(|it| it.outcome.is_ok());
+        let mut extra = declared.iter().filter(|it| !item.referenced.contains(&it.reference));
+        if let Some(extra) = extra.next().filter(|_| is_complete) {
+            return Err(unreferenced_file(extra));
+        }
+        let mut count_finding = self.count_finding(tree, records.len());
+        for message in decoded.iter_mut().filter_map(|it| it.outcome.as_mut().ok()) {
+            message.findings.extend(count_finding.take());
+            self.set_origin(&mut message.canonical, native);
+        }
+        Ok(decoded)
+    }
+
+    /// Refuses the item for a secrecy mark in any of its records or outside them, because its bytes
+    /// would be stored with every record that is accepted. This comes first: a refused item leaves
+    /// no other trace.
+    fn check_secrecy(
+        &self,
+        tree: &Tree<'_>,
+        records: &[usize],
+        declared: &[DeclaredAttachment],
+    ) -> Result<(), Fault> {
+        let (broken, readable): (Vec<usize>, Vec<usize>) =
+            records.iter().partition(|it| tree.defect_of(**it).is_some());
+        let first_defect = broken.first().and_then(|it| tree.defect_of(*it));
+        // Which cell of such a row is the secrecy mark cannot be told.
+        if let Some(fault) = first_defect.filter(|_| self.rules.iter().any(Rule::has_gate)) {
+            return Err(fault.clone());
+        }
+        for record in &readable {
+            self.new_reader(tree, declared).check_secrecy(&self.rules, *record)?;
+        }
+        unmapped::check_outside(tree, &readable)
+    }
+
+    fn check_record_count(&self, count: usize) -> Result<(), Fault> {
+        if count > RECORDS_MAX {
             return Err(Fault::new(&code::LT_MAP_005).violation(
                 "body",
                 format!("có {count} văn bản, nhiều nhất {RECORDS_MAX}"),
                 format!("holds {count} documents, at most {RECORDS_MAX}"),
             ));
         }
-        if records.is_empty() {
-            if self.syntax.is_xml() {
-                return Err(Fault::new(&code::LT_MAP_009));
-            }
-            return Err(Fault::new(&code::LT_MAP_009).violation(
-                self.syntax.records(),
-                "không có văn bản nào",
-                "holds no document",
-            ));
+        if count > 0 {
+            return Ok(());
         }
-        // Secrecy marks of all records come first: a refused item leaves no other trace.
-        for record in &records {
-            self.new_reader(tree, declared).check_secrecy(&self.rules, *record)?;
+        if self.syntax.is_xml() {
+            return Err(Fault::new(&code::LT_MAP_009));
         }
-        unmapped::check_outside(tree, &records)?;
-        let (budget, count) = (UnpackBudget::per_item(), records.len());
-        let mut item = ItemState { declared, sink, referenced: Vec::new(), budget };
-        let mut decoded = Vec::new();
-        for record in records {
-            decoded.push(self.decode_record(tree, record, &mut item)?);
-        }
-        if let Some(first) = decoded.first_mut() {
-            first.findings.extend(self.count_finding(tree, count));
-        }
-        if let Some(extra) = declared.iter().find(|it| !item.referenced.contains(&it.reference)) {
-            return Err(unreferenced_file(extra));
-        }
-        for it in &mut decoded {
-            self.set_origin(&mut it.canonical, native);
-        }
-        Ok(decoded)
+        Err(Fault::new(&code::LT_MAP_009).violation(
+            self.syntax.records(),
+            "không có văn bản nào",
+            "holds no document",
+        ))
     }
 
     /// A finding when the body says that there are more or fewer records than it holds: it is a
@@ -162,7 +207,10 @@ impl Format {
         tree: &Tree<'_>,
         record: usize,
         item: &mut ItemState<'_>,
-    ) -> Result<DecodedMessage, Fault> {
+    ) -> Result<DecodedMessage, RecordFailure> {
+        if let Some(fault) = tree.defect_of(record) {
+            return Err(RecordFailure::Record(fault.clone()));
+        }
         let mut message = DynMessage::new(self.schema);
         let mut reader = self.new_reader(tree, item.declared);
         reader.read_record(&self.rules, record, &mut message)?;
@@ -179,14 +227,14 @@ impl Format {
         findings.extend(make_names_plain(&mut canonical, |index| {
             self.native_path(&format!("attachments[{index}].file_name"))
         }));
-        item.sink.admit(&canonical)?;
+        item.sink.admit(&canonical).map_err(RecordFailure::Item)?;
         if !violations.is_empty() {
             let mut fault = Fault::new(&code::LT_MAP_014);
             fault.violations = violations;
-            return Err(fault);
+            return Err(fault.into());
         }
         if let Some(fault) = fault {
-            return Err(fault);
+            return Err(fault.into());
         }
         let reader = self.new_reader(tree, item.declared);
         let field_of = |index| self.native_path(&format!("attachments[{index}].content.ref"));
@@ -216,12 +264,58 @@ impl Format {
     }
 }
 
-/// The messages, each with a finding about the whole item.
-fn with_finding(
-    mut decoded: Vec<DecodedMessage>,
-    finding: Option<&Finding>,
-) -> Vec<DecodedMessage> {
-    for it in &mut decoded {
+/// Why a record is no message.
+enum RecordFailure {
+    /// The record is refused, and no other one.
+    Record(Fault),
+    /// The item is refused as a whole.
+    Item(Fault),
+}
+
+impl From<Fault> for RecordFailure {
+    /// A secrecy mark concerns the whole item, because its bytes are stored with every record; so
+    /// does a failure that may pass, because the item then comes again as a whole.
+    fn from(fault: Fault) -> Self {
+        if fault.code == code::LT_MAP_007.code || fault.is_retryable() {
+            Self::Item(fault)
+        } else {
+            Self::Record(fault)
+        }
+    }
+}
+
+/// The messages of records none of which is refused.
+///
+/// # Errors
+///
+/// The fault of the first record that is.
+pub(crate) fn messages_of(records: Vec<DecodedRecord>) -> Result<Vec<DecodedMessage>, Fault> {
+    records.into_iter().map(|it| it.outcome).collect()
+}
+
+/// The path of each record, with its index among those of its list. Built in one pass, because
+/// [`Tree::path`] counts the siblings for every node.
+fn record_places(tree: &Tree<'_>, records: &[usize]) -> Vec<String> {
+    let [_, _, ..] = records else { return records.iter().map(|it| tree.path(*it)).collect() };
+    let (mut parent, mut list, mut index) = (None, String::new(), 0);
+    let place = |record: &usize| {
+        let node = &tree.nodes[*record];
+        if parent != Some(node.parent) {
+            parent = Some(node.parent);
+            (list, index) = (tree.list_path(*record), 0);
+        }
+        index += 1;
+        match node.name.starts_with("line ") {
+            true => node.name.to_string(),
+            false => format!("{list}[{}]", index - 1),
+        }
+    };
+    records.iter().map(place).collect()
+}
+
+/// The records, each message with a finding about the whole item.
+fn with_finding(mut decoded: Vec<DecodedRecord>, finding: Option<&Finding>) -> Vec<DecodedRecord> {
+    for it in decoded.iter_mut().filter_map(|it| it.outcome.as_mut().ok()) {
         it.findings.extend(finding.cloned());
     }
     decoded

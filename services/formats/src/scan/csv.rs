@@ -19,7 +19,8 @@ use crate::tree::Tree;
 ///
 /// # Errors
 ///
-/// A quote is not closed, a row has more or fewer cells than the first, or a bound is exceeded.
+/// A quote is not closed, or a bound is exceeded. A row that has more or fewer cells than the first
+/// is a record with a defect.
 pub(crate) fn scan<'a>(
     text: &'a str,
     syntax: &CsvSyntax,
@@ -224,19 +225,22 @@ fn column_names<'a>(first: &Row<'a>, has_header: bool) -> Vec<Cow<'a, str>> {
 
 fn add_row<'a>(tree: &mut Tree<'a>, row: Row<'a>, names: &[Cow<'a, str>]) -> Result<(), Fault> {
     let (count, width, line) = (row.cells.len(), names.len(), row.line);
-    if count != width {
-        return Err(malformed(
-            line,
-            format!("có {count} ô, dòng đầu có {width}"),
-            format!("has {count} cells, the first row has {width}"),
-        ));
-    }
     if tree.nodes.len() + count > CELLS_MAX {
         return Err(too_many_cells(line));
     }
     let parent = tree.add_child(0, format!("line {line}"));
+    if count != width {
+        let fault = malformed(
+            line,
+            format!("có {count} ô, dòng đầu có {width}"),
+            format!("has {count} cells, the first row has {width}"),
+        );
+        tree.defects.push((parent, fault));
+    }
+    // Cells beyond the last column are searched for secrecy marks as all others are.
+    let names = names.iter().cloned().chain(std::iter::repeat(Cow::Borrowed("")));
     for (cell, name) in row.cells.into_iter().zip(names) {
-        let node_id = tree.add_child(parent, name.clone());
+        let node_id = tree.add_child(parent, name);
         tree.nodes[node_id].text = cell.text;
     }
     Ok(())

@@ -14,7 +14,7 @@ use proto::message::v1::Loss;
 use super::native_tree::NativeNode;
 use super::random_messages::RandomMessages;
 use super::{Leaves, apply_losses, canonical_leaves, declared};
-use crate::format::DecodedMessage;
+use crate::format::{DecodedMessage, messages_of};
 use crate::scan::decode_text;
 use crate::{EncodeContext, Format, FormatRegistry, MemoryBlobs};
 
@@ -272,7 +272,7 @@ fn every_native_text_is_accounted_for() {
         let (native, mut files) =
             ((case.native.as_slice(), &case.declared[..]), case.files.clone());
         let decoded = format.decode_scanned(&tree, &text, native, &mut files);
-        let Ok(decoded) = decoded else { continue };
+        let Ok(decoded) = decoded.and_then(messages_of) else { continue };
         let leftovers: Vec<_> =
             decoded.iter().flat_map(|it| leftovers(&it.canonical)).map(|it| it.raw).collect();
         let found: Vec<_> = decoded.iter().flat_map(|it| &it.findings).collect();

@@ -11,6 +11,7 @@ mod file_laws;
 mod flat;
 mod legacy_text;
 mod profiles;
+mod records;
 mod refusals;
 mod said;
 mod shipped;

@@ -12,6 +12,9 @@ fn syntax(yaml: &str) -> CsvSyntax {
 fn rows(text: &str, yaml: &str) -> Result<Vec<Vec<(String, String)>>, Fault> {
     let titles = ["Số".to_owned(), "Trích yếu".to_owned()];
     let tree = scan(text, &syntax(yaml), &titles)?;
+    if let Some((_, fault)) = tree.defects.first() {
+        return Err(fault.clone());
+    }
     let cells = |row: usize| {
         let cell = |it: usize| (tree.nodes[it].name.to_string(), tree.nodes[it].text.to_string());
         tree.children(row).map(cell).collect()

@@ -28,7 +28,7 @@ pub(crate) fn write(
     out: &mut Vec<u8>,
 ) -> Result<(), Fault> {
     out.extend_from_slice(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let mut writer = XmlWriter { tree, naming, files, out };
+    let mut writer = XmlWriter { tree, naming, files, out, is_declared: false };
     writer.write_element(0, 0)
 }
 
@@ -45,6 +45,9 @@ struct XmlWriter<'w, 't> {
     naming: XmlNaming<'w>,
     files: FileWriter<'w>,
     out: &'w mut Vec<u8>,
+    /// An element around declares the prefix. Elsewhere names are in the root's default namespace,
+    /// because a prefix that nothing binds is no XML of the standard.
+    is_declared: bool,
 }
 
 impl XmlWriter<'_, '_> {
@@ -61,7 +64,7 @@ impl XmlWriter<'_, '_> {
             self.push(local);
             return;
         }
-        if node_id != 0 && (!node.is_unprefixed || node.declares_prefix) {
+        if node_id != 0 && self.is_declared && (!node.is_unprefixed || node.declares_prefix) {
             self.push(self.naming.prefix);
             self.push(":");
         }
@@ -76,6 +79,8 @@ impl XmlWriter<'_, '_> {
         let tree = self.tree;
         let node = &tree.nodes[node_id];
         let is_attribute = |it: &usize| tree.nodes[*it].name.starts_with('@');
+        let is_declared_around = self.is_declared;
+        self.is_declared |= self.declares_prefix(node_id);
         self.push_indent(depth);
         self.push("<");
         self.push_name(node_id);
@@ -102,7 +107,13 @@ impl XmlWriter<'_, '_> {
         self.push("</");
         self.push_name(node_id);
         self.push(">\n");
+        self.is_declared = is_declared_around;
         Ok(())
+    }
+
+    fn declares_prefix(&self, node_id: usize) -> bool {
+        let node = &self.tree.nodes[node_id];
+        node.name == self.naming.declared_at || (node.declares_prefix && node.is_unprefixed)
     }
 
     fn push_attribute(&mut self, index: usize, node_id: usize) {
@@ -129,7 +140,7 @@ impl XmlWriter<'_, '_> {
 
     fn push_declarations(&mut self, node_id: usize) {
         let node = &self.tree.nodes[node_id];
-        let XmlNaming { namespace, prefix, declared_at } = self.naming;
+        let XmlNaming { namespace, prefix, .. } = self.naming;
         if let Some((namespace, _)) = split_namespace(&node.name) {
             self.push(&format!(" xmlns:{FOREIGN_PREFIX}=\""));
             self.push_escaped(namespace);
@@ -139,7 +150,7 @@ impl XmlWriter<'_, '_> {
         if node_id == 0 {
             [" xmlns=\"", namespace, "\""].iter().for_each(|it| self.push(it));
         }
-        if node.name == declared_at || (node.declares_prefix && node.is_unprefixed) {
+        if self.declares_prefix(node_id) {
             [" xmlns:", prefix, "=\"", namespace, "\""].iter().for_each(|it| self.push(it));
         }
     }

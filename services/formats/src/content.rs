@@ -25,7 +25,7 @@ pub use name::{NameMatch, match_file_name};
 pub(crate) use archive::SaidOfFile;
 pub(crate) use blob::{NullSink, digest_reference};
 pub(crate) use file_type::media_type_of;
-pub(crate) use form::{Packing, pack, packed_media_type};
+pub(crate) use form::{Packing, pack, packed_media_type, says_packed};
 pub(crate) use inspect::FileTraits;
 pub(crate) use judge::judge;
 pub(crate) use name::plain_file_name;

@@ -15,6 +15,12 @@ const ZIP_TYPE: &str = "application/zip";
 /// Another name for it, by which that library unwraps nothing.
 const OTHER_ZIP_TYPE: &str = "application/x-zip-compressed";
 
+/// True for a content type by which readers unwrap a file, so that it belongs to the file as it is
+/// written, and no other text may stand in its place.
+pub(crate) fn says_packed(content_type: &str) -> bool {
+    content_type == ZIP_TYPE
+}
+
 /// How a format has the files in its bodies.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Packing {

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use proto::canonical::v1::{Canonical, Leftover, leftover::Why};
 
+use crate::content::says_packed;
 use crate::convert::writable_text;
 use crate::limits::{LEFTOVERS_MAX, NODES_MAX};
 use crate::read::unicode_of;
@@ -56,7 +57,10 @@ impl<'w> Restorer<'_, 'w, '_> {
         let Some(node_id) = self.find_or_create(&steps, item.why()) else { return };
         let replaces = match item.why() {
             Why::Invalid => self.written.defaulted.contains(&node_id),
-            Why::Other => self.is_in_second_record(&steps),
+            Why::Other => {
+                let written = &self.written.tree.nodes[node_id].text;
+                !says_packed(written) && !says_packed(&text) && self.is_in_second_record(&steps)
+            }
             // The value is still the one that this spelling was read as.
             Why::Spelling => {
                 let node = &self.written.tree.nodes[node_id];

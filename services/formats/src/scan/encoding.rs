@@ -94,7 +94,8 @@ fn is_utf16(encoding: &Encoding) -> bool {
 }
 
 /// The byte order of UTF-16, and where its text begins: by the mark, or by the zero byte beside the
-/// first character, which is ASCII in XML and JSON (RFC 4627, section 3; XML 1.0, appendix F).
+/// first character, which is ASCII in XML and JSON (RFC 4627, section 3; XML 1.0, appendix F) and in
+/// most titles of tables. The second character may be any letter.
 fn utf16_of(native: &[u8]) -> Option<(&'static Encoding, usize)> {
     match native {
         // UTF-32, which nobody writes.
@@ -102,7 +103,7 @@ fn utf16_of(native: &[u8]) -> Option<(&'static Encoding, usize)> {
         [0xff, 0xfe, ..] => Some((UTF_16LE, 2)),
         [0xfe, 0xff, ..] => Some((UTF_16BE, 2)),
         [first, 0, second, ..] if is_text(*first) && *second != 0 => Some((UTF_16LE, 0)),
-        [0, first, 0, ..] if is_text(*first) => Some((UTF_16BE, 0)),
+        [0, first, ..] if is_text(*first) => Some((UTF_16BE, 0)),
         _ => None,
     }
 }

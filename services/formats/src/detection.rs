@@ -51,7 +51,7 @@ pub(crate) fn detect<'f, 'a>(
     text: &'a str,
 ) -> Result<Detection<'f, 'a>, Fault> {
     let Some(first) = text.trim_start().chars().next() else {
-        return Err(Fault::new(&code::LT_MAP_018));
+        return Err(Fault::new(&code::LT_MAP_018).violation("body", "rỗng", "is empty"));
     };
     refuse_html(text)?;
     let mut malformed = None;

@@ -134,12 +134,22 @@ fn a_page_of_a_longer_list_is_a_finding_and_a_login_page_is_told_as_html() {
         let (_, decoded) = decode(&native).unwrap();
         assert_eq!(codes(&decoded), [("LT-MAP-033", "Total")]);
     }
-    let page = b" <!DOCTYPE html><html><body>x</body></html>";
     let registry = registry();
-    for name in ["auto", "ioffice.portal", "edxml.document", "canonical.json"] {
-        let decoded = registry.decode(name, page, &[], &mut MemoryBlobs::default());
-        assert_eq!(decoded.unwrap_err().code, "LT-MAP-032", "{name}");
+    let code = |name: &str, body: &str| {
+        let decoded = registry.decode(name, body.as_bytes(), &[], &mut MemoryBlobs::default());
+        decoded.unwrap_err().code
+    };
+    for page in [
+        " <!DOCTYPE html><html><body>x</body></html>",
+        "\u{feff}\r\n<HTML>\r\n<head><title>502 Bad Gateway</title></head></HTML>",
+        "<!-- IIS --><!-- 8.5 -->\n<html lang=\"vi\"><body>x</body></html>",
+        "<?xml version=\"1.0\"?>\n<!DOCTYPE html PUBLIC \"-//W3C//DTD XHTML 1.0\" \"x\"><html/>",
+    ] {
+        for name in ["auto", "ioffice.portal", "edxml.document", "canonical.json"] {
+            assert_eq!(code(name, page), "LT-MAP-032", "{name}: {page}");
+        }
     }
+    assert_eq!(code("auto", "<htmlData><a>1</a></htmlData>"), "LT-MAP-004");
 }
 
 #[test]

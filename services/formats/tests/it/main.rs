@@ -6,6 +6,7 @@ mod bad_inputs;
 mod bag;
 mod cases;
 mod constructs;
+mod csv_of_excel;
 mod descriptions;
 mod file_laws;
 mod flat;

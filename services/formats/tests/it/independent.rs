@@ -78,7 +78,6 @@ fn compare_all(kind: &str, packets: &[(String, Vec<u8>)]) -> (String, Vec<String
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the table of the note")]
 fn every_leaf_of_the_corpus_is_the_same_after_writing() {
     let corpus = packets::corpus();
     assert!(corpus.len() >= 60, "{}", corpus.len());
@@ -88,7 +87,6 @@ fn every_leaf_of_the_corpus_is_the_same_after_writing() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the table of the note")]
 fn every_leaf_of_the_real_packets_is_the_same_after_writing() {
     let samples = samples();
     if samples.is_empty() {

@@ -10,6 +10,7 @@ mod csv_of_excel;
 mod descriptions;
 mod file_laws;
 mod flat;
+mod independent;
 mod legacy_text;
 mod profiles;
 mod records;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proto::message::v1::{Finding, Loss};
 use unicode_normalization::UnicodeNormalization as _;
 
-use super::leaves::Leaf;
+use super::leaves::{Leaf, without_prefix};
 
 type Leaves = BTreeMap<String, Leaf>;
 
@@ -166,21 +166,15 @@ fn differing(before: &Leaf, after: &Leaf, said: &Said) -> Option<&'static str> {
         "ContentId" if without_prefix(one) == without_prefix(other) => {
             Some("a content id with or without `cid:`")
         }
-        "ContentType" if other == "application/zip" => Some(PACKED),
+        "ContentType" | "AttachmentType" if other == "application/zip" => Some(PACKED),
         "ContentType" if other == "application/x-zip-compressed" => {
             Some("a type by which no reader unwraps a ZIP in capitals")
         }
-        "AttachmentType" if other == "application/zip" => Some(PACKED),
         "AttachmentName" if said.found("LT-MAP-042") => {
             Some("a plain file name, said in a finding")
         }
         _ => None,
     }
-}
-
-fn without_prefix(id: &str) -> &str {
-    let is_prefixed = id.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("cid:"));
-    if is_prefixed { &id[4..] } else { id }
 }
 
 fn numbers(text: &str) -> Vec<u32> {

@@ -46,10 +46,11 @@ pub(super) fn leaves_of_xml(native: &[u8]) -> Result<BTreeMap<String, Leaf>, Str
             }
             // A prefix that nothing binds gets a namespace of its own.
             Err(Error::UnknownNamespace(prefix, _)) => {
-                let is_name = |it: &usize| text[*it..].starts_with(char::is_alphabetic);
+                let is_name =
+                    |it: &usize| text.get(*it..).unwrap().starts_with(char::is_alphabetic);
                 let begin = text.match_indices('<').map(|it| it.0 + 1).find(is_name);
                 let begin = begin.ok_or("no root")?;
-                let length = text[begin..].find([' ', '\n', '\r', '\t', '>', '/']);
+                let length = text.get(begin..).unwrap().find([' ', '\n', '\r', '\t', '>', '/']);
                 let at = begin + length.ok_or("no root")?;
                 text.insert_str(at, &format!(" xmlns:{prefix}=\"unbound:{prefix}\""));
             }
@@ -108,12 +109,17 @@ fn child_text<'d>(node: Node<'d, '_>, name: &str) -> &'d str {
     child.and_then(|it| it.text()).unwrap_or_default().trim()
 }
 
+/// A content id without its prefix, in whatever case.
+pub(super) fn without_prefix(id: &str) -> &str {
+    let is_prefixed = id.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("cid:"));
+    if is_prefixed { id.get(4..).unwrap() } else { id }
+}
+
 /// The identity of a file's record, which stands for its number.
 fn key(node: Node<'_, '_>) -> Option<String> {
     let is_record = ["Attachment", "Reference"].contains(&node.tag_name().name());
     let id = is_record.then(|| child_text(node, "ContentId"))?;
-    let is_prefixed = id.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("cid:"));
-    let id = if is_prefixed { &id[4..] } else { id };
+    let id = without_prefix(id);
     (!id.is_empty()).then(|| id.to_owned())
 }
 

@@ -162,9 +162,10 @@ impl Packet {
     /// Where an element begins and ends, inside the first one of another name.
     fn range(&self, inside: &str, name: &str) -> std::ops::Range<usize> {
         let begin = self.0.find(&format!("<edXML:{inside}")).unwrap();
-        let begin = begin + self.0[begin..].find(&format!("<edXML:{name}>")).unwrap();
+        let find = |from: usize, what: &str| from + self.0.get(from..).unwrap().find(what).unwrap();
+        let begin = find(begin, &format!("<edXML:{name}>"));
         let close = format!("</edXML:{name}>");
-        begin..begin + self.0[begin..].find(&close).unwrap() + close.len()
+        begin..find(begin, &close) + close.len()
     }
 
     /// The packet with other files; the attachments stand in the other order than the references.
@@ -251,7 +252,7 @@ fn optional_alone() -> Vec<(String, Packet)> {
     let mut packets = vec![("least".to_owned(), least.clone())];
     let full = Packet(DOCUMENT.to_owned());
     for (inside, name) in OPTIONAL {
-        let element = &full.0[full.range(inside, name)];
+        let element = full.0.get(full.range(inside, name)).unwrap();
         let is_there = least.0.contains(&format!("</edXML:{inside}>"));
         let (close, element) = match inside {
             _ if is_there => (inside, element.to_owned()),

@@ -16,6 +16,7 @@ mod profiles;
 mod records;
 mod refusals;
 mod said;
+mod shared_cases;
 mod shipped;
 mod values;
 mod writing;

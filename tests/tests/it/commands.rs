@@ -262,6 +262,9 @@ fn format_try_writes_attachments_into_the_packet_and_the_folder() {
     assert_eq!(exit, 0, "{value:#}");
     let native = value["messages"][0]["native"].as_str().unwrap();
     assert!(native.contains("AttachmentEncoded") && native.contains("12-CV.pdf"), "{native}");
+    // The hop that the format adds is of now, not of the first day of computers.
+    let has_hop_of_now = |native: &str| native.contains("<edXML:Timestamp>20");
+    assert!(has_hop_of_now(native) && !native.contains("1970"), "{native}");
     let kept: Vec<_> = std::fs::read_dir(folder.path().join("tep")).unwrap().collect();
     assert_eq!(kept.len(), 1);
     let kept = std::fs::read(kept[0].as_ref().unwrap().path()).unwrap();
@@ -276,6 +279,8 @@ fn format_try_writes_attachments_into_the_packet_and_the_folder() {
     std::fs::write(&file, message.to_string()).unwrap();
     let (exit, value) = run_json(folder.path(), &write);
     assert_eq!(exit, 0, "{value:#}");
+    let native = value["native"].as_str().unwrap();
+    assert!(has_hop_of_now(native) && !native.contains("1970"), "{native}");
 }
 
 #[test]

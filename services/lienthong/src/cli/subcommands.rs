@@ -85,10 +85,10 @@ pub(crate) enum Format {
     },
     /// Ngữ pháp của mô tả, có ví dụ / The grammar of descriptions, with examples
     #[command(after_help = "Ví dụ / Examples:\n  lienthong format explain\n  \
-        lienthong format explain date\n  lienthong format explain when\n  \
+        lienthong format explain date\n  lienthong format explain recipients\n  \
         lienthong format explain fields")]
     Explain {
-        /// Một khóa, bộ đổi, cú pháp, hoặc fields: mọi trường chuẩn / A key, converter, syntax, or fields: every canonical field
+        /// Một khóa, bộ đổi, cú pháp, trường chuẩn, hoặc fields: mọi trường / A key, converter, syntax or canonical field; fields: all
         topic: Option<String>,
     },
     /// JSON Schema của mô tả, cho trình soạn thảo / JSON Schema of descriptions, for editors

@@ -1,5 +1,7 @@
 //! `format explain` and `format schema`: the grammar of descriptions.
 
+use std::collections::BTreeMap;
+
 use formats::grammar_page::{
     CanonicalField, EntryKind, GrammarEntry, MESSAGES, canonical_fields, grammar_entries,
 };
@@ -14,8 +16,8 @@ use crate::table::Row;
 pub(super) fn explain_grammar(output: Output, topic: Option<&str>) -> Result<(), Fault> {
     match topic {
         None => print_grammar(output),
-        Some("fields") => print_fields(output, &MESSAGES),
-        Some(message) if MESSAGES.contains(&message) => print_fields(output, &[message]),
+        Some("fields") => print_fields(output, &MESSAGES, &|_| true),
+        Some(message) if MESSAGES.contains(&message) => print_fields(output, &[message], &|_| true),
         Some(topic) => print_topic(output, topic)?,
     }
     Ok(())
@@ -100,6 +102,13 @@ fn print_topic(output: Output, topic: &str) -> Result<(), Fault> {
     let entries = grammar_entries();
     let found: Vec<_> = entries.iter().filter(|it| it.name == topic).collect();
     if found.is_empty() {
+        let is_meant = |it: &CanonicalField| is_named(it, topic);
+        let messages = MESSAGES.map(|it| (it, canonical_fields(it).iter().any(is_meant)));
+        let messages: Vec<_> = messages.iter().filter(|it| it.1).map(|it| it.0).collect();
+        if !messages.is_empty() {
+            print_fields(output, &messages, &is_meant);
+            return Ok(());
+        }
         let names: Vec<_> = entries.iter().map(|it| it.name).chain(["fields"]).collect();
         return Err(unknown_topic(topic, &names));
     }
@@ -135,33 +144,58 @@ fn unknown_topic(topic: &str, names: &[&str]) -> Fault {
     )
 }
 
-fn print_fields(output: Output, messages: &[&str]) {
+/// True for a field whose type or path is the topic, and for the fields below it.
+fn is_named(field: &CanonicalField, topic: &str) -> bool {
+    let plain = |it: &str| it.replace("[]", "");
+    let (path, topic) = (plain(&field.path), plain(topic));
+    // Between points, a name is never found inside another one.
+    let is_on_path = format!(".{path}.").contains(&format!(".{topic}."));
+    is_on_path || plain(&field.field_type) == topic
+}
+
+/// The converters that fill a type; text needs none.
+fn converters_by_type() -> BTreeMap<String, Vec<&'static str>> {
+    let mut all = BTreeMap::<String, Vec<_>>::new();
+    let is_of_a_type = |it: &GrammarEntry| {
+        it.kind == EntryKind::Converter && !it.gives.is_empty() && it.gives != "text"
+    };
+    for it in grammar_entries().into_iter().filter(is_of_a_type) {
+        all.entry(it.gives.replace("[]", "")).or_default().push(it.name);
+    }
+    all
+}
+
+fn print_fields(output: Output, messages: &[&str], is_meant: &dyn Fn(&CanonicalField) -> bool) {
+    let fields = |message: &str| canonical_fields(message).into_iter().filter(|it| is_meant(it));
     if output.json {
         let all: serde_json::Map<String, Value> = messages
             .iter()
-            .map(|it| {
-                let fields = canonical_fields(it);
-                ((*it).to_owned(), fields.iter().map(field_json).collect())
-            })
+            .map(|it| ((*it).to_owned(), fields(it).map(|it| field_json(&it)).collect()))
             .collect();
         output.print_json(&Value::Object(all));
         return;
     }
+    let converters = converters_by_type();
     for message in messages {
         output.print_line("");
         output.print_line(message);
-        let rows: Vec<Row> = canonical_fields(message)
-            .iter()
+        let rows: Vec<Row> = fields(message)
             .map(|it| {
+                let of_type = converters.get(it.field_type.trim_end_matches("[]"));
+                let as_cell = of_type.map(|it| it.join(", ")).unwrap_or_default();
                 let field_type = if it.values.is_empty() {
-                    it.field_type.clone()
+                    it.field_type
                 } else {
                     format!("{}: {}", it.field_type, it.values.join(" "))
                 };
-                Row::from(vec![it.path.clone(), field_type])
+                Row::from(vec![it.path, as_cell, field_type])
             })
             .collect();
-        let headings = [output.localize("Trường", "Field"), output.localize("Kiểu", "Type")];
+        let headings = [
+            output.localize("Trường", "Field"),
+            output.localize("Bộ đổi", "Converter"),
+            output.localize("Kiểu", "Type"),
+        ];
         output.print_table(&headings, &rows);
     }
     output.print_note(output.localize(

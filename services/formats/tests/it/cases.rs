@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formats::Format;
-use formats::cases::{Case, check_cases, run_case};
+use formats::cases::{Case, check_cases, run_case, untouched};
 
 pub(crate) fn formats() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../mapping/formats")
@@ -70,6 +70,26 @@ fn every_shipped_case_has_the_result_of_its_class() {
         }
     }
     assert_eq!(classes.len(), 4, "every class has a case: {classes:?}");
+}
+
+/// `format check` refuses a description of which a part was never tried; so do we.
+#[test]
+fn every_part_of_a_shipped_format_has_a_case() {
+    let mut missing = Vec::new();
+    for folder in sorted(&formats()) {
+        let description = fs::read_to_string(folder.join("description.yaml")).unwrap();
+        let format = Format::compile(&description).unwrap();
+        let cases = sorted(&folder.join("cases"));
+        let run = |it: &PathBuf| {
+            let case = load(it);
+            let outcome = run_case(&format, &case);
+            (case, outcome)
+        };
+        let cases: Vec<_> = cases.iter().map(run).collect();
+        let found = untouched(&format, &description, &cases);
+        missing.extend(found.iter().map(|it| format!("{} {it}", format.name())));
+    }
+    assert!(missing.is_empty(), "{} parts:\n{}", missing.len(), missing.join("\n"));
 }
 
 #[test]

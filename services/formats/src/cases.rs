@@ -8,13 +8,16 @@
 //! - `refused`: the outcome has the code and the violations; there is no canonical JSON.
 //!
 //! A body of several records has the outcomes of all; one in which a record is refused and another is
-//! not is a `report`. The outcome lists findings too. A case whose class is weaker than its result is a failure as
-//! well.
+//! not is a `report`. The outcome lists findings too. A case whose class is weaker than its result is
+//! a failure as well.
 
+mod again;
+mod base_case;
 mod case;
 mod coverage;
 mod difference;
 
+pub use base_case::{BaseCaseOutcome, run_base_case};
 pub use case::{Case, CaseOutcome};
 pub use coverage::untouched;
 pub use difference::{CaseDifference, DifferenceLine, differences};
@@ -24,8 +27,9 @@ use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
 
 use crate::canonical_json;
-use crate::content::{MemoryBlobs, digest_reference};
-use crate::format::{DecodedMessage, EncodeContext, Format};
+use crate::cases::again::{decode_again, written_at};
+use crate::content::MemoryBlobs;
+use crate::format::{DecodedMessage, Format};
 
 /// A failed case, or a mistake in the description.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,26 +176,4 @@ fn sort_leftovers(mut canonical: Canonical) -> Canonical {
     };
     leftovers.iter_mut().for_each(|it| it.items.sort_by(|one, other| one.at.cmp(&other.at)));
     canonical
-}
-
-/// The message that the encoded bytes decode to. They refer to files by digest, so the declared
-/// files are declared by digest too.
-fn decode_again(
-    format: &Format,
-    (native, declared): (&[u8], &[DeclaredAttachment]),
-    files: &mut MemoryBlobs,
-) -> Option<Canonical> {
-    let by_digest = |it: &DeclaredAttachment| {
-        let sha256 = it.claim.as_ref().map(|it| it.sha256.to_vec()).unwrap_or_default();
-        DeclaredAttachment { reference: digest_reference(&sha256), ..it.clone() }
-    };
-    let declared: Vec<_> = declared.iter().map(by_digest).collect();
-    let mut message = format.decode(native, &declared, files).ok()?.into_iter().next()?.canonical;
-    message.origin = None;
-    Some(message)
-}
-
-/// Cases are written at one fixed time, 2026-01-01 00:00 in Vietnam, so that they stay the same.
-fn written_at() -> EncodeContext {
-    EncodeContext { now_us: 1_767_200_400_000_000, ..EncodeContext::default() }
 }

@@ -4,11 +4,13 @@
 
 mod construct;
 mod file;
+mod profile;
 mod rule;
 mod syntax;
 
 pub(crate) use construct::{Construct, ValueShape};
 pub(crate) use file::{DETECT_KEYS, FILE_KEYS, LIST_KEYS};
+pub(crate) use profile::{PROFILE_KEYS, profile_place_keys, profile_syntax_keys};
 pub(crate) use rule::RULE_KEYS;
 pub(crate) use syntax::SYNTAXES;
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use proto::fault::Code;
+use proto::fault::v1::Fault;
+use proto::fault::{Code, code};
 
 /// A text in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,12 +64,10 @@ pub struct SourceMistake {
     pub text_vi: String,
     /// What is wrong, in English.
     pub text_en: String,
-    /// The description can be used all the same.
-    pub is_warning: bool,
 }
 
 impl SourceMistake {
-    /// A mistake that refuses the description.
+    /// A mistake at a position.
     pub(crate) fn new(position: SourcePosition, subject: &str, defect: Defect) -> Self {
         Self {
             code: defect.code,
@@ -76,7 +75,6 @@ impl SourceMistake {
             subject: subject.to_owned(),
             text_vi: defect.text.vi,
             text_en: defect.text.en,
-            is_warning: false,
         }
     }
 }
@@ -90,6 +88,15 @@ impl fmt::Display for SourceMistake {
         }
         write!(formatter, "{} / {}", self.text_vi, self.text_en)
     }
+}
+
+/// The fault of a description with mistakes, with a violation for each.
+pub fn description_fault(mistakes: &[SourceMistake]) -> Fault {
+    mistakes.iter().fold(Fault::new(&code::LT_FMT_020), |fault, it| {
+        let SourcePosition { line, column } = it.position;
+        let field = format!("{line}:{column} {}", it.subject);
+        fault.violation(field.trim_end(), &it.text_vi, &it.text_en)
+    })
 }
 
 /// "Did you mean" for an unknown name, to append to an error; empty when no known name is near.

@@ -101,14 +101,14 @@ impl Format {
     ///
     /// # Errors
     ///
-    /// Every mistake that refuses the description, in the order of the file.
+    /// Every mistake, in the order of the file.
     pub fn compile(description: &str) -> Result<Self, Vec<SourceMistake>> {
         let (format, mistakes) = Self::check(description);
         format.ok_or(mistakes)
     }
 
-    /// Compiles a description and reports every mistake in it, warnings among them, in the order of
-    /// the file. There is no format where a mistake is no warning.
+    /// Compiles a description and reports every mistake in it, in the order of the file. There is no
+    /// format where there is a mistake.
     pub fn check(description: &str) -> (Option<Self>, Vec<SourceMistake>) {
         let root = match parse_yaml(description) {
             Ok(root) => root,
@@ -125,8 +125,7 @@ impl Format {
             }
         };
         mistakes.sort_by_key(|it| it.position);
-        let is_refused = mistakes.iter().any(|it| !it.is_warning);
-        (format.filter(|_| !is_refused), mistakes)
+        (format.filter(|_| mistakes.is_empty()), mistakes)
     }
 
     fn build(

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::content::BlobSink;
 use crate::detection::{Detection, detect, precedence};
-use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
+use crate::diagnostic::{Defect, SourceMistake, SourcePosition, description_fault};
 use crate::format::{DecodedMessage, DecodedRecord, Format, messages_of};
 use crate::registered_format::{FormatSource, RegisteredFormat};
 use crate::scan::decode_text;
@@ -131,7 +131,7 @@ impl FormatRegistry {
             let (file, format) = (file.file.clone(), format.to_owned());
             DescriptionMistake { file, format, fault }
         };
-        let format = self.compile(&file.text).map_err(|it| mistake("", mistakes_fault(&it)))?;
+        let format = self.compile(&file.text).map_err(|it| mistake("", description_fault(&it)))?;
         let name = format.name().to_owned();
         if let Some(other) = others.iter().find(|it| it.format.name() == name) {
             let fault = match &other.source {
@@ -274,15 +274,6 @@ fn sort_by_precedence(formats: &mut Vec<RegisteredFormat>) {
         let next = rest.iter().enumerate().position(|(at, it)| is_next(at, it)).unwrap_or(0);
         formats.push(rest.remove(next));
     }
-}
-
-/// The fault of a description that does not compile.
-fn mistakes_fault(mistakes: &[SourceMistake]) -> Fault {
-    mistakes.iter().fold(Fault::new(&code::LT_FMT_020), |fault, it| {
-        let SourcePosition { line, column } = it.position;
-        let field = format!("{line}:{column} {}", it.subject);
-        fault.violation(field.trim_end(), &it.text_vi, &it.text_en)
-    })
 }
 
 #[cfg(test)]

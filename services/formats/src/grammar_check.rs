@@ -4,15 +4,23 @@
 use proto::fault::code;
 
 use crate::constructs::{
-    Construct, DETECT_KEYS, FILE_KEYS, LIST_KEYS, RULE_KEYS, SYNTAXES, ValueShape,
+    Construct, DETECT_KEYS, FILE_KEYS, LIST_KEYS, PROFILE_KEYS, RULE_KEYS, SYNTAXES, ValueShape,
+    profile_place_keys, profile_syntax_keys,
 };
-use crate::diagnostic::{Defect, SourceMistake, SourcePosition, nearest};
+use crate::diagnostic::{Defect, SourceMistake, SourcePosition, nearest, suggest};
 use crate::yaml_tree::{YamlNode, YamlValue};
 
 /// Every mistake in the form of a description.
 pub(crate) fn check_grammar(root: &YamlNode) -> Vec<SourceMistake> {
     let mut checker = GrammarChecker { mistakes: Vec::new() };
     checker.check_map(root, &FILE_KEYS.iter().collect::<Vec<_>>(), "");
+    checker.mistakes
+}
+
+/// Every mistake in the form of a profile.
+pub(crate) fn check_profile_grammar(root: &YamlNode) -> Vec<SourceMistake> {
+    let mut checker = GrammarChecker { mistakes: Vec::new() };
+    checker.check_map(root, &PROFILE_KEYS.iter().collect::<Vec<_>>(), "");
     checker.mistakes
 }
 
@@ -93,6 +101,20 @@ impl GrammarChecker {
                     it.check_rules(value, name);
                 });
             }
+            ValueShape::PartnerSyntax => {
+                let keys = profile_syntax_keys();
+                self.check_map(node, &keys.iter().collect::<Vec<_>>(), key);
+            }
+            ValueShape::PartnerLists => {
+                self.each_entry(node, key, |it, name, value| {
+                    it.check_value(value, ValueShape::TextMap, name);
+                });
+            }
+            ValueShape::PartnerPlaces => {
+                let keys = profile_place_keys();
+                let keys: Vec<_> = keys.iter().collect();
+                self.each_entry(node, key, |it, place, value| it.check_map(value, &keys, place));
+            }
         }
     }
 
@@ -164,14 +186,11 @@ impl GrammarChecker {
             return;
         }
         let known = words.join(", ");
-        let (vi, en) = match nearest(text, words).filter(|_| !text.is_empty()) {
-            Some(it) => (format!("; có phải `{it}`?"), format!("; did you mean `{it}`?")),
-            None => Default::default(),
-        };
+        let suggestion = suggest(text, words);
         let defect = Defect::new(
             &code::LT_FMT_004,
-            format!("`{text}` không phải một trong {known}{vi}"),
-            format!("`{text}` is none of {known}{en}"),
+            format!("`{text}` không phải một trong {known}{}", suggestion.vi),
+            format!("`{text}` is none of {known}{}", suggestion.en),
         );
         self.report(node.position, key, defect);
     }

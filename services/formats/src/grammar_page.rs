@@ -2,7 +2,8 @@
 //! engine parses descriptions by.
 
 use crate::constructs::{
-    Construct, DETECT_KEYS, FILE_KEYS, LIST_KEYS, RULE_KEYS, SYNTAXES, ValueShape,
+    Construct, DETECT_KEYS, FILE_KEYS, LIST_KEYS, PROFILE_KEYS, RULE_KEYS, SYNTAXES, ValueShape,
+    profile_place_keys, profile_syntax_keys,
 };
 use crate::convert::CONVERTERS;
 use crate::diagnostic::Wording;
@@ -27,6 +28,8 @@ pub enum EntryKind {
     Syntax,
     /// An option of a syntax.
     SyntaxKey(&'static str),
+    /// A key at the top of a profile.
+    ProfileKey,
 }
 
 /// A construct or a converter.
@@ -95,6 +98,10 @@ pub fn grammar_entries() -> Vec<GrammarEntry> {
             example,
         }
     }));
+    entries.extend(PROFILE_KEYS.iter().map(|it| GrammarEntry {
+        example: complete_profile(it.example),
+        ..key_entry(EntryKind::ProfileKey, it)
+    }));
     entries
 }
 
@@ -126,8 +133,26 @@ fn shape_words(shape: ValueShape) -> String {
         ValueShape::Lists => "{NAME: {rows: …, …}, …}".to_owned(),
         ValueShape::Rules => "[RULE, …]".to_owned(),
         ValueShape::Parts => "{NAME: [RULE, …], …}".to_owned(),
+        ValueShape::PartnerSyntax => option_words(&profile_syntax_keys()),
+        ValueShape::PartnerLists => "{LIST: {CODE: VALUE, …}, …}".to_owned(),
+        ValueShape::PartnerPlaces => {
+            format!("{{PLACE: {}, …}}", option_words(&profile_place_keys()))
+        }
     }
 }
+
+fn option_words(keys: &[Construct]) -> String {
+    let options: Vec<_> = keys.iter().map(|it| format!("{}: …", it.key)).collect();
+    format!("{{{}}}", options.join(", "))
+}
+
+/// What a profile has at least, in the order in which it is written.
+const PROFILE_FRAME: [(&str, &str); 4] = [
+    ("of", "of: ioffice.portal\n"),
+    ("format", "format: ioffice.doi-tac\n"),
+    ("version", "version: 1\n"),
+    ("title", "title: iOffice của đối tác\n"),
+];
 
 /// What a description has at least, in the order in which it is written.
 const FRAME: [(&str, &str); 5] = [
@@ -140,8 +165,17 @@ const FRAME: [(&str, &str); 5] = [
 
 /// The sections with what a description needs besides.
 pub fn complete_example(sections: &str) -> String {
+    complete(&FRAME, sections)
+}
+
+/// The sections with what a profile needs besides.
+fn complete_profile(sections: &str) -> String {
+    complete(&PROFILE_FRAME, sections)
+}
+
+fn complete(frame: &[(&str, &str)], sections: &str) -> String {
     let has = |key: &str| sections.lines().any(|it| it.starts_with(&format!("{key}:")));
-    let frame: String = FRAME.iter().filter(|(key, _)| !has(key)).map(|(_, text)| *text).collect();
+    let frame: String = frame.iter().filter(|(key, _)| !has(key)).map(|(_, text)| *text).collect();
     format!("{frame}{sections}")
 }
 
@@ -237,7 +271,13 @@ mod tests {
             if it.name == "canonical-json" {
                 continue;
             }
-            let (format, mistakes) = Format::check(&it.example);
+            let shipped = crate::FormatRegistry::shipped_texts();
+            let expanded = crate::expand_profile(&it.example, shipped);
+            let expanded = expanded.map(|it| it.unwrap_or_else(|it| panic!("{it:#?}")));
+            let is_profile = it.kind == EntryKind::ProfileKey;
+            assert_eq!(expanded.is_some(), is_profile, "{}", it.name);
+            let description = expanded.map_or_else(|| it.example.clone(), |it| it.description);
+            let (format, mistakes) = Format::check(&description);
             let mistakes: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
             assert!(format.is_some(), "{}: {mistakes:?}\n{}", it.name, it.example);
             let is_used = it.kind != EntryKind::Converter || it.example.contains(it.name);

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use crate::constructs::{
-    Construct, DETECT_KEYS, FILE_KEYS, LIST_KEYS, RULE_KEYS, SYNTAXES, ValueShape,
+    Construct, DETECT_KEYS, FILE_KEYS, LIST_KEYS, PROFILE_KEYS, RULE_KEYS, SYNTAXES, ValueShape,
+    profile_place_keys, profile_syntax_keys,
 };
 use crate::convert::CONVERTERS;
 
-/// The JSON Schema (draft 2020-12) of a description.
+/// The JSON Schema (draft 2020-12) of a description, and of a profile, which has `of`.
 pub fn grammar_schema() -> Value {
-    let mut schema = map_schema(FILE_KEYS);
     let syntaxes: Vec<Value> = SYNTAXES
         .iter()
         .map(|it| {
@@ -29,20 +29,28 @@ pub fn grammar_schema() -> Value {
     let mut rule = map_schema(RULE_KEYS);
     set(&mut rule, "properties", "as", converter_schema());
     let definitions = json!({
+        "description": map_schema(FILE_KEYS),
+        "profile": map_schema(PROFILE_KEYS),
         "rule": rule,
         "rules": { "type": "array", "items": { "$ref": "#/$defs/rule" } },
         "list": map_schema(LIST_KEYS),
         "detect": map_schema(DETECT_KEYS),
         "syntax": { "oneOf": syntaxes },
+        "partnerSyntax": map_schema(&profile_syntax_keys()),
+        "partnerPlace": map_schema(&profile_place_keys()),
         // YAML reads a code without quotes as a number; the engine takes it as it stands.
         "text": { "type": ["string", "number", "boolean"] },
+        "texts": { "type": "object", "additionalProperties": { "$ref": "#/$defs/text" } },
     });
-    if let Some(it) = schema.as_object_mut() {
-        it.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
-        it.insert("title".to_owned(), json!("Mô tả định dạng / Format description"));
-        it.insert("$defs".to_owned(), definitions);
-    }
-    schema
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Mô tả định dạng / Format description",
+        "type": "object",
+        "if": { "required": ["of"] },
+        "then": { "$ref": "#/$defs/profile" },
+        "else": { "$ref": "#/$defs/description" },
+        "$defs": definitions,
+    })
 }
 
 fn map_schema(keys: &[Construct]) -> Value {
@@ -77,7 +85,7 @@ fn shape_schema(shape: ValueShape) -> Value {
         ValueShape::Word(words) => json!({ "enum": words }),
         ValueShape::Texts => texts,
         ValueShape::TextOrTexts => json!({ "anyOf": [text, texts] }),
-        ValueShape::TextMap => json!({ "type": "object", "additionalProperties": text }),
+        ValueShape::TextMap => json!({ "$ref": "#/$defs/texts" }),
         ValueShape::TextsMap => {
             json!({ "type": "object", "additionalProperties": { "anyOf": [text, texts] } })
         }
@@ -91,6 +99,13 @@ fn shape_schema(shape: ValueShape) -> Value {
         ValueShape::Rules => json!({ "$ref": "#/$defs/rules" }),
         ValueShape::Parts => {
             json!({ "type": "object", "additionalProperties": { "$ref": "#/$defs/rules" } })
+        }
+        ValueShape::PartnerSyntax => json!({ "$ref": "#/$defs/partnerSyntax" }),
+        ValueShape::PartnerLists => {
+            json!({ "type": "object", "additionalProperties": { "$ref": "#/$defs/texts" } })
+        }
+        ValueShape::PartnerPlaces => {
+            json!({ "type": "object", "additionalProperties": { "$ref": "#/$defs/partnerPlace" } })
         }
     }
 }

@@ -62,12 +62,12 @@ mod yaml_tree;
 pub use content::{
     BlobDigest, BlobSink, BlobSource, HEAD_BYTES, MemoryBlobs, NameMatch, match_file_name,
 };
-pub use diagnostic::{SourceMistake, SourcePosition, Wording, nearest};
+pub use diagnostic::{SourceMistake, SourcePosition, Wording, description_fault, nearest};
 pub use format::{DecodedMessage, DecodedRecord, EncodeContext, Format};
 pub use format_registry::{DescriptionFile, DescriptionMistake, FormatRegistry};
 pub use grammar_schema::grammar_schema;
 pub use inventory::{Coverage, Inventory, KnownLoss, MappedCode, MappedPlace};
-pub use profile::expand_profile;
+pub use profile::{ExpandedProfile, expand_profile};
 pub use registered_format::FormatSource;
 
 /// The text of bytes that no format could read, as well as it can be read, for a search in it: by

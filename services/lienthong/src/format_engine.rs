@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use chassis::config::Layers;
-use formats::{DescriptionFile, Format, FormatRegistry, FormatSource, expand_profile};
+use formats::{
+    DescriptionFile, Format, FormatRegistry, FormatSource, description_fault, expand_profile,
+};
 use proto::fault::v1::Fault;
 use proto::registry::v1::FormatDescription;
 use registry::{CheckedFormats, FormatEngine, FormatFile, FormatsConfig};
@@ -54,8 +56,10 @@ impl FormatEngine for ProductFormats {
         // A profile is known everywhere else by the description that it stands for.
         let mut all: Vec<&str> = FormatRegistry::shipped_texts().collect();
         all.extend(files.iter().map(|it| it.text.as_str()));
-        let text_of = |it: &FormatFile| {
-            expand_profile(&it.text, all.iter().copied()).unwrap_or_else(|| Ok(it.text.clone()))
+        let text_of = |it: &FormatFile| match expand_profile(&it.text, all.iter().copied()) {
+            Some(Ok(profile)) => Ok(profile.description),
+            Some(Err(mistakes)) => Err(description_fault(&mistakes)),
+            None => Ok(it.text.clone()),
         };
         let texts: Vec<_> = files.iter().map(text_of).collect();
         let descriptions = files.iter().zip(&texts).filter_map(|(it, text)| {

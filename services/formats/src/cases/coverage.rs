@@ -26,7 +26,7 @@ struct Touched {
     details: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// A warning for each part of the description that no case touches.
+/// A mistake for each part of the description that no case touches.
 pub fn untouched(
     format: &Format,
     description: &str,
@@ -82,7 +82,7 @@ fn untouched_rule(
         format!("không ca mẫu nào {vi} `{native}`"),
         format!("no case {en} `{native}`"),
     );
-    Some(warning(position.unwrap_or(rule.position()), native, defect))
+    Some(SourceMistake::new(position.unwrap_or(rule.position()), native, defect))
 }
 
 fn untouched_details(
@@ -129,13 +129,9 @@ fn untouched_details(
             format!("không ca mẫu nào {vi} {what_vi} `{detail}`"),
             format!("no case {en} {what_en} `{detail}`"),
         );
-        mistakes.push(warning(position.unwrap_or(rule.position()), native, defect));
+        mistakes.push(SourceMistake::new(position.unwrap_or(rule.position()), native, defect));
     }
     mistakes
-}
-
-fn warning(position: SourcePosition, subject: &str, defect: Defect) -> SourceMistake {
-    SourceMistake { is_warning: true, ..SourceMistake::new(position, subject, defect) }
 }
 
 fn touch_content(format: &Format, native: &[u8], is_read: bool, touched: &mut Touched) {

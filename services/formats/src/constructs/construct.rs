@@ -22,6 +22,12 @@ pub(crate) enum ValueShape {
     Rules,
     /// Rules by name.
     Parts,
+    /// In a profile: options of the syntax.
+    PartnerSyntax,
+    /// In a profile: code rows by the name of their list.
+    PartnerLists,
+    /// In a profile: changed keys by native path.
+    PartnerPlaces,
 }
 
 /// A key of a description.

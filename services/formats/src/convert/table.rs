@@ -216,8 +216,8 @@ fn unknown_converter(name: &str) -> Defect {
     let names: Vec<_> = CONVERTERS.iter().map(|it| it.name).collect();
     let (suggestion, known) = (suggest(name, &names), names.join(", "));
     argument_defect(
-        format!("không có bộ đổi `{name}`{}; có {known}", suggestion.vi),
-        format!("there is no converter `{name}`{}; there are {known}", suggestion.en),
+        format!("không có bộ đổi `{name}`; có {known}{}", suggestion.vi),
+        format!("there is no converter `{name}`; there are {known}{}", suggestion.en),
     )
 }
 

@@ -25,7 +25,7 @@ pub(crate) enum Format {
     Read {
         /// Định dạng, tệp mô tả, hoặc auto / Format, description file, or auto
         format: String,
-        /// Tệp / File
+        /// Tệp; tệp đính kèm lấy từ thư mục TỆP.files, rồi ở cạnh nó / File; its attachments are taken from the folder FILE.files, then from beside it
         file: PathBuf,
         /// Thư mục để ghi tệp đính kèm lấy ra / Folder for the attachments found
         #[arg(long, value_name = "DIR")]
@@ -51,7 +51,7 @@ pub(crate) enum Format {
     Try {
         /// Định dạng nguồn, tệp mô tả, hoặc auto / Source format, description file, or auto
         format: String,
-        /// Tệp / File
+        /// Tệp; tệp đính kèm lấy từ thư mục TỆP.files, rồi ở cạnh nó / File; its attachments are taken from the folder FILE.files, then from beside it
         file: PathBuf,
         /// Định dạng đích, hoặc tệp mô tả / Target format, or description file
         #[arg(long)]
@@ -77,11 +77,15 @@ pub(crate) enum Format {
     },
     /// Trường chuẩn nào có trong định dạng nào / Which canonical field is in which format
     #[command(after_help = "Ví dụ / Examples:\n  lienthong format coverage\n  \
-        lienthong format coverage --all --json")]
+        lienthong format coverage --all --json\n  \
+        lienthong format coverage --with phanmem/description.yaml")]
     Coverage {
         /// Cả các trường bên trong / The fields inside too
         #[arg(long)]
         all: bool,
+        /// Tệp mô tả hay hồ sơ đối tác để thêm vào bảng; nhiều lần / Further description file or profile; may be repeated
+        #[arg(long = "with", value_name = "DESCRIPTION")]
+        descriptions: Vec<String>,
     },
     /// Ngữ pháp của mô tả, có ví dụ / The grammar of descriptions, with examples
     #[command(after_help = "Ví dụ / Examples:\n  lienthong format explain\n  \

@@ -6,6 +6,7 @@ mod check;
 mod convert;
 mod coverage;
 mod description_argument;
+mod description_file;
 mod grammar;
 mod input_file;
 mod losses;
@@ -69,7 +70,11 @@ pub(crate) fn run(output: Output, command: Format) -> anyhow::Result<ExitStatus>
             let target = Some(target).filter(|_| !is_alone);
             show_format(output, formats.choose(format, &[])?, target);
         }
-        Format::Coverage { all } => print_coverage(output, &formats, all),
+        Format::Coverage { all, descriptions } => {
+            let descriptions: Vec<_> = descriptions.iter().map(String::as_str).collect();
+            let (formats, _) = with_descriptions(output, &formats, &descriptions)?;
+            print_coverage(output, &formats, all);
+        }
         Format::Explain { topic } => explain_grammar(output, topic.as_deref())?,
         Format::Schema => print_schema(output),
         Format::Check { description, bless } => {

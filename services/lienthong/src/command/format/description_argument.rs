@@ -5,7 +5,7 @@ use std::path::Path;
 use formats::{DescriptionFile, Format, FormatRegistry};
 use proto::fault::v1::Fault;
 
-use crate::command::format::input_file::load;
+use crate::command::format::description_file::load_description;
 use crate::output::Output;
 
 /// The formats with those of the description files among the arguments, and the name of each
@@ -25,7 +25,8 @@ pub(super) fn with_descriptions(
         if !is_description(formats, argument) {
             continue;
         }
-        let text = String::from_utf8_lossy(&load(output, Path::new(argument))?).into_owned();
+        let loaded = load_description(output, Path::new(argument))?;
+        let text = loaded.description.clone().map_err(|it| loaded.fault(&it))?;
         // A description with mistakes is refused below, with each of them.
         if let Ok(format) = Format::compile(&text) {
             format.name().clone_into(name);
@@ -33,7 +34,7 @@ pub(super) fn with_descriptions(
                 continue;
             }
         }
-        let file = DescriptionFile { file: (*argument).to_owned(), text };
+        let file = DescriptionFile { file: loaded.path.display().to_string(), text };
         if !files.contains(&file) {
             files.push(file);
         }
@@ -50,10 +51,12 @@ pub(super) fn with_descriptions(
     Err(fault)
 }
 
-/// True for an argument that is a file and no name of a format.
+/// True for an argument that is a file, or the folder of one, and no name of a format.
 fn is_description(formats: &FormatRegistry, argument: &str) -> bool {
+    let path = Path::new(argument);
+    let in_folder = path.join("description.yaml");
     let is_yaml = [".yaml", ".yml"].iter().any(|it| argument.ends_with(it));
     argument != "auto"
         && formats.get(argument).is_none()
-        && (is_yaml || argument.contains('/') || Path::new(argument).is_file())
+        && (is_yaml || argument.contains('/') || path.is_file() || in_folder.is_file())
 }

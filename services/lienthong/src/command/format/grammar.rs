@@ -29,7 +29,7 @@ pub(super) fn print_schema(output: Output) {
 }
 
 /// A group of entries, and its heading in both languages.
-const GROUPS: [(&str, &str, &str); 6] = [
+const GROUPS: [(&str, &str, &str); 7] = [
     ("file", "Khóa của mô tả", "Keys of a description"),
     ("rule", "Khóa của một dòng trong `fields`", "Keys of a rule in `fields`"),
     ("list", "Khóa của một danh mục trong `lists`", "Keys of a list in `lists`"),
@@ -40,6 +40,7 @@ const GROUPS: [(&str, &str, &str); 6] = [
         "Syntaxes (`kind` in `syntax`) and options",
     ),
     ("converter", "Bộ đổi (`as`)", "Converters (`as`)"),
+    ("profile", "Khóa của hồ sơ đối tác (`of`)", "Keys of a partner's profile (`of`)"),
 ];
 
 fn group_of(kind: EntryKind) -> &'static str {
@@ -50,6 +51,7 @@ fn group_of(kind: EntryKind) -> &'static str {
         EntryKind::DetectKey => "detect",
         EntryKind::Syntax | EntryKind::SyntaxKey(_) => "syntax",
         EntryKind::Converter => "converter",
+        EntryKind::ProfileKey => "profile",
     }
 }
 
@@ -93,7 +95,8 @@ fn entry_name(entry: &GrammarEntry) -> String {
         | EntryKind::ListKey
         | EntryKind::DetectKey
         | EntryKind::Converter
-        | EntryKind::Syntax => entry.name.to_owned(),
+        | EntryKind::Syntax
+        | EntryKind::ProfileKey => entry.name.to_owned(),
     };
     if entry.is_required { format!("{name} *") } else { name }
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use formats::Format;
 use formats::FormatRegistry;
-use formats::cases::{Case, differences, run_case};
+use formats::cases::{Case, differences, run_base_case, run_case};
 use proto::fault::v1::Fault;
 use serde_json::json;
 
 use crate::command::format::cases::{load_cases, shipped_cases};
-use crate::command::format::input_file::load;
+use crate::command::format::description_file::{BaseFormat, load_description};
 use crate::exit_status::ExitStatus;
 use crate::output::Output;
 use crate::table::Row;
@@ -31,18 +31,14 @@ pub(super) fn test_formats(
     let mut tested = Vec::new();
     match argument {
         Some(argument) if formats.get(argument).is_none() && Path::new(argument).exists() => {
-            let path = Path::new(argument);
-            let path = if path.is_dir() { path.join("description.yaml") } else { path.to_owned() };
-            let text = String::from_utf8_lossy(&load(output, &path)?).into_owned();
-            let format = Format::compile(&text).map_err(|mistakes| {
-                let fault = Fault::new(&proto::fault::code::LT_FMT_020);
-                mistakes.iter().fold(fault, |fault, it| {
-                    let (line, column) = (it.position.line, it.position.column);
-                    let field = format!("{}:{line}:{column} {}", path.display(), it.subject);
-                    fault.violation(field.trim_end(), &it.text_vi, &it.text_en)
-                })
-            })?;
-            tested.push(run_cases(&format, &load_cases(&path)?));
+            let loaded = load_description(output, Path::new(argument))?;
+            let format = loaded.compile()?;
+            let mut own = run_cases(&format, &load_cases(&loaded.path)?);
+            if let Some(base) = &loaded.base {
+                own.total += base.cases.len();
+                own.failed.extend(run_base_cases(base, &format));
+            }
+            tested.push(own);
         }
         Some(name) => {
             let format = formats.choose(name, &[])?;
@@ -62,6 +58,14 @@ fn run_cases(format: &Format, cases: &[Case]) -> TestedFormat {
         (!files.is_empty()).then(|| (case.name.clone(), files))
     });
     TestedFormat { name: format.name().to_owned(), failed: failed.collect(), total: cases.len() }
+}
+
+/// The cases of the base that fail in a profile.
+fn run_base_cases(base: &BaseFormat, profile: &Format) -> Vec<(String, Vec<&'static str>)> {
+    let name = base.format.name();
+    let is_failed = |case: &&Case| !run_base_case(&base.format, profile, case).failures.is_empty();
+    let failed = base.cases.iter().filter(is_failed);
+    failed.map(|it| (format!("{name}/{}", it.name), vec!["native"])).collect()
 }
 
 fn print_tested(output: Output, tested: &[TestedFormat]) {

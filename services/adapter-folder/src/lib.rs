@@ -44,6 +44,7 @@ mod inbox;
 mod json_file;
 mod layout;
 mod outbox;
+mod outbox_entries;
 mod report;
 
 use std::sync::Arc;
@@ -54,6 +55,7 @@ use chassis::health::Health;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{Config, DEFAULTS};
+pub use outbox_entries::attachments_beside;
 
 use crate::application::FolderApplication;
 use crate::layout::Layout;

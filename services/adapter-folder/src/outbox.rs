@@ -16,16 +16,8 @@ use serde_json::json;
 use crate::file_name::{truncate, with_number};
 use crate::json_file::{pretty_json, rfc3339};
 use crate::layout::{Layout, rename_durably, write_durably};
+use crate::outbox_entries::{AttachmentFolder, DOCUMENTS_MAX, OutboxEntries, attachment_folder};
 use crate::report::note_sent;
-
-/// Maximum number of documents of one scan; the next scan finds the others.
-const DOCUMENTS_MAX: usize = 1_000;
-/// Maximum number of attachments of one document.
-const FILES_MAX: usize = 1_000;
-/// Suffixes that programs give to files that they are still writing.
-const TEMPORARY_SUFFIXES: [&str; 5] = [".tmp", ".part", ".partial", ".crdownload", ".filepart"];
-/// Files that operating systems create in folders.
-const SYSTEM_FILES: [&str; 3] = ["thumbs.db", "desktop.ini", "__macosx"];
 
 /// Total size, number of files and newest modification time of a document with its attachments. A
 /// document is unchanged while its fingerprint is.
@@ -71,26 +63,29 @@ impl OutboxScanner {
     ) -> io::Result<Vec<OutboxDocument>> {
         let failed_before = std::mem::take(&mut self.failed);
         let mut claimed = Vec::new();
+        let entries = OutboxEntries::read(&layout.outbox)?;
         for entry in fs::read_dir(&layout.sending)?.take(DOCUMENTS_MAX) {
             let name = entry?.file_name();
-            claimed.extend(self.log_failure(&failed_before, &name, claim(layout, &name)));
+            let outcome = claim(layout, &entries, &name);
+            claimed.extend(self.log_failure(&failed_before, &name, outcome));
         }
         let mut found = Vec::new();
-        for name in list_documents(&layout.outbox)? {
-            let outcome = fingerprint(layout, &name);
-            let fingerprint = self.log_failure(&failed_before, &name, outcome);
+        for name in &entries.documents {
+            let outcome = fingerprint(layout, &entries, name);
+            let fingerprint = self.log_failure(&failed_before, name, outcome);
             found.extend(fingerprint.map(|it| (it.newest, name, it)));
         }
         found.sort_by(|left, right| (left.0, &left.1).cmp(&(right.0, &right.1)));
         let previous = std::mem::take(&mut self.fingerprints);
         for (_, name, fingerprint) in found {
-            let known = previous.get(&name).filter(|(it, _)| *it == fingerprint);
+            let known = previous.get(name).filter(|(it, _)| *it == fingerprint);
             let since = known.map_or(now, |(_, since)| *since);
             let has_settled = known.is_some() && now.duration_since(since) >= settle;
-            if has_settled && !layout.sending.join(&name).exists() {
-                claimed.extend(self.log_failure(&failed_before, &name, claim(layout, &name)));
+            if has_settled && !layout.sending.join(name).exists() {
+                let outcome = claim(layout, &entries, name);
+                claimed.extend(self.log_failure(&failed_before, name, outcome));
             } else {
-                self.fingerprints.insert(name, (fingerprint, since));
+                self.fingerprints.insert(name.clone(), (fingerprint, since));
             }
         }
         Ok(claimed)
@@ -116,27 +111,15 @@ impl OutboxScanner {
     }
 }
 
-/// Names of the files in the outbox that may be documents.
-fn list_documents(outbox: &Path) -> io::Result<Vec<OsString>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(outbox)? {
-        let entry = entry?;
-        let is_file = entry.file_type().is_ok_and(|it| it.is_file());
-        if is_file && !is_ignored(&entry.file_name()) {
-            found.push(entry.file_name());
-        }
-        if found.len() == DOCUMENTS_MAX {
-            break;
-        }
-    }
-    Ok(found)
-}
-
 /// Fingerprint of a document; `None` when it no longer exists or is still being written.
-fn fingerprint(layout: &Layout, name: &OsStr) -> io::Result<Option<Fingerprint>> {
+fn fingerprint(
+    layout: &Layout,
+    entries: &OutboxEntries,
+    name: &OsStr,
+) -> io::Result<Option<Fingerprint>> {
     let Some(body) = if_exists(fs::metadata(layout.outbox.join(name)))? else { return Ok(None) };
     let mut fingerprint = Fingerprint { bytes: body.len(), files: 0, newest: body.modified()? };
-    let attachments = AttachmentFolder::read(&layout.outbox.join(attachment_folder(name)))?;
+    let attachments = AttachmentFolder::read(&entries.attachments_of(name))?;
     if attachments.is_incomplete {
         return Ok(None);
     }
@@ -151,13 +134,17 @@ fn fingerprint(layout: &Layout, name: &OsStr) -> io::Result<Option<Fingerprint>>
 
 /// Moves a document with its attachments to `sending`, where only this process writes. Repeating it
 /// after a crash completes the move.
-fn claim(layout: &Layout, name: &OsStr) -> io::Result<Option<OutboxDocument>> {
+fn claim(
+    layout: &Layout,
+    entries: &OutboxEntries,
+    name: &OsStr,
+) -> io::Result<Option<OutboxDocument>> {
     let folder = layout.sending.join(name);
     let body = folder.join(name);
     let attachments = folder.join(attachment_folder(name));
     fs::create_dir_all(&folder)?;
     if !body.exists() {
-        let moved = move_from_outbox(layout, name, (&body, &attachments));
+        let moved = move_from_outbox((&layout.outbox, entries), name, (&body, &attachments));
         if !matches!(moved, Ok(Some(()))) {
             move_attachments_back(layout, name, &folder)?;
             return moved.map(|_none| None);
@@ -169,15 +156,15 @@ fn claim(layout: &Layout, name: &OsStr) -> io::Result<Option<OutboxDocument>> {
 
 /// Moves the attachments, then the document; `None` when the document no longer exists.
 fn move_from_outbox(
-    layout: &Layout,
+    (outbox, entries): (&Path, &OutboxEntries),
     name: &OsStr,
     (body, attachments): (&Path, &Path),
 ) -> io::Result<Option<()>> {
-    let source = layout.outbox.join(attachment_folder(name));
+    let source = entries.attachments_of(name);
     if !attachments.exists() && source.is_dir() {
         rename_durably(&source, attachments)?;
     }
-    if_exists(rename_durably(&layout.outbox.join(name), body))
+    if_exists(rename_durably(&outbox.join(name), body))
 }
 
 /// Moves the attachments back, because the document was removed from the outbox meanwhile.
@@ -196,67 +183,6 @@ fn if_exists<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// The attachments of a document, in the folder `<name>.files`.
-#[derive(Debug, Default)]
-struct AttachmentFolder {
-    /// Regular files, in the order of their names.
-    files: Vec<PathBuf>,
-    /// A file is still being written.
-    is_incomplete: bool,
-}
-
-impl AttachmentFolder {
-    /// Lists the folder; one that does not exist is empty. Links are not followed.
-    fn read(folder: &Path) -> io::Result<Self> {
-        match fs::symlink_metadata(folder) {
-            Ok(it) if it.is_dir() => {}
-            Ok(_) => {
-                let message = format!("{} is not a folder", folder.display());
-                return Err(io::Error::new(io::ErrorKind::NotADirectory, message));
-            }
-            // With `.files` added, the name of a document may be too long for a folder.
-            Err(error) => {
-                let kinds = [io::ErrorKind::NotFound, io::ErrorKind::InvalidFilename];
-                return if kinds.contains(&error.kind()) {
-                    Ok(Self::default())
-                } else {
-                    Err(error)
-                };
-            }
-        }
-        let mut attachments = Self::default();
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            attachments.is_incomplete |= is_temporary(&name.to_string_lossy().to_lowercase());
-            let is_file = entry.file_type()?.is_file() && !is_ignored(&name);
-            if is_file && attachments.files.len() < FILES_MAX {
-                attachments.files.push(entry.path());
-            }
-        }
-        attachments.files.sort();
-        Ok(attachments)
-    }
-}
-
-/// Name of the folder with the attachments of a document.
-fn attachment_folder(name: &OsStr) -> OsString {
-    let mut folder = name.to_owned();
-    folder.push(".files");
-    folder
-}
-
-/// True for hidden, temporary and system files, which are never documents.
-fn is_ignored(name: &OsStr) -> bool {
-    let name = name.to_string_lossy().to_lowercase();
-    name.starts_with(['.', '~']) || is_temporary(&name) || SYSTEM_FILES.contains(&name.as_str())
-}
-
-/// True for a lower-case name with the suffix of a temporary file.
-fn is_temporary(name: &str) -> bool {
-    TEMPORARY_SUFFIXES.iter().any(|it| name.ends_with(it))
 }
 
 impl OutboxDocument {

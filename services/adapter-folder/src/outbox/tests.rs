@@ -63,6 +63,41 @@ fn a_document_is_claimed_with_its_attachments_once_it_has_settled() {
 }
 
 #[test]
+fn attachments_lie_in_a_folder_of_the_same_letters_however_it_is_composed() {
+    let mut it = TestOutbox::new();
+    it.put("thư mục.json", "{}");
+    it.put("thu\u{31b} mu\u{323}c.json.files/x.pdf", "x");
+    // Each of these two has a folder of its own.
+    it.put("số.json", "{}");
+    it.put("số.json.files/composed.pdf", "x");
+    it.put("so\u{302}\u{301}.json", "{}");
+    it.put("so\u{302}\u{301}.json.files/decomposed.pdf", "x");
+    // The folder of the other document is not this one's.
+    it.put("gửi.json", "{}");
+    it.put("gu\u{31b}\u{309}i.json", "{}");
+    it.put("gu\u{31b}\u{309}i.json.files/y.pdf", "y");
+    assert!(it.scan().is_empty());
+    let mut found: Vec<_> = it
+        .scan()
+        .iter()
+        .map(|it| {
+            let files = it.files.iter().map(|it| it.file_name().unwrap().to_string_lossy());
+            (it.name.to_string_lossy().into_owned(), files.collect::<Vec<_>>().join(","))
+        })
+        .collect();
+    found.sort();
+    let expected = [
+        ("gu\u{31b}\u{309}i.json", "y.pdf"),
+        ("gửi.json", ""),
+        ("so\u{302}\u{301}.json", "decomposed.pdf"),
+        ("số.json", "composed.pdf"),
+        ("thư mục.json", "x.pdf"),
+    ];
+    assert_eq!(found, expected.map(|(name, files)| (name.to_owned(), files.to_owned())));
+    assert_eq!(fs::read_dir(&it.layout.outbox).unwrap().count(), 0, "nothing is left behind");
+}
+
+#[test]
 fn a_document_waits_for_an_attachment_that_is_still_being_written() {
     let mut it = TestOutbox::new();
     it.put("a.json", "{}");

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use formats::{BlobSink, BlobSource, Format, HEAD_BYTES};
+use formats::{BlobSink, BlobSource, Format, HEAD_BYTES, NameMatch, match_file_name};
 use proto::fault::code;
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
@@ -13,7 +13,7 @@ use proto::message::v1::Claim;
 use sha2::{Digest as _, Sha256};
 
 /// Most attachments that are collected for one body.
-const ATTACHMENTS_MAX: usize = 200;
+const ATTACHMENTS_MAX: usize = 1_000;
 
 /// Attachments by the hexadecimal SHA-256 of their content. Those of the folder are read on demand.
 #[derive(Default)]
@@ -46,31 +46,58 @@ impl AttachmentFolder {
         sizes
     }
 
-    /// Adds the attachments that a body refers to by path, from the folder of its file. Each try to
-    /// decode the body fails with the next missing one, until none is missing.
+    /// Adds the attachments of a body: every file of the folder `<body>.files`, as an outbox has it,
+    /// then those beside the body that it names. Each try to decode the body fails with the next
+    /// missing one, until none is missing.
     pub(super) fn collect_beside(
         &mut self,
         file: &Path,
         format: &Format,
         native: &[u8],
     ) -> std::io::Result<Vec<DeclaredAttachment>> {
-        let mut declared: Vec<DeclaredAttachment> = Vec::new();
+        let mut declared = Vec::new();
+        for path in adapter_folder::attachments_beside(file)? {
+            let name = file_name(&path);
+            declared.push(self.declare(&path, name)?);
+        }
+        let mut beside: Option<Vec<PathBuf>> = None;
         while declared.len() < ATTACHMENTS_MAX {
             let Err(fault) = format.decode(native, &declared, &mut Self::default()) else { break };
             let is_missing = fault.code == code::LT_MAP_008.code;
             let Some(reference) = fault.params.get("name").filter(|_| is_missing) else { break };
-            let file_name = reference.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-            let Ok(bytes) = fs::read(file.with_file_name(&file_name)) else { break };
-            declared.push(DeclaredAttachment {
-                reference: reference.clone(),
-                file_name,
-                media_type: String::new(),
-                claim: Some(self.add(&bytes)?),
-                head: bytes.iter().take(HEAD_BYTES).copied().collect(),
-            });
+            let paths = beside.get_or_insert_with(|| files_beside(file));
+            let names: Vec<String> = paths.iter().map(|it| file_name(it)).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let NameMatch::One(index) = match_file_name(reference, &names) else { break };
+            let Some(path) = paths.get(index) else { break };
+            declared.push(self.declare(path, reference.clone())?);
         }
         Ok(declared)
     }
+
+    /// Adds a file under the reference by which a body names it.
+    fn declare(&mut self, path: &Path, reference: String) -> std::io::Result<DeclaredAttachment> {
+        let bytes = fs::read(path)?;
+        Ok(DeclaredAttachment {
+            reference,
+            file_name: file_name(path),
+            media_type: String::new(),
+            claim: Some(self.add(&bytes)?),
+            head: bytes.iter().take(HEAD_BYTES).copied().collect(),
+        })
+    }
+}
+
+/// The files in the folder of a body, without the body.
+fn files_beside(body: &Path) -> Vec<PathBuf> {
+    let folder = body.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.flatten().map(|it| it.path());
+    paths.filter(|it| it.is_file() && it.file_name() != body.file_name()).collect()
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(String::new, |it| it.to_string_lossy().into_owned())
 }
 
 impl BlobSink for AttachmentFolder {

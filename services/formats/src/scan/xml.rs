@@ -13,7 +13,7 @@ use secrecy_marks::find_in_text;
 use crate::limits::{DEPTH_MAX, NODES_MAX};
 use crate::scan::declared_encoding::DeclaredEncoding;
 use crate::scan::namespaces::{NameScope, Namespaces};
-use crate::tree::{NodeKind, Tree};
+use crate::tree::Tree;
 
 /// Scans XML. The root must have this name, and this namespace or none.
 ///
@@ -24,17 +24,19 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
     let mut reader = Reader::from_str(text);
     let mut tree: Option<Tree<'a>> = None;
     let mut open: Vec<usize> = Vec::with_capacity(16);
-    let mut ended = false;
+    let (mut ended, mut texts) = (false, TextPieces::default());
     let mut names = Namespaces::new(namespace);
     loop {
         let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
         let event = reader.read_event().map_err(|error| malformed(&reader, &error.to_string()))?;
         match event {
             Event::Start(start) if !ended => {
+                texts = TextPieces::default();
                 let name = local_name_at(text, at, start.name().as_ref());
                 open_element(&reader, (&mut tree, &mut open), (&start, name, root), &mut names)?;
             }
             Event::Empty(start) if !ended => {
+                texts = TextPieces::default();
                 let name = local_name_at(text, at, start.name().as_ref());
                 open_element(&reader, (&mut tree, &mut open), (&start, name, root), &mut names)?;
                 names.leave();
@@ -42,6 +44,7 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
                 ended = open.is_empty();
             }
             Event::End(_) => {
+                texts = TextPieces::default();
                 names.leave();
                 open.pop();
                 ended = open.is_empty();
@@ -49,19 +52,20 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
             Event::Text(it) => {
                 let raw = it.into_inner();
                 check_outside(&raw, at, (&open, ended))?;
-                append_text(&mut tree, &open, raw);
+                let is_content = !raw.trim().is_empty();
+                texts.append((&mut tree, &open), raw, is_content);
             }
             Event::CData(it) => {
                 let raw = it.into_inner();
                 // CDATA is content even when it holds nothing but white space.
                 check_outside("<![CDATA[", at, (&open, ended))?;
-                append_text(&mut tree, &open, raw);
+                texts.append((&mut tree, &open), raw, true);
             }
             Event::GeneralRef(it) => {
                 let name = it.into_inner();
                 check_outside(&name, at, (&open, ended))?;
                 let text = resolve_entity(&name, &reader, (tree.as_ref(), &open))?;
-                append_text(&mut tree, &open, Cow::Owned(text));
+                texts.append((&mut tree, &open), Cow::Owned(text), true);
             }
             Event::DocType(_) => return Err(document_type(at)),
             Event::Decl(declaration) if tree.is_none() => check_declaration(&declaration)?,
@@ -182,12 +186,23 @@ fn open_element<'a>(
         if let Some(tree) = tree {
             check_node_count(tree)?;
             let attribute_id = tree.add_child(node_id, format!("@{name}"));
-            let value = quick_xml::escape::unescape(&attribute.value);
+            let value = with_spaces(&attribute.value);
+            let value = quick_xml::escape::unescape(&value);
             let value = value.map_err(|error| malformed(reader, &error.to_string()))?;
             tree.nodes[attribute_id].text = Cow::Owned(value.into_owned());
         }
     }
     Ok(())
+}
+
+/// The raw value of an attribute with a space for each line break and tab, as every reader of XML
+/// sees it (XML 1.0, 3.3.3). Those that are written as references stay.
+fn with_spaces(raw: &str) -> Cow<'_, str> {
+    if raw.contains(['\t', '\n', '\r']) {
+        Cow::Owned(raw.replace("\r\n", " ").replace(['\t', '\n', '\r'], " "))
+    } else {
+        Cow::Borrowed(raw)
+    }
 }
 
 /// The name of a node of another namespace.
@@ -238,13 +253,36 @@ fn keep_marked(tree: &mut Option<Tree<'_>>, open: &[usize], text: &str) {
     }
 }
 
-fn append_text<'a>(tree: &mut Option<Tree<'a>>, open: &[usize], text: Cow<'a, str>) {
-    if let (Some(tree), Some(node_id)) = (tree, open.last()) {
-        let node = &mut tree.nodes[*node_id];
-        if node.text.is_empty() {
-            node.text = text;
-        } else if node.kind == NodeKind::Text || !text.trim().is_empty() {
-            node.text.to_mut().push_str(&text);
+/// The pieces of a text between two tags: plain ones, references and CDATA.
+#[derive(Default)]
+struct TextPieces<'a> {
+    /// A blank piece. It is indentation, unless content follows it.
+    blank: Cow<'a, str>,
+    /// A piece with content came before.
+    has_content: bool,
+}
+
+impl<'a> TextPieces<'a> {
+    /// Appends a piece to the open element.
+    fn append(
+        &mut self,
+        (tree, open): (&mut Option<Tree<'a>>, &[usize]),
+        piece: Cow<'a, str>,
+        is_content: bool,
+    ) {
+        self.has_content |= is_content;
+        if !self.has_content {
+            self.blank = piece;
+            return;
+        }
+        let (Some(tree), Some(node_id)) = (tree, open.last()) else { return };
+        for it in [std::mem::take(&mut self.blank), piece] {
+            let text = &mut tree.nodes[*node_id].text;
+            if text.is_empty() {
+                *text = it;
+            } else {
+                text.to_mut().push_str(&it);
+            }
         }
     }
 }

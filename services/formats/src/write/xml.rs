@@ -134,8 +134,22 @@ impl XmlWriter<'_, '_> {
             None => self.push(name),
         }
         self.push("=\"");
-        self.push_escaped(&node.text);
+        self.push_attribute_value(&node.text);
         self.push("\"");
+    }
+
+    /// Escapes an attribute's value. Line breaks and tabs become references, because every reader of
+    /// XML takes plain ones as spaces.
+    fn push_attribute_value(&mut self, text: &str) {
+        for piece in text.split_inclusive(['\t', '\n', '\r']) {
+            self.push_escaped(piece.trim_end_matches(['\t', '\n', '\r']));
+            match piece.bytes().last() {
+                Some(b'\t') => self.push("&#9;"),
+                Some(b'\n') => self.push("&#10;"),
+                Some(b'\r') => self.push("&#13;"),
+                Some(_) | None => {}
+            }
+        }
     }
 
     fn push_declarations(&mut self, node_id: usize) {

@@ -184,14 +184,18 @@ impl<'a> Tree<'a> {
         Some(node_id)
     }
 
-    /// The first node at the end of a path in which something stands, else the first one: an empty
-    /// node says no more than a missing one.
+    /// The node that a path means: at every step, of several nodes of one name, the first in which
+    /// something stands, else the first. An empty node says no more than a missing one.
     pub(crate) fn find_said(&self, from: usize, path: &[NodeName]) -> Option<usize> {
-        let first = self.find_first(from, path)?;
-        if path.is_empty() || self.says_something(first) {
-            return Some(first);
+        let mut node_id = from;
+        for name in path.iter().filter(|it| !it.is_self) {
+            let mut named = self.children_matching(node_id, &name.text, name.fingerprint);
+            let first = named.next()?;
+            let is_said = self.says_something(first);
+            let said = if is_said { None } else { named.find(|it| self.says_something(*it)) };
+            node_id = said.unwrap_or(first);
         }
-        self.find_all(from, path).into_iter().find(|it| self.says_something(*it)).or(Some(first))
+        Some(node_id)
     }
 
     /// The first node at the end of a path; missing nodes are created.

@@ -88,8 +88,7 @@ impl<'t> RecordReader<'t> {
         if !group.when.iter().any(|it| is_undecided(it.path())) {
             return;
         }
-        let said = group.rules.iter().find_map(|it| self.said_place(it, node_id));
-        if let Some(said) = said {
+        if let Some(said) = self.said_in_group(group, node_id) {
             let field = self.tree.path(said);
             self.report_violation(
                 field,
@@ -103,14 +102,24 @@ impl<'t> RecordReader<'t> {
     fn said_place(&self, rule: &Rule, from: usize) -> Option<usize> {
         let at = match rule {
             Rule::Leaf(it) => &it.at,
-            Rule::Group(it) if it.at.is_empty() => {
-                return it.rules.iter().find_map(|it| self.said_place(it, from));
-            }
-            Rule::Group(it) => &it.at,
+            Rule::Group(it) => return self.said_in_group(it, from),
             Rule::List(it) => &it.at,
             Rule::ReadOnly(it) => return self.said_place(it, from),
             Rule::Constant(..) => return None,
         };
+        self.said_at(from, at)
+    }
+
+    /// The node of a group, or of a rule inside one without a node of its own, when something stands
+    /// in it.
+    fn said_in_group(&self, group: &GroupRule, from: usize) -> Option<usize> {
+        if group.at.is_empty() {
+            return group.rules.iter().find_map(|it| self.said_place(it, from));
+        }
+        self.said_at(from, &group.at)
+    }
+
+    fn said_at(&self, from: usize, at: &[NodeName]) -> Option<usize> {
         self.tree.find_said(from, at).filter(|it| *it != from && self.tree.says_something(*it))
     }
 

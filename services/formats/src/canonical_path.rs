@@ -83,6 +83,23 @@ fn split_segments(text: &str) -> Vec<&str> {
     segments
 }
 
+/// A canonical path without its selectors.
+pub(crate) fn strip_selectors(path: &str) -> String {
+    let mut depth = 0;
+    let is_outside = |it: &char| {
+        match it {
+            '[' => depth += 1,
+            ']' => {
+                depth -= 1;
+                return false;
+            }
+            _ => {}
+        }
+        depth == 0
+    };
+    path.chars().filter(is_outside).collect()
+}
+
 fn unknown_field(name: &str, within: &MessageSchema) -> Defect {
     let names: Vec<_> = within.fields.iter().map(|it| it.name.as_str()).collect();
     let (suggestion, of) = (suggest(name, &names), &within.name);

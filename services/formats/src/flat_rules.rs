@@ -1,9 +1,9 @@
 //! The rules of a plan as one list, each with everything around it: its whole native and canonical
 //! path, its conditions and its lists.
 
+use crate::canonical_path::strip_selectors;
 use crate::convert::Converter;
 use crate::diagnostic::SourcePosition;
-use crate::path_map::strip_selectors;
 use crate::plan::{Condition, LeafRule, ListRule, Rule};
 use crate::tree::{NodeName, join_names};
 

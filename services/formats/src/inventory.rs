@@ -3,13 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::canonical_path::strip_selectors;
 use crate::convert::Converter;
 use crate::flat_rules::{FlatKind, FlatRule, flatten};
 use crate::format::Format;
 use crate::grammar::{Requirement, TooLong};
 use crate::grammar_page::{CanonicalField, canonical_fields};
 use crate::model::FieldSchema;
-use crate::path_map::{selects_one, strip_selectors};
+use crate::path_map::selects_one;
 
 /// A native place with the canonical field that it maps to.
 #[derive(Clone, Debug)]

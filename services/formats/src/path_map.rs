@@ -1,7 +1,7 @@
 //! Map from canonical paths to native paths, with what is known of the mapping when a value is
 //! lost, changed or added.
 
-use crate::canonical_path::Selector;
+use crate::canonical_path::{Selector, strip_selectors};
 use crate::convert::Converter;
 use crate::model::{FieldSchema, MessageSchema};
 use crate::plan::{GroupRule, Rule};
@@ -223,23 +223,6 @@ fn collect_mappings(rules: &[Rule], within: &str, traits: MappingTraits, into: &
 /// True for a selector of one item.
 pub(crate) fn selects_one(selector: Option<&Selector>) -> bool {
     matches!(selector, Some(Selector::First | Selector::Equals(..) | Selector::Has(_)))
-}
-
-/// A canonical path without its selectors.
-pub(crate) fn strip_selectors(path: &str) -> String {
-    let mut depth = 0;
-    let is_outside = |it: &char| {
-        match it {
-            '[' => depth += 1,
-            ']' => {
-                depth -= 1;
-                return false;
-            }
-            _ => {}
-        }
-        depth == 0
-    };
-    path.chars().filter(is_outside).collect()
 }
 
 #[cfg(test)]

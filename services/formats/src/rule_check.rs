@@ -3,11 +3,11 @@
 
 use proto::fault::{Code, code};
 
+use crate::canonical_path::strip_selectors;
 use crate::convert::{Converter, normalize_text};
 use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
 use crate::flat_rules::{FlatKind, FlatRule, flatten};
 use crate::grammar::{Description, Direction, Requirement};
-use crate::path_map::strip_selectors;
 use crate::plan::{ListRule, Rule};
 use crate::yaml_tree::SourceMap;
 

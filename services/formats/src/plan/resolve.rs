@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use proto::fault::code;
 
-use crate::canonical_path::{CanonicalPath, PathSegment, parse_path, target_schema};
+use crate::canonical_path::{
+    CanonicalPath, PathSegment, parse_path, strip_selectors, target_schema,
+};
 use crate::convert::{CodeLists, Converter, parse_converter};
 use crate::diagnostic::{Defect, SourceMistake, SourcePosition, suggest};
 use crate::grammar::{Description, FieldRule, SpannedRule};
@@ -293,7 +295,7 @@ impl Resolver<'_> {
             spec: spec_of(rule),
             at,
             to,
-            list: name.split('[').next().unwrap_or_default().to_owned(),
+            list: strip_selectors(&name),
             name,
             need: rule.need,
             text,

@@ -6,6 +6,7 @@ use proto::canonical::v1::{Canonical, DeliveryReport, Document, Status, canonica
 use proto::message::v1::MessageType;
 
 use crate::file::attachments_mut;
+use crate::tests::laws::patch::description;
 use crate::{Format, MemoryBlobs};
 
 /// A generator of messages. The random numbers are SplitMix64, so that a seed gives the same
@@ -256,7 +257,7 @@ impl RandomMessages {
             Body::Document(it)
         } else {
             let mut it = Status::decode(bytes.as_slice()).unwrap();
-            if !super::description(format).contains("to: attachments") {
+            if !description(format).contains("to: attachments") {
                 it.attachments.clear();
             }
             // Every other status is one that all formats have a code for.

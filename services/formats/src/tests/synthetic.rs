@@ -3,7 +3,7 @@
 
 use proptest::prelude::{ProptestConfig, any, proptest};
 
-use super::check_losses;
+use super::laws::patch::check_losses;
 use crate::Format;
 
 const FLAT_RULES: &str = "
@@ -66,13 +66,19 @@ const DESCRIPTIONS: [(&str, &str); 5] = [
     ("{kind: fields, open: '{name}: ', line-break: ' '}", FLAT_RULES),
 ];
 
-pub(super) fn formats() -> Vec<Format> {
-    let compile = |(index, (syntax, rules)): (usize, &(&str, &str))| {
+/// The texts of the descriptions.
+pub(super) fn texts() -> Vec<String> {
+    let text = |(index, (syntax, rules)): (usize, &(&str, &str))| {
         let head = format!("format: t{index}\nversion: 1\ntitle: t\ncarries: Document\n");
-        Format::compile(&format!("{head}syntax: {syntax}\n{rules}"))
-            .unwrap_or_else(|it| panic!("{syntax}: {it:#?}"))
+        format!("{head}syntax: {syntax}\n{rules}")
     };
-    DESCRIPTIONS.iter().enumerate().map(compile).collect()
+    DESCRIPTIONS.iter().enumerate().map(text).collect()
+}
+
+pub(super) fn formats() -> Vec<Format> {
+    let compile =
+        |it: &String| Format::compile(it).unwrap_or_else(|error| panic!("{it}\n{error:#?}"));
+    texts().iter().map(compile).collect()
 }
 
 proptest! {

@@ -73,7 +73,7 @@ impl Interpreter {
         }
         let names = self.top_names(&self.description.fields);
         let native = Native::parse(&text.text, syntax, &names).map_err(|code| match code {
-            "LT-MAP-001" | "LT-MAP-002" | "an undeclared prefix" => NoReading::Unparsed,
+            "LT-MAP-001" | "LT-MAP-002" => NoReading::Unparsed,
             code => refused(code),
         })?;
         // Bounds of what is scanned are tried elsewhere.

@@ -40,7 +40,8 @@ impl Native {
         match syntax {
             Syntax::Xml { root, namespace, .. } => native.parse_xml(text, root, namespace)?,
             Syntax::Json { .. } | Syntax::CanonicalJson => {
-                let raw: Box<RawValue> = serde_json::from_str(text).map_err(|_| "LT-MAP-002")?;
+                let raw: Box<RawValue> =
+                    serde_json::from_str(text).map_err(|_error| "LT-MAP-002")?;
                 native.parse_json(&raw, 0, 0)?;
             }
             Syntax::Csv(it) => native.parse_rows(text, it, names)?,
@@ -113,7 +114,7 @@ impl Native {
             return Err("LT-MAP-005");
         }
         let text = raw.get();
-        let malformed = |_| "LT-MAP-002";
+        let malformed = |_error| "LT-MAP-002";
         match text.chars().next() {
             Some('{') => {
                 let Members(members) = serde_json::from_str(text).map_err(malformed)?;
@@ -149,10 +150,8 @@ impl Native {
     }
 
     fn parse_xml(&mut self, text: &str, root: &str, namespace: &str) -> Result<(), Refused> {
-        let document = roxmltree::Document::parse(text).map_err(|error| match error {
-            roxmltree::Error::DtdDetected => "LT-MAP-003",
-            roxmltree::Error::UnknownNamespace(..) => "an undeclared prefix",
-            _ => "LT-MAP-001",
+        let document = roxmltree::Document::parse(text).map_err(|error| {
+            if matches!(error, roxmltree::Error::DtdDetected) { "LT-MAP-003" } else { "LT-MAP-001" }
         })?;
         let element = document.root_element();
         if element.tag_name().name() != root {
@@ -204,13 +203,13 @@ impl Native {
     ) -> Result<(), Refused> {
         let quote = syntax.quote.chars().next().unwrap();
         let first_line = text.split(['\r', '\n']).next().unwrap_or_default();
-        let named = first_line.get(..4).filter(|it| it.eq_ignore_ascii_case("sep="));
-        let named = named.and_then(|_| {
-            let mut letters = first_line[4..].chars();
+        let named = first_line.split_at_checked(4);
+        let named = named.filter(|(it, _)| it.eq_ignore_ascii_case("sep=")).and_then(|(_, it)| {
+            let mut letters = it.chars();
             letters.next().filter(|it| it.is_ascii() && letters.as_str().trim().is_empty())
         });
         let (separator, text, line) = match named {
-            Some(it) => (it, text[first_line.len()..].trim_start_matches('\r'), 2),
+            Some(it) => (it, text.split_at(first_line.len()).1.trim_start_matches('\r'), 2),
             None => (best_separator(text, syntax, names), text, 1),
         };
         let text = if named.is_some() { text.strip_prefix('\n').unwrap_or(text) } else { text };

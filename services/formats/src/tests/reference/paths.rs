@@ -30,9 +30,10 @@ pub(super) fn parse(text: &str, from: &MessageDescriptor) -> Path {
     let (mut path, mut message, mut rest) = (Path::new(), Some(from.clone()), text);
     while !rest.is_empty() {
         let end = rest.find(['.', '[']).unwrap_or(rest.len());
-        let field = message.take().unwrap().get_field_by_name(&rest[..end]).unwrap();
+        let (name, after) = rest.split_at(end);
+        let field = message.take().unwrap().get_field_by_name(name).unwrap();
         message = field.kind().as_message().cloned();
-        rest = &rest[end..];
+        rest = after;
         let mut chosen = None;
         if let Some((inside, after)) = rest.strip_prefix('[').and_then(|it| it.split_once(']')) {
             chosen = Some(parse_chosen(inside, &field));

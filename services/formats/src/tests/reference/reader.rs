@@ -447,7 +447,7 @@ impl<'d> Reader<'d> {
                 }
                 let mut joined = first.clone();
                 paths::complete(&mut joined, second);
-                replace_item(message, to, index, joined);
+                replace_item(message, to, index, &joined);
             }
         }
         self.items.insert(place, (last.field.name().to_owned(), index));
@@ -798,7 +798,7 @@ fn put_value(rule: &FieldRule, to: &Path, value: Value, message: &mut DynamicMes
     }
 }
 
-fn replace_item(message: &mut DynamicMessage, to: &[Step], index: usize, item: DynamicMessage) {
+fn replace_item(message: &mut DynamicMessage, to: &[Step], index: usize, item: &DynamicMessage) {
     let (last, parents) = to.split_last().unwrap();
     paths::change(message, parents, &mut |it| {
         it.get_field_mut(&last.field).as_list_mut().unwrap()[index] = Value::Message(item.clone());

@@ -90,7 +90,7 @@ impl<'d> Converter<'d> {
             "whole" => return whole(&text, field),
             "yes-no" => {
                 let (yes, no) = arguments.split_once(' ').unwrap();
-                let is = |it: &str| text.to_ascii_lowercase() == it.trim().to_ascii_lowercase();
+                let is = |it: &str| text.eq_ignore_ascii_case(it.trim());
                 plain(match () {
                     () if is(yes) => Value::Bool(true),
                     () if is(no) => Value::Bool(false),
@@ -113,11 +113,12 @@ impl<'d> Converter<'d> {
             "affix" => {
                 let begins = text.get(..arguments.len());
                 let has_it = begins.is_some_and(|it| it.eq_ignore_ascii_case(arguments));
-                let rest = if has_it { &text[arguments.len()..] } else { &text };
+                let rest = if has_it { text.split_at(arguments.len()).1 } else { &text };
                 plain(Value::String(rest.to_owned()))
             }
             "extra" => plain(with_texts(field, &[("value", &text)])),
-            other => panic!("no converter {other}"),
+            // The description compiles, so that there is no other.
+            _ => return unreadable(),
         })
     }
 
@@ -176,12 +177,12 @@ fn digits(text: &str) -> Option<String> {
 fn whole(text: &str, field: &FieldDescriptor) -> Result<Converted, Unconverted> {
     let Some(digits) = digits(text) else { return unreadable() };
     let number: u64 = digits.parse().unwrap();
-    let value = match field.kind() {
-        Kind::Uint64 => Value::U64(number),
-        _ => match u32::try_from(number) {
-            Ok(it) => Value::U32(it),
-            Err(_) => return unreadable(),
-        },
+    let value = if field.kind() == Kind::Uint64 {
+        Value::U64(number)
+    } else if let Ok(it) = u32::try_from(number) {
+        Value::U32(it)
+    } else {
+        return unreadable();
     };
     Ok(Converted { value, note: (digits != text).then_some(("LT-MAP-050", false)) })
 }
@@ -257,7 +258,7 @@ fn match_template(
     let Some(named) = template.strip_prefix('{') else {
         let literal = template.split('{').next().unwrap();
         let rest = text.strip_prefix(literal)?;
-        return match_template(&template[literal.len()..], rest, classes);
+        return match_template(template.strip_prefix(literal)?, rest, classes);
     };
     let (name, template) = named.split_once('}').unwrap();
     let end = template.chars().next();
@@ -271,9 +272,10 @@ fn match_template(
     };
     let ends = text.char_indices().map(|(at, it)| (at + it.len_utf8(), it));
     let ends = ends.take_while(|(_, it)| is_permitted(*it)).map(|(end, _)| end);
-    ends.filter(|end| text[..*end].trim() == &text[..*end]).find_map(|end| {
-        let mut parts = match_template(template, &text[end..], classes)?;
-        parts.insert(0, (name.to_owned(), text[..end].to_owned()));
+    let splits = ends.map(|end| text.split_at(end));
+    splits.filter(|(part, _)| part.trim() == *part).find_map(|(part, rest)| {
+        let mut parts = match_template(template, rest, classes)?;
+        parts.insert(0, (name.to_owned(), part.to_owned()));
         Some(parts)
     })
 }

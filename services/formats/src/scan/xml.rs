@@ -28,7 +28,7 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
     let mut names = Namespaces::new(namespace);
     loop {
         let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
-        let event = reader.read_event().map_err(|error| malformed(&reader, &error.to_string()))?;
+        let event = reader.read_event().map_err(|error| malformed_event(&reader, &error))?;
         match event {
             Event::Start(start) if !ended => {
                 texts = TextPieces::default();
@@ -64,7 +64,7 @@ pub(crate) fn scan<'a>(text: &'a str, root: &str, namespace: &str) -> Result<Tre
             Event::GeneralRef(it) => {
                 let name = it.into_inner();
                 check_outside(&name, at, (&open, ended))?;
-                let text = resolve_entity(&name, &reader, (tree.as_ref(), &open))?;
+                let text = resolve_entity(&name, (tree.as_ref(), &open))?;
                 texts.append((&mut tree, &open), Cow::Owned(text), true);
             }
             Event::DocType(_) => return Err(document_type(at)),
@@ -290,7 +290,6 @@ impl<'a> TextPieces<'a> {
 /// The character of a predefined entity or a character reference; others are refused.
 fn resolve_entity(
     name: &str,
-    reader: &Reader<&[u8]>,
     (tree, open): (Option<&Tree<'_>>, &[usize]),
 ) -> Result<String, Fault> {
     let character = match name {
@@ -304,6 +303,9 @@ fn resolve_entity(
             digits.unwrap_or_else(|| it.parse()).ok().and_then(char::from_u32)
         }),
     };
+    // Characters that XML 1.0 forbids in every form (2.2).
+    let is_forbidden = |it: &char| matches!(it, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+    let character = character.filter(|it| !is_forbidden(it));
     let character = character.ok_or_else(|| {
         let path = open.last().and_then(|it| Some(tree?.path(*it))).unwrap_or_default();
         Fault::new(&code::LT_MAP_003).param("entity", name).violation(
@@ -312,9 +314,6 @@ fn resolve_entity(
             format!("the entity &{name}; is none of XML"),
         )
     })?;
-    if character < ' ' && !['\n', '\r', '\t'].contains(&character) {
-        return Err(malformed(reader, "a control character"));
-    }
     Ok(character.to_string())
 }
 
@@ -325,6 +324,17 @@ fn document_type(at: usize) -> Fault {
         "có khai báo DOCTYPE",
         "holds a DOCTYPE declaration",
     )
+}
+
+/// The refusal of what the parser refuses. People write a bare `&` into texts.
+fn malformed_event(reader: &Reader<&[u8]>, error: &quick_xml::Error) -> Fault {
+    use quick_xml::errors::IllFormedError::UnclosedReference;
+    if matches!(error, quick_xml::Error::IllFormed(UnclosedReference)) {
+        let at = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
+        let (vi, en) = ("dấu & đứng một mình; phải viết &amp;", "a bare &; it must be &amp;");
+        return malformed_at(at, &error.to_string(), vi, en);
+    }
+    malformed(reader, &error.to_string())
 }
 
 fn malformed(reader: &Reader<&[u8]>, detail: &str) -> Fault {

@@ -152,6 +152,24 @@ fn a_page_of_a_longer_list_is_a_finding_and_a_login_page_is_told_as_html() {
     assert_eq!(code("auto", "<htmlData><a>1</a></htmlData>"), "LT-MAP-004");
 }
 
+/// Siblings of X09: characters that no XML holds, and the sign that people forget to escape.
+#[test]
+fn a_character_that_xml_forbids_is_refused_by_its_name_and_a_bare_sign_by_its_place() {
+    for entity in ["&ldquo;", "&#0;", "&#x1F;", "&#xFFFE;", "&#xD800;", "&#x110000;"] {
+        let fault = decode(PACKET.replace("A &amp; B", entity).as_bytes()).unwrap_err();
+        let found = &fault.violations[0];
+        assert_eq!(fault.code, "LT-MAP-003", "{entity}");
+        assert!(found.field.ends_with("Subject") && found.description_en.contains(entity));
+    }
+    let fault = decode(PACKET.replace("A &amp; B", "A & B").as_bytes()).unwrap_err();
+    let found = &fault.violations[0];
+    assert_eq!(fault.code, "LT-MAP-001");
+    assert!(
+        found.field.starts_with("byte ") && found.description_en.contains("&amp;"),
+        "{found:?}"
+    );
+}
+
 #[test]
 fn an_empty_status_code_makes_no_status() {
     let native = PACKET.replacen("<edXML:From>", "<edXML:StatusCode/><edXML:From>", 1);

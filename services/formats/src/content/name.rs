@@ -13,27 +13,36 @@ pub(crate) fn plain_file_name(text: &str) -> Option<String> {
     let readable = readable.replace(|it: char| it.is_control(), " ");
     let name = without_slashes(readable.trim());
     let name: String = name.nfc().collect();
+    // A name of dots alone is that of a folder.
+    let is_folder = name.chars().all(|it| it == '.');
+    let name = if is_folder { name.replace('.', "-") } else { name };
     (name != text && !name.is_empty()).then_some(name)
 }
 
-/// The last part of a client's path; another slash is part of a document's number
+/// The last part of a client's path or of an address; another slash is part of a document's number
 /// (`12/2025/QĐ-UBND.pdf`) and becomes a dash.
 fn without_slashes(name: &str) -> Cow<'_, str> {
     let slashes = ['/', '\\'];
     if !name.contains(slashes) {
         return Cow::Borrowed(name);
     }
+    let schemes = ["http://", "https://", "ftp://"];
+    let scheme =
+        |it: &&str| name.get(..it.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(it));
+    let is_address = schemes.iter().any(scheme);
+    let name = if is_address { name.split(['?', '#']).next().unwrap_or(name) } else { name };
     let bytes = name.as_bytes();
     let has_drive = bytes.first().is_some_and(u8::is_ascii_alphabetic)
         && bytes.get(1) == Some(&b':')
         && bytes.get(2).is_some_and(|it| matches!(it, b'/' | b'\\'));
     let begins = ["/", "\\", "./", ".\\", "../", "..\\", "~/", "file:/"];
-    let is_path = has_drive || begins.iter().any(|it| name.starts_with(it));
+    let is_path = has_drive || is_address || begins.iter().any(|it| name.starts_with(it));
     let last = name.rsplit(slashes).next().unwrap_or_default().trim();
     if is_path && !last.is_empty() {
         return Cow::Borrowed(last);
     }
-    Cow::Owned(name.trim_matches(slashes).replace(slashes, "-"))
+    let inner = name.trim_matches(slashes);
+    Cow::Owned(if inner.is_empty() { name } else { inner }.replace(slashes, "-"))
 }
 
 /// The text of a name that consists of encoded words (RFC 2047), as mail programs write names; none
@@ -172,6 +181,11 @@ mod tests {
             ("C%C3%B4ng%20v%C4%83n.pdf", "Công văn.pdf"),
             ("12%2F2025%20a.pdf", "12%2F2025%20a.pdf"),
             ("a\nb.pdf", "a b.pdf"),
+            ("https://cdn.vn/vb/12.pdf?token=a/b#x", "12.pdf"),
+            ("/", "-"),
+            ("..", "--"),
+            (".", "-"),
+            ("../..", "--"),
             ("Co\u{302}ng.pdf", "Công.pdf"),
         ];
         for (text, expected) in rows {
@@ -181,7 +195,7 @@ mod tests {
         }
         let long = format!("{}.pdf", "Báo cáo ".repeat(100));
         for text in
-            ["tăng 5%20.pdf", "100%.pdf", "50%25.pdf", ".pdf", "=?x?=", "=?UTF-8?B?*?=", &long, "/"]
+            ["tăng 5%20.pdf", "100%.pdf", "50%25.pdf", ".pdf", "=?x?=", "=?UTF-8?B?*?=", &long]
         {
             assert_eq!(plain_file_name(text), None, "{text}");
         }

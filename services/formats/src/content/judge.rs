@@ -18,8 +18,12 @@ pub(crate) fn judge(traits: &FileTraits, name: &str) -> Option<FileFinding> {
     if traits.is_garbled {
         return Some((
             "LT-MAP-041",
-            format!("Tệp “{name}” hỏng: có ký tự U+FFFD do bị đọc ghi như văn bản."),
-            format!("\"{name}\" is damaged: it holds U+FFFD, as left by a pass through a text."),
+            format!(
+                "Tệp “{name}” hỏng: đã bị đọc ghi như văn bản, nên nhiều byte mất (U+FFFD, ?)."
+            ),
+            format!(
+                "\"{name}\" is damaged: it passed through a text, which loses bytes (U+FFFD, ?)."
+            ),
         ));
     }
     let (promised_vi, promised_en) = contradicted_name(&traits.head, name)?;

@@ -6,19 +6,22 @@
 //! | form | example | also |
 //! |---|---|---|
 //! | year first, with `/`, `-` or `.` | `2026/11/20`, `2026-11-20`, `2026.1.2` | a time behind it |
-//! | day first, with `/`, `-` or `.` | `20/11/2026`, `5-1-2026`, `20.11.2026` | a time behind or before it |
+//! | day first, with `/`, `-` or `.` | `20/11/2026`, `5-1-2026`, `20 / 11 / 2026` | a time behind or before it |
 //! | compact, years 1900 to 2199 | `20261120`, `20261120083000`, `20261120T0830` | |
-//! | in words | `ngày 20 tháng 11 năm 2026` | |
+//! | in words | `ngày 20 tháng 11 năm 2026` | without `ngày` |
 //! | Microsoft JSON, milliseconds since 1970 | `/Date(1795107600000)/` | an offset: `+0700` |
 //!
 //! A time is `8:05`, `08:05:30` or `08:05:30.125`, may end in `SA`, `CH`, `AM` or `PM`, and then in a
-//! zone: `Z`, `+07:00`, `+0700`, `GMT+7`. Without a zone it is Vietnam's.
+//! zone: `Z`, `+07:00`, `+0700`, `GMT+7`. Without a zone it is Vietnam's. Digits and signs may be of
+//! full width, as input methods for East Asian scripts write them.
 //!
 //! Never read: a month before its day, a year of two digits, a day and month that `AM` or `PM` makes
 //! doubtful (`5/11/2026 9:00 AM` is the 11th of May where that is written), a bare number of seconds.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, civil};
+
+use crate::convert::digits::narrowed;
 
 /// Seconds by which Vietnam is ahead of UTC. It has had no other offset since 1975.
 pub(super) const VIETNAM_OFFSET_S: i32 = 7 * 3_600;
@@ -119,11 +122,12 @@ fn is_sentinel(date: Date) -> bool {
 
 /// Reads a text in any form of the table.
 pub(super) fn read_any(text: &str) -> Result<DateText, DateError> {
-    let text = text.trim();
+    let text = narrowed(text.trim());
+    let text = text.as_ref();
     if let Some(inner) = text.strip_prefix("/Date(").and_then(|it| it.strip_suffix(")/")) {
         return read_milliseconds(inner);
     }
-    if text.starts_with(|it: char| it.is_ascii_digit()) {
+    if text.starts_with(|it: char| it.is_ascii_digit()) && !text.contains("tháng") {
         read_numbers(text)
     } else {
         read_words(text)
@@ -156,6 +160,7 @@ fn read_milliseconds(text: &str) -> Result<DateText, DateError> {
 /// `ngày 20 tháng 11 năm 2026`, as documents print it.
 fn read_words(text: &str) -> Result<DateText, DateError> {
     let lower = text.to_lowercase();
+    let lower = if lower.starts_with("ngày") { lower } else { format!("ngày {lower}") };
     let mut words = lower.split_whitespace();
     let mut next = || words.next().ok_or(DateError::Unknown);
     let mut numbers = [0; 3];
@@ -216,6 +221,13 @@ impl Cursor<'_> {
         rest.is_some()
     }
 
+    /// A separator, with the blanks around it.
+    fn eat_between(&mut self, separator: &str) -> Result<(), DateError> {
+        let rest = self.rest.trim_start().strip_prefix(separator).ok_or(DateError::Unknown)?;
+        self.rest = rest.trim_start();
+        Ok(())
+    }
+
     fn eat_before_digit(&mut self, text: &str) -> bool {
         let is_next = self
             .rest
@@ -248,13 +260,12 @@ impl Cursor<'_> {
     fn date(&mut self) -> Result<([i32; 3], bool), DateError> {
         let digits = self.rest.bytes().take_while(u8::is_ascii_digit).count();
         let first = self.number(1, 4)?;
-        let separator = ["/", "-", "."].into_iter().find(|it| self.rest.starts_with(it));
+        let rest = self.rest.trim_start();
+        let separator = ["/", "-", "."].into_iter().find(|it| rest.starts_with(it));
         let separator = separator.ok_or(DateError::Unknown)?;
-        self.eat(separator);
+        self.eat_between(separator)?;
         let month = self.number(1, 2)?;
-        if !self.eat(separator) {
-            return Err(DateError::Unknown);
-        }
+        self.eat_between(separator)?;
         match digits {
             4 => Ok(([first, month, self.number(1, 2)?], false)),
             1 | 2 => {

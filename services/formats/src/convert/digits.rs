@@ -40,6 +40,18 @@ pub(super) fn integer_digits(text: &str) -> Option<String> {
     digits.filter(|it| (1..=18).contains(&it.len()))
 }
 
+/// The text with its letters of full width as those of ASCII.
+pub(super) fn narrowed(text: &str) -> Cow<'_, str> {
+    let narrow = |it: char| match it {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(it) - 0xfee0).unwrap_or(it),
+        other => other,
+    };
+    if text.contains(|it| narrow(it) != it) {
+        return Cow::Owned(text.chars().map(narrow).collect());
+    }
+    Cow::Borrowed(text)
+}
+
 /// The finding that a text was read as another one.
 pub(super) fn read_as(other: &str) -> ReadNote {
     ReadNote {

@@ -193,6 +193,24 @@ fn cases_of_days_have_their_value() {
     }
 }
 
+/// Siblings of D02: what people and other input methods write, and what stays doubtful.
+#[test]
+fn days_that_have_one_reading_are_read() {
+    let read = |day: &str| said(with("PromulgationDate", day).as_bytes()).issued;
+    for day in [
+        "20 tháng 11 năm 2026",
+        "Ngày 20 tháng 11 năm 2026",
+        "20 / 11 / 2026",
+        "２０／１１／２０２６",
+        "2026 - 11 - 20",
+    ] {
+        assert_eq!(read(day), Ok("2026-11-20".to_owned()), "{day}");
+    }
+    for day in ["20/11/26", "tháng 11 năm 2026", "20 11 2026", "20/11/2026.", "20-Nov-2026"] {
+        assert!(read(day).is_err(), "{day}");
+    }
+}
+
 fn strings(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|it| (*it).to_owned()).collect()
 }

@@ -1,6 +1,7 @@
 //! A compiled format: reads and writes by one plan.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -11,7 +12,9 @@ use proto::message::v1::{Finding, MessageType};
 use sha2::{Digest as _, Sha256};
 
 use crate::content::Packing;
+use crate::convert::{CodeListSet, CodeScope};
 use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
+use crate::document_day::DayRule;
 use crate::grammar::{Description, DetectCondition, Direction, Syntax, UnmappedPolicy};
 use crate::grammar_check::check_grammar;
 use crate::model::{DynMessage, MessageSchema, encode, message_schema};
@@ -62,7 +65,7 @@ pub struct DecodedMessage {
 }
 
 /// A format: reads and writes by the same rules. Immutable, so it can be shared.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Format {
     pub(crate) name: String,
     version: u32,
@@ -94,6 +97,11 @@ pub struct Format {
     lists: Vec<String>,
     /// Those among them whose records complete the items of another list rule.
     second_records: Vec<String>,
+    /// A list of the description takes its rows from the registry.
+    binds_code_lists: bool,
+    day_rule: Option<DayRule>,
+    /// The registry's lists; empty for a format that is bound to none.
+    code_lists: Arc<CodeListSet>,
 }
 
 impl Format {
@@ -181,11 +189,26 @@ impl Format {
                 is_told: rules.iter().any(Rule::tells_packing),
             },
             frame,
+            binds_code_lists: parsed.lists.values().any(|it| it.registered.is_some()),
+            day_rule: DayRule::find(&rules),
+            code_lists: Arc::default(),
             rules,
             path_map: PathMap::new(mappings, schema),
             lists,
             second_records,
         })
+    }
+
+    /// The format with these lists of the registry, where its description is bound to one; none
+    /// where it has them, or is bound to none.
+    pub(crate) fn with_code_lists(&self, lists: &Arc<CodeListSet>) -> Option<Self> {
+        let is_new = self.binds_code_lists && self.code_lists.digest() != lists.digest();
+        is_new.then(|| Self { code_lists: Arc::clone(lists), ..self.clone() })
+    }
+
+    /// The registry's lists without a day.
+    fn code_scope(&self) -> CodeScope<'_> {
+        CodeScope { lists: &self.code_lists, day: None }
     }
 
     /// Name, unique in a registry.
@@ -362,7 +385,7 @@ impl Format {
 }
 
 /// A native path that a record has, or lacks.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct DetectRule {
     pub(crate) has: Option<Vec<NodeName>>,
     pub(crate) lacks: Option<Vec<NodeName>>,

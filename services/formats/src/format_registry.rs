@@ -9,6 +9,7 @@ use proto::mapping::v1::DeclaredAttachment;
 use sha2::{Digest as _, Sha256};
 
 use crate::content::BlobSink;
+use crate::convert::CodeListSet;
 use crate::detection::{Detection, detect, precedence};
 use crate::diagnostic::{Defect, SourceMistake, SourcePosition, description_fault};
 use crate::format::{DecodedMessage, DecodedRecord, Format, messages_of};
@@ -108,6 +109,17 @@ impl FormatRegistry {
         }
         sort_by_precedence(&mut formats);
         (Self(Arc::new(formats)), mistakes)
+    }
+
+    /// These formats with the lists of a registry, whose rows the lists of descriptions are bound to.
+    #[must_use]
+    pub fn with_code_lists(&self, lists: CodeListSet) -> Self {
+        let lists = Arc::new(lists);
+        let with_lists = |it: &RegisteredFormat| match it.format.with_code_lists(&lists) {
+            Some(format) => RegisteredFormat { format: Arc::new(format), ..it.clone() },
+            None => it.clone(),
+        };
+        Self(Arc::new(self.0.iter().map(with_lists).collect()))
     }
 
     /// What this registry has of a file that has a mistake now.

@@ -109,12 +109,24 @@ pub(crate) struct DetectCondition {
     pub(crate) lacks: Option<String>,
 }
 
+/// What a text of the format is in the rows of the registry.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum CodeKey {
+    Code,
+    Name,
+}
+
 /// Native codes and their canonical values.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct CodeList {
     /// Name of the canonical list, for fields of the type `Code`.
     pub(crate) list: Option<String>,
+    /// Name of the list of the registry whose rows follow those of the description.
+    pub(crate) registered: Option<String>,
+    /// What a text of the format is in the rows of the registry.
+    pub(crate) by: Option<CodeKey>,
     /// Canonical value by native code.
     #[serde(default)]
     pub(crate) rows: BTreeMap<String, String>,
@@ -135,6 +147,11 @@ pub(crate) struct CodeList {
 }
 
 impl CodeList {
+    /// True when the texts of the format are the names of the registry's rows.
+    pub(crate) fn is_by_name(&self) -> bool {
+        self.by == Some(CodeKey::Name)
+    }
+
     /// The canonical value of a native code.
     pub(crate) fn canonical(&self, native: &str) -> Option<&str> {
         self.rows.get(native).or_else(|| self.also.get(native)).map(String::as_str)

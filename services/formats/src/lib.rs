@@ -33,6 +33,7 @@ mod content;
 mod convert;
 mod detection;
 mod diagnostic;
+mod document_day;
 mod file;
 mod flat_rules;
 mod format;
@@ -62,6 +63,7 @@ mod yaml_tree;
 pub use content::{
     BlobDigest, BlobSink, BlobSource, HEAD_BYTES, MemoryBlobs, NameMatch, match_file_name,
 };
+pub use convert::CodeListSet;
 pub use diagnostic::{SourceMistake, SourcePosition, Wording, description_fault, nearest};
 pub use format::{DecodedMessage, DecodedRecord, EncodeContext, Format};
 pub use format_registry::{DescriptionFile, DescriptionMistake, FormatRegistry};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use formats::{DescriptionFile, FormatRegistry};
+use formats::{CodeListSet, DescriptionFile, FormatRegistry};
 use parking_lot::RwLock;
 use proto::journal::v1::StoredFormat;
 use proto::registry::v1::FormatDescription;
@@ -89,9 +89,10 @@ fn load(newest: &FormatRegistry, directory: &Directory) -> FormatRegistry {
         let file = it.file.as_str();
         tracing::error!(file, error = %it.fault, "format of the registry cannot be loaded");
     }
-    let loaded = files.len();
-    tracing::info!(loaded, "formats are in force");
-    formats
+    let lists = CodeListSet::new(directory.code_lists());
+    let (loaded, code_lists) = (files.len(), lists.hash());
+    tracing::info!(loaded, code_lists, "formats are in force");
+    formats.with_code_lists(lists)
 }
 
 #[cfg(test)]

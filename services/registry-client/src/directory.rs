@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use name_folding::{fold_code, fold_name};
+use prost::Message as _;
 use proto::exchange::v1::LookedUp;
 use proto::message::v1::{MessageType, Organisation, OrganisationCode};
-use proto::registry::v1::{Application, FormatDescription, Right, Snapshot};
+use proto::registry::v1::{Application, CodeList, FormatDescription, Right, Snapshot};
 use sha2::{Digest as _, Sha256};
 
 use crate::day::{covers, day_in_vietnam};
@@ -30,6 +31,7 @@ pub struct Directory {
     index_by_token: HashMap<TokenDigest, usize>,
     rights: Vec<Right>,
     formats: Vec<FormatDescription>,
+    code_lists: Vec<CodeList>,
     formats_digest: [u8; 32],
 }
 
@@ -106,7 +108,8 @@ impl Directory {
             applications: snapshot.applications.into_iter().map(Arc::new).collect(),
             index_by_token,
             rights: snapshot.rights,
-            formats_digest: formats_digest(&snapshot.formats),
+            formats_digest: formats_digest(&snapshot.formats, &snapshot.code_lists),
+            code_lists: snapshot.code_lists,
             formats: snapshot.formats,
         }
     }
@@ -126,7 +129,12 @@ impl Directory {
         &self.formats
     }
 
-    /// Equal for equal formats.
+    /// The code lists, which formats are bound to by name.
+    pub fn code_lists(&self) -> &[CodeList] {
+        &self.code_lists
+    }
+
+    /// Equal for equal formats with equal code lists.
     pub fn formats_digest(&self) -> [u8; 32] {
         self.formats_digest
     }
@@ -281,10 +289,13 @@ impl Directory {
     }
 }
 
-fn formats_digest(formats: &[FormatDescription]) -> [u8; 32] {
+fn formats_digest(formats: &[FormatDescription], code_lists: &[CodeList]) -> [u8; 32] {
     let mut digest = Sha256::new();
     for it in formats {
         digest.update(format!("{}\n{}\n{}\n", it.hash, it.name, it.file));
+    }
+    for it in code_lists {
+        digest.update(it.encode_length_delimited_to_vec());
     }
     digest.finalize().into()
 }

@@ -26,6 +26,7 @@ pub(crate) fn check_consistency(parsed: &mut ParsedFolder, formats: Option<&Know
     for (positions, it) in &parsed.code_lists {
         check_rows(positions, it, &mut mistakes);
     }
+    check_meanings(&parsed.code_lists, &mut mistakes);
     parsed.mistakes.append(&mut mistakes);
 }
 
@@ -229,4 +230,46 @@ fn check_rows(positions: &EntryPositions, list: &CodeList, mistakes: &mut Vec<Mi
         }
         others.push((position, period));
     }
+}
+
+/// What the codes of an application mean is a code of the list that they are of, which has canonical
+/// codes itself.
+fn check_meanings(lists: &[(EntryPositions, CodeList)], mistakes: &mut Vec<Mistake>) {
+    let canonical: BTreeMap<&str, BTreeSet<&str>> = lists
+        .iter()
+        .filter(|(_, it)| it.of.is_empty())
+        .map(|(_, it)| (it.name.as_str(), it.rows.iter().map(|it| it.code.as_str()).collect()))
+        .collect();
+    for (positions, list) in lists {
+        let codes = canonical.get(list.of.as_str());
+        if !list.of.is_empty() && codes.is_none() {
+            let known: Vec<&str> = canonical.keys().copied().collect();
+            let mistake = Mistake::new(&positions.at("of"), &code::LT_REG_030);
+            let mistake = mistake.param("list", &list.name).param("of", &list.of);
+            mistakes.push(mistake.param("known", or_none(&known.join(", "))));
+            continue;
+        }
+        for (row, it) in list.rows.iter().enumerate() {
+            let position = positions.at(&format!("rows[{row}].means"));
+            let mistake = |code| {
+                let mistake = Mistake::new(&position, code).param("list", &list.name);
+                mistake.param("code", &it.code)
+            };
+            match codes {
+                None if !it.means.is_empty() => mistakes.push(mistake(&code::LT_REG_031)),
+                Some(_) if it.means.is_empty() => mistakes.push(mistake(&code::LT_REG_032)),
+                Some(codes) if !codes.contains(it.means.as_str()) => {
+                    let distance = |known: &&&str| strsim::levenshtein(known, &it.means);
+                    let nearest = codes.iter().min_by_key(distance).copied().unwrap_or_default();
+                    let mistake = mistake(&code::LT_REG_033).param("means", &it.means);
+                    mistakes.push(mistake.param("of", &list.of).param("nearest", or_none(nearest)));
+                }
+                None | Some(_) => {}
+            }
+        }
+    }
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "–" } else { text }
 }

@@ -196,12 +196,13 @@ fn parse_code_list(mut map: MapReader<'_, '_>) -> (EntryPositions, CodeList) {
     let list = CodeList {
         name: map.take_required_key("name"),
         version: map.take_required_text("version"),
+        of: map.take_code("of"),
         rows: Vec::new(),
     };
     let nodes = map.take_list("rows");
-    let (file, positions, mistakes) = map.close();
+    let (file, mut positions, mistakes) = map.close();
     let mut rows = Vec::new();
-    for node in nodes {
+    for (row, node) in nodes.into_iter().enumerate() {
         let mut map = MapReader::open(file, node, mistakes);
         rows.push(CodeRow {
             code: map.take_required_code("code"),
@@ -209,8 +210,12 @@ fn parse_code_list(mut map: MapReader<'_, '_>) -> (EntryPositions, CodeList) {
             name_en: map.take_text("en"),
             valid_from: map.take_day("from"),
             valid_to: map.take_day("to"),
+            means: map.take_code("means"),
         });
-        map.close();
+        let (_file, row_positions, _mistakes) = map.close();
+        for key in ["means", "to", "from"] {
+            positions.insert(format!("rows[{row}].{key}"), row_positions.at(key).line);
+        }
     }
     (positions, CodeList { rows, ..list })
 }

@@ -187,6 +187,26 @@ pub(crate) const LIST_KEYS: &[Construct] = &[
          fields:\n  - {at: LoaiVanBan, to: type, as: code loai}\n",
     ),
     Construct::optional(
+        "registered",
+        ValueShape::Text,
+        words(
+            "tên danh mục trong sổ đăng ký: các dòng của nó đứng sau `rows`, mã có hiệu lực vào ngày của văn bản được dùng",
+            "name of the list in the registry: its rows follow those of `rows`, and the codes that are valid on the document's day are used",
+        ),
+        "lists:\n  loai: {list: document-type, registered: loai-van-ban-ioffice, open: yes}\n\
+         fields:\n  - {at: LoaiVanBan, to: type, as: code loai}\n",
+    ),
+    Construct::optional(
+        "by",
+        ValueShape::Word(&["code", "name"]),
+        words(
+            "định dạng ghi gì của dòng trong sổ đăng ký: mã (`code`, mặc định) hay tên (`name`)",
+            "what the format has of a row of the registry: its code (`code`, the default) or its name (`name`)",
+        ),
+        "lists:\n  loai: {registered: document-type, by: name, open: yes}\n\
+         fields:\n  - {at: TenLoai, to: type, as: code loai}\n",
+    ),
+    Construct::optional(
         "also",
         ValueShape::TextMap,
         words(

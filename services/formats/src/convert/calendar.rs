@@ -98,13 +98,33 @@ pub(super) fn read_date<'t>(
 
 /// The text of a `Date` message; none when its month or day is not known.
 pub(super) fn write_date(date: &DynMessage<'_>, forms: &DateForms) -> Option<String> {
-    let number = |name: &str| match date.get_by_name(name) {
-        Some(Value::I32(it)) => i64::from(*it),
-        _ => 0,
-    };
-    let (year, month, day) = (number("year"), number("month"), number("day"));
+    let [year, month, day] = date_numbers(date);
     let form = forms.forms.first()?;
     (month > 0 && day > 0).then(|| form.write([year, month, day, 0, 0, 0]))
+}
+
+/// Year, month and day of a `Date` message; 0 for what is not known.
+pub(super) fn date_numbers(date: &DynMessage<'_>) -> [i64; 3] {
+    ["year", "month", "day"].map(|name| match date.get_by_name(name) {
+        Some(Value::I32(it)) => i64::from(*it),
+        _ => 0,
+    })
+}
+
+/// Year, month and day of a `Moment` message in Vietnam.
+pub(super) fn moment_numbers(moment: &DynMessage<'_>) -> Option<[i64; 3]> {
+    let [year, month, day, ..] = local_numbers(seconds_of(moment))?;
+    Some([year, month, day])
+}
+
+/// Seconds since 1970 of a `Moment` message. Proto3 omits a zero, so absent seconds are
+/// 1970-01-01T00:00:00Z.
+fn seconds_of(moment: &DynMessage<'_>) -> i64 {
+    let at = moment.get_by_name("at").and_then(Value::as_message);
+    match at.and_then(|it| it.get_by_name("seconds")) {
+        Some(Value::I64(seconds)) => *seconds,
+        _ => 0,
+    }
 }
 
 pub(super) fn read_moment<'t>(
@@ -133,13 +153,7 @@ pub(super) fn read_moment<'t>(
 /// The text of a `Moment` message; none for a time outside the years -9999 to 9999. Of a moment
 /// without a time of day only the day is written.
 pub(super) fn write_moment(moment: &DynMessage<'_>, forms: &DateForms) -> Option<String> {
-    let seconds = match moment.get_by_name("at") {
-        Some(Value::Message(at)) => at.get_by_name("seconds"),
-        _ => None,
-    };
-    // Proto3 omits a zero, so absent seconds are 1970-01-01T00:00:00Z.
-    let seconds = if let Some(Value::I64(seconds)) = seconds { *seconds } else { 0 };
-    let numbers = local_numbers(seconds)?;
+    let numbers = local_numbers(seconds_of(moment))?;
     let form = forms.forms.first()?;
     let is_day_only = matches!(moment.get_by_name("day_only"), Some(Value::Bool(true)));
     let day = form.write_day(numbers).filter(|_| is_day_only && !forms.is_exact);

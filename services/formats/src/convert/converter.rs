@@ -3,15 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use secrecy_marks::means_no_secrecy;
-
 use crate::convert::calendar::{DateForms, read_date, read_moment, write_date, write_moment};
-use crate::convert::digits::{integer_digits, read_as, row_of_digits};
-use crate::convert::error::{ConvertError, Converted, ReadNote, new_message};
+use crate::convert::code::{CodeScope, code_of_value, non_empty, read_code};
+use crate::convert::digits::{integer_digits, read_as};
+use crate::convert::error::{ConvertError, Converted, new_message};
 use crate::convert::pattern::Pattern;
 use crate::convert::text::normalize_text;
 use crate::grammar::CodeList;
-use crate::model::{DynMessage, FieldSchema, FieldType, Value};
+use crate::model::{FieldSchema, FieldType, Value};
 
 /// Converts a native text to a canonical value and back.
 #[derive(Clone, Debug)]
@@ -54,6 +53,7 @@ impl Converter {
         &'t self,
         text: &'t str,
         field: &FieldSchema,
+        scope: CodeScope<'t>,
     ) -> Result<Converted<'t>, ConvertError> {
         let as_written = text;
         let text = normalize_text(text)?;
@@ -74,7 +74,7 @@ impl Converter {
             }
             Self::Date(forms) => return read_date(&text, forms, field),
             Self::Time(forms) => read_moment(&text, forms, field)?,
-            Self::Code(list) => return read_code(text, list, field),
+            Self::Code(list) => return read_code(text, (list, scope), field),
             Self::OrgId => read_organisation_id(as_written, field)?,
             Self::MediaType | Self::PackedType => Value::Text(to_lowercase(text)),
             Self::List(separator) => Value::List(split_items(text, separator)),
@@ -119,6 +119,7 @@ impl Converter {
         &'w self,
         value: &'w Value<'_>,
         field: &FieldSchema,
+        scope: CodeScope<'w>,
     ) -> Option<Cow<'w, str>> {
         match self {
             Self::Text | Self::MediaType | Self::PackedType | Self::Fetch => plain_text(value),
@@ -131,7 +132,7 @@ impl Converter {
             Self::Time(forms) => write_moment(value.as_message()?, forms).map(Cow::Owned),
             Self::Code(list) => match value.as_enum() {
                 Some(number) => list.native(field.enum_schema()?.value_name(number)?),
-                None => code_of_value(value, list),
+                None => code_of_value(value, list, scope),
             }
             .map(Cow::Borrowed),
             Self::List(separator) => {
@@ -209,73 +210,6 @@ fn message_with_text<'t>(
     let mut message = new_message(field)?;
     message.set_by_name(name, Value::Text(text));
     Ok(Value::Message(message))
-}
-
-fn non_empty<'m>(message: &'m DynMessage<'_>, name: &str) -> Option<&'m str> {
-    Some(message.text(name)).filter(|it| !it.is_empty())
-}
-
-fn read_code<'t>(
-    text: Cow<'t, str>,
-    list: &'t CodeList,
-    field: &FieldSchema,
-) -> Result<Converted<'t>, ConvertError> {
-    let row = list.canonical(&text);
-    let says_none = || list.gate.as_deref().filter(|_| means_no_secrecy(&text));
-    let row = row.or_else(says_none);
-    if let Some(permitted) = &list.gate
-        && row != Some(permitted.as_str())
-    {
-        let error = ConvertError::new("có độ mật", "bears a secrecy mark");
-        return Err(ConvertError { is_secret: true, ..error });
-    }
-    let respelled = if row.is_none() { row_of_digits(&text, &list.rows) } else { None };
-    let row = row.or(respelled.map(|(_, row)| row));
-    let note = match (respelled, row) {
-        (Some((native, _)), _) => Some(read_as(native)),
-        (None, None) => unlisted_note(&text, list),
-        (None, Some(_)) => None,
-    };
-    let not_listed = || ConvertError::new("mã không có trong danh sách", "is no code of the list");
-    if let Some(schema) = field.enum_schema() {
-        let row = row.or(list.other.as_deref());
-        let number = row.and_then(|it| schema.number(it)).ok_or_else(not_listed)?;
-        return Ok(Converted { value: Value::Enum(number), note });
-    }
-    let mut code = new_message(field).map_err(|_other| not_listed())?;
-    match row {
-        Some(row) => {
-            code.set_by_name("code", Value::Text(Cow::Borrowed(row)));
-            let name = list.list.as_deref().unwrap_or_default();
-            code.set_by_name("list", Value::Text(Cow::Borrowed(name)));
-        }
-        None if list.open => code.set_by_name("name", Value::Text(text)),
-        None => return Err(not_listed()),
-    }
-    Ok(Converted { value: Value::Message(code), note })
-}
-
-/// The finding about a code without a row. In an open list without codes of its own, or beside a
-/// name, nothing is missing.
-fn unlisted_note(text: &str, list: &CodeList) -> Option<ReadNote> {
-    let is_code = list.other.is_some() || !list.rows.is_empty() && integer_digits(text).is_some();
-    is_code.then_some(ReadNote {
-        code: "LT-MAP-051",
-        vi: Cow::Borrowed("không có trong danh mục; mang đi nguyên văn"),
-        en: Cow::Borrowed("is in no row of the list; carried as it stands"),
-        is_partial: false,
-    })
-}
-
-fn code_of_value<'w>(value: &'w Value<'_>, list: &'w CodeList) -> Option<&'w str> {
-    if let Some(name) = value.as_text() {
-        return list.native(name);
-    }
-    let code = value.as_message()?;
-    match non_empty(code, "code") {
-        Some(code) => list.native(code),
-        None => non_empty(code, "name").filter(|_| list.open),
-    }
 }
 
 /// Bytes of the longest organisation code; Decision 20/2020 permits 35 characters.

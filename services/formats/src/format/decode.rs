@@ -182,7 +182,8 @@ impl Format {
         tree: &'r Tree<'r>,
         declared: &'r [DeclaredAttachment],
     ) -> RecordReader<'r> {
-        let mut reader = RecordReader::new(tree, FileSource::Received(declared), self.reading());
+        let (source, codes) = (FileSource::Received(declared), self.code_scope());
+        let mut reader = RecordReader::new(tree, source, self.reading(), codes);
         reader.may_wrap = self.packing.may_wrap();
         reader
     }
@@ -196,6 +197,7 @@ impl Format {
                 algorithm: "sha256".to_owned(),
                 value: bytes::Bytes::copy_from_slice(&Sha256::digest(native)),
             }),
+            lists_hash: self.code_lists.digest().clone(),
             ..Default::default()
         });
     }
@@ -213,6 +215,10 @@ impl Format {
         }
         let mut message = DynMessage::new(self.schema);
         let mut reader = self.new_reader(tree, item.declared);
+        if self.binds_code_lists {
+            let day = self.day_rule.as_ref();
+            reader.codes.day = day.and_then(|it| it.read(tree, record, reader.codes));
+        }
         reader.read_record(&self.rules, record, &mut message)?;
         item.referenced.extend(reader.referenced.iter().map(|(_, it)| (*it).to_owned()));
         let mut canonical = self.to_canonical(&message)?;

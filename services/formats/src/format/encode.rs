@@ -10,7 +10,8 @@ use proto::fault::v1::Fault;
 use proto::message::v1::{Loss, MessageType};
 
 use crate::content::{BlobSource, NullSink, UnpackBudget};
-use crate::convert::{normalize_text, writable_text};
+use crate::convert::{CodeScope, normalize_text, writable_text};
+use crate::document_day::day_of_message;
 use crate::file::{WrittenFile, digest_of_blob, make_names_plain};
 use crate::format::decode::complete_attachments;
 use crate::format::{EncodeContext, Format, internal_fault};
@@ -58,19 +59,8 @@ impl Format {
         let extended = append_trace(&self.rules, written, hop);
         let has_leftovers = !leftovers_of(canonical).is_empty();
         let mut tree = Tree::new(self.syntax.root());
-        let mut writer = RecordWriter {
-            tree: &mut tree,
-            write_empty: self.write_empty.as_deref(),
-            files: Vec::new(),
-            packing: self.packing,
-            violations: Vec::new(),
-            now_s,
-            unread: unmapped::unread_paths(canonical, self.identity()),
-            fields: if let Syntax::Fields(it) = &self.syntax { Some(it) } else { None },
-            bindings: ItemBindings::default(),
-            defaulted: Vec::new(),
-            inactive_lists: has_leftovers.then(Vec::new),
-        };
+        let mut writer = self.new_writer(&mut tree, (canonical, &message), now_s);
+        writer.inactive_lists = has_leftovers.then(Vec::new);
         writer.write_record(&self.rules, 0, extended.as_ref().unwrap_or(written));
         writer.check_violations()?;
         let RecordWriter { mut files, bindings, defaulted, inactive_lists, .. } = writer;
@@ -109,6 +99,35 @@ impl Format {
             }
             _ => Err(Fault::new(&code::LT_MAP_015).param("format", &self.name)),
         }
+    }
+
+    /// A writer that has written nothing.
+    fn new_writer<'t, 'w>(
+        &'w self,
+        tree: &'t mut Tree<'w>,
+        (canonical, message): (&'w Canonical, &DynMessage<'_>),
+        now_s: i64,
+    ) -> RecordWriter<'t, 'w> {
+        RecordWriter {
+            tree,
+            write_empty: self.write_empty.as_deref(),
+            files: Vec::new(),
+            codes: self.codes_of(message),
+            packing: self.packing,
+            violations: Vec::new(),
+            now_s,
+            unread: unmapped::unread_paths(canonical, self.identity()),
+            fields: if let Syntax::Fields(it) = &self.syntax { Some(it) } else { None },
+            bindings: ItemBindings::default(),
+            defaulted: Vec::new(),
+            inactive_lists: None,
+        }
+    }
+
+    /// The registry's lists with the day of a message.
+    fn codes_of(&self, message: &DynMessage<'_>) -> CodeScope<'_> {
+        let day = if self.binds_code_lists { day_of_message(message) } else { None };
+        CodeScope { day, ..self.code_scope() }
     }
 
     /// The message that the rules of the plan map.
@@ -157,7 +176,8 @@ impl Format {
     ) -> Result<Vec<Loss>, Fault> {
         collect_referenced_files(message, &mut files);
         let mut read_back = DynMessage::new(self.schema);
-        let mut reader = RecordReader::new(tree, FileSource::Written(&files), self.reading());
+        let source = FileSource::Written(&files);
+        let mut reader = RecordReader::new(tree, source, self.reading(), self.codes_of(message));
         reader.read_record(&self.rules, 0, &mut read_back)?;
         if !reader.violations.is_empty() {
             let paths: Vec<_> = reader.violations.iter().map(|it| it.field.as_str()).collect();

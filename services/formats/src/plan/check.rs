@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proto::fault::code;
 
 use crate::canonical_path::{CanonicalPath, PathSegment};
-use crate::convert::Converter;
+use crate::convert::{CodeScope, Converter};
 use crate::diagnostic::Defect;
 use crate::grammar::{CodeList, FieldRule, TooLong};
 use crate::model::{FieldSchema, FieldType};
@@ -50,6 +50,9 @@ pub(super) fn check_list(list: &CodeList) -> Vec<(ListKey<'_>, Defect)> {
         );
         (ListKey::Key("also"), defect)
     }));
+    if let Some(defect) = registered_defect(list) {
+        defects.push(defect);
+    }
     if let Some(gate) = list.gate.as_ref().filter(|it| !codes.contains_key(it)) {
         let defect = Defect::new(
             &code::LT_FMT_008,
@@ -59,6 +62,24 @@ pub(super) fn check_list(list: &CodeList) -> Vec<(ListKey<'_>, Defect)> {
         defects.push((ListKey::Key("gate"), defect));
     }
     defects
+}
+
+/// What the rows of the registry may be bound to: they change while the bus runs, so no decision of
+/// the bus itself may rest on them.
+fn registered_defect(list: &CodeList) -> Option<(ListKey<'static>, Defect)> {
+    let defect = |vi: &str, en: &str| Defect::new(&code::LT_FMT_065, vi, en);
+    if list.registered.is_none() {
+        let needed = defect("`by` cần `registered`", "`by` needs a `registered`");
+        return list.by.is_some().then_some((ListKey::Key("by"), needed));
+    }
+    let is_closed_by_code = list.gate.is_some() || list.other.is_some();
+    is_closed_by_code.then(|| {
+        let (vi, en) = (
+            "`registered` không đi cùng `gate` hay `other`",
+            "`registered` goes with neither `gate` nor `other`",
+        );
+        (ListKey::Key("registered"), defect(vi, en))
+    })
 }
 
 /// The part of a code list that a mistake is about.
@@ -123,7 +144,10 @@ pub(super) fn check_length(
     let may_be_cut = match converter {
         Converter::Text | Converter::List(_) | Converter::Affix(_) => field.is_descriptive,
         // The name of a code without a row is descriptive, the code of a row is not.
-        Converter::Code(list) => list.rows.keys().all(|it| it.chars().count() <= max),
+        Converter::Code(list) => {
+            let is_row_code = list.registered.is_some() && !list.is_by_name();
+            !is_row_code && list.rows.keys().all(|it| it.chars().count() <= max)
+        }
         Converter::Integer
         | Converter::YesNo(..)
         | Converter::Date(_)
@@ -171,7 +195,7 @@ fn check_write_default(leaf: &LeafRule, field: &FieldSchema) -> Result<(), Defec
 
 fn is_native_value(leaf: &LeafRule, field: &FieldSchema, text: &str) -> bool {
     let is_file = matches!(leaf.converter, Converter::Content | Converter::Fetch);
-    !is_file && leaf.converter.read(text, field).is_ok()
+    !is_file && leaf.converter.read(text, field, CodeScope::none()).is_ok()
 }
 
 fn no_default(key: &str, default: &str, field: &FieldSchema) -> Defect {
@@ -228,6 +252,14 @@ pub(super) fn check_type(
 /// Checks that the canonical values of a list are values of the field.
 fn check_code_list(list: &CodeList, field: &FieldSchema) -> Result<(), Defect> {
     if let Some(schema) = field.enum_schema() {
+        if let Some(name) = &list.registered {
+            let field = &field.name;
+            return Err(Defect::new(
+                &code::LT_FMT_065,
+                format!("`{field}` là enum, không lấy mã của danh mục `{name}` trong sổ đăng ký"),
+                format!("`{field}` is an enum and takes no codes of the registry's list `{name}`"),
+            ));
+        }
         return list
             .rows
             .values()

@@ -64,7 +64,7 @@ impl<'t> RecordReader<'t> {
         self.report_too_long(node_id, text, *max);
         self.report_damaged(node_id, text);
         let text = self.unicode_text((node_id, text), (converter, &rule.to));
-        match converter.read(text, last.field) {
+        match converter.read(text, last.field, self.codes) {
             Ok(Converted { value, note }) => {
                 self.note_spelling(node_id, &rule.name);
                 self.report_note((node_id, text), note, &rule.name);

@@ -6,6 +6,7 @@ use proto::message::v1::Finding;
 
 use crate::absent::{Absence, absence_of};
 use crate::canonical_path::{CanonicalPath, PathSegment};
+use crate::convert::CodeScope;
 use crate::file::WrittenFile;
 use crate::grammar::Requirement;
 use crate::read::join::Join;
@@ -36,6 +37,8 @@ pub(crate) struct RecordReader<'t> {
     pub(crate) files: FileSource<'t>,
     /// Texts that the format writes for an absent value.
     pub(crate) empty: &'t [String],
+    /// The registry's lists, and the day of the record.
+    pub(crate) codes: CodeScope<'t>,
     /// The format may wrap a file in a ZIP.
     pub(crate) may_wrap: bool,
     /// The tree was XML.
@@ -74,11 +77,13 @@ impl<'t> RecordReader<'t> {
         tree: &'t Tree<'t>,
         files: FileSource<'t>,
         (empty, is_xml): (&'t [String], bool),
+        codes: CodeScope<'t>,
     ) -> Self {
         Self {
             tree,
             files,
             empty,
+            codes,
             may_wrap: true,
             is_xml,
             findings: Vec::new(),

@@ -6,7 +6,7 @@ use proto::fault::code;
 use proto::fault::v1::Fault;
 
 use crate::canonical_path::{find_value, set_value};
-use crate::convert::{Converted, Converter};
+use crate::convert::{CodeScope, Converted, Converter};
 use crate::model::{DynMessage, Value};
 use crate::plan::{ConstantRule, GroupRule, LeafRule, Rule};
 use crate::read::put::{complete_message, contradicts, put_value};
@@ -124,7 +124,7 @@ impl<'t> RecordReader<'t> {
                 self.report_missing(from, &leaf.at);
             } else if let Some(default) = &leaf.read_default {
                 self.note_default(leaf);
-                set_default(default, leaf, message);
+                set_default((default, self.codes), leaf, message);
             } else {
                 self.read_substitute(leaf, from, message);
             }
@@ -142,7 +142,7 @@ impl<'t> RecordReader<'t> {
         let Some(last) = leaf.to.last() else { return Ok(()) };
         self.report_damaged(node_id, text);
         let text = self.unicode_text((node_id, text), (&leaf.converter, &leaf.to));
-        match leaf.converter.read(text, last.field) {
+        match leaf.converter.read(text, last.field, self.codes) {
             Ok(Converted { mut value, note }) => {
                 self.report_too_long(node_id, text, leaf.max);
                 self.report_note((node_id, text), note, &leaf.name);
@@ -212,11 +212,15 @@ fn set_unlisted_code<'t>(
     }
 }
 
-fn set_default<'t>(default: &'t str, leaf: &'t LeafRule, message: &mut DynMessage<'t>) {
+fn set_default<'t>(
+    (default, codes): (&'t str, CodeScope<'t>),
+    leaf: &'t LeafRule,
+    message: &mut DynMessage<'t>,
+) {
     let Some(last) = leaf.to.last() else { return };
     if let Some(number) = last.field.enum_schema().and_then(|it| it.number(default)) {
         set_value(message, &leaf.to, Value::Enum(number));
-    } else if let Ok(read) = leaf.converter.read(default, last.field) {
+    } else if let Ok(read) = leaf.converter.read(default, last.field, codes) {
         put_value(message, &leaf.to, read.value, &leaf.converter);
     }
 }

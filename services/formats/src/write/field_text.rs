@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::canonical_path::{PathSegment, find_value};
-use crate::convert::{Converter, writable_text};
+use crate::convert::{CodeScope, Converter, writable_text};
 use crate::model::{DynMessage, Value};
 use crate::plan::LeafRule;
 
@@ -29,7 +29,7 @@ impl<'w> FieldText<'w> {
 pub(super) fn text_of<'w>(
     message: &'w DynMessage<'_>,
     path: &[PathSegment],
-    leaf: &'w LeafRule,
+    (leaf, codes): (&'w LeafRule, CodeScope<'w>),
 ) -> FieldText<'w> {
     let (Some(value), Some(last)) = (find_value(message, path), path.last()) else {
         return FieldText::Absent;
@@ -41,7 +41,7 @@ pub(super) fn text_of<'w>(
         Some(unlisted) if leaf.converter.is_unlisted_value(value, last.field) => {
             find_value(message, unlisted).and_then(Value::as_text).map(Cow::Borrowed)
         }
-        _ => leaf.converter.write(value, last.field),
+        _ => leaf.converter.write(value, last.field, codes),
     };
     match (text.and_then(writable_text), &leaf.converter) {
         (Some(text), _) => FieldText::Text(text),

@@ -1,7 +1,7 @@
 //! Trace of a packet (QCVN 102 `TraceHeaderList`): the organisation that writes is its last hop.
 
 use crate::canonical_path::{find_list, find_list_mut};
-use crate::convert::Converter;
+use crate::convert::{CodeScope, Converter};
 use crate::model::{DynMessage, Value};
 use crate::plan::{ListRule, Rule};
 
@@ -79,7 +79,7 @@ fn missing_hops<'a>(
     }
     let mut own = DynMessage::new(organisation.message_schema()?);
     let ids = own.schema.field("ids")?;
-    if let Ok(id) = ORG_ID.read(hop.organisation, ids) {
+    if let Ok(id) = ORG_ID.read(hop.organisation, ids, CodeScope::none()) {
         own.set(ids, Value::List(vec![id.value]));
         hops.push(new_hop(Value::Message(own)));
     }

@@ -9,7 +9,7 @@ use proto::fault::v1::Fault;
 
 use crate::canonical_path::{find_list, find_value, selects};
 use crate::content::Packing;
-use crate::convert::{Converter, writable_text};
+use crate::convert::{CodeScope, Converter, writable_text};
 use crate::diagnostic::BilingualText;
 use crate::file::WrittenFile;
 use crate::grammar::{FieldsSyntax, Requirement, TooLong};
@@ -45,6 +45,8 @@ pub(crate) struct RecordWriter<'t, 'w> {
     /// Text of absent values, for formats whose readers expect every node.
     pub(crate) write_empty: Option<&'w str>,
     pub(crate) files: Vec<WrittenFile>,
+    /// The registry's lists, and the day of the message.
+    pub(crate) codes: CodeScope<'w>,
     pub(crate) packing: Packing,
     /// Values the format requires and cannot write, by canonical path.
     pub(crate) violations: Vec<(String, BilingualText)>,
@@ -188,7 +190,7 @@ impl<'w> RecordWriter<'_, 'w> {
             return self.write_packed_type(leaf, parent, message);
         }
         let is_required = matches!(leaf.need, Some(Requirement::Write | Requirement::Both));
-        let field_text = text_of(message, &leaf.to, leaf);
+        let field_text = text_of(message, &leaf.to, (leaf, self.codes));
         // Without the code, a reader would take the default for the value.
         let code_matters =
             is_required || leaf.read_default.is_some() || leaf.write_default.is_some();
@@ -204,8 +206,9 @@ impl<'w> RecordWriter<'_, 'w> {
             return;
         }
         let may_substitute = !self.unread.contains(leaf.name.as_str());
+        let codes = self.codes;
         let fallback = leaf.fallback.as_ref().filter(|_| may_substitute);
-        let text = field_text.text().or_else(|| text_of(message, fallback?, leaf).text());
+        let text = field_text.text().or_else(|| text_of(message, fallback?, (leaf, codes)).text());
         let is_default = text.is_none();
         let default = || if may_substitute { self.default_text(leaf, index) } else { None };
         match text.or_else(default) {
@@ -264,7 +267,9 @@ impl<'w> RecordWriter<'_, 'w> {
         let converter = &leaf.converter;
         let field = leaf.to.last()?.field;
         let convert = |text: Cow<'_, str>| {
-            converter.write(&Value::Text(text), field).map(|it| Cow::Owned(it.into_owned()))
+            converter
+                .write(&Value::Text(text), field, self.codes)
+                .map(|it| Cow::Owned(it.into_owned()))
         };
         match default {
             "index" => convert(Cow::Owned((index + 1).to_string())),
@@ -330,7 +335,7 @@ impl<'w> RecordWriter<'_, 'w> {
         let ((name, parents), last) = (rule.at.split_last()?, rule.to.last()?);
         let text = match &rule.text {
             Some((converter, max)) => {
-                let text = converter.write(item, last.field).and_then(writable_text)?;
+                let text = converter.write(item, last.field, self.codes).and_then(writable_text)?;
                 Some(self.fit_text(truncate(text, *max), (&rule.at, &rule.name))?)
             }
             None => None,

@@ -5,6 +5,7 @@ mod attachments;
 mod bad_inputs;
 mod bag;
 mod cases;
+mod code_lists;
 mod constructs;
 mod csv_of_excel;
 mod descriptions;

@@ -9,7 +9,7 @@ use secrecy_marks::means_no_secrecy;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::paths::text as text_of;
-use crate::convert::parse_converter;
+use crate::convert::{CodeScope, parse_converter};
 use crate::grammar::{CodeList, FieldRule};
 use crate::model;
 
@@ -190,7 +190,7 @@ fn whole(text: &str, field: &FieldDescriptor) -> Result<Converted, Unconverted> 
 fn day_or_time(spec: &str, text: &str, field: &FieldDescriptor) -> Result<Converted, Unconverted> {
     let converter = parse_converter(spec, &BTreeMap::<String, Arc<CodeList>>::new()).unwrap();
     let schema = model::message_schema(field.parent_message().name()).unwrap();
-    match converter.read(text, schema.field(field.name()).unwrap()) {
+    match converter.read(text, schema.field(field.name()).unwrap(), CodeScope::none()) {
         Ok(read) => {
             let bytes = model::encode(read.value.as_message().unwrap());
             let of = field.kind().as_message().unwrap().clone();

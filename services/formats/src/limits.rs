@@ -3,8 +3,22 @@
 
 /// Levels of nested nodes in one native item.
 pub(crate) const DEPTH_MAX: usize = 64;
-/// Nodes of one native item.
-pub(crate) const NODES_MAX: usize = 20_000;
+/// Recipients of one message: a circular to every commune of the country has 3,321. The gateway takes
+/// as many beside a body.
+pub(crate) const RECIPIENTS_MAX: usize = 5_000;
+/// Nodes of one native item, so that its tree stays below some 30 MiB. It is above what twenty thousand
+/// recipients with every field need, so that too many recipients are counted as such.
+pub(crate) const NODES_MAX: usize = 200_000;
+/// Nodes that a native item of any size may have.
+const NODES_MIN: usize = 20_000;
+/// Bytes of text for each node beyond these: a tree stays within a small multiple of its text.
+const NODE_BYTES_MIN: usize = 24;
+
+/// Nodes that the first bytes of a native item may have.
+pub(crate) fn nodes_max(bytes: usize) -> usize {
+    NODES_MAX.min(NODES_MIN + bytes / NODE_BYTES_MIN)
+}
+
 /// Cells of one table, or fields of one text.
 pub(crate) const CELLS_MAX: usize = 200_000;
 /// Characters of one text that is no file: some twenty printed pages.

@@ -7,12 +7,12 @@ use proto::fault::v1::Fault;
 
 use crate::canonical_path::{find_list, new_item};
 use crate::convert::{Converted, Converter};
-use crate::limits::FILES_MAX;
+use crate::limits::{FILES_MAX, RECIPIENTS_MAX};
 use crate::model::{DynMessage, Value};
 use crate::plan::ListRule;
 use crate::read::join::{Join, JoinSide, key_of};
 use crate::read::put::{merge_item, push_item};
-use crate::read::reader::{Location, RecordReader, Trail};
+use crate::read::reader::{FileSource, Location, RecordReader, Trail};
 
 impl<'t> RecordReader<'t> {
     pub(super) fn read_list(
@@ -25,6 +25,7 @@ impl<'t> RecordReader<'t> {
             Location::Present(node_id) => self.tree.find_all(node_id, &rule.at),
             Location::Absent(..) => Vec::new(),
         };
+        self.check_recipients(rule, &node_ids, message)?;
         if rule.is_paired {
             let side = JoinSide { holds_files: rule.holds_files, ..JoinSide::default() };
             self.join_of(rule).sides.push(side);
@@ -47,6 +48,30 @@ impl<'t> RecordReader<'t> {
             self.report_violation(field, "cần ít nhất một", "needs at least one");
         }
         Ok(())
+    }
+
+    /// Refuses a packet to more recipients than one may have.
+    fn check_recipients(
+        &self,
+        rule: &ListRule,
+        node_ids: &[usize],
+        message: &DynMessage<'_>,
+    ) -> Result<(), Fault> {
+        let item = rule.to.last().and_then(|it| it.field.message_schema());
+        let is_received = matches!(self.files, FileSource::Received(_));
+        let (Some(first), true) = (node_ids.first(), is_received) else { return Ok(()) };
+        if item.is_none_or(|it| it.name != "Recipient") {
+            return Ok(());
+        }
+        let count = find_list(message, &rule.to).len() + node_ids.len();
+        if count <= RECIPIENTS_MAX {
+            return Ok(());
+        }
+        Err(Fault::new(&code::LT_MAP_005).violation(
+            self.tree.path(*first),
+            format!("có {count} nơi nhận, nhiều nhất {RECIPIENTS_MAX}; hãy gửi làm nhiều lần"),
+            format!("has {count} recipients, at most {RECIPIENTS_MAX}; send it in several parts"),
+        ))
     }
 
     /// Reads a node into an item that is a text; false for an empty text.

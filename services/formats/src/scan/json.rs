@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use proto::fault::code;
 use proto::fault::v1::Fault;
 
-use crate::limits::{DEPTH_MAX, NODES_MAX};
+use crate::limits::{DEPTH_MAX, nodes_max};
 use crate::tree::{NodeKind, ROOT_LIST, Tree};
 
 /// Scans JSON; the root is the outermost value.
@@ -57,7 +57,7 @@ impl<'a> Scanner<'a> {
         let at = format!("{line}:{column}");
         let bound = match error {
             TOO_DEEP => Some(("độ sâu", "depth", DEPTH_MAX)),
-            TOO_MANY => Some(("số giá trị", "number of values", NODES_MAX)),
+            TOO_MANY => Some(("số giá trị", "number of values", nodes_max(self.position))),
             _ => None,
         };
         if let Some((vi, en, max)) = bound {
@@ -117,7 +117,7 @@ impl<'a> Scanner<'a> {
         if depth > DEPTH_MAX {
             return Err(TOO_DEEP);
         }
-        if self.tree.nodes.len() > NODES_MAX {
+        if self.tree.nodes.len() > nodes_max(self.position) {
             return Err(TOO_MANY);
         }
         match self.peek_token() {

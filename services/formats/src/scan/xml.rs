@@ -10,7 +10,7 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesDecl, BytesStart, Event};
 use secrecy_marks::find_in_text;
 
-use crate::limits::{DEPTH_MAX, NODES_MAX};
+use crate::limits::{DEPTH_MAX, NODES_MAX, nodes_max};
 use crate::scan::declared_encoding::DeclaredEncoding;
 use crate::scan::namespaces::{NameScope, Namespaces};
 use crate::tree::Tree;
@@ -161,7 +161,7 @@ fn open_element<'a>(
             if open.len() >= DEPTH_MAX {
                 return Err(beyond("độ sâu", "depth", DEPTH_MAX));
             }
-            check_node_count(tree)?;
+            check_node_count(tree, reader)?;
             match scope {
                 NameScope::Foreign(namespace) => tree.add_child(parent, qualify(namespace, &name)),
                 NameScope::Packet | NameScope::Markup => tree.add_child(parent, name),
@@ -184,7 +184,7 @@ fn open_element<'a>(
             NameScope::Foreign(namespace) => Cow::Owned(qualify(namespace, local_name(key))),
         };
         if let Some(tree) = tree {
-            check_node_count(tree)?;
+            check_node_count(tree, reader)?;
             let attribute_id = tree.add_child(node_id, format!("@{name}"));
             let value = with_spaces(&attribute.value);
             let value = quick_xml::escape::unescape(&value);
@@ -210,11 +210,19 @@ fn qualify(namespace: &str, name: &str) -> String {
     format!("{{{namespace}}}{name}")
 }
 
-fn check_node_count(tree: &Tree<'_>) -> Result<(), Fault> {
-    if tree.nodes.len() < NODES_MAX {
+fn check_node_count(tree: &Tree<'_>, reader: &Reader<&[u8]>) -> Result<(), Fault> {
+    let at = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+    let (count, max) = (tree.nodes.len(), nodes_max(at));
+    if count < max {
         return Ok(());
     }
-    Err(beyond("số thẻ và thuộc tính", "number of elements and attributes", NODES_MAX))
+    let is_element = |it: &&[u8]| it[0] == b'<' && (it[1].is_ascii_alphabetic() || it[1] == b'_');
+    let count = count + reader.get_ref().windows(2).filter(is_element).count();
+    Err(Fault::new(&code::LT_MAP_005).violation(
+        "body",
+        format!("có khoảng {count} thẻ và thuộc tính, nhiều nhất {max}"),
+        format!("has about {count} elements and attributes, at most {max}"),
+    ))
 }
 
 /// The fault of content beyond a bound, which is named.

@@ -15,6 +15,7 @@ mod independent;
 mod legacy_text;
 mod profiles;
 mod records;
+mod recipients;
 mod refusals;
 mod said;
 mod shared_cases;

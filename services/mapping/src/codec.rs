@@ -97,6 +97,12 @@ impl Codec {
         self.0.get(format).map_or_else(|| path.to_owned(), |it| it.native_path(path))
     }
 
+    /// Why a message cannot be written in a format for want of what the format needs; none when it can
+    /// be, or for a format that is not there.
+    pub(crate) fn find_missing(&self, format: &str, canonical: &Canonical) -> Option<Fault> {
+        self.0.get(format)?.find_missing(canonical)
+    }
+
     /// Decodes native bytes that hold exactly one message; attachments inside go to `files`.
     pub(crate) fn decode(
         &self,

@@ -91,6 +91,7 @@ fn decode_and_normalize(
         directory,
         day,
         native_path: &|path| codec.native_path(&format, path),
+        find_missing: &|format, canonical| codec.find_missing(format, canonical),
     };
     // A secrecy mark is reported before a missing attachment, so the sources' outcome comes second.
     let mut normalized = normalize(decoded, &context)?;

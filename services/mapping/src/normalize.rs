@@ -14,6 +14,8 @@ use crate::secrecy::secrecy_refusal;
 use crate::{identity, search_index};
 
 mod context;
+mod doubts;
+mod recipient_formats;
 mod recipients;
 mod required_fields;
 mod sender;
@@ -24,8 +26,8 @@ pub(crate) use self::recipients::complete as complete_recipients;
 
 /// Normalizes an item. The caller adds the attachments, because it holds their bytes.
 ///
-/// Checks run in this order: secrecy, type, required fields, sender, recipients. Secrecy comes
-/// first, so that no other refusal quotes a secret document.
+/// Checks run in this order: secrecy, type, required fields, sender, recipients, what their formats
+/// need. Secrecy comes first, so that no other refusal quotes a secret document.
 pub(crate) fn normalize(
     item: DecodedItem,
     context: &NormalizeContext<'_>,
@@ -50,6 +52,8 @@ pub(crate) fn normalize(
         // by none; the authenticated organisation holds in every case.
         document.sender.get_or_insert_default().directory_key = context.sender.to_owned();
     }
+    recipient_formats::check(&canonical, (message_type, &recipients), context, &mut findings)?;
+    findings.extend(doubts::find(&canonical, context));
     let sender = context.sender;
     let content_digest = identity::content_digest(&canonical, sender, message_type, &recipients);
     let conversation = identity::conversation_id(&canonical, sender, &recipients, &native_sha256);

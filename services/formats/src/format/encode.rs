@@ -101,6 +101,22 @@ impl Format {
         }
     }
 
+    /// What a message lacks to be written, with canonical paths; none for a message that can be, or
+    /// that the format cannot carry for another reason. Files are not looked at.
+    pub fn find_missing(&self, canonical: &Canonical) -> Option<Fault> {
+        if !self.is_written() || !self.has_rules() {
+            return None;
+        }
+        let bytes = self.encode_body(canonical).ok()?;
+        let message = self.decode_body(&bytes).ok()?;
+        let hop = TraceHop { organisation: "", now_s: 0 };
+        let extended = append_trace(&self.rules, &message, hop);
+        let mut tree = Tree::new(self.syntax.root());
+        let mut writer = self.new_writer(&mut tree, (canonical, &message), 0);
+        writer.write_record(&self.rules, 0, extended.as_ref().unwrap_or(&message));
+        writer.check_violations().err()
+    }
+
     /// A writer that has written nothing.
     fn new_writer<'t, 'w>(
         &'w self,

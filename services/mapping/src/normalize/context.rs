@@ -1,6 +1,6 @@
 //! What a normalization depends on besides the item, and conversions that its checks share.
 
-use proto::canonical::v1::{Organisation, OrganisationId};
+use proto::canonical::v1::{Canonical, Organisation, OrganisationId};
 use proto::fault::Code;
 use proto::fault::v1::Fault;
 use proto::message::v1::Organisation as RegisteredOrganisation;
@@ -19,6 +19,8 @@ pub(crate) struct NormalizeContext<'a> {
     pub(crate) day: &'a str,
     /// Converts a canonical path to the path in the sender's own format.
     pub(crate) native_path: &'a dyn Fn(&str) -> String,
+    /// What a message lacks to be written in a format, with canonical paths.
+    pub(crate) find_missing: &'a dyn Fn(&str, &Canonical) -> Option<Fault>,
 }
 
 /// A registered organisation as the canonical model writes it: by its first code, which the

@@ -108,6 +108,7 @@ fn normalize_body(body: Body, call_recipients: &[&str]) -> Result<Normalized, Fa
         directory: &directory,
         day: DAY,
         native_path: &|path| format!("/native/{path}"),
+        find_missing: &|_, _| None,
     };
     normalize(DecodedItem { canonical, ..DecodedItem::default() }, &context)
 }

@@ -12,26 +12,29 @@ use proto::message::v1::{Finding, MessageType};
 use sha2::{Digest as _, Sha256};
 
 use crate::content::Packing;
-use crate::convert::{CodeListSet, CodeScope};
+use crate::convert::CodeListSet;
 use crate::diagnostic::{Defect, SourceMistake, SourcePosition};
 use crate::document_day::DayRule;
-use crate::grammar::{Description, DetectCondition, Direction, Syntax, UnmappedPolicy};
+use crate::grammar::{Description, Direction, Syntax, UnmappedPolicy};
 use crate::grammar_check::check_grammar;
 use crate::model::{DynMessage, MessageSchema, encode, message_schema};
 use crate::path_map::{MappedPaths, PathMap, map_rules};
 use crate::plan::{Rule, native_names, parse_native_path, resolve};
 use crate::rule_check::check_rules;
+use crate::scan;
 use crate::tree::{NodeName, Tree};
 use crate::unmapped::FormatIdentity;
 use crate::write::json::JsonFrame;
 use crate::yaml_tree::{SourceMap, parse_yaml, syntax_error};
-use crate::{canonical_json, scan};
 
+mod code_lists;
 mod decode;
+mod detect;
 mod encode;
 mod names;
 
 pub(crate) use decode::messages_of;
+use detect::DetectRule;
 use names::check_names;
 
 /// What a format writes that the message does not contain.
@@ -199,18 +202,6 @@ impl Format {
         })
     }
 
-    /// The format with these lists of the registry, where its description is bound to one; none
-    /// where it has them, or is bound to none.
-    pub(crate) fn with_code_lists(&self, lists: &Arc<CodeListSet>) -> Option<Self> {
-        let is_new = self.binds_code_lists && self.code_lists.digest() != lists.digest();
-        is_new.then(|| Self { code_lists: Arc::clone(lists), ..self.clone() })
-    }
-
-    /// The registry's lists without a day.
-    fn code_scope(&self) -> CodeScope<'_> {
-        CodeScope { lists: &self.code_lists, day: None }
-    }
-
     /// Name, unique in a registry.
     pub fn name(&self) -> &str {
         &self.name
@@ -286,46 +277,6 @@ impl Format {
         }
     }
 
-    /// True when native content has the nodes that the description detects the format by.
-    pub(crate) fn detects(&self, tree: &Tree<'_>) -> bool {
-        if matches!(self.syntax, Syntax::CanonicalJson) {
-            return canonical_json::detects(tree);
-        }
-        if !self.is_detectable() {
-            return false;
-        }
-        let records = self.find_records(tree);
-        let whole = records.iter().find(|it| tree.defect_of(**it).is_none());
-        let Some(record) = whole.or(records.first()).copied() else { return false };
-        self.detect.iter().all(|it| {
-            // An element in which nothing stands says no more than a missing one; a JSON key with an
-            // empty text still tells the format.
-            let is_said = |path: &Vec<NodeName>| {
-                tree.find_said(record, path).is_some_and(|it| tree.says_something(it))
-            };
-            let exists = |path: &Vec<NodeName>| {
-                is_said(path) || !self.syntax.is_xml() && tree.find_first(record, path).is_some()
-            };
-            it.has.as_ref().is_none_or(exists) && !it.lacks.as_ref().is_some_and(is_said)
-        })
-    }
-
-    /// False for a description that every text of its syntax would fit: it is only ever named.
-    pub(crate) fn is_detectable(&self) -> bool {
-        let is_open = match &self.syntax {
-            Syntax::Json { .. } => self.records.is_empty(),
-            Syntax::Csv(_) | Syntax::Fields(_) => true,
-            Syntax::Xml { .. } | Syntax::CanonicalJson => false,
-        };
-        !self.is_named_only && (!is_open || self.detect.iter().any(|it| it.has.is_some()))
-    }
-
-    /// True when the format detects native bytes by itself, whatever other formats there are.
-    pub fn detects_native(&self, native: &[u8]) -> bool {
-        let text = scan::decode_text(native, self.syntax.charset());
-        text.is_ok_and(|it| self.scan(&it.text).is_ok_and(|it| self.detects(&it)))
-    }
-
     pub(crate) fn scan<'a>(&self, text: &'a str) -> Result<Tree<'a>, Fault> {
         if !self.syntax.is_flat() {
             scan::refuse_html(text)?;
@@ -381,22 +332,6 @@ impl Format {
             lists: &self.lists,
             second_records: &self.second_records,
         }
-    }
-}
-
-/// A native path that a record has, or lacks.
-#[derive(Clone, Debug)]
-pub(crate) struct DetectRule {
-    pub(crate) has: Option<Vec<NodeName>>,
-    pub(crate) lacks: Option<Vec<NodeName>>,
-}
-
-impl DetectRule {
-    fn new(condition: &DetectCondition, is_flat: bool) -> Self {
-        let paths = [&condition.has, &condition.lacks];
-        let parse = |it: &str| parse_native_path(it, is_flat);
-        let [has, lacks] = paths.map(|it| it.as_deref().map(parse));
-        Self { has, lacks }
     }
 }
 

@@ -10,8 +10,7 @@ use proto::fault::v1::Fault;
 use proto::message::v1::{Loss, MessageType};
 
 use crate::content::{BlobSource, NullSink, UnpackBudget};
-use crate::convert::{CodeScope, normalize_text, writable_text};
-use crate::document_day::day_of_message;
+use crate::convert::{normalize_text, writable_text};
 use crate::file::{WrittenFile, digest_of_blob, make_names_plain};
 use crate::format::decode::complete_attachments;
 use crate::format::{EncodeContext, Format, internal_fault};
@@ -138,12 +137,6 @@ impl Format {
             defaulted: Vec::new(),
             inactive_lists: None,
         }
-    }
-
-    /// The registry's lists with the day of a message.
-    fn codes_of(&self, message: &DynMessage<'_>) -> CodeScope<'_> {
-        let day = if self.binds_code_lists { day_of_message(message) } else { None };
-        CodeScope { day, ..self.code_scope() }
     }
 
     /// The message that the rules of the plan map.

@@ -228,3 +228,177 @@ fn cases_of_codes_have_their_value() {
         }
     }
 }
+
+/// As [`directory`], with what two recipients take, as `document format, status format`.
+fn directory_taking(takes_of_b: &str, takes_of_c: &str) -> Directory {
+    let organisation = |key: &str, code: &str| Organisation {
+        key: key.into(),
+        codes: vec![OrganisationCode { value: code.into(), ..OrganisationCode::default() }],
+        ..Organisation::default()
+    };
+    let types = [MessageType::Document, MessageType::Status];
+    let application = |organisation: &str, takes: &str| Application {
+        id: format!("{organisation}-1"),
+        organisation: organisation.into(),
+        takes: types
+            .into_iter()
+            .zip(takes.split(", "))
+            .map(|(it, format)| Takes { r#type: it.into(), format: format.into() })
+            .collect(),
+        ..Application::default()
+    };
+    Directory::new(Snapshot {
+        revision: "1".into(),
+        organisations: vec![
+            organisation("a", "A99.1"),
+            organisation("b", "A99.2"),
+            organisation("c", "A99.3"),
+        ],
+        applications: vec![application("b", takes_of_b), application("c", takes_of_c)],
+        rights: vec![Right {
+            from: "*".into(),
+            to: "*".into(),
+            types: types.map(i32::from).into(),
+            ..Right::default()
+        }],
+        ..Snapshot::default()
+    })
+}
+
+fn normalize_by(directory: &Directory, native: &str) -> Result<Normalized, Fault> {
+    let opening =
+        NormalizeItem { sender: "a".into(), format: "auto".into(), ..NormalizeItem::default() };
+    let item = ReceivedItem { opening, native: Bytes::copy_from_slice(native.as_bytes()) };
+    let codec = Codec::with_shipped_formats().unwrap();
+    let normalized = normalize_item(&codec, directory, "2026-11-24", &item);
+    normalized.map(|(_, normalized)| normalized).map_err(|it| it.fault)
+}
+
+/// Code, field and English text of the findings with this code.
+fn findings_of(normalized: &Normalized, code: &str) -> Vec<(String, String)> {
+    let found = normalized.findings.iter().filter(|it| it.code == code);
+    found.map(|it| (it.field.clone(), it.text_en.clone())).collect()
+}
+
+const HEADER: &str = "edXMLEnvelope/edXMLHeader/MessageHeader";
+
+#[test]
+fn what_no_recipient_can_get_is_refused_with_the_senders_own_fields() {
+    const EDXML: &str = "edxml.document, edxml.status";
+    let without_id = packet("A99.1", &["A99.2"]).replace("<DocumentId>1</DocumentId>", "");
+    let fault = normalize_by(&directory_taking(EDXML, EDXML), &without_id).unwrap_err();
+    assert_eq!(fault.code, "LT-MAP-241");
+    let violation = &fault.violations[0];
+    assert_eq!(violation.field, format!("{HEADER}/DocumentId"));
+    let text = &violation.description_en;
+    assert!(text.contains("b-1") && text.contains("edxml.document"), "{text}");
+    assert!(normalize_by(&directory_taking(EDXML, EDXML), &packet("A99.1", &["A99.2"])).is_ok());
+    let anything = directory_taking("canonical.json, canonical.json", EDXML);
+    let normalized = normalize_by(&anything, &without_id).unwrap();
+    assert_eq!(findings_of(&normalized, "LT-MAP-242"), [], "c is no recipient");
+}
+
+#[test]
+fn what_some_recipients_cannot_get_is_a_finding_that_names_them() {
+    let directory =
+        directory_taking("canonical.json, canonical.json", "edxml.document, edxml.status");
+    let both = packet("A99.1", &["A99.2", "A99.3"]).replace("<DocumentId>1</DocumentId>", "");
+    let normalized = normalize_by(&directory, &both).unwrap();
+    assert_eq!(normalized.recipients, ["b", "c"]);
+    let found = findings_of(&normalized, "LT-MAP-242");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, format!("{HEADER}/DocumentId"));
+    assert!(found[0].1.starts_with("c-1 takes the format edxml.document"), "{}", found[0].1);
+}
+
+fn status(code: &str, about: &str, description: &str, time: &str) -> String {
+    format!(
+        "<edXML xmlns=\"http://www.mic.gov.vn/TBT/QCVN_102_2016\"><edXMLEnvelope><edXMLHeader>\
+         <MessageHeader><From><OrganId>A99.1</OrganId></From><ResponseFor>\
+         <OrganId>A99.2</OrganId><Code>45/CV</Code>{about}\
+         <PromulgationDate>2026/11/20</PromulgationDate></ResponseFor><StatusCode>{code}</StatusCode>\
+         <StaffInfo><Staff>N</Staff></StaffInfo><Description>{description}</Description>\
+         <Timestamp>{time}</Timestamp></MessageHeader></edXMLHeader></edXMLEnvelope></edXML>"
+    )
+}
+
+const ABOUT: &str = "<DocumentId>1</DocumentId>";
+
+#[test]
+fn a_status_that_names_no_document_is_refused_where_its_recipient_needs_it() {
+    let directory =
+        directory_taking("edxml.document, edxml.status", "edxml.document, edxml.status");
+    let fault = normalize_by(&directory, &status("03", "", "", "2026/11/21 08:00:00")).unwrap_err();
+    assert_eq!(fault.code, "LT-MAP-241");
+    assert_eq!(fault.violations[0].field, format!("{HEADER}/ResponseFor/DocumentId"));
+    let good = normalize_by(&directory, &status("03", ABOUT, "", "2026/11/21 08:00:00"));
+    assert!(good.is_ok(), "{good:?}");
+}
+
+#[test]
+fn a_status_that_refuses_without_a_reason_has_a_finding() {
+    let directory =
+        directory_taking("edxml.document, edxml.status", "edxml.document, edxml.status");
+    let found = |code: &str, description: &str| {
+        let native = status(code, ABOUT, description, "2026/11/21 08:00:00");
+        findings_of(&normalize_by(&directory, &native).unwrap(), "LT-MAP-244")
+    };
+    for code in ["02", "13", "16"] {
+        for nothing in ["", " ", "\u{200b}"] {
+            let found = found(code, nothing);
+            assert_eq!(found.len(), 1, "{code}");
+            assert_eq!(found[0].0, format!("{HEADER}/Description"), "{code}");
+        }
+        assert_eq!(found(code, "Sai thể thức"), []);
+    }
+    for code in ["01", "03", "04", "05", "06", "15"] {
+        assert_eq!(found(code, ""), [], "{code}");
+    }
+}
+
+#[test]
+fn a_year_that_nobody_means_is_a_finding() {
+    let directory = directory();
+    for (day, is_found) in [
+        ("2026/11/20", false),
+        ("0026/11/20", true),
+        ("2062/11/20", true),
+        ("2056/11/20", false),
+        ("2057/01/01", true),
+        ("1996/01/01", false),
+        ("1995/12/31", true),
+    ] {
+        let native = packet("A99.1", &["A99.2"]).replace("2026/11/20", day);
+        let found = findings_of(&normalize_by(&directory, &native).unwrap(), "LT-MAP-243");
+        assert_eq!(!found.is_empty(), is_found, "{day}: {found:?}");
+        assert!(found.iter().all(|it| it.0.ends_with("PromulgationDate")), "{found:?}");
+    }
+    let due =
+        packet("A99.1", &["A99.2"]).replace("<Subject>", "<DueDate>2206/12/01</DueDate><Subject>");
+    let found = findings_of(&normalize_by(&directory, &due).unwrap(), "LT-MAP-243");
+    assert!(found.len() == 1 && found[0].0.ends_with("DueDate"), "{found:?}");
+    let directory =
+        directory_taking("edxml.document, edxml.status", "edxml.document, edxml.status");
+    let native = status("03", ABOUT, "", "2062/11/21 08:00:00");
+    let found = findings_of(&normalize_by(&directory, &native).unwrap(), "LT-MAP-243");
+    assert!(found.len() == 1 && found[0].0.ends_with("Timestamp"), "{found:?}");
+}
+
+#[test]
+fn cases_of_impossible_years_have_their_finding() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/cases/D06-impossible-years");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        println!("no cases beside the project, so none was read");
+        return;
+    };
+    let paths: Vec<PathBuf> = entries.map(|it| it.unwrap().path()).collect();
+    assert!(paths.len() >= 2);
+    for path in paths {
+        let native = std::fs::read_to_string(&path).unwrap();
+        let normalized = normalize_by(&directory(), &native).unwrap();
+        let found = findings_of(&normalized, "LT-MAP-243");
+        assert_eq!(found.len(), 1, "{}: {:?}", path.display(), normalized.findings);
+        assert_eq!(found[0].0, format!("{HEADER}/PromulgationInfo/PromulgationDate"));
+    }
+}

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod bare_codes;
+mod code_lists;
 mod emptied;
 mod formats;
 

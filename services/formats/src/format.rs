@@ -289,13 +289,26 @@ impl Format {
         }
     }
 
-    /// The nodes of the records.
+    /// The nodes of the records. One in which nothing stands is none.
     pub(crate) fn find_records(&self, tree: &Tree<'_>) -> Vec<usize> {
+        let mut records = self.record_nodes(tree);
+        records.retain(|it| self.is_record(tree, *it));
+        records
+    }
+
+    /// The nodes at the place of the records.
+    fn record_nodes(&self, tree: &Tree<'_>) -> Vec<usize> {
         if self.syntax.is_flat() {
             tree.children(0).collect()
         } else {
             tree.find_all(0, &self.records)
         }
+    }
+
+    /// True unless nothing stands in the node. Flat syntaxes pass over empty lines themselves, and
+    /// the whole content is a record in any case.
+    fn is_record(&self, tree: &Tree<'_>, node_id: usize) -> bool {
+        node_id == 0 || self.syntax.is_flat() || tree.says_something(node_id)
     }
 
     /// Converts a message of the plan to that of the contract.

@@ -91,13 +91,16 @@ impl Format {
         (native, declared): (&[u8], &[DeclaredAttachment]),
         sink: &mut dyn BlobSink,
     ) -> Result<Vec<DecodedRecord>, Fault> {
-        let records = self.find_records(tree);
+        let nodes = self.record_nodes(tree);
+        let places = record_places(tree, &nodes);
+        let (records, places): (Vec<usize>, Vec<String>) =
+            nodes.into_iter().zip(places).filter(|it| self.is_record(tree, it.0)).unzip();
         self.check_record_count(records.len())?;
         self.check_secrecy(tree, &records, declared)?;
         let (referenced, budget) = (Vec::new(), UnpackBudget::per_item());
         let mut item = ItemState { declared, sink, referenced, budget };
         let mut decoded = Vec::with_capacity(records.len());
-        for (record, place) in records.iter().zip(record_places(tree, &records)) {
+        for (record, place) in records.iter().zip(places) {
             let outcome = match self.decode_record(tree, *record, &mut item) {
                 Ok(message) => Ok(message),
                 Err(RecordFailure::Record(fault)) => Err(fault),

@@ -160,7 +160,9 @@ impl Interpreter {
         let path = self.description.syntax.records();
         let path: Vec<String> =
             path.split('/').filter(|it| !it.is_empty()).map(str::to_owned).collect();
-        native.all_at(0, &path)
+        let mut records = native.all_at(0, &path);
+        records.retain(|it| *it == 0 || native.says_something(*it));
+        records
     }
 
     /// The first names of all native paths.

@@ -128,6 +128,34 @@ fn cases_of_absent_values_have_their_value() {
     }
 }
 
+/// A sibling of J18 in the list of the records themselves.
+#[test]
+fn a_record_in_which_nothing_stands_is_none() {
+    let record =
+        r#"{"Guid":"g","SoHieu":"1","KyHieu":"CV","TrichYeu":"T","NgayBanHanh":"01/02/2026"}"#;
+    let body = |data: &str| format!(r#"{{"Value":{{"Total":1,"Data":[{data}]}}}}"#);
+    let registry = registry();
+    for (data, place) in [
+        (format!("{record},{{}}"), "Value/Data[0]"),
+        (format!(r#"{{}},null,{{"Guid":null,"Attachments":[{{}}]}},{record}"#), "Value/Data[3]"),
+    ] {
+        let sink = &mut MemoryBlobs::default();
+        let (_, records) =
+            registry.decode_records("auto", body(&data).as_bytes(), &[], sink).unwrap();
+        let [only] = records.as_slice() else { panic!("{records:?}") };
+        assert_eq!(
+            (only.place.as_str(), &*only.outcome.as_ref().unwrap().findings),
+            (place, &[][..])
+        );
+    }
+    for data in ["", "{}", "null,{}"] {
+        let sink = &mut MemoryBlobs::default();
+        let fault =
+            registry.decode("ioffice.portal", body(data).as_bytes(), &[], sink).unwrap_err();
+        assert_eq!(fault.code, "LT-MAP-009", "{data}");
+    }
+}
+
 #[test]
 fn a_page_of_a_longer_list_is_a_finding_and_a_login_page_is_told_as_html() {
     if let Some(native) = case("J13-paged/a.json") {

@@ -72,6 +72,7 @@ impl Format {
             };
             unmapped::restore_leftovers(written, canonical, self.identity());
         }
+        self.check_content(&tree)?;
         let charset = self.syntax.charset();
         if let Some(charset) = charset {
             limit_to_charset(&mut tree, charset);
@@ -86,6 +87,19 @@ impl Format {
             out.truncate(begin);
         }
         losses
+    }
+
+    /// Refuses a message of which a flat record would hold nothing: no reader would see a record.
+    fn check_content(&self, tree: &Tree<'_>) -> Result<(), Fault> {
+        if !self.syntax.is_flat() || tree.says_something(0) {
+            return Ok(());
+        }
+        let paths = self.names.join(", ");
+        Err(Fault::new(&code::LT_MAP_012).param("paths", &paths).violation(
+            paths,
+            "văn bản không có thông tin nào mà định dạng đích có chỗ cho",
+            "the document has nothing that the target format has a place for",
+        ))
     }
 
     /// The protobuf bytes of the body, of a type that the format carries.

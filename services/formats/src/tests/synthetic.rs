@@ -3,8 +3,10 @@
 
 use proptest::prelude::{ProptestConfig, any, proptest};
 
+use proto::canonical::v1::{Canonical, Document, canonical::Body};
+
 use super::laws::patch::check_losses;
-use crate::Format;
+use crate::{EncodeContext, Format, MemoryBlobs};
 
 const FLAT_RULES: &str = "
 fields:
@@ -97,5 +99,29 @@ fn synthetic_formats_accept_enough_random_messages() {
     for format in formats() {
         let accepted = (0..100).filter(|it| check_losses(&format, *it)).count();
         assert!(accepted > 20, "{}: {accepted} of 100", format.name());
+    }
+}
+
+/// A record of a flat syntax in which nothing stands is none: who reads the content finds no document.
+#[test]
+fn a_message_without_any_value_of_a_flat_format_is_not_written() {
+    for syntax in ["{kind: csv}", "{kind: fields, open: '{name}: '}"] {
+        let head = "format: t\nversion: 1\ntitle: t\ncarries: Document\n";
+        let rules = "fields: [{at: a, to: id}, {at: b, to: subject}]\n";
+        let format = Format::compile(&format!("{head}syntax: {syntax}\n{rules}")).unwrap();
+        let document = Document { note: "khác".into(), ..Document::default() };
+        let mut canonical = Canonical { origin: None, body: Some(Body::Document(document)) };
+        let files = MemoryBlobs::default();
+        let mut write = |canonical: &Canonical| {
+            let mut native = Vec::new();
+            let written = format.encode(canonical, EncodeContext::default(), &files, &mut native);
+            written.map(|_| format.decode(&native, &[], &mut MemoryBlobs::default()).unwrap())
+        };
+        let fault = write(&canonical).unwrap_err();
+        assert_eq!((&*fault.code, &*fault.violations[0].field), ("LT-MAP-012", "a, b"), "{syntax}");
+        if let Some(Body::Document(it)) = &mut canonical.body {
+            it.subject = "Trích yếu".into();
+        }
+        assert_eq!(write(&canonical).unwrap().len(), 1, "{syntax}");
     }
 }

@@ -80,6 +80,48 @@ fn a_mark_is_refused_wherever_it_stands_in_a_packet() {
     }
 }
 
+/// The field of a refusal by the gate, when the packet is read whole.
+fn marked_field(registry: &FormatRegistry, native: &str) -> Option<(String, String)> {
+    let (format, decoded) =
+        registry.decode("auto", native.as_bytes(), &[], &mut MemoryBlobs::default()).unwrap();
+    let refusal = decoded
+        .iter()
+        .find_map(|it| secrecy_refusal(&it.canonical, |it| format.native_path(it)))?;
+    Some((refusal.code.clone(), refusal.violations[0].field.clone()))
+}
+
+/// Texts of fonts from before Unicode are converted on reading, and what they say then is judged.
+#[test]
+fn a_mark_in_an_old_charset_is_refused_once_its_field_is_converted() {
+    let registry = FormatRegistry::shipped().unwrap();
+    let header = "edXMLEnvelope/edXMLHeader/MessageHeader";
+    let marks = [
+        "Tµi liÖu tuyÖt mËt vÒ kÕ ho¹ch",
+        "TUYÖT MËT - KÕ ho¹ch c«ng t¸c",
+        "Taøi lieäu tuyeät maät veà keá hoaïch",
+        "Tuyá»‡t máº\u{ad}t: káº¿ hoáº¡ch",
+    ];
+    for mark in marks {
+        let in_subject = packet(mark, "", "");
+        let (code, field) = marked_field(&registry, &in_subject).unwrap_or_default();
+        assert_eq!((code.as_str(), field), ("LT-MAP-210", format!("{header}/Subject")), "{mark}");
+        for (name, content) in [
+            ("Content", mark.to_owned()),
+            ("SignerInfo", format!("<edXML:Position>{mark}</edXML:Position>")),
+            ("GhiChu", mark.to_owned()),
+        ] {
+            let other = format!("<edXML:{name}>{content}</edXML:{name}>");
+            let (code, field) =
+                marked_field(&registry, &packet("Báo cáo", "", &other)).unwrap_or_default();
+            assert!(code == "LT-MAP-210" && field.contains(name), "{mark} {name}: {code} {field}");
+        }
+    }
+    for innocent in ["KÕ ho¹ch c«ng t¸c tuÇn", "B¸o c¸o vÒ mËt ong", "Keá hoaïch coâng taùc"]
+    {
+        assert_eq!(marked_field(&registry, &packet(innocent, "", "")), None, "{innocent}");
+    }
+}
+
 #[test]
 fn a_mark_outside_the_records_of_a_list_is_refused() {
     let registry = FormatRegistry::shipped().unwrap();

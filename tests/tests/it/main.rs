@@ -17,6 +17,7 @@ mod encryption;
 mod faults;
 mod folder;
 mod formats;
+mod fuzz;
 mod house;
 mod http_door;
 mod journey;

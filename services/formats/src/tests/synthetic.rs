@@ -112,7 +112,7 @@ fn a_message_without_any_value_of_a_flat_format_is_not_written() {
         let document = Document { note: "khác".into(), ..Document::default() };
         let mut canonical = Canonical { origin: None, body: Some(Body::Document(document)) };
         let files = MemoryBlobs::default();
-        let mut write = |canonical: &Canonical| {
+        let write = |canonical: &Canonical| {
             let mut native = Vec::new();
             let written = format.encode(canonical, EncodeContext::default(), &files, &mut native);
             written.map(|_| format.decode(&native, &[], &mut MemoryBlobs::default()).unwrap())

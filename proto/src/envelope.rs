@@ -56,6 +56,12 @@ impl MessageType {
 }
 
 impl Envelope {
+    /// When the event occurred in the sending application, else when the bus accepted the message;
+    /// microseconds since 1970 UTC.
+    pub fn happened_at_us(&self) -> i64 {
+        if self.occurred_at_us > 0 { self.occurred_at_us } else { self.accepted_at_us }
+    }
+
     /// The attributes by name, without `id`. Attributes with empty values are left out, as
     /// CloudEvents 1.0 has no empty values.
     pub fn attributes(&self) -> Attributes {

@@ -152,10 +152,6 @@ fn status_from(organisation: &str, status: &Summary) -> Option<BusinessStatus> {
         code: index.status,
         text: index.status_text,
         organisation: envelope.sender.clone(),
-        at_us: if envelope.occurred_at_us > 0 {
-            envelope.occurred_at_us
-        } else {
-            envelope.accepted_at_us
-        },
+        at_us: envelope.happened_at_us(),
     })
 }

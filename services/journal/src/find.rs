@@ -194,11 +194,13 @@ pub(crate) async fn journey(
          AND message_type = $2 ORDER BY sequence LIMIT {STATUSES_MAX}"
     );
     let status = i64::from(i32::from(MessageType::Status));
-    let statuses = if envelope.r#type() == MessageType::Status {
+    let mut statuses = if envelope.r#type() == MessageType::Status {
         Vec::new()
     } else {
         summaries(database, &of, vec![envelope.conversation.as_str().into(), status.into()]).await?
     };
+    // Reports overtake each other on their way; those of one moment stay as they were accepted.
+    statuses.sort_by_key(|it| it.envelope.as_ref().map_or(0, Envelope::happened_at_us));
     let of = format!(
         "message WHERE conversation = $1 AND application = '' AND parent = '' \
          ORDER BY sequence LIMIT {STATUSES_MAX}"

@@ -266,7 +266,7 @@ pub(crate) fn print_statuses(output: Output, statuses: &[Summary]) {
             let envelope = it.envelope.clone().unwrap_or_default();
             let index = it.index.clone().unwrap_or_default();
             let cells = vec![
-                local_time(envelope.accepted_at_us),
+                local_time(envelope.happened_at_us()),
                 envelope.sender,
                 format!("{} {}", index.status, index.status_text),
                 state_cell(output, it),

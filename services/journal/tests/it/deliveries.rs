@@ -41,6 +41,7 @@ on_both!(
     another_application_cannot_settle,
     a_late_answer_is_noted_once,
     a_message_derived_before_its_parent_was_routed_is_known_when_recorded_again,
+    statuses_of_a_document_are_all_kept_and_in_the_order_in_which_they_occurred,
     short_requested_waits_use_up_no_tries,
 );
 
@@ -529,4 +530,29 @@ async fn a_message_derived_before_its_parent_was_routed_is_known_when_recorded_a
     assert_eq!(journey.derived.len(), 1);
     assert_eq!(journey.derived[0].state(), State::Taken);
     assert_eq!(journey.message.unwrap().state(), State::Routed);
+}
+
+/// Statuses overtake each other on their way, and some say no time (cases Q01).
+async fn statuses_of_a_document_are_all_kept_and_in_the_order_in_which_they_occurred(
+    mut env: Environment,
+) {
+    let conversation = "5f0c9e1a-7d3b-4f57-9d5e-0f3a1c2b4d6e";
+    let document = env.accept_one(item_of(conversation)).await;
+    let now = env.clock.now_us();
+    let mut ids = Vec::new();
+    for occurred_at_us in [now + 3_000_000, now + 1_000_000, 0, now + 2_000_000, now + 1_000_000] {
+        let status = with(|it| {
+            conversation.clone_into(&mut it.conversation);
+            it.r#type = MessageType::Status.into();
+            it.sender = "b".to_owned();
+            it.source = "b-app".to_owned();
+            it.occurred_at_us = occurred_at_us;
+        });
+        ids.push(env.accept_one(status).await.message_id);
+    }
+    let journey = env.journey(&document.message_id).await;
+    let found: Vec<_> =
+        journey.statuses.iter().map(|it| it.envelope.as_ref().unwrap().id.clone()).collect();
+    let expected: Vec<_> = [2, 1, 4, 3, 0].map(|it: usize| ids[it].clone()).into();
+    assert_eq!(found, expected);
 }

@@ -16,6 +16,7 @@ pub(crate) use self::arguments::{
 pub(crate) use self::localized::{localize, usage_text};
 pub(crate) use self::subcommands::{
     ApplyRegistry, Certificates, Config, DevCertificates, Format, Registry, RegistryFormats,
+    RegistryLists,
 };
 
 /// Trục liên thông văn bản của tỉnh / The integration bus of a province.

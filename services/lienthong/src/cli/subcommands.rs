@@ -157,6 +157,10 @@ pub(crate) enum Registry {
     #[command(after_help = "Ví dụ / Examples:\n  lienthong registry formats --history\n  \
         lienthong registry formats --hash 5d41… > mo-ta.yaml")]
     Formats(RegistryFormats),
+    /// Danh mục mã đang có hiệu lực, hay các mã của một danh mục / The code lists in force, or the codes of one
+    #[command(after_help = "Ví dụ / Examples:\n  lienthong registry lists\n  \
+        lienthong registry lists document-type --on 2026-07-01")]
+    Lists(RegistryLists),
     /// Cho thay đổi đang chờ có hiệu lực / Put the change in force that waits
     #[command(
         after_help = "Ví dụ / Example:\n  lienthong registry apply --force --reason \"sáp nhập tỉnh\""
@@ -175,6 +179,18 @@ pub(crate) struct RegistryFormats {
     /// In bản mô tả mang mã băm này / Print the description that has this hash
     #[arg(long, value_name = "ID")]
     pub(crate) hash: Option<String>,
+    #[command(flatten)]
+    pub(crate) link: Link,
+}
+
+/// Arguments of `registry lists`.
+#[derive(Args, Debug)]
+pub(crate) struct RegistryLists {
+    /// Tên danh mục; nếu không nêu: tất cả / Name of a list; default: all
+    pub(crate) name: Option<String>,
+    /// Chỉ các mã có hiệu lực ngày này / Only the codes that are valid on this day
+    #[arg(long, value_name = "DAY")]
+    pub(crate) on: Option<String>,
     #[command(flatten)]
     pub(crate) link: Link,
 }

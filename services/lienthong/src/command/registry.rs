@@ -2,6 +2,7 @@
 //! waits, and draws tokens.
 
 mod formats;
+mod lists;
 mod lookup;
 pub(crate) mod state;
 
@@ -36,6 +37,9 @@ pub(crate) async fn run(
         }
         Registry::Formats(arguments) => {
             return formats::print_formats(output, &client(&arguments.link)?, &arguments).await;
+        }
+        Registry::Lists(arguments) => {
+            return lists::print_lists(output, &client(&arguments.link)?, &arguments).await;
         }
         Registry::Status { link } => return state::print_status(output, &client(&link)?).await,
         Registry::Apply(arguments) => {
@@ -238,11 +242,11 @@ fn snapshot_json(of: &Snapshot) -> Value {
             .map(|it| {
                 json!({
                     "code": it.code, "name_vi": it.name_vi, "name_en": it.name_en,
-                    "valid_from": it.valid_from, "valid_to": it.valid_to,
+                    "valid_from": it.valid_from, "valid_to": it.valid_to, "means": it.means,
                 })
             })
             .collect();
-        json!({ "name": it.name, "version": it.version, "rows": rows })
+        json!({ "name": it.name, "version": it.version, "of": it.of, "rows": rows })
     };
     json!({
         "revision": of.revision,

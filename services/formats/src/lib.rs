@@ -34,6 +34,7 @@ mod convert;
 mod detection;
 mod diagnostic;
 mod document_day;
+mod draft;
 mod file;
 mod flat_rules;
 mod format;
@@ -65,6 +66,7 @@ pub use content::{
 };
 pub use convert::CodeListSet;
 pub use diagnostic::{SourceMistake, SourcePosition, Wording, description_fault, nearest};
+pub use draft::{Draft, draft_description};
 pub use format::{DecodedMessage, DecodedRecord, EncodeContext, Format};
 pub use format_registry::{DescriptionFile, DescriptionMistake, FormatRegistry};
 pub use grammar_schema::grammar_schema;

@@ -9,6 +9,7 @@ mod code_lists;
 mod constructs;
 mod csv_of_excel;
 mod descriptions;
+mod drafts;
 mod file_laws;
 mod flat;
 mod independent;

@@ -98,6 +98,26 @@ pub(crate) enum Format {
     /// JSON Schema của mô tả, cho trình soạn thảo / JSON Schema of descriptions, for editors
     #[command(after_help = "Ví dụ / Example:\n  lienthong format schema > mo-ta.schema.json")]
     Schema,
+    /// Bản nháp mô tả từ một tệp mẫu / A first description from a sample
+    #[command(
+        after_help = "Ví dụ / Examples:\n  lienthong format new phanmem.congvan --from vb.json\n  \
+        lienthong format new phanmem.congvan --from vb.csv --folder du-lieu/formats\n\n\
+        XML, JSON, bảng chữ (CSV) và chữ có tên trường. Tên quen thuộc được gắn vào trường chuẩn; chỗ còn\n\
+        lại là chú thích để bạn chọn. Tệp mẫu thành ca mẫu đầu tiên.\n\
+        XML, JSON, delimited text and text with named fields. Well-known names are mapped; every other place\n\
+        is a comment for you to decide. The sample becomes the first case."
+    )]
+    New {
+        /// Tên của định dạng: chữ thường, số, dấu chấm, gạch nối / Name of the format: lower-case letters, digits, dots, dashes
+        #[arg(value_parser = format_name)]
+        name: String,
+        /// Tệp mẫu / Sample file
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// Thư mục để ghi vào; mặc định thư mục hiện tại / Folder to write into; default the current one
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
     /// Kiểm tra mô tả và các ca mẫu bên cạnh / Check a description and the cases beside it
     #[command(
         after_help = "Ví dụ / Examples:\n  lienthong format check phanmem/description.yaml\n  \
@@ -117,6 +137,18 @@ pub(crate) enum Format {
         /// Một định dạng, hoặc tệp mô tả / One format, or a description file
         format: Option<String>,
     },
+}
+
+/// The name of a format, which is the name of a folder too.
+fn format_name(text: &str) -> Result<String, String> {
+    let is_letter = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit();
+    let is_name = text.bytes().all(|it| is_letter(it) || b".-_".contains(&it))
+        && text.bytes().next().is_some_and(is_letter);
+    if is_name {
+        return Ok(text.to_owned());
+    }
+    Err("chỉ chữ thường, số, dấu chấm, gạch nối / lower-case letters, digits, dots and dashes only"
+        .to_owned())
 }
 
 /// Commands on the registry.

@@ -10,6 +10,7 @@ mod description_file;
 mod grammar;
 mod input_file;
 mod losses;
+mod new;
 mod summary;
 mod test;
 
@@ -25,6 +26,7 @@ use self::coverage::{print_coverage, show_format};
 use self::description_argument::with_descriptions;
 use self::grammar::{explain_grammar, print_schema};
 use self::input_file::load;
+use self::new::draft_format;
 use self::summary::{format_json, print_formats};
 use self::test::test_formats;
 use crate::cli::Format;
@@ -77,6 +79,9 @@ pub(crate) fn run(output: Output, command: Format) -> anyhow::Result<ExitStatus>
         }
         Format::Explain { topic } => explain_grammar(output, topic.as_deref())?,
         Format::Schema => print_schema(output),
+        Format::New { name, from, folder } => {
+            return draft_format(output, &name, (&from, folder.as_deref()));
+        }
         Format::Check { description, bless } => {
             return check_description(output, &description, bless);
         }

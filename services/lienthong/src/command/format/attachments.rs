@@ -89,7 +89,7 @@ impl AttachmentFolder {
 }
 
 /// The files in the folder of a body, without the body.
-fn files_beside(body: &Path) -> Vec<PathBuf> {
+pub(super) fn files_beside(body: &Path) -> Vec<PathBuf> {
     let folder = body.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.flatten().map(|it| it.path());

@@ -123,7 +123,11 @@ fn written_case(case: &Case, native: &[u8]) -> (Case, CaseOutcome) {
 }
 
 /// Writes the expected files of a case from its result; returns those that changed.
-fn bless(description: &Path, case: &Case, outcome: &CaseOutcome) -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn bless(
+    description: &Path,
+    case: &Case,
+    outcome: &CaseOutcome,
+) -> anyhow::Result<Vec<PathBuf>> {
     let folder = description.with_file_name("cases").join(&case.name);
     let mut written = Vec::new();
     let mut write = |name: &str, text: &str| -> anyhow::Result<()> {

@@ -19,6 +19,7 @@ mod recipients;
 mod records;
 mod refusals;
 mod said;
+mod schema;
 mod shared_cases;
 mod shipped;
 mod values;

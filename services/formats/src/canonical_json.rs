@@ -82,7 +82,7 @@ pub(crate) fn read(
     let findings = make_names_plain(&mut canonical, |index| {
         format!("{within}.attachments[{index}].file_name")
     });
-    sink.admit(&canonical)?;
+    sink.admit(0, &canonical)?;
     if !violations.is_empty() {
         let fault = Fault::new(&code::LT_MAP_014);
         let reported = violations.iter().take(FINDINGS_MAX);

@@ -49,7 +49,7 @@ pub(crate) async fn store_attachments(
     gateway: &Gateway,
     application: &Application,
     request: &SubmitRequest,
-    (normalized, mut found): (&Normalized, Vec<Option<Spool>>),
+    (normalized, found): (&Normalized, &mut [Option<Spool>]),
 ) -> Result<Vec<Attachment>, Fault> {
     let mut spools = Vec::new();
     let mut uploads = Vec::new();
@@ -59,7 +59,8 @@ pub(crate) async fn store_attachments(
         let mismatch = || Fault::new(&code::LT_GW_003).param("name", &attachment.file_name);
         if let Some(number) = it.blob {
             let index = usize::try_from(number).unwrap_or(usize::MAX);
-            // A file that a packet holds twice has one spool, which the first one took.
+            // A file that a packet holds twice has one spool, which the first one took. That one is
+            // committed, or the item fails as a whole.
             let Some(mut spool) = found.get_mut(index).and_then(Option::take) else {
                 attachments.push(attachment);
                 continue;

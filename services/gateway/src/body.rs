@@ -103,7 +103,17 @@ pub(crate) fn upload_fault(fault: Fault, path: impl Into<String>) -> Fault {
 /// A body as the journal takes it: inline, or committed to the claim store when it is larger than a
 /// message may be.
 pub(crate) async fn store_body(gateway: &Gateway, bytes: Bytes) -> Result<StoredBody, Fault> {
-    if bytes.len() <= bus::INLINE_BYTES_MAX {
+    store_body_of_many(gateway, bytes, 1).await
+}
+
+/// A body as the journal takes it for this many messages: inline only when all of them together are
+/// no larger than one may be.
+pub(crate) async fn store_body_of_many(
+    gateway: &Gateway,
+    bytes: Bytes,
+    messages: usize,
+) -> Result<StoredBody, Fault> {
+    if bytes.len().saturating_mul(messages) <= bus::INLINE_BYTES_MAX {
         return Ok(StoredBody { place: Some(Place::Inline(bytes)) });
     }
     let claim = gateway.claims.put(bytes).await.map_err(|error| from_claim_error(&error))?;

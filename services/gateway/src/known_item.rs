@@ -26,10 +26,7 @@ pub(crate) async fn recognise(
 ) -> Result<SubmitResponse, Fault> {
     let is_upload_gone =
         [code::LT_EX_004.code, code::LT_EX_009.code].contains(&fault.code.as_str());
-    let is_refused = fault.code.starts_with("LT-MAP-")
-        && !fault.is_retryable()
-        && !SECRECY_CODES.contains(&fault.code.as_str());
-    if !is_upload_gone && !is_refused {
+    if !is_upload_gone && !is_refused_for_good(&fault) {
         return Err(fault);
     }
     let digests = known_digests(gateway, application, request).await;
@@ -37,6 +34,26 @@ pub(crate) async fn recognise(
         return Err(fault);
     }
     ask(gateway, (application, request), (digests, &[])).await?.ok_or(fault)
+}
+
+/// Turns the refusal of a record of a body into its first receipt, as [`recognise`] does for an item.
+pub(crate) async fn recognise_record(
+    gateway: &Gateway,
+    (application, request): (&Application, &SubmitRequest),
+    digests: SubmissionDigests,
+    fault: Fault,
+) -> Result<SubmitResponse, Fault> {
+    if !is_refused_for_good(&fault) {
+        return Err(fault);
+    }
+    ask(gateway, (application, request), (digests, &[])).await?.ok_or(fault)
+}
+
+/// True for a refusal by mapping that is no mark of secrecy.
+fn is_refused_for_good(fault: &Fault) -> bool {
+    fault.code.starts_with("LT-MAP-")
+        && !fault.is_retryable()
+        && !SECRECY_CODES.contains(&fault.code.as_str())
 }
 
 /// The digests of a request as far as the bytes of its uploads are known: they are still here, or
@@ -125,7 +142,7 @@ pub(crate) fn to_response(
         outcome.recipients.into_iter().map(|it| to_progress(gateway, it)).collect();
     findings.extend(outcome.findings);
     findings.extend(not_everywhere(&recipients));
-    SubmitResponse { receipt, findings, recipients }
+    SubmitResponse { receipt, findings, recipients, records: Vec::new() }
 }
 
 fn to_progress(gateway: &Gateway, state: RecipientState) -> Progress {

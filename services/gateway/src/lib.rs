@@ -20,6 +20,7 @@
 //!
 //! Formats: bodies are passed to mapping as they came.
 
+mod accept_message;
 mod active_tokens;
 mod admit;
 mod attachments;
@@ -64,6 +65,7 @@ mod shared_bound;
 mod submission;
 mod submit;
 mod submit_permits;
+mod submit_records;
 mod trace_context;
 mod track;
 mod uploads;

@@ -21,6 +21,23 @@ pub(crate) struct SubmissionDigests {
     pub(crate) outline: Sha256Bytes,
 }
 
+impl SubmissionDigests {
+    /// The digests of one record of a body of several.
+    pub(crate) fn of_record(self, index: usize) -> Self {
+        let digest = |of: Sha256Bytes| record_digest(&of, index);
+        Self { submission: self.submission.map(digest), outline: digest(self.outline) }
+    }
+}
+
+/// The digest of a record of a body, derived from that of the body: the same in every try.
+pub(crate) fn record_digest(body: &Sha256Bytes, index: usize) -> Sha256Bytes {
+    let mut digest = Sha256::new();
+    add(&mut digest, b"record");
+    add(&mut digest, &u64::try_from(index).unwrap_or(u64::MAX).to_be_bytes());
+    add(&mut digest, body);
+    digest.finalize().into()
+}
+
 /// The digests of what `sender` said in a request. `body` and `files` are the digests of the bytes,
 /// the files in the order of the request.
 pub(crate) fn digest_submission(

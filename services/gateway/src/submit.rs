@@ -1,43 +1,36 @@
 //! Submits an item: normalize it, store its files, accept it in the journal, publish it to intake. A
-//! repeat gets the first receipt, although its uploads are gone or it would be refused by now.
+//! repeat gets the first receipt, although its uploads are gone or it would be refused by now. A body
+//! of several records is as many messages.
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::Bytes;
 use chassis::trace;
 use futures::future::join_all;
-use journal_client::to_bus_message;
 use proto::exchange::v1::submit_request::Body as SubmittedBody;
 use proto::exchange::v1::submitted::Outcome as ItemOutcome;
 use proto::exchange::v1::{
     SubmitBatchRequest, SubmitBatchResponse, SubmitRequest, SubmitResponse, Submitted,
 };
 use proto::fault::v1::Fault;
-use proto::fault::{Lang, code};
-use proto::journal::v1::accept_outcome::Outcome;
-use proto::journal::v1::{AcceptOutcome, Acceptance, Envelope, Message};
-use proto::mapping::v1::{DeclaredAttachment, NormalizeItem, Normalized};
-use proto::message::v1::{Attachment, Fact, Finding, MessageType, Receipt, Step};
+use proto::mapping::v1::{DeclaredAttachment, NormalizeItem};
 use proto::registry::v1::Application;
 use tracing::Instrument as _;
-use uuid::Uuid;
 
-use crate::attachments::{declared_attachments, store_attachments};
+use crate::accept_message::{Submission, SubmittedMessage, accept_message, store_message};
+use crate::attachments::declared_attachments;
 use crate::batch_call::{check_bodies, check_items, item_fault};
-use crate::body::{NativeBody, read_native_body, store_body};
+use crate::body::{NativeBody, read_native_body};
 use crate::check_item::check_item;
-use crate::fault::unavailable;
 use crate::gateway::Gateway;
-use crate::known_item::{ask, recognise, submission_digest, to_response};
+use crate::known_item::recognise;
 use crate::memory::MemoryPermit;
 use crate::refusals::{SubmittedItem, note_refused_call, note_refused_item};
 use crate::submission::{SubmissionDigests, digest_submission};
+use crate::submit_records::submit_records;
 use crate::trace_context::TraceContext;
-use crate::workers::NativeItem;
-
-/// Namespace of the ids of submitted messages (UUID v5).
-const SUBMIT_NAMESPACE: Uuid = Uuid::from_u128(0x6c69_656e_7468_6f6e_675f_7375_626d_6974);
+use crate::workers::{NativeItem, NormalizedItem};
 
 /// Where an item came from: the trace of its call, and the memory of the call when an inline body
 /// is a part of it.
@@ -140,48 +133,26 @@ async fn process(
     let digests = digests_of(application, request, (&native, &item));
     let permit = native.permit.clone();
     let native_item = NativeItem { item, bytes: native.bytes.clone(), permit: permit.clone() };
-    let (normalized, files) = gateway.workers.normalize(native_item).await.map_err(|it| {
+    let normalized = gateway.workers.normalize(native_item).await.map_err(|it| {
         refused.note_read(it.read);
         it.fault
     })?;
-    refused.note_normalized(&normalized);
-    let id = message_id(&application.id, &request.key, &normalized.content_digest);
-    // A status is small and ends what is under way, so it is taken longer than others.
-    if normalized.r#type() != MessageType::Status {
-        gateway.check_disk()?;
-    }
-    if writes_files(&normalized, &native) {
-        // A repeat or a conflict leaves no file behind.
-        let asked = (digests, normalized.content_digest.as_ref());
-        if let Some(response) = ask(gateway, (application, request), asked).await? {
-            return Ok(response);
+    let submission = Submission { application, context, native, submitted_us, started };
+    let NormalizedItem { mut records, mut files } = normalized;
+    let record = match records.pop() {
+        Some(record) if records.is_empty() => record,
+        last => {
+            records.extend(last);
+            refused.note_read(None);
+            let item = NormalizedItem { records, files };
+            return submit_records(gateway, &submission, (request, digests), item).await;
         }
-    }
-    let files = (&normalized, files);
-    let attachments = store_attachments(gateway, application, request, files).await?;
-    let is_status = normalized.r#type() == MessageType::Status;
-    let mut findings = normalized.findings.clone();
-    let intake = gateway.bus.intake(&normalized.conversation);
-    let (traceparent, tracestate) =
-        context.start_message(&id, &normalized.conversation, intake.name());
-    let envelope = Envelope { id, traceparent, tracestate, ..Envelope::default() };
-    let acceptance = build_acceptance(
-        gateway,
-        (application, request, envelope),
-        (normalized, native, attachments),
-        (submitted_us, started.elapsed()),
-    )
-    .await?;
-    let acceptance = Acceptance {
-        submission_digest: submission_digest(digests),
-        outline_digest: digests.outline.to_vec().into(),
-        ..acceptance
     };
-    let outcome = accept(gateway, acceptance, permit).await?;
-    if is_status && matches!(&outcome.outcome, Some(Outcome::Receipt(it)) if it.sequence == 1) {
-        findings.push(unknown_document());
-    }
-    Ok(to_response(gateway, outcome, findings))
+    let normalized = record.outcome.map_err(|it| it.fault)?;
+    refused.note_normalized(&normalized);
+    let message = SubmittedMessage { request: Cow::Borrowed(request), digests, normalized };
+    let stored = store_message(gateway, &submission, message, &mut files).await?;
+    accept_message(gateway, &submission, stored, None).await
 }
 
 /// The digests of an item whose bytes are all here.
@@ -193,145 +164,4 @@ fn digests_of(
     let sha256 = |it: &DeclaredAttachment| it.claim.as_ref()?.sha256.as_ref().try_into().ok();
     let files: Vec<_> = item.attachments.iter().map(sha256).collect();
     digest_submission((&application.organisation, request), Some(native.sha256), &files)
-}
-
-/// True when accepting an item writes files before the journal decides.
-fn writes_files(normalized: &Normalized, native: &NativeBody) -> bool {
-    let largest = normalized.canonical.len().max(native.bytes.len());
-    !normalized.attachments.is_empty() || largest > bus::INLINE_BYTES_MAX
-}
-
-/// The item as the journal accepts it. `envelope` has the id and the trace context.
-async fn build_acceptance(
-    gateway: &Gateway,
-    (application, request, envelope): (&Application, &SubmitRequest, Envelope),
-    (normalized, native, attachments): (Normalized, NativeBody, Vec<Attachment>),
-    (submitted_us, took): (i64, Duration),
-) -> Result<Acceptance, Fault> {
-    let envelope = Envelope {
-        source: application.id.clone(),
-        sender: application.organisation.clone(),
-        r#type: normalized.r#type,
-        format: normalized.format.clone(),
-        format_version: normalized.format_version,
-        format_hash: normalized.format_hash.clone(),
-        conversation: normalized.conversation.clone(),
-        recipients: normalized.recipients.clone(),
-        urgency: normalized.urgency,
-        occurred_at_us: normalized.occurred_at_us,
-        ..envelope
-    };
-    let fact = |step: Step| Fact {
-        step: step.into(),
-        at_us: submitted_us,
-        component: gateway.component.clone(),
-        ..Fact::default()
-    };
-    let submit_fact = Fact { detail: request.key.clone(), ..fact(Step::Submitted) };
-    let normalize_fact = Fact {
-        at_us: gateway.clock.now_us(),
-        format: normalized.format.clone(),
-        format_version: normalized.format_version,
-        format_hash: normalized.format_hash.clone(),
-        duration_us: u64::try_from(took.as_micros()).unwrap_or_default(),
-        findings: normalized.findings,
-        ..fact(Step::Normalized)
-    };
-    let body = store_body(gateway, normalized.canonical).await?;
-    Ok(Acceptance {
-        message: Some(Message { envelope: Some(envelope), body: Some(body) }),
-        key: request.key.clone(),
-        content_digest: normalized.content_digest,
-        native_sha256: Bytes::copy_from_slice(&native.sha256),
-        native: Some(store_body(gateway, native.bytes).await?),
-        attachments,
-        index: normalized.index,
-        facts: vec![submit_fact, normalize_fact],
-        submitted_format: request.format.clone(),
-        ..Acceptance::default()
-    })
-}
-
-/// The id of a submitted message, derived from what makes the item the same item: submitted again,
-/// it has the same id, and the journal answers with the first receipt.
-fn message_id(application: &str, key: &str, content_digest: &[u8]) -> String {
-    let name = format!("{application}\n{key}\n{}", hex::encode(content_digest));
-    Uuid::new_v5(&SUBMIT_NAMESPACE, name.as_bytes()).to_string()
-}
-
-/// Accepts an item and publishes it, in a task that ends in order when the caller hangs up meanwhile:
-/// the message would wait for the sweeper.
-async fn accept(
-    gateway: &Arc<Gateway>,
-    acceptance: Acceptance,
-    permit: MemoryPermit,
-) -> Result<AcceptOutcome, Fault> {
-    let accepting = accept_and_publish(gateway.clone(), acceptance, permit);
-    let accepted = gateway.open_work.spawn(accepting.in_current_span()).await;
-    accepted.unwrap_or_else(|_panicked| Err(unavailable("journal")))
-}
-
-async fn accept_and_publish(
-    gateway: Arc<Gateway>,
-    acceptance: Acceptance,
-    permit: MemoryPermit,
-) -> Result<AcceptOutcome, Fault> {
-    let message = acceptance.message.clone();
-    let outcome = gateway.workers.accept(acceptance, Some(permit.clone())).await?;
-    match &outcome.outcome {
-        Some(Outcome::Receipt(receipt)) => {
-            if let Some(message) = message.filter(|_| !receipt.repeat) {
-                enqueue_publish(&gateway, message, receipt, permit);
-            }
-            Ok(outcome)
-        }
-        Some(Outcome::Refused(fault)) => Err(fault.clone()),
-        Some(Outcome::Unknown(_)) | None => Err(unavailable("journal")),
-    }
-}
-
-/// The finding of a status that is the first message of its conversation. It is delivered all the
-/// same and never held (catalogue B-110): a document may have travelled on paper, over another
-/// axis, or before the bus existed, and holding would lose the one status that its sender waits
-/// for. A later status of such a conversation has no finding, because the first one has it.
-fn unknown_document() -> Finding {
-    let fault = Fault::new(&code::LT_MAP_228);
-    let (text_vi, text_en) = (fault.title(Lang::Vi), fault.title(Lang::En));
-    Finding { code: fault.code, field: String::new(), text_vi, text_en }
-}
-
-/// Publishes an accepted message. The sender does not wait for it: the receipt is valid already,
-/// and the journal's sweeper publishes what was not published here.
-fn enqueue_publish(gateway: &Gateway, message: Message, receipt: &Receipt, permit: MemoryPermit) {
-    let envelope = Envelope {
-        // The journal gives a message that goes out again another id.
-        id: receipt.message_id.clone(),
-        copy_of: receipt.copy_of.clone(),
-        sequence: receipt.sequence,
-        accepted_at_us: receipt.accepted_at_us,
-        ..message.envelope.unwrap_or_default()
-    };
-    let channel = gateway.bus.intake(&envelope.conversation);
-    let is_queued = match to_bus_message(&envelope, message.body) {
-        Ok(message) => gateway.workers.enqueue_publish(channel, message, permit),
-        Err(_invalid) => false,
-    };
-    if !is_queued {
-        tracing::warn!(
-            messaging.message.id = envelope.id,
-            "message was not published, the sweeper will publish it"
-        );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::message_id;
-
-    #[test]
-    fn the_id_of_a_submitted_item_never_changes() {
-        let id = message_id("a-app", "k1", &[0x0f, 0xa0]);
-        assert_eq!(id, "f15468e8-8948-5af1-ba6c-d2a33963af11");
-        assert_ne!(id, message_id("a-app", "", &[0x0f, 0xa0]));
-    }
 }

@@ -18,7 +18,9 @@ use proto::mapping::v1::mapping_client::MappingClient;
 
 use self::accept::{PendingAcceptance, accept_batch, acceptance_bytes};
 use self::normalize::normalize_batch;
-pub(crate) use self::normalize::{NativeItem, NormalizeResult, RefusedItem};
+pub(crate) use self::normalize::{
+    NativeItem, NormalizeResult, NormalizedItem, NormalizedRecord, RefusedItem,
+};
 use self::publish::{PendingPublish, publish_batch, publish_bytes};
 use self::refuse::PendingRefusals;
 use self::settle::settle_batch;

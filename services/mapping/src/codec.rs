@@ -3,7 +3,10 @@
 use std::io;
 
 use bus::Claim;
-use formats::{BlobSink, BlobSource, EncodeContext, Format as CompiledFormat, FormatRegistry};
+use formats::{
+    BlobSink, BlobSource, DecodedMessage, DecodedRecord, EncodeContext, Format as CompiledFormat,
+    FormatRegistry,
+};
 use prost::Message as _;
 use proto::canonical::v1::Canonical;
 use proto::fault::code;
@@ -30,10 +33,19 @@ pub(crate) struct DecodedItem {
     pub(crate) version: u32,
     /// SHA-256 of the format's description, lower-case hex.
     pub(crate) hash: String,
-    /// SHA-256 of the native bytes.
-    pub(crate) native_sha256: Vec<u8>,
+    /// Identifies the record by the native bytes: their SHA-256, and its place where there are
+    /// several.
+    pub(crate) native_identity: Vec<u8>,
     /// Irregularities that did not stop the decoding.
     pub(crate) findings: Vec<Finding>,
+}
+
+/// A record of native bytes, decoded or refused by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct ItemRecord {
+    /// Where it stands in the body.
+    pub(crate) place: String,
+    pub(crate) outcome: Result<DecodedItem, Fault>,
 }
 
 /// A message encoded in a format.
@@ -47,9 +59,9 @@ pub(crate) struct EncodedMessage {
 }
 
 impl BlobSink for ExtractedFiles {
-    fn admit(&mut self, canonical: &Canonical) -> Result<(), Fault> {
+    fn admit(&mut self, record: usize, canonical: &Canonical) -> Result<(), Fault> {
         self.bears_secrecy_mark |= secrecy::find_mark(canonical).is_some();
-        self.read = Some(read_attributes(canonical));
+        self.read.insert(record, read_attributes(canonical));
         Ok(())
     }
 
@@ -103,28 +115,35 @@ impl Codec {
         self.0.get(format)?.find_missing(canonical)
     }
 
-    /// Decodes native bytes that hold exactly one message; attachments inside go to `files`.
+    /// Decodes native bytes to the messages of their records; attachments inside go to `files`.
     pub(crate) fn decode(
         &self,
         format: &str,
         native: &[u8],
         declared: &[DeclaredAttachment],
         files: &mut ExtractedFiles,
-    ) -> Result<DecodedItem, Fault> {
-        let (format, mut messages) = self.0.decode(format, native, declared, files)?;
-        let (Some(message), true) = (messages.pop(), messages.is_empty()) else {
-            return Err(Fault::new(&code::LT_MAP_223));
+    ) -> Result<Vec<ItemRecord>, Fault> {
+        let (format, records) = self.0.decode_records(format, native, declared, files)?;
+        let is_single = records.len() == 1;
+        let decoded = |message: DecodedMessage, place: &str| {
+            let origin = message.canonical.origin.as_ref();
+            let native = origin.and_then(|it| it.native.as_ref());
+            let mut identity = native.map(|it| it.value.to_vec()).unwrap_or_default();
+            identity.extend_from_slice(if is_single { b"" } else { place.as_bytes() });
+            DecodedItem {
+                format: format.name().to_owned(),
+                version: format.version(),
+                hash: format.hash().to_owned(),
+                native_identity: identity,
+                findings: message.findings,
+                canonical: message.canonical,
+            }
         };
-        let origin = message.canonical.origin.as_ref();
-        let native = origin.and_then(|it| it.native.as_ref()).map(|it| it.value.to_vec());
-        Ok(DecodedItem {
-            format: format.name().to_owned(),
-            version: format.version(),
-            hash: format.hash().to_owned(),
-            native_sha256: native.unwrap_or_default(),
-            findings: message.findings,
-            canonical: message.canonical,
-        })
+        let record = |it: DecodedRecord| ItemRecord {
+            outcome: it.outcome.map(|message| decoded(message, &it.place)),
+            place: it.place,
+        };
+        Ok(records.into_iter().map(record).collect())
     }
 
     /// Encodes a canonical message, itself encoded in protobuf, in a format.

@@ -1,5 +1,6 @@
 //! Contents of files: extracted from a body while it is read, and read from the claim store.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{Read, Seek, SeekFrom, Write};
 
@@ -26,8 +27,9 @@ pub(crate) struct ExtractedFiles {
     /// The body bears a secrecy mark. It is set as soon as the body's texts are read, so that the
     /// mark decides even when the files after them are malformed.
     pub(crate) bears_secrecy_mark: bool,
-    /// What was read of the body before its rules were checked, for the record of a refusal.
-    pub(crate) read: Option<ReadAttributes>,
+    /// What was read of each record before its rules were checked, by its index, for the record of
+    /// a refusal.
+    pub(crate) read: HashMap<usize, ReadAttributes>,
 }
 
 impl ExtractedFiles {
@@ -57,6 +59,7 @@ impl ExtractedFiles {
     }
 
     /// Number of completed files.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.completed.len()
     }

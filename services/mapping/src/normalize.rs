@@ -32,7 +32,7 @@ pub(crate) fn normalize(
     item: DecodedItem,
     context: &NormalizeContext<'_>,
 ) -> Result<Normalized, Fault> {
-    let DecodedItem { mut canonical, format, version, hash, native_sha256, mut findings } = item;
+    let DecodedItem { mut canonical, format, version, hash, native_identity, mut findings } = item;
     if let Some(fault) = secrecy_refusal(&canonical, context.native_path) {
         return Err(fault);
     }
@@ -56,7 +56,7 @@ pub(crate) fn normalize(
     findings.extend(doubts::find(&canonical, context));
     let sender = context.sender;
     let content_digest = identity::content_digest(&canonical, sender, message_type, &recipients);
-    let conversation = identity::conversation_id(&canonical, sender, &recipients, &native_sha256);
+    let conversation = identity::conversation_id(&canonical, sender, &recipients, &native_identity);
     Ok(Normalized {
         conversation: conversation.hyphenated().to_string(),
         content_digest: content_digest.to_vec().into(),

@@ -222,7 +222,7 @@ async fn run_blocking(
 }
 
 fn response(item: u32, frame: Frame) -> NormalizeResponse {
-    NormalizeResponse { item, frame: Some(frame), read: None }
+    NormalizeResponse { item, frame: Some(frame), ..NormalizeResponse::default() }
 }
 
 async fn send(answers: &mpsc::Sender<NormalizeResponse>, response: NormalizeResponse) {

@@ -7,14 +7,19 @@ use proto::fault::v1::Fault;
 /// Receives the files that a body contains, one after the other. The caller stores them only when
 /// the whole item is accepted.
 pub trait BlobSink {
-    /// Sees an item before its files are decoded and before its violations are reported, so that an
-    /// item which may not enter at all (a secrecy mark) is refused without a further trace.
+    /// Sees the message of the record of this index before its files are decoded and before its
+    /// violations are reported, so that an item which may not enter at all (a secrecy mark) is
+    /// refused without a further trace.
     ///
     /// # Errors
     ///
-    /// The item is refused; nothing more of it is read.
-    fn admit(&mut self, canonical: &proto::canonical::v1::Canonical) -> Result<(), Fault> {
-        let _ = canonical;
+    /// The item is refused as a whole; nothing more of it is read.
+    fn admit(
+        &mut self,
+        record: usize,
+        canonical: &proto::canonical::v1::Canonical,
+    ) -> Result<(), Fault> {
+        let _ = (record, canonical);
         Ok(())
     }
 

@@ -100,8 +100,8 @@ impl Format {
         let (referenced, budget) = (Vec::new(), UnpackBudget::per_item());
         let mut item = ItemState { declared, sink, referenced, budget };
         let mut decoded = Vec::with_capacity(records.len());
-        for (record, place) in records.iter().zip(places) {
-            let outcome = match self.decode_record(tree, *record, &mut item) {
+        for (index, place) in places.into_iter().enumerate() {
+            let outcome = match self.decode_record(tree, (index, records[index]), &mut item) {
                 Ok(message) => Ok(message),
                 Err(RecordFailure::Record(fault)) => Err(fault),
                 Err(RecordFailure::Item(fault)) => return Err(fault),
@@ -210,7 +210,7 @@ impl Format {
     fn decode_record(
         &self,
         tree: &Tree<'_>,
-        record: usize,
+        (index, record): (usize, usize),
         item: &mut ItemState<'_>,
     ) -> Result<DecodedMessage, RecordFailure> {
         if let Some(fault) = tree.defect_of(record) {
@@ -236,7 +236,7 @@ impl Format {
         findings.extend(make_names_plain(&mut canonical, |index| {
             self.native_path(&format!("attachments[{index}].file_name"))
         }));
-        item.sink.admit(&canonical).map_err(RecordFailure::Item)?;
+        item.sink.admit(index, &canonical).map_err(RecordFailure::Item)?;
         if !violations.is_empty() {
             let mut fault = Fault::new(&code::LT_MAP_014);
             fault.violations = violations;

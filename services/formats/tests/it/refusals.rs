@@ -67,7 +67,7 @@ fn content_beyond_a_bound_is_refused() {
 struct RefusingSink;
 
 impl BlobSink for RefusingSink {
-    fn admit(&mut self, canonical: &Canonical) -> Result<(), Fault> {
+    fn admit(&mut self, _record: usize, canonical: &Canonical) -> Result<(), Fault> {
         let sees_content =
             document(canonical).number.as_ref().is_some_and(|it| it.notation == "CV/TU");
         let code = if sees_content {

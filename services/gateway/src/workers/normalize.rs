@@ -28,7 +28,7 @@ pub(crate) struct NativeItem {
     pub(crate) permit: MemoryPermit,
 }
 
-/// An item that mapping refused, with what could be read of it.
+/// An item or record that mapping refused, with what could be read of it.
 #[derive(Debug)]
 pub(crate) struct RefusedItem {
     pub(crate) fault: Fault,
@@ -41,8 +41,22 @@ impl From<Fault> for RefusedItem {
     }
 }
 
-/// The canonical form of an item, and the files that were inside it by their number.
-pub(crate) type NormalizeResult = Result<(Normalized, Vec<Option<Spool>>), RefusedItem>;
+/// A record of an item: where it stands when there are several, and what became of it.
+#[derive(Debug)]
+pub(crate) struct NormalizedRecord {
+    pub(crate) place: String,
+    pub(crate) outcome: Result<Normalized, RefusedItem>,
+}
+
+/// The records of an item, and the files that were inside it by their number.
+#[derive(Debug, Default)]
+pub(crate) struct NormalizedItem {
+    pub(crate) records: Vec<NormalizedRecord>,
+    pub(crate) files: Vec<Option<Spool>>,
+}
+
+/// What mapping says of an item.
+pub(crate) type NormalizeResult = Result<NormalizedItem, RefusedItem>;
 
 /// Normalizes a batch in one call; one result an item, in their order.
 pub(crate) async fn normalize_batch(
@@ -84,7 +98,7 @@ async fn collect_results(
     claims: &ClaimStore,
     results: &mut [NormalizeResult],
 ) {
-    let mut files: HashMap<u32, Vec<Option<Spool>>> = HashMap::new();
+    let mut items: HashMap<u32, NormalizedItem> = HashMap::new();
     let mut failed: HashMap<u32, Fault> = HashMap::new();
     loop {
         let response = match responses.message().await {
@@ -100,25 +114,31 @@ async fn collect_results(
         let Some(result) = usize::try_from(item).ok().and_then(|it| results.get_mut(it)) else {
             continue;
         };
-        match response.frame {
+        let NormalizeResponse { frame, read, records, place, .. } = response;
+        let outcome = match frame {
             Some(Frame::Blob(chunk)) => {
-                let spools = files.entry(item).or_default();
+                let spools = &mut items.entry(item).or_default().files;
                 let index = usize::try_from(chunk.blob).unwrap_or(usize::MAX);
                 if let Err(fault) = write_file(claims, spools, index, chunk.data).await {
                     failed.insert(item, fault);
                 }
+                continue;
             }
-            Some(Frame::Normalized(normalized)) => {
-                *result = match failed.remove(&item) {
-                    Some(fault) => Err(fault.into()),
-                    None => Ok((normalized, files.remove(&item).unwrap_or_default())),
-                };
+            Some(Frame::Normalized(normalized)) => Ok(normalized),
+            Some(Frame::Refused(fault)) => Err(RefusedItem { fault, read }),
+            None => continue,
+        };
+        match (failed.remove(&item), outcome) {
+            (_, Err(refused)) if records == 0 => *result = Err(refused),
+            (Some(fault), _) => *result = Err(fault.into()),
+            (None, outcome) => {
+                let normalized = items.entry(item).or_default();
+                normalized.records.push(NormalizedRecord { place, outcome });
+                // An item of which records are missing stays `unavailable`.
+                if normalized.records.len() >= usize::try_from(records).unwrap_or(usize::MAX) {
+                    *result = Ok(items.remove(&item).unwrap_or_default());
+                }
             }
-            Some(Frame::Refused(fault)) => {
-                files.remove(&item);
-                *result = Err(RefusedItem { fault, read: response.read });
-            }
-            None => {}
         }
     }
 }

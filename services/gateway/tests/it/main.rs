@@ -13,6 +13,7 @@ mod journal;
 mod limits;
 mod lost_answers;
 mod mapping;
+mod records;
 mod registry;
 mod repeats;
 mod revocation;

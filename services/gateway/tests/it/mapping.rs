@@ -1,6 +1,6 @@
 //! A simulated mapping service: it refuses bodies that begin with `refuse`, finds a file inside those
-//! that begin with `packed:`, takes those that begin with `status` as statuses, and every other body
-//! as a canonical document.
+//! that begin with `packed:`, takes those that begin with `status` as statuses, the lines of those that
+//! begin with `records:` as records, and every other body as a canonical document.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -42,8 +42,39 @@ impl Default for SimulatedMapping {
 
 type Item = (NormalizeItem, Vec<u8>);
 
+/// The outcome of each line; one with `bad` is refused.
+fn record_frames(number: u32, open: &NormalizeItem, lines: &[u8]) -> Vec<NormalizeResponse> {
+    let lines: Vec<&[u8]> = lines.split(|it| *it == b'\n').collect();
+    let frame = |(index, line): (usize, &&[u8])| {
+        let place = format!("line {}", index + 1);
+        let frame = match frames(number, (open.clone(), line.to_vec())).pop() {
+            _ if line.starts_with(b"bad") => {
+                let field = format!("{place}/Ngay");
+                Some(Frame::Refused(Fault::new(&code::LT_MAP_014).violation(field, "sai", "wrong")))
+            }
+            last => last.and_then(|it| it.frame),
+        };
+        NormalizeResponse {
+            item: number,
+            frame,
+            records: u32::try_from(lines.len()).unwrap(),
+            record: u32::try_from(index).unwrap(),
+            place,
+            ..NormalizeResponse::default()
+        }
+    };
+    lines.iter().enumerate().map(frame).collect()
+}
+
 fn frames(number: u32, (open, native): Item) -> Vec<NormalizeResponse> {
-    let response = |frame| NormalizeResponse { item: number, frame: Some(frame), read: None };
+    let response = |frame| NormalizeResponse {
+        item: number,
+        frame: Some(frame),
+        ..NormalizeResponse::default()
+    };
+    if let Some(lines) = native.strip_prefix(b"records:") {
+        return record_frames(number, &open, lines);
+    }
     if native.starts_with(b"refuse everything") {
         let long = "sai ".repeat(200);
         let fault = (0..50).fold(Fault::new(&code::LT_MAP_210), |fault, number| {

@@ -71,7 +71,8 @@ fn read_of_refused(native: &str) -> (String, Option<ReadAttributes>) {
         NormalizeItem { sender: "a".into(), format: "auto".into(), ..NormalizeItem::default() };
     let item = ReceivedItem { opening, native: Bytes::copy_from_slice(native.as_bytes()) };
     let codec = Codec::with_shipped_formats().unwrap();
-    let refusal = normalize_item(&codec, &directory(), "2026-11-24", &item).unwrap_err();
+    let refusal = only_outcome(normalize_item(&codec, &directory(), "2026-11-24", &item));
+    let refusal = refusal.unwrap_err();
     (refusal.fault.code, refusal.read)
 }
 
@@ -100,7 +101,83 @@ fn normalize_native(native: &[u8], recipients: &[&str]) -> Result<Normalized, Fa
     let item = ReceivedItem { opening, native: Bytes::copy_from_slice(native) };
     let codec = Codec::with_shipped_formats().unwrap();
     let normalized = normalize_item(&codec, &directory(), "2026-11-24", &item);
-    normalized.map(|(_, normalized)| normalized).map_err(|it| it.fault)
+    only_outcome(normalized).map_err(|it| it.fault)
+}
+
+/// The outcome of an item of one record.
+fn only_outcome(
+    item: Result<(ExtractedFiles, Vec<RecordOutcome>), Refusal>,
+) -> Result<Normalized, Refusal> {
+    let (_, mut records) = item?;
+    records.remove(0).outcome
+}
+
+/// Rows of `eoffice.laocai`: number, subject, and what else stands in each.
+fn rows(rows: &[(u32, &str, &str)]) -> Vec<u8> {
+    let row = |(number, subject, more): &(u32, &str, &str)| {
+        format!(
+            r#"{{"external_doc_id":"{number}","notation":"{number}/CV","abstract":"{subject}",
+                "publish_date":"2026-11-20"{more}}}"#
+        )
+    };
+    format!(r#"{{"rows":[{}]}}"#, rows.iter().map(row).collect::<Vec<_>>().join(",")).into_bytes()
+}
+
+fn answers(native: Vec<u8>) -> Vec<NormalizeResponse> {
+    let opening = NormalizeItem {
+        sender: "a".into(),
+        format: "auto".into(),
+        recipients: vec!["A99.2".into()],
+        ..NormalizeItem::default()
+    };
+    let item = ReceivedItem { opening, native: native.into() };
+    let codec = Codec::with_shipped_formats().unwrap();
+    answer_item(&codec, &directory(), "2026-11-24", &item).collect()
+}
+
+#[test]
+fn each_record_of_a_body_has_its_own_outcome_and_identities() {
+    let answers = answers(rows(&[(1, "Một", ""), (2, "", ""), (3, "Ba", "")]));
+    let places: Vec<_> = answers.iter().map(|it| (it.records, it.record, &*it.place)).collect();
+    assert_eq!(places, [(3, 0, "rows[0]"), (3, 1, "rows[1]"), (3, 2, "rows[2]")]);
+    let [Some(Frame::Normalized(one)), Some(Frame::Refused(fault)), Some(Frame::Normalized(three))] =
+        [0, 1, 2].map(|it: usize| answers[it].frame.clone())
+    else {
+        panic!("{answers:?}")
+    };
+    assert_eq!((&*fault.code, &*fault.violations[0].field), ("LT-MAP-014", "rows[1]/abstract"));
+    assert_eq!(answers[1].read.as_ref().unwrap().number, "2/CV", "an operator finds it by this");
+    assert_ne!(one.content_digest, three.content_digest);
+    assert_ne!(one.conversation, three.conversation);
+    let [answer] = &answers_of_one()[..] else { panic!("one record is one answer") };
+    assert_eq!((answer.records, &*answer.place), (0, ""));
+}
+
+fn answers_of_one() -> Vec<NormalizeResponse> {
+    answers(rows(&[(1, "Một", "")]))
+}
+
+#[test]
+fn a_secrecy_mark_in_one_record_refuses_the_body_and_names_no_other() {
+    for marked in [
+        (2, "Hai", r#","secret_id":"2""#),
+        (2, "TUYỆT MẬT", ""),
+        (2, "Hai", r#","x":"Độ mật: Mật""#),
+        // A record that is refused for another reason too.
+        (2, "", r#","x":"Độ mật: Mật""#),
+    ] {
+        let answers = answers(rows(&[(1, "Một", ""), marked, (3, "Ba", "")]));
+        let [
+            NormalizeResponse {
+                frame: Some(Frame::Refused(fault)), read: None, records: 0, ..
+            },
+        ] = &answers[..]
+        else {
+            panic!("{marked:?}: {answers:?}")
+        };
+        assert!(secrecy::is_code(fault), "{marked:?}: {fault:?}");
+        assert!(!format!("{fault:?}").contains("Một"));
+    }
 }
 
 /// Code, path and both texts of the first violation.
@@ -271,7 +348,7 @@ fn normalize_by(directory: &Directory, native: &str) -> Result<Normalized, Fault
     let item = ReceivedItem { opening, native: Bytes::copy_from_slice(native.as_bytes()) };
     let codec = Codec::with_shipped_formats().unwrap();
     let normalized = normalize_item(&codec, directory, "2026-11-24", &item);
-    normalized.map(|(_, normalized)| normalized).map_err(|it| it.fault)
+    only_outcome(normalized).map_err(|it| it.fault)
 }
 
 /// Code, field and English text of the findings with this code.

@@ -104,7 +104,13 @@ fn translate_case(case: &str, to: &str, store: &bus::ClaimStore) -> Option<Fault
     let declared: Vec<_> = declared.into_iter().collect();
     let mut extracted = ExtractedFiles::default();
     let codec = Codec::with_shipped_formats().unwrap();
-    let mut canonical = codec.decode(from, &native, &declared, &mut extracted).unwrap().canonical;
+    let mut canonical = codec
+        .decode(from, &native, &declared, &mut extracted)
+        .unwrap()
+        .remove(0)
+        .outcome
+        .unwrap()
+        .canonical;
     for index in 0..extracted.len() {
         extracted.rewind(index).unwrap();
         runtime.block_on(store.put(extracted.read_chunk(index, 1 << 20).unwrap())).unwrap();

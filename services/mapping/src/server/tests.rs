@@ -270,5 +270,6 @@ fn packet(claims: bus::ClaimStore, claim: bus::Claim, subject: &str) -> Vec<u8> 
 fn decoded(native: &[u8]) -> Canonical {
     let codec = Codec::with_shipped_formats().unwrap();
     let mut extracted = ExtractedFiles::default();
-    codec.decode(FORMAT, native, &[], &mut extracted).unwrap().canonical
+    let records = codec.decode(FORMAT, native, &[], &mut extracted).unwrap();
+    records[0].outcome.clone().unwrap().canonical
 }

@@ -44,8 +44,8 @@ pub(crate) fn run(output: Output, command: Format) -> anyhow::Result<ExitStatus>
             let (formats, names) = with_descriptions(output, &formats, &[&format])?;
             let format = names.concat();
             let mut attachments = AttachmentFolder::new(attachments);
-            let messages = read_native((output, &formats), &format, &file, &mut attachments)?;
-            return print_canonical(output, &formats, (&messages, &attachments));
+            let records = read_native((output, &formats), &format, &file, &mut attachments)?;
+            return print_canonical(output, &formats, (&records, &attachments));
         }
         Format::Write { format, canonical, attachments } => {
             let (formats, names) = with_descriptions(output, &formats, &[&format])?;
@@ -58,9 +58,9 @@ pub(crate) fn run(output: Output, command: Format) -> anyhow::Result<ExitStatus>
             let (formats, names) = with_descriptions(output, &formats, &[&format, &to])?;
             let [format, to] = names.as_slice() else { return Ok(ExitStatus::Done) };
             let mut attachments = AttachmentFolder::new(attachments);
-            let messages = read_native((output, &formats), format, &file, &mut attachments)?;
-            let messages = (messages.as_slice(), &attachments);
-            return Ok(print_translation((output, &formats), to, messages)?);
+            let records = read_native((output, &formats), format, &file, &mut attachments)?;
+            let records = (records.as_slice(), &attachments);
+            return Ok(print_translation((output, &formats), to, records)?);
         }
         Format::List => print_formats(output, &formats),
         Format::Show { format, to } => {

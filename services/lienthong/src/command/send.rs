@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use proto::exchange::v1::SubmitResponse;
+use proto::exchange::v1::submitted_record::Outcome as RecordOutcome;
 use proto::fault::v1::Fault;
 use proto::message::v1::{Attachment, Receipt};
 use sdk::{File, Item, SubmitError};
@@ -106,7 +107,21 @@ fn print_response(output: Output, response: &SubmitResponse) {
         let field = if it.field.is_empty() { String::new() } else { format!(" {}", it.field) };
         output.print_line(&format!("  ! {}{field}: {text}", it.code));
     }
+    for (place, id) in record_ids(response) {
+        output.print_line(&format!("  {place} → {id}"));
+    }
     output.print_note(&format!("lienthong trace {}", receipt.message_id));
+}
+
+/// Of a body of several records: where each accepted one stands, and the id of its message. The
+/// findings name the others.
+fn record_ids(response: &SubmitResponse) -> impl Iterator<Item = (&str, &str)> {
+    response.records.iter().filter_map(|it| match it.outcome.as_ref()? {
+        RecordOutcome::Submitted(accepted) => {
+            Some((it.place.as_str(), accepted.receipt.as_ref()?.message_id.as_str()))
+        }
+        RecordOutcome::Refused(_) => None,
+    })
 }
 
 fn response_json(receipt: &Receipt, response: &SubmitResponse) -> Value {
@@ -129,6 +144,9 @@ fn response_json(receipt: &Receipt, response: &SubmitResponse) -> Value {
             "changed_at": rfc3339(it.changed_at_us),
             "detail": it.detail,
         })).collect::<Vec<_>>(),
+        "records": record_ids(response)
+            .map(|(place, id)| json!({ "place": place, "message_id": id }))
+            .collect::<Vec<_>>(),
         "findings": response.findings.iter().map(|it| json!({
             "code": it.code,
             "field": it.field,

@@ -62,9 +62,14 @@ impl AttachmentFolder {
         }
         let mut beside: Option<Vec<PathBuf>> = None;
         while declared.len() < ATTACHMENTS_MAX {
-            let Err(fault) = format.decode(native, &declared, &mut Self::default()) else { break };
-            let is_missing = fault.code == code::LT_MAP_008.code;
-            let Some(reference) = fault.params.get("name").filter(|_| is_missing) else { break };
+            let records = format.decode_records(native, &declared, &mut Self::default());
+            let faults: Vec<Fault> = match records {
+                Ok(records) => records.into_iter().filter_map(|it| it.outcome.err()).collect(),
+                Err(fault) => vec![fault],
+            };
+            // Another record may be refused for another reason, and lack no file.
+            let missing = faults.iter().find(|it| it.code == code::LT_MAP_008.code);
+            let Some(reference) = missing.and_then(|it| it.params.get("name")) else { break };
             let paths = beside.get_or_insert_with(|| files_beside(file));
             let names: Vec<String> = paths.iter().map(|it| file_name(it)).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use chassis::Clock;
-use formats::{DecodedMessage, EncodeContext, Format, FormatRegistry};
+use formats::{DecodedMessage, DecodedRecord, EncodeContext, Format, FormatRegistry};
 use proto::canonical::v1::{Canonical, canonical::Body};
 use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
@@ -25,27 +25,65 @@ fn written_now() -> EncodeContext {
     EncodeContext { now_us: Clock::System.now_us(), ..EncodeContext::default() }
 }
 
-/// Reads a file in the format of this name, or for `auto` in the one it has.
+/// Reads a file in the format of this name, or for `auto` in the one it has: an outcome for each
+/// record. A file whose only record is refused is refused itself.
 pub(super) fn read_native(
     (output, formats): (Output, &FormatRegistry),
     format: &str,
     file: &Path,
     attachments: &mut AttachmentFolder,
-) -> Result<Vec<DecodedMessage>, Fault> {
+) -> Result<Vec<DecodedRecord>, Fault> {
     let native = load(output, file)?;
     let format = formats.choose(format, &native)?;
     let declared = attachments.collect_beside(file, format, &native);
     let declared = declared.map_err(|error| unwritable_path(file, &error))?;
-    let decoded = format.decode(&native, &declared, attachments);
-    decoded.map_err(|fault| mapping::redact_decode_fault(&native, fault))
+    let redacted = |fault| mapping::redact_decode_fault(&native, fault);
+    let mut records = format.decode_records(&native, &declared, attachments).map_err(redacted)?;
+    if let [DecodedRecord { outcome: Err(fault), .. }] = &records[..] {
+        return Err(redacted(fault.clone()));
+    }
+    for it in &mut records {
+        it.outcome = it.outcome.clone().map_err(redacted);
+    }
+    Ok(records)
 }
 
-/// Prints messages as canonical JSON, with what was odd about them.
+/// The records that are messages.
+fn messages_of(records: &[DecodedRecord]) -> Vec<&DecodedMessage> {
+    records.iter().filter_map(|it| it.outcome.as_ref().ok()).collect()
+}
+
+/// The records that are refused by themselves, with their faults.
+fn refused_of(records: &[DecodedRecord]) -> impl Iterator<Item = (&str, &Fault)> {
+    records.iter().filter_map(|it| Some((it.place.as_str(), it.outcome.as_ref().err()?)))
+}
+
+/// The records that are refused, as JSON.
+fn refused_json(records: &[DecodedRecord]) -> Vec<Value> {
+    refused_of(records)
+        .map(|(place, it)| json!({"place": place, "fault": fault_json(it)}))
+        .collect()
+}
+
+/// Prints the records that are refused; the first of their codes decides how the command ends.
+fn print_refused(output: Output, records: &[DecodedRecord]) -> Option<ExitStatus> {
+    let mut status = None;
+    for (place, fault) in refused_of(records) {
+        let words = output.localize("Bản ghi bị từ chối:", "Refused record:");
+        output.print_note(&format!("{words} {place}"));
+        output.print_fault_text(fault);
+        status = status.or(Some(ExitStatus::from_fault(fault)));
+    }
+    status
+}
+
+/// Prints messages as canonical JSON, with what was odd about them, and the records that are refused.
 pub(super) fn print_canonical(
     output: Output,
     formats: &FormatRegistry,
-    (messages, attachments): (&[DecodedMessage], &AttachmentFolder),
+    (records, attachments): (&[DecodedRecord], &AttachmentFolder),
 ) -> anyhow::Result<ExitStatus> {
+    let messages = &messages_of(records)[..];
     let refusal = find_refusal(formats, messages);
     if output.json {
         let values: Result<Vec<Value>, _> = messages
@@ -61,9 +99,10 @@ pub(super) fn print_canonical(
             "messages": values?,
             "findings": findings_json(messages),
             "attachments": attachments,
+            "refused": refused_json(records),
             "refusal": refusal.as_ref().map(fault_json),
         }));
-        return Ok(exit_status(refusal.as_ref()));
+        return Ok(exit_status(refusal.as_ref(), records));
     }
     for it in messages {
         output.print_bytes(&canonical_json(formats, it)?);
@@ -73,11 +112,12 @@ pub(super) fn print_canonical(
             output.print_note(&format!("{} {}: {text}", finding.code, finding.field));
         }
     }
-    Ok(print_refusal(output, refusal.as_ref()))
+    let refused = print_refused(output, records);
+    Ok(print_refusal(output, refusal.as_ref()).or(refused).unwrap_or(ExitStatus::Done))
 }
 
 /// What the secrecy gate of a running system would answer to the first message that it refuses.
-fn find_refusal(formats: &FormatRegistry, messages: &[DecodedMessage]) -> Option<Fault> {
+fn find_refusal(formats: &FormatRegistry, messages: &[&DecodedMessage]) -> Option<Fault> {
     messages.iter().find_map(|it| {
         let origin = it.canonical.origin.as_ref();
         let format = origin.and_then(|it| formats.get(&it.format));
@@ -87,20 +127,20 @@ fn find_refusal(formats: &FormatRegistry, messages: &[DecodedMessage]) -> Option
     })
 }
 
-fn exit_status(refusal: Option<&Fault>) -> ExitStatus {
-    refusal.map_or(ExitStatus::Done, ExitStatus::from_fault)
+fn exit_status(refusal: Option<&Fault>, records: &[DecodedRecord]) -> ExitStatus {
+    let fault = refusal.or_else(|| refused_of(records).next().map(|(_, fault)| fault));
+    fault.map_or(ExitStatus::Done, ExitStatus::from_fault)
 }
 
 /// Prints that a running system would refuse the message.
-fn print_refusal(output: Output, refusal: Option<&Fault>) -> ExitStatus {
-    if let Some(fault) = refusal {
-        output.print_note(output.localize(
-            "Trục liên thông sẽ từ chối văn bản này:",
-            "A running system would refuse this message:",
-        ));
-        output.print_fault_text(fault);
-    }
-    exit_status(refusal)
+fn print_refusal(output: Output, refusal: Option<&Fault>) -> Option<ExitStatus> {
+    let fault = refusal?;
+    output.print_note(output.localize(
+        "Trục liên thông sẽ từ chối văn bản này:",
+        "A running system would refuse this message:",
+    ));
+    output.print_fault_text(fault);
+    Some(ExitStatus::from_fault(fault))
 }
 
 /// Prints canonical JSON in another format, with its losses.
@@ -133,8 +173,9 @@ pub(super) fn print_native(
 pub(super) fn print_translation(
     (output, formats): (Output, &FormatRegistry),
     target: &str,
-    (messages, attachments): (&[DecodedMessage], &AttachmentFolder),
+    (records, attachments): (&[DecodedRecord], &AttachmentFolder),
 ) -> Result<ExitStatus, Fault> {
+    let messages = &messages_of(records)[..];
     let refusal = find_refusal(formats, messages);
     let target = formats.choose(target, &[])?;
     let mut translated = Vec::new();
@@ -155,10 +196,13 @@ pub(super) fn print_translation(
         output.print_json(&json!({
             "messages": translated,
             "findings": findings,
+            "refused": refused_json(records),
             "refusal": refusal.as_ref().map(fault_json),
         }));
+        return Ok(exit_status(refusal.as_ref(), records));
     }
-    Ok(print_refusal(output, refusal.as_ref()))
+    let refused = print_refused(output, records);
+    Ok(print_refusal(output, refusal.as_ref()).or(refused).unwrap_or(ExitStatus::Done))
 }
 
 /// A message as canonical JSON, without its origin: that is the file the caller has.
@@ -175,7 +219,7 @@ fn canonical_json(formats: &FormatRegistry, of: &DecodedMessage) -> Result<Vec<u
 }
 
 /// The findings of all messages, each with the index of its message.
-fn findings_json(messages: &[DecodedMessage]) -> Vec<Value> {
+fn findings_json(messages: &[&DecodedMessage]) -> Vec<Value> {
     let finding_json = |message: usize, it: &Finding| {
         json!({
             "message": message, "code": it.code, "field": it.field,

@@ -82,8 +82,8 @@ fn fixture_folder() -> tempfile::TempDir {
 /// Arguments, the expected exit code, a JSON pointer and the value expected there.
 type Case = (&'static [&'static str], i32, &'static str, Value);
 
-fn cases_without_a_system() -> Vec<Case> {
-    const NOBODY: &str = "http://127.0.0.1:1";
+/// Commands on formats, and what explains descriptions.
+fn cases_of_formats() -> Vec<Case> {
     vec![
         (&["format", "detect", "cong-van.edxml"], 0, "/name", json!("edxml.document")),
         (&["format", "detect", "la.txt"], 3, "/error/code", json!("LT-MAP-018")),
@@ -110,6 +110,15 @@ fn cases_without_a_system() -> Vec<Case> {
         ),
         (&["format", "list"], 0, "/0/name", json!("edxml.document")),
         (&["format", "check", "mo-ta.yaml"], 3, "/format", json!(null)),
+        (&["format", "explain", "recipients"], 0, "/Document/0/path", json!("recipients")),
+        (&["format", "explain", "OrganisationId"], 0, "/Document/0/path", json!("issuer.ids")),
+        (&["format", "explain", "nơi nhận"], 3, "/error/code", json!("LT-FMT-002")),
+    ]
+}
+
+fn cases_without_a_system() -> Vec<Case> {
+    const NOBODY: &str = "http://127.0.0.1:1";
+    let others: Vec<Case> = vec![
         (&["registry", "check", "so"], 0, "/mistakes", json!([])),
         (&["registry", "check", "so-hong"], 3, "/mistakes/0/file", json!("a.yaml")),
         (&["registry", "check", "khong"], 4, "/error/code", json!("LT-CLI-001")),
@@ -118,9 +127,6 @@ fn cases_without_a_system() -> Vec<Case> {
         (&["registry", "show", "so"], 0, "/organisations/0/codes/0/scheme", json!("qd20")),
         (&["explain", "LT-MAP-001"], 0, "/code", json!("LT-MAP-001")),
         (&["explain", "LT-MAP-01"], 4, "/near/0", json!("LT-MAP-001")),
-        (&["format", "explain", "recipients"], 0, "/Document/0/path", json!("recipients")),
-        (&["format", "explain", "OrganisationId"], 0, "/Document/0/path", json!("issuer.ids")),
-        (&["format", "explain", "nơi nhận"], 3, "/error/code", json!("LT-FMT-002")),
         (&["explain", "--all"], 0, "/0/code", json!("LT-BUS-001")),
         (&["explain"], 2, "/error/code", json!("LT-CLI-003")),
         (&["completion", "bash"], 0, "/shell", json!("bash")),
@@ -153,7 +159,8 @@ fn cases_without_a_system() -> Vec<Case> {
             "/error/code",
             json!("LT-SYS-002"),
         ),
-    ]
+    ];
+    cases_of_formats().into_iter().chain(others).collect()
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl Mapping for SimulatedMapping {
             Ok(NormalizeResponse {
                 item,
                 frame: Some(Frame::Normalized(normalize(it))),
-                read: None,
+                ..NormalizeResponse::default()
             })
         });
         let responses: Vec<_> = responses.collect();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::targets::Target;
+use crate::target::Target;
 
 /// The kept inputs of a target.
 fn folder(target: &Target) -> PathBuf {

@@ -7,7 +7,7 @@ use formats::{Format, FormatRegistry, MemoryBlobs, SourceMistake, expand_profile
 use serde_json::json;
 
 use crate::round_trip::read_and_write;
-use crate::targets::{Check, Outcome};
+use crate::target::{Check, Outcome};
 
 fn shipped() -> FormatRegistry {
     FormatRegistry::shipped().unwrap()

@@ -15,6 +15,7 @@ mod formats_targets;
 mod mutate;
 mod round_trip;
 mod run;
+mod target;
 mod targets;
 
 use std::fs;
@@ -26,7 +27,8 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use crate::run::{Finding, Report, Run};
-use crate::targets::{TARGETS, Target, target};
+use crate::target::Target;
+use crate::targets::{TARGETS, find_target};
 
 /// Đưa đầu vào hỏng vào mọi bộ đọc / Gives changed inputs to every parser of foreign bytes.
 #[derive(Clone, Debug, Parser)]
@@ -73,7 +75,7 @@ struct Arguments {
 
 fn parse_target(name: &str) -> Result<&'static Target, String> {
     let names: Vec<_> = TARGETS.iter().map(|it| it.name).collect();
-    target(name).ok_or_else(|| format!("there are: {}", names.join(", ")))
+    find_target(name).ok_or_else(|| format!("there are: {}", names.join(", ")))
 }
 
 fn main() -> ExitCode {

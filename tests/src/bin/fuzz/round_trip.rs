@@ -8,7 +8,7 @@ use proto::fault::v1::Fault;
 use proto::mapping::v1::DeclaredAttachment;
 use proto::message::v1::Claim;
 
-use crate::targets::Outcome;
+use crate::target::Outcome;
 
 /// The outcome of an input: codes. A refusal has a code of reading; what was read can be written and
 /// read again, and written a second time is the same.

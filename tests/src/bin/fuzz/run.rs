@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::corpus::{keep, seeds};
 use crate::mutate::Mutator;
-use crate::targets::Target;
+use crate::target::Target;
 
 /// The file with the input that is being read, for a process that ends.
 pub(crate) const CURRENT: &str = "current";
@@ -239,7 +239,7 @@ fn words_of(payload: &(dyn std::any::Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::targets::Check;
+    use crate::target::Check;
 
     /// A parser that fails on what a correct one refuses.
     fn careless() -> Check {

@@ -7,25 +7,7 @@ use formats::NameMatch;
 use legacy_text::Charset;
 
 use crate::formats_targets as of_formats;
-
-/// What came of an input: its outcome, or what is wrong with the answer. Inputs with one outcome are of
-/// one kind.
-pub(crate) type Outcome = Result<String, String>;
-
-/// Answers inputs.
-pub(crate) type Check = Box<dyn Fn(&[u8]) -> Outcome>;
-
-/// A parser.
-#[derive(Debug)]
-pub(crate) struct Target {
-    pub(crate) name: &'static str,
-    /// Makes what the parser needs, once.
-    pub(crate) prepare: fn() -> Check,
-    /// Names of the files in the cases of the shipped formats that are inputs as well.
-    pub(crate) cases: &'static [&'static str],
-    /// Pieces of the syntax.
-    pub(crate) words: &'static [&'static str],
-}
+use crate::target::{Check, Target};
 
 /// Every parser of foreign bytes.
 pub(crate) const TARGETS: &[Target] = &[
@@ -317,7 +299,7 @@ pub(crate) const TARGETS: &[Target] = &[
 ];
 
 /// The target of a name.
-pub(crate) fn target(name: &str) -> Option<&'static Target> {
+pub(crate) fn find_target(name: &str) -> Option<&'static Target> {
     TARGETS.iter().find(|it| it.name == name)
 }
 

@@ -55,7 +55,7 @@ fn check_round_trip(case: &ShippedCase, native: &[u8]) {
         let (before, after) = (seen(format, &it.canonical), seen(format, &again));
         assert_eq!(apply_losses(before.leaves, &losses), after.leaves, "{}", words());
         let lost = lost_leftovers(format, &losses);
-        let is_whole = lost.is_empty();
+        let is_whole = lost.is_empty() && !losses.iter().any(tells_another_type);
         let mut expected = before.leftovers;
         for at in lost {
             let index = expected.iter().position(|it| it.0 == at);
@@ -74,6 +74,12 @@ fn check_round_trip(case: &ShippedCase, native: &[u8]) {
         // Where a text that nobody understood could not be put back, a default may stand next time.
         assert!(!is_whole || first == second, "{differing:?}\n{}", words());
     }
+}
+
+/// True where the report says that a file beside the body is read as of another type: the report and
+/// the second reading have not its first bytes at hand, which the first reading had.
+fn tells_another_type(loss: &Loss) -> bool {
+    loss.path.starts_with("attachments[") && loss.path.ends_with(".media_type")
 }
 
 #[test]

@@ -21,11 +21,14 @@ use crate::target::Target;
 
 /// The file with the input that is being read, for a process that ends.
 pub(crate) const CURRENT: &str = "current";
-/// Longer than this for one input is a finding. A debug build is some twenty times slower.
+/// More processor time than this for one input is a finding, however busy the machine is. A debug build
+/// is some twenty times slower.
 const INPUT_LASTS_MAX: Duration =
     if cfg!(debug_assertions) { Duration::from_secs(20) } else { Duration::from_secs(2) };
-/// After this the process ends, and the input is a finding.
+/// After this much processor time the process ends, and the input is a finding.
 const HANGS: Duration = Duration::from_secs(60);
+/// After this the process ends although it takes no processor time.
+const STANDS_STILL: Duration = Duration::from_secs(600);
 /// More memory than this for a target is a finding.
 const PEAK_BYTES_MAX: u64 = 1 << 30;
 /// Inputs that are changed further.
@@ -157,11 +160,11 @@ impl Run {
             current.seek(SeekFrom::Start(0)).unwrap();
             current.write_all(&input).unwrap();
             current.set_len(input.len() as u64).unwrap();
-            let at = Instant::now();
+            let before = processor_time();
             begun.store(now_ms(), Ordering::Relaxed);
             let outcome = catch_unwind(AssertUnwindSafe(|| check(&input)));
             begun.store(0, Ordering::Relaxed);
-            let lasted = at.elapsed();
+            let lasted = processor_time().saturating_sub(before);
             report.inputs += 1;
             report.slowest_ms = report.slowest_ms.max(lasted.as_secs_f64() * 1_000.0);
             let outcome = outcome.unwrap_or_else(|it| Err(format!("panic: {}", words_of(&*it))));
@@ -207,21 +210,33 @@ impl Run {
     }
 }
 
-/// Ends the process when one input lasts too long. The value says since when, 0 for none.
+/// Ends the process when one input lasts too long. The value says since when it is read, 0 for none.
 fn watch() -> Arc<AtomicU64> {
     let begun = Arc::new(AtomicU64::new(0));
     let watched = Arc::clone(&begun);
     std::thread::spawn(move || {
+        let (mut last, mut spent_before) = (0, Duration::ZERO);
         loop {
             std::thread::sleep(Duration::from_secs(1));
-            let since = watched.load(Ordering::Relaxed);
+            let (since, spent) = (watched.load(Ordering::Relaxed), processor_time());
+            if since != last {
+                (last, spent_before) = (since, spent);
+            }
             let lasted = Duration::from_millis(now_ms().saturating_sub(since));
-            if since != 0 && lasted > HANGS {
+            let is_busy = spent.saturating_sub(spent_before) > HANGS;
+            if since != 0 && (is_busy || lasted > STANDS_STILL) {
                 abort();
             }
         }
     });
     begun
+}
+
+/// Processor time of the main thread, which reads the inputs.
+fn processor_time() -> Duration {
+    let text = fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let spent = text.split(' ').next().and_then(|it| it.parse().ok());
+    Duration::from_nanos(spent.unwrap_or_default())
 }
 
 /// Milliseconds since 1970; never 0.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use proto::fault::code;
 
-use crate::diagnostic::{Defect, suggest};
+use crate::diagnostic::{Defect, suggest_or_list};
 use crate::model::{DynMessage, FieldSchema, MessageSchema, Value};
 
 /// Selects items of a repeated field.
@@ -102,12 +102,11 @@ pub(crate) fn strip_selectors(path: &str) -> String {
 
 fn unknown_field(name: &str, within: &MessageSchema) -> Defect {
     let names: Vec<_> = within.fields.iter().map(|it| it.name.as_str()).collect();
-    let (suggestion, of) = (suggest(name, &names), &within.name);
-    let known = names.join(", ");
+    let (hint, of) = (suggest_or_list(name, &names, ("có", "it has")), &within.name);
     Defect::new(
         &code::LT_FMT_005,
-        format!("{of} không có trường `{name}`{}; có {known}", suggestion.vi),
-        format!("{of} has no field `{name}`{}; it has {known}", suggestion.en),
+        format!("{of} không có trường `{name}`{}", hint.vi),
+        format!("{of} has no field `{name}`{}", hint.en),
     )
 }
 
@@ -141,11 +140,11 @@ fn parse_selector(text: &str, field: &FieldSchema) -> Result<Selector, Defect> {
     };
     let number = schema.number(value).ok_or_else(|| {
         let all: Vec<_> = schema.values.iter().map(|(_, it)| it.as_str()).collect();
-        let (suggestion, of) = (suggest(value, &all), &schema.name);
+        let (hint, of) = (suggest_or_list(value, &all, ("có", "there are")), &schema.name);
         Defect::new(
             &code::LT_FMT_005,
-            format!("`{value}` không thuộc {of}{}", suggestion.vi),
-            format!("`{value}` is no value of {of}{}", suggestion.en),
+            format!("`{value}` không thuộc {of}{}", hint.vi),
+            format!("`{value}` is no value of {of}{}", hint.en),
         )
     })?;
     Ok(Selector::Equals(item_field, number))

@@ -109,6 +109,21 @@ pub(crate) fn suggest(unknown: &str, known: &[impl AsRef<str>]) -> BilingualText
     }
 }
 
+/// What an unknown name was meant to be, or every known name when none is near, to append to an
+/// error.
+pub(crate) fn suggest_or_list(
+    unknown: &str,
+    known: &[impl AsRef<str>],
+    (vi, en): (&str, &str),
+) -> BilingualText {
+    let suggestion = suggest(unknown, known);
+    if !suggestion.en.is_empty() {
+        return suggestion;
+    }
+    let known = known.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    BilingualText::new(format!("; {vi} {known}"), format!("; {en} {known}"))
+}
+
 /// The known name that an unknown one was probably meant to be.
 pub fn nearest<'k>(unknown: &str, known: &'k [impl AsRef<str>]) -> Option<&'k str> {
     let unknown = unknown.to_lowercase();

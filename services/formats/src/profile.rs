@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::constructs::{FILE_KEYS, LIST_KEYS, RULE_KEYS, SYNTAXES, ValueShape};
-use crate::diagnostic::{Defect, SourceMistake, suggest};
+use crate::diagnostic::{Defect, SourceMistake, suggest, suggest_or_list};
 use crate::grammar_check::check_profile_grammar;
 use crate::yaml_tree::{SourceMap, YamlNode, parse_yaml, syntax_error};
 
@@ -152,12 +152,12 @@ impl Changes {
 
     fn report_unknown_base(&mut self, of: &str, bases: &[Map<String, Value>]) {
         let names: Vec<&str> = bases.iter().map(name_of).collect();
-        let (suggestion, known) = (suggest(of, &names), names.join(", "));
+        let hint = suggest_or_list(of, &names, ("có", "there are"));
         self.report(
             &["of"],
             (
-                format!("không có định dạng `{of}`; có {known}{}", suggestion.vi),
-                format!("there is no format `{of}`; there are {known}{}", suggestion.en),
+                format!("không có định dạng `{of}`{}", hint.vi),
+                format!("there is no format `{of}`{}", hint.en),
             ),
         );
     }

@@ -8,7 +8,7 @@ use proto::fault::code;
 
 use crate::convert::calendar::DateForms;
 use crate::convert::converter::Converter;
-use crate::diagnostic::{BilingualText, Defect, Wording, suggest};
+use crate::diagnostic::{BilingualText, Defect, Wording, suggest, suggest_or_list};
 use crate::grammar::CodeList;
 
 /// The code lists of a description by name.
@@ -214,10 +214,10 @@ fn argument_defect(vi: impl Into<String>, en: impl Into<String>) -> Defect {
 
 fn unknown_converter(name: &str) -> Defect {
     let names: Vec<_> = CONVERTERS.iter().map(|it| it.name).collect();
-    let (suggestion, known) = (suggest(name, &names), names.join(", "));
+    let hint = suggest_or_list(name, &names, ("có", "there are"));
     argument_defect(
-        format!("không có bộ đổi `{name}`; có {known}{}", suggestion.vi),
-        format!("there is no converter `{name}`; there are {known}{}", suggestion.en),
+        format!("không có bộ đổi `{name}`{}", hint.vi),
+        format!("there is no converter `{name}`{}", hint.en),
     )
 }
 

@@ -380,7 +380,11 @@ impl Resolver<'_> {
 
 /// The converter of a rule as the description writes it.
 fn spec_of(rule: &FieldRule) -> String {
-    rule.converter.clone().unwrap_or_else(|| "text".to_owned())
+    match (&rule.pattern, &rule.converter) {
+        (Some(template), None) => format!("pattern {template}"),
+        (_, Some(converter)) => converter.clone(),
+        (None, None) => "text".to_owned(),
+    }
 }
 
 fn join_paths(outer: &str, inner: &str) -> String {

@@ -103,7 +103,17 @@ fn a_rule_that_cannot_work_does_not_compile() {
         ("", "{at: X, to: places}", "say which item"),
         ("", "{at: X, to: recipients.their_reference}", "say which item"),
         ("", "{at: X, to: issued, as: date dd/MM}", "lacks `y`"),
-        ("", "{at: X, to: subject, as: txet}", ", fetch, content; did you mean `text`?"),
+        (
+            "",
+            "{at: X, to: subject, as: txet}",
+            "there is no converter `txet`; did you mean `text`?",
+        ),
+        (
+            "",
+            "{at: X, to: subject, as: zzzzzz}",
+            "there is no converter `zzzzzz`; there are text, ",
+        ),
+        ("", "{at: X, to: subjekt}", "`subjekt`; có phải `subject`? / Document has no field"),
         ("u: {rows: {\"1\": URGEMT}}", "{at: X, to: urgency, as: code u}", "did you mean `URGENT`"),
         (
             "u: {rows: {\"1\": URGENT, \"2\": URGENT}}",

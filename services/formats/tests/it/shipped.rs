@@ -94,3 +94,11 @@ fn every_format_says_what_it_is_and_has_its_own_title() {
         assert!(description.starts_with("# "), "{}: says what it is", folder.display());
     }
 }
+
+#[test]
+fn the_page_of_a_format_shows_the_template_of_a_split_text() {
+    let registry = registry();
+    let places = registry.get("ioffice.portal").unwrap().inventory().places;
+    let place = places.iter().find(|it| it.native == "VanBanDuocTraLoi/SoKyHieu").unwrap();
+    assert_eq!(place.converter, "pattern {number}/{notation}");
+}

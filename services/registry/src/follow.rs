@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::health::Health;
+use chassis::metrics::Level;
 use tokio_util::sync::CancellationToken;
 
 use crate::check::{CheckedFolder, check_folder};
@@ -49,9 +50,20 @@ pub async fn run(
         formats: service.formats.clone().map(FormatFollower::new),
         registry_revision: service.in_force.lock().folder().snapshot.revision.clone(),
     };
+    let counts = Level::new(
+        "lienthong.registry.mistakes",
+        "{mistake}",
+        "Mistakes in a watched folder, whose last good state is in force, by folder",
+    );
     loop {
         follower.poll().await?;
         report_state(&service, &health);
+        for (folder, mistakes) in
+            [("registry", service.mistakes()), ("formats", service.format_mistakes())]
+        {
+            let count = u32::try_from(mistakes.len()).unwrap_or(u32::MAX);
+            counts.set_for(f64::from(count), "folder", folder);
+        }
         record_forced(&service).await;
         tokio::select! {
             () = shutdown.cancelled() => return Ok(()),

@@ -7,6 +7,7 @@ use chassis::disk::{DiskLevel, read_usage};
 use proto::fault::Lang;
 
 use crate::command::doctor::check::Check;
+use crate::command::doctor::formats_state::description_mistake;
 use crate::command::registry::state::waiting_fault;
 use crate::format_engine;
 use crate::output::Output;
@@ -98,18 +99,15 @@ fn check_formats_folder(output: Output, config: &registry::FormatsConfig) -> Che
     let folder = config.folder.display();
     let outcome = match format_engine::check_formats_folder(config) {
         Err(error) => Err(format!("{error:#}")),
-        Ok(checked) => match checked.mistakes.first() {
-            Some(first) => {
-                let (code, title) = (&first.fault.code, first.fault.title(output.lang));
-                let others = checked.mistakes.len() - 1;
-                let more = if others == 0 { String::new() } else { format!(" (+{others})") };
-                Err(format!("{folder}/{}: {code}: {title}{more}", first.file))
-            }
-            None => {
-                let loaded = output.localize("định dạng nạp thêm", "loaded formats");
-                Ok(format!("{folder}, {} {loaded}", checked.formats.len()))
-            }
-        },
+        Ok(checked) if !checked.mistakes.is_empty() => {
+            let all = checked.mistakes.iter();
+            let texts = all.map(|it| description_mistake(output, &it.file, &it.fault));
+            Err(format!("{folder}: {}", texts.collect::<Vec<_>>().join("; ")))
+        }
+        Ok(checked) => {
+            let loaded = output.localize("định dạng nạp thêm", "loaded formats");
+            Ok(format!("{folder}, {} {loaded}", checked.formats.len()))
+        }
     };
     Check {
         id: "formats_folder",

@@ -245,21 +245,35 @@ fn format_check_passes_shipped_descriptions_and_finds_a_broken_case() {
         assert_ne!(value["cases"], json!([]), "{value:#}");
     }
     let folder = tempfile::tempdir().unwrap();
-    let (shipped, case) = (formats().join("edxml.status"), folder.path().join("cases/arrived"));
-    std::fs::create_dir_all(&case).unwrap();
-    std::fs::copy(shipped.join("description.yaml"), folder.path().join("description.yaml"))
-        .unwrap();
-    for file in std::fs::read_dir(shipped.join("cases/arrived")).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), case.join(file.file_name())).unwrap();
-    }
+    copy_folder(&formats().join("edxml.status"), folder.path());
     let (exit, value) = run_json(folder.path(), &["format", "check", "description.yaml"]);
     assert_eq!((exit, &value["cases"][0]["differences"]), (0, &json!([])), "{value:#}");
-    let canonical = std::fs::read_to_string(case.join("canonical.json")).unwrap();
-    std::fs::write(case.join("canonical.json"), canonical.replacen('"', "\"x", 1)).unwrap();
+    // A part that no case touches is a mistake of its author, and of nobody who uses the format.
+    std::fs::remove_dir_all(folder.path().join("cases/recall-requested")).unwrap();
+    let (exit, value) = run_json(folder.path(), &["format", "check", "."]);
+    let mistake = &value["mistakes"][0];
+    assert_eq!((exit, &mistake["code"]), (3, &json!("LT-FMT-016")), "{value:#}");
+    assert_eq!(mistake["text_en"], "no case reads or writes the code `13`");
+    let output = run(folder.path(), &["format", "check", ".", "--lang", "en"]);
+    assert!(output.err.contains("A running system loads this description all the same"));
+    let canonical = folder.path().join("cases/arrived/canonical.json");
+    let text = std::fs::read_to_string(&canonical).unwrap();
+    std::fs::write(canonical, text.replacen('"', "\"x", 1)).unwrap();
     let (exit, value) = run_json(folder.path(), &["format", "check", "description.yaml"]);
     assert_eq!(exit, 3, "{value:#}");
     assert_ne!(value["cases"][0]["differences"], json!([]), "{value:#}");
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|it| (it.path(), it.file_name())).unwrap();
+        if path.is_dir() {
+            copy_folder(&path, &to.join(name));
+        } else {
+            std::fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
 }
 
 #[test]

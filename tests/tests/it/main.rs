@@ -16,6 +16,7 @@ mod doctor;
 mod encryption;
 mod faults;
 mod folder;
+mod format_files;
 mod formats;
 mod fuzz;
 mod house;

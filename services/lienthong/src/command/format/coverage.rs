@@ -179,7 +179,11 @@ fn print_known_losses(output: Output, format: &Format) {
         return;
     }
     output.print_line("");
-    output.print_line(output.localize("Không chở được", "What it cannot carry"));
+    output.print_line(if format.is_written() {
+        output.localize("Không chở được", "What it cannot carry")
+    } else {
+        output.localize("Không có trong định dạng này", "What this format does not have")
+    });
     let uncarried: Vec<_> =
         inventory.uncarried().iter().map(|it| it.path.replace("[]", "")).collect();
     output.print_line(&format!(
@@ -191,10 +195,15 @@ fn print_known_losses(output: Output, format: &Format) {
         output.print_line(&format!("  {reason}: {text}"));
     }
     let rows: Vec<Row> =
-        inventory.known_losses().iter().map(|it| loss_row(output, it).into()).collect();
+        known_losses(format).iter().map(|it| loss_row(output, it).into()).collect();
     if !rows.is_empty() {
         print_loss_table(output, &rows);
     }
+}
+
+/// What the format loses of a message that is written in it; nothing where none is.
+fn known_losses(format: &Format) -> Vec<KnownLoss> {
+    if format.is_written() { format.inventory().known_losses() } else { Vec::new() }
 }
 
 fn print_losses_to(output: Output, losses: &[KnownLoss], (from, to): (&Format, &Format)) {
@@ -240,7 +249,7 @@ fn page_json(format: &Format, target: Option<&Format>) -> Value {
         "format": format_json(format),
         "places": inventory.places.iter().map(place_json).collect::<Vec<_>>(),
         "uncarried": inventory.uncarried().iter().map(|it| it.path.clone()).collect::<Vec<_>>(),
-        "known_losses": losses(&inventory.known_losses()),
+        "known_losses": losses(&known_losses(format)),
         "losses_to": target.map(|it| losses(&inventory.losses_to(&it.inventory()))),
     })
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proto::message::v1::{Finding, Loss};
 use unicode_normalization::UnicodeNormalization as _;
 
+use super::json;
 use super::leaves::{Leaf, without_prefix};
 
 type Leaves = BTreeMap<String, Leaf>;
@@ -84,15 +85,16 @@ fn shortened(text: &str) -> String {
 
 /// Other places at which a leaf may stand again.
 fn other_places(path: &str) -> Vec<(String, &'static str)> {
-    let gateway = "edXMLAttachments[0]/Attachment[0]/";
-    if let Some((_, name)) = path.split_once(gateway) {
+    if let Some((_, rest)) = path.split_once("edXMLAttachments[0]/Attachment[") {
+        let (number, name) = rest.split_once("]/").unwrap();
         let name = match name {
             "AttachmentData[0]" => "ContentTransferEncoded[0]",
             "AttachmentType[0]" => "ContentType[0]",
             other => other,
         };
-        let place = format!("edXML[0]/AttachmentEncoded[0]/Attachment[1]/{name}");
-        return vec![(place, "the layout of a gateway becomes that of the standard")];
+        let id = number.parse::<usize>().unwrap() + 1;
+        let place = format!("edXML[0]/AttachmentEncoded[0]/Attachment[{id}]/{name}");
+        return vec![(place, GATEWAY)];
     }
     let mut places = Vec::new();
     let bound = path.replace("{}", "");
@@ -122,6 +124,7 @@ fn name_of(leaf: &Leaf) -> &str {
     last.split('[').next().unwrap()
 }
 
+const GATEWAY: &str = "the layout of a gateway becomes that of the standard";
 const PACKED: &str = "the type says that the file is packed";
 
 /// Why a leaf may have another text.
@@ -147,6 +150,11 @@ fn differing(before: &Leaf, after: &Leaf, said: &Said) -> Option<&'static str> {
     }
     if one.starts_with(other) && said.lost(|it| it.reason == "cut" && it.value == other) {
         return Some("a description cut to the length of the standard, said as a loss");
+    }
+    if json::is_json(&before.path) {
+        let same_day = day(one.trim_matches('"')).is_some() && day(one) == day(other);
+        return json::differing(name_of(before), one, other)
+            .or(same_day.then_some("another form of the same day"));
     }
     match name_of(before) {
         "PromulgationDate" | "DueDate" if day(one).is_some() && day(one) == day(other) => {
@@ -177,16 +185,20 @@ fn differing(before: &Leaf, after: &Leaf, said: &Said) -> Option<&'static str> {
     }
 }
 
-fn numbers(text: &str) -> Vec<u32> {
-    let numbers = text.split(|it: char| !it.is_ascii_digit()).filter(|it| !it.is_empty());
-    numbers.map_while(|it| it.parse().ok()).collect()
+fn numbers(text: &str) -> Vec<&str> {
+    text.split(|it: char| !it.is_ascii_digit()).filter(|it| !it.is_empty()).collect()
+}
+
+fn values<const N: usize>(digits: [&str; N]) -> Option<[u32; N]> {
+    let values: Vec<u32> = digits.iter().filter_map(|it| it.parse().ok()).collect();
+    values.try_into().ok()
 }
 
 /// Year, month, day.
 fn day(text: &str) -> Option<[u32; 3]> {
     match *numbers(text).get(..3)? {
-        [year, month, day] if year > 999 => Some([year, month, day]),
-        [day, month, year] if year > 999 => Some([year, month, day]),
+        [year, month, day] if year.len() == 4 => values([year, month, day]),
+        [day, month, year] if year.len() == 4 => values([year, month, day]),
         _ => None,
     }
 }
@@ -194,7 +206,7 @@ fn day(text: &str) -> Option<[u32; 3]> {
 /// A day with hour, minute and second.
 fn moment(text: &str) -> Option<([u32; 3], [u32; 3])> {
     let all = numbers(text);
-    let at = |index: usize| all.get(index).copied().unwrap_or_default();
+    let at = |index: usize| all.get(index).and_then(|it| it.parse().ok()).unwrap_or_default();
     Some((day(text)?, [at(3), at(4), at(5)]))
 }
 
@@ -207,6 +219,14 @@ fn absent(leaf: &Leaf, before: &Leaves, said: &Said) -> Option<&'static str> {
     if leaf.path.contains("/?") || leaf.path.contains("comment()") {
         return Some("a comment or an instruction");
     }
+    if json::is_json(&leaf.path) {
+        let is_envelope = leaf.path.starts_with("/status/");
+        let envelope = is_envelope.then_some("the envelope of an answer, around its records");
+        return json::says_nothing(text).then_some("nothing stood there").or(envelope);
+    }
+    if said.lost(|it| it.path.contains(name_of(leaf)) && it.reason == "not-carried") {
+        return Some("what the description never carries, said as a loss");
+    }
     let is_nil = leaf.path.ends_with("/@{http://www.w3.org/2001/XMLSchema-instance}nil");
     if text.is_empty() || is_nil {
         return Some("nothing stood there");
@@ -214,9 +234,7 @@ fn absent(leaf: &Leaf, before: &Leaves, said: &Said) -> Option<&'static str> {
     match name_of(leaf) {
         _ if text == "N/A" => Some("a word for nothing"),
         _ if ["null", "undefined"].contains(&text) => Some("a word for nothing"),
-        "AttachmentSize" if has(before, "edXMLAttachments[") => {
-            Some("the layout of a gateway becomes that of the standard")
-        }
+        "AttachmentSize" if has(before, "edXMLAttachments[") => Some(GATEWAY),
         _ => None,
     }
 }
@@ -237,6 +255,9 @@ fn has(leaves: &Leaves, part: &str) -> bool {
 fn added(leaf: &Leaf, before: &Leaves) -> Option<&'static str> {
     let (organisation, _, now) = WRITER;
     let text = leaf.text.as_str();
+    if json::is_json(&leaf.path) {
+        return json::added(&leaf.path, text, [organisation, now]);
+    }
     let said = |path: &str| before.get(path).map(|it| it.text.trim());
     let header = "edXML[0]/edXMLEnvelope[0]/edXMLHeader[0]";
     if leaf.path.contains("/TraceHeader[") {
@@ -258,8 +279,11 @@ fn added(leaf: &Leaf, before: &Leaves) -> Option<&'static str> {
             return Some("both records of a file say the same");
         }
     }
-    if has(before, "edXMLAttachments[") && leaf.path.contains("[1]/") {
-        return Some("the layout of a gateway becomes that of the standard");
+    if has(before, "edXMLAttachments[") && leaf.path.contains("/edXMLManifest[0]/") {
+        return Some(GATEWAY);
+    }
+    if has(before, "edXMLAttachments[") && leaf.path.contains("/AttachmentEncoded[0]/") {
+        return Some(GATEWAY);
     }
     match name_of(leaf) {
         "ContentType" if text == "application/zip" => Some(PACKED),

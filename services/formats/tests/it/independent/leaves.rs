@@ -60,7 +60,7 @@ pub(super) fn leaves_of_xml(native: &[u8]) -> Result<BTreeMap<String, Leaf>, Str
 }
 
 /// The text of bytes: by their byte order mark, the declared encoding, or as UTF-8.
-fn decode(native: &[u8]) -> String {
+pub(super) fn decode(native: &[u8]) -> String {
     let head: String = native.iter().take(120).map(|it| char::from(*it)).collect();
     let declared = head.split_once("encoding=").map(|it| it.1.get(1..).unwrap_or_default());
     let label = declared.and_then(|it| it.split(['"', '\'']).next()).unwrap_or("utf-8");
@@ -115,8 +115,12 @@ pub(super) fn without_prefix(id: &str) -> &str {
     if is_prefixed { id.get(4..).unwrap() } else { id }
 }
 
-/// The identity of a file's record, which stands for its number.
+/// The identity of a record in free order, which stands for its number: of a file, and of a receiver
+/// of a change.
 fn key(node: Node<'_, '_>) -> Option<String> {
+    if node.tag_name().name() == "Receiver" {
+        return Some(child_text(node, "OrganId").to_owned()).filter(|it| !it.is_empty());
+    }
     let is_record = ["Attachment", "Reference"].contains(&node.tag_name().name());
     let id = is_record.then(|| child_text(node, "ContentId"))?;
     let id = without_prefix(id);

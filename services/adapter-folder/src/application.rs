@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use chassis::Clock;
 use chassis::health::Health;
+use proto::exchange::v1::SubmitResponse;
 use proto::fault::code;
 use proto::fault::v1::Fault;
-use proto::message::v1::{Receipt, ReceiverClass};
+use proto::message::v1::ReceiverClass;
 use sdk::{
     Application, CollectError, DeliverError, Delivery, Description, File, Item, SubmitError,
     SubmitHandle,
@@ -60,10 +61,11 @@ impl FolderApplication {
         };
         let file = document.name.to_string_lossy().into_owned();
         let layout = self.layout.clone();
-        match disposition(submit_handle.submit(&item).await) {
-            Disposition::Sent(receipt) => {
-                tracing::info!(file, message_id = receipt.message_id, "document sent");
-                run_blocking(move || document.move_to_sent(&layout, &receipt)).await
+        match disposition(submit_handle.submit_item(&item).await) {
+            Disposition::Sent(response) => {
+                let message_id = response.receipt.as_ref().map_or("", |it| &it.message_id);
+                tracing::info!(file, message_id, "document sent");
+                run_blocking(move || document.move_to_sent(&layout, &response)).await
             }
             Disposition::Refused(fault) => {
                 tracing::warn!(file, code = fault.code, "document refused");
@@ -77,15 +79,15 @@ impl FolderApplication {
 /// What happens to a document after its submit.
 #[derive(Debug)]
 enum Disposition {
-    Sent(Receipt),
+    Sent(SubmitResponse),
     Refused(Fault),
     /// The error does not concern the document: it is submitted again after the adapter restarts.
     Retry(CollectError),
 }
 
-fn disposition(outcome: Result<Receipt, SubmitError>) -> Disposition {
+fn disposition(outcome: Result<SubmitResponse, SubmitError>) -> Disposition {
     match outcome {
-        Ok(receipt) => Disposition::Sent(receipt),
+        Ok(response) => Disposition::Sent(response),
         Err(SubmitError::Refused(fault)) => Disposition::Refused(fault),
         Err(SubmitError::Unreadable(error)) => {
             Disposition::Refused(Fault::new(&code::LT_FLD_001).detail(error.to_string()))
@@ -186,7 +188,7 @@ mod tests {
     fn only_an_outcome_that_concerns_the_document_moves_it() {
         let fault = || Fault::new(&code::LT_MAP_002);
         let cases = [
-            (Ok(Receipt::default()), "sent"),
+            (Ok(SubmitResponse::default()), "sent"),
             (Err(SubmitError::Refused(fault())), "refused LT-MAP-002"),
             (Err(SubmitError::Unreadable(io::Error::other("disk"))), "refused LT-FLD-001"),
             (Err(SubmitError::Unavailable(sdk::Status::unavailable("away"))), "retry"),

@@ -8,8 +8,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use proto::fault::Lang;
+use proto::exchange::v1::SubmitResponse;
+use proto::exchange::v1::submitted_record::Outcome;
 use proto::fault::v1::Fault;
+use proto::fault::{Lang, code};
 use proto::message::v1::Receipt;
 use serde_json::json;
 
@@ -186,8 +188,14 @@ fn if_exists<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 impl OutboxDocument {
-    /// Writes `receipt.json` and moves the document to `sent`.
-    pub(crate) fn move_to_sent(self, layout: &Layout, receipt: &Receipt) -> io::Result<()> {
+    /// Writes `receipt.json` and moves the document to `sent`. Of a body of several records,
+    /// `LY-DO.txt` names those that were refused.
+    pub(crate) fn move_to_sent(self, layout: &Layout, response: &SubmitResponse) -> io::Result<()> {
+        let receipt = response.receipt.clone().unwrap_or_default();
+        let refused = refused_records(response);
+        if !refused.violations.is_empty() {
+            write_durably(&self.report_path("LY-DO.txt"), reason_text(&refused).as_bytes())?;
+        }
         let receipt_file = json!({
             "message_id": receipt.message_id,
             "conversation": receipt.conversation,
@@ -202,6 +210,9 @@ impl OutboxDocument {
         // moved by the next start.
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         note_sent(layout, &receipt.message_id, &name)?;
+        for it in accepted_records(response) {
+            note_sent(layout, &it.message_id, &name)?;
+        }
         rename_durably(&self.folder, &path)
     }
 
@@ -244,6 +255,22 @@ impl OutboxDocument {
         }
         path
     }
+}
+
+/// The receipts of the records of a body that has several.
+fn accepted_records(response: &SubmitResponse) -> impl Iterator<Item = &Receipt> {
+    response.records.iter().filter_map(|it| match it.outcome.as_ref()? {
+        Outcome::Submitted(accepted) => accepted.receipt.as_ref(),
+        Outcome::Refused(_) => None,
+    })
+}
+
+/// The refused records of a body of which others were accepted, as one fault.
+fn refused_records(response: &SubmitResponse) -> Fault {
+    let refused = response.findings.iter().filter(|it| it.code == code::LT_MAP_232.code);
+    refused.fold(Fault::new(&code::LT_MAP_232), |fault, it| {
+        fault.violation(&it.field, &it.text_vi, &it.text_en)
+    })
 }
 
 /// The reason of a refusal for clerks: Vietnamese, then English.

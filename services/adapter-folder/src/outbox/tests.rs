@@ -1,5 +1,8 @@
 //! Which documents of an outbox are claimed, when, and where they are moved.
 
+use proto::exchange::v1::SubmittedRecord;
+use proto::message::v1::Finding;
+
 use super::*;
 
 fn write_file(path: &Path, text: &str) {
@@ -140,7 +143,7 @@ fn a_second_document_of_the_same_name_is_moved_under_a_number() {
         it.put("a.xml", round);
         it.scan();
         let taken = it.scan().pop().unwrap();
-        taken.move_to_sent(&it.layout, &Receipt::default()).unwrap();
+        taken.move_to_sent(&it.layout, &SubmitResponse::default()).unwrap();
     }
     let sent = &it.layout.sent;
     assert_eq!(fs::read_to_string(sent.join("a.xml/a.xml")).unwrap(), "1");
@@ -168,7 +171,7 @@ fn a_document_with_the_longest_possible_name_is_sent() {
             it.put(&name, "<a/>");
             it.scan();
             let taken = it.scan().pop().unwrap();
-            taken.move_to_sent(&it.layout, &Receipt::default()).unwrap();
+            taken.move_to_sent(&it.layout, &SubmitResponse::default()).unwrap();
             assert_eq!(fs::read_dir(&it.layout.sent).unwrap().count(), round + 1);
         }
     }
@@ -195,9 +198,11 @@ fn a_document_with_the_name_of_a_report_is_not_overwritten() {
     }
     it.scan();
     for taken in it.scan() {
-        let fault = Fault::new(&proto::fault::code::LT_FLD_001);
+        let fault = Fault::new(&code::LT_FLD_001);
         match taken.name.to_str() {
-            Some("receipt.json") => taken.move_to_sent(&it.layout, &Receipt::default()).unwrap(),
+            Some("receipt.json") => {
+                taken.move_to_sent(&it.layout, &SubmitResponse::default()).unwrap()
+            }
             _ => taken.move_to_refused(&it.layout, &fault).unwrap(),
         }
     }
@@ -236,4 +241,38 @@ fn a_folder_can_be_opened_by_one_adapter_only() {
     assert!(error.to_string().contains("another adapter"), "{error}");
     drop(first);
     Layout::open(folder.path()).unwrap();
+}
+
+#[test]
+fn refused_records_of_a_sent_document_are_named_beside_it() {
+    let mut it = TestOutbox::new();
+    it.put("so.csv", "x");
+    it.scan();
+    let taken = it.scan().pop().unwrap();
+    let record = |id: &str| SubmittedRecord {
+        outcome: Some(Outcome::Submitted(SubmitResponse {
+            receipt: Some(Receipt { message_id: id.to_owned(), ..Receipt::default() }),
+            ..SubmitResponse::default()
+        })),
+        ..SubmittedRecord::default()
+    };
+    let finding = Finding {
+        code: code::LT_MAP_232.code.to_owned(),
+        field: "line 3/Ngày".to_owned(),
+        text_vi: "sai ngày".to_owned(),
+        text_en: "no such day".to_owned(),
+    };
+    let response = SubmitResponse {
+        receipt: Some(Receipt { message_id: "1".to_owned(), ..Receipt::default() }),
+        findings: vec![finding],
+        records: vec![record("1"), record("2")],
+        ..SubmitResponse::default()
+    };
+    taken.move_to_sent(&it.layout, &response).unwrap();
+    let reason = fs::read_to_string(it.layout.sent.join("so.csv/LY-DO.txt")).unwrap();
+    assert!(reason.contains("LT-MAP-232") && reason.contains("line 3/Ngày: sai ngày"), "{reason}");
+    for id in ["1", "2"] {
+        // A report about any of its records finds the document.
+        assert_eq!(fs::read_to_string(it.layout.sent_names.join(id)).unwrap(), "so.csv");
+    }
 }

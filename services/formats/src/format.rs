@@ -30,11 +30,11 @@ use crate::yaml_tree::{SourceMap, parse_yaml, syntax_error};
 mod code_lists;
 mod decode;
 mod detect;
+mod detect_rule;
 mod encode;
 mod names;
 
-pub(crate) use decode::messages_of;
-use detect::DetectRule;
+use detect_rule::DetectRule;
 use names::check_names;
 
 /// What a format writes that the message does not contain.
@@ -56,6 +56,15 @@ pub struct DecodedRecord {
     pub place: String,
     /// The message, or the fault of this record alone, with the sender's own field.
     pub outcome: Result<DecodedMessage, Fault>,
+}
+
+/// The messages of records none of which is refused.
+///
+/// # Errors
+///
+/// The fault of the first record that is.
+pub(crate) fn messages_of(records: Vec<DecodedRecord>) -> Result<Vec<DecodedMessage>, Fault> {
+    records.into_iter().map(|it| it.outcome).collect()
 }
 
 /// The message of a record.

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::canonical_json;
 use crate::content::{BlobSink, UnpackBudget};
 use crate::file::{attachments_mut, make_names_plain, unreferenced_file};
-use crate::format::{DecodedMessage, DecodedRecord, Format};
+use crate::format::{DecodedMessage, DecodedRecord, Format, messages_of};
 use crate::grammar::{Syntax, UnmappedPolicy};
 use crate::limits::{FINDINGS_MAX, RECORDS_MAX};
 use crate::model::DynMessage;
@@ -291,15 +291,6 @@ impl From<Fault> for RecordFailure {
             Self::Record(fault)
         }
     }
-}
-
-/// The messages of records none of which is refused.
-///
-/// # Errors
-///
-/// The fault of the first record that is.
-pub(crate) fn messages_of(records: Vec<DecodedRecord>) -> Result<Vec<DecodedMessage>, Fault> {
-    records.into_iter().map(|it| it.outcome).collect()
 }
 
 /// The path of each record, with its index among those of its list. Built in one pass, because

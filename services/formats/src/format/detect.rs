@@ -2,8 +2,7 @@
 
 use crate::canonical_json;
 use crate::format::Format;
-use crate::grammar::{DetectCondition, Syntax};
-use crate::plan::parse_native_path;
+use crate::grammar::Syntax;
 use crate::scan;
 use crate::tree::{NodeName, Tree};
 
@@ -46,21 +45,5 @@ impl Format {
     pub fn detects_native(&self, native: &[u8]) -> bool {
         let text = scan::decode_text(native, self.syntax.charset());
         text.is_ok_and(|it| self.scan(&it.text).is_ok_and(|it| self.detects(&it)))
-    }
-}
-
-/// A native path that a record has, or lacks.
-#[derive(Clone, Debug)]
-pub(crate) struct DetectRule {
-    pub(crate) has: Option<Vec<NodeName>>,
-    pub(crate) lacks: Option<Vec<NodeName>>,
-}
-
-impl DetectRule {
-    pub(super) fn new(condition: &DetectCondition, is_flat: bool) -> Self {
-        let paths = [&condition.has, &condition.lacks];
-        let parse = |it: &str| parse_native_path(it, is_flat);
-        let [has, lacks] = paths.map(|it| it.as_deref().map(parse));
-        Self { has, lacks }
     }
 }

@@ -5,6 +5,7 @@ mod formats;
 mod lists;
 mod lookup;
 pub(crate) mod state;
+mod validity;
 
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,7 @@ use proto::message::v1::{MessageType, Organisation};
 use proto::registry::v1::{Application, CodeList, Right, Snapshot};
 use serde_json::{Map, Value, json};
 
+use self::validity::validity;
 use crate::cli::{Link, Registry};
 use crate::client_settings::ClientSettings;
 use crate::exit_status::ExitStatus;
@@ -189,11 +191,6 @@ fn application_row(output: Output, of: &Application) -> Row {
         notes.to_owned(),
     ]
     .into()
-}
-
-/// First and last day of validity; empty when it is unlimited.
-fn validity(from: &str, to: &str) -> String {
-    if from.is_empty() && to.is_empty() { String::new() } else { format!("{from}–{to}") }
 }
 
 /// The registry for programs. Of the tokens, which are secrets, it has the number only.

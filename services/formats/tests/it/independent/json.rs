@@ -18,12 +18,12 @@ pub(super) fn leaves_of_json(native: &[u8]) -> Result<Leaves, String> {
     Ok(leaves)
 }
 
-fn is_hollow(value: &Value) -> bool {
+fn is_blank(value: &Value) -> bool {
     match value {
         Value::Null => true,
         Value::String(it) => it.trim().is_empty(),
-        Value::Array(it) => it.iter().all(is_hollow),
-        Value::Object(it) => it.values().all(is_hollow),
+        Value::Array(it) => it.iter().all(is_blank),
+        Value::Object(it) => it.values().all(is_blank),
         Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -40,13 +40,13 @@ fn list(value: &Value, path: String, leaves: &mut Leaves) {
     };
     // Receivers of a change stand in free order, so their code is in place of the number.
     let key = |it: &Value| it.get("receivertype").and(it.get("organid")).map(Value::to_string);
-    let (hollow, said): (Vec<&Value>, Vec<&Value>) = items.iter().partition(|it| is_hollow(it));
+    let (blank, said): (Vec<&Value>, Vec<&Value>) = items.iter().partition(|it| is_blank(it));
     for (index, it) in said.into_iter().enumerate() {
         let key = key(it).unwrap_or_else(|| index.to_string());
         list(it, format!("{path}[{key}]"), leaves);
     }
-    for (index, it) in hollow.into_iter().enumerate() {
-        list(it, format!("{path}[hollow {index}]"), leaves);
+    for (index, it) in blank.into_iter().enumerate() {
+        list(it, format!("{path}[blank {index}]"), leaves);
     }
 }
 

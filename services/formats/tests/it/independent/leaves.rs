@@ -95,13 +95,13 @@ fn named(namespace: Option<&str>, name: &str) -> String {
 }
 
 /// True for a node in which nothing stands.
-fn is_hollow(node: Node<'_, '_>) -> bool {
+fn is_blank(node: Node<'_, '_>) -> bool {
     if node.is_text() {
         return node.text().unwrap_or_default().trim().is_empty();
     }
     node.is_element()
         && node.attributes().all(|it| it.value().trim().is_empty())
-        && node.children().all(is_hollow)
+        && node.children().all(is_blank)
 }
 
 fn child_text<'d>(node: Node<'d, '_>, name: &str) -> &'d str {
@@ -152,13 +152,13 @@ fn list(node: Node<'_, '_>, path: String, leaves: &mut BTreeMap<String, Leaf>) {
     }
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
     for child in node.children().filter(|it| !it.is_text()) {
-        let is_counted = !is_hollow(child);
-        let kind = if is_counted { step(child, "") } else { step(child, "hollow") };
+        let is_counted = !is_blank(child);
+        let kind = if is_counted { step(child, "") } else { step(child, "blank") };
         let number = numbers.entry(kind).or_default();
         let number_text = match key(child) {
             Some(key) => key,
             None if is_counted => number.to_string(),
-            None => format!("hollow {number}"),
+            None => format!("blank {number}"),
         };
         *number += 1;
         list(child, format!("{path}/{}", step(child, &number_text)), leaves);

@@ -4,7 +4,7 @@ use formats::CodeListSet;
 use proto::registry::v1::{CodeList, CodeRow};
 use serde_json::{Value, json};
 
-use super::validity;
+use super::validity::validity;
 use crate::cli::RegistryLists;
 use crate::client_settings::ClientSettings;
 use crate::directory_lookup::export_registry;

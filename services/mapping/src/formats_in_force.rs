@@ -13,6 +13,10 @@ use crate::codec::Codec;
 /// Sets of formats that are remembered: messages in progress may still have the one before the last.
 const SETS_MAX: usize = 2;
 
+/// The name under which the journal keeps code lists beside formats. No format has it, because the
+/// name of a loaded format is that of its file.
+const CODE_LISTS: &str = "registry/code-lists";
+
 /// The formats of each snapshot of the registry. A message takes the snapshot once, so one decision
 /// sees the applications and the formats of one moment, and a message keeps the versions it began with.
 #[derive(Debug)]
@@ -56,7 +60,8 @@ impl FormatsInForce {
         codec
     }
 
-    /// The versions that are used with a snapshot, for the journal to keep.
+    /// The versions that are used with a snapshot, for the journal to keep, and the code lists, so that
+    /// what a message was converted by can be read again.
     pub(crate) fn versions(&self, directory: &Directory) -> Vec<StoredFormat> {
         let shipped = self.shipped.all().zip(FormatRegistry::shipped_texts());
         let shipped = shipped.map(|(format, text)| StoredFormat {
@@ -74,7 +79,14 @@ impl FormatsInForce {
             text: it.text.clone(),
             ..StoredFormat::default()
         });
-        shipped.chain(loaded).collect()
+        let lists = CodeListSet::new(directory.code_lists());
+        let lists = (!lists.text().is_empty()).then(|| StoredFormat {
+            hash: lists.hash(),
+            name: CODE_LISTS.to_owned(),
+            text: lists.text().to_owned(),
+            ..StoredFormat::default()
+        });
+        shipped.chain(loaded).chain(lists).collect()
     }
 }
 
@@ -97,8 +109,11 @@ fn load(newest: &FormatRegistry, directory: &Directory) -> FormatRegistry {
 
 #[cfg(test)]
 mod tests {
-    use proto::registry::v1::Snapshot;
+    use proto::canonical::v1::canonical::Body;
+    use proto::registry::v1::{CodeList, CodeRow, Snapshot};
     use sha2::{Digest as _, Sha256};
+
+    use crate::files::ExtractedFiles;
 
     use super::*;
 
@@ -120,6 +135,52 @@ mod tests {
 
     fn directory(formats: Vec<FormatDescription>) -> Directory {
         Directory::new(Snapshot { revision: "1".to_owned(), formats, ..Snapshot::default() })
+    }
+
+    /// A registry in which a name of a document's type has this code.
+    fn directory_with_code(code: &str) -> Directory {
+        let row =
+            CodeRow {
+                code: code.to_owned(), name_vi: "Công văn".to_owned(), ..CodeRow::default()
+            };
+        let list =
+            CodeList { name: "document-type".to_owned(), rows: vec![row], ..CodeList::default() };
+        let revision = code.to_owned();
+        Directory::new(Snapshot { revision, code_lists: vec![list], ..Snapshot::default() })
+    }
+
+    /// The type of a letter and the hash of the lists by which it was read.
+    fn read_type(codec: &Codec) -> (String, String) {
+        let native = r#"{"Value":{"Data":[{"Guid":"1","SoHieu":"4","KyHieu":"CV","TrichYeu":"V/v",
+            "DoMat":"0","LoaiVanBan":"Công văn","NgayBanHanh":"20/11/2026",
+            "DonViNhanVanBanNgoaDonVi":[{"MaDonVi":"A99.2"}]}]}}"#;
+        let mut files = ExtractedFiles::default();
+        let mut records =
+            codec.decode("ioffice.portal", native.as_bytes(), &[], &mut files).unwrap();
+        let decoded = records.remove(0).outcome.unwrap();
+        let lists_hash = decoded.canonical.origin.unwrap().lists_hash;
+        let Some(Body::Document(document)) = decoded.canonical.body else { panic!("no document") };
+        (document.r#type.unwrap().code, format!("{lists_hash:02x}"))
+    }
+
+    #[test]
+    fn a_changed_list_is_used_by_the_next_message_and_not_by_those_in_progress() {
+        let formats = FormatsInForce::shipped().unwrap();
+        let none = formats.of(&directory(vec![]));
+        assert_eq!(read_type(&none), (String::new(), String::new()));
+        let (first, second) = (directory_with_code("cv"), directory_with_code("cong-van"));
+        let in_progress = formats.of(&first);
+        let (code, hash) = read_type(&in_progress);
+        assert_eq!(code, "cv");
+        let (changed, other_hash) = read_type(&formats.of(&second));
+        assert_eq!(changed, "cong-van");
+        assert_ne!(hash, other_hash);
+        assert_eq!(read_type(&in_progress), (code, hash.clone()), "as it began");
+        assert_eq!(read_type(&formats.of(&first)).1, hash);
+        // What the hash in a message names can be read again.
+        let kept = formats.versions(&first).into_iter().find(|it| it.hash == hash).unwrap();
+        assert_eq!(hash, format!("{:x}", Sha256::digest(&kept.text)));
+        assert!(kept.text.contains("Công văn"), "{}", kept.text);
     }
 
     fn version(of: &Codec) -> Option<u32> {

@@ -3,8 +3,8 @@
 
 use prost::Message as _;
 use proto::canonical::v1::{
-    Attachment, Canonical, Document, DocumentRef, Organisation, Status, canonical::Body, change,
-    relation, status,
+    Attachment, Canonical, Code, Document, DocumentRef, Organisation, Status, canonical::Body,
+    change, relation, status,
 };
 use proto::message::v1::MessageType;
 use sha2::{Digest as _, Sha256};
@@ -135,6 +135,18 @@ fn strip_document(document: &mut Document) {
     document.leftovers.clear();
     document.moments.retain(|it| !PACKET_MOMENTS.contains(&it.name.as_str()));
     document.attachments.iter_mut().for_each(strip_attachment);
+    let codes =
+        [&mut document.r#type, &mut document.field, &mut document.steering, &mut document.state];
+    codes.into_iter().flatten().for_each(strip_code);
+}
+
+/// Removes the code that a list of the registry gives for the name that was said: the content is the
+/// same after a change of the list.
+fn strip_code(code: &mut Code) {
+    if !code.name.is_empty() {
+        code.code.clear();
+        code.list.clear();
+    }
 }
 
 /// Removes the ids, which belong to the packet; the file's digest identifies it.

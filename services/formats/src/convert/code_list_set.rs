@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
-use prost::Message as _;
 use proto::registry::v1::{CodeList, CodeRow};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::convert::day::Day;
@@ -16,13 +16,14 @@ use crate::convert::digits::row_of_digits;
 /// a document that is converted again years later has the same codes.
 #[derive(Clone, Debug, Default)]
 pub struct CodeListSet {
+    text: String,
     digest: Bytes,
     lists: BTreeMap<String, ListRows>,
 }
 
 /// No lists.
 pub(super) static NO_LISTS: CodeListSet =
-    CodeListSet { digest: Bytes::new(), lists: BTreeMap::new() };
+    CodeListSet { text: String::new(), digest: Bytes::new(), lists: BTreeMap::new() };
 
 impl CodeListSet {
     /// The lists of a registry; of two with one name the first counts.
@@ -33,24 +34,26 @@ impl CodeListSet {
         let mut sorted: Vec<&CodeList> = lists.iter().collect();
         // The same lists in other files are the same version.
         sorted.sort_by(|left, right| left.name.cmp(&right.name));
-        let mut digest = Sha256::new();
-        for it in &sorted {
-            digest.update(it.encode_length_delimited_to_vec());
-        }
-        let digest = Bytes::copy_from_slice(&digest.finalize());
+        let text = to_text(&sorted);
+        let digest = Bytes::copy_from_slice(&Sha256::digest(&text));
         let mut rows_by_name = BTreeMap::new();
         for it in sorted {
             rows_by_name.entry(it.name.clone()).or_insert_with(|| ListRows::new(it));
         }
-        Self { digest, lists: rows_by_name }
+        Self { text, digest, lists: rows_by_name }
     }
 
-    /// SHA-256 of the content, lower-case hex; empty for no lists.
+    /// The lists as JSON, for who keeps what messages were converted by; empty for no lists.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// SHA-256 of the text, lower-case hex; empty for no lists.
     pub fn hash(&self) -> String {
         hex::encode(&self.digest)
     }
 
-    /// SHA-256 of the content; empty for no lists.
+    /// SHA-256 of the text; empty for no lists.
     pub(crate) fn digest(&self) -> &Bytes {
         &self.digest
     }
@@ -58,6 +61,21 @@ impl CodeListSet {
     pub(super) fn get(&self, name: &str) -> Option<&ListRows> {
         self.lists.get(name)
     }
+}
+
+/// The lists as JSON. Keys are in the order of their names, in which every writer of JSON has them.
+fn to_text(lists: &[&CodeList]) -> String {
+    let row = |it: &CodeRow| {
+        json!({
+            "code": it.code, "from": it.valid_from, "means": it.means, "name_en": it.name_en,
+            "name_vi": it.name_vi, "to": it.valid_to,
+        })
+    };
+    let list = |it: &&CodeList| {
+        let rows: Vec<_> = it.rows.iter().map(row).collect();
+        json!({ "name": it.name, "of": it.of, "rows": rows, "version": it.version })
+    };
+    json!(lists.iter().map(list).collect::<Vec<_>>()).to_string()
 }
 
 /// A row with the canonical code that it means.

@@ -240,3 +240,66 @@ fn over_rabbitmq_a_format_is_loaded_by_every_role() {
     let system = System::new(folder.path(), roles.gateway(), operators, &logs);
     exercise(&system);
 }
+
+/// The types of documents, and the codes that an application has for them.
+fn code_lists(meaning_of_3: &str) -> String {
+    format!(
+        "code_lists:\n  \
+         - name: document-type\n    version: \"1\"\n    rows:\n      \
+         - {{code: cong-van, vi: Công văn}}\n      \
+         - {{code: to-trinh, vi: Tờ trình}}\n  \
+         - name: so-thu\n    version: \"1\"\n    of: document-type\n    rows:\n      \
+         - {{code: \"3\", vi: Loại 3, means: {meaning_of_3}}}\n"
+    )
+}
+
+#[test]
+fn a_changed_code_list_is_used_within_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(folder.path());
+    let lists = folder.path().join("registry/lists.yaml");
+    fs::write(&lists, code_lists("cong-van")).unwrap();
+    let up = Up::start(folder.path(), &[]);
+    let system =
+        System::new(folder.path(), up.gateway(), (up.internal(), up.token_file()), &["log"]);
+    let description = description(1, "trich_yeu").replace(
+        "fields:\n  - at: so_thu\n    fields:\n",
+        "lists: {loai: {registered: so-thu}}\n\
+         fields:\n  - at: so_thu\n    fields:\n      - {at: loai, to: type, as: code loai}\n",
+    );
+    system.write(&description);
+    let submit = |number: u32| {
+        let mut letter = letter(number, "trich_yeu");
+        letter["so_thu"]["loai"] = "3".into();
+        system.submit("so.thu", &letter).0 == 200
+    };
+    measure("a description with a code list carries a document", || submit(1));
+    let type_of = |portal: &Value| portal["Value"]["Data"][0]["LoaiVanBan"].clone();
+    let portal = system.receive();
+    assert_eq!(type_of(&portal), "Công văn", "{portal:#}");
+
+    fs::write(&lists, code_lists("to-trin")).unwrap();
+    measure("a mistake in a list is shown with its line", || {
+        let mistake = &system.status()["mistakes"][0];
+        (&mistake["fault"]["code"], &mistake["line"]) == (&json!("LT-REG-033"), &json!(11))
+    });
+    assert!(submit(2), "the last good lists stay in force");
+    assert_eq!(type_of(&system.receive()), "Công văn");
+
+    fs::write(&lists, code_lists("to-trinh")).unwrap();
+    let meaning = || {
+        let lists = system.run(&["registry", "lists", "so-thu", "--json"]);
+        lists["lists"][0]["rows"][0]["means"].clone()
+    };
+    measure("the changed list is in force", || meaning() == "to-trinh");
+    let number = std::cell::Cell::new(2);
+    measure("a document has the new meaning", || {
+        number.set(number.get() + 1);
+        assert!(submit(number.get()));
+        type_of(&system.receive()) == "Tờ trình"
+    });
+    let history = system.run(&["registry", "formats", "--history", "--json"]);
+    let versions = history["versions"].as_array().unwrap();
+    let kept = versions.iter().filter(|it| it["name"] == "registry/code-lists").count();
+    assert!(kept >= 2, "each version of the lists is kept: {history:#}");
+}

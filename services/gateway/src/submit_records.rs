@@ -210,9 +210,9 @@ fn to_response(
 /// Why a record is refused, under the field that its first violation names.
 fn refusal_in_words(place: &str, fault: &Fault) -> FieldViolation {
     let violation = fault.violations.first().cloned().unwrap_or_default();
-    let text = |title: String, description: &str| {
-        let separator = if description.is_empty() { "" } else { ": " };
-        format!("{} {title}{separator}{description}", fault.code)
+    let text = |title: String, description: &str| match description {
+        "" => format!("{} {title}", fault.code),
+        _ => format!("{} {}: {description}", fault.code, title.trim_end_matches('.')),
     };
     let description_vi = text(fault.title(Lang::Vi), &violation.description_vi);
     let description_en = text(fault.title(Lang::En), &violation.description_en);

@@ -25,6 +25,7 @@ mod journey;
 mod load;
 mod operators_page;
 mod outage;
+mod records;
 mod refusals;
 mod repeats;
 mod reports;

@@ -16,7 +16,7 @@ const OTHER: Agency = Agency { key: "ba", code: "A99.3", takes: "edxml.document"
 /// Its application can neither repeat a delivery nor be asked.
 const NEITHER: Agency = Agency { key: "bon", code: "A99.4", takes: "edxml.document" };
 /// Its format has no code for the correction of a document.
-const NARROW: Agency = Agency { key: "nam", code: "A99.5", takes: "edxml.document" };
+const NARROW: Agency = Agency { key: "nam", code: "A99.5", takes: "ioffice.push" };
 
 /// A running system, and the folder from which an operator works.
 struct Page {
@@ -204,11 +204,11 @@ fn wrong_agency(page: &Page) {
     assert_eq!(page.settle_next(&OTHER, &taken()), "47/CV-TU");
 }
 
-/// The receiver's format has no code for a correction, until the agency takes another format.
+/// The receiver's format has no place for the deadline, until the agency takes another format.
 fn cannot_go_on(page: &Page) {
     let document = json!({
         "Guid": "vb-48", "SoHieu": "48", "KyHieu": "CV-TU", "TrichYeu": "Đính chính",
-        "NgayBanHanh": "20/11/2026", "DoMat": "0", "MaDinhDanh": SENDER.code, "LoaiCapNhat": "4",
+        "NgayBanHanh": "20/11/2026", "DoMat": "0", "MaDinhDanh": SENDER.code, "HanXuLy": "20/12/2026",
         "DonViNhanVanBanNgoaDonVi": [{ "MaDonVi": NARROW.code }], "Attachments": [],
     });
     let body = json!({ "Code": 0, "Value": { "Total": 1, "Data": [document] } });

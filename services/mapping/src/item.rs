@@ -1,5 +1,7 @@
 //! One complete item of a `Normalize` call, and the frames that answer it.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use proto::fault::code;
 use proto::fault::v1::Fault;
@@ -184,11 +186,11 @@ fn result_frames(
 /// The indexes of the extracted files that attachments need, and in the attachments the number that
 /// each has among these.
 fn number_files(records: &mut [RecordOutcome]) -> Vec<usize> {
-    let mut files: Vec<usize> = Vec::new();
+    let (mut files, mut numbers) = (Vec::new(), HashMap::new());
     let normalized = records.iter_mut().filter_map(|it| it.outcome.as_mut().ok());
     for blob in normalized.flat_map(|it| &mut it.attachments).filter_map(|it| it.blob.as_mut()) {
         let index = usize::try_from(*blob).unwrap_or(usize::MAX);
-        let number = files.iter().position(|it| *it == index).unwrap_or_else(|| {
+        let number = *numbers.entry(index).or_insert_with(|| {
             files.push(index);
             files.len() - 1
         });

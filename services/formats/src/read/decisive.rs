@@ -11,7 +11,7 @@ use crate::read::reader::{Location, RecordReader};
 use crate::tree::NodeName;
 
 /// Letters by which a long name may be misspelt.
-const MISSPELT_LETTERS_MAX: usize = 2;
+const MISSPELT_LETTERS_MAX: u8 = 2;
 /// Letters from which a name is long.
 const LONG_NAME_CHARS: usize = 8;
 
@@ -155,9 +155,22 @@ fn resembles(name: &str, expected: &str) -> bool {
     }
     let is_long = expected.len() >= LONG_NAME_CHARS;
     is_long
-        && name.len().abs_diff(expected.len()) <= MISSPELT_LETTERS_MAX
+        && name.len().abs_diff(expected.len()) <= usize::from(MISSPELT_LETTERS_MAX)
         && !name.starts_with(['@', '{'])
-        && osa_distance(&name.to_lowercase(), &expected.to_lowercase()) <= MISSPELT_LETTERS_MAX
+        && may_be_near(name, expected)
+        && osa_distance(&name.to_lowercase(), &expected.to_lowercase())
+            <= usize::from(MISSPELT_LETTERS_MAX)
+}
+
+/// False when the letters of two names differ by more than so few mistakes can: each mistake changes
+/// at most two letters of the set. It is asked of every name, so it has to be cheap.
+fn may_be_near(name: &str, expected: &str) -> bool {
+    let letters = |it: &str| {
+        it.bytes().fold(0_u128, |set, byte| set | 1 << (byte.to_ascii_lowercase() & 0x7f))
+    };
+    let is_ascii = name.is_ascii() && expected.is_ascii();
+    !is_ascii
+        || (letters(name) ^ letters(expected)).count_ones() <= 2 * u32::from(MISSPELT_LETTERS_MAX)
 }
 
 fn has_same_fields(path: &CanonicalPath, other: &CanonicalPath) -> bool {
